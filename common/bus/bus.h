@@ -1,0 +1,41 @@
+// The port for publish/subscribe inside one service, across its replicas. A hint, never the truth: messages may be lost,
+// doubled or late; who needs certainty reads the store (DESIGN §5).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace hail {
+
+// Payloads are shared, so that one encoding serves every subscriber.
+using BusPayload = std::shared_ptr<const std::string>;
+
+// Thread-safe.
+class Bus {
+ public:
+  // Ends the subscription when destroyed; after that the callback is not running and will not run again.
+  // Must not be destroyed from inside its own callback.
+  class Subscription {
+   public:
+    virtual ~Subscription() = default;
+  };
+
+  virtual ~Bus() = default;
+
+  // `topic` is exact: words of [A-Za-z0-9_-] or %XX, joined by dots. See TopicWord.
+  virtual void Publish(std::string_view topic, BusPayload payload) = 0;
+
+  // `on_message` runs on any thread, must not block, and may run concurrently with itself.
+  // The subscription is in place when this returns: what is published after is delivered.
+  virtual std::unique_ptr<Subscription> Subscribe(std::string topic, std::function<void(const BusPayload&)> on_message) = 0;
+};
+
+// `id` as one word of a topic: any byte outside [A-Za-z0-9_-] becomes %XX.
+std::string TopicWord(std::string_view id);
+
+// In-process: delivers on the publisher's thread, before Publish returns.
+std::unique_ptr<Bus> MakeLocalBus();
+
+}  // namespace hail

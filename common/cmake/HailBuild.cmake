@@ -1,0 +1,81 @@
+# How every target of Hail is built: compiler cache, linker, warnings, sanitizers, and the dependencies.
+
+find_program(HAIL_CCACHE ccache)
+if(HAIL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Build trees of different presets and checkouts share results: paths are taken relative to the source tree.
+  set(HAIL_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HAIL_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${HAIL_LAUNCHER})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HAIL_LAUNCHER})
+endif()
+
+find_program(HAIL_MOLD mold)
+if(HAIL_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers)
+if(HAIL_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  add_compile_options(-g1)
+endif()
+if(HAIL_SANITIZE)
+  add_compile_options(-fsanitize=${HAIL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${HAIL_SANITIZE})
+endif()
+if(HAIL_COVERAGE)
+  add_compile_options(--coverage -fprofile-abs-path)
+  add_link_options(--coverage)
+endif()
+
+# All includes name their file from the top: "common/time/clock.h".
+include_directories(${CMAKE_SOURCE_DIR})
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CLI11 REQUIRED)
+if(HAIL_GRPC)
+  # Module mode first, or gRPC's own config file finds no protobuf::libprotobuf (GRPC.md).
+  find_package(Protobuf REQUIRED)
+  find_package(gRPC CONFIG REQUIRED)
+endif()
+if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
+  find_package(GTest REQUIRED)
+endif()
+
+# s2 has no exported targets in every release Debian and Ubuntu ship.
+find_library(HAIL_S2_LIBRARY s2 REQUIRED)
+find_path(HAIL_S2_INCLUDE s2/s2cell_id.h REQUIRED)
+if(NOT TARGET hail::s2)
+  add_library(hail::s2 INTERFACE IMPORTED)
+  target_link_libraries(hail::s2 INTERFACE ${HAIL_S2_LIBRARY} OpenSSL::Crypto absl::base absl::strings)
+  target_include_directories(hail::s2 SYSTEM INTERFACE ${HAIL_S2_INCLUDE})
+endif()
+
+# hail_library(NAME SOURCES … [DEPS …]): a static library of this project.
+function(hail_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC ${arg_DEPS})
+endfunction()
+
+# hail_test(NAME SOURCES … [DEPS …] [LABELS …]): one GoogleTest program, its cases known to CTest one by one.
+function(hail_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
+
+include(GoogleTest)
