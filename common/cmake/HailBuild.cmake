@@ -41,9 +41,9 @@ find_package(SQLite3 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
+# Module mode, and before gRPC: its own config file would find no protobuf::libprotobuf.
+find_package(Protobuf REQUIRED)
 if(HAIL_GRPC)
-  # Module mode first, or gRPC's own config file finds no protobuf::libprotobuf (GRPC.md).
-  find_package(Protobuf REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
 endif()
 if(BUILD_TESTING OR NOT DEFINED BUILD_TESTING)
