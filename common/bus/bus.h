@@ -1,5 +1,5 @@
-// The port for publish/subscribe inside one service, across its replicas. A hint, never the truth: messages may be lost,
-// doubled or late; who needs certainty reads the store (DESIGN §5).
+// The port for publish/subscribe inside one service, across its replicas. A hint, never the truth: messages may be
+// lost, doubled or late; who needs certainty reads the store (DESIGN §5).
 #pragma once
 
 #include <functional>
@@ -29,7 +29,8 @@ class Bus {
 
   // `on_message` runs on any thread, must not block, and may run concurrently with itself.
   // The subscription is in place when this returns: what is published after is delivered.
-  virtual std::unique_ptr<Subscription> Subscribe(std::string topic, std::function<void(const BusPayload&)> on_message) = 0;
+  virtual std::unique_ptr<Subscription> Subscribe(std::string topic,
+                                                  std::function<void(const BusPayload&)> on_message) = 0;
 };
 
 // `id` as one word of a topic: any byte outside [A-Za-z0-9_-] becomes %XX.

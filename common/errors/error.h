@@ -24,7 +24,7 @@ struct ErrorDetails {
   std::optional<absl::Duration> retry_after;
 };
 
-// An error of `code` with `details` attached. `code` must not be OK.
+// An error of `code` with `details` attached. An OK `code` becomes INTERNAL: an error never passes for a success.
 absl::Status MakeError(absl::StatusCode code, std::string_view message, ErrorDetails details);
 
 // What `status` carries; nullopt for a status that MakeError did not make.
@@ -36,7 +36,8 @@ bool HasReason(const absl::Status& status, Reason reason);
 // Short forms.
 absl::Status InvalidField(std::string_view field, std::string_view message);
 absl::Status NotFound(Reason reason, std::string_view message);
-absl::Status FailedPrecondition(Reason reason, std::string_view message, std::map<std::string, std::string> metadata = {});
+absl::Status FailedPrecondition(Reason reason, std::string_view message,
+                                std::map<std::string, std::string> metadata = {});
 absl::Status Overloaded(std::string_view message, absl::Duration retry_after);
 absl::Status Unavailable(Reason reason, std::string_view message);
 absl::Status Internal(std::string_view message);

@@ -1,6 +1,7 @@
 // The reasons Hail's errors carry in google.rpc.ErrorInfo.reason. Clients switch on them: a name, once released, stays.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 namespace hail {
@@ -62,11 +63,14 @@ enum class Reason {
   kIdentityMismatch,
   // INVALID_ARGUMENT / FAILED_PRECONDITION: the messages of a stream came in an order the contract does not allow.
   kProtocolViolation,
-  // INTERNAL: a bug; see the service's log.
+  // INTERNAL: a bug; see the service's log. Stays the last: ReasonFromName counts up to it.
   kInternal,
 };
 
 // "INVALID_FIELD", "OUTSIDE_SERVICE_AREA", …: the enumerator's words in upper snake case.
 std::string_view ReasonName(Reason reason);
+
+// The other way round, for errors that come from the other service; nullopt for a name this build does not know.
+std::optional<Reason> ReasonFromName(std::string_view name);
 
 }  // namespace hail

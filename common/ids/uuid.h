@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -16,8 +17,8 @@ using RandomBits = std::function<std::uint64_t()>;
 // Thread-safe; from the operating system's generator.
 RandomBits SystemRandom();
 
-// A UUIDv7 (RFC 9562 §5.7) for `wall` in lower-case canonical text: 48 bits of milliseconds, then version, variant and 74
-// random bits.
+// A UUIDv7 (RFC 9562 §5.7) for `wall` in lower-case canonical text: 48 bits of milliseconds, then version, variant and
+// 74 random bits.
 std::string UuidV7(absl::Time wall, const RandomBits& random);
 
 // INVALID_FIELD naming `field` unless `id` has 1 to 128 bytes of valid UTF-8 without white space or control characters.

@@ -1,7 +1,7 @@
 // The two times Hail knows.
 //
-// Domain time is what a ride's rules are written in: offers, deadlines, fees, free cancellation, freshness of positions.
-// It can run faster than the wall's, by the same anchor in both services and the simulator:
+// Domain time is what a ride's rules are written in: offers, deadlines, fees, free cancellation, freshness of
+// positions. It can run faster than the wall's, by the same anchor in both services and the simulator:
 //     domain = anchor.domain + (wall − anchor.wall) × scale
 // Wall time is for what machines agree on: heartbeats, leases, RPC deadlines, resends, ids.
 #pragma once
