@@ -1,0 +1,74 @@
+# One command for each thing to do with Hail. Needs git, make, and root or sudo for the first run.
+# `make help` lists them. PRESET (of CMakePresets.json) chooses what is built; JOBS how much at once.
+PRESET ?= release
+JOBS ?= $(shell nproc)
+# Further arguments for cmake's configuration, as CI's -DHAIL_WERROR=ON.
+CMAKE_ARGS ?=
+# Further arguments for ctest: CTEST_ARGS="-R Ride".
+CTEST_ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-checks configure build test demo lint format asan tsan coverage ci-long clean
+
+BUF_VERSION := 1.75.0
+TOOLS := build/tools
+BUF := $(TOOLS)/node_modules/.bin/buf
+CXX_FILES = git ls-files -z '*.h' '*.cc'
+
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1: \2/p' Makefile
+
+setup: ## Install what building and testing needs and this machine lacks (apt).
+	@deploy/setup deploy/apt-packages.txt
+
+setup-checks: setup
+	@deploy/setup deploy/apt-packages-checks.txt
+
+configure: setup
+	@mkdir -p build; cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+
+build: configure ## Build everything into build/<PRESET>/ (release unless told).
+	@cmake --build build/$(PRESET) --parallel $(JOBS)
+
+# The closing line of ctest, and the same in plain words.
+test: build ## Build and run all tests.
+	@log=build/$(PRESET)/ctest.log; status=0; \
+	ctest --preset $(PRESET) --parallel $(JOBS) --no-tests=error $(CTEST_ARGS) 2>&1 | tee $$log || status=$$?; \
+	awk -v preset=$(PRESET) '/tests? failed out of/ { failed = $$4; total = $$NF; seen = 1 } \
+	  END { if (seen) printf "%s: %d passed, %d failed\n", preset, total - failed, failed }' $$log; \
+	exit $$status
+
+demo: build ## A simulated city for under a minute, with a verdict.
+	@tests/tools/demo build/$(PRESET)/bin
+
+asan: ## All tests under address and undefined-behaviour sanitizers.
+	@$(MAKE) --no-print-directory test PRESET=asan-ubsan
+
+tsan: ## The tests that link no gRPC under the thread sanitizer.
+	@$(MAKE) --no-print-directory test PRESET=tsan
+
+coverage: setup-checks ## Line coverage of domain and storage; fails below 90 %.
+	@$(MAKE) --no-print-directory build PRESET=coverage
+	@find build/coverage -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory test PRESET=coverage
+	@tests/coverage build/coverage 90
+
+$(BUF):
+	@command -v npm >/dev/null || { echo "lint: buf comes with npm; install node and npm first" >&2; exit 1; }
+	@npm install --silent --no-fund --no-audit --prefix $(TOOLS) @bufbuild/buf@$(BUF_VERSION)
+
+lint: setup-checks $(BUF) ## buf lint on the contract, clang-format on the code.
+	@cd proto && ../$(BUF) lint && echo "lint: proto/ is clean"
+	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format --dry-run -Werror && echo "lint: the code's format is clean"
+
+format: setup-checks ## Put the code into shape with clang-format.
+	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format -i
+
+ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian.
+	@deploy/ci-long
+
+clean: ## Remove everything built.
+	@rm -rf build
