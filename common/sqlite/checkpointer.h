@@ -1,0 +1,50 @@
+// Writes the WAL back into the database, off the writer's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "common/sqlite/connection.h"
+#include "common/sqlite/group_committer.h"
+
+namespace hail::sqlite {
+
+// Thread-safe.
+class Checkpointer {
+ public:
+  // Works on `connection`, its own. `observer` (may be null) must outlive this.
+  Checkpointer(std::unique_ptr<Connection> connection, std::int64_t wal_bytes, Observer* observer);
+  // Stops.
+  ~Checkpointer();
+
+  // Makes commits on `writer` wake this checkpointer, which must outlive the connection. Call before the writer's
+  // thread starts.
+  void Follow(Connection& writer);
+
+  // Writes everything back and empties the WAL, if no other connection is in its way. Idempotent.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static int OnCommit(void* self, sqlite3* db, const char* name, int wal_pages);
+  void Run();
+  // Returns how many pages the WAL has left that are not written back, -1 if that failed.
+  int Checkpoint(int mode);
+
+  const std::unique_ptr<Connection> connection_;
+  const std::int64_t wal_bytes_;
+  Observer* const observer_;
+  std::int64_t page_bytes_ = 4096;
+
+  absl::Mutex mutex_;
+  std::int64_t wal_now_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The size at which to work next.
+  std::int64_t trigger_bytes_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex join_mutex_;
+  std::thread thread_ ABSL_GUARDED_BY(join_mutex_);
+};
+
+}  // namespace hail::sqlite

@@ -1,0 +1,64 @@
+// A service's database file: its schema, one writer, several readers, checkpoints off the hot path.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/sqlite/checkpointer.h"
+#include "common/sqlite/file_lock.h"
+#include "common/sqlite/group_committer.h"
+#include "common/sqlite/readers.h"
+#include "common/time/clock.h"
+
+namespace hail::sqlite {
+
+// The statements that take a database from one version of its schema to the next. Once released, they stay as they are.
+struct Migration {
+  std::string sql;
+};
+
+struct DatabaseOptions {
+  // The file; missing folders are created. ":memory:" and URIs are not supported.
+  std::string path;
+  // At least 1.
+  int readers = 2;
+  GroupCommitter::Options writer;
+  Readers::Options reader;
+  // Above this the WAL is written back.
+  std::int64_t checkpoint_wal_bytes = 4 << 20;
+};
+
+// Thread-safe once open.
+class Database {
+ public:
+  // Opens `options.path`, takes its schema to version migrations.size() (migrations[i] leads from version i to i + 1,
+  // each in a transaction), starts the threads. `clock` and `observer` (may be null) must outlive the database.
+  // FAILED_PRECONDITION where the file's schema is newer than the program, or another process (or Database) has it
+  // open; UNAVAILABLE where the file cannot be used.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const DatabaseOptions& options,
+                                                        const std::vector<Migration>& migrations, const Clock* clock,
+                                                        Observer* observer);
+  // Stops.
+  ~Database();
+
+  GroupCommitter& writer() { return *writer_; }
+  Readers& readers() { return *readers_; }
+
+  // Finishes what is queued (reads, then writes), writes the WAL back, closes the file. Idempotent.
+  void Stop();
+
+ private:
+  Database() = default;
+
+  // In order of construction; closed in reverse.
+  std::unique_ptr<FileLock> lock_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<GroupCommitter> writer_;
+  std::unique_ptr<Readers> readers_;
+};
+
+}  // namespace hail::sqlite

@@ -1,0 +1,127 @@
+#include "common/sqlite/group_committer.h"
+
+#include <exception>
+
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
+
+namespace hail::sqlite {
+namespace {
+
+absl::Status Run(Connection& connection, std::string_view sql) {
+  absl::StatusOr<Statement> statement = connection.Prepare(sql);
+  return statement.ok() ? statement->Run() : statement.status();
+}
+
+}  // namespace
+
+GroupCommitter::GroupCommitter(std::unique_ptr<Connection> connection, const Clock* clock, Options options,
+                               Observer* observer)
+    : clock_(clock), options_(options), observer_(observer), connection_(std::move(connection)) {
+  absl::MutexLock lock(&join_mutex_);
+  thread_ = std::thread([this] { Run(); });
+}
+
+GroupCommitter::~GroupCommitter() { Stop(); }
+
+void GroupCommitter::Submit(Deadline deadline, Job job, Done done) {
+  absl::Status refused;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) {
+      refused = Unavailable(Reason::kStoreUnavailable, "the store is closed");
+    } else if (queue_.size() >= options_.max_queue) {
+      refused = Overloaded("too many changes wait for the store", absl::Seconds(1));
+    } else {
+      queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
+      return;
+    }
+  }
+  done(std::move(refused));
+}
+
+std::size_t GroupCommitter::depth() const {
+  absl::MutexLock lock(&mutex_);
+  return queue_.size();
+}
+
+void GroupCommitter::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  absl::MutexLock lock(&join_mutex_);
+  if (thread_.joinable()) thread_.join();
+}
+
+void GroupCommitter::Run() {
+  std::vector<Entry> batch;
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
+      mutex_.Await(absl::Condition(&wanted));
+      if (queue_.empty()) break;
+      while (!queue_.empty() && batch.size() < options_.max_batch) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    const absl::Time began = absl::Now();
+    const absl::Status status = Commit(batch);
+    if (observer_ != nullptr) observer_->OnBatch(batch.size(), absl::Now() - began, status);
+    for (Entry& entry : batch) {
+      try {
+        entry.done(std::move(entry.outcome));
+      } catch (const std::exception& thrown) {
+        if (observer_ != nullptr) observer_->OnException(thrown.what());
+      }
+    }
+    batch.clear();
+  }
+  connection_.reset();
+}
+
+absl::Status GroupCommitter::Commit(std::vector<Entry>& batch) {
+  absl::Status status = RunJobs(batch);
+  if (status.ok()) return status;
+  // Nothing of the batch has happened, so each of its jobs hears so, whatever it came to by itself.
+  if (connection_->InTransaction()) sqlite::Run(*connection_, "ROLLBACK").IgnoreError();
+  const absl::Status told =
+      Unavailable(Reason::kStoreUnavailable, "the store could not commit: " + std::string(status.message()));
+  for (Entry& entry : batch) entry.outcome = told;
+  return status;
+}
+
+absl::Status GroupCommitter::RunJobs(std::vector<Entry>& batch) {
+  absl::Status status = sqlite::Run(*connection_, "BEGIN IMMEDIATE");
+  if (!status.ok()) return status;
+  const absl::Time now = clock_->Read().wall;
+  for (Entry& entry : batch) {
+    if (entry.deadline <= now) {
+      entry.outcome = absl::DeadlineExceededError("the deadline passed before the change began");
+      continue;
+    }
+    status = sqlite::Run(*connection_, "SAVEPOINT job");
+    if (!status.ok()) return status;
+    try {
+      entry.outcome = entry.job(*connection_);
+    } catch (const std::exception& thrown) {
+      if (observer_ != nullptr) observer_->OnException(thrown.what());
+      entry.outcome = Internal("the change failed");
+    }
+    // SQLite ends the whole transaction on errors such as a full disk: what ran before is undone too.
+    if (!connection_->InTransaction()) {
+      return entry.outcome.ok() ? Internal("a job ended the transaction") : entry.outcome;
+    }
+    if (!entry.outcome.ok()) {
+      status = sqlite::Run(*connection_, "ROLLBACK TO job");
+      if (!status.ok()) return status;
+    }
+    status = sqlite::Run(*connection_, "RELEASE job");
+    if (!status.ok()) return status;
+  }
+  return sqlite::Run(*connection_, "COMMIT");
+}
+
+}  // namespace hail::sqlite
