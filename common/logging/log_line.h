@@ -1,0 +1,24 @@
+// One line of log as JSON text. Internal to common/logging.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "common/logging/log.h"
+
+namespace hail {
+
+class LogLine {
+ public:
+  // Without a newline at the end. Strings are escaped per RFC 8259; bytes that are not UTF-8 become U+FFFD; a number
+  // that is not finite becomes null.
+  static std::string Json(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
+                          std::initializer_list<LogField> fields);
+
+ private:
+  static void PutValue(const LogValue& value, std::string* out);
+};
+
+}  // namespace hail
