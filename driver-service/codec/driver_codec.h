@@ -1,0 +1,33 @@
+// hail.driver.v1 ↔ the domain.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "driver-service/domain/dispatch_types.h"
+#include "driver-service/domain/location_index.h"
+#include "hail/driver/v1/driver_service.pb.h"
+
+namespace hail::driver {
+
+v1::Driver ToProto(const Driver& driver);
+// Not validated (CheckDriver); times are left out.
+Driver FromProto(const v1::Driver& driver);
+
+v1::Availability ToProto(Availability availability);
+// INVALID_FIELD "availability" unless ONLINE or OFFLINE.
+absl::StatusOr<Availability> FromProto(v1::Availability availability);
+
+v1::DriverState ToProto(const DriverState& state);
+v1::Offer ToProto(const OfferView& offer);
+v1::OfferUpdate ToProto(const OfferUpdate& update);
+v1::StreamDriverResponse ToProto(const DriverMessage& message);
+
+// A fix as received at `received` (domain), within session `session_epoch`. Only the parts that make no sense of
+// themselves are refused: coordinates (CheckLatLng), speed outside 0..90, heading outside [0, 360), negative accuracy,
+// an age that is negative or no duration: INVALID_FIELD below `field`. Jumps are the caller's to judge.
+absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t session_epoch, absl::Time received,
+                              const std::string& field);
+
+// Unset or empty: nullopt. INVALID_FIELD for an id that is none or a negative sequence.
+absl::StatusOr<std::optional<RideCursor>> FromProto(const v1::OpenSession& open);
+
+}  // namespace hail::driver

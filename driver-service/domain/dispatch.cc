@@ -1,0 +1,268 @@
+// Construction, time, and the rides being dispatched for each link.
+#include "driver-service/domain/dispatch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "driver-service/domain/dispatch_state.h"
+
+namespace hail::driver {
+
+Dispatch::Dispatch(DispatchOptions options, LocationIndex& index, const TravelTimes& travel_times,
+                   const Matcher& matcher, RandomBits random, Out& out)
+    : options_(options),
+      index_(index),
+      travel_times_(travel_times),
+      matcher_(matcher),
+      random_(std::move(random)),
+      out_(out) {}
+
+Dispatch::~Dispatch() = default;
+
+// ---- Links
+
+void Dispatch::LinkUp(Now now, LinkId link) {
+  if (!links_.insert(link).second) return;
+  wall_timers_.insert({now.wall + options_.working_set_interval, {TimerKind::kWorkingSet, "", link}});
+}
+
+void Dispatch::LinkDown(Now now, LinkId link) {
+  if (links_.erase(link) == 0) return;
+  std::vector<std::string> dropped;
+  for (const auto& [id, ride] : rides_) {
+    if (ride->link == link) dropped.push_back(id);
+  }
+  for (const std::string& id : dropped) {
+    Drop(id);
+    if (Offer* offer = PendingOffer(id); offer != nullptr) {
+      Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
+    }
+  }
+  Pump(now);
+}
+
+void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> start) {
+  if (!links_.contains(link)) return;
+  const std::string ride_id = start->ride_id;
+  const std::int64_t epoch = start->epoch;
+  DispatchStarted started;
+  started.ride_id = ride_id;
+  started.epoch = epoch;
+
+  auto ended = ended_.find(ride_id);
+  if (ended != ended_.end() && epoch <= ended->second.epoch) {
+    // Crossed with the end of this very dispatch. The acknowledgement stops the resending.
+    if (epoch == ended->second.epoch) out_.ToLink(link, started);
+    return;
+  }
+  std::set<std::string> excluded(start->excluded_driver_ids.begin(), start->excluded_driver_ids.end());
+  if (auto it = rides_.find(ride_id); it != rides_.end()) {
+    Ride& known = *it->second;
+    if (epoch < known.start->epoch) return;
+    if (epoch == known.start->epoch) {
+      known.link = link;
+      known.excluded.merge(excluded);
+      out_.ToLink(link, started);
+      return;
+    }
+    // Who declined it before is not asked again, whatever has come round to rider-service.
+    excluded.merge(known.excluded);
+    Drop(ride_id);
+    if (Offer* offer = PendingOffer(ride_id); offer != nullptr) {
+      Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
+    }
+  }
+  auto ride = std::make_unique<Ride>();
+  ride->link = link;
+  ride->started = now.domain;
+  ride->deadline = now.domain + start->remaining;
+  ride->excluded = std::move(excluded);
+  ride->start = std::move(start);
+  out_.ToLink(link, started);
+  Ride& taken_on = *(rides_[ride_id] = std::move(ride));
+  // One whose confirmation at an older epoch is not settled yet waits for that.
+  if (!live_offer_of_ride_.contains(ride_id)) MakeDue(taken_on, now.domain);
+  Pump(now);
+}
+
+void Dispatch::Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason) {
+  if (!links_.contains(link)) return;
+  auto it = rides_.find(ride_id);
+  if (it != rides_.end() && it->second->start->epoch > epoch) return;
+  if (reason != StopReason::kSuperseded) RememberEnded(now, ride_id, epoch);
+  if (it == rides_.end()) return;
+  Drop(ride_id);
+  // One that is being confirmed is settled by rider-service's answer: what stopped the dispatch may be that very offer.
+  if (Offer* offer = PendingOffer(ride_id); offer != nullptr) {
+    const RevokeReason why = reason == StopReason::kTaken          ? RevokeReason::kTaken
+                             : reason == StopReason::kRideCanceled ? RevokeReason::kRideCanceled
+                                                                   : RevokeReason::kSuperseded;
+    Settle(now, *offer, OfferStatus::kRevoked, why);
+  }
+  Pump(now);
+}
+
+// ---- Rides
+
+Dispatch::Offer* Dispatch::PendingOffer(const std::string& ride_id) {
+  auto it = live_offer_of_ride_.find(ride_id);
+  if (it == live_offer_of_ride_.end()) return nullptr;
+  Offer* offer = offers_.at(it->second).get();
+  return offer->status == OfferStatus::kPending ? offer : nullptr;
+}
+
+void Dispatch::Drop(const std::string& ride_id) {
+  auto it = rides_.find(ride_id);
+  due_.erase({it->second->next_look, ride_id});
+  rides_.erase(it);
+}
+
+// The ride at `epoch` needs no driver any more, as rider-service said.
+void Dispatch::EndDispatch(Now now, const std::string& ride_id, std::int64_t epoch) {
+  if (auto it = rides_.find(ride_id); it != rides_.end() && it->second->start->epoch <= epoch) Drop(ride_id);
+  RememberEnded(now, ride_id, epoch);
+}
+
+void Dispatch::RememberEnded(Now now, const std::string& ride_id, std::int64_t epoch) {
+  Ended& ended = ended_[ride_id];
+  ended.epoch = std::max(ended.epoch, epoch);
+  ended.until = now.domain + options_.memory;
+  domain_timers_.insert({ended.until, {TimerKind::kForgetEnded, ride_id}});
+}
+
+void Dispatch::MakeDue(Ride& ride, absl::Time when) {
+  due_.erase({ride.next_look, ride.start->ride_id});
+  ride.next_look = when;
+  due_.insert({when, ride.start->ride_id});
+}
+
+double Dispatch::RadiusM(Now now, const Ride& ride) const {
+  const double steps = std::floor(absl::FDivDuration(now.domain - ride.started, options_.radius_step));
+  return std::min(options_.radius_max_m, options_.radius_start_m * std::pow(options_.radius_factor, steps));
+}
+
+void Dispatch::Pump(Now now) {
+  std::vector<Ride*> looking;
+  while (!due_.empty() && due_.begin()->first <= now.domain) {
+    Ride& ride = *rides_.at(due_.begin()->second);
+    due_.erase(due_.begin());
+    ride.next_look = absl::InfiniteFuture();
+    if (now.domain < ride.deadline) {
+      looking.push_back(&ride);
+      continue;
+    }
+    // It is due, so its last offer has settled.
+    DispatchExhausted exhausted;
+    exhausted.ride_id = ride.start->ride_id;
+    exhausted.epoch = ride.start->epoch;
+    out_.ToLink(ride.link, exhausted);
+    rides_.erase(exhausted.ride_id);
+  }
+  if (looking.empty()) return;
+  // Who has waited longest chooses first.
+  std::sort(looking.begin(), looking.end(), [](const Ride* a, const Ride* b) {
+    return std::tie(a->started, a->start->ride_id) < std::tie(b->started, b->start->ride_id);
+  });
+
+  const absl::Time fresh_after = now.domain - options_.position_freshness;
+  std::vector<WaitingRide> waiting;
+  waiting.reserve(looking.size());
+  for (const Ride* ride : looking) {
+    const double radius_m = RadiusM(now, *ride);
+    auto accept = [this, now, ride](const std::string& driver_id) {
+      if (ride->excluded.contains(driver_id)) return false;
+      if (auto paused = ride->paused.find(driver_id); paused != ride->paused.end() && now.domain < paused->second) {
+        return false;
+      }
+      const Session* session = FindSession(driver_id);
+      return session != nullptr && session->offerable;
+    };
+    auto candidates = [this, ride, radius_m, fresh_after, accept](std::size_t limit) {
+      const DispatchStart& start = *ride->start;
+      return index_.Nearest(start.pickup, limit, radius_m,
+                            {start.region_id, start.product_id, start.seats, fresh_after}, accept);
+    };
+    waiting.push_back({ride->start->ride_id, ride->start->pickup, radius_m, candidates});
+  }
+  std::vector<bool> offered(looking.size(), false);
+  for (const Proposal& proposal : matcher_.Match(waiting)) {
+    offered[proposal.ride] = true;
+    MakeOffer(now, *looking[proposal.ride], proposal.driver);
+  }
+  for (std::size_t i = 0; i < looking.size(); ++i) {
+    if (!offered[i]) MakeDue(*looking[i], std::min(looking[i]->deadline, now.domain + options_.rematch_interval));
+  }
+}
+
+// ---- Time
+
+void Dispatch::Tick(Now now) {
+  // Taken off before waking: what is woken may set timers.
+  while (!domain_timers_.empty() && domain_timers_.begin()->first <= now.domain) {
+    const Timer timer = std::move(domain_timers_.extract(domain_timers_.begin()).mapped());
+    Wake(now, timer);
+  }
+  while (!wall_timers_.empty() && wall_timers_.begin()->first <= now.wall) {
+    const Timer timer = std::move(wall_timers_.extract(wall_timers_.begin()).mapped());
+    Wake(now, timer);
+  }
+  Pump(now);
+}
+
+void Dispatch::Wake(Now now, const Timer& timer) {
+  auto offer_it = offers_.find(timer.id);
+  Offer* offer = offer_it == offers_.end() ? nullptr : offer_it->second.get();
+  switch (timer.kind) {
+    case TimerKind::kOfferExpiry:
+      if (offer != nullptr && offer->status == OfferStatus::kPending) Expire(now, *offer);
+      return;
+    case TimerKind::kReceive:
+      if (offer != nullptr && offer->status == OfferStatus::kPending && !offer->received) NotReceived(now, *offer);
+      return;
+    case TimerKind::kConfirmRetry:
+      if (offer != nullptr && offer->status == OfferStatus::kConfirming && !offer->in_flight) SendConfirm(*offer);
+      return;
+    case TimerKind::kForgetOffer:
+      if (offer != nullptr) offers_.erase(offer_it);
+      return;
+    case TimerKind::kForgetEnded:
+      if (auto ended = ended_.find(timer.id); ended != ended_.end() && ended->second.until <= now.domain) {
+        ended_.erase(ended);
+      }
+      return;
+    case TimerKind::kFeedAnswer:
+      if (Session* session = FindSession(timer.id); session != nullptr && feed_up_ && !session->synced &&
+                                                    session->subscribed_at + options_.feed_answer_time <= now.wall) {
+        Subscribe(now, *session);
+      }
+      return;
+    case TimerKind::kReview:
+      Review(now, timer.id);
+      return;
+    case TimerKind::kWorkingSet:
+      if (!links_.contains(timer.link)) return;
+      WorkingSet set;
+      for (const auto& [id, ride] : rides_) {
+        if (ride->link == timer.link) set.rides.push_back({id, ride->start->epoch});
+      }
+      out_.ToLink(timer.link, set);
+      wall_timers_.insert({now.wall + options_.working_set_interval, timer});
+      return;
+  }
+}
+
+DispatchCounts Dispatch::Counts(Now now) const {
+  DispatchCounts counts;
+  for (const auto& [id, session] : sessions_) {
+    ++counts.drivers[static_cast<std::size_t>(StateOf(now, *session).status)];
+    if (session->stream != 0) ++counts.streams;
+  }
+  counts.rides = static_cast<int>(rides_.size());
+  for (const auto& [ride, offer] : live_offer_of_ride_) {
+    ++(offers_.at(offer)->status == OfferStatus::kPending ? counts.offers_pending : counts.offers_confirming);
+  }
+  return counts;
+}
+
+}  // namespace hail::driver

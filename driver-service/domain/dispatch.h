@@ -1,0 +1,266 @@
+// The core of driver-service: drivers' sessions, the rides being dispatched, the offers between them, and
+// confirmations.
+//
+// Plain C++: input and Now in, decisions out through Out. Single-threaded: all calls come from one loop. No call blocks
+// or throws, and none is made from inside an Out function or a `done` (post instead).
+//
+// What always holds (DESIGN §10): a driver and a ride have at most one live offer each; an offer that is not pending
+// cannot be accepted; an accepted offer is the driver's only after rider-service said so, and until it did the driver
+// waits (RESERVED) however long that takes; a driver is offered rides only while rider-service's feed about that driver
+// is caught up; a ride in hand outlives stream, position and feed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/ids/uuid.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/dispatch_types.h"
+#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/matcher.h"
+#include "driver-service/domain/travel_times.h"
+
+namespace hail::driver {
+
+// "domain" and "wall" say which time a length is of.
+struct DispatchOptions {
+  absl::Duration offer_time = absl::Seconds(15);          // domain
+  absl::Duration position_freshness = absl::Seconds(30);  // domain
+  // The radius to look in: `radius_start_m`, times `radius_factor` each `radius_step`, up to `radius_max_m`.
+  double radius_start_m = 1500;
+  double radius_factor = 2;
+  absl::Duration radius_step = absl::Seconds(2);  // domain
+  double radius_max_m = 12000;
+  // How often a ride that found nobody looks again.
+  absl::Duration rematch_interval = absl::Seconds(1);  // domain
+  // A driver whose app did not show an offer is not asked again for that ride so long.
+  absl::Duration unreceived_pause = absl::Seconds(30);  // domain
+  // How long settled offers and ended dispatches are remembered.
+  absl::Duration memory = absl::Minutes(10);  // domain
+
+  absl::Duration receive_time = absl::Seconds(3);           // wall
+  absl::Duration working_set_interval = absl::Seconds(10);  // wall
+  // Back-off of confirmations with an unknown outcome: doubled from the first to the last, each less up to half at
+  // random.
+  absl::Duration confirm_retry_first = absl::Milliseconds(100);  // wall
+  absl::Duration confirm_retry_last = absl::Seconds(2);          // wall
+  // A feed subscription that was not answered so long is sent again.
+  absl::Duration feed_answer_time = absl::Seconds(10);  // wall
+  // A driver without a stream counts as connected so long after a unary call.
+  absl::Duration contact_time = absl::Seconds(35);  // wall
+  // A session without stream, offer or ride is forgotten so long after the last contact.
+  absl::Duration session_idle = absl::Minutes(10);  // wall
+};
+
+class Dispatch {
+ public:
+  // What the core wants done. Called from inside the inputs below; must not block or call back.
+  class Out {
+   public:
+    virtual ~Out() = default;
+    // `stream` is open as far as the core knows; a message to one that is gone is dropped.
+    virtual void ToDriver(StreamId stream, const DriverMessage& message) = 0;
+    virtual void ToLink(LinkId link, const LinkMessage& message) = 0;
+    // One ConfirmAssignment call with a deadline of a few seconds, and its answer by OnConfirmed.
+    virtual void Confirm(const ConfirmCall& call) = 0;
+    // One FindAssignment call, and its answer by OnFound.
+    virtual void FindAssignment(const FindCall& call) = 0;
+    // On the feed that OnFeedUp reported. Again for a subscribed driver: start over.
+    virtual void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
+                               const std::optional<RideCursor>& cursor) = 0;
+    virtual void FeedUnsubscribe(const std::string& driver_id) = 0;
+    // The ride in hand changed (null: none), for the positions reported to riders.
+    virtual void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) = 0;
+    // An offer settled: for the log and metrics.
+    virtual void LogOffer(const OfferRecord& record) = 0;
+  };
+
+  using RespondDone = std::function<void(RespondResult)>;
+
+  // All references must outlive the core. `index` is shared with the handlers that take positions.
+  Dispatch(DispatchOptions options, LocationIndex& index, const TravelTimes& travel_times, const Matcher& matcher,
+           RandomBits random, Out& out);
+  ~Dispatch();
+  Dispatch(const Dispatch&) = delete;
+  Dispatch& operator=(const Dispatch&) = delete;
+
+  // ---- Drivers
+
+  // A stream was opened for a stored driver. Replaces an open one (which is sent Replaced). Nothing is sent to the new
+  // stream before the feed has answered; then: the events missed since `cursor`, a snapshot, caught_up. Returns the
+  // session's epoch: the fixes of this stream carry it.
+  std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
+                          std::optional<RideCursor> cursor);
+
+  // The stream ended, for whatever reason. Without effect for one that was replaced.
+  void CloseStream(Now now, const std::string& driver_id, StreamId stream);
+
+  // A unary call of this driver came in. False: no session; load the driver and call OpenUnary.
+  bool Contact(Now now, const std::string& driver_id);
+
+  // A unary call of a stored driver came in. Opens a session if there is none. The session's epoch.
+  std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability);
+
+  // A wish given to OpenStream or OpenUnary counts for a new session only: of an open one the core knows the latest.
+
+  // The driver's wish, after it was stored. Offline withdraws a pending offer.
+  void SetAvailability(Now now, const std::string& driver_id, Availability availability);
+
+  // The app shows the offer.
+  void OfferReceived(Now now, const std::string& driver_id, const std::string& offer_id);
+
+  // The driver answers an offer. `done` runs once the outcome is certain: at once, or after a confirmation that may
+  // take as long as rider-service is away. An unknown offer is looked up at rider-service. Works without a session as
+  // well.
+  void Respond(Now now, const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done);
+
+  // What the driver is doing. Without a session: kOffline and session_epoch 0 (availability is the store's to know).
+  DriverState State(Now now, const std::string& driver_id) const;
+
+  // As State, for GetDriverState: the driver reads it, so the offer in it counts as received.
+  DriverState ReadState(Now now, const std::string& driver_id);
+
+  // The last event sent to the driver's stream (or the one it resumed from): for `draining`.
+  std::optional<RideCursor> CursorOf(const std::string& driver_id) const;
+
+  bool HasSession(const std::string& driver_id) const;
+
+  // ---- The dispatch links
+
+  void LinkUp(Now now, LinkId link);
+  // Withdraws the link's pending offers and drops its rides; confirmations go on.
+  void LinkDown(Now now, LinkId link);
+  // Acknowledged by DispatchStarted, unless it is older than what is worked on.
+  void Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> start);
+  void Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason);
+
+  // ---- rider-service
+
+  // What came of Out::Confirm. FAILED_PRECONDITION, NOT_FOUND and INVALID_ARGUMENT with one of Hail's reasons are
+  // definite; anything else but OK leaves the outcome unknown.
+  void OnConfirmed(Now now, const std::string& offer_id, int attempt, absl::StatusOr<RideView> result);
+  // What came of Out::FindAssignment: the ride, NOT_FOUND, or anything else: not known.
+  void OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> result);
+
+  // The feed is open: all sessions subscribe.
+  void OnFeedUp(Now now);
+  // The feed broke: nobody gets new offers until it is back.
+  void OnFeedDown(Now now);
+  void OnFeedSnapshot(Now now, const FeedSnapshot& snapshot);
+  void OnFeedEvent(Now now, const FeedEvent& event);
+
+  // ---- Time
+
+  // Does what is due. Call it at least every 100 ms of wall time.
+  void Tick(Now now);
+
+  DispatchCounts Counts(Now now) const;
+
+ private:
+  struct Session;
+  struct Offer;
+  struct Ride;
+  // A ride whose dispatch at `epoch` is over for good, so that a late start of it is not taken on.
+  struct Ended {
+    std::int64_t epoch = 0;
+    absl::Time until;
+  };
+  struct Find {
+    std::string driver_id;
+    std::string offer_id;
+    bool accept = false;
+    RespondDone done;
+  };
+  enum class TimerKind {
+    kOfferExpiry,
+    kForgetOffer,
+    kForgetEnded,
+    kReceive,
+    kConfirmRetry,
+    kFeedAnswer,
+    kReview,
+    kWorkingSet
+  };
+  struct Timer {
+    TimerKind kind;
+    // Of the offer, ride or driver.
+    std::string id;
+    LinkId link = 0;
+  };
+  // Not taken back when no longer wanted: whoever is woken checks whether it is due. Equal times keep their order.
+  using Timers = std::multimap<absl::Time, Timer>;
+
+  // dispatch_sessions.cc
+  Session* FindSession(const std::string& driver_id) const;
+  Session& Open(Now now, const Driver& driver, Availability availability);
+  void Subscribe(Now now, Session& session);
+  void UpdateOfferable(Now now, Session& session);
+  void SetRide(Now now, Session& session, RideRef ride);
+  void Review(Now now, const std::string& driver_id);
+  void Send(const Session& session, const DriverMessage& message);
+  void SendEvent(Session& session, const RideEventView& event);
+  DriverState StateOf(Now now, const Session& session) const;
+  void LearnAssignment(Now now, Session& session, const RideRef& ride);
+
+  // dispatch_offers.cc
+  void MakeOffer(Now now, Ride& ride, const NearDriver& candidate);
+  OfferView View(Now now, const Offer& offer) const;
+  void Accept(Offer& offer);
+  void SendConfirm(Offer& offer);
+  void Expire(Now now, Offer& offer);
+  void NotTaken(Now now, Offer& offer, OfferStatus outcome);
+  void NotReceived(Now now, Offer& offer);
+  // Ends a live offer. Frees driver and ride: the ride, if still dispatched, is due again.
+  void Settle(Now now, Offer& offer, OfferStatus status, RevokeReason reason = RevokeReason::kNone);
+  void Committed(Now now, Offer& offer, RideView ride);
+  void Refused(Now now, Offer& offer, const absl::Status& status);
+  void Answer(Now now, const Offer& offer, bool accept, RespondDone& done);
+
+  // dispatch.cc
+  // The pending offer of the ride, if it has one.
+  Offer* PendingOffer(const std::string& ride_id);
+  void Drop(const std::string& ride_id);
+  void EndDispatch(Now now, const std::string& ride_id, std::int64_t epoch);
+  void RememberEnded(Now now, const std::string& ride_id, std::int64_t epoch);
+  void MakeDue(Ride& ride, absl::Time when);
+  double RadiusM(Now now, const Ride& ride) const;
+  // Matches the rides that are due. At the end of each input.
+  void Pump(Now now);
+
+  void Wake(Now now, const Timer& timer);
+
+  const DispatchOptions options_;
+  LocationIndex& index_;
+  const TravelTimes& travel_times_;
+  const Matcher& matcher_;
+  const RandomBits random_;
+  Out& out_;
+
+  // Ordered, so that what is done for all is done in the same order in each run.
+  std::map<std::string, std::unique_ptr<Session>> sessions_;
+  std::map<std::string, std::unique_ptr<Offer>> offers_;
+  std::map<std::string, std::unique_ptr<Ride>> rides_;
+  std::map<std::string, Ended> ended_;
+  std::map<std::int64_t, Find> finds_;
+  std::set<LinkId> links_;
+  // The live offer of a ride, also of one no longer dispatched here.
+  std::map<std::string, std::string> live_offer_of_ride_;
+  // Rides without a live offer, by when to look for a driver next.
+  std::set<std::pair<absl::Time, std::string>> due_;
+  Timers domain_timers_;
+  Timers wall_timers_;
+  bool feed_up_ = false;
+  std::int64_t last_session_epoch_ = 0;
+  std::int64_t last_subscription_ = 0;
+  std::int64_t last_find_ = 0;
+};
+
+}  // namespace hail::driver

@@ -1,0 +1,314 @@
+// Drivers' sessions: streams, the feed about their rides, what they are told.
+#include <algorithm>
+#include <utility>
+
+#include "driver-service/domain/dispatch_state.h"
+
+namespace hail::driver {
+namespace {
+
+// Rides whose events may still cross: the one in hand and the few before it.
+constexpr std::size_t kToldRides = 8;
+
+RideCursor* ToldOf(std::deque<RideCursor>& told, const std::string& ride_id) {
+  auto it = std::find_if(told.begin(), told.end(), [&](const RideCursor& c) { return c.ride_id == ride_id; });
+  return it == told.end() ? nullptr : &*it;
+}
+
+// Moves the cursor to (ride_id, sequence), never backwards. False: that much was told before.
+bool Tell(std::deque<RideCursor>& told, const RideView& ride) {
+  RideCursor* cursor = ToldOf(told, ride.ride_id);
+  if (cursor == nullptr) {
+    told.push_back({ride.ride_id, ride.sequence});
+    if (told.size() > kToldRides) told.pop_front();
+    return true;
+  }
+  if (ride.sequence <= cursor->sequence) return false;
+  cursor->sequence = ride.sequence;
+  return true;
+}
+
+}  // namespace
+
+Dispatch::Session* Dispatch::FindSession(const std::string& driver_id) const {
+  auto it = sessions_.find(driver_id);
+  return it == sessions_.end() ? nullptr : it->second.get();
+}
+
+bool Dispatch::HasSession(const std::string& driver_id) const { return FindSession(driver_id) != nullptr; }
+
+Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability availability) {
+  std::unique_ptr<Session>& slot = sessions_[driver.driver_id];
+  if (slot == nullptr) {
+    slot = std::make_unique<Session>();
+    slot->availability = availability;
+  }
+  slot->driver = driver;
+  index_.SetCar(driver.driver_id, std::make_shared<const CarProfile>(
+                                      CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats}));
+  // From the wall clock, so that it rises across restarts of the process too.
+  last_session_epoch_ = std::max(last_session_epoch_ + 1, absl::ToUnixMicros(now.wall));
+  slot->epoch = last_session_epoch_;
+  slot->last_seen = now.wall;
+  return *slot;
+}
+
+std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
+                                  std::optional<RideCursor> cursor) {
+  Session& session = Open(now, driver, availability);
+  if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
+  session.stream = stream;
+  session.told.clear();
+  if (cursor.has_value()) session.told.push_back(*std::move(cursor));
+  // The epoch of the positions to come has changed.
+  if (session.ride != nullptr) out_.OnTrip(driver.driver_id, session.epoch, session.ride);
+  Subscribe(now, session);
+  Pump(now);
+  return session.epoch;
+}
+
+void Dispatch::CloseStream(Now now, const std::string& driver_id, StreamId stream) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr || session->stream != stream) return;
+  session->stream = 0;
+  session->last_seen = now.wall;
+  session->told.clear();
+  Review(now, driver_id);
+  Pump(now);
+}
+
+bool Dispatch::Contact(Now now, const std::string& driver_id) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr) return false;
+  session->last_unary = now.wall;
+  session->last_seen = now.wall;
+  Review(now, driver_id);
+  Pump(now);
+  return true;
+}
+
+std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability availability) {
+  if (Session* session = FindSession(driver.driver_id); session != nullptr) {
+    Contact(now, driver.driver_id);
+    return session->epoch;
+  }
+  Session& session = Open(now, driver, availability);
+  session.last_unary = now.wall;
+  Subscribe(now, session);
+  Review(now, driver.driver_id);
+  return session.epoch;
+}
+
+void Dispatch::SetAvailability(Now now, const std::string& driver_id, Availability availability) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr) return;
+  session->availability = availability;
+  if (availability == Availability::kOffline && !session->live_offer.empty()) {
+    Offer& offer = *offers_.at(session->live_offer);
+    if (offer.status == OfferStatus::kPending) Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kWentOffline);
+  }
+  UpdateOfferable(now, *session);
+  Pump(now);
+}
+
+std::optional<RideCursor> Dispatch::CursorOf(const std::string& driver_id) const {
+  const Session* session = FindSession(driver_id);
+  if (session == nullptr || session->told.empty()) return std::nullopt;
+  return session->told.back();
+}
+
+DriverState Dispatch::State(Now now, const std::string& driver_id) const {
+  if (const Session* session = FindSession(driver_id); session != nullptr) return StateOf(now, *session);
+  DriverState state;
+  state.driver_id = driver_id;
+  return state;
+}
+
+DriverState Dispatch::ReadState(Now now, const std::string& driver_id) {
+  if (const Session* session = FindSession(driver_id); session != nullptr && !session->live_offer.empty()) {
+    OfferReceived(now, driver_id, session->live_offer);
+  }
+  return State(now, driver_id);
+}
+
+DriverState Dispatch::StateOf(Now now, const Session& session) const {
+  DriverState state;
+  state.driver_id = session.driver.driver_id;
+  state.availability = session.availability;
+  state.ride = session.ride;
+  state.session_epoch = session.epoch;
+  const Offer* offer = session.live_offer.empty() ? nullptr : offers_.at(session.live_offer).get();
+  if (offer != nullptr) state.offer = View(now, *offer);
+  if (session.ride != nullptr) {
+    state.status = DriverStatus::kOnTrip;
+  } else if (offer != nullptr) {
+    state.status = offer->status == OfferStatus::kConfirming ? DriverStatus::kReserved : DriverStatus::kOffered;
+  } else if (session.availability == Availability::kOnline) {
+    const std::optional<Fix> fix = index_.Find(state.driver_id);
+    if (session.stream == 0 && now.wall - session.last_unary >= options_.contact_time) {
+      state.blocked_by = BlockedBy::kNotConnected;
+    } else if (!session.synced) {
+      state.blocked_by = BlockedBy::kNotSynced;
+    } else if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness) {
+      state.blocked_by = BlockedBy::kStalePosition;
+    } else {
+      state.status = DriverStatus::kAvailable;
+    }
+  }
+  return state;
+}
+
+void Dispatch::UpdateOfferable(Now now, Session& session) {
+  const bool connected = session.stream != 0 || now.wall - session.last_unary < options_.contact_time;
+  const bool offerable = session.availability == Availability::kOnline && connected && session.synced &&
+                         session.ride == nullptr && session.live_offer.empty();
+  if (offerable == session.offerable) return;
+  session.offerable = offerable;
+  index_.SetOfferable(session.driver.driver_id, offerable);
+}
+
+// A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
+void Dispatch::Review(Now now, const std::string& driver_id) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr || session->stream != 0) return;
+  UpdateOfferable(now, *session);
+  const bool tied = session->ride != nullptr || !session->live_offer.empty();
+  const absl::Time idle_at = session->last_seen + options_.session_idle;
+  if (!tied && now.wall >= idle_at) {
+    if (feed_up_) out_.FeedUnsubscribe(driver_id);
+    index_.Remove(driver_id);
+    sessions_.erase(driver_id);
+    return;
+  }
+  const absl::Time contact_ends = session->last_unary + options_.contact_time;
+  absl::Time next = contact_ends > now.wall ? contact_ends : idle_at;
+  if (next <= now.wall) next = now.wall + options_.session_idle;
+  if (session->review_at <= next && session->review_at > now.wall) return;
+  session->review_at = next;
+  wall_timers_.insert({next, {TimerKind::kReview, driver_id}});
+}
+
+// ---- The feed
+
+void Dispatch::Subscribe(Now now, Session& session) {
+  session.synced = false;
+  ++session.feed_generation;
+  // Whatever answers this is newer than what a confirmation told so far.
+  session.unverified_ride.clear();
+  if (feed_up_) {
+    session.subscription = ++last_subscription_;
+    session.subscribed_at = now.wall;
+    std::optional<RideCursor> cursor;
+    if (session.stream != 0 && !session.told.empty()) cursor = session.told.back();
+    out_.FeedSubscribe(session.driver.driver_id, session.subscription, cursor);
+    wall_timers_.insert({now.wall + options_.feed_answer_time, {TimerKind::kFeedAnswer, session.driver.driver_id}});
+  }
+  UpdateOfferable(now, session);
+}
+
+void Dispatch::OnFeedUp(Now now) {
+  feed_up_ = true;
+  for (auto& [id, session] : sessions_) Subscribe(now, *session);
+}
+
+void Dispatch::OnFeedDown(Now now) {
+  feed_up_ = false;
+  for (auto& [id, session] : sessions_) {
+    session->synced = false;
+    session->subscription = 0;
+    ++session->feed_generation;
+    UpdateOfferable(now, *session);
+  }
+}
+
+void Dispatch::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
+  Session* session = FindSession(snapshot.driver_id);
+  if (session == nullptr || session->subscription != snapshot.subscription || !feed_up_) return;
+  auto mentions = [&](const RideRef& ride) { return ride != nullptr && ride->ride_id == session->unverified_ride; };
+  if (!session->unverified_ride.empty() && !mentions(snapshot.ride) &&
+      std::none_of(snapshot.missed.begin(), snapshot.missed.end(),
+                   [&](const RideEventView& event) { return mentions(event.ride); })) {
+    // It may have been taken before the confirmation was committed. One that is asked for now cannot have been.
+    Subscribe(now, *session);
+    return;
+  }
+  session->unverified_ride.clear();
+  session->synced = true;
+  ++session->feed_generation;
+  RideRef ride = snapshot.ride != nullptr && snapshot.ride->live ? snapshot.ride : nullptr;
+  // A confirmation's reply can be newer than a snapshot under way.
+  if (ride != nullptr && session->ride != nullptr && session->ride->ride_id == ride->ride_id &&
+      session->ride->sequence > ride->sequence) {
+    ride = session->ride;
+  }
+  SetRide(now, *session, ride);
+  for (const RideEventView& event : snapshot.missed) LearnAssignment(now, *session, event.ride);
+  if (ride != nullptr) LearnAssignment(now, *session, ride);
+
+  if (session->stream != 0) {
+    if (snapshot.reset) {
+      session->told.clear();
+      Send(*session, Reset{});
+    }
+    for (const RideEventView& event : snapshot.missed) SendEvent(*session, event);
+    Send(*session, Snapshot{StateOf(now, *session)});
+    // The events the snapshot holds are told; those after what the feed has read are still to come.
+    if (snapshot.ride != nullptr) Tell(session->told, *snapshot.ride);
+    Send(*session, CaughtUp{snapshot.ride != nullptr ? snapshot.ride->sequence : 0});
+  }
+  Pump(now);
+}
+
+void Dispatch::OnFeedEvent(Now now, const FeedEvent& event) {
+  Session* session = FindSession(event.driver_id);
+  if (session == nullptr || session->subscription != event.subscription || !session->synced) return;
+  const RideRef& ride = event.event.ride;
+  if (ride->ride_id == session->unverified_ride) session->unverified_ride.clear();
+  const bool in_hand = session->ride != nullptr && session->ride->ride_id == ride->ride_id;
+  const bool newer = !in_hand || session->ride->sequence < ride->sequence;
+  if (event.ended || !ride->live) {
+    if (in_hand && newer) SetRide(now, *session, nullptr);
+  } else if (newer) {
+    SetRide(now, *session, ride);
+  }
+  LearnAssignment(now, *session, ride);
+  SendEvent(*session, event.event);
+  Pump(now);
+}
+
+// The feed shows a ride of this driver: if it came from an offer of ours whose outcome is not known here yet, it is
+// now.
+void Dispatch::LearnAssignment(Now now, Session& session, const RideRef& ride) {
+  auto it = offers_.find(ride->offer_id);
+  if (it == offers_.end()) return;
+  Offer& offer = *it->second;
+  if (offer.driver_id != session.driver.driver_id || !IsLive(offer.status)) return;
+  EndDispatch(now, offer.start->ride_id, offer.start->epoch);
+  Settle(now, offer, OfferStatus::kAccepted);
+}
+
+void Dispatch::SetRide(Now now, Session& session, RideRef ride) {
+  if (session.ride != ride) {
+    session.ride = std::move(ride);
+    out_.OnTrip(session.driver.driver_id, session.epoch, session.ride);
+  }
+  if (session.ride != nullptr && !session.live_offer.empty()) {
+    Offer& offer = *offers_.at(session.live_offer);
+    if (offer.status == OfferStatus::kPending && offer.offer_id != session.ride->offer_id) {
+      Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
+    }
+  }
+  UpdateOfferable(now, session);
+}
+
+// ---- To the stream
+
+void Dispatch::Send(const Session& session, const DriverMessage& message) {
+  if (session.stream != 0) out_.ToDriver(session.stream, message);
+}
+
+void Dispatch::SendEvent(Session& session, const RideEventView& event) {
+  if (session.stream != 0 && Tell(session.told, *event.ride)) out_.ToDriver(session.stream, event);
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,85 @@
+// What the dispatch core keeps of each driver, offer and ride. Private to dispatch*.cc.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver-service/domain/dispatch.h"
+
+namespace hail::driver {
+
+struct Dispatch::Session {
+  Driver driver;
+  Availability availability = Availability::kOffline;
+  std::int64_t epoch = 0;
+
+  // 0: none.
+  StreamId stream = 0;
+  // Wall time.
+  absl::Time last_unary = absl::InfinitePast();
+  absl::Time last_seen = absl::InfinitePast();
+  // The next Review() asked for.
+  absl::Time review_at = absl::InfiniteFuture();
+
+  // The last subscription sent; answers to older ones are ignored.
+  std::int64_t subscription = 0;
+  absl::Time subscribed_at = absl::InfinitePast();
+  // The subscription was answered: what happens to the driver's rides is told as it happens.
+  bool synced = false;
+  // Changes whenever something may have been left out of what the feed told. A confirmation's reply is as new as the
+  // feed only if this did not change while it was under way.
+  std::int64_t feed_generation = 0;
+
+  RideRef ride;
+  // A ride learned from a confirmation's reply that the feed has not mentioned yet.
+  std::string unverified_ride;
+  // Empty: none.
+  std::string live_offer;
+  bool offerable = false;
+
+  // What this stream was told, per ride the highest sequence, latest ride last; a few.
+  std::deque<RideCursor> told;
+};
+
+struct Dispatch::Offer {
+  std::string offer_id;
+  std::string driver_id;
+  std::shared_ptr<const DispatchStart> start;
+  OfferStatus status = OfferStatus::kPending;
+  RevokeReason reason = RevokeReason::kNone;
+  // Domain time.
+  absl::Time made;
+  absl::Time expires;
+  absl::Duration ride_waited;
+  absl::Duration pickup_eta;
+  double pickup_distance_m = 0;
+  bool received = false;
+
+  // Confirmations made so far; at most one is under way.
+  int attempts = 0;
+  bool in_flight = false;
+  // Session::feed_generation when the attempt began; -1: not synced then.
+  std::int64_t attempt_generation = -1;
+  // Who waits for the outcome, and whether they accepted or declined.
+  std::vector<std::pair<bool, RespondDone>> waiting;
+};
+
+struct Dispatch::Ride {
+  std::shared_ptr<const DispatchStart> start;
+  LinkId link = 0;
+  // Domain time.
+  absl::Time started;
+  absl::Time deadline;
+  // When it is due; in due_ unless it has a live offer.
+  absl::Time next_look = absl::InfiniteFuture();
+  std::set<std::string> excluded;
+  // Not to be asked again before (domain).
+  std::map<std::string, absl::Time> paused;
+};
+
+}  // namespace hail::driver

@@ -1,0 +1,121 @@
+// What goes in and out of the dispatch core beside plain arguments.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "driver-service/domain/driver.h"
+#include "driver-service/domain/offer.h"
+#include "driver-service/domain/ride_view.h"
+
+namespace hail::driver {
+
+// Chosen by the shell, unique in this process, never 0.
+using StreamId = std::int64_t;
+using LinkId = std::int64_t;
+
+enum class DriverStatus { kOffline, kAvailable, kOffered, kReserved, kOnTrip };
+// In the order they are told: the first that holds.
+enum class BlockedBy { kNothing, kNotConnected, kNotSynced, kStalePosition };
+
+// All that a driver's app must know.
+struct DriverState {
+  std::string driver_id;
+  DriverStatus status = DriverStatus::kOffline;
+  Availability availability = Availability::kOffline;
+  BlockedBy blocked_by = BlockedBy::kNothing;
+  // The live one.
+  std::optional<OfferView> offer;
+  // In hand, as far as known; null while BlockedBy::kNotSynced says nothing about there being none.
+  RideRef ride;
+  // 0: no session.
+  std::int64_t session_epoch = 0;
+};
+
+// ---- To a driver's stream. Heartbeats, command results and `draining` are the shell's.
+
+// The present; replaces all that was known.
+struct Snapshot {
+  DriverState state;
+};
+// Everything up to now was sent.
+struct CaughtUp {
+  std::int64_t sequence = 0;
+};
+// The cursor shown made no sense; a snapshot follows.
+struct Reset {};
+// A newer stream took over: the last message; the shell ends the stream with OK. The core has forgotten it.
+struct Replaced {};
+
+using DriverMessage = std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced>;
+
+// ---- To a dispatch link. Heartbeats are the shell's.
+
+struct RideEpoch {
+  std::string ride_id;
+  std::int64_t epoch = 0;
+
+  friend bool operator==(const RideEpoch&, const RideEpoch&) = default;
+};
+struct DispatchStarted : RideEpoch {};
+struct DispatchExhausted : RideEpoch {};
+struct OfferSettled : RideEpoch {
+  std::string driver_id;
+  // kDeclined or kExpired.
+  OfferStatus outcome = OfferStatus::kDeclined;
+};
+struct WorkingSet {
+  std::vector<RideEpoch> rides;
+};
+
+using LinkMessage = std::variant<DispatchStarted, DispatchExhausted, OfferSettled, WorkingSet>;
+
+enum class StopReason { kRideCanceled, kTaken, kSuperseded };
+
+// ---- To rider-service.
+
+// One attempt of ConfirmAssignment. Answer it with Dispatch::OnConfirmed, naming offer_id and attempt.
+struct ConfirmCall {
+  std::string offer_id;
+  int attempt = 0;
+  std::string ride_id;
+  std::int64_t epoch = 0;
+  // For the rider: id, display name, vehicle.
+  Driver driver;
+  absl::Duration pickup_eta = absl::ZeroDuration();
+};
+
+// FindAssignment. Answer it with Dispatch::OnFound, naming `find`.
+struct FindCall {
+  std::int64_t find = 0;
+  std::string driver_id;
+  std::string offer_id;
+};
+
+// What became of an answer to an offer.
+struct RespondResult {
+  // OK: `offer` is kAccepted or kDeclined. OFFER_EXPIRED, OFFER_REVOKED, OFFER_DECLINED, OFFER_NOT_FOUND;
+  // PEER_UNAVAILABLE where nobody remembers the offer and rider-service could not be asked.
+  absl::Status status;
+  OfferUpdate offer;
+  // The driver after it.
+  DriverState state;
+};
+
+// How many of what there is, for metrics.
+struct DispatchCounts {
+  // By DriverStatus; sessions only.
+  std::array<int, 5> drivers{};
+  int streams = 0;
+  int rides = 0;
+  int offers_pending = 0;
+  int offers_confirming = 0;
+};
+
+}  // namespace hail::driver

@@ -1,0 +1,62 @@
+#include "driver-service/domain/driver.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+
+namespace hail::driver {
+namespace {
+
+constexpr int kMaxSeats = 8;
+constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMaxWord = 64;
+constexpr std::size_t kMaxPlate = 32;
+constexpr std::size_t kMaxProducts = 16;
+
+absl::Status CheckText(const std::string& text, std::size_t max, const std::string& field) {
+  if (text.size() > max) return InvalidField(field, absl::StrCat("longer than ", max, " bytes"));
+  for (unsigned char c : text) {
+    if (c < 0x20 || c == 0x7f) return InvalidField(field, "holds a control character");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckVehicle(const Vehicle& vehicle, const std::string& prefix) {
+  if (absl::Status s = CheckText(vehicle.make, kMaxWord, prefix + ".make"); !s.ok()) return s;
+  if (absl::Status s = CheckText(vehicle.model, kMaxWord, prefix + ".model"); !s.ok()) return s;
+  if (absl::Status s = CheckText(vehicle.color, kMaxWord, prefix + ".color"); !s.ok()) return s;
+  if (vehicle.plate.empty()) return InvalidField(prefix + ".plate", "required");
+  if (absl::Status s = CheckText(vehicle.plate, kMaxPlate, prefix + ".plate"); !s.ok()) return s;
+  if (vehicle.seats < 1 || vehicle.seats > kMaxSeats) {
+    return InvalidField(prefix + ".seats", absl::StrCat("must be 1 to ", kMaxSeats));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckDriver(const Driver& driver, const std::string& prefix) {
+  if (absl::Status s = CheckId(driver.driver_id, prefix + ".driver_id"); !s.ok()) return s;
+  if (absl::Status s = CheckText(driver.display_name, kMaxName, prefix + ".display_name"); !s.ok()) return s;
+  if (absl::Status s = CheckId(driver.region_id, prefix + ".region_id"); !s.ok()) return s;
+  if (absl::Status s = CheckVehicle(driver.vehicle, prefix + ".vehicle"); !s.ok()) return s;
+  const std::string products = prefix + ".product_ids";
+  if (driver.product_ids.empty()) return InvalidField(products, "at least one is required");
+  if (driver.product_ids.size() > kMaxProducts) return InvalidField(products, absl::StrCat("more than ", kMaxProducts));
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < driver.product_ids.size(); ++i) {
+    const std::string field = absl::StrCat(products, "[", i, "]");
+    if (absl::Status s = CheckId(driver.product_ids[i], field); !s.ok()) return s;
+    if (!seen.insert(driver.product_ids[i]).second) return InvalidField(field, "given twice");
+  }
+  return absl::OkStatus();
+}
+
+bool SameProfile(const Driver& a, const Driver& b) {
+  return a.driver_id == b.driver_id && a.display_name == b.display_name && a.region_id == b.region_id &&
+         a.vehicle == b.vehicle && a.product_ids == b.product_ids;
+}
+
+}  // namespace hail::driver

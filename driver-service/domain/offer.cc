@@ -1,0 +1,60 @@
+#include "driver-service/domain/offer.h"
+
+#include "common/errors/error.h"
+
+namespace hail::driver {
+
+std::string RevokeReasonName(RevokeReason reason) {
+  switch (reason) {
+    case RevokeReason::kNone:
+      return "";
+    case RevokeReason::kTaken:
+      return "TAKEN";
+    case RevokeReason::kRideCanceled:
+      return "RIDE_CANCELED";
+    case RevokeReason::kSuperseded:
+      return "SUPERSEDED";
+    case RevokeReason::kWentOffline:
+      return "WENT_OFFLINE";
+  }
+  return "";
+}
+
+std::string OfferStatusName(OfferStatus status) {
+  switch (status) {
+    case OfferStatus::kPending:
+      return "PENDING";
+    case OfferStatus::kConfirming:
+      return "CONFIRMING";
+    case OfferStatus::kAccepted:
+      return "ACCEPTED";
+    case OfferStatus::kDeclined:
+      return "DECLINED";
+    case OfferStatus::kExpired:
+      return "EXPIRED";
+    case OfferStatus::kRevoked:
+      return "REVOKED";
+  }
+  return "";
+}
+
+absl::Status AnswerStatus(const OfferUpdate& settled, bool accept) {
+  switch (settled.status) {
+    case OfferStatus::kAccepted:
+      return absl::OkStatus();
+    case OfferStatus::kDeclined:
+      if (!accept) return absl::OkStatus();
+      return FailedPrecondition(Reason::kOfferDeclined, "the offer was declined before");
+    case OfferStatus::kExpired:
+      return FailedPrecondition(Reason::kOfferExpired, "the time to answer the offer is over");
+    case OfferStatus::kRevoked:
+      return FailedPrecondition(Reason::kOfferRevoked, "the offer was withdrawn",
+                                {{"revoke_reason", RevokeReasonName(settled.reason)}});
+    case OfferStatus::kPending:
+    case OfferStatus::kConfirming:
+      break;
+  }
+  return Internal("the offer is not settled");
+}
+
+}  // namespace hail::driver

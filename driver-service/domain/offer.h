@@ -1,0 +1,88 @@
+// Offers: one ride shown to one driver for a short while.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/geo/lat_lng.h"
+
+namespace hail::driver {
+
+// What rider-service asks to find a driver for. Never changed once taken on.
+struct DispatchStart {
+  std::string ride_id;
+  std::int64_t epoch = 0;
+  std::string region_id;
+  std::string product_id;
+  int seats = 1;
+  LatLng pickup;
+  // Domain time until the match deadline.
+  absl::Duration remaining = absl::ZeroDuration();
+  std::vector<std::string> excluded_driver_ids;
+  // A hail.internal.v1.StartDispatch: places, fare and trip for the driver's app, passed on unread.
+  std::shared_ptr<const std::string> encoded;
+};
+
+// The life of an offer: PENDING → (CONFIRMING → ACCEPTED | REVOKED) | DECLINED | EXPIRED | REVOKED.
+// Live: kPending and kConfirming. The rest is final.
+enum class OfferStatus { kPending, kConfirming, kAccepted, kDeclined, kExpired, kRevoked };
+
+enum class RevokeReason { kNone, kTaken, kRideCanceled, kSuperseded, kWentOffline };
+
+// "TAKEN", "RIDE_CANCELED", …; empty for kNone. The contract's words without the prefix.
+std::string RevokeReasonName(RevokeReason reason);
+// "PENDING", … likewise.
+std::string OfferStatusName(OfferStatus status);
+
+constexpr bool IsLive(OfferStatus status) {
+  return status == OfferStatus::kPending || status == OfferStatus::kConfirming;
+}
+
+// An offer as its driver's app is shown it.
+struct OfferView {
+  std::string offer_id;
+  std::shared_ptr<const DispatchStart> start;
+  OfferStatus status = OfferStatus::kPending;
+  // Domain time left to answer, as of making this view; never negative, zero when there is nothing left to answer.
+  absl::Duration remaining = absl::ZeroDuration();
+  absl::Duration pickup_eta = absl::ZeroDuration();
+  double pickup_distance_m = 0;
+};
+
+// A change of an offer.
+struct OfferUpdate {
+  std::string offer_id;
+  std::string ride_id;
+  OfferStatus status = OfferStatus::kPending;
+  RevokeReason reason = RevokeReason::kNone;
+};
+
+// How an answer to a settled offer is answered: OK for kAccepted and kDeclined, otherwise OFFER_EXPIRED or
+// OFFER_REVOKED (metadata "revoke_reason"). An accept of a declined offer is OFFER_DECLINED.
+absl::Status AnswerStatus(const OfferUpdate& settled, bool accept);
+
+// One settled offer, for the log and for metrics.
+struct OfferRecord {
+  std::string offer_id;
+  std::string ride_id;
+  std::int64_t epoch = 0;
+  std::string driver_id;
+  // Final.
+  OfferStatus outcome = OfferStatus::kRevoked;
+  RevokeReason reason = RevokeReason::kNone;
+  // Domain time.
+  absl::Time made_time = absl::UnixEpoch();
+  absl::Time settled_time = absl::UnixEpoch();
+  // Domain time from the ride's start at this epoch to made_time.
+  absl::Duration ride_waited = absl::ZeroDuration();
+  absl::Duration pickup_eta = absl::ZeroDuration();
+  double pickup_distance_m = 0;
+  // Whether the app said that it shows the offer (or answered it).
+  bool received = false;
+};
+
+}  // namespace hail::driver

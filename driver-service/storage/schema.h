@@ -1,0 +1,43 @@
+// The tables of driver.db. Times are microseconds of domain time since the Unix epoch.
+#pragma once
+
+namespace hail::driver {
+
+// One entry per schema version, oldest first; released ones never change.
+inline constexpr const char* kMigrations[] = {
+    R"sql(
+CREATE TABLE drivers (
+  driver_id     TEXT PRIMARY KEY NOT NULL,
+  display_name  TEXT NOT NULL,
+  region_id     TEXT NOT NULL,
+  vehicle_make  TEXT NOT NULL,
+  vehicle_model TEXT NOT NULL,
+  vehicle_color TEXT NOT NULL,
+  vehicle_plate TEXT NOT NULL,
+  vehicle_seats INTEGER NOT NULL,
+  product_ids   TEXT NOT NULL,     -- joined by line feeds: ids hold no white space
+  online        INTEGER NOT NULL,  -- the wish: 0 or 1
+  create_time   INTEGER NOT NULL,
+  update_time   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Settled offers, for audit. Nothing is decided by it.
+CREATE TABLE offers (
+  offer_id      TEXT PRIMARY KEY NOT NULL,
+  ride_id       TEXT NOT NULL,
+  epoch         INTEGER NOT NULL,
+  driver_id     TEXT NOT NULL,
+  outcome       TEXT NOT NULL,     -- ACCEPTED, DECLINED, EXPIRED, REVOKED
+  revoke_reason TEXT NOT NULL,     -- TAKEN, RIDE_CANCELED, SUPERSEDED, WENT_OFFLINE; empty unless REVOKED
+  received      INTEGER NOT NULL,  -- the app showed it: 0 or 1
+  made_time     INTEGER NOT NULL,
+  settled_time  INTEGER NOT NULL,
+  pickup_eta_us INTEGER NOT NULL,
+  pickup_distance_m REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
+CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
+)sql",
+};
+
+}  // namespace hail::driver
