@@ -51,11 +51,14 @@ class Reader {
 
   void Read() {
     std::ifstream file(path_, std::ios::binary);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) {
+    // Reading tells what opening does not: that it is a directory.
+    file.peek();
+    if (!file.is_open() || file.bad()) {
       problems_.push_back(absl::StrCat("configuration file ", path_, " cannot be read"));
       return;
     }
+    std::ostringstream text;
+    text << file.rdbuf();
     const Json root = Parse(text.str());
     if (root.is_discarded()) return;
     if (!root.is_object()) {

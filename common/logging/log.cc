@@ -39,18 +39,18 @@ class WriteSink final : public spdlog::sinks::base_sink<spdlog::details::null_mu
 struct Logging {
   explicit Logging(LoggingOptions options)
       : service(std::move(options.service)),
-        pool(std::make_shared<spdlog::details::thread_pool>(options.queue_size, 1)),
-        logger(std::make_shared<spdlog::async_logger>(
-            service, std::make_shared<WriteSink>(options.write ? std::move(options.write) : WriteToStderr), pool,
-            spdlog::async_overflow_policy::overrun_oldest)) {
+        pool(std::make_shared<spdlog::details::thread_pool>(options.queue_size, 1)) {
+    auto sink = std::make_shared<WriteSink>(options.write ? std::move(options.write) : WriteToStderr);
+    logger = std::make_shared<spdlog::async_logger>(service, std::move(sink), pool,
+                                                    spdlog::async_overflow_policy::overrun_oldest);
     // Levels are decided here, once, in Log.
     logger->set_level(spdlog::level::trace);
   }
 
   const std::string service;
-  // Its destructor writes what is queued and joins the thread; the logger only points to it weakly.
-  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
+  // Its destructor, the first to run, writes what is queued and joins the thread; the logger only points to it weakly.
+  std::shared_ptr<spdlog::details::thread_pool> pool;
 };
 
 std::mutex mutex;

@@ -1,0 +1,73 @@
+#include "common/config/service_keys.h"
+
+#include "common/config/load.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hail::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Schema ServiceSchema() {
+  Schema schema;
+  AddServiceKeys({.listen = "127.0.0.1:50051",
+                  .internal_listen = "127.0.0.1:50061",
+                  .metrics_listen = "127.0.0.1:9464",
+                  .data_dir = "hail-data/rider-service",
+                  .store_file = "rider.db"},
+                 &schema);
+  return schema;
+}
+
+std::vector<std::string> Problems(const std::vector<std::string>& sets) {
+  std::vector<std::string> args;
+  for (const std::string& set : sets) {
+    args.push_back("--set");
+    args.push_back(set);
+  }
+  return Load({.name = "rider-service"}, ServiceSchema(), args, {}).problems;
+}
+
+TEST(ServiceKeysTest, DefaultsNeedNothing) {
+  const ServiceSettings settings = ReadServiceSettings(ValuesWith(ServiceSchema()));
+  EXPECT_EQ(settings.listen, "127.0.0.1:50051");
+  EXPECT_EQ(settings.internal_listen, "127.0.0.1:50061");
+  EXPECT_EQ(settings.metrics_listen, "127.0.0.1:9464");
+  EXPECT_EQ(settings.store_path, "hail-data/rider-service/rider.db");
+  EXPECT_EQ(settings.time_scale.scale, 1);
+  EXPECT_EQ(settings.log_level, LogLevel::kInfo);
+  EXPECT_EQ(settings.shutdown_notice, absl::Seconds(1));
+  EXPECT_EQ(settings.shutdown_grace, absl::Seconds(8));
+}
+
+TEST(ServiceKeysTest, SettingsFollow) {
+  const ServiceSettings settings = ReadServiceSettings(ValuesWith(ServiceSchema(), {{"data_dir", "/var/lib/hail"},
+                                                                                    {"time_scale", "30"},
+                                                                                    {"time_anchor", "1000.5:2000"},
+                                                                                    {"log.level", "warn"},
+                                                                                    {"shutdown.grace", "3s"}}));
+  EXPECT_EQ(settings.data_dir, "/var/lib/hail");
+  EXPECT_EQ(settings.store_path, "/var/lib/hail/rider.db");
+  EXPECT_EQ(settings.time_scale.ToDomain(absl::FromUnixMillis(1'001'500)), absl::FromUnixSeconds(2030));
+  EXPECT_EQ(settings.log_level, LogLevel::kWarn);
+  EXPECT_EQ(settings.shutdown_grace, absl::Seconds(3));
+  EXPECT_EQ(ReadServiceSettings(ValuesWith(ServiceSchema(), {{"store.url", "sqlite:/x/y.db"}})).store_path, "/x/y.db");
+}
+
+TEST(ServiceKeysTest, BadValuesAreRefused) {
+  EXPECT_THAT(Problems({"time_scale=30"}), ElementsAre(HasSubstr("needs an anchor")));
+  EXPECT_THAT(Problems({"time_scale=30", "time_anchor=1"}), ElementsAre(HasSubstr("WALL:DOMAIN")));
+  EXPECT_THAT(Problems({"time_scale=0"}), ElementsAre(HasSubstr("time_scale")));
+  EXPECT_THAT(Problems({"store.url=postgres://db"}), ElementsAre(HasSubstr("sqlite:FILE")));
+  EXPECT_THAT(Problems({"store.url=sqlite:"}), ElementsAre(HasSubstr("sqlite:FILE")));
+  EXPECT_THAT(Problems({"bus.url=nats://bus"}), ElementsAre(HasSubstr("local:")));
+  EXPECT_THAT(Problems({"listen=50051"}), ElementsAre(HasSubstr("HOST:PORT")));
+  EXPECT_THAT(Problems({"log.level=loud"}), ElementsAre(HasSubstr("debug, info, warn, error")));
+  EXPECT_THAT(Problems({"data_dir="}), ElementsAre(HasSubstr("empty")));
+  EXPECT_EQ(Problems({"time_scale=1", "time_anchor=1:2", "listen=127.0.0.1:0", "log.level=debug"}).size(), 0u);
+}
+
+}  // namespace
+}  // namespace hail::config
