@@ -1,0 +1,216 @@
+#include "rider-service/domain/dispatch_book.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hail::rider {
+namespace {
+
+// How long it is remembered why a ride left the book (wall time): longer than any answer or working set can be late.
+constexpr absl::Duration kRememberDeparted = absl::Minutes(1);
+
+}  // namespace
+
+DispatchBook::DispatchBook(Out* out, RideRules rules, Timing timing) : out_(out), rules_(rules), timing_(timing) {}
+
+void DispatchBook::OnRide(const Now& now, const Ride& ride) { Learn(now, ride, /*from_store=*/false); }
+
+void DispatchBook::OnDispatchable(const Now& now, const std::vector<Ride>& rides) {
+  for (const Ride& ride : rides) Learn(now, ride, /*from_store=*/true);
+}
+
+void DispatchBook::Learn(const Now& now, const Ride& ride, bool from_store) {
+  if (const auto known = matching_.find(ride.ride_id);
+      known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) {
+    return;
+  }
+  if (const auto gone = departed_.find(ride.ride_id);
+      gone != departed_.end() && VersionOf(ride) <= gone->second.version) {
+    return;
+  }
+  if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride, from_store);
+
+  departed_.erase(ride.ride_id);
+  unseen_.erase(ride.ride_id);
+  const auto [known, is_new] = matching_.try_emplace(ride.ride_id);
+  Matching& entry = known->second;
+  if (is_new) {
+    entry.needs_new_epoch = from_store;
+  } else if (ride.epoch > entry.ride.epoch) {
+    entry.needs_new_epoch = false;
+    entry.sent.reset();
+    entry.acknowledged = false;
+    entry.exhausted = false;
+  }
+  entry.ride = ride;
+  Advance(now, entry);
+}
+
+void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_store) {
+  Departed gone{VersionOf(ride), StopReason::kTaken, now.wall};
+  if (IsFinal(ride.state)) {
+    gone.reason = ride.state == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded;
+    refused_.erase(ride.ride_id);
+  }
+  if (const auto known = matching_.find(ride.ride_id); known != matching_.end()) {
+    // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
+    if (link_up_ && known->second.sent && gone.reason != StopReason::kTaken) {
+      out_->SendStop(ride.ride_id, known->second.ride.epoch, gone.reason);
+    }
+    matching_.erase(known);
+  } else if (const auto before = departed_.find(ride.ride_id);
+             before != departed_.end() && before->second.reason == gone.reason) {
+    gone.since = before->second.since;
+  }
+  departed_[ride.ride_id] = gone;
+
+  if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) {
+    unseen_.erase(ride.ride_id);
+    return;
+  }
+  // Nobody could have acknowledged it to a process that was not there: one that finds it stored gives the full time.
+  const absl::Time since = from_store ? std::max(now.domain, *ride.assign_time) : *ride.assign_time;
+  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = since + rules_.seen_within};
+}
+
+void DispatchBook::Advance(const Now& now, Matching& entry) {
+  if (entry.command_in_flight || now.wall < entry.command_not_before) return;
+  const std::string& ride_id = entry.ride.ride_id;
+  const absl::Time deadline = *entry.ride.match_deadline;
+  if (now.domain >= deadline + rules_.offer_time + rules_.unfulfilled_grace ||
+      (entry.exhausted && now.domain >= deadline)) {
+    entry.command_in_flight = true;
+    entry.command_version = VersionOf(entry.ride);
+    out_->EndUnfulfilled(ride_id, entry.ride.epoch);
+    return;
+  }
+  // After the deadline nothing is started: what runs may settle until the time above.
+  if (!link_up_ || entry.exhausted || now.domain >= deadline) return;
+  if (entry.sent) {
+    if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
+  } else if (entry.needs_new_epoch) {
+    entry.command_in_flight = true;
+    entry.command_version = VersionOf(entry.ride);
+    out_->RaiseEpoch(ride_id, entry.ride.epoch);
+  } else {
+    SendStart(now, entry);
+  }
+}
+
+void DispatchBook::SendStart(const Now& now, Matching& entry) {
+  entry.sent = now.wall;
+  entry.acknowledged = false;
+  Start start;
+  start.ride = &entry.ride;
+  start.remaining = *entry.ride.match_deadline - now.domain;
+  start.excluded_driver_ids = entry.ride.excluded_driver_ids;
+  if (const auto refused = refused_.find(entry.ride.ride_id); refused != refused_.end()) {
+    start.excluded_driver_ids.insert(start.excluded_driver_ids.end(), refused->second.begin(), refused->second.end());
+  }
+  out_->SendStart(start);
+}
+
+void DispatchBook::OnLinkUp(const Now& now) {
+  OnLinkDown(now);
+  link_up_ = true;
+  for (auto& [ride_id, entry] : matching_) Advance(now, entry);
+}
+
+void DispatchBook::OnLinkDown(const Now& now) {
+  link_up_ = false;
+  for (auto& [ride_id, entry] : matching_) {
+    if (!entry.sent) continue;
+    entry.sent.reset();
+    entry.acknowledged = false;
+    entry.needs_new_epoch = true;
+    // What an earlier link said holds only if it can no longer be tried anew.
+    entry.exhausted = entry.exhausted && now.domain >= *entry.ride.match_deadline;
+  }
+}
+
+DispatchBook::Matching* DispatchBook::Started(const std::string& ride_id, std::int64_t epoch) {
+  const auto known = matching_.find(ride_id);
+  if (known == matching_.end() || known->second.ride.epoch != epoch || !known->second.sent) return nullptr;
+  return &known->second;
+}
+
+void DispatchBook::OnStarted(const Now&, const std::string& ride_id, std::int64_t epoch) {
+  if (Matching* entry = Started(ride_id, epoch)) entry->acknowledged = true;
+}
+
+void DispatchBook::OnExhausted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
+  Matching* entry = Started(ride_id, epoch);
+  if (entry == nullptr) return;
+  entry->acknowledged = true;
+  entry->exhausted = true;
+  Advance(now, *entry);
+}
+
+void DispatchBook::OnSettled(const Now&, const std::string& ride_id, std::int64_t, const std::string& driver_id) {
+  // Whatever the epoch: who did not want the ride then is not asked again.
+  if (matching_.contains(ride_id)) refused_[ride_id].insert(driver_id);
+}
+
+void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& set) {
+  if (!link_up_) return;
+  std::map<std::string, std::int64_t> working;
+  for (const Dispatching& item : set) {
+    std::int64_t& epoch = working[item.ride_id];
+    epoch = std::max(epoch, item.epoch);
+  }
+  for (auto& [ride_id, entry] : matching_) {
+    const auto found = working.find(ride_id);
+    const bool is_working = found != working.end() && found->second == entry.ride.epoch;
+    if (is_working || !entry.acknowledged || entry.exhausted || now.domain >= *entry.ride.match_deadline ||
+        now.wall < *entry.sent + timing_.reconcile_grace) {
+      continue;
+    }
+    SendStart(now, entry);
+  }
+  for (const auto& [ride_id, epoch] : working) {
+    if (matching_.contains(ride_id)) continue;
+    const auto gone = departed_.find(ride_id);
+    if (gone == departed_.end()) {
+      out_->SendStop(ride_id, epoch, StopReason::kSuperseded);
+    } else if (now.wall >= gone->second.since + timing_.reconcile_grace) {
+      out_->SendStop(ride_id, epoch, gone->second.reason);
+    }
+  }
+}
+
+void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result) {
+  // Not again at once, whether it failed or (the store's clock being behind, say) changed nothing.
+  const absl::Time not_before = now.wall + timing_.retry_command;
+  if (const auto known = matching_.find(ride_id); known != matching_.end()) {
+    known->second.command_in_flight = false;
+    const bool news = result.ok() && VersionOf(*result) > known->second.command_version;
+    if (!news) known->second.command_not_before = not_before;
+  }
+  if (const auto known = unseen_.find(ride_id); known != unseen_.end()) {
+    known->second.command_in_flight = false;
+    known->second.command_not_before = not_before;
+  }
+  if (result.ok()) {
+    Learn(now, *result, /*from_store=*/false);
+  } else if (absl::IsNotFound(result.status())) {
+    matching_.erase(ride_id);
+    unseen_.erase(ride_id);
+    refused_.erase(ride_id);
+  }
+  // The news may have come by OnRide before the answer, and waited for it.
+  if (const auto known = matching_.find(ride_id); known != matching_.end()) Advance(now, known->second);
+}
+
+void DispatchBook::OnTick(const Now& now) {
+  for (auto& [ride_id, entry] : matching_) Advance(now, entry);
+  for (auto& [ride_id, entry] : unseen_) {
+    if (entry.command_in_flight || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
+    entry.command_in_flight = true;
+    out_->GiveUpUnseen(ride_id, entry.epoch);
+  }
+  std::erase_if(departed_, [&](const auto& gone) {
+    return now.wall >= gone.second.since + kRememberDeparted && !unseen_.contains(gone.first);
+  });
+}
+
+}  // namespace hail::rider

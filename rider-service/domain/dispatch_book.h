@@ -1,0 +1,140 @@
+// rider-service's side of the dispatch link (DESIGN §4): which rides need a driver, what the link was told about each,
+// and what time does to them. A pure, single-threaded core: inputs come with `now`, outputs leave through Out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/time/clock.h"
+#include "rider-service/domain/ride.h"
+
+namespace hail::rider {
+
+// Not thread-safe: all on one loop.
+class DispatchBook {
+ public:
+  enum class StopReason { kRideCanceled = 1, kTaken = 2, kSuperseded = 3 };
+
+  struct Start {
+    // The ride at the epoch to dispatch. Valid during the call only.
+    const Ride* ride = nullptr;
+    // Until the match deadline, domain time, above zero.
+    absl::Duration remaining;
+    std::vector<std::string> excluded_driver_ids;
+  };
+
+  // Called from inside the inputs; must not call back into the book before the input returns.
+  class Out {
+   public:
+    virtual ~Out() = default;
+    // To the link that is up. What cannot be sent may be dropped: a start is repeated, a stop is reconciled.
+    virtual void SendStart(const Start& start) = 0;
+    virtual void SendStop(const std::string& ride_id, std::int64_t epoch, StopReason reason) = 0;
+    // Commands to Rides; each must be answered by OnCommandDone, exactly once. At most one at a time for a ride.
+    virtual void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) = 0;
+    virtual void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) = 0;
+    virtual void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) = 0;
+  };
+
+  // Wall time.
+  struct Timing {
+    absl::Duration resend = absl::Seconds(2);
+    absl::Duration retry_command = absl::Seconds(1);
+    // How long after a start, or after a ride left the book, a working set may still say otherwise.
+    absl::Duration reconcile_grace = absl::Seconds(5);
+  };
+
+  // `out` must outlive the book.
+  DispatchBook(Out* out, RideRules rules) : DispatchBook(out, rules, Timing()) {}
+  DispatchBook(Out* out, RideRules rules, Timing timing);
+
+  // A ride was committed, as it is after it (RideObserver). Older news than what is known is ignored.
+  void OnRide(const Now& now, const Ride& ride);
+  // All rides the store says need looking after: at start-up, and every 10 s in case an OnRide got lost. A ride that is
+  // new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
+  void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
+
+  // A link came up (any earlier one is over), after its hello was sent. Rides started on an earlier link start at
+  // epoch + 1, the others at once.
+  void OnLinkUp(const Now& now);
+  void OnLinkDown(const Now& now);
+
+  void OnStarted(const Now& now, const std::string& ride_id, std::int64_t epoch);
+  void OnExhausted(const Now& now, const std::string& ride_id, std::int64_t epoch);
+  // The driver declined or did not answer: remembered as an exclusion for later starts of this ride.
+  void OnSettled(const Now& now, const std::string& ride_id, std::int64_t epoch, const std::string& driver_id);
+
+  struct Dispatching {
+    std::string ride_id;
+    std::int64_t epoch = 0;
+  };
+  void OnWorkingSet(const Now& now, const std::vector<Dispatching>& set);
+
+  // What became of a command: the present ride, or why it could not be run (it is tried again).
+  void OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result);
+
+  // At least ten times a (wall) second when time runs as usual, more often when it is scaled up.
+  void OnTick(const Now& now);
+
+  bool link_up() const { return link_up_; }
+  std::size_t matching() const { return matching_.size(); }
+  std::size_t unseen() const { return unseen_.size(); }
+
+ private:
+  // News of a ride are ordered by its events, and between two events by its epoch.
+  using Version = std::pair<std::int64_t, std::int64_t>;
+  static Version VersionOf(const Ride& ride) { return {ride.sequence, ride.epoch}; }
+
+  struct Matching {
+    Ride ride;
+    // When (wall) it was sent at ride.epoch on the present link.
+    std::optional<absl::Time> sent;
+    bool acknowledged = false;
+    // Somebody other than the present link may be working on ride.epoch: it must not be started at this epoch.
+    bool needs_new_epoch = false;
+    bool exhausted = false;
+    bool command_in_flight = false;
+    Version command_version;
+    absl::Time command_not_before = absl::InfinitePast();
+  };
+  struct Unseen {
+    std::int64_t epoch = 0;
+    absl::Time give_up_at;  // domain
+    bool command_in_flight = false;
+    absl::Time command_not_before = absl::InfinitePast();
+  };
+  // A ride that left the book: what is heard of it late must not bring it back.
+  struct Departed {
+    Version version;
+    StopReason reason = StopReason::kSuperseded;
+    absl::Time since;  // wall
+  };
+
+  void Learn(const Now& now, const Ride& ride, bool from_store);
+  void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
+  // Does what is due for one ride.
+  void Advance(const Now& now, Matching& entry);
+  void SendStart(const Now& now, Matching& entry);
+  // The ride, if it was started on this link at `epoch`; else nullptr.
+  Matching* Started(const std::string& ride_id, std::int64_t epoch);
+
+  Out* const out_;
+  const RideRules rules_;
+  const Timing timing_;
+  bool link_up_ = false;
+  std::map<std::string, Matching> matching_;
+  std::map<std::string, Unseen> unseen_;
+  std::map<std::string, Departed> departed_;
+  // Who declined or did not answer, until the ride is over.
+  std::map<std::string, std::set<std::string>> refused_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,71 @@
+// The feed of one driver's rides on WatchDrivers (DESIGN §5), by the driver's own numbering of events
+// (RideEvent::driver_sequence), so that nothing is missed or repeated over all the driver's rides. A pure core.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "rider-service/domain/ride.h"
+#include "rider-service/domain/ride_store.h"
+
+namespace hail::rider {
+
+// One subscription: a new one of the same driver is a new DriverFeed. Not thread-safe.
+class DriverFeed {
+ public:
+  // Called from inside the inputs; must not call back into the feed before the input returns (post the read's answer).
+  class Out {
+   public:
+    virtual ~Out() = default;
+    // Ask RideStore::ReadDriver, answer with OnCatchUp. At most one read of either kind at a time.
+    virtual void ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor) = 0;
+    // Ask RideStore::ReadDriverEvents, answer with OnEvents.
+    virtual void ReadEvents(const std::string& driver_id, std::int64_t after) = 0;
+    // To driver-service; already cut to the driver's view.
+    virtual void SendSnapshot(const std::string& driver_id, std::int64_t subscription,
+                              const DriverCatchUp& snapshot) = 0;
+    virtual void SendEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event) = 0;
+  };
+
+  DriverFeed(std::string driver_id, std::int64_t subscription, std::optional<Cursor> cursor, Out* out);
+
+  // Once the bus subscription to DriverTopic is in place.
+  void Begin();
+  void OnCatchUp(const absl::StatusOr<DriverCatchUp>& result);
+  void OnEvents(const absl::StatusOr<std::vector<RideEvent>>& result);
+  // From the bus: in any order, twice, or never. Events of other drivers are ignored.
+  void OnEvent(const RideEvent& event);
+  // The 2 s check: RideStore::DriverSequences. Also retries a read that failed.
+  void OnStoreSequence(std::int64_t driver_sequence);
+
+  const std::string& driver_id() const { return driver_id_; }
+  std::int64_t subscription() const { return subscription_; }
+  // The snapshot was sent.
+  bool caught_up() const { return begun_; }
+  // The number of the last event sent.
+  std::int64_t sent_sequence() const { return sent_; }
+
+ private:
+  void ReadCatchUp();
+  void ReadEvents();
+  void Deliver(const RideEvent& event);
+  void Drain();
+
+  const std::string driver_id_;
+  const std::int64_t subscription_;
+  const std::optional<Cursor> cursor_;
+  Out* const out_;
+  bool reading_ = false;
+  bool begun_ = false;
+  std::int64_t sent_ = 0;
+  // The highest number heard of.
+  std::int64_t known_ = 0;
+  // Came before their turn.
+  std::map<std::int64_t, RideEvent> early_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,35 @@
+#include "rider-service/domain/page_token.h"
+
+#include <openssl/sha.h>
+
+#include "absl/strings/escaping.h"
+#include "common/errors/error.h"
+
+namespace hail::rider {
+namespace {
+
+// Of the filter, enough to tell one from another.
+constexpr std::size_t kDigestBytes = 8;
+
+std::string FilterDigest(const std::string& filter) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(filter.data()), filter.size(), digest);
+  return std::string(reinterpret_cast<const char*>(digest), kDigestBytes);
+}
+
+}  // namespace
+
+std::string MakePageToken(const std::string& filter, const std::string& position) {
+  return absl::WebSafeBase64Escape(FilterDigest(filter) + position);
+}
+
+absl::StatusOr<std::string> ReadPageToken(const std::string& filter, const std::string& token) {
+  std::string bytes;
+  if (!absl::WebSafeBase64Unescape(token, &bytes) || bytes.size() <= kDigestBytes ||
+      bytes.compare(0, kDigestBytes, FilterDigest(filter)) != 0) {
+    return InvalidField("page_token", "not a page token of this listing with this filter");
+  }
+  return bytes.substr(kDigestBytes);
+}
+
+}  // namespace hail::rider

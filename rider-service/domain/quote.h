@@ -1,0 +1,70 @@
+// Held prices: signed tokens that nobody has to store until they are used.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/ids/uuid.h"
+#include "common/time/clock.h"
+#include "rider-service/domain/region.h"
+#include "rider-service/domain/request_rules.h"
+
+namespace hail::rider {
+
+struct Quote {
+  std::string quote_id;
+  // Filled in by QuoteRide.
+  std::string quote_token;
+  std::string rider_id;
+  std::string product_id;
+  std::string region_id;
+  int seats = 1;
+  LatLng pickup;
+  LatLng dropoff;
+  Money fare;
+  double distance_m = 0;
+  absl::Duration trip_duration;
+  absl::Time expire_time;
+};
+
+// The signature of quotes: "v1." base64url(payload) "." base64url(HMAC-SHA256(key, "v1." base64url(payload))).
+std::string SignQuote(const std::string& key, const Quote& quote);
+// QUOTE_MISMATCH (INVALID_ARGUMENT, field quote_token) unless it was signed with `key`. Says nothing of its time.
+absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token);
+
+// Prices rides. Thread-safe.
+class Quoter {
+ public:
+  // `regions` must outlive it. `key`: RideStore::QuoteKey.
+  Quoter(const Regions* regions, std::string key, RandomBits random, absl::Duration valid_for = absl::Minutes(5));
+
+  // Quotes for the product asked for, or for each of the region with the seats; cheapest first.
+  // INVALID_FIELD, OUTSIDE_SERVICE_AREA. What RequestRide would also refuse.
+  absl::StatusOr<std::vector<Quote>> QuoteRide(const Now& now, const RideRequest& request) const;
+
+  // What RequestRide must know to make a ride: by the quote if there is one, else at the price of the moment.
+  struct Terms {
+    const Region* region = nullptr;
+    const Product* product = nullptr;
+    Money fare;
+    double distance_m = 0;
+    absl::Duration trip_duration;
+    std::string quote_id;  // empty: no quote
+  };
+  // All of INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_EXPIRED, QUOTE_MISMATCH. Does not check rider_id and request_id.
+  absl::StatusOr<Terms> TermsFor(const Now& now, const RideRequest& request) const;
+
+  // The products offered at a position. INVALID_FIELD, OUTSIDE_SERVICE_AREA.
+  absl::StatusOr<std::vector<Product>> ProductsAt(const LatLng& position, const std::string& field) const;
+
+ private:
+  const Regions* const regions_;
+  const std::string key_;
+  const RandomBits random_;
+  const absl::Duration valid_for_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,64 @@
+// Where Hail operates, what can be ordered there, and at which prices.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/geo/lat_lng.h"
+#include "rider-service/domain/ride.h"
+
+namespace hail::rider {
+
+struct Product {
+  std::string product_id;
+  std::string region_id;
+  std::string display_name;
+  int max_seats = 0;
+  Money base_fare;
+  Money per_km;
+  Money per_minute;
+  Money minimum_fare;
+  Money cancellation_fee;
+  absl::Duration free_cancellation;
+};
+
+struct Region {
+  std::string region_id;
+  std::string display_name;
+  std::string currency_code;
+  // Cheapest first (by minimum fare, then price per kilometre).
+  std::vector<Product> products;
+
+  // nullptr: not offered here.
+  const Product* FindProduct(const std::string& product_id) const;
+};
+
+// Immutable once made, so thread-safe.
+class Regions {
+ public:
+  // From JSON: {"regions": [{"region_id", "display_name", "currency_code", "area": GeoJSON Polygon or MultiPolygon,
+  // "products": [{"product_id", "display_name", "max_seats", "base_fare", "per_km", "per_minute", "minimum_fare",
+  // "cancellation_fee" (all in units of the currency), "free_cancellation_s"}]}]}. The error lists every problem.
+  static absl::StatusOr<Regions> FromJson(const std::string& json);
+  // The shipped ones (rider-service/config/regions.json, compiled in): San Francisco and New York.
+  static const std::string& ShippedJson();
+
+  Regions(Regions&&) noexcept;
+  Regions& operator=(Regions&&) noexcept;
+  ~Regions();
+
+  // The region that holds `point`; nullptr: none. A point in several belongs to the first.
+  const Region* At(const LatLng& point) const;
+  const Region* Find(const std::string& region_id) const;
+  const std::vector<Region>& all() const;
+
+ private:
+  struct Impl;
+  explicit Regions(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hail::rider

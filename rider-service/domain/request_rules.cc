@@ -1,0 +1,141 @@
+#include "rider-service/domain/request_rules.h"
+
+#include <openssl/sha.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "absl/strings/escaping.h"
+#include "common/errors/error.h"
+
+namespace hail::rider {
+namespace {
+
+// Strict UTF-8 (RFC 3629): a gRPC string field must be valid to be sent back.
+bool IsUtf8(const std::string& text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    std::size_t length = 1;
+    std::uint32_t value = lead;
+    std::uint32_t least = 0;
+    if (lead >= 0xF0) {
+      length = 4, value = lead & 0x07u, least = 0x10000;
+      if (lead > 0xF4) return false;
+    } else if (lead >= 0xE0) {
+      length = 3, value = lead & 0x0Fu, least = 0x800;
+    } else if (lead >= 0xC0) {
+      length = 2, value = lead & 0x1Fu, least = 0x80;
+    } else if (lead >= 0x80) {
+      return false;
+    }
+    if (i + length > text.size()) return false;
+    for (std::size_t k = 1; k < length; ++k) {
+      const auto next = static_cast<unsigned char>(text[i + k]);
+      if ((next & 0xC0u) != 0x80u) return false;
+      value = value << 6 | (next & 0x3Fu);
+    }
+    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return false;
+    i += length;
+  }
+  return true;
+}
+
+absl::Status CheckText(const std::string& text, std::size_t max_bytes, const std::string& field) {
+  if (text.size() > max_bytes) return InvalidField(field, "at most " + std::to_string(max_bytes) + " bytes");
+  if (!IsUtf8(text)) return InvalidField(field, "not valid UTF-8");
+  return absl::OkStatus();
+}
+
+absl::Status CheckPlace(bool present, const Place& place, const std::string& field) {
+  if (!present) return InvalidField(field, "required");
+  if (absl::Status status = CheckLatLng(place.position, field + ".position"); !status.ok()) return status;
+  return CheckText(place.address, kMaxAddressBytes, field + ".address");
+}
+
+// Length first: no two lists of fields look the same.
+void Add(std::string& out, const std::string& text) {
+  out += std::to_string(text.size());
+  out += ':';
+  out += text;
+}
+
+void Add(std::string& out, double number) {
+  // By bits, so that each double has one text; −0 is 0.
+  if (number == 0) number = 0;
+  char bytes[sizeof number];
+  std::memcpy(bytes, &number, sizeof number);
+  out.append(bytes, sizeof bytes);
+}
+
+void Add(std::string& out, bool present, const Place& place) {
+  out += present ? '+' : '-';
+  if (!present) return;
+  Add(out, place.position.latitude_deg);
+  Add(out, place.position.longitude_deg);
+  Add(out, place.address);
+}
+
+}  // namespace
+
+absl::StatusOr<const Region*> CheckRoute(const RideRequest& request, const Regions& regions) {
+  if (absl::Status status = CheckPlace(request.has_pickup, request.pickup, "pickup"); !status.ok()) return status;
+  if (absl::Status status = CheckPlace(request.has_dropoff, request.dropoff, "dropoff"); !status.ok()) return status;
+  if (DistanceM(request.pickup.position, request.dropoff.position) < kMinTripM) {
+    return InvalidField("dropoff", "must be at least 20 m away from the pickup");
+  }
+  const Region* region = regions.At(request.pickup.position);
+  if (region == nullptr) return FailedPrecondition(Reason::kOutsideServiceArea, "the pickup is in no region served");
+  if (regions.At(request.dropoff.position) != region) {
+    return FailedPrecondition(Reason::kOutsideServiceArea, "the drop-off is outside the pickup's region");
+  }
+  return region;
+}
+
+absl::StatusOr<const Product*> CheckProduct(const RideRequest& request, const Region& region) {
+  if (request.product_id.empty()) return InvalidField("product_id", "required");
+  const Product* product = region.FindProduct(request.product_id);
+  if (product == nullptr) return InvalidField("product_id", "not offered in region " + region.region_id);
+  if (request.seats < 0) return InvalidField("seats", "must not be negative");
+  if (request.seats > product->max_seats) {
+    return InvalidField(
+        "seats", "product " + product->product_id + " has at most " + std::to_string(product->max_seats) + " seats");
+  }
+  return product;
+}
+
+absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > kMaxLabels) return InvalidField("labels", "at most 16");
+  for (const auto& [key, value] : labels) {
+    if (key.empty()) return InvalidField("labels", "a key must not be empty");
+    if (absl::Status status = CheckText(key, kMaxLabelBytes, "labels"); !status.ok()) return status;
+    if (absl::Status status = CheckText(value, kMaxLabelBytes, "labels"); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNote(const std::string& note, const std::string& field) {
+  return CheckText(note, kMaxNoteBytes, field);
+}
+
+absl::Status CheckReason(CancelReason reason, const std::string& field) {
+  if (IsSystemReason(reason)) return InvalidField(field, "only the system gives this reason");
+  return absl::OkStatus();
+}
+
+std::string RequestFingerprint(const RideRequest& request) {
+  std::string body;
+  Add(body, request.has_pickup, request.pickup);
+  Add(body, request.has_dropoff, request.dropoff);
+  Add(body, request.product_id);
+  Add(body, std::to_string(request.seats == 0 ? 1 : request.seats));
+  Add(body, request.quote_token);
+  for (const auto& [key, value] : request.labels) {
+    Add(body, key);
+    Add(body, value);
+  }
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest);
+  return "1:" + absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), SHA256_DIGEST_LENGTH));
+}
+
+}  // namespace hail::rider

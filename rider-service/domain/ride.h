@@ -1,0 +1,272 @@
+// A ride and the rules of its life (DESIGN §3, §4): the one file where they are written, together with ride.cc.
+//
+// Everything here is pure: a ride and what is asked of it go in, the ride after it and its event (or a refusal) come
+// out. Nothing reads a clock; `now` is domain time throughout.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/geo/lat_lng.h"
+
+namespace hail::rider {
+
+// The numbers of the enumerations are the contract's (hail/type/v1/ride.proto); they are stored.
+
+enum class RideState {
+  kUnspecified = 0,
+  kMatching = 2,
+  kEnrouteToPickup = 3,
+  kArrivedAtPickup = 4,
+  kEnrouteToDropoff = 5,
+  kCompleted = 7,
+  kNoDriversAvailable = 8,
+  kCanceled = 9,
+};
+
+enum class CancelActor { kUnspecified = 0, kRider = 1, kDriver = 2, kSystem = 3 };
+
+enum class CancelReason {
+  kUnspecified = 0,
+  kChangedPlans = 1,
+  kWaitTooLong = 2,
+  kAskedToCancel = 3,
+  kWrongPlace = 4,
+  kVehicleProblem = 5,
+  kRiderNotFound = 6,
+  kSafety = 7,
+  kOther = 8,
+  kDriverUnreachable = 9,
+  kRedispatchLimit = 10,
+  kOperator = 11,
+};
+
+enum class RideEventType {
+  kUnspecified = 0,
+  kRequested = 1,
+  kAssigned = 2,
+  kAssignmentSeen = 3,
+  kArrivedAtPickup = 4,
+  kStarted = 5,
+  kCompleted = 6,
+  kRedispatched = 7,
+  kCanceled = 8,
+  kUnfulfilled = 9,
+};
+
+enum class TripStep { kUnspecified = 0, kSeen = 1, kArrive = 2, kStart = 3, kComplete = 4, kCancel = 5 };
+
+enum class Resolution { kUnspecified = 0, kComplete = 1, kCancel = 2 };
+
+// COMPLETED, NO_DRIVERS_AVAILABLE, CANCELED: nothing follows.
+bool IsFinal(RideState state);
+// A driver is on it and it is not over.
+bool HasLiveDriver(RideState state);
+// "MATCHING", …: the contract's name without its prefix, for messages, metadata and metrics.
+std::string StateName(RideState state);
+// A reason that only the system may give.
+bool IsSystemReason(CancelReason reason);
+
+struct Place {
+  LatLng position;
+  std::string address;
+
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+// Millionths of the currency's unit.
+struct Money {
+  std::string currency_code;
+  std::int64_t micros = 0;
+
+  friend bool operator==(const Money&, const Money&) = default;
+};
+
+struct Vehicle {
+  std::string make;
+  std::string model;
+  std::string color;
+  std::string plate;
+  int seats = 0;
+
+  friend bool operator==(const Vehicle&, const Vehicle&) = default;
+};
+
+struct DriverSummary {
+  std::string driver_id;
+  std::string display_name;
+  Vehicle vehicle;
+
+  friend bool operator==(const DriverSummary&, const DriverSummary&) = default;
+};
+
+struct Fare {
+  Money quoted;
+  std::optional<Money> final_fare;
+  std::optional<Money> cancellation_fee;
+
+  friend bool operator==(const Fare&, const Fare&) = default;
+};
+
+struct Cancellation {
+  CancelActor actor = CancelActor::kUnspecified;
+  CancelReason reason = CancelReason::kUnspecified;
+  std::string note;
+
+  friend bool operator==(const Cancellation&, const Cancellation&) = default;
+};
+
+// What a rider owes for calling a ride off, fixed at the request: a later change of prices does not touch it.
+struct CancellationTerms {
+  Money fee;
+  // Free for so long (domain time) after the assignment.
+  absl::Duration free_for;
+
+  friend bool operator==(const CancellationTerms&, const CancellationTerms&) = default;
+};
+
+// As the contract's Ride (see there for each field), plus what never leaves rider-service.
+struct Ride {
+  std::string ride_id;
+  std::string rider_id;
+  std::string region_id;
+  std::string product_id;
+  RideState state = RideState::kUnspecified;
+  std::int64_t sequence = 0;
+  std::int64_t epoch = 0;
+  int leg = 0;
+  Place pickup;
+  Place dropoff;
+  int seats = 1;
+  Fare fare;
+  std::optional<DriverSummary> driver;
+  std::optional<Cancellation> cancellation;
+  std::string request_id;
+  std::string quote_id;
+  std::string offer_id;
+  absl::Time create_time;
+  absl::Time update_time;
+  std::optional<absl::Time> match_deadline;
+  std::optional<absl::Time> assign_time;
+  std::optional<absl::Time> seen_time;
+  std::optional<absl::Time> arrive_time;
+  std::optional<absl::Time> start_time;
+  std::optional<absl::Time> end_time;
+  double distance_m = 0;
+  absl::Duration trip_duration;
+  std::optional<absl::Duration> pickup_eta;
+  int redispatch_count = 0;
+  std::map<std::string, std::string> labels;
+
+  // --- Internal ---
+  // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
+  std::string request_fingerprint;
+  // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
+  std::vector<std::string> excluded_driver_ids;
+  CancellationTerms cancellation_terms;
+
+  friend bool operator==(const Ride&, const Ride&) = default;
+};
+
+// One entry of a ride's log.
+struct RideEvent {
+  std::string ride_id;
+  std::int64_t sequence = 0;
+  RideEventType type = RideEventType::kUnspecified;
+  absl::Time event_time;
+  CancelReason reason = CancelReason::kUnspecified;
+  // The ride after it.
+  Ride ride;
+
+  // --- Internal ---
+  // Whose ride it was during or right after it (the one assigned, the one who gave it up); empty: nobody's.
+  std::string driver_id;
+  // Number of this event among those of `driver_id`, over all rides: 1, 2, 3 … without a gap. Set by the store in the
+  // transaction that keeps the event; 0 while driver_id is empty.
+  std::int64_t driver_sequence = 0;
+  // The ride is no longer driver_id's after it.
+  bool ended = false;
+  // Of REDISPATCHED: the ride as the driver last had it, which is all the driver may know.
+  std::optional<Ride> former;
+
+  friend bool operator==(const RideEvent&, const RideEvent&) = default;
+};
+
+// What a decision came to.
+struct RideChange {
+  // After it.
+  Ride ride;
+  // What is appended to the log. Unset with `changed`: only the epoch rose.
+  std::optional<RideEvent> event;
+  // False: the ride already was as asked; nothing is stored or published.
+  bool changed = true;
+};
+
+// The numbers in the rules. All lengths are domain time.
+struct RideRules {
+  absl::Duration match_deadline = absl::Seconds(120);
+  absl::Duration offer_time = absl::Seconds(15);
+  // On top of deadline and offer time before rider-service ends an unmatched ride by itself.
+  absl::Duration unfulfilled_grace = absl::Seconds(5);
+  absl::Duration seen_within = absl::Seconds(60);
+  int max_redispatches = 5;
+};
+
+// The first event of a ride. `ride` has everything the request said, ids, fare and terms; state, sequence, epoch, times
+// and deadline are set here.
+RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now);
+
+// An accepted offer, to be committed.
+struct Assignment {
+  std::int64_t epoch = 0;
+  DriverSummary driver;
+  std::string offer_id;
+  std::optional<absl::Duration> pickup_eta;
+};
+
+// Assigns the driver. A replay of the committed offer yields the present ride unchanged, whatever became of it.
+// RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName), DRIVER_EXCLUDED.
+absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, absl::Time now);
+
+// A driver's command.
+struct DriverCommand {
+  std::string driver_id;
+  std::int64_t epoch = 0;
+  int leg = 0;
+  TripStep step = TripStep::kUnspecified;
+  CancelReason reason = CancelReason::kUnspecified;
+  std::string note;
+};
+
+// One step of the assigned driver: already past, the present ride unchanged; current, applied; ahead,
+// ILLEGAL_TRANSITION. An assignment that is over: ASSIGNMENT_ENDED. Not this driver's: RIDE_NOT_FOUND.
+// kCancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver excluded and a new deadline (or,
+// past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the ride. RIDE_ENDED if completed.
+// kSeen is stored once; an arrival counts as seen too.
+absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& command, const RideRules& rules,
+                                    absl::Time now);
+
+// Called off by the rider, with the fee the terms ask for. RIDE_ENDED if it ended in another way.
+absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, const std::string& note,
+                                         absl::Time now);
+
+// Back to MATCHING if the assignment of `epoch` is still unseen after rules.seen_within; otherwise unchanged.
+RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now);
+
+// NO_DRIVERS_AVAILABLE if still MATCHING at `epoch` and past its match deadline; otherwise unchanged.
+RideChange EndUnfulfilled(const Ride& ride, std::int64_t epoch, absl::Time now);
+
+// epoch + 1 if still MATCHING at `epoch`; otherwise unchanged. Not an event.
+RideChange RaiseEpoch(const Ride& ride, std::int64_t epoch);
+
+// By an operator: completes a ride with the rider on board (else ILLEGAL_TRANSITION), or cancels any live one.
+// Repeating it yields the ride unchanged; one that ended otherwise: RIDE_ENDED.
+absl::StatusOr<RideChange> Resolve(const Ride& ride, Resolution resolution, const std::string& note, absl::Time now);
+
+}  // namespace hail::rider

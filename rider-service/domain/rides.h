@@ -1,0 +1,113 @@
+// What rider-service does for riders, drivers and operators: every command and query about rides, over the ports.
+//
+// After a commit, and never before it, each event is published on the bus (RideTopic, DriverTopic) and told to the
+// observer; then `done` runs. Rides handed to `done` are cut to what the caller may know (view.h), except where noted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/bus/bus.h"
+#include "common/ids/uuid.h"
+#include "common/time/clock.h"
+#include "rider-service/domain/quote.h"
+#include "rider-service/domain/request_rules.h"
+#include "rider-service/domain/ride.h"
+#include "rider-service/domain/ride_store.h"
+
+namespace hail::rider {
+
+// Where the events of a ride, and of a driver's rides, are published.
+std::string RideTopic(const std::string& ride_id);
+std::string DriverTopic(const std::string& driver_id);
+
+// How events travel on the bus. Thread-safe. Implemented in codec/.
+class EventCodec {
+ public:
+  virtual ~EventCodec() = default;
+  virtual std::string Encode(const RideEvent& event) const = 0;
+  virtual absl::StatusOr<RideEvent> Decode(const std::string& payload) const = 0;
+};
+
+// Told of what was committed here. Called on the store's threads: must not block. Thread-safe.
+class RideObserver {
+ public:
+  virtual ~RideObserver() = default;
+  // `event` is null when only the epoch rose, or when a repeated request found its ride (which the observer may not
+  // know yet). The whole ride, internals and all. May be told twice, and of different rides in any order.
+  virtual void OnCommitted(const Ride& ride, const RideEvent* event) = 0;
+};
+
+// Thread-safe; stateless but for its ports, which must outlive every call.
+// `deadline` is wall time: a write that cannot begin before it is refused (DEADLINE_EXCEEDED).
+class Rides {
+ public:
+  struct Ports {
+    RideStore* store = nullptr;
+    Bus* bus = nullptr;
+    const EventCodec* codec = nullptr;
+    RideObserver* observer = nullptr;
+    const Quoter* quoter = nullptr;
+    RandomBits random;
+  };
+  Rides(Ports ports, RideRules rules);
+
+  const RideRules& rules() const { return rules_; }
+
+  // --- Riders ---
+
+  // Looks the request_id up before anything else is judged: a known one is answered with its ride (as it is now) or
+  // REQUEST_ID_REUSED even if the request would be refused today. INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_*,
+  // RIDER_BUSY (metadata ride_id).
+  void Request(const Now& now, RideRequest request, absl::Time deadline, Done<Ride> done);
+  // RIDE_NOT_FOUND also for another rider's.
+  void Cancel(const Now& now, std::string rider_id, std::string ride_id, CancelReason reason, std::string note,
+              absl::Time deadline, Done<Ride> done);
+  void Get(std::string rider_id, std::string ride_id, Done<Ride> done);
+  void GetActive(std::string rider_id, Done<std::optional<Ride>> done);
+
+  struct List {
+    std::string rider_id;
+    int page_size = 0;
+    std::string page_token;
+    std::vector<RideState> states;
+  };
+  struct Listed {
+    std::vector<Ride> rides;
+    std::string next_page_token;
+  };
+  void ListForRider(List list, Done<Listed> done);
+
+  // --- Drivers, by way of driver-service ---
+
+  // The one commit point of an assignment. Assign's refusals, RIDE_NOT_FOUND, DRIVER_BUSY, INVALID_FIELD.
+  void Confirm(const Now& now, std::string ride_id, Assignment assignment, absl::Time deadline, Done<Ride> done);
+  // RIDE_NOT_FOUND unless the offer was committed for that driver.
+  void FindAssignment(std::string driver_id, std::string offer_id, Done<Ride> done);
+  // Semantics of TakeStep. After a cancel: the ride as the driver last had it.
+  void RecordStep(const Now& now, std::string ride_id, DriverCommand command, absl::Time deadline, Done<Ride> done);
+  void ListForDriver(std::string driver_id, int page_size, std::string page_token, Done<Listed> done);
+
+  // --- Operators ---
+
+  void ResolveRide(const Now& now, std::string ride_id, Resolution resolution, std::string note, absl::Time deadline,
+                   Done<Ride> done);
+
+  // --- The dispatch book's commands: `done` gets the whole ride, internals and all ---
+
+  void RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
+  void EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
+  void GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
+
+ private:
+  void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done);
+  void Announce(const RideEvent& event) const;
+
+  const Ports ports_;
+  const RideRules rules_;
+};
+
+}  // namespace hail::rider

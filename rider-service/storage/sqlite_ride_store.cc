@@ -1,0 +1,477 @@
+#include "rider-service/storage/sqlite_ride_store.h"
+
+#include <openssl/rand.h>
+
+#include <string_view>
+#include <utility>
+
+#include "common/errors/error.h"
+#include "rider-service/codec/record_codec.h"
+#include "rider-service/storage/schema.h"
+
+namespace hail::rider {
+namespace {
+
+using sqlite::Blob;
+using sqlite::Connection;
+using sqlite::Statement;
+
+constexpr std::size_t kQuoteKeyBytes = 32;
+constexpr int kMaxDriverEvents = 256;
+// A guarded update that touches no row lost a race; with one writer per file that cannot go on for long.
+constexpr int kMaxAttempts = 8;
+
+// What every query of rides selects, in this order.
+constexpr char kRideColumns[] = " ride, internals ";
+constexpr char kEventColumns[] = " event, driver_id, driver_sequence, ended, former ";
+
+std::optional<std::string> OrNull(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time) {
+  if (!time) return std::nullopt;
+  return absl::ToUnixMicros(*time);
+}
+
+absl::StatusOr<Ride> ReadRide(const Statement& row) { return RideFromBytes(row.Bytes(0), row.Bytes(1)); }
+
+absl::StatusOr<RideEvent> ReadEvent(const Statement& row) {
+  absl::StatusOr<RideEvent> event = EventFromBytes(row.Bytes(0));
+  if (!event.ok()) return event;
+  event->driver_id = std::string(row.Text(1));
+  event->driver_sequence = row.Int64(2);
+  event->ended = row.Int64(3) != 0;
+  if (!row.IsNull(4)) {
+    absl::StatusOr<Ride> former = RideFromBytes(row.Bytes(4), "");
+    if (!former.ok()) return former.status();
+    event->former = *std::move(former);
+  }
+  return event;
+}
+
+// The ride the query finds, if any; `values` are its parameters.
+template <typename... Values>
+absl::StatusOr<std::optional<Ride>> FindRide(Connection& db, const std::string& where, const Values&... values) {
+  absl::StatusOr<Statement> query = db.Prepare("SELECT" + std::string(kRideColumns) + "FROM rides WHERE " + where);
+  if (!query.ok()) return query.status();
+  query->BindAll(values...);
+  const absl::StatusOr<bool> row = query->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::optional<Ride>();
+  absl::StatusOr<Ride> ride = ReadRide(*query);
+  if (!ride.ok()) return ride.status();
+  return std::optional<Ride>(*std::move(ride));
+}
+
+// All rows of a query that is bound, each read by `read`.
+template <typename T>
+absl::StatusOr<std::vector<T>> ReadAll(Statement& query, absl::StatusOr<T> (*read)(const Statement&)) {
+  std::vector<T> all;
+  while (true) {
+    const absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return all;
+    absl::StatusOr<T> one = read(query);
+    if (!one.ok()) return one.status();
+    all.push_back(*std::move(one));
+  }
+}
+
+// A query of one number, 0 for NULL.
+template <typename... Values>
+absl::StatusOr<std::int64_t> ReadNumber(Connection& db, std::string_view sql, const Values&... values) {
+  absl::StatusOr<Statement> query = db.Prepare(sql);
+  if (!query.ok()) return query.status();
+  query->BindAll(values...);
+  const absl::StatusOr<bool> row = query->Step();
+  if (!row.ok()) return row.status();
+  return *row ? query->Int64(0) : 0;
+}
+
+absl::StatusOr<std::optional<Ride>> FindById(Connection& db, const std::string& ride_id) {
+  return FindRide(db, "ride_id = ?", ride_id);
+}
+
+constexpr char kByRequest[] = "rider_id = ? AND request_id = ?";
+constexpr char kLiveOfRider[] = "rider_id = ? AND state BETWEEN 2 AND 6";
+constexpr char kLiveOfDriver[] = "driver_id = ? AND state BETWEEN 3 AND 6";
+
+absl::Status InsertRide(Connection& db, const Ride& ride) {
+  absl::StatusOr<Statement> insert = db.Prepare(
+      "INSERT INTO rides (ride_id, rider_id, request_id, quote_id, driver_id, offer_id, state, sequence, epoch, seen,"
+      " create_time_us, update_time_us, assign_time_us, match_deadline_us, ride, internals)"
+      " VALUES (?, ?, ?, ?, NULL, NULL, ?, ?, ?, 0, ?, ?, NULL, ?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  const std::string bytes = RideBytes(ride);
+  const std::string internals = InternalsBytes(ride);
+  insert->BindAll(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id), static_cast<int>(ride.state),
+                  ride.sequence, ride.epoch, absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
+                  OrNull(ride.match_deadline), Blob{bytes}, Blob{internals});
+  return insert->Run();
+}
+
+// False: the row is no longer as `before`.
+absl::StatusOr<bool> UpdateRide(Connection& db, const Ride& before, const Ride& after) {
+  absl::StatusOr<Statement> update = db.Prepare(
+      "UPDATE rides SET driver_id = ?, offer_id = ?, state = ?, sequence = ?, epoch = ?, seen = ?, update_time_us = ?,"
+      " assign_time_us = ?, match_deadline_us = ?, ride = ?, internals = ?"
+      " WHERE ride_id = ? AND sequence = ? AND epoch = ?");
+  if (!update.ok()) return update.status();
+  const std::string bytes = RideBytes(after);
+  const std::string internals = InternalsBytes(after);
+  const std::optional<std::string> driver_id =
+      after.driver ? std::optional<std::string>(after.driver->driver_id) : std::nullopt;
+  update->BindAll(driver_id, OrNull(after.offer_id), static_cast<int>(after.state), after.sequence, after.epoch,
+                  after.seen_time.has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time), OrNull(after.assign_time),
+                  OrNull(after.match_deadline), Blob{bytes}, Blob{internals}, after.ride_id, before.sequence,
+                  before.epoch);
+  if (absl::Status status = update->Run(); !status.ok()) return status;
+  return db.Changes() == 1;
+}
+
+// Appends `event`, numbered for its driver.
+absl::Status InsertEvent(Connection& db, RideEvent& event) {
+  if (!event.driver_id.empty()) {
+    const absl::StatusOr<std::int64_t> last =
+        ReadNumber(db, "SELECT MAX(driver_sequence) FROM events WHERE driver_id = ?", event.driver_id);
+    if (!last.ok()) return last.status();
+    event.driver_sequence = *last + 1;
+  }
+  absl::StatusOr<Statement> insert = db.Prepare(
+      "INSERT INTO events (ride_id, sequence, type, epoch, state, driver_id, driver_sequence, ended, event_time_us,"
+      " event, former) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  const std::string bytes = EventBytes(event);
+  const std::string former = event.former ? RideBytes(*event.former) : "";
+  insert->BindAll(event.ride_id, event.sequence, static_cast<int>(event.type), event.ride.epoch,
+                  static_cast<int>(event.ride.state), OrNull(event.driver_id), event.driver_sequence,
+                  event.ended ? 1 : 0, absl::ToUnixMicros(event.event_time), Blob{bytes},
+                  event.former ? std::optional<Blob>(Blob{former}) : std::nullopt);
+  return insert->Run();
+}
+
+absl::StatusOr<Created> CreateRide(Connection& db, const RideChange& change) {
+  const Ride& ride = change.ride;
+  absl::StatusOr<std::optional<Ride>> known = FindRide(db, kByRequest, ride.rider_id, ride.request_id);
+  if (!known.ok()) return known.status();
+  if (*known) {
+    if ((*known)->request_fingerprint == ride.request_fingerprint) {
+      return Created{.ride = **std::move(known), .existed = true, .event = std::nullopt};
+    }
+    return MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
+                     {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", (*known)->ride_id}}});
+  }
+  const absl::StatusOr<std::optional<Ride>> live = FindRide(db, kLiveOfRider, ride.rider_id);
+  if (!live.ok()) return live.status();
+  if (*live) {
+    return FailedPrecondition(Reason::kRiderBusy, "the rider has a live ride", {{"ride_id", (*live)->ride_id}});
+  }
+  if (!ride.quote_id.empty()) {
+    const absl::StatusOr<std::int64_t> used =
+        ReadNumber(db, "SELECT COUNT(*) FROM rides WHERE quote_id = ?", ride.quote_id);
+    if (!used.ok()) return used.status();
+    if (*used > 0) return FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride");
+  }
+  Created created{.ride = ride, .existed = false, .event = change.event};
+  if (absl::Status status = InsertRide(db, ride); !status.ok()) return status;
+  if (absl::Status status = InsertEvent(db, *created.event); !status.ok()) return status;
+  return created;
+}
+
+// The decision's outcome on the row as it is; nullopt: the row moved meanwhile.
+absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::string& ride_id, const Decide& decide) {
+  const absl::StatusOr<std::optional<Ride>> before = FindById(db, ride_id);
+  if (!before.ok()) return before.status();
+  if (!*before) return NotFound(Reason::kRideNotFound, "no such ride");
+  absl::StatusOr<RideChange> change = decide(**before);
+  if (!change.ok()) return change.status();
+  Changed changed{.ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
+  if (!changed.changed) return std::optional<Changed>(std::move(changed));
+
+  const absl::StatusOr<bool> updated = UpdateRide(db, **before, changed.ride);
+  if (sqlite::UniqueViolation(updated.status())) {
+    // An update touches one unique index only: the driver's.
+    return FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride");
+  }
+  if (!updated.ok()) return updated.status();
+  if (!*updated) return std::optional<Changed>();
+  if (changed.event) {
+    if (absl::Status status = InsertEvent(db, *changed.event); !status.ok()) return status;
+  }
+  return std::optional<Changed>(std::move(changed));
+}
+
+absl::StatusOr<Changed> ChangeRide(Connection& db, const std::string& ride_id, const Decide& decide) {
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    absl::StatusOr<std::optional<Changed>> changed = TryChange(db, ride_id, decide);
+    if (!changed.ok()) return changed.status();
+    if (*changed) return **std::move(changed);
+  }
+  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+}
+
+// Cuts a page that was read one row too long.
+RidePage Page(std::vector<Ride> rides, int limit) {
+  RidePage page{std::move(rides), false};
+  if (page.rides.size() > static_cast<std::size_t>(limit)) {
+    page.rides.resize(static_cast<std::size_t>(limit));
+    page.more = true;
+  }
+  return page;
+}
+
+absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing) {
+  std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE rider_id = ?";
+  if (!listing.before_ride_id.empty()) sql += " AND ride_id < ?";
+  if (!listing.states.empty()) {
+    // Numbers, not text from outside.
+    sql += " AND state IN (";
+    for (const RideState state : listing.states) sql += std::to_string(static_cast<int>(state)) + ",";
+    sql.back() = ')';
+  }
+  sql += " ORDER BY ride_id DESC LIMIT " + std::to_string(listing.limit + 1);
+  absl::StatusOr<Statement> query = db.Prepare(sql);
+  if (!query.ok()) return query.status();
+  query->Bind(1, listing.rider_id);
+  if (!listing.before_ride_id.empty()) query->Bind(2, listing.before_ride_id);
+  absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
+  if (!rides.ok()) return rides.status();
+  return Page(*std::move(rides), listing.limit);
+}
+
+absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listing) {
+  std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE driver_id = ?";
+  if (listing.before_assign_time) sql += " AND (assign_time_us, ride_id) < (?, ?)";
+  sql += " ORDER BY assign_time_us DESC, ride_id DESC LIMIT " + std::to_string(listing.limit + 1);
+  absl::StatusOr<Statement> query = db.Prepare(sql);
+  if (!query.ok()) return query.status();
+  query->Bind(1, listing.driver_id);
+  if (listing.before_assign_time) {
+    query->Bind(2, absl::ToUnixMicros(*listing.before_assign_time)).Bind(3, listing.before_ride_id);
+  }
+  absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
+  if (!rides.ok()) return rides.status();
+  return Page(*std::move(rides), listing.limit);
+}
+
+template <typename... Values>
+absl::StatusOr<std::vector<RideEvent>> FindEvents(Connection& db, const std::string& rest, const Values&... values) {
+  absl::StatusOr<Statement> query = db.Prepare("SELECT" + std::string(kEventColumns) + "FROM events WHERE " + rest);
+  if (!query.ok()) return query.status();
+  query->BindAll(values...);
+  return ReadAll<RideEvent>(*query, ReadEvent);
+}
+
+absl::StatusOr<std::int64_t> LastOfDriver(Connection& db, const std::string& driver_id) {
+  return ReadNumber(db, "SELECT MAX(driver_sequence) FROM events WHERE driver_id = ?", driver_id);
+}
+
+absl::StatusOr<DriverCatchUp> CatchUp(Connection& db, const std::string& driver_id,
+                                      const std::optional<Cursor>& cursor) {
+  DriverCatchUp catch_up;
+  const absl::StatusOr<std::int64_t> last = LastOfDriver(db, driver_id);
+  if (!last.ok()) return last.status();
+  catch_up.driver_sequence = *last;
+  absl::StatusOr<std::optional<Ride>> live = FindRide(db, kLiveOfDriver, driver_id);
+  if (!live.ok()) return live.status();
+  catch_up.ride = *std::move(live);
+  if (!cursor || cursor->ride_id.empty()) return catch_up;
+
+  const absl::StatusOr<std::int64_t> last_of_ride = ReadNumber(
+      db, "SELECT MAX(sequence) FROM events WHERE ride_id = ? AND driver_id = ?", cursor->ride_id, driver_id);
+  if (!last_of_ride.ok()) return last_of_ride.status();
+  if (*last_of_ride == 0 || cursor->sequence > *last_of_ride) {
+    catch_up.reset = true;
+    return catch_up;
+  }
+  absl::StatusOr<std::vector<RideEvent>> missed =
+      FindEvents(db, "ride_id = ? AND driver_id = ? AND sequence > ? ORDER BY sequence", cursor->ride_id, driver_id,
+                 cursor->sequence);
+  if (!missed.ok()) return missed.status();
+  catch_up.missed = *std::move(missed);
+  return catch_up;
+}
+
+absl::StatusOr<RideLog> Log(Connection& db, const std::string& ride_id, const std::optional<std::int64_t>& after) {
+  absl::StatusOr<std::optional<Ride>> ride = FindById(db, ride_id);
+  if (!ride.ok()) return ride.status();
+  if (!*ride) return NotFound(Reason::kRideNotFound, "no such ride");
+  RideLog log{.ride = **std::move(ride), .events = {}};
+  if (!after) return log;
+  absl::StatusOr<std::vector<RideEvent>> events =
+      FindEvents(db, "ride_id = ? AND sequence > ? ORDER BY sequence", ride_id, *after);
+  if (!events.ok()) return events.status();
+  log.events = *std::move(events);
+  return log;
+}
+
+absl::StatusOr<std::string> LoadOrMakeQuoteKey(Connection& db) {
+  absl::StatusOr<Statement> query = db.Prepare("SELECT value FROM secrets WHERE name = 'quote_key'");
+  if (!query.ok()) return query.status();
+  const absl::StatusOr<bool> row = query->Step();
+  if (!row.ok()) return row.status();
+  if (*row) return std::string(query->Bytes(0));
+  std::string key(kQuoteKeyBytes, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) != 1) {
+    return Internal("the system's random generator failed");
+  }
+  absl::StatusOr<Statement> insert = db.Prepare("INSERT INTO secrets (name, value) VALUES ('quote_key', ?)");
+  if (!insert.ok()) return insert.status();
+  if (absl::Status status = insert->Bind(1, Blob{key}).Run(); !status.ok()) return status;
+  return key;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteRideStore>> SqliteRideStore::Open(const sqlite::DatabaseOptions& options,
+                                                                       const Clock* clock, sqlite::Observer* observer) {
+  absl::StatusOr<std::unique_ptr<sqlite::Database>> database =
+      sqlite::Database::Open(options, Migrations(), clock, observer);
+  if (!database.ok()) return database.status();
+  return std::unique_ptr<SqliteRideStore>(new SqliteRideStore(*std::move(database)));
+}
+
+void SqliteRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
+  database_->writer().SubmitFor<Created>(
+      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done));
+}
+
+void SqliteRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {
+  database_->writer().SubmitFor<Changed>(
+      deadline,
+      [ride_id = std::move(ride_id), decide = std::move(decide)](Connection& db) {
+        return ChangeRide(db, ride_id, decide);
+      },
+      std::move(done));
+}
+
+template <typename T, typename Query>
+void SqliteRideStore::Read(Query query, Done<T> done) {
+  database_->readers().SubmitFor<T>(absl::InfiniteFuture(), std::move(query), std::move(done));
+}
+
+void SqliteRideStore::ById(std::string ride_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>([ride_id = std::move(ride_id)](Connection& db) { return FindById(db, ride_id); },
+                            std::move(done));
+}
+
+void SqliteRideStore::ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>([rider_id = std::move(rider_id), request_id = std::move(request_id)](
+                                Connection& db) { return FindRide(db, kByRequest, rider_id, request_id); },
+                            std::move(done));
+}
+
+void SqliteRideStore::ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>(
+      [rider_id = std::move(rider_id)](Connection& db) { return FindRide(db, kLiveOfRider, rider_id); },
+      std::move(done));
+}
+
+void SqliteRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>(
+      [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](Connection& db) {
+        return FindRide(db, "offer_id = ? AND driver_id = ?", offer_id, driver_id);
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::ListOfRider(RiderListing listing, Done<RidePage> done) {
+  Read<RidePage>([listing = std::move(listing)](Connection& db) { return PageOfRider(db, listing); }, std::move(done));
+}
+
+void SqliteRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
+  Read<RidePage>([listing = std::move(listing)](Connection& db) { return PageOfDriver(db, listing); }, std::move(done));
+}
+
+void SqliteRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
+  Read<RideLog>([ride_id = std::move(ride_id), after](Connection& db) { return Log(db, ride_id, after); },
+                std::move(done));
+}
+
+void SqliteRideStore::ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) {
+  Read<DriverCatchUp>([driver_id = std::move(driver_id),
+                       cursor = std::move(cursor)](Connection& db) { return CatchUp(db, driver_id, cursor); },
+                      std::move(done));
+}
+
+void SqliteRideStore::ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) {
+  Read<std::vector<RideEvent>>(
+      [driver_id = std::move(driver_id), after](Connection& db) {
+        return FindEvents(
+            db,
+            "driver_id = ? AND driver_sequence > ? ORDER BY driver_sequence LIMIT " + std::to_string(kMaxDriverEvents),
+            driver_id, after);
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) {
+  using Numbers = std::map<std::string, std::int64_t>;
+  Read<Numbers>(
+      [ride_ids = std::move(ride_ids)](Connection& db) -> absl::StatusOr<Numbers> {
+        Numbers numbers;
+        for (const std::string& ride_id : ride_ids) {
+          const absl::StatusOr<std::int64_t> sequence =
+              ReadNumber(db, "SELECT sequence FROM rides WHERE ride_id = ?", ride_id);
+          if (!sequence.ok()) return sequence.status();
+          if (*sequence > 0) numbers[ride_id] = *sequence;
+        }
+        return numbers;
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::DriverSequences(std::vector<std::string> driver_ids,
+                                      Done<std::map<std::string, std::int64_t>> done) {
+  using Numbers = std::map<std::string, std::int64_t>;
+  Read<Numbers>(
+      [driver_ids = std::move(driver_ids)](Connection& db) -> absl::StatusOr<Numbers> {
+        Numbers numbers;
+        for (const std::string& driver_id : driver_ids) {
+          const absl::StatusOr<std::int64_t> last = LastOfDriver(db, driver_id);
+          if (!last.ok()) return last.status();
+          numbers[driver_id] = *last;
+        }
+        return numbers;
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::Dispatchable(Done<std::vector<Ride>> done) {
+  Read<std::vector<Ride>>(
+      [](Connection& db) -> absl::StatusOr<std::vector<Ride>> {
+        absl::StatusOr<Statement> query =
+            db.Prepare("SELECT" + std::string(kRideColumns) +
+                       "FROM rides WHERE state BETWEEN 2 AND 6 AND (state = 2 OR (state = 3 AND seen = 0))"
+                       " ORDER BY ride_id");
+        if (!query.ok()) return query.status();
+        return ReadAll<Ride>(*query, ReadRide);
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::CountLive(Done<std::map<RideState, std::int64_t>> done) {
+  using Counts = std::map<RideState, std::int64_t>;
+  Read<Counts>(
+      [](Connection& db) -> absl::StatusOr<Counts> {
+        absl::StatusOr<Statement> query =
+            db.Prepare("SELECT state, COUNT(*) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state");
+        if (!query.ok()) return query.status();
+        Counts counts;
+        while (true) {
+          const absl::StatusOr<bool> row = query->Step();
+          if (!row.ok()) return row.status();
+          if (!*row) return counts;
+          counts[static_cast<RideState>(query->Int64(0))] = query->Int64(1);
+        }
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::QuoteKey(Done<std::string> done) {
+  database_->writer().SubmitFor<std::string>(absl::InfiniteFuture(), LoadOrMakeQuoteKey, std::move(done));
+}
+
+}  // namespace hail::rider

@@ -1,0 +1,62 @@
+// RideStore on SQLite: one writer with group commit, a few readers (common/sqlite). Schema: schema.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/sqlite/database.h"
+#include "common/time/clock.h"
+#include "rider-service/domain/ride_store.h"
+
+namespace hail::rider {
+
+// Thread-safe.
+class SqliteRideStore final : public RideStore {
+ public:
+  // Opens, or makes, the database file at `options.path`. `clock` and `observer` (may be null) must outlive the store.
+  // Errors are those of sqlite::Database::Open.
+  static absl::StatusOr<std::unique_ptr<SqliteRideStore>> Open(const sqlite::DatabaseOptions& options,
+                                                               const Clock* clock, sqlite::Observer* observer);
+
+  void Create(RideChange change, absl::Time deadline, Done<Created> done) override;
+  void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) override;
+  void ById(std::string ride_id, Done<std::optional<Ride>> done) override;
+  void ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) override;
+  void ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) override;
+  void ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) override;
+  void ListOfRider(RiderListing listing, Done<RidePage> done) override;
+  void ListOfDriver(DriverListing listing, Done<RidePage> done) override;
+  void ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) override;
+  void ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) override;
+  void ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) override;
+  void Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) override;
+  void DriverSequences(std::vector<std::string> driver_ids, Done<std::map<std::string, std::int64_t>> done) override;
+  void Dispatchable(Done<std::vector<Ride>> done) override;
+  void CountLive(Done<std::map<RideState, std::int64_t>> done) override;
+  void QuoteKey(Done<std::string> done) override;
+
+  // Jobs waiting, for metrics.
+  std::size_t writes_queued() const { return database_->writer().depth(); }
+  std::size_t reads_queued() const { return database_->readers().depth(); }
+
+  // Finishes what is queued and closes the file; later calls hear STORE_UNAVAILABLE. Idempotent; not from a `done`.
+  void Stop() { database_->Stop(); }
+
+ private:
+  explicit SqliteRideStore(std::unique_ptr<sqlite::Database> database) : database_(std::move(database)) {}
+  // Runs `query` (Connection& -> StatusOr<T>) on a reader.
+  template <typename T, typename Query>
+  void Read(Query query, Done<T> done);
+
+  const std::unique_ptr<sqlite::Database> database_;
+};
+
+}  // namespace hail::rider
