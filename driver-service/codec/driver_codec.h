@@ -21,9 +21,8 @@ v1::Offer ToProto(const OfferView& offer);
 v1::OfferUpdate ToProto(const OfferUpdate& update);
 v1::StreamDriverResponse ToProto(const DriverMessage& message);
 
-// A fix as received at `received` (domain), within session `session_epoch`. Only the parts that make no sense of
-// themselves are refused: coordinates (CheckLatLng), speed outside 0..90, heading outside [0, 360), negative accuracy,
-// an age that is negative or no duration: INVALID_FIELD below `field`. Jumps are the caller's to judge.
+// A fix as received at `received` (domain), within session `session_epoch`. INVALID_FIELD below `field` for one that is
+// impossible by itself (CheckFix); jumps are the caller's to judge.
 absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t session_epoch, absl::Time received,
                               const std::string& field);
 

@@ -1,0 +1,212 @@
+#include "driver-service/codec/driver_codec.h"
+
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+#include "driver-service/codec/ride_codec.h"
+#include "driver-service/domain/position_rules.h"
+#include "hail/internal/v1/dispatch_service.pb.h"
+
+namespace hail::driver {
+namespace {
+
+google::protobuf::Timestamp TimestampOf(absl::Time time) {
+  google::protobuf::Timestamp proto;
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  proto.set_seconds(seconds);
+  proto.set_nanos(static_cast<std::int32_t>((time - absl::FromUnixSeconds(seconds)) / absl::Nanoseconds(1)));
+  return proto;
+}
+
+v1::OfferStatus StatusProto(OfferStatus status) {
+  switch (status) {
+    case OfferStatus::kPending:
+      return v1::OFFER_STATUS_PENDING;
+    case OfferStatus::kConfirming:
+      return v1::OFFER_STATUS_CONFIRMING;
+    case OfferStatus::kAccepted:
+      return v1::OFFER_STATUS_ACCEPTED;
+    case OfferStatus::kDeclined:
+      return v1::OFFER_STATUS_DECLINED;
+    case OfferStatus::kExpired:
+      return v1::OFFER_STATUS_EXPIRED;
+    case OfferStatus::kRevoked:
+      return v1::OFFER_STATUS_REVOKED;
+  }
+  return v1::OFFER_STATUS_UNSPECIFIED;
+}
+
+v1::OfferRevokeReason ReasonProto(RevokeReason reason) {
+  switch (reason) {
+    case RevokeReason::kNone:
+      return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
+    case RevokeReason::kTaken:
+      return v1::OFFER_REVOKE_REASON_TAKEN;
+    case RevokeReason::kRideCanceled:
+      return v1::OFFER_REVOKE_REASON_RIDE_CANCELED;
+    case RevokeReason::kSuperseded:
+      return v1::OFFER_REVOKE_REASON_SUPERSEDED;
+    case RevokeReason::kWentOffline:
+      return v1::OFFER_REVOKE_REASON_WENT_OFFLINE;
+  }
+  return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
+}
+
+v1::DriverStatus StatusProto(DriverStatus status) {
+  switch (status) {
+    case DriverStatus::kOffline:
+      return v1::DRIVER_STATUS_OFFLINE;
+    case DriverStatus::kAvailable:
+      return v1::DRIVER_STATUS_AVAILABLE;
+    case DriverStatus::kOffered:
+      return v1::DRIVER_STATUS_OFFERED;
+    case DriverStatus::kReserved:
+      return v1::DRIVER_STATUS_RESERVED;
+    case DriverStatus::kOnTrip:
+      return v1::DRIVER_STATUS_ON_TRIP;
+  }
+  return v1::DRIVER_STATUS_UNSPECIFIED;
+}
+
+v1::BlockedBy BlockedProto(BlockedBy blocked_by) {
+  switch (blocked_by) {
+    case BlockedBy::kNothing:
+      return v1::BLOCKED_BY_UNSPECIFIED;
+    case BlockedBy::kStalePosition:
+      return v1::BLOCKED_BY_STALE_POSITION;
+    case BlockedBy::kNotSynced:
+      return v1::BLOCKED_BY_NOT_SYNCED;
+    case BlockedBy::kNotConnected:
+      return v1::BLOCKED_BY_NOT_CONNECTED;
+  }
+  return v1::BLOCKED_BY_UNSPECIFIED;
+}
+
+// One message of the stream for each kind the core sends.
+struct StreamMessage {
+  v1::StreamDriverResponse response;
+
+  void operator()(const Snapshot& snapshot) { *response.mutable_snapshot() = ToProto(snapshot.state); }
+  void operator()(const RideEventView& event) { *response.mutable_event() = ToProto(event); }
+  void operator()(const OfferView& offer) { *response.mutable_offer() = ToProto(offer); }
+  void operator()(const OfferUpdate& update) { *response.mutable_offer_update() = ToProto(update); }
+  void operator()(const CaughtUp& caught_up) { response.mutable_caught_up()->set_sequence(caught_up.sequence); }
+  void operator()(const Reset&) { response.mutable_reset()->set_message("the cursor is not of a ride of this driver"); }
+  void operator()(const Replaced&) { response.mutable_replaced(); }
+};
+
+}  // namespace
+
+v1::Driver ToProto(const Driver& driver) {
+  v1::Driver proto;
+  proto.set_driver_id(driver.driver_id);
+  proto.set_display_name(driver.display_name);
+  proto.set_region_id(driver.region_id);
+  proto.mutable_vehicle()->set_make(driver.vehicle.make);
+  proto.mutable_vehicle()->set_model(driver.vehicle.model);
+  proto.mutable_vehicle()->set_color(driver.vehicle.color);
+  proto.mutable_vehicle()->set_plate(driver.vehicle.plate);
+  proto.mutable_vehicle()->set_seats(driver.vehicle.seats);
+  for (const std::string& product_id : driver.product_ids) proto.add_product_ids(product_id);
+  *proto.mutable_create_time() = TimestampOf(driver.create_time);
+  *proto.mutable_update_time() = TimestampOf(driver.update_time);
+  return proto;
+}
+
+Driver FromProto(const v1::Driver& proto) {
+  Driver driver;
+  driver.driver_id = proto.driver_id();
+  driver.display_name = proto.display_name();
+  driver.region_id = proto.region_id();
+  driver.vehicle = {proto.vehicle().make(), proto.vehicle().model(), proto.vehicle().color(), proto.vehicle().plate(),
+                    proto.vehicle().seats()};
+  driver.product_ids.assign(proto.product_ids().begin(), proto.product_ids().end());
+  return driver;
+}
+
+v1::Availability ToProto(Availability availability) {
+  return availability == Availability::kOnline ? v1::AVAILABILITY_ONLINE : v1::AVAILABILITY_OFFLINE;
+}
+
+absl::StatusOr<Availability> FromProto(v1::Availability availability) {
+  switch (availability) {
+    case v1::AVAILABILITY_ONLINE:
+      return Availability::kOnline;
+    case v1::AVAILABILITY_OFFLINE:
+      return Availability::kOffline;
+    default:
+      return InvalidField("availability", "must be ONLINE or OFFLINE");
+  }
+}
+
+v1::DriverState ToProto(const DriverState& state) {
+  v1::DriverState proto;
+  proto.set_driver_id(state.driver_id);
+  proto.set_status(StatusProto(state.status));
+  proto.set_availability(ToProto(state.availability));
+  proto.set_blocked_by(BlockedProto(state.blocked_by));
+  if (state.offer.has_value()) *proto.mutable_offer() = ToProto(*state.offer);
+  if (state.ride != nullptr) *proto.mutable_ride() = ToProto(*state.ride);
+  proto.set_session_epoch(state.session_epoch);
+  return proto;
+}
+
+v1::Offer ToProto(const OfferView& offer) {
+  internal::v1::StartDispatch start;
+  if (offer.start->encoded != nullptr) start.ParseFromString(*offer.start->encoded);
+  v1::Offer proto;
+  proto.set_offer_id(offer.offer_id);
+  proto.set_ride_id(offer.start->ride_id);
+  proto.set_epoch(offer.start->epoch);
+  *proto.mutable_remaining() = ToProto(offer.remaining);
+  *proto.mutable_pickup() = start.pickup();
+  *proto.mutable_dropoff() = start.dropoff();
+  proto.set_product_id(start.product_id());
+  proto.set_seats(start.seats());
+  *proto.mutable_fare() = start.fare();
+  *proto.mutable_pickup_eta() = ToProto(offer.pickup_eta);
+  proto.set_pickup_distance_m(offer.pickup_distance_m);
+  *proto.mutable_trip_duration() = start.trip_duration();
+  proto.set_trip_distance_m(start.trip_distance_m());
+  proto.set_status(StatusProto(offer.status));
+  return proto;
+}
+
+v1::OfferUpdate ToProto(const OfferUpdate& update) {
+  v1::OfferUpdate proto;
+  proto.set_offer_id(update.offer_id);
+  proto.set_ride_id(update.ride_id);
+  proto.set_status(StatusProto(update.status));
+  proto.set_reason(ReasonProto(update.reason));
+  return proto;
+}
+
+v1::StreamDriverResponse ToProto(const DriverMessage& message) {
+  StreamMessage to;
+  std::visit(to, message);
+  return std::move(to.response);
+}
+
+absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t session_epoch, absl::Time received,
+                              const std::string& field) {
+  Fix fix;
+  fix.point = {position.location().latitude_deg(), position.location().longitude_deg()};
+  fix.session_epoch = session_epoch;
+  fix.position_seq = position.position_seq();
+  if (position.has_speed_mps()) fix.speed_mps = position.speed_mps();
+  if (position.has_heading_deg()) fix.heading_deg = position.heading_deg();
+  if (position.has_accuracy_m()) fix.accuracy_m = position.accuracy_m();
+  const absl::Duration age = FromProto(position.age());
+  if (absl::Status s = CheckFix(fix, age, field); !s.ok()) return s;
+  if (age == absl::InfiniteDuration()) return InvalidField(field + ".age", "must be a length of time");
+  fix.observed = received - age;
+  return fix;
+}
+
+absl::StatusOr<std::optional<RideCursor>> FromProto(const v1::OpenSession& open) {
+  if (!open.has_cursor() || (open.cursor().ride_id().empty() && open.cursor().sequence() == 0)) return std::nullopt;
+  if (absl::Status s = CheckId(open.cursor().ride_id(), "cursor.ride_id"); !s.ok()) return s;
+  if (open.cursor().sequence() < 0) return InvalidField("cursor.sequence", "must not be negative");
+  return RideCursor{open.cursor().ride_id(), open.cursor().sequence()};
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,89 @@
+#include "driver-service/codec/ride_codec.h"
+
+#include "absl/time/time.h"
+
+namespace hail::driver {
+namespace {
+
+bool IsLive(type::v1::RideState state) {
+  switch (state) {
+    case type::v1::RIDE_STATE_ENROUTE_TO_PICKUP:
+    case type::v1::RIDE_STATE_ARRIVED_AT_PICKUP:
+    case type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF:
+      return true;
+    default:
+      return false;
+  }
+}
+
+LatLng PointOf(const type::v1::Place& place) {
+  return {place.position().latitude_deg(), place.position().longitude_deg()};
+}
+
+std::shared_ptr<const std::string> Encode(const google::protobuf::MessageLite& message) {
+  return std::make_shared<const std::string>(message.SerializeAsString());
+}
+
+// What our own codec encoded, or rider-service sent, parses.
+template <typename Message>
+Message Decode(const std::shared_ptr<const std::string>& encoded) {
+  Message message;
+  if (encoded != nullptr) message.ParseFromString(*encoded);
+  return message;
+}
+
+}  // namespace
+
+RideView FromProto(const type::v1::Ride& ride) {
+  RideView view;
+  view.ride_id = ride.ride_id();
+  view.sequence = ride.sequence();
+  view.epoch = ride.epoch();
+  view.offer_id = ride.offer_id();
+  view.live = IsLive(ride.state());
+  view.leg = ride.leg();
+  view.pickup = PointOf(ride.pickup());
+  view.dropoff = PointOf(ride.dropoff());
+  view.encoded = Encode(ride);
+  return view;
+}
+
+RideEventView FromProto(const type::v1::RideEvent& event) {
+  RideView view = FromProto(event.ride());
+  // For a driver whose assignment the event ended, the ride in it may be as the driver last had it.
+  view.ride_id = event.ride_id();
+  view.sequence = event.sequence();
+  return {std::make_shared<const RideView>(std::move(view)), Encode(event)};
+}
+
+type::v1::Ride ToProto(const RideView& ride) { return Decode<type::v1::Ride>(ride.encoded); }
+
+type::v1::RideEvent ToProto(const RideEventView& event) { return Decode<type::v1::RideEvent>(event.encoded); }
+
+type::v1::Cursor ToProto(const RideCursor& cursor) {
+  type::v1::Cursor proto;
+  proto.set_ride_id(cursor.ride_id);
+  proto.set_sequence(cursor.sequence);
+  return proto;
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  // Towards zero, so that both parts have the same sign, as Duration asks.
+  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  proto.set_nanos(static_cast<std::int32_t>(absl::IDivDuration(duration, absl::Nanoseconds(1), &duration)));
+  return proto;
+}
+
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // as in duration.proto
+  constexpr std::int32_t kMaxNanos = 999'999'999;
+  const bool negative = duration.seconds() < 0 || duration.nanos() < 0;
+  if (std::abs(duration.nanos()) > kMaxNanos || duration.seconds() > kMaxSeconds || duration.seconds() < -kMaxSeconds ||
+      (duration.seconds() > 0 && duration.nanos() < 0) || (duration.seconds() < 0 && duration.nanos() > 0)) {
+    return negative ? -absl::InfiniteDuration() : absl::InfiniteDuration();
+  }
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+}  // namespace hail::driver
