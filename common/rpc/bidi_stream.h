@@ -1,0 +1,82 @@
+// Bidirectional methods on the callback API, served.
+//
+//   return rpc::ServeBidi<StreamRideRequest, StreamRideResponse>(
+//       gate_, context, "StreamRide", {}, [this](auto outbox, const auto& info) {
+//         return std::make_shared<RideSession>(std::move(outbox), info, …);
+//       });
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "common/rpc/call_info.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/inbound.h"
+#include "common/rpc/outbox.h"
+#include "common/rpc/server_stream.h"
+#include "common/rpc/stream_call.h"
+#include "common/rpc/stream_session.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+
+namespace hail::rpc {
+
+namespace detail {
+
+template <typename Request, typename Response>
+class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, public Wire<Response> {
+ public:
+  BidiReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
+      : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+        context_(context),
+        outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat)) {
+    this->StartSendInitialMetadata();
+  }
+
+  template <typename MakeSession>
+  void Open(MakeSession&& make_session) {
+    call_->Open(
+        [&]() -> std::shared_ptr<InboundSession<Request>> { return make_session(outbox_, CallInfoOf(*context_)); });
+    if (outbox_->open()) this->StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_)) this->StartRead(&incoming_);
+  }
+  void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
+  void OnCancel() override { outbox_->OnCancel(); }
+  void OnDone() override {
+    call_->Close();
+    delete this;
+  }
+
+  void WireWrite(const Response* message) override { this->StartWrite(message); }
+  void WireFinish(const grpc::Status& status) override { this->Finish(status); }
+  void WireCancel() override { context_->TryCancel(); }
+
+ private:
+  const std::size_t max_bytes_;
+  grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<Outbox<Response>> outbox_;
+  const std::shared_ptr<StreamCall> call_;
+  // Belongs to gRPC between StartRead and OnReadDone.
+  Request incoming_;
+};
+
+}  // namespace detail
+
+// `make_session(std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to an
+// InboundSession<Request>; otherwise as ServeStream. The initial metadata goes out at once, so that a client knows that
+// it is connected before the first message.
+template <typename Request, typename Response, typename MakeSession>
+grpc::ServerBidiReactor<Request, Response>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
+                                                      const char* method, const StreamOptions& options,
+                                                      MakeSession&& make_session) {
+  auto* reactor = new detail::BidiReactor<Request, Response>(gate, context, method, options);
+  reactor->Open(std::forward<MakeSession>(make_session));
+  return reactor;
+}
+
+}  // namespace hail::rpc

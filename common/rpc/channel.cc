@@ -1,0 +1,51 @@
+#include "common/rpc/channel.h"
+
+#include <nlohmann/json.hpp>
+
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace hail::rpc {
+namespace {
+
+constexpr int kMaxMessageBytes = 16 << 20;
+
+std::string ServiceConfig(const std::vector<IdempotentMethod>& idempotent) {
+  nlohmann::json config = {{"loadBalancingConfig", {{{"round_robin", nlohmann::json::object()}}}}};
+  if (!idempotent.empty()) {
+    nlohmann::json names = nlohmann::json::array();
+    for (const IdempotentMethod& method : idempotent) {
+      names.push_back({{"service", method.service}, {"method", method.method}});
+    }
+    config["methodConfig"] = {{{"name", names},
+                               {"retryPolicy",
+                                {{"maxAttempts", 4},
+                                 {"initialBackoff", "0.05s"},
+                                 {"maxBackoff", "0.5s"},
+                                 {"backoffMultiplier", 2},
+                                 {"retryableStatusCodes", {"UNAVAILABLE"}}}}}};
+    config["retryThrottling"] = {{"maxTokens", 100}, {"tokenRatio", 0.1}};
+  }
+  return config.dump();
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std::vector<IdempotentMethod>& idempotent) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  // Also how long one attempt to connect may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
+  // Above the servers' GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, or they would close the connection.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetServiceConfigJSON(ServiceConfig(idempotent));
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace hail::rpc

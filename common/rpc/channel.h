@@ -1,0 +1,26 @@
+// Channels to the other service.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpcpp/channel.h"
+
+namespace hail::rpc {
+
+// A method that may be called again without harm.
+struct IdempotentMethod {
+  // "hail.internal.v1.DispatchService"
+  std::string service;
+  // "SearchDrivers"
+  std::string method;
+};
+
+// To `target` (HOST:PORT, dns:///…), over all its addresses in turn (round_robin). Reconnects with a back-off of at
+// most 2 s; keepalive; messages up to 16 MiB. `idempotent` methods are retried by gRPC when they end UNAVAILABLE, a few
+// times and within the call's deadline, throttled when many fail.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
+                                           const std::vector<IdempotentMethod>& idempotent = {});
+
+}  // namespace hail::rpc

@@ -1,0 +1,127 @@
+#include "common/rpc/gate.h"
+
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
+
+namespace hail::rpc {
+namespace {
+
+CallObserver& NoObserver() {
+  static auto* const none = new CallObserver();
+  return *none;
+}
+
+absl::Status Draining() {
+  return MakeError(absl::StatusCode::kUnavailable, "this service is shutting down",
+                   {.reason = Reason::kDraining, .retry_after = absl::Seconds(1)});
+}
+
+}  // namespace
+
+Gate::Gate(const Clock* clock, GateOptions options, CallObserver* observer)
+    : clock_(clock), options_(options), observer_(observer != nullptr ? observer : &NoObserver()) {
+  if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
+}
+
+Gate::~Gate() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (ticker_.joinable()) ticker_.join();
+}
+
+absl::Status Gate::EnterUnary() {
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return Draining();
+  if (unary_in_flight_ >= options_.max_unary_in_flight) return Overloaded("too many calls in flight", absl::Seconds(1));
+  ++unary_in_flight_;
+  return absl::OkStatus();
+}
+
+void Gate::LeaveUnary() {
+  absl::MutexLock lock(&mutex_);
+  --unary_in_flight_;
+}
+
+absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream) {
+  absl::MutexLock lock(&mutex_);
+  if (draining_) return Draining();
+  if (streams_.size() >= options_.max_streams) return Overloaded("too many streams are open", absl::Seconds(5));
+  streams_.emplace(++last_number_, std::move(stream));
+  return last_number_;
+}
+
+void Gate::LeaveStream(std::uint64_t number) {
+  absl::MutexLock lock(&mutex_);
+  streams_.erase(number);
+}
+
+std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Gate::Live() const {
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> live;
+  absl::MutexLock lock(&mutex_);
+  live.reserve(streams_.size());
+  for (const auto& [number, stream] : streams_) {
+    if (std::shared_ptr<LiveStream> alive = stream.lock()) live.emplace_back(number, std::move(alive));
+  }
+  return live;
+}
+
+void Gate::Drain(absl::Duration spread) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (draining_) return;
+    draining_ = true;
+  }
+  // Nothing enters any more: these are all.
+  for (const auto& [number, stream] : Live()) {
+    // Evenly spread by a multiplicative hash of the stream's number (Knuth's, 2^32 / golden ratio).
+    const auto share = static_cast<std::uint32_t>(number * 2654435769U) / 4294967296.0;
+    stream->Drain(spread * share);
+  }
+}
+
+void Gate::CancelStreams() {
+  for (const auto& [number, stream] : Live()) stream->Cancel();
+}
+
+bool Gate::WaitIdle(absl::Duration at_most) {
+  absl::MutexLock lock(&mutex_);
+  const auto idle = [this]()
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unary_in_flight_ == 0 && streams_.empty(); };
+  return mutex_.AwaitWithTimeout(absl::Condition(&idle), at_most);
+}
+
+bool Gate::draining() const {
+  absl::MutexLock lock(&mutex_);
+  return draining_;
+}
+
+std::size_t Gate::unary_in_flight() const {
+  absl::MutexLock lock(&mutex_);
+  return unary_in_flight_;
+}
+
+std::size_t Gate::streams() const {
+  absl::MutexLock lock(&mutex_);
+  return streams_.size();
+}
+
+void Gate::Tick() {
+  const absl::Time wall = Wall();
+  for (const auto& [number, stream] : Live()) stream->Tick(wall);
+}
+
+void Gate::RunTicks() {
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick)) return;
+    }
+    Tick();
+  }
+}
+
+}  // namespace hail::rpc

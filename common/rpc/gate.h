@@ -1,0 +1,118 @@
+// Everything that goes on in a server passes its gate: it bounds how much may be in flight, keeps the list of live
+// streams, gives them their beat, and empties the house on shutdown.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/time/clock.h"
+
+namespace hail::rpc {
+
+// For metrics and logs. Called on gRPC's threads: must not block. `method` is the bare name ("RequestRide").
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void OnUnaryDone(const char* /*method*/, absl::StatusCode /*code*/, absl::Duration /*took*/) {}
+  virtual void OnStreamOpened(const char* /*method*/) {}
+  virtual void OnStreamClosed(const char* /*method*/, absl::StatusCode /*code*/, absl::Duration /*lived*/) {}
+  // A handler threw: a bug. The call was ended with INTERNAL.
+  virtual void OnException(const char* /*method*/, const std::string& /*what*/) {}
+};
+
+// A stream as the gate sees it. Thread-safe.
+class LiveStream {
+ public:
+  virtual ~LiveStream() = default;
+  // Time goes on.
+  virtual void Tick(absl::Time wall) = 0;
+  // Say goodbye, and end with OK once that is sent.
+  virtual void Drain(absl::Duration retry_after) = 0;
+  // End at once, whatever is under way.
+  virtual void Cancel() = 0;
+};
+
+struct GateOptions {
+  // Calls in flight beyond this are refused (OVERLOADED).
+  std::size_t max_unary_in_flight = 4096;
+  // Streams open beyond this are refused (OVERLOADED).
+  std::size_t max_streams = 100'000;
+  // Requests larger than this are refused (INVALID_ARGUMENT), in bytes.
+  std::size_t max_request_bytes = 64 * 1024;
+  // All of wall time. Between heartbeats sent.
+  absl::Duration heartbeat = absl::Seconds(5);
+  // A peer that has to send heartbeats and is silent for this long is gone.
+  absl::Duration silence = absl::Seconds(12);
+  // A message that cannot be handed to the transport for this long: nobody reads; the stream is cut off.
+  absl::Duration write_stall = absl::Seconds(30);
+  // The same once the stream is ending.
+  absl::Duration linger = absl::Seconds(12);
+  // How often streams are looked after. Zero: whoever owns the gate calls Tick (tests).
+  absl::Duration tick = absl::Milliseconds(500);
+};
+
+// Thread-safe. Must outlive the servers whose calls pass it.
+class Gate {
+ public:
+  // `clock` (wall) and `observer` (may be null) must outlive the gate.
+  Gate(const Clock* clock, GateOptions options, CallObserver* observer);
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  const GateOptions& options() const { return options_; }
+  absl::Time Wall() const { return clock_->Read().wall; }
+  // Never null.
+  CallObserver& observer() const { return *observer_; }
+
+  // DRAINING or OVERLOADED, or OK: then LeaveUnary must follow, once.
+  absl::Status EnterUnary() ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveUnary() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for a stream; the number is for LeaveStream. The gate keeps `stream` only weakly.
+  absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveStream(std::uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From now on every new call and stream is refused; each live stream is told to say goodbye, with its share of
+  // `spread` as the time its client should wait. Calls in flight go on. Idempotent.
+  void Drain(absl::Duration spread) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends all streams at once.
+  void CancelStreams() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until nothing is in flight, at most `at_most`. Whether that was reached. Not on one of gRPC's threads.
+  bool WaitIdle(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::size_t unary_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Looks after all streams now.
+  void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Live() const ABSL_LOCKS_EXCLUDED(mutex_);
+  void RunTicks() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Clock* const clock_;
+  const GateOptions options_;
+  CallObserver* const observer_;
+
+  // Taken with no other lock of this library held, and streams are never called with it held.
+  mutable absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::size_t unary_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::thread ticker_;
+};
+
+}  // namespace hail::rpc

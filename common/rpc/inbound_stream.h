@@ -1,0 +1,78 @@
+// Client-streaming methods on the callback API, served. The response is always the empty one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "common/rpc/call_info.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/inbound.h"
+#include "common/rpc/outbox.h"
+#include "common/rpc/server_stream.h"
+#include "common/rpc/stream_call.h"
+#include "common/rpc/stream_session.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+
+namespace hail::rpc {
+
+namespace detail {
+
+// Stands for the messages of a stream that sends none.
+struct NoMessage {};
+
+template <typename Request>
+class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<NoMessage> {
+ public:
+  ReadReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
+      : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+        context_(context),
+        outbox_(std::make_shared<Outbox<NoMessage>>(this, 0)),
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat)) {
+    this->StartSendInitialMetadata();
+  }
+
+  template <typename MakeSession>
+  void Open(MakeSession&& make_session) {
+    call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
+      return make_session(std::shared_ptr<OutboxBase>(outbox_), CallInfoOf(*context_));
+    });
+    if (outbox_->open()) this->StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_)) this->StartRead(&incoming_);
+  }
+  void OnCancel() override { outbox_->OnCancel(); }
+  void OnDone() override {
+    call_->Close();
+    delete this;
+  }
+
+  void WireWrite(const NoMessage*) override {}
+  void WireFinish(const grpc::Status& status) override { this->Finish(status); }
+  void WireCancel() override { context_->TryCancel(); }
+
+ private:
+  const std::size_t max_bytes_;
+  grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<Outbox<NoMessage>> outbox_;
+  const std::shared_ptr<StreamCall> call_;
+  // Belongs to gRPC between StartRead and OnReadDone.
+  Request incoming_;
+};
+
+}  // namespace detail
+
+// `make_session(std::shared_ptr<OutboxBase>, const CallInfo&)` returns a std::shared_ptr to an InboundSession<Request>,
+// which finishes the outbox when it is drained or half-closed; otherwise as ServeBidi.
+template <typename Request, typename MakeSession>
+grpc::ServerReadReactor<Request>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context, const char* method,
+                                               const StreamOptions& options, MakeSession&& make_session) {
+  auto* reactor = new detail::ReadReactor<Request>(gate, context, method, options);
+  reactor->Open(std::forward<MakeSession>(make_session));
+  return reactor;
+}
+
+}  // namespace hail::rpc

@@ -1,0 +1,107 @@
+// The life of a stream that is opened again whenever it ends: back-off, heartbeats, silence, stop. The typed parts are
+// in client_stream.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/exec/loop.h"
+#include "common/time/clock.h"
+
+namespace hail::rpc {
+
+struct LinkOptions {
+  // Messages that may wait to be sent; beyond it the stream is ended and opened again.
+  std::size_t queue = 10'000;
+  // All of wall time. Between heartbeats sent.
+  absl::Duration heartbeat = absl::Seconds(5);
+  // A peer silent for this long is gone. Not for streams on which it never speaks.
+  absl::Duration silence = absl::Seconds(12);
+  // The wait before opening again: at first, doubled each time up to the most, each time shortened by up to a half at
+  // random. Starts over once a stream has been up for a second.
+  absl::Duration first_backoff = absl::Milliseconds(50);
+  absl::Duration max_backoff = absl::Seconds(2);
+  // How often heartbeats and silence are looked at.
+  absl::Duration tick = absl::Milliseconds(500);
+};
+
+namespace detail {
+
+// Thread-safe. Lock order: handler_mutex_ (held while handlers run), then mutex_ (nothing of ours is called with it
+// held, only gRPC's Start… operations and Loop::Post, which never call back on the same stack).
+class LinkCore : public std::enable_shared_from_this<LinkCore> {
+ public:
+  LinkCore(Loop* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
+           std::function<void(const absl::Status&)> on_down);
+  virtual ~LinkCore() = default;
+
+  void Start();
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
+  bool up() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // From the attempts' reactions.
+  void AttemptConnected(std::uint64_t link);
+  void AttemptHeard(std::uint64_t link) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The attempt's reactor is about to go: nobody may use it any more.
+  void AttemptEnding() ABSL_LOCKS_EXCLUDED(mutex_);
+  // It is gone.
+  void AttemptDone(std::uint64_t link, absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // On the loop: marks the link up, if that has not happened yet, and runs `handler`, unless it is over or stopped.
+  void Handle(std::uint64_t link, const std::function<void()>& handler) ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
+
+  Loop& loop() { return *loop_; }
+
+ protected:
+  // Begins attempt number `link`.
+  virtual void OpenAttempt(std::uint64_t link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // Makes the present attempt come to its end. Repeatable.
+  virtual void CancelAttempt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  // The present attempt is gone.
+  virtual void DropAttempt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void SendHeartbeat(std::uint64_t link) ABSL_LOCKS_EXCLUDED(mutex_) = 0;
+
+  bool Current(std::uint64_t link) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return running_ && up_ && link == link_ && !stopping_;
+  }
+
+  mutable absl::Mutex mutex_;
+
+ private:
+  void Open() ABSL_LOCKS_EXCLUDED(mutex_);
+  void OpenAfter(absl::Duration wait);
+  void Tick(std::uint64_t link) ABSL_LOCKS_EXCLUDED(mutex_);
+  void TickLater(std::uint64_t link);
+  void Ended(std::uint64_t link, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
+
+  Loop* const loop_;
+  const Clock* const clock_;
+  const LinkOptions options_;
+  const std::function<void(std::uint64_t)> on_up_;
+  const std::function<void(const absl::Status&)> on_down_;
+
+  // So that Stop can wait for a handler under way.
+  absl::Mutex handler_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // The number of the present or last attempt.
+  std::uint64_t link_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Whether its reactor is alive.
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
+  // Whether on_up was (or is about to be) called for it, and on_down not yet.
+  bool up_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time up_since_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_heard_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_beat_ ABSL_GUARDED_BY(mutex_);
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::minstd_rand jitter_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace detail
+}  // namespace hail::rpc

@@ -1,0 +1,59 @@
+// What waits to be sent on a stream.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace hail::rpc {
+
+// Messages that all must go out, in order, up to a bound; and slots, one for each key, in which a newer message
+// replaces the older. Queued messages go first, then slots, the one that was filled first leading. Not thread-safe.
+template <typename Message>
+class MessageQueue {
+ public:
+  explicit MessageQueue(std::size_t bound) : bound_(bound) {}
+
+  // False, and nothing is queued, when the bound is reached.
+  bool Push(Message message) {
+    if (queue_.size() >= bound_) return false;
+    queue_.push_back(std::move(message));
+    return true;
+  }
+
+  void Put(const std::string& key, Message message) {
+    auto [slot, is_new] = slots_.insert_or_assign(key, std::move(message));
+    if (is_new) slot_order_.push_back(slot->first);
+  }
+
+  std::optional<Message> Pop() {
+    if (!queue_.empty()) {
+      std::optional<Message> next(std::move(queue_.front()));
+      queue_.pop_front();
+      return next;
+    }
+    if (slot_order_.empty()) return std::nullopt;
+    auto slot = slots_.find(slot_order_.front());
+    slot_order_.pop_front();
+    std::optional<Message> next(std::move(slot->second));
+    slots_.erase(slot);
+    return next;
+  }
+
+  void Clear() {
+    queue_.clear();
+    slots_.clear();
+    slot_order_.clear();
+  }
+
+ private:
+  const std::size_t bound_;
+  std::deque<Message> queue_;
+  std::unordered_map<std::string, Message> slots_;
+  std::deque<std::string> slot_order_;
+};
+
+}  // namespace hail::rpc

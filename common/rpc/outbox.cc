@@ -1,0 +1,101 @@
+#include "common/rpc/outbox.h"
+
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
+#include "common/rpc/status.h"
+
+namespace hail::rpc {
+
+absl::Status StreamTooSlow() {
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   "the stream is not read fast enough: open it again with the cursor of the last event received",
+                   {.reason = Reason::kStreamTooSlow, .retry_after = absl::Seconds(1)});
+}
+
+void OutboxBase::Finish(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (phase_ != Phase::kOpen) return;
+  phase_ = Phase::kClosing;
+  final_ = status;
+  Pump();
+}
+
+void OutboxBase::Abort(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  AbortLocked(status);
+}
+
+void OutboxBase::AbortLocked(const absl::Status& status) {
+  if (phase_ >= Phase::kFinished) return;
+  phase_ = Phase::kClosing;
+  final_ = status;
+  DropQueued();
+  Pump();
+}
+
+void OutboxBase::Cancel() {
+  absl::MutexLock lock(&mutex_);
+  AbortLocked(absl::CancelledError("the stream was cut off"));
+  if (phase_ != Phase::kDone) CancelCall();
+}
+
+bool OutboxBase::open() const {
+  absl::MutexLock lock(&mutex_);
+  return phase_ == Phase::kOpen;
+}
+
+void OutboxBase::OnWriteDone(bool ok) {
+  absl::MutexLock lock(&mutex_);
+  writing_ = false;
+  if (ok) {
+    Pump();
+  } else {
+    AbortLocked(absl::CancelledError("the client is gone"));
+  }
+}
+
+void OutboxBase::OnCancel() {
+  absl::MutexLock lock(&mutex_);
+  AbortLocked(absl::CancelledError("the client is gone"));
+}
+
+absl::StatusCode OutboxBase::OnDone() {
+  absl::MutexLock lock(&mutex_);
+  phase_ = Phase::kDone;
+  Detach();
+  return final_.code();
+}
+
+void OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) {
+  absl::MutexLock lock(&mutex_);
+  if (phase_ == Phase::kDone) return;
+  bool stuck = false;
+  if (writing_ && stalled_write_ == writes_) {
+    stuck = wall - stalled_since_ >= write_stall;
+  } else if (writing_) {
+    stalled_write_ = writes_;
+    stalled_since_ = wall;
+  }
+  if (phase_ != Phase::kOpen) {
+    if (ending_since_ == absl::InfiniteFuture()) ending_since_ = wall;
+    stuck = stuck || wall - ending_since_ >= linger;
+  }
+  if (!stuck) return;
+  AbortLocked(StreamTooSlow());
+  CancelCall();
+}
+
+void OutboxBase::Pump() {
+  if (phase_ >= Phase::kFinished || writing_) return;
+  if (WriteNext()) {
+    writing_ = true;
+    ++writes_;
+    return;
+  }
+  if (phase_ == Phase::kClosing) {
+    phase_ = Phase::kFinished;
+    FinishCall(ToGrpc(final_));
+  }
+}
+
+}  // namespace hail::rpc

@@ -1,0 +1,153 @@
+// The outgoing half of a server's stream: what sessions, dispatchers and bus callbacks hold instead of the reactor. It
+// outlives the stream; what is sent after the end is dropped.
+//
+// It is also what makes gRPC's rules hold, in one place:
+//   - one write in flight; its message stays untouched until OnWriteDone;
+//   - exactly one Finish, never with a write in flight, also after a cancel;
+//   - no use of the reactor after OnDone.
+// One mutex guards all of it. It is taken last: nothing of ours is called with it held, only gRPC's Start… operations,
+// which never call back on the same stack.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/rpc/message_queue.h"
+#include "grpcpp/support/status.h"
+
+namespace hail::rpc {
+
+// Everything but the messages. Thread-safe.
+class OutboxBase {
+ public:
+  virtual ~OutboxBase() = default;
+
+  // Ends the stream with `status` once all that was sent before has gone out. Only the first end counts. Prefer OK, and
+  // business outcomes as messages: an error status may overtake messages on their way to the client.
+  void Finish(const absl::Status& status = absl::OkStatus()) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way.
+  void Abort(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cuts the stream off: the client sees CANCELLED.
+  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether messages are still taken.
+  bool open() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For the reactor and the stream's keeper.
+  void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnCancel() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The reactor is about to go. Returns how the stream ended.
+  absl::StatusCode OnDone() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cuts off a stream whose present write, or end, has been under way for too long.
+  void Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ protected:
+  // Takes the next message and begins to write it; false if there is none.
+  virtual bool WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void DropQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void FinishCall(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+
+  bool Taking() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return phase_ == Phase::kOpen; }
+  void AbortLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Does whatever can be done next.
+  void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable absl::Mutex mutex_;
+
+ private:
+  enum class Phase {
+    kOpen,      // takes messages
+    kClosing,   // sends what it has, then finishes
+    kFinished,  // Finish was called on the reactor
+    kDone,      // the reactor is gone
+  };
+
+  Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kOpen;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Counts writes, so that Tick can tell whether one is still the same.
+  std::uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status final_ ABSL_GUARDED_BY(mutex_);
+  // What Tick saw, and when first.
+  std::uint64_t stalled_write_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time stalled_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  absl::Time ending_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+};
+
+// The reactor, as its outbox sees it. Called with the outbox's mutex held.
+template <typename Response>
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  virtual void WireWrite(const Response* message) = 0;
+  virtual void WireFinish(const grpc::Status& status) = 0;
+  virtual void WireCancel() = 0;
+};
+
+// Thread-safe.
+template <typename Response>
+class Outbox final : public OutboxBase {
+ public:
+  // Messages waiting beyond `bound` end the stream with STREAM_TOO_SLOW.
+  Outbox(Wire<Response>* wire, std::size_t bound) : wire_(wire), queue_(bound) {}
+
+  // Sends after everything sent before. False if the stream is ending, or ends because its reader does not keep up.
+  bool Send(Response message) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Latest wins: replaces a message of the same key that still waits. Overtaken by messages of Send. False if the
+  // stream is ending. The number of keys must be bounded.
+  bool SendLatest(const std::string& key, Response message) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  bool WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {
+    std::optional<Response> next = queue_.Pop();
+    if (!next) return false;
+    in_flight_ = *std::move(next);
+    wire_->WireWrite(&in_flight_);
+    return true;
+  }
+  void DropQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { queue_.Clear(); }
+  void FinishCall(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {
+    wire_->WireFinish(status);
+  }
+  void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_->WireCancel(); }
+  void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_ = nullptr; }
+
+  // Null once the reactor is gone.
+  Wire<Response>* wire_ ABSL_GUARDED_BY(mutex_);
+  MessageQueue<Response> queue_ ABSL_GUARDED_BY(mutex_);
+  Response in_flight_ ABSL_GUARDED_BY(mutex_);
+};
+
+// How a reader too slow for its stream is told.
+absl::Status StreamTooSlow();
+
+template <typename Response>
+bool Outbox<Response>::Send(Response message) {
+  absl::MutexLock lock(&mutex_);
+  if (!Taking()) return false;
+  if (!queue_.Push(std::move(message))) {
+    AbortLocked(StreamTooSlow());
+    return false;
+  }
+  Pump();
+  return true;
+}
+
+template <typename Response>
+bool Outbox<Response>::SendLatest(const std::string& key, Response message) {
+  absl::MutexLock lock(&mutex_);
+  if (!Taking()) return false;
+  queue_.Put(key, std::move(message));
+  Pump();
+  return true;
+}
+
+}  // namespace hail::rpc

@@ -1,0 +1,40 @@
+#include "common/rpc/outgoing_calls.h"
+
+#include "absl/time/clock.h"
+
+namespace hail::rpc {
+
+OutgoingCalls::~OutgoingCalls() { Stop(); }
+
+void OutgoingCalls::Prepare(grpc::ClientContext& context, const CallOptions& options) {
+  context.set_deadline(absl::ToChronoTime(std::min(options.deadline, absl::Now() + options.cap)));
+  if (!options.traceparent.empty()) context.AddMetadata("traceparent", options.traceparent);
+}
+
+bool OutgoingCalls::Begin(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mutex_);
+  if (stopped_) return false;
+  under_way_.insert(context);
+  return true;
+}
+
+void OutgoingCalls::End(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mutex_);
+  under_way_.erase(context);
+}
+
+std::size_t OutgoingCalls::under_way() const {
+  absl::MutexLock lock(&mutex_);
+  return under_way_.size();
+}
+
+void OutgoingCalls::Stop() {
+  absl::MutexLock lock(&mutex_);
+  stopped_ = true;
+  // Contexts in the set are alive: End takes them out first. A call not started yet hears of it when it starts.
+  for (grpc::ClientContext* context : under_way_) context->TryCancel();
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return under_way_.empty(); };
+  mutex_.Await(absl::Condition(&idle));
+}
+
+}  // namespace hail::rpc

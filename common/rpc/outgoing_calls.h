@@ -1,0 +1,98 @@
+// Unary calls to the other service.
+//
+//   calls_.Call<SearchDriversRequest, SearchDriversResponse>(
+//       [this](auto... args) { stub_->async()->SearchDrivers(args...); },
+//       std::move(request), {.deadline = call->deadline(), .cap = absl::Milliseconds(500),
+//                            .traceparent = call->info().traceparent},
+//       [](absl::StatusOr<SearchDriversResponse> response) { … });
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/rpc/status.h"
+#include "grpcpp/client_context.h"
+
+namespace hail::rpc {
+
+struct CallOptions {
+  // Wall time: the incoming call's.
+  absl::Time deadline = absl::InfiniteFuture();
+  // The most this call may take. The earlier of the two counts; every call has an end.
+  absl::Duration cap = absl::Seconds(10);
+  // Passed on, if not empty.
+  std::string traceparent;
+};
+
+// Keeps track of calls under way, so that a service can stop without leaving callbacks behind. Thread-safe.
+class OutgoingCalls {
+ public:
+  OutgoingCalls() = default;
+  // Stops.
+  ~OutgoingCalls();
+  OutgoingCalls(const OutgoingCalls&) = delete;
+  OutgoingCalls& operator=(const OutgoingCalls&) = delete;
+
+  // `start(ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>)` begins the call (the stub's
+  // async method). `done` is called once, on one of gRPC's threads, and must not block; after Stop it hears CANCELLED
+  // on the caller's thread before this returns.
+  template <typename Request, typename Response, typename Start>
+  void Call(Start&& start, Request request, const CallOptions& options,
+            absl::AnyInvocable<void(absl::StatusOr<Response>)> done) {
+    struct Running {
+      grpc::ClientContext context;
+      Request request;
+      Response response;
+      absl::AnyInvocable<void(absl::StatusOr<Response>)> done;
+    };
+    auto running = std::make_shared<Running>();
+    running->request = std::move(request);
+    running->done = std::move(done);
+    Prepare(running->context, options);
+    if (!Begin(&running->context)) {
+      running->done(absl::CancelledError("this service is shutting down"));
+      return;
+    }
+    start(&running->context, &running->request, &running->response,
+          std::function<void(grpc::Status)>([this, running](const grpc::Status& status) {
+            // Whatever `done` holds must be gone before Stop returns.
+            absl::Cleanup end = [this, &running] {
+              running->done = nullptr;
+              End(&running->context);
+            };
+            if (status.ok()) {
+              running->done(std::move(running->response));
+            } else {
+              running->done(FromGrpc(status));
+            }
+          }));
+  }
+
+  std::size_t under_way() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Cancels what is under way and waits until the last `done` has returned; calls made later are refused. Idempotent;
+  // not from a `done`.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static void Prepare(grpc::ClientContext& context, const CallOptions& options);
+  bool Begin(grpc::ClientContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(grpc::ClientContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unordered_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace hail::rpc

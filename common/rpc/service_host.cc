@@ -1,0 +1,150 @@
+#include "common/rpc/service_host.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
+#include "grpcpp/ext/channelz_service_plugin.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace hail::rpc {
+namespace {
+
+constexpr absl::Duration kBeat = absl::Milliseconds(250);
+// After the grace: what cancelled calls get to unwind.
+constexpr absl::Duration kUnwind = absl::Seconds(2);
+
+std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
+                                    int max_message_bytes, int* port) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  builder.SetMaxReceiveMessageSize(max_message_bytes);
+  // By default Linux lets a second process listen on the same port and share its connections.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Dead phones are found; live ones may ping every 10 s.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
+  return builder.BuildAndStart();
+}
+
+}  // namespace
+
+ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(options)), gate_(gate) {}
+
+ServiceHost::~ServiceHost() { Drain(); }
+
+absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_services,
+                                const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  server_ = Build(options_.listen, public_services, options_.max_message_bytes, &port_);
+  if (server_ == nullptr) return Unavailable(Reason::kInternal, "cannot listen on " + options_.listen);
+  // Applies to servers built from here on: channelz tells about connections, which is no business of the public.
+  grpc::channelz::experimental::InitChannelzService();
+  internal_server_ =
+      Build(options_.internal_listen, internal_services, options_.max_internal_message_bytes, &internal_port_);
+  if (internal_server_ == nullptr)
+    return Unavailable(Reason::kInternal, "cannot listen on " + options_.internal_listen);
+  SetServing(healthy());
+  awake_stub_ = std::make_unique<grpc::GenericStub>(server_->InProcessChannel(grpc::ChannelArguments()));
+  beat_ = std::thread([this, healthy = std::move(healthy)] { Beat(healthy); });
+  return absl::OkStatus();
+}
+
+void ServiceHost::SetServing(bool serving) {
+  server_->GetHealthCheckService()->SetServingStatus(serving);
+  internal_server_->GetHealthCheckService()->SetServingStatus(serving);
+}
+
+void ServiceHost::Beat(const std::function<bool()>& healthy) {
+  while (true) {
+    KeepAwake();
+    const bool serving = healthy();
+    absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&draining_), kBeat)) return;
+    SetServing(serving);
+  }
+}
+
+// gRPC's callback threads sleep for up to 100 ms once there was nothing to do for a second; a call of our own now and
+// then keeps them awake for others'.
+void ServiceHost::KeepAwake() {
+  struct AwakeCall {
+    grpc::ClientContext context;
+    grpc::ByteBuffer request;
+    grpc::ByteBuffer response;
+  };
+  auto call = std::make_shared<AwakeCall>();
+  // An empty message is the question for the whole server.
+  const grpc::Slice nothing;
+  call->request = grpc::ByteBuffer(&nothing, 1);
+  call->context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
+  {
+    absl::MutexLock lock(&mutex_);
+    ++awake_calls_;
+  }
+  awake_stub_->UnaryCall(&call->context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
+                         [this, call](const grpc::Status&) {
+                           absl::MutexLock lock(&mutex_);
+                           --awake_calls_;
+                         });
+}
+
+void ServiceHost::Drain() {
+  if (server_ == nullptr || internal_server_ == nullptr) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (draining_) return;
+    draining_ = true;
+    SetServing(false);
+  }
+  beat_.join();
+  absl::SleepFor(options_.notice);
+  gate_->Drain(options_.retry_spread);
+  if (!gate_->WaitIdle(options_.grace)) {
+    gate_->CancelStreams();
+    gate_->WaitIdle(kUnwind);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return awake_calls_ == 0; };
+    mutex_.Await(absl::Condition(&none));
+  }
+  awake_stub_.reset();
+  // What is still in flight, and whoever watches health or channelz, is cancelled at the deadline.
+  const absl::Time deadline = absl::Now() + absl::Milliseconds(200);
+  server_->Shutdown(absl::ToChronoTime(deadline));
+  internal_server_->Shutdown(absl::ToChronoTime(deadline));
+  server_->Wait();
+  internal_server_->Wait();
+}
+
+absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports) {
+  const std::string partial = path + ".partial";
+  {
+    std::ofstream file(partial, std::ios::trunc);
+    file << nlohmann::json(ports).dump() << "\n";
+    file.close();
+    if (!file) return Unavailable(Reason::kInternal, "cannot write " + partial);
+  }
+  if (std::rename(partial.c_str(), path.c_str()) != 0) {
+    return Unavailable(Reason::kInternal, "cannot rename " + partial + " to " + path);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hail::rpc

@@ -1,0 +1,95 @@
+// A service's two gRPC servers: the public one, and the internal one that is never published.
+//
+//   int main(…) {
+//     rpc::BlockTermination();
+//     …
+//     rpc::ServiceHost host(options, &gate);
+//     absl::Status started = host.Start({&rider_service}, {&assignment_service}, [&] { return store.healthy(); });
+//     rpc::WritePortFile(port_file, {{"listen", host.port()}, …});
+//     rpc::WaitForTermination();
+//     host.Drain();   // servers are empty and closed when this returns
+//     …               // then stop what the handlers used: links, loops, stores
+//   }
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/rpc/gate.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/server.h"
+
+namespace hail::rpc {
+
+struct HostOptions {
+  // HOST:PORT; port 0 takes a free one.
+  std::string listen = "127.0.0.1:0";
+  std::string internal_listen = "127.0.0.1:0";
+  // gRPC's own limit on a received message; the gate's is lower for requests.
+  int max_message_bytes = 1 << 20;
+  int max_internal_message_bytes = 16 << 20;
+  // Drain, in wall time. How long load balancers get to notice that health is NOT_SERVING, while calls are still taken.
+  absl::Duration notice = absl::ZeroDuration();
+  // How long calls and streams get to end, before they are cut off.
+  absl::Duration grace = absl::Seconds(10);
+  // Clients told to come back are spread over this.
+  absl::Duration retry_spread = absl::Seconds(2);
+};
+
+// Not thread-safe, save for port() and internal_port() once started.
+class ServiceHost {
+ public:
+  // `gate` must outlive the host.
+  ServiceHost(HostOptions options, Gate* gate);
+  // Drains, if that was not done.
+  ~ServiceHost();
+  ServiceHost(const ServiceHost&) = delete;
+  ServiceHost& operator=(const ServiceHost&) = delete;
+
+  // Serves `public_services` on `listen`, and `internal_services` (and channelz) on `internal_listen`; reflection and
+  // the standard health service on both. Health is SERVING while `healthy` (called every 250 ms, on a thread of the
+  // host; must not block) says so. Services and what they use must outlive Drain(). UNAVAILABLE where an address cannot
+  // be bound.
+  absl::Status Start(const std::vector<grpc::Service*>& public_services,
+                     const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy);
+
+  int port() const { return port_; }
+  int internal_port() const { return internal_port_; }
+
+  // Health NOT_SERVING, the notice, then streams are told and new calls refused; once all have ended, or at the end of
+  // the grace (then cut off), the servers close. When this returns no handler runs. Idempotent; not on one of gRPC's
+  // threads.
+  void Drain();
+
+ private:
+  void Beat(const std::function<bool()>& healthy);
+  void SetServing(bool serving);
+  void KeepAwake();
+
+  const HostOptions options_;
+  Gate* const gate_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> internal_server_;
+  std::unique_ptr<grpc::GenericStub> awake_stub_;
+  int port_ = 0;
+  int internal_port_ = 0;
+
+  absl::Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  int awake_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread beat_;
+};
+
+// Writes {"listen":50051,…} to `path` in one step (a reader sees all or nothing). UNAVAILABLE where that fails.
+absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports);
+
+}  // namespace hail::rpc

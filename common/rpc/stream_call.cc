@@ -1,0 +1,96 @@
+#include "common/rpc/stream_call.h"
+
+#include <exception>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "common/errors/error.h"
+
+namespace hail::rpc::detail {
+
+StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat)
+    : gate_(gate),
+      method_(method),
+      outbox_(std::move(outbox)),
+      must_beat_(must_beat),
+      opened_(gate->Wall()),
+      last_heard_(opened_),
+      last_beat_(opened_) {}
+
+void StreamCall::Guard(absl::FunctionRef<void()> body) {
+  try {
+    body();
+  } catch (const std::exception& thrown) {
+    gate_->observer().OnException(method_, thrown.what());
+    outbox_->Abort(Internal("the stream failed"));
+  }
+}
+
+void StreamCall::Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) {
+  // Held from before the gate knows the stream until there is a session: a Drain in between waits.
+  absl::MutexLock lock(&session_mutex_);
+  absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this());
+  if (!number.ok()) {
+    outbox_->Abort(number.status());
+    return;
+  }
+  entered_ = true;
+  number_ = *number;
+  gate_->observer().OnStreamOpened(method_);
+  Guard([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { session_ = make_session(); });
+}
+
+void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {
+  absl::MutexLock lock(&session_mutex_);
+  if (session_ == nullptr) return;
+  StreamSession& session = *session_;
+  Guard([&] { use(session); });
+}
+
+void StreamCall::Heard() {
+  absl::MutexLock lock(&session_mutex_);
+  last_heard_ = gate_->Wall();
+}
+
+void StreamCall::Close() {
+  const absl::StatusCode code = outbox_->OnDone();
+  std::shared_ptr<StreamSession> session;
+  bool entered = false;
+  std::uint64_t number = 0;
+  {
+    absl::MutexLock lock(&session_mutex_);
+    session = std::move(session_);
+    entered = entered_;
+    number = number_;
+    if (session != nullptr) {
+      Guard([&session] { session->OnEnd(); });
+    }
+  }
+  session.reset();
+  if (!entered) return;
+  gate_->observer().OnStreamClosed(method_, code, gate_->Wall() - opened_);
+  gate_->LeaveStream(number);
+}
+
+void StreamCall::Tick(absl::Time wall) {
+  outbox_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
+  if (!outbox_->open()) return;
+  absl::MutexLock lock(&session_mutex_);
+  if (session_ == nullptr) return;
+  if (must_beat_ && wall - last_heard_ >= gate_->options().silence) {
+    outbox_->Abort(absl::DeadlineExceededError("nothing was heard from the client for too long"));
+    return;
+  }
+  if (wall - last_beat_ < gate_->options().heartbeat) return;
+  last_beat_ = wall;
+  StreamSession& session = *session_;
+  Guard([&session] { session.OnHeartbeat(); });
+}
+
+void StreamCall::Drain(absl::Duration retry_after) {
+  WithSession([retry_after](StreamSession& session) { session.OnDrain(retry_after); });
+}
+
+void StreamCall::Cancel() { outbox_->Cancel(); }
+
+}  // namespace hail::rpc::detail

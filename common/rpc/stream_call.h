@@ -1,0 +1,59 @@
+// What all kinds of a server's streams have in common: admission, the session, its beat and its end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/outbox.h"
+#include "common/rpc/stream_session.h"
+
+namespace hail::rpc::detail {
+
+// Thread-safe. Held by the reactor; the gate keeps a weak pointer. Lock order: session_mutex_ (held while the session
+// is called), then anything the session takes, the outbox's mutex last.
+class StreamCall final : public LiveStream, public std::enable_shared_from_this<StreamCall> {
+ public:
+  // `must_beat`: the client sends heartbeats, and is gone when it is silent.
+  StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat);
+
+  // Passes the gate and makes the session. If the gate refuses, or `make_session` throws, the stream is ended.
+  void Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  // Calls the session, unless there is none (refused or ended).
+  void WithSession(absl::FunctionRef<void(StreamSession&)> use) ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  // A message has come in.
+  void Heard() ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  // From the reactor's OnDone: nothing of the reactor may be used after.
+  void Close() ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  void Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void Drain(absl::Duration retry_after) override ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void Cancel() override;
+
+ private:
+  // Runs `body`, turning what it throws into the stream's end.
+  void Guard(absl::FunctionRef<void()> body);
+
+  Gate* const gate_;
+  const char* const method_;
+  const std::shared_ptr<OutboxBase> outbox_;
+  const bool must_beat_;
+  const absl::Time opened_;
+
+  absl::Mutex session_mutex_;
+  std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(session_mutex_);
+  bool entered_ ABSL_GUARDED_BY(session_mutex_) = false;
+  std::uint64_t number_ ABSL_GUARDED_BY(session_mutex_) = 0;
+  absl::Time last_heard_ ABSL_GUARDED_BY(session_mutex_);
+  absl::Time last_beat_ ABSL_GUARDED_BY(session_mutex_);
+};
+
+}  // namespace hail::rpc::detail

@@ -1,0 +1,39 @@
+// What a service writes to serve a stream: a session, which hears and answers through an Outbox.
+//
+// A session's methods are called one at a time, never two at once, on whichever thread has the news: gRPC's for
+// messages, the gate's for heartbeats and draining. They must not block. What they throw ends the stream with INTERNAL.
+// A session may be held by others too (a bus subscription, say); it guards its own state against them.
+#pragma once
+
+#include "absl/time/time.h"
+
+namespace hail::rpc {
+
+class StreamSession {
+ public:
+  virtual ~StreamSession() = default;
+
+  // It is time to send a heartbeat (GateOptions::heartbeat has passed since the last).
+  virtual void OnHeartbeat() {}
+
+  // The service is shutting down: send `draining` with `retry_after`, then finish the outbox with OK. A stream that
+  // does not end in time is cut off.
+  virtual void OnDrain(absl::Duration retry_after) = 0;
+
+  // The stream is over, for whatever reason. The last call; nothing that is sent now goes anywhere.
+  virtual void OnEnd() = 0;
+};
+
+// A session that also hears.
+template <typename Request>
+class InboundSession : public StreamSession {
+ public:
+  // The next message. The one after it is read once this has returned, so whatever a message sets off and does not wait
+  // for must be bounded by the session itself.
+  virtual void OnMessage(const Request& message) = 0;
+
+  // The client will send no more (it ended its half, or it is gone). Finish the outbox, now or soon.
+  virtual void OnHalfClose() = 0;
+};
+
+}  // namespace hail::rpc

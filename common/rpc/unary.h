@@ -1,0 +1,117 @@
+// Unary methods on the callback API.
+//
+//   grpc::ServerUnaryReactor* GetRide(grpc::CallbackServerContext* context, const GetRideRequest* request,
+//                                     GetRideResponse* response) override {
+//     return rpc::Unary(gate_, context, request, response, "GetRide", [this](auto call) {
+//       rides_->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) {
+//         if (!ride.ok()) return call->Finish(ride.status());
+//         *call->response().mutable_ride() = Encode(*ride);
+//         call->Finish();
+//       });
+//     });
+//   }
+#pragma once
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/errors/error.h"
+#include "common/rpc/call_info.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/status.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+
+namespace hail::rpc {
+
+namespace detail {
+
+// Lives from the call's arrival until gRPC is done with it. Finish() must be called exactly once; UnaryCall sees to it.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  // `entered`: the gate let the call in.
+  UnaryReactor(Gate* gate, const char* method, bool entered)
+      : gate_(gate), method_(method), entered_(entered), began_(gate->Wall()) {}
+  void End(const absl::Status& status) {
+    code_ = status.code();
+    Finish(ToGrpc(status));
+  }
+  void OnDone() override;
+
+ private:
+  Gate* const gate_;
+  const char* const method_;
+  const bool entered_;
+  const absl::Time began_;
+  absl::StatusCode code_ = absl::StatusCode::kUnknown;
+};
+
+}  // namespace detail
+
+// A call being handled. Share it freely: it may be finished later, from any thread. If the last owner lets go without
+// having finished it, it ends with INTERNAL, so that no client waits for nothing.
+//
+// request(), response(), cancelled() must not be used after Finish().
+template <typename Request, typename Response>
+class UnaryCall {
+ public:
+  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, const Request* request,
+            Response* response)
+      : reactor_(reactor), context_(context), request_(request), response_(response), info_(CallInfoOf(*context)) {}
+  ~UnaryCall() { Finish(Internal("the call was dropped")); }
+  UnaryCall(const UnaryCall&) = delete;
+  UnaryCall& operator=(const UnaryCall&) = delete;
+
+  const Request& request() const { return *request_; }
+  // What is sent if the call ends with OK. Written by one thread at a time.
+  Response& response() { return *response_; }
+  const CallInfo& info() const { return info_; }
+  absl::Time deadline() const { return info_.deadline; }
+  // Whether nobody waits for the answer any more.
+  bool cancelled() const { return context_->IsCancelled(); }
+
+  // Ends the call. Thread-safe; only the first time counts.
+  void Finish(const absl::Status& status = absl::OkStatus()) {
+    if (!finished_.exchange(true)) reactor_->End(status);
+  }
+
+ private:
+  detail::UnaryReactor* const reactor_;
+  grpc::CallbackServerContext* const context_;
+  const Request* const request_;
+  Response* const response_;
+  const CallInfo info_;
+  std::atomic<bool> finished_{false};
+};
+
+// Lets the call in (or refuses: DRAINING, OVERLOADED, INVALID_ARGUMENT for an oversized request) and runs
+// `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws, the call ends with
+// INTERNAL. `method` must live for ever. Returns what the method must return to gRPC.
+template <typename Request, typename Response, typename Handler>
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, const Request* request,
+                                Response* response, const char* method, Handler&& handler) {
+  absl::Status entered = gate->EnterUnary();
+  auto* reactor = new detail::UnaryReactor(gate, method, entered.ok());
+  if (entered.ok() && request->ByteSizeLong() > gate->options().max_request_bytes) {
+    entered =
+        InvalidField("", "the request is larger than " + std::to_string(gate->options().max_request_bytes) + " bytes");
+  }
+  if (!entered.ok()) {
+    reactor->End(entered);
+    return reactor;
+  }
+  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, request, response);
+  try {
+    handler(call);
+  } catch (const std::exception& thrown) {
+    gate->observer().OnException(method, thrown.what());
+    call->Finish(Internal("the call failed"));
+  }
+  return reactor;
+}
+
+}  // namespace hail::rpc
