@@ -1,0 +1,99 @@
+#include "driver-service/api/dispatch_host.h"
+
+#include <utility>
+
+#include "common/ids/uuid.h"
+
+namespace hail::driver {
+namespace {
+
+// Short enough for offers of 15 s at 30 times the speed of life.
+constexpr absl::Duration kTick = absl::Milliseconds(20);
+constexpr absl::Duration kCount = absl::Milliseconds(500);
+
+}  // namespace
+
+DispatchHost::DispatchHost(Parts parts, const DispatchOptions& options)
+    : parts_(parts),
+      core_(options, parts.index, parts.travel_times, parts.matcher, SystemRandom(), *this),
+      loop_("dispatch") {}
+
+DispatchHost::~DispatchHost() { Stop(); }
+
+void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled) {
+  peer_ = &peer;
+  on_offer_settled_ = std::move(on_offer_settled);
+  loop_.Every(kTick, [this] { core_.Tick(parts_.clock.Read()); });
+  loop_.Every(kCount, [this] {
+    const DispatchCounts counts = core_.Counts(parts_.clock.Read());
+    absl::MutexLock lock(&counts_mutex_);
+    counts_ = counts;
+  });
+}
+
+void DispatchHost::Stop() { loop_.Stop(); }
+
+bool DispatchHost::Post(Input input) {
+  return loop_.Post([this, input = std::move(input)] { input(core_, parts_.clock.Read()); });
+}
+
+void DispatchHost::WithSession(const std::string& driver_id, SessionInput input) {
+  Post([this, driver_id, input = std::move(input)](Dispatch& core, Now now) {
+    if (core.Contact(now, driver_id)) {
+      input(core.State(now, driver_id).session_epoch, core, now);
+      return;
+    }
+    parts_.store.Get(driver_id, [this, input](absl::StatusOr<StoredDriver> stored) {
+      Post([input, stored = std::move(stored)](Dispatch& core, Now now) {
+        if (!stored.ok()) {
+          input(stored.status(), core, now);
+          return;
+        }
+        input(core.OpenUnary(now, stored->driver, stored->availability), core, now);
+      });
+    });
+  });
+}
+
+void DispatchHost::AddDriverSink(StreamId stream, DriverSink sink) { driver_sinks_[stream] = std::move(sink); }
+
+void DispatchHost::RemoveDriverSink(StreamId stream) { driver_sinks_.erase(stream); }
+
+void DispatchHost::AddLinkSink(LinkId link, LinkSink sink) { link_sinks_[link] = std::move(sink); }
+
+void DispatchHost::RemoveLinkSink(LinkId link) { link_sinks_.erase(link); }
+
+DispatchCounts DispatchHost::counts() const {
+  absl::MutexLock lock(&counts_mutex_);
+  return counts_;
+}
+
+void DispatchHost::ToDriver(StreamId stream, const DriverMessage& message) {
+  if (const auto found = driver_sinks_.find(stream); found != driver_sinks_.end()) found->second(message);
+}
+
+void DispatchHost::ToLink(LinkId link, const LinkMessage& message) {
+  if (const auto found = link_sinks_.find(link); found != link_sinks_.end()) found->second(message);
+}
+
+void DispatchHost::Confirm(const ConfirmCall& call) { peer_->Confirm(call); }
+
+void DispatchHost::FindAssignment(const FindCall& call) { peer_->FindAssignment(call); }
+
+void DispatchHost::FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
+                                 const std::optional<RideCursor>& cursor) {
+  peer_->FeedSubscribe(driver_id, subscription, cursor);
+}
+
+void DispatchHost::FeedUnsubscribe(const std::string& driver_id) { peer_->FeedUnsubscribe(driver_id); }
+
+void DispatchHost::OnTrip(const std::string& driver_id, std::int64_t, const RideRef& ride) {
+  peer_->OnTrip(driver_id, ride);
+}
+
+void DispatchHost::LogOffer(const OfferRecord& record) {
+  parts_.store.AppendOfferLog(record);
+  on_offer_settled_(record);
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,118 @@
+// The loop that the dispatch core lives on: what comes in from calls and streams is posted to it, what the core wants
+// done is handed to the streams, to the store and to rider-service.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "common/exec/loop.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/dispatch.h"
+#include "driver-service/domain/driver_store.h"
+
+namespace hail::driver {
+
+// What the core asks of rider-service. All of it runs on the loop and must not block; the answers come back by
+// DispatchHost::Post.
+class DispatchPeer {
+ public:
+  virtual ~DispatchPeer() = default;
+  virtual void Confirm(const ConfirmCall& call) = 0;
+  virtual void FindAssignment(const FindCall& call) = 0;
+  virtual void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
+                             const std::optional<RideCursor>& cursor) = 0;
+  virtual void FeedUnsubscribe(const std::string& driver_id) = 0;
+  virtual void OnTrip(const std::string& driver_id, const RideRef& ride) = 0;
+};
+
+// Thread-safe, unless a function says otherwise.
+class DispatchHost final : private Dispatch::Out {
+ public:
+  using Input = std::function<void(Dispatch& core, Now now)>;
+  using DriverSink = std::function<void(const DriverMessage& message)>;
+  using LinkSink = std::function<void(const LinkMessage& message)>;
+  // Runs on the loop with the driver's session open, or with why it could not be opened (then `core` must not be asked
+  // about the driver).
+  using SessionInput = std::function<void(absl::StatusOr<std::int64_t> session_epoch, Dispatch& core, Now now)>;
+
+  // All references must outlive the host.
+  struct Parts {
+    const Clock& clock;
+    LocationIndex& index;
+    const TravelTimes& travel_times;
+    const Matcher& matcher;
+    DriverStore& store;
+  };
+  DispatchHost(Parts parts, const DispatchOptions& options);
+  ~DispatchHost() override;
+
+  // Before anything is posted. `peer` must live until Stop; `on_offer_settled` runs on the loop and must not block.
+  void Start(DispatchPeer& peer, std::function<void(const OfferRecord& record)> on_offer_settled);
+
+  // Runs what was posted, and no more.
+  void Stop();
+
+  // Runs `input` on the loop. False, without running it, once stopped.
+  bool Post(Input input);
+
+  // Runs `task` on the loop after `wall`; never, once stopped.
+  void PostAfter(absl::Duration wall, std::function<void()> task) { loop_.PostAfter(wall, std::move(task)); }
+
+  // For links whose handlers run on the loop; they reach the core by Here().
+  Loop& loop() { return loop_; }
+
+  // On the loop only: runs `input` at once.
+  void Here(const Input& input) { input(core_, parts_.clock.Read()); }
+
+  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. After Stop:
+  // never runs.
+  void WithSession(const std::string& driver_id, SessionInput input);
+
+  // A number no other stream or link of this process has.
+  std::int64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+
+  // On the loop only. Sinks are called on the loop, must not block, nor call the core.
+  void AddDriverSink(StreamId stream, DriverSink sink);
+  void RemoveDriverSink(StreamId stream);
+  void AddLinkSink(LinkId link, LinkSink sink);
+  void RemoveLinkSink(LinkId link);
+
+  // As of less than a second ago.
+  DispatchCounts counts() const;
+  std::size_t depth() const { return loop_.depth(); }
+
+ private:
+  void ToDriver(StreamId stream, const DriverMessage& message) override;
+  void ToLink(LinkId link, const LinkMessage& message) override;
+  void Confirm(const ConfirmCall& call) override;
+  void FindAssignment(const FindCall& call) override;
+  void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
+                     const std::optional<RideCursor>& cursor) override;
+  void FeedUnsubscribe(const std::string& driver_id) override;
+  void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) override;
+  void LogOffer(const OfferRecord& record) override;
+
+  const Parts parts_;
+  DispatchPeer* peer_ = nullptr;
+  std::function<void(const OfferRecord&)> on_offer_settled_;
+  std::atomic<std::int64_t> next_id_{1};
+  // Loop only.
+  Dispatch core_;
+  absl::flat_hash_map<StreamId, DriverSink> driver_sinks_;
+  absl::flat_hash_map<LinkId, LinkSink> link_sinks_;
+
+  mutable absl::Mutex counts_mutex_;
+  DispatchCounts counts_ ABSL_GUARDED_BY(counts_mutex_);
+
+  // Last: its thread ends before what it uses.
+  Loop loop_;
+};
+
+}  // namespace hail::driver

@@ -1,0 +1,78 @@
+#include "driver-service/api/dispatch_link.h"
+
+#include <utility>
+#include <variant>
+
+#include "common/errors/error.h"
+#include "common/logging/log.h"
+#include "driver-service/codec/internal_codec.h"
+
+namespace hail::driver {
+
+void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
+  if (request.has_hello() == said_hello_) {
+    outbox_->Finish(MakeError(absl::StatusCode::kInvalidArgument, "hello must come first, and once",
+                              {.reason = Reason::kProtocolViolation}));
+    return;
+  }
+  switch (request.message_case()) {
+    case internal::v1::DispatchRequest::kHello:
+      OnHello(request.hello());
+      return;
+    case internal::v1::DispatchRequest::kStart:
+      OnStart(request.start());
+      return;
+    case internal::v1::DispatchRequest::kStop: {
+      const internal::v1::StopDispatch& stop = request.stop();
+      host_.Post([link = link_, ride_id = stop.ride_id(), epoch = stop.epoch(), reason = FromProto(stop.reason())](
+                     Dispatch& core, Now now) { core.Stop(now, link, ride_id, epoch, reason); });
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void DispatchLink::OnHeartbeat() {
+  internal::v1::DispatchResponse response;
+  response.mutable_heartbeat();
+  outbox_->SendLatest("heartbeat", std::move(response));
+}
+
+void DispatchLink::OnEnd() {
+  if (!said_hello_) return;
+  Log(LogLevel::kInfo, "dispatch_link_down", {{"link", link_}});
+  host_.Post([&host = host_, link = link_](Dispatch& core, Now now) {
+    core.LinkDown(now, link);
+    host.RemoveLinkSink(link);
+  });
+}
+
+void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
+  said_hello_ = true;
+  Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link_}, {"incarnation_id", hello.incarnation_id()}});
+  host_.Post([&host = host_, link = link_, outbox = outbox_](Dispatch& core, Now now) {
+    host.AddLinkSink(link, [outbox](const LinkMessage& message) {
+      // Each set replaces the one before it; all else must arrive.
+      if (std::holds_alternative<WorkingSet>(message)) {
+        outbox->SendLatest("working_set", ToProto(message));
+      } else {
+        outbox->Send(ToProto(message));
+      }
+    });
+    core.LinkUp(now, link);
+  });
+}
+
+void DispatchLink::OnStart(const internal::v1::StartDispatch& start) {
+  absl::StatusOr<DispatchStart> decoded = FromProto(start);
+  if (!decoded.ok()) {
+    // It will be sent again, and end with its deadline: the ride's fate is rider-service's.
+    Log(LogLevel::kError, "dispatch_start_refused", {{"ride_id", start.ride_id()}, {"status", decoded.status()}});
+    return;
+  }
+  host_.Post([link = link_, start = std::make_shared<const DispatchStart>(*std::move(decoded))](
+                 Dispatch& core, Now now) { core.Start(now, link, start); });
+}
+
+}  // namespace hail::driver

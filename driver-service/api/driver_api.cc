@@ -1,0 +1,197 @@
+#include "driver-service/api/driver_api.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/logging/log.h"
+#include "common/rpc/bidi_stream.h"
+#include "common/rpc/identity.h"
+#include "common/rpc/unary.h"
+#include "driver-service/api/driver_session.h"
+#include "driver-service/codec/driver_codec.h"
+
+namespace hail::driver {
+namespace {
+
+// For callers who set no deadline.
+constexpr absl::Duration kCallTime = absl::Seconds(10);
+// An accept is answered when its outcome is certain; who waits without a deadline of their own asks again after this.
+constexpr absl::Duration kAnswerTime = absl::Minutes(1);
+
+// Whether the caller may speak for the driver named; otherwise the call is finished.
+template <typename Call>
+bool MaySpeak(const Call& call, const std::string& driver_id, const std::string& field) {
+  const absl::Status status = rpc::CheckSpeaksFor(call->info().caller, driver_id, field);
+  if (!status.ok()) call->Finish(status);
+  return status.ok();
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* DriverApi::RegisterDriver(grpc::CallbackServerContext* context,
+                                                    const v1::RegisterDriverRequest* request,
+                                                    v1::RegisterDriverResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "RegisterDriver", [this](auto call) {
+    const Driver driver = FromProto(call->request().driver());
+    if (absl::Status status = CheckDriver(driver, "driver"); !status.ok()) return call->Finish(status);
+    if (!MaySpeak(call, driver.driver_id, "driver.driver_id")) return;
+    commands_.store().Register(
+        driver, commands_.clock().Read().domain, Deadline(call->deadline()),
+        [call](absl::StatusOr<StoredDriver> stored) {
+          if (!stored.ok()) return call->Finish(stored.status());
+          Log(LogLevel::kInfo, "driver_registered",
+              {{"driver_id", stored->driver.driver_id}, {"request_id", call->info().request_id}});
+          *call->response().mutable_driver() = ToProto(stored->driver);
+          call->Finish();
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::GetDriver(grpc::CallbackServerContext* context,
+                                               const v1::GetDriverRequest* request, v1::GetDriverResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "GetDriver", [this](auto call) {
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    commands_.store().Get(call->request().driver_id(), [call](absl::StatusOr<StoredDriver> stored) {
+      if (!stored.ok()) return call->Finish(stored.status());
+      *call->response().mutable_driver() = ToProto(stored->driver);
+      call->Finish();
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::GetDriverState(grpc::CallbackServerContext* context,
+                                                    const v1::GetDriverStateRequest* request,
+                                                    v1::GetDriverStateResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "GetDriverState", [this](auto call) {
+    const std::string driver_id = call->request().driver_id();
+    if (!MaySpeak(call, driver_id, "driver_id")) return;
+    commands_.host().WithSession(driver_id,
+                                 [call, driver_id](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+                                   if (!session.ok()) return call->Finish(session.status());
+                                   *call->response().mutable_state() = ToProto(core.ReadState(now, driver_id));
+                                   call->Finish();
+                                 });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::SetAvailability(grpc::CallbackServerContext* context,
+                                                     const v1::SetAvailabilityRequest* request,
+                                                     v1::SetAvailabilityResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "SetAvailability", [this](auto call) {
+    const std::string& driver_id = call->request().driver_id();
+    if (!MaySpeak(call, driver_id, "driver_id")) return;
+    commands_.SetAvailability(driver_id, call->request().availability(), Deadline(call->deadline()),
+                              [call](const absl::Status& status, const DriverState& state) {
+                                if (status.ok()) *call->response().mutable_state() = ToProto(state);
+                                call->Finish(status);
+                              });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::UpdateLocation(grpc::CallbackServerContext* context,
+                                                    const v1::UpdateLocationRequest* request,
+                                                    v1::UpdateLocationResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "UpdateLocation", [this](auto call) {
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    if (call->request().session_epoch() < 0) {
+      return call->Finish(InvalidField("session_epoch", "must not be negative"));
+    }
+    commands_.host().WithSession(
+        call->request().driver_id(), [this, call](absl::StatusOr<std::int64_t> session, Dispatch&, Now) {
+          if (!session.ok()) return call->Finish(session.status());
+          const std::int64_t named = call->request().session_epoch();
+          if (named > *session) return call->Finish(InvalidField("session_epoch", "is no session's yet"));
+          const absl::StatusOr<int> taken =
+              commands_.positions().Take(call->request().driver_id(), named == 0 ? *session : named, call->request());
+          if (!taken.ok()) return call->Finish(taken.status());
+          call->response().set_accepted(*taken);
+          call->Finish();
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::RespondToOffer(grpc::CallbackServerContext* context,
+                                                    const v1::RespondToOfferRequest* request,
+                                                    v1::RespondToOfferResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "RespondToOffer", [this](auto call) {
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    const absl::StatusOr<bool> accept = DriverCommands::CheckAnswer(call->request());
+    if (!accept.ok()) return call->Finish(accept.status());
+    commands_.host().WithSession(
+        call->request().driver_id(),
+        [this, call, accept = *accept](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+          if (!session.ok()) return call->Finish(session.status());
+          // Both run on the loop: the first of them ends the call, the other does nothing.
+          auto waiting = std::make_shared<bool>(true);
+          const absl::Duration patience = std::min(call->deadline() - now.wall, kAnswerTime);
+          commands_.host().PostAfter(patience, [waiting, late = std::weak_ptr(call)] {
+            const auto call = late.lock();
+            if (call == nullptr || !std::exchange(*waiting, false)) return;
+            call->Finish(absl::DeadlineExceededError("the outcome is not certain yet: ask again"));
+          });
+          core.Respond(now, call->request().driver_id(), call->request().offer_id(), accept,
+                       [call, waiting](const RespondResult& result) {
+                         if (!std::exchange(*waiting, false)) return;
+                         if (!result.status.ok()) return call->Finish(result.status);
+                         *call->response().mutable_offer() = ToProto(result.offer);
+                         *call->response().mutable_state() = ToProto(result.state);
+                         call->Finish();
+                       });
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::AdvanceTrip(grpc::CallbackServerContext* context,
+                                                 const v1::AdvanceTripRequest* request,
+                                                 v1::AdvanceTripResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "AdvanceTrip", [this](auto call) {
+    const std::string driver_id = call->request().driver_id();
+    if (!MaySpeak(call, driver_id, "driver_id")) return;
+    commands_.host().Post([driver_id](Dispatch& core, Now now) { core.Contact(now, driver_id); });
+    commands_.AdvanceTrip(driver_id, call->request(),
+                          {.deadline = call->deadline(), .cap = kCallTime, .traceparent = call->info().traceparent},
+                          [call](absl::StatusOr<type::v1::Ride> ride) {
+                            if (!ride.ok()) return call->Finish(ride.status());
+                            *call->response().mutable_ride() = *std::move(ride);
+                            call->Finish();
+                          });
+  });
+}
+
+grpc::ServerUnaryReactor* DriverApi::ListTrips(grpc::CallbackServerContext* context,
+                                               const v1::ListTripsRequest* request, v1::ListTripsResponse* response) {
+  return rpc::Unary(&gate_, context, request, response, "ListTrips", [this](auto call) {
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    commands_.store().Get(call->request().driver_id(), [this, call](absl::StatusOr<StoredDriver> stored) {
+      if (!stored.ok()) return call->Finish(stored.status());
+      internal::v1::ListDriverRidesRequest list;
+      list.set_driver_id(call->request().driver_id());
+      list.set_page_size(call->request().page_size());
+      list.set_page_token(call->request().page_token());
+      commands_.rider().ListDriverRides(
+          std::move(list), {.deadline = call->deadline(), .cap = kCallTime, .traceparent = call->info().traceparent},
+          [call](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
+            if (!rides.ok()) return call->Finish(rides.status());
+            *call->response().mutable_trips() = std::move(*rides->mutable_rides());
+            call->response().set_next_page_token(rides->next_page_token());
+            call->Finish();
+          });
+    });
+  });
+}
+
+grpc::ServerBidiReactor<v1::StreamDriverRequest, v1::StreamDriverResponse>* DriverApi::StreamDriver(
+    grpc::CallbackServerContext* context) {
+  return rpc::ServeBidi<v1::StreamDriverRequest, v1::StreamDriverResponse>(
+      &gate_, context, "StreamDriver", {}, [this](auto outbox, const rpc::CallInfo& info) {
+        return std::make_shared<DriverSession>(commands_, std::move(outbox), info);
+      });
+}
+
+absl::Time DriverApi::Deadline(absl::Time callers) const {
+  return std::min(callers, commands_.clock().Read().wall + kCallTime);
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,265 @@
+#include "driver-service/api/driver_session.h"
+
+#include <utility>
+#include <variant>
+
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+#include "common/logging/log.h"
+#include "common/rpc/identity.h"
+#include "common/rpc/status.h"
+#include "driver-service/codec/driver_codec.h"
+#include "driver-service/codec/ride_codec.h"
+
+namespace hail::driver {
+namespace {
+
+// For commands of a stream, whose caller sets no deadline.
+constexpr absl::Duration kCommandTime = absl::Seconds(10);
+// What may wait while the session is being opened, and how many commands may be without an answer.
+constexpr std::size_t kMaxEarly = 64;
+constexpr int kMaxUnanswered = 64;
+
+absl::Status ProtocolViolation(const std::string& message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, message, {.reason = Reason::kProtocolViolation});
+}
+
+bool IsCommand(const v1::StreamDriverRequest& request) {
+  switch (request.message_case()) {
+    case v1::StreamDriverRequest::kSetAvailability:
+    case v1::StreamDriverRequest::kRespondToOffer:
+    case v1::StreamDriverRequest::kAdvanceTrip:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallInfo& info)
+    : commands_(commands), outbox_(std::move(outbox)), info_(info), stream_(commands.host().NewId()) {}
+
+void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
+  absl::MutexLock lock(&mutex_);
+  switch (phase_) {
+    case Phase::kNew:
+      Open(request);
+      return;
+    case Phase::kOpening:
+      if (early_.size() == kMaxEarly) {
+        outbox_->Abort(Overloaded("too much was sent before the session was open", absl::Seconds(1)));
+        return;
+      }
+      early_.push_back(request);
+      return;
+    case Phase::kOpen:
+      Handle(request);
+      return;
+    case Phase::kEnded:
+      return;
+  }
+}
+
+void DriverSession::OnHalfClose() { outbox_->Finish(); }
+
+void DriverSession::OnHeartbeat() {
+  v1::StreamDriverResponse response;
+  {
+    absl::MutexLock lock(&mutex_);
+    response.mutable_heartbeat()->set_sequence(ride_sequence_);
+  }
+  outbox_->SendLatest("heartbeat", std::move(response));
+}
+
+void DriverSession::OnDrain(absl::Duration retry_after) {
+  commands_.host().Post([self = shared_from_this(), retry_after](Dispatch& core, Now) {
+    std::string driver_id;
+    {
+      absl::MutexLock lock(&self->mutex_);
+      driver_id = self->driver_id_;
+    }
+    v1::StreamDriverResponse response;
+    *response.mutable_draining()->mutable_retry_after() = ToProto(retry_after);
+    if (const std::optional<RideCursor> cursor = core.CursorOf(driver_id); cursor.has_value()) {
+      *response.mutable_draining()->mutable_cursor() = ToProto(*cursor);
+    }
+    self->outbox_->Send(std::move(response));
+    self->outbox_->Finish();
+  });
+}
+
+void DriverSession::OnEnd() {
+  absl::MutexLock lock(&mutex_);
+  const Phase before = std::exchange(phase_, Phase::kEnded);
+  early_.clear();
+  if (before != Phase::kOpening && before != Phase::kOpen) return;
+  // After the opening, if that is still on its way to the loop.
+  commands_.host().Post([&host = commands_.host(), driver_id = driver_id_, stream = stream_](Dispatch& core, Now now) {
+    core.CloseStream(now, driver_id, stream);
+    host.RemoveDriverSink(stream);
+  });
+}
+
+void DriverSession::Open(const v1::StreamDriverRequest& request) {
+  if (!request.has_open()) {
+    outbox_->Finish(ProtocolViolation("the first message must be open"));
+    phase_ = Phase::kEnded;
+    return;
+  }
+  absl::Status status = rpc::CheckSpeaksFor(info_.caller, request.open().driver_id(), "open.driver_id");
+  absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request.open());
+  if (status.ok()) status = cursor.status();
+  if (!status.ok()) {
+    outbox_->Finish(status);
+    phase_ = Phase::kEnded;
+    return;
+  }
+  driver_id_ = request.open().driver_id();
+  phase_ = Phase::kOpening;
+  commands_.store().Get(
+      driver_id_, [self = shared_from_this(), cursor = *std::move(cursor)](absl::StatusOr<StoredDriver> stored) {
+        self->commands_.host().Post([self, cursor, stored = std::move(stored)](Dispatch& core, Now now) {
+          self->Opened(stored, cursor, core, now);
+        });
+      });
+}
+
+void DriverSession::Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor,
+                           Dispatch& core, Now now) {
+  if (!stored.ok()) {
+    outbox_->Finish(stored.status());
+    return;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    if (phase_ == Phase::kEnded) return;
+  }
+  // Not under the mutex: the core answers through the sink. That the stream ends meanwhile is no harm: OnEnd's own step
+  // comes after this one.
+  commands_.host().AddDriverSink(stream_,
+                                 [self = shared_from_this()](const DriverMessage& message) { self->Deliver(message); });
+  const std::int64_t session_epoch = core.OpenStream(now, stored->driver, stored->availability, stream_, cursor);
+  Log(LogLevel::kDebug, "driver_stream_opened",
+      {{"driver_id", stored->driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", info_.request_id}});
+
+  absl::MutexLock lock(&mutex_);
+  if (phase_ == Phase::kEnded) return;
+  session_epoch_ = session_epoch;
+  phase_ = Phase::kOpen;
+  for (const v1::StreamDriverRequest& request : std::exchange(early_, {})) Handle(request);
+}
+
+void DriverSession::Handle(const v1::StreamDriverRequest& request) {
+  switch (request.message_case()) {
+    case v1::StreamDriverRequest::kHeartbeat:
+      return;
+    case v1::StreamDriverRequest::kOpen:
+      outbox_->Finish(ProtocolViolation("open must be the first message only"));
+      return;
+    case v1::StreamDriverRequest::kLocation: {
+      absl::Status status = CheckNamed(request.location().driver_id());
+      if (status.ok()) status = commands_.positions().Take(driver_id_, session_epoch_, request.location()).status();
+      if (!status.ok()) SendResult(request.command_id(), status);
+      return;
+    }
+    case v1::StreamDriverRequest::kOfferReceived: {
+      const std::string& offer_id = request.offer_received().offer_id();
+      if (absl::Status status = CheckId(offer_id, "offer_received.offer_id"); !status.ok()) {
+        SendResult(request.command_id(), status);
+        return;
+      }
+      commands_.host().Post([driver_id = driver_id_, offer_id](Dispatch& core, Now now) {
+        core.OfferReceived(now, driver_id, offer_id);
+      });
+      return;
+    }
+    default:
+      HandleCommand(request);
+  }
+}
+
+void DriverSession::HandleCommand(const v1::StreamDriverRequest& request) {
+  if (absl::Status status = CheckCommand(request); !status.ok()) {
+    SendResult(request.command_id(), status);
+    return;
+  }
+  ++unanswered_;
+  const std::string& command_id = request.command_id();
+  if (request.has_set_availability()) {
+    commands_.SetAvailability(
+        driver_id_, request.set_availability().availability(), commands_.clock().Read().wall + kCommandTime,
+        [self = shared_from_this(), command_id](const absl::Status& status, const DriverState& state) {
+          self->Answer(command_id, status, state);
+        });
+  } else if (request.has_respond_to_offer()) {
+    const absl::StatusOr<bool> accept = DriverCommands::CheckAnswer(request.respond_to_offer());
+    commands_.host().Post([self = shared_from_this(), command_id, accept, driver_id = driver_id_,
+                           offer_id = request.respond_to_offer().offer_id()](Dispatch& core, Now now) {
+      if (!accept.ok()) return self->Answer(command_id, accept.status(), core.State(now, driver_id));
+      core.Respond(now, driver_id, offer_id, *accept, [self, command_id](const RespondResult& result) {
+        self->Answer(command_id, result.status, result.state);
+      });
+    });
+  } else {
+    commands_.AdvanceTrip(
+        driver_id_, request.advance_trip(), {.cap = kCommandTime, .traceparent = info_.traceparent},
+        [self = shared_from_this(), command_id, driver_id = driver_id_](absl::StatusOr<type::v1::Ride> ride) {
+          self->commands_.host().Post([self, command_id, driver_id, status = ride.status()](Dispatch& core, Now now) {
+            self->Answer(command_id, status, core.State(now, driver_id));
+          });
+        });
+  }
+}
+
+absl::Status DriverSession::CheckCommand(const v1::StreamDriverRequest& request) const {
+  if (!IsCommand(request)) return InvalidField("message", "is missing, or of a kind not known here");
+  if (absl::Status status = CheckId(request.command_id(), "command_id"); !status.ok()) return status;
+  if (unanswered_ >= kMaxUnanswered) return Overloaded("too many commands wait for their answers", absl::Seconds(1));
+  if (request.has_set_availability()) return CheckNamed(request.set_availability().driver_id());
+  if (request.has_respond_to_offer()) return CheckNamed(request.respond_to_offer().driver_id());
+  return CheckNamed(request.advance_trip().driver_id());
+}
+
+absl::Status DriverSession::CheckNamed(const std::string& driver_id) const {
+  if (driver_id.empty() || driver_id == driver_id_) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied, "the stream is another driver's",
+                   {.reason = Reason::kIdentityMismatch});
+}
+
+void DriverSession::Deliver(const DriverMessage& message) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (const auto* snapshot = std::get_if<Snapshot>(&message)) {
+      ride_sequence_ = snapshot->state.ride != nullptr ? snapshot->state.ride->sequence : 0;
+    } else if (const auto* event = std::get_if<RideEventView>(&message)) {
+      ride_sequence_ = event->ride->sequence;
+    }
+  }
+  outbox_->Send(ToProto(message));
+  if (std::holds_alternative<Replaced>(message)) outbox_->Finish();
+}
+
+void DriverSession::Answer(const std::string& command_id, const absl::Status& status, const DriverState& state) {
+  {
+    absl::MutexLock lock(&mutex_);
+    --unanswered_;
+  }
+  Send(command_id, status, state);
+}
+
+void DriverSession::SendResult(const std::string& command_id, const absl::Status& status) {
+  commands_.host().Post([self = shared_from_this(), command_id, status, driver_id = driver_id_](
+                            Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
+}
+
+void DriverSession::Send(const std::string& command_id, const absl::Status& status, const DriverState& state) {
+  v1::StreamDriverResponse response;
+  v1::CommandResult& result = *response.mutable_command_result();
+  result.set_command_id(command_id);
+  *result.mutable_status() = rpc::ToProto(status);
+  *result.mutable_state() = ToProto(state);
+  outbox_->Send(std::move(response));
+}
+
+}  // namespace hail::driver

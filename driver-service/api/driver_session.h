@@ -1,0 +1,76 @@
+// One StreamDriver stream: a driver's app, its session and its commands.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "common/rpc/call_info.h"
+#include "common/rpc/outbox.h"
+#include "common/rpc/stream_session.h"
+#include "driver-service/api/driver_commands.h"
+#include "driver-service/domain/dispatch_types.h"
+#include "hail/driver/v1/driver_service.pb.h"
+
+namespace hail::driver {
+
+// Held by the stream, and by the store's and the loop's callbacks while they run.
+class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
+                            public std::enable_shared_from_this<DriverSession> {
+ public:
+  using Outbox = rpc::Outbox<v1::StreamDriverResponse>;
+
+  // `commands` must outlive the stream's calls and the dispatch loop.
+  DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallInfo& info);
+
+  void OnMessage(const v1::StreamDriverRequest& request) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnHalfClose() override;
+  void OnHeartbeat() override;
+  void OnDrain(absl::Duration retry_after) override;
+  void OnEnd() override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  enum class Phase { kNew, kOpening, kOpen, kEnded };
+
+  void Open(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // On the loop, with the driver as stored.
+  void Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor, Dispatch& core,
+              Now now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Handle(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandleCommand(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckCommand(const v1::StreamDriverRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A message of this stream may leave the driver out, but not name another.
+  absl::Status CheckNamed(const std::string& driver_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // On the loop.
+  void Deliver(const DriverMessage& message) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The one answer to a command that was taken on. On the loop.
+  void Answer(const std::string& command_id, const absl::Status& status, const DriverState& state)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Refuses a message, with the state as the loop knows it.
+  void SendResult(const std::string& command_id, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Send(const std::string& command_id, const absl::Status& status, const DriverState& state);
+
+  DriverCommands& commands_;
+  const std::shared_ptr<Outbox> outbox_;
+  const rpc::CallInfo info_;
+  const StreamId stream_;
+
+  // Taken on gRPC's threads and on the loop; before any lock of outbox, loop, index.
+  absl::Mutex mutex_;
+  Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kNew;
+  std::string driver_id_ ABSL_GUARDED_BY(mutex_);
+  std::int64_t session_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What came in while the session was being opened.
+  std::vector<v1::StreamDriverRequest> early_ ABSL_GUARDED_BY(mutex_);
+  // Commands that are not answered yet.
+  int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The latest sequence sent of the ride in hand; 0: none.
+  std::int64_t ride_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace hail::driver

@@ -1,0 +1,71 @@
+#include "driver-service/api/rider_client.h"
+
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/rpc/channel.h"
+#include "driver-service/codec/internal_codec.h"
+#include "driver-service/codec/ride_codec.h"
+
+namespace hail::driver {
+namespace {
+
+constexpr absl::Duration kCallTime = absl::Seconds(3);
+
+// An error as a driver's app gets it: one that rider-service gave stays as it is; one of the transport says only that
+// nobody could be asked. A deadline was the caller's own.
+absl::Status ForCaller(const absl::Status& status) {
+  if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
+  return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target) {
+  const std::string service = internal::v1::AssignmentService::service_full_name();
+  return rpc::MakeChannel(target,
+                          {{service, "FindAssignment"}, {service, "RecordTripEvent"}, {service, "ListDriverRides"}});
+}
+
+RiderClient::RiderClient(const std::shared_ptr<grpc::Channel>& channel)
+    : stub_(internal::v1::AssignmentService::NewStub(channel)) {}
+
+void RiderClient::Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) {
+  calls_.Call<internal::v1::ConfirmAssignmentRequest, internal::v1::ConfirmAssignmentResponse>(
+      [this](auto... args) { stub_->async()->ConfirmAssignment(args...); }, ToProto(call), {.cap = kCallTime},
+      [done = std::move(done)](absl::StatusOr<internal::v1::ConfirmAssignmentResponse> response) {
+        if (!response.ok()) return done(response.status());
+        done(FromProto(response->ride()));
+      });
+}
+
+void RiderClient::FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done) {
+  calls_.Call<internal::v1::FindAssignmentRequest, internal::v1::FindAssignmentResponse>(
+      [this](auto... args) { stub_->async()->FindAssignment(args...); }, ToProto(call), {.cap = kCallTime},
+      [done = std::move(done)](absl::StatusOr<internal::v1::FindAssignmentResponse> response) {
+        if (!response.ok()) return done(response.status());
+        done(FromProto(response->ride()));
+      });
+}
+
+void RiderClient::RecordTripEvent(internal::v1::RecordTripEventRequest request, rpc::CallOptions options,
+                                  std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
+  calls_.Call<internal::v1::RecordTripEventRequest, internal::v1::RecordTripEventResponse>(
+      [this](auto... args) { stub_->async()->RecordTripEvent(args...); }, std::move(request), options,
+      [done = std::move(done)](absl::StatusOr<internal::v1::RecordTripEventResponse> response) {
+        if (!response.ok()) return done(ForCaller(response.status()));
+        done(std::move(*response->mutable_ride()));
+      });
+}
+
+void RiderClient::ListDriverRides(internal::v1::ListDriverRidesRequest request, rpc::CallOptions options,
+                                  std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) {
+  calls_.Call<internal::v1::ListDriverRidesRequest, internal::v1::ListDriverRidesResponse>(
+      [this](auto... args) { stub_->async()->ListDriverRides(args...); }, std::move(request), options,
+      [done = std::move(done)](absl::StatusOr<internal::v1::ListDriverRidesResponse> response) {
+        if (!response.ok()) return done(ForCaller(response.status()));
+        done(*std::move(response));
+      });
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,117 @@
+#include "driver-service/api/rider_peer.h"
+
+#include <utility>
+
+#include "common/logging/log.h"
+#include "driver-service/codec/internal_codec.h"
+
+namespace hail::driver {
+namespace {
+
+// When the feed opens, every driver with a session is subscribed at once.
+constexpr std::size_t kFeedQueue = 1'000'000;
+// How often positions are passed on, all that came in together.
+constexpr absl::Duration kPositionsEvery = absl::Milliseconds(100);
+
+}  // namespace
+
+RiderPeer::RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trips, RiderClient& client,
+                     const std::shared_ptr<grpc::Channel>& channel)
+    : clock_(clock),
+      host_(host),
+      trips_(trips),
+      client_(client),
+      stub_(internal::v1::AssignmentService::NewStub(channel)),
+      feed_(&host.loop(), &clock,
+            [this](auto* context, auto* reactor) { stub_->async()->WatchDrivers(context, reactor); }, FeedHandlers(),
+            {.queue = kFeedQueue}),
+      positions_(
+          &host.loop(), &clock,
+          [this](auto* context, auto* response, auto* reactor) {
+            stub_->async()->ReportLocations(context, response, reactor);
+          },
+          PositionHandlers()) {}
+
+void RiderPeer::Start() {
+  feed_.Start();
+  positions_.Start();
+  host_.loop().Every(kPositionsEvery, [this] { SendPositions(); });
+}
+
+void RiderPeer::Stop() {
+  feed_.Stop();
+  positions_.Stop();
+}
+
+void RiderPeer::Confirm(const ConfirmCall& call) {
+  client_.Confirm(call, [this, offer_id = call.offer_id, attempt = call.attempt](absl::StatusOr<RideView> result) {
+    host_.Post([offer_id, attempt, result = std::move(result)](Dispatch& core, Now now) {
+      core.OnConfirmed(now, offer_id, attempt, result);
+    });
+  });
+}
+
+void RiderPeer::FindAssignment(const FindCall& call) {
+  client_.FindAssignment(call, [this, find = call.find](absl::StatusOr<RideView> result) {
+    host_.Post([find, result = std::move(result)](Dispatch& core, Now now) { core.OnFound(now, find, result); });
+  });
+}
+
+void RiderPeer::FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
+                              const std::optional<RideCursor>& cursor) {
+  feed_.Send(feed_link_, SubscribeMessage(driver_id, subscription, cursor));
+}
+
+void RiderPeer::FeedUnsubscribe(const std::string& driver_id) { feed_.Send(feed_link_, UnsubscribeMessage(driver_id)); }
+
+RiderPeer::Feed::Handlers RiderPeer::FeedHandlers() {
+  return {
+      .on_up =
+          [this](std::uint64_t link) {
+            Log(LogLevel::kInfo, "rider_feed_up");
+            feed_link_ = link;
+            host_.Here([](Dispatch& core, Now now) { core.OnFeedUp(now); });
+          },
+      .on_message = [this](const internal::v1::WatchDriversResponse& message) { OnFeedMessage(message); },
+      .on_down =
+          [this](const absl::Status& status) {
+            Log(LogLevel::kWarn, "rider_feed_down", {{"status", status}});
+            host_.Here([](Dispatch& core, Now now) { core.OnFeedDown(now); });
+          },
+      .heartbeat =
+          [] {
+            internal::v1::WatchDriversRequest request;
+            request.mutable_heartbeat();
+            return request;
+          },
+  };
+}
+
+RiderPeer::Positions::Handlers RiderPeer::PositionHandlers() {
+  return {
+      .on_up = [this](std::uint64_t link) { positions_link_ = link; },
+      .on_down =
+          [](const absl::Status& status) {
+            Log(LogLevel::kDebug, "rider_positions_down", {{"status", status}});
+          },
+      .heartbeat = [] { return internal::v1::ReportLocationsRequest(); },
+  };
+}
+
+void RiderPeer::OnFeedMessage(const internal::v1::WatchDriversResponse& message) {
+  if (message.has_snapshot()) {
+    host_.Here([&](Dispatch& core, Now now) { core.OnFeedSnapshot(now, FromProto(message.snapshot())); });
+  } else if (message.has_event()) {
+    host_.Here([&](Dispatch& core, Now now) { core.OnFeedEvent(now, FromProto(message.event())); });
+  }
+}
+
+void RiderPeer::SendPositions() {
+  // Down: they wait, and the latest counts.
+  if (!positions_.up()) return;
+  for (internal::v1::ReportLocationsRequest& message : trips_.Take(clock_.Read().domain)) {
+    positions_.Send(positions_link_, std::move(message));
+  }
+}
+
+}  // namespace hail::driver

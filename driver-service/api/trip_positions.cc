@@ -1,0 +1,51 @@
+#include "driver-service/api/trip_positions.h"
+
+#include <utility>
+
+#include "driver-service/codec/internal_codec.h"
+
+namespace hail::driver {
+namespace {
+
+// A location takes some 150 bytes with long ids; messages stay well below the 64 KiB anyone accepts.
+constexpr int kLocationsPerMessage = 128;
+
+}  // namespace
+
+void TripPositions::SetRide(const std::string& driver_id, const RideRef& ride) {
+  absl::MutexLock lock(&mutex_);
+  if (ride != nullptr) {
+    trips_[driver_id].ride = ride;
+    return;
+  }
+  trips_.erase(driver_id);
+  fresh_.erase(driver_id);
+}
+
+void TripPositions::Add(const std::string& driver_id, const Fix& fix) {
+  absl::MutexLock lock(&mutex_);
+  const auto trip = trips_.find(driver_id);
+  if (trip == trips_.end()) return;
+  trip->second.fix = fix;
+  fresh_.insert(driver_id);
+}
+
+std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time now) {
+  std::vector<std::pair<std::string, Trip>> taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    taken.reserve(fresh_.size());
+    for (const std::string& driver_id : fresh_) taken.emplace_back(driver_id, trips_.at(driver_id));
+    fresh_.clear();
+  }
+  std::vector<internal::v1::ReportLocationsRequest> messages;
+  for (const auto& [driver_id, trip] : taken) {
+    if (messages.empty() || messages.back().locations_size() == kLocationsPerMessage) messages.emplace_back();
+    const LatLng& end_of_leg = trip.ride->leg == 0 ? trip.ride->pickup : trip.ride->dropoff;
+    const absl::Duration eta = travel_times_.Estimate(trip.fix.point, end_of_leg, now).time;
+    *messages.back().add_locations() = ToProto(driver_id, *trip.ride, trip.fix, now, eta);
+  }
+  return messages;
+}
+
+}  // namespace hail::driver
