@@ -1,0 +1,167 @@
+#include "rider-service/api/api_codec.h"
+
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+#include "rider-service/codec/ride_codec.h"
+
+namespace hail::rider {
+
+void Encode(const Product& product, hail::rider::v1::Product* out) {
+  out->set_product_id(product.product_id);
+  out->set_region_id(product.region_id);
+  out->set_display_name(product.display_name);
+  out->set_max_seats(product.max_seats);
+  Encode(product.base_fare, out->mutable_base_fare());
+  Encode(product.per_km, out->mutable_per_km());
+  Encode(product.per_minute, out->mutable_per_minute());
+  Encode(product.minimum_fare, out->mutable_minimum_fare());
+  Encode(product.cancellation_fee, out->mutable_cancellation_fee());
+  Encode(product.free_cancellation, out->mutable_free_cancellation());
+}
+
+void Encode(const Quote& quote, hail::rider::v1::Quote* out) {
+  out->set_quote_id(quote.quote_id);
+  out->set_quote_token(quote.quote_token);
+  out->set_product_id(quote.product_id);
+  out->set_region_id(quote.region_id);
+  Encode(quote.fare, out->mutable_fare());
+  out->set_distance_m(quote.distance_m);
+  Encode(quote.trip_duration, out->mutable_trip_duration());
+  Encode(quote.expire_time, out->mutable_expire_time());
+}
+
+RideRequest DecodeRequest(const hail::rider::v1::QuoteRideRequest& request) {
+  RideRequest result;
+  result.rider_id = request.rider_id();
+  result.has_pickup = request.has_pickup() && request.pickup().has_position();
+  result.has_dropoff = request.has_dropoff() && request.dropoff().has_position();
+  result.pickup = DecodePlace(request.pickup());
+  result.dropoff = DecodePlace(request.dropoff());
+  result.product_id = request.product_id();
+  result.seats = request.seats();
+  return result;
+}
+
+RideRequest DecodeRequest(const hail::rider::v1::RequestRideRequest& request) {
+  RideRequest result;
+  result.rider_id = request.rider_id();
+  result.request_id = request.request_id();
+  result.has_pickup = request.has_pickup() && request.pickup().has_position();
+  result.has_dropoff = request.has_dropoff() && request.dropoff().has_position();
+  result.pickup = DecodePlace(request.pickup());
+  result.dropoff = DecodePlace(request.dropoff());
+  result.product_id = request.product_id();
+  result.seats = request.seats();
+  result.quote_token = request.quote_token();
+  result.labels = {request.labels().begin(), request.labels().end()};
+  return result;
+}
+
+absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng& position) {
+  if (!present) return InvalidField("position", "is required");
+  const LatLng point = DecodeLatLng(position);
+  if (const absl::Status status = CheckLatLng(point, "position"); !status.ok()) return status;
+  return point;
+}
+
+absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request) {
+  if (request.epoch() < 1) return InvalidField("epoch", "must be at least 1");
+  Assignment assignment;
+  assignment.epoch = request.epoch();
+  assignment.driver = DecodeDriver(request.driver());
+  assignment.offer_id = request.offer_id();
+  if (request.has_pickup_eta()) assignment.pickup_eta = DecodeDuration(request.pickup_eta());
+  return assignment;
+}
+
+absl::StatusOr<DriverCommand> DecodeCommand(const hail::internal::v1::RecordTripEventRequest& request) {
+  DriverCommand command;
+  command.driver_id = request.driver_id();
+  command.epoch = request.epoch();
+  command.leg = request.leg();
+  switch (request.step()) {
+    case hail::internal::v1::TRIP_STEP_SEEN:
+      command.step = TripStep::kSeen;
+      break;
+    case hail::internal::v1::TRIP_STEP_ARRIVE:
+      command.step = TripStep::kArrive;
+      break;
+    case hail::internal::v1::TRIP_STEP_START:
+      command.step = TripStep::kStart;
+      break;
+    case hail::internal::v1::TRIP_STEP_COMPLETE:
+      command.step = TripStep::kComplete;
+      break;
+    case hail::internal::v1::TRIP_STEP_CANCEL:
+      command.step = TripStep::kCancel;
+      break;
+    default:
+      return InvalidField("step", "is not a step a driver can take");
+  }
+  command.reason = DecodeReason(request.reason());
+  command.note = request.note();
+  return command;
+}
+
+absl::StatusOr<Resolution> DecodeResolution(hail::internal::v1::Resolution resolution) {
+  switch (resolution) {
+    case hail::internal::v1::RESOLUTION_COMPLETE:
+      return Resolution::kComplete;
+    case hail::internal::v1::RESOLUTION_CANCEL:
+      return Resolution::kCancel;
+    default:
+      return InvalidField("resolution", "must be COMPLETE or CANCEL");
+  }
+}
+
+std::optional<Cursor> DecodeCursor(const hail::internal::v1::SubscribeDriver& subscribe) {
+  if (!subscribe.has_cursor() || subscribe.cursor().ride_id().empty()) return std::nullopt;
+  return Cursor{subscribe.cursor().ride_id(), subscribe.cursor().sequence()};
+}
+
+void EncodeSnapshot(const std::string& driver_id, std::int64_t subscription, const DriverCatchUp& snapshot,
+                    hail::internal::v1::DriverSnapshot* out) {
+  out->set_driver_id(driver_id);
+  out->set_subscription(subscription);
+  for (const RideEvent& event : snapshot.missed) Encode(event, out->add_missed());
+  out->set_reset(snapshot.reset);
+  if (snapshot.ride) Encode(*snapshot.ride, out->mutable_ride());
+}
+
+void EncodeDriverEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event,
+                       hail::internal::v1::DriverEvent* out) {
+  out->set_driver_id(driver_id);
+  out->set_subscription(subscription);
+  Encode(event, out->mutable_event());
+  out->set_ended(event.ended);
+}
+
+void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch* out) {
+  const Ride& ride = *start.ride;
+  out->set_ride_id(ride.ride_id);
+  out->set_epoch(ride.epoch);
+  out->set_region_id(ride.region_id);
+  out->set_product_id(ride.product_id);
+  out->set_seats(ride.seats);
+  Encode(ride.pickup, out->mutable_pickup());
+  Encode(ride.dropoff, out->mutable_dropoff());
+  Encode(ride.fare.quoted, out->mutable_fare());
+  out->set_trip_distance_m(ride.distance_m);
+  Encode(ride.trip_duration, out->mutable_trip_duration());
+  Encode(start.remaining, out->mutable_remaining());
+  for (const std::string& driver_id : start.excluded_driver_ids) out->add_excluded_driver_ids(driver_id);
+}
+
+hail::internal::v1::StopReason EncodeStopReason(DispatchBook::StopReason reason) {
+  switch (reason) {
+    case DispatchBook::StopReason::kRideCanceled:
+      return hail::internal::v1::STOP_REASON_RIDE_CANCELED;
+    case DispatchBook::StopReason::kTaken:
+      return hail::internal::v1::STOP_REASON_TAKEN;
+    case DispatchBook::StopReason::kSuperseded:
+      return hail::internal::v1::STOP_REASON_SUPERSEDED;
+  }
+  return hail::internal::v1::STOP_REASON_UNSPECIFIED;
+}
+
+}  // namespace hail::rider

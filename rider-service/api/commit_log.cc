@@ -1,0 +1,71 @@
+#include "rider-service/api/commit_log.h"
+
+#include <string>
+
+#include "common/logging/log.h"
+
+namespace hail::rider {
+namespace {
+
+std::string EventName(RideEventType type) {
+  switch (type) {
+    case RideEventType::kRequested:
+      return "requested";
+    case RideEventType::kAssigned:
+      return "assigned";
+    case RideEventType::kAssignmentSeen:
+      return "assignment_seen";
+    case RideEventType::kArrivedAtPickup:
+      return "arrived_at_pickup";
+    case RideEventType::kStarted:
+      return "started";
+    case RideEventType::kCompleted:
+      return "completed";
+    case RideEventType::kRedispatched:
+      return "redispatched";
+    case RideEventType::kCanceled:
+      return "canceled";
+    case RideEventType::kUnfulfilled:
+      return "unfulfilled";
+    case RideEventType::kUnspecified:
+      break;
+  }
+  return "unspecified";
+}
+
+}  // namespace
+
+CommitLog::CommitLog(metrics::Registry* registry, RideObserver* next)
+    : next_(next),
+      events_(registry->Counters("ride_events_total", "Events committed, by type.")),
+      match_seconds_(
+          registry->Histograms("match_seconds", "From request to assignment, domain time.", metrics::WaitBounds())
+              .Of()),
+      pickup_wait_seconds_(registry
+                               ->Histograms("pickup_wait_seconds",
+                                            "From request to arrival at the pickup, domain time.",
+                                            metrics::WaitBounds())
+                               .Of()) {}
+
+void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
+  if (event != nullptr) {
+    const std::string name = EventName(event->type);
+    events_.Of({{"type", name}}).Add();
+    if (event->type == RideEventType::kAssigned && ride.assign_time) {
+      match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time - ride.create_time));
+    }
+    if (event->type == RideEventType::kArrivedAtPickup && ride.arrive_time) {
+      pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
+    }
+    Log(LogLevel::kInfo, "ride_" + name,
+        {{"ride_id", ride.ride_id},
+         {"rider_id", ride.rider_id},
+         {"request_id", ride.request_id},
+         {"driver_id", event->driver_id},
+         {"sequence", event->sequence},
+         {"epoch", ride.epoch}});
+  }
+  next_->OnCommitted(ride, event);
+}
+
+}  // namespace hail::rider

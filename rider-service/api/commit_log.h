@@ -1,0 +1,24 @@
+// What the log and the metrics say of each committed event.
+#pragma once
+
+#include "common/metrics/metrics.h"
+#include "rider-service/domain/rides.h"
+
+namespace hail::rider {
+
+// Logs and counts, then tells `next`. Thread-safe.
+class CommitLog final : public RideObserver {
+ public:
+  // Both must outlive it.
+  CommitLog(metrics::Registry* registry, RideObserver* next);
+
+  void OnCommitted(const Ride& ride, const RideEvent* event) override;
+
+ private:
+  RideObserver* const next_;
+  const metrics::CounterFamily events_;
+  const metrics::Histogram match_seconds_;
+  const metrics::Histogram pickup_wait_seconds_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,159 @@
+#include "rider-service/api/dispatch_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/ids/uuid.h"
+#include "common/logging/log.h"
+#include "rider-service/api/api_codec.h"
+
+namespace hail::rider {
+namespace {
+
+// Wall time. Within which a command of the book must have begun to be written; it is tried again.
+constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
+constexpr absl::Duration kReadEvery = absl::Seconds(10);
+
+// The book wants to be looked at ten times a second of domain time's usual pace, and more often when that runs faster.
+absl::Duration TickEvery(double scale) {
+  return std::clamp(absl::Milliseconds(100) / std::max(1.0, scale), absl::Milliseconds(10), absl::Milliseconds(100));
+}
+
+}  // namespace
+
+DispatchLink::DispatchLink(RideStore* store, const Clock* clock, RideRules rules)
+    : store_(store),
+      clock_(clock),
+      incarnation_id_(UuidV7(clock->Read().wall, SystemRandom())),
+      book_(this, rules),
+      loop_("dispatch-book") {}
+
+DispatchLink::~DispatchLink() { Stop(); }
+
+void DispatchLink::Start(Rides* rides, const std::shared_ptr<grpc::Channel>& channel, std::vector<Ride> dispatchable) {
+  stub_ = hail::internal::v1::DispatchService::NewStub(channel);
+  stream_ = std::make_unique<rpc::ReconnectingStream<Request, Response>>(
+      &loop_, clock_, [this](auto* context, auto* reactor) { stub_->async()->Dispatch(context, reactor); },
+      rpc::ReconnectingStream<Request, Response>::Handlers{
+          .on_up =
+              [this](std::uint64_t link) {
+                Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link}});
+                Request hello;
+                hello.mutable_hello()->set_incarnation_id(incarnation_id_);
+                link_ = link;
+                stream_->Send(link, std::move(hello));
+                Run([this](const Now& now) { book_.OnLinkUp(now); });
+              },
+          .on_message = [this](const Response& message) { Run([&](const Now& now) { OnMessage(now, message); }); },
+          .on_down =
+              [this](const absl::Status& status) {
+                Log(LogLevel::kWarn, "dispatch_link_down", {{"link", link_}, {"status", status}});
+                Run([this](const Now& now) { book_.OnLinkDown(now); });
+              },
+          .heartbeat =
+              [] {
+                Request heartbeat;
+                heartbeat.mutable_heartbeat();
+                return heartbeat;
+              }});
+  loop_.Post([this, rides, dispatchable = std::move(dispatchable)] {
+    rides_ = rides;
+    Run([&](const Now& now) { book_.OnDispatchable(now, dispatchable); });
+  });
+  loop_.Every(TickEvery(clock_->scale().scale), [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
+  loop_.Every(kReadEvery, [this] { ReadDispatchable(); });
+  stream_->Start();
+}
+
+void DispatchLink::Stop() {
+  if (stream_ != nullptr) stream_->Stop();
+  loop_.Stop();
+}
+
+void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
+  Post([this, ride](const Now& now) { book_.OnRide(now, ride); });
+}
+
+DispatchLink::Stats DispatchLink::stats() const { return {link_up_, matching_, unseen_, loop_.depth()}; }
+
+void DispatchLink::Post(std::function<void(const Now&)> input) {
+  loop_.Post([this, input = std::move(input)] { Run(input); });
+}
+
+void DispatchLink::Run(const std::function<void(const Now&)>& input) {
+  // Before Start there is nobody to command; what is heard until then is in the store, and is read from it.
+  if (rides_ == nullptr) return;
+  input(clock_->Read());
+  link_up_ = book_.link_up();
+  matching_ = book_.matching();
+  unseen_ = book_.unseen();
+}
+
+void DispatchLink::OnMessage(const Now& now, const Response& message) {
+  switch (message.message_case()) {
+    case Response::kStarted:
+      return book_.OnStarted(now, message.started().ride_id(), message.started().epoch());
+    case Response::kExhausted:
+      return book_.OnExhausted(now, message.exhausted().ride_id(), message.exhausted().epoch());
+    case Response::kSettled:
+      return book_.OnSettled(now, message.settled().ride_id(), message.settled().epoch(),
+                             message.settled().driver_id());
+    case Response::kWorkingSet: {
+      std::vector<DispatchBook::Dispatching> set;
+      for (const auto& entry : message.working_set().rides()) set.push_back({entry.ride_id(), entry.epoch()});
+      return book_.OnWorkingSet(now, set);
+    }
+    case Response::kHeartbeat:
+    case Response::MESSAGE_NOT_SET:
+      return;
+  }
+}
+
+void DispatchLink::ReadDispatchable() {
+  store_->Dispatchable([this](const absl::StatusOr<std::vector<Ride>>& rides) {
+    if (!rides.ok()) {
+      Log(LogLevel::kWarn, "dispatchable_rides_not_read", {{"status", rides.status()}});
+      return;
+    }
+    Post([this, rides = *rides](const Now& now) { book_.OnDispatchable(now, rides); });
+  });
+}
+
+Done<Ride> DispatchLink::CommandDone(const std::string& ride_id) {
+  return [this, ride_id](const absl::StatusOr<Ride>& ride) {
+    if (!ride.ok()) {
+      Log(LogLevel::kWarn, "dispatch_command_failed", {{"ride_id", ride_id}, {"status", ride.status()}});
+    }
+    Post([this, ride_id, ride](const Now& now) { book_.OnCommandDone(now, ride_id, ride); });
+  };
+}
+
+void DispatchLink::SendStart(const DispatchBook::Start& start) {
+  Request message;
+  Encode(start, message.mutable_start());
+  stream_->Send(link_, std::move(message));
+}
+
+void DispatchLink::SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason reason) {
+  Request message;
+  message.mutable_stop()->set_ride_id(ride_id);
+  message.mutable_stop()->set_epoch(epoch);
+  message.mutable_stop()->set_reason(EncodeStopReason(reason));
+  stream_->Send(link_, std::move(message));
+}
+
+void DispatchLink::RaiseEpoch(const std::string& ride_id, std::int64_t epoch) {
+  rides_->RaiseEpoch(ride_id, epoch, clock_->Read().wall + kCommandDeadline, CommandDone(ride_id));
+}
+
+void DispatchLink::EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) {
+  const Now now = clock_->Read();
+  rides_->EndUnfulfilled(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
+}
+
+void DispatchLink::GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) {
+  const Now now = clock_->Read();
+  rides_->GiveUpUnseen(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
+}
+
+}  // namespace hail::rider

@@ -1,0 +1,88 @@
+// Keeps the dispatch link to driver-service, and the book of what it is for (DESIGN §4). The book lives on a loop of
+// its own; everything else posts to it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/exec/loop.h"
+#include "common/rpc/client_stream.h"
+#include "common/time/clock.h"
+#include "grpcpp/channel.h"
+#include "hail/internal/v1/dispatch_service.grpc.pb.h"
+#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/ride_store.h"
+#include "rider-service/domain/rides.h"
+
+namespace hail::rider {
+
+// Thread-safe.
+class DispatchLink final : public RideObserver, private DispatchBook::Out {
+ public:
+  // What it is doing, for metrics.
+  struct Stats {
+    bool link_up = false;
+    std::size_t matching = 0;
+    std::size_t unseen = 0;
+    std::size_t queue = 0;
+  };
+
+  // `store` and `clock` must outlive it. Hears of rides from now on, does nothing about them before Start.
+  DispatchLink(RideStore* store, const Clock* clock, RideRules rules);
+  ~DispatchLink() override;
+
+  // Takes over `dispatchable` (what the store had at start-up) and opens the link over `channel`. `rides` must outlive
+  // Stop.
+  void Start(Rides* rides, const std::shared_ptr<grpc::Channel>& channel, std::vector<Ride> dispatchable);
+  // Ends the link and the loop. Commands under way may still call back; they are ignored. Idempotent.
+  void Stop();
+
+  void OnCommitted(const Ride& ride, const RideEvent* event) override;
+
+  Stats stats() const;
+
+ private:
+  using Request = hail::internal::v1::DispatchRequest;
+  using Response = hail::internal::v1::DispatchResponse;
+
+  // Runs `input(now)` on the loop, where the book may be used.
+  void Post(std::function<void(const Now&)> input);
+  // On the loop: `input(now)`, then the figures.
+  void Run(const std::function<void(const Now&)>& input);
+  void OnMessage(const Now& now, const Response& message);
+  void ReadDispatchable();
+  // What Rides calls when a command of the book is done.
+  Done<Ride> CommandDone(const std::string& ride_id);
+
+  // DispatchBook::Out; on the loop.
+  void SendStart(const DispatchBook::Start& start) override;
+  void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason reason) override;
+  void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override;
+  void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override;
+  void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override;
+
+  RideStore* const store_;
+  const Clock* const clock_;
+  // This run of the process, for the hello.
+  const std::string incarnation_id_;
+  Rides* rides_ = nullptr;
+  std::unique_ptr<hail::internal::v1::DispatchService::Stub> stub_;
+  std::unique_ptr<rpc::ReconnectingStream<Request, Response>> stream_;
+  // The loop's own: the book, and the number of the link that is up.
+  DispatchBook book_;
+  std::uint64_t link_ = 0;
+  // The book's figures, for threads that are not the loop.
+  std::atomic<bool> link_up_{false};
+  std::atomic<std::size_t> matching_{0};
+  std::atomic<std::size_t> unseen_{0};
+  // Last: its thread uses all of the above.
+  Loop loop_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,72 @@
+#include "rider-service/api/driver_streams.h"
+
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+#include "rider-service/codec/ride_codec.h"
+
+namespace hail::rider {
+namespace {
+
+using hail::internal::v1::ReportLocationsRequest;
+using hail::internal::v1::WatchDriversRequest;
+using hail::internal::v1::WatchDriversResponse;
+
+constexpr char kHeartbeatSlot[] = "heartbeat";
+
+class DriversSink final : public DriverSession::Sink {
+ public:
+  explicit DriversSink(std::shared_ptr<DriversOutbox> outbox) : outbox_(std::move(outbox)) {}
+  void Send(WatchDriversResponse message) override { outbox_->Send(std::move(message)); }
+
+ private:
+  const std::shared_ptr<DriversOutbox> outbox_;
+};
+
+}  // namespace
+
+DriversStream::DriversStream(const SessionPorts& ports, std::shared_ptr<DriversOutbox> outbox)
+    : outbox_(std::move(outbox)), session_(DriverSession::Open(ports, std::make_shared<DriversSink>(outbox_))) {}
+
+void DriversStream::OnMessage(const WatchDriversRequest& message) {
+  switch (message.message_case()) {
+    case WatchDriversRequest::kSubscribe:
+      if (const absl::Status status = CheckId(message.subscribe().driver_id(), "subscribe.driver_id"); !status.ok()) {
+        return outbox_->Finish(status);
+      }
+      return session_->Subscribe(message.subscribe());
+    case WatchDriversRequest::kUnsubscribe:
+      return session_->Unsubscribe(message.unsubscribe().driver_id());
+    case WatchDriversRequest::kHeartbeat:
+      return;
+    case WatchDriversRequest::MESSAGE_NOT_SET:
+      return outbox_->Finish(FailedPrecondition(Reason::kProtocolViolation,
+                                                "the message is empty, or of a kind this version does not know"));
+  }
+}
+
+void DriversStream::OnHalfClose() { outbox_->Finish(); }
+
+void DriversStream::OnHeartbeat() {
+  WatchDriversResponse message;
+  message.mutable_heartbeat();
+  outbox_->SendLatest(kHeartbeatSlot, std::move(message));
+}
+
+void DriversStream::OnDrain(absl::Duration retry_after) {
+  session_->Close();
+  WatchDriversResponse message;
+  Encode(retry_after, message.mutable_draining()->mutable_retry_after());
+  outbox_->Send(std::move(message));
+  outbox_->Finish();
+}
+
+void DriversStream::OnEnd() { session_->Close(); }
+
+void LocationsStream::OnMessage(const ReportLocationsRequest& message) {
+  const Now now = ports_.clock->Read();
+  for (const auto& location : message.locations()) ports_.telemetry->Report(location, now);
+}
+
+}  // namespace hail::rider

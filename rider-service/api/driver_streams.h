@@ -1,0 +1,45 @@
+// WatchDrivers and ReportLocations: how driver-service's streams meet a DriverSession and the telemetry board.
+#pragma once
+
+#include <memory>
+
+#include "common/rpc/outbox.h"
+#include "common/rpc/stream_session.h"
+#include "hail/internal/v1/assignment_service.pb.h"
+#include "rider-service/api/driver_session.h"
+
+namespace hail::rider {
+
+using DriversOutbox = rpc::Outbox<hail::internal::v1::WatchDriversResponse>;
+
+class DriversStream final : public rpc::InboundSession<hail::internal::v1::WatchDriversRequest> {
+ public:
+  DriversStream(const SessionPorts& ports, std::shared_ptr<DriversOutbox> outbox);
+
+  void OnMessage(const hail::internal::v1::WatchDriversRequest& message) override;
+  void OnHalfClose() override;
+  void OnHeartbeat() override;
+  void OnDrain(absl::Duration retry_after) override;
+  void OnEnd() override;
+
+ private:
+  const std::shared_ptr<DriversOutbox> outbox_;
+  const std::shared_ptr<DriverSession> session_;
+};
+
+class LocationsStream final : public rpc::InboundSession<hail::internal::v1::ReportLocationsRequest> {
+ public:
+  LocationsStream(const SessionPorts& ports, std::shared_ptr<rpc::OutboxBase> outbox)
+      : ports_(ports), outbox_(std::move(outbox)) {}
+
+  void OnMessage(const hail::internal::v1::ReportLocationsRequest& message) override;
+  void OnHalfClose() override { outbox_->Finish(); }
+  void OnDrain(absl::Duration) override { outbox_->Finish(); }
+  void OnEnd() override {}
+
+ private:
+  const SessionPorts ports_;
+  const std::shared_ptr<rpc::OutboxBase> outbox_;
+};
+
+}  // namespace hail::rider

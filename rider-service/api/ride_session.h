@@ -1,0 +1,106 @@
+// One watched ride: WatchRide and StreamRide alike. Joins the feed's core to the store, the bus and the telemetry
+// board; knows nothing of gRPC.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "common/bus/bus.h"
+#include "common/exec/loop.h"
+#include "common/time/clock.h"
+#include "hail/rider/v1/rider_service.pb.h"
+#include "rider-service/api/feed_checks.h"
+#include "rider-service/api/telemetry.h"
+#include "rider-service/domain/ride_feed.h"
+#include "rider-service/domain/ride_store.h"
+#include "rider-service/domain/rides.h"
+
+namespace hail::rider {
+
+// What every session works with; all outlive every session.
+struct SessionPorts {
+  RideStore* store = nullptr;
+  Bus* bus = nullptr;
+  const EventCodec* codec = nullptr;
+  TelemetryBoard* telemetry = nullptr;
+  FeedChecks* checks = nullptr;
+  const Clock* clock = nullptr;
+  // Where subscriptions are ended: a bus subscription must not be ended from inside its own callback.
+  Loop* housekeeping = nullptr;
+};
+
+// Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones.
+class RideSession final : public CheckedFeed, public std::enable_shared_from_this<RideSession>, private RideFeed::Out {
+ public:
+  // Where the session's messages go. Called one at a time, in order, with the session's lock held: must not block and
+  // must not call the session.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    virtual void Send(hail::rider::v1::WatchRideResponse message) = 0;
+    // Latest wins: may replace one that waits.
+    virtual void SendTelemetry(hail::rider::v1::WatchRideResponse message) = 0;
+    // The last, once.
+    virtual void Finish(const absl::Status& status) = 0;
+  };
+
+  static std::shared_ptr<RideSession> Open(const SessionPorts& ports, std::string rider_id, std::string ride_id,
+                                           std::optional<std::int64_t> cursor, std::shared_ptr<Sink> sink);
+
+  // The stream is over: nothing is sent any more. Idempotent.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For heartbeats: the highest sequence known of.
+  std::int64_t known_sequence() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // For `draining`: the last sequence sent.
+  std::int64_t sent_sequence() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  std::vector<std::string> Watched() const override { return {ride_id_}; }
+  void OnStoreSequences(const StoreSequences& sequences) override ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  RideSession(const SessionPorts& ports, std::string rider_id, std::string ride_id, std::optional<std::int64_t> cursor,
+              std::shared_ptr<Sink> sink);
+
+  // Gives `input` to the feed, then asks the store for what the feed wants read.
+  void Feed(const std::function<void(RideFeed&)>& input) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnPayload(const BusPayload& payload);
+  void OnFix(const DriverFix& fix) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SendFix(const DriverFix& fix) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendLatestFix(const Ride& ride) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // RideFeed::Out; called by the feed, so with the lock held.
+  void Read(std::optional<std::int64_t> after) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void SendSnapshot(const Ride& ride) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void SendEvent(const RideEvent& event) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void SendCaughtUp(std::int64_t sequence) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void SendReset(const std::string& message) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void Finish(const absl::Status& status) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+
+  const SessionPorts ports_;
+  const std::string ride_id_;
+
+  mutable absl::Mutex mutex_;
+  RideFeed feed_ ABSL_GUARDED_BY(mutex_);
+  // Null once closed.
+  std::shared_ptr<Sink> sink_ ABSL_GUARDED_BY(mutex_);
+  // What the feed asked to have read during the input under way.
+  struct WantedRead {
+    std::optional<std::int64_t> after;
+  };
+  std::optional<WantedRead> wanted_read_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Bus::Subscription> bus_subscription_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<TelemetryBoard::Subscription> fix_subscription_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Sets driver_last_seen of a ride that is about to be shown, if the board knows.
+void AddDriverLastSeen(const TelemetryBoard& board, hail::type::v1::Ride* ride);
+
+}  // namespace hail::rider

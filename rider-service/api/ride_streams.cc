@@ -1,0 +1,226 @@
+#include "rider-service/api/ride_streams.h"
+
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/ids/uuid.h"
+#include "common/rpc/identity.h"
+#include "common/rpc/status.h"
+#include "rider-service/codec/ride_codec.h"
+
+namespace hail::rider {
+namespace {
+
+using hail::rider::v1::CommandResult;
+using hail::rider::v1::StreamRideRequest;
+using hail::rider::v1::StreamRideResponse;
+using hail::rider::v1::WatchRideRequest;
+using hail::rider::v1::WatchRideResponse;
+
+// A rider has one command to give; more than this at once is no rider.
+constexpr std::size_t kMaxCommands = 16;
+// Wall time within which a command must have begun to be written.
+constexpr absl::Duration kCommandDeadline = absl::Seconds(10);
+constexpr char kTelemetrySlot[] = "telemetry";
+constexpr char kHeartbeatSlot[] = "heartbeat";
+
+WatchRideResponse Heartbeat(const RideSession& session) {
+  WatchRideResponse message;
+  message.mutable_heartbeat()->set_sequence(session.known_sequence());
+  return message;
+}
+
+WatchRideResponse Draining(absl::Duration retry_after, const std::string& ride_id, std::int64_t sequence) {
+  WatchRideResponse message;
+  Encode(retry_after, message.mutable_draining()->mutable_retry_after());
+  message.mutable_draining()->mutable_cursor()->set_ride_id(ride_id);
+  message.mutable_draining()->mutable_cursor()->set_sequence(sequence);
+  return message;
+}
+
+StreamRideResponse Update(WatchRideResponse message) {
+  StreamRideResponse response;
+  *response.mutable_update() = std::move(message);
+  return response;
+}
+
+std::optional<std::int64_t> CursorOf(const WatchRideRequest& request) {
+  return request.has_after_sequence() ? std::optional(request.after_sequence()) : std::nullopt;
+}
+
+CommandResult Result(const std::string& command_id, const absl::Status& status) {
+  CommandResult result;
+  result.set_command_id(command_id);
+  *result.mutable_status() = rpc::ToProto(status);
+  return result;
+}
+
+class WatchSink final : public RideSession::Sink {
+ public:
+  explicit WatchSink(std::shared_ptr<WatchOutbox> outbox) : outbox_(std::move(outbox)) {}
+  void Send(WatchRideResponse message) override { outbox_->Send(std::move(message)); }
+  void SendTelemetry(WatchRideResponse message) override { outbox_->SendLatest(kTelemetrySlot, std::move(message)); }
+  void Finish(const absl::Status& status) override { outbox_->Finish(status); }
+
+ private:
+  const std::shared_ptr<WatchOutbox> outbox_;
+};
+
+}  // namespace
+
+absl::Status CheckWatch(const WatchRideRequest& request, const rpc::Caller& caller) {
+  if (const absl::Status status = rpc::CheckSpeaksFor(caller, request.rider_id(), "rider_id"); !status.ok()) {
+    return status;
+  }
+  if (const absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return status;
+  if (request.after_sequence() < 0) return InvalidField("after_sequence", "must not be negative");
+  return absl::OkStatus();
+}
+
+WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& request, const rpc::CallInfo& info,
+                         std::shared_ptr<WatchOutbox> outbox)
+    : outbox_(std::move(outbox)), ride_id_(request.ride_id()) {
+  if (const absl::Status status = CheckWatch(request, info.caller); !status.ok()) {
+    outbox_->Finish(status);
+    return;
+  }
+  session_ =
+      RideSession::Open(ports, request.rider_id(), ride_id_, CursorOf(request), std::make_shared<WatchSink>(outbox_));
+}
+
+void WatchStream::OnHeartbeat() {
+  if (session_ != nullptr) outbox_->SendLatest(kHeartbeatSlot, Heartbeat(*session_));
+}
+
+void WatchStream::OnDrain(absl::Duration retry_after) {
+  if (session_ != nullptr) {
+    // Nothing may follow `draining`: its cursor is the last word.
+    session_->Close();
+    outbox_->Send(Draining(retry_after, ride_id_, session_->sent_sequence()));
+  }
+  outbox_->Finish();
+}
+
+void WatchStream::OnEnd() {
+  if (session_ != nullptr) session_->Close();
+}
+
+void RideStream::CommandSink::Send(WatchRideResponse message) { outbox_->Send(Update(std::move(message))); }
+
+void RideStream::CommandSink::SendTelemetry(WatchRideResponse message) {
+  outbox_->SendLatest(kTelemetrySlot, Update(std::move(message)));
+}
+
+void RideStream::CommandSink::Finish(const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  if (under_way_ > 0) {
+    final_ = status;
+  } else {
+    outbox_->Finish(status);
+  }
+}
+
+bool RideStream::CommandSink::BeginCommand() {
+  absl::MutexLock lock(&mutex_);
+  if (under_way_ >= kMaxCommands) return false;
+  ++under_way_;
+  return true;
+}
+
+void RideStream::CommandSink::EndCommand(CommandResult result) {
+  Answer(std::move(result));
+  absl::MutexLock lock(&mutex_);
+  if (--under_way_ == 0 && final_) outbox_->Finish(*final_);
+}
+
+void RideStream::CommandSink::Answer(CommandResult result) {
+  StreamRideResponse response;
+  *response.mutable_command_result() = std::move(result);
+  outbox_->Send(std::move(response));
+}
+
+RideStream::RideStream(const SessionPorts& ports, Rides* rides, const rpc::CallInfo& info,
+                       std::shared_ptr<StreamOutbox> outbox)
+    : ports_(ports),
+      rides_(rides),
+      info_(info),
+      outbox_(std::move(outbox)),
+      sink_(std::make_shared<CommandSink>(outbox_)) {}
+
+void RideStream::OnMessage(const StreamRideRequest& message) {
+  const bool is_open = message.message_case() == StreamRideRequest::kOpen;
+  if (is_open != (session_ == nullptr)) {
+    return Violation(is_open ? "`open` was sent already" : "the first message must be `open`");
+  }
+  switch (message.message_case()) {
+    case StreamRideRequest::kOpen:
+      return Open(message.open());
+    case StreamRideRequest::kCancelRide:
+      return Cancel(message.command_id(), message.cancel_ride());
+    case StreamRideRequest::kHeartbeat:
+      return;
+    case StreamRideRequest::MESSAGE_NOT_SET:
+      return Violation("the message is empty, or of a kind this version does not know");
+  }
+}
+
+void RideStream::Open(const WatchRideRequest& request) {
+  if (const absl::Status status = CheckWatch(request, info_.caller); !status.ok()) return outbox_->Finish(status);
+  rider_id_ = request.rider_id();
+  ride_id_ = request.ride_id();
+  session_ = RideSession::Open(ports_, rider_id_, ride_id_, CursorOf(request), sink_);
+}
+
+void RideStream::Cancel(const std::string& command_id, const hail::rider::v1::CancelRideRequest& request) {
+  if (const absl::Status status = CheckId(command_id, "command_id"); !status.ok()) {
+    return sink_->Answer(Result(command_id.substr(0, 128), status));
+  }
+  if (!request.rider_id().empty() && request.rider_id() != rider_id_) {
+    return sink_->Answer(Result(command_id, InvalidField("cancel_ride.rider_id", "is not the rider of this stream")));
+  }
+  if (!request.ride_id().empty() && request.ride_id() != ride_id_) {
+    return sink_->Answer(Result(command_id, InvalidField("cancel_ride.ride_id", "is not the watched ride")));
+  }
+  if (!sink_->BeginCommand()) {
+    return sink_->Answer(Result(command_id, Overloaded("too many commands are under way", absl::Seconds(1))));
+  }
+  const Now now = ports_.clock->Read();
+  rides_->Cancel(now, rider_id_, ride_id_, DecodeReason(request.reason()), request.note(), now.wall + kCommandDeadline,
+                 [sink = sink_, command_id](const absl::StatusOr<Ride>& ride) {
+                   CommandResult result = Result(command_id, ride.status());
+                   if (ride.ok()) Encode(*ride, result.mutable_ride());
+                   sink->EndCommand(std::move(result));
+                 });
+}
+
+void RideStream::Violation(const std::string& message) {
+  outbox_->Finish(FailedPrecondition(Reason::kProtocolViolation, message));
+}
+
+void RideStream::OnHalfClose() {
+  if (session_ == nullptr) return Violation("the first message must be `open`");
+  sink_->Finish(absl::OkStatus());
+}
+
+void RideStream::OnHeartbeat() {
+  if (session_ != nullptr) outbox_->SendLatest(kHeartbeatSlot, Update(Heartbeat(*session_)));
+}
+
+void RideStream::OnDrain(absl::Duration retry_after) {
+  if (session_ == nullptr) {
+    WatchRideResponse message;
+    Encode(retry_after, message.mutable_draining()->mutable_retry_after());
+    outbox_->Send(Update(std::move(message)));
+  } else {
+    // Nothing of the ride may follow `draining`: its cursor is the last word. Answers to commands still may.
+    session_->Close();
+    outbox_->Send(Update(Draining(retry_after, ride_id_, session_->sent_sequence())));
+  }
+  sink_->Finish(absl::OkStatus());
+}
+
+void RideStream::OnEnd() {
+  if (session_ != nullptr) session_->Close();
+}
+
+}  // namespace hail::rider

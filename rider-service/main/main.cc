@@ -1,0 +1,32 @@
+// rider-service: the owner of rides.
+#include <iostream>
+#include <utility>
+
+#include "common/config/load.h"
+#include "common/logging/log.h"
+#include "common/rpc/termination.h"
+#include "rider-service/main/options.h"
+#include "rider-service/main/process.h"
+
+int main(int argc, char** argv) {
+  // Before any thread exists.
+  hail::rpc::BlockTermination();
+  const hail::config::Program program{"rider-service", HAIL_VERSION,
+                                      "Hail's owner of rides: riders' apps and driver-service call it."};
+  const hail::config::Loaded loaded = hail::config::Load(program, hail::rider::RiderSchema(), argc, argv);
+  std::cout << loaded.out << std::flush;
+  std::cerr << loaded.err << std::flush;
+  if (loaded.exit) return *loaded.exit;
+
+  const hail::rider::RiderOptions options = hail::rider::ReadRiderOptions(loaded.values);
+  auto regions = hail::rider::LoadRegions(options.regions_file);
+  if (!regions.ok()) {
+    std::cerr << "rider-service: regions_file: " << regions.status().message() << "\n";
+    return 2;
+  }
+
+  hail::InitLogging({.service = program.name, .level = options.service.log_level});
+  const int exit_code = hail::rider::RunRiderService(options, *std::move(regions), loaded.port_file);
+  hail::ShutdownLogging();
+  return exit_code;
+}

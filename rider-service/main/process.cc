@@ -1,0 +1,203 @@
+#include "rider-service/main/process.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "common/bus/bus.h"
+#include "common/exec/loop.h"
+#include "common/ids/uuid.h"
+#include "common/logging/log.h"
+#include "common/metrics/exposer.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/outgoing_calls.h"
+#include "common/rpc/service_host.h"
+#include "common/rpc/termination.h"
+#include "common/service/call_metrics.h"
+#include "common/service/store_metrics.h"
+#include "rider-service/api/assignment_api.h"
+#include "rider-service/api/commit_log.h"
+#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/driver_search.h"
+#include "rider-service/api/feed_checks.h"
+#include "rider-service/api/rider_api.h"
+#include "rider-service/api/telemetry.h"
+#include "rider-service/codec/event_codec.h"
+#include "rider-service/domain/quote.h"
+#include "rider-service/domain/rides.h"
+#include "rider-service/storage/sqlite_ride_store.h"
+
+namespace hail::rider {
+namespace {
+
+// Wall time.
+constexpr absl::Duration kProbeEvery = absl::Seconds(2);
+// A position that old is of no use to anybody: its ride has ended, or its driver is long gone.
+constexpr absl::Duration kKeepFix = absl::Minutes(10);
+
+// Waits for an answer of the store. Not on a thread of the store's.
+template <typename T>
+absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
+  absl::Notification answered;
+  absl::StatusOr<T> answer = absl::UnknownError("no answer");
+  ask([&](absl::StatusOr<T> result) {
+    answer = std::move(result);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  return answer;
+}
+
+// How many rides are in which live state, as of the last look at the store.
+class LiveRides {
+ public:
+  void Set(std::map<RideState, std::int64_t> counts) {
+    absl::MutexLock lock(&mutex_);
+    counts_ = std::move(counts);
+  }
+  std::map<RideState, std::int64_t> counts() const {
+    absl::MutexLock lock(&mutex_);
+    return counts_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::map<RideState, std::int64_t> counts_ ABSL_GUARDED_BY(mutex_);
+};
+
+int Failed(const char* event, const absl::Status& status) {
+  Log(LogLevel::kError, event, {{"status", status}});
+  return 1;
+}
+
+}  // namespace
+
+int RunRiderService(const RiderOptions& options, Regions regions, const std::string& port_file) {
+  const SystemClock clock(options.service.time_scale);
+  metrics::Registry registry("hail_rider");
+  CallMetrics call_metrics(&registry);
+  StoreMetrics store_metrics(&registry, &clock);
+
+  auto opened = SqliteRideStore::Open({.path = options.service.store_path, .readers = options.store_readers}, &clock,
+                                      &store_metrics);
+  if (!opened.ok()) return Failed("store_not_opened", opened.status());
+  SqliteRideStore& store = **opened;
+  const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
+  if (!quote_key.ok()) return Failed("quote_key_not_read", quote_key.status());
+  auto dispatchable =
+      Await<std::vector<Ride>>([&](Done<std::vector<Ride>> done) { store.Dispatchable(std::move(done)); });
+  if (!dispatchable.ok()) return Failed("rides_not_read", dispatchable.status());
+
+  const std::unique_ptr<Bus> bus = MakeLocalBus();
+  const ProtoEventCodec codec;
+  const Quoter quoter(&regions, *quote_key, SystemRandom(), options.quote_valid_for);
+  TelemetryBoard telemetry;
+  FeedChecks checks(&store);
+  DispatchLink link(&store, &clock, options.rules);
+  CommitLog commit_log(&registry, &link);
+  Rides rides({.store = &store,
+               .bus = bus.get(),
+               .codec = &codec,
+               .observer = &commit_log,
+               .quoter = &quoter,
+               .random = SystemRandom()},
+              options.rules);
+
+  const auto channel =
+      rpc::MakeChannel(options.driver_service, {{"hail.internal.v1.DispatchService", "SearchDrivers"}});
+  rpc::OutgoingCalls calls;
+  DriverSearch search(channel, &calls, options.search_timeout);
+
+  LiveRides live_rides;
+  Loop housekeeping("housekeeping");
+  housekeeping.Every(options.feed_check, [&] { checks.Check(); });
+  housekeeping.Every(kProbeEvery, [&] {
+    telemetry.DropOlderThan(clock.Read().wall - kKeepFix);
+    store.CountLive([&](const absl::StatusOr<std::map<RideState, std::int64_t>>& counts) {
+      store_metrics.OnProbe(counts.status());
+      if (counts.ok()) live_rides.Set(*counts);
+    });
+  });
+
+  rpc::Gate gate(&clock, {.max_unary_in_flight = options.max_calls, .max_streams = options.max_streams}, &call_metrics);
+  const SessionPorts session{.store = &store,
+                             .bus = bus.get(),
+                             .codec = &codec,
+                             .telemetry = &telemetry,
+                             .checks = &checks,
+                             .clock = &clock,
+                             .housekeeping = &housekeeping};
+  RiderApi rider_api({.gate = &gate, .rides = &rides, .quoter = &quoter, .search = &search, .session = session});
+  AssignmentApi assignment_api({.gate = &gate, .rides = &rides, .session = session});
+
+  const metrics::GaugeFamily rides_by_state = registry.Gauges("rides", "Live rides, by state.");
+  const metrics::Gauge link_up = registry.Gauges("dispatch_link_up", "1 while the dispatch link is up.").Of();
+  const metrics::GaugeFamily dispatching = registry.Gauges("dispatch_rides", "Rides being looked after, by what for.");
+  const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
+  const metrics::Gauge fixes = registry.Gauges("driver_fixes", "Rides whose driver's position is known.").Of();
+  const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
+  const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
+  const auto refresh = registry.BeforeScrape([&] {
+    const auto counts = live_rides.counts();
+    for (const RideState state : {RideState::kMatching, RideState::kEnrouteToPickup, RideState::kArrivedAtPickup,
+                                  RideState::kEnrouteToDropoff}) {
+      const auto found = counts.find(state);
+      rides_by_state.Of({{"state", StateName(state)}})
+          .Set(found == counts.end() ? 0 : static_cast<double>(found->second));
+    }
+    const DispatchLink::Stats stats = link.stats();
+    link_up.Set(stats.link_up ? 1 : 0);
+    dispatching.Of({{"for", "match"}}).Set(static_cast<double>(stats.matching));
+    dispatching.Of({{"for", "seen"}}).Set(static_cast<double>(stats.unseen));
+    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.queue));
+    queues.Of({{"queue", "writes"}}).Set(static_cast<double>(store.writes_queued()));
+    queues.Of({{"queue", "reads"}}).Set(static_cast<double>(store.reads_queued()));
+    queues.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
+    fixes.Set(static_cast<double>(telemetry.size()));
+    calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
+    dropped.Set(static_cast<double>(LogLinesDropped()));
+  });
+  auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
+  if (!exposer.ok()) return Failed("metrics_not_served", exposer.status());
+
+  const std::size_t waiting = dispatchable->size();
+  link.Start(&rides, channel, *std::move(dispatchable));
+  int exit_code = 0;
+  {
+    rpc::ServiceHost host({.listen = options.service.listen,
+                           .internal_listen = options.service.internal_listen,
+                           .notice = options.service.shutdown_notice,
+                           .grace = options.service.shutdown_grace},
+                          &gate);
+    absl::Status started = host.Start({&rider_api}, {&assignment_api}, [&] { return store_metrics.Healthy(); });
+    if (started.ok() && !port_file.empty()) {
+      started = rpc::WritePortFile(
+          port_file,
+          {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", (*exposer)->port()}});
+    }
+    if (started.ok()) {
+      Log(LogLevel::kInfo, "serving",
+          {{"port", host.port()}, {"internal_port", host.internal_port()}, {"rides_waiting", waiting}});
+      const int signal = rpc::WaitForTermination();
+      Log(LogLevel::kInfo, "draining", {{"signal", signal}});
+      host.Drain();
+    } else {
+      exit_code = Failed("not_serving", started);
+    }
+  }
+  // No handler runs any more. What calls others stops before what is called.
+  link.Stop();
+  calls.Stop();
+  housekeeping.Stop();
+  store.Stop();
+  Log(LogLevel::kInfo, "stopped");
+  return exit_code;
+}
+
+}  // namespace hail::rider
