@@ -1,0 +1,46 @@
+#include "tests/tools/hailctl/context.h"
+
+#include <iostream>
+
+#include "google/protobuf/util/json_util.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace hail::ctl {
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::string JsonText(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}";
+  return json;
+}
+
+hail::rider::v1::RiderService::Stub& Context::rider() {
+  if (rider_ == nullptr) rider_ = hail::rider::v1::RiderService::NewStub(Connect(options_.rider_address));
+  return *rider_;
+}
+
+hail::driver::v1::DriverService::Stub& Context::driver() {
+  if (driver_ == nullptr) driver_ = hail::driver::v1::DriverService::NewStub(Connect(options_.driver_address));
+  return *driver_;
+}
+
+void Context::Print(const google::protobuf::Message& message, const std::string& text) const {
+  if (options_.json) {
+    std::cout << JsonText(message) << '\n' << std::flush;
+  } else {
+    std::cout << text << std::flush;
+  }
+}
+
+}  // namespace hail::ctl

@@ -1,0 +1,64 @@
+// What every hailctl command is given: where the services are, how to print, how long to wait.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "google/protobuf/message.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hailctl/outcome.h"
+
+namespace hail::ctl {
+
+// The options before the command.
+struct Options {
+  std::string rider_address = "127.0.0.1:50051";
+  std::string driver_address = "127.0.0.1:50052";
+  // One JSON object a line instead of tables.
+  bool json = false;
+  // For one call; a stream has no limit.
+  double timeout_s = 10;
+};
+
+// A channel that tells a dead address within the call's deadline and comes back within 2 s.
+std::shared_ptr<grpc::Channel> Connect(const std::string& address);
+
+// `message` in the JSON mapping of protobuf, on one line, with the contract's field names.
+std::string JsonText(const google::protobuf::Message& message);
+
+class Context {
+ public:
+  explicit Context(Options options) : options_(std::move(options)) {}
+
+  const Options& options() const { return options_; }
+  bool json() const { return options_.json; }
+
+  // Made at the first use.
+  hail::rider::v1::RiderService::Stub& rider();
+  hail::driver::v1::DriverService::Stub& driver();
+
+  // One unary call: `call(context)` makes it. OK, or what to Report.
+  template <typename MakeCall>
+  grpc::Status Call(MakeCall call) const {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::milliseconds(static_cast<std::int64_t>(options_.timeout_s * 1000)));
+    return call(&context);
+  }
+
+  ExitCode Fail(const grpc::Status& status) const { return Report(FailureOf(status), options_.json); }
+
+  // To standard output, flushed: as JSON if asked for, else `text`, which ends with a newline.
+  void Print(const google::protobuf::Message& message, const std::string& text) const;
+
+ private:
+  const Options options_;
+  std::unique_ptr<hail::rider::v1::RiderService::Stub> rider_;
+  std::unique_ptr<hail::driver::v1::DriverService::Stub> driver_;
+};
+
+}  // namespace hail::ctl

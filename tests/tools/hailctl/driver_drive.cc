@@ -1,0 +1,143 @@
+// The shell around DriveSession: one stream at a time, read by a thread, written by the caller's.
+#include "tests/tools/hailctl/drive.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <deque>
+#include <iostream>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "tests/tools/hailctl/driver_commands.h"
+#include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/silence.h"
+
+namespace hail::ctl {
+namespace {
+
+using hail::driver::v1::StreamDriverRequest;
+using hail::driver::v1::StreamDriverResponse;
+
+constexpr absl::Duration kTick = absl::Seconds(1);
+constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
+// Gives up when no stream brought anything for so long.
+constexpr absl::Duration kGiveUp = absl::Minutes(1);
+
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler");
+
+void OnSignal(int) { interrupted = true; }
+
+// Messages from the reading thread to the caller's.
+class Inbox {
+ public:
+  void Put(StreamDriverResponse message) {
+    absl::MutexLock lock(&mutex_);
+    messages_.push_back(std::move(message));
+  }
+  void Close() {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+  }
+  // Waits until `until` for messages or the end. False: closed, and nothing is left.
+  bool Take(absl::Time until, std::deque<StreamDriverResponse>* messages) {
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithDeadline(absl::Condition(this, &Inbox::Ready), until);
+    messages->swap(messages_);
+    messages_.clear();
+    return !(closed_ && messages->empty());
+  }
+
+ private:
+  bool Ready() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closed_ || !messages_.empty(); }
+
+  absl::Mutex mutex_;
+  std::deque<StreamDriverResponse> messages_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
+  const auto start = ParsePoint(arguments.at);
+  if (!start.ok()) {
+    return Report(
+        {.code = grpc::StatusCode::INVALID_ARGUMENT, .message = "--at: " + std::string(start.status().message())},
+        context.json());
+  }
+  const bool json = context.json();
+  DriveSession session({.driver_id = arguments.driver_id,
+                        .start = {start->latitude_deg(), start->longitude_deg()},
+                        .accept = arguments.accept,
+                        .speed_mps = arguments.speed_mps,
+                        .boarding = absl::Seconds(arguments.boarding_s)},
+                       [json](const std::string& line) {
+                         if (!json) std::cout << line << '\n' << std::flush;
+                       });
+  std::signal(SIGINT, OnSignal);
+  std::signal(SIGTERM, OnSignal);
+
+  const auto finished = [&] {
+    return interrupted || (arguments.rides > 0 && session.completed() >= arguments.rides && !session.has_ride());
+  };
+  absl::Duration back_off = kFirstBackOff;
+  std::optional<absl::Time> heard;
+  while (!finished()) {
+    grpc::ClientContext call;
+    const auto stream = context.driver().StreamDriver(&call);
+    Inbox inbox;
+    bool writable = true;
+    const auto send = [&](const DriveSession::Requests& requests) {
+      for (const StreamDriverRequest& request : requests) writable = writable && stream->Write(request);
+    };
+    {
+      SilenceGuard guard(&call);
+      std::thread reader([&] {
+        StreamDriverResponse message;
+        while (stream->Read(&message)) {
+          guard.Heard();
+          inbox.Put(std::move(message));
+        }
+        inbox.Close();
+      });
+      send(session.Open(absl::Now()));
+      absl::Time next_tick = absl::Now() + kTick;
+      std::deque<StreamDriverResponse> messages;
+      while (!finished() && inbox.Take(std::min(next_tick, absl::Now() + absl::Milliseconds(200)), &messages)) {
+        for (const StreamDriverResponse& message : messages) {
+          heard = absl::Now();
+          back_off = kFirstBackOff;
+          if (json) context.Print(message, "");
+          send(session.OnMessage(message, absl::Now()));
+        }
+        messages.clear();
+        if (absl::Now() < next_tick) continue;
+        next_tick += kTick;
+        send(session.OnTick(absl::Now()));
+      }
+      if (finished()) send(session.GoOffline());
+      stream->WritesDone();
+      reader.join();
+    }
+    const grpc::Status status = stream->Finish();
+    if (finished()) break;
+    if (session.replaced()) {
+      return Report({.code = grpc::StatusCode::ABORTED, .message = "a newer stream of this driver took over"}, json);
+    }
+    const bool hopeless = status.error_code() == grpc::StatusCode::NOT_FOUND ||
+                          status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ||
+                          status.error_code() == grpc::StatusCode::FAILED_PRECONDITION ||
+                          status.error_code() == grpc::StatusCode::PERMISSION_DENIED ||
+                          status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
+    if (!status.ok() && (hopeless || !heard.has_value() || absl::Now() - *heard > kGiveUp)) return context.Fail(status);
+    if (!status.ok() && !json) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
+    absl::SleepFor(std::max(session.TakeRetryAfter().value_or(absl::ZeroDuration()), back_off));
+    back_off = std::min(back_off * 2, absl::Seconds(2));
+  }
+  return kOk;
+}
+
+}  // namespace hail::ctl

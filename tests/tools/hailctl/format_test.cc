@@ -1,0 +1,106 @@
+#include "tests/tools/hailctl/format.h"
+
+#include <limits>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "hail/type/v1/ride.pb.h"
+#include "tests/tools/hailctl/table.h"
+
+namespace hail::ctl {
+namespace {
+
+hail::type::v1::Money Money(std::int64_t micros) {
+  hail::type::v1::Money money;
+  money.set_currency_code("USD");
+  money.set_micros(micros);
+  return money;
+}
+
+google::protobuf::Duration Seconds(std::int64_t seconds, int nanos = 0) {
+  google::protobuf::Duration duration;
+  duration.set_seconds(seconds);
+  duration.set_nanos(nanos);
+  return duration;
+}
+
+TEST(MoneyText, ShowsTwoDecimalsAndMoreOnlyWhereThereAre) {
+  EXPECT_EQ(MoneyText(Money(12'500'000)), "12.50 USD");
+  EXPECT_EQ(MoneyText(Money(0)), "0.00 USD");
+  EXPECT_EQ(MoneyText(Money(1'234'567)), "1.234567 USD");
+  EXPECT_EQ(MoneyText(Money(50'000)), "0.05 USD");
+  EXPECT_EQ(MoneyText(Money(-500'000)), "-0.50 USD");
+  EXPECT_EQ(MoneyText(Money(std::numeric_limits<std::int64_t>::min())), "-9223372036854.775808 USD");
+  EXPECT_EQ(MoneyText({}), "");
+}
+
+TEST(DurationText, RoundsToSecondsAndChangesUnits) {
+  EXPECT_EQ(DurationText(Seconds(0)), "0 s");
+  EXPECT_EQ(DurationText(Seconds(59, 499'999'999)), "59 s");
+  EXPECT_EQ(DurationText(Seconds(59, 500'000'000)), "1 min 00 s");
+  EXPECT_EQ(DurationText(Seconds(545)), "9 min 05 s");
+  EXPECT_EQ(DurationText(Seconds(3720)), "1 h 02 min");
+  EXPECT_EQ(DurationText(Seconds(-5)), "-5 s");
+}
+
+TEST(DistanceText, ChangesUnits) {
+  EXPECT_EQ(DistanceText(849.6), "850 m");
+  EXPECT_EQ(DistanceText(3240), "3.2 km");
+}
+
+TEST(ParsePlace, TakesPointAndAddress) {
+  const auto place = ParsePlace("37.7955,-122.3937,Ferry Building, San Francisco");
+  ASSERT_TRUE(place.ok()) << place.status();
+  EXPECT_DOUBLE_EQ(place->position().latitude_deg(), 37.7955);
+  EXPECT_DOUBLE_EQ(place->position().longitude_deg(), -122.3937);
+  EXPECT_EQ(place->address(), "Ferry Building, San Francisco");
+  EXPECT_EQ(PlaceText(*place), "Ferry Building, San Francisco (37.79550,-122.39370)");
+}
+
+TEST(ParsePlace, WorksWithoutAnAddress) {
+  const auto place = ParsePlace("37.7955,-122.3937");
+  ASSERT_TRUE(place.ok()) << place.status();
+  EXPECT_EQ(place->address(), "");
+  EXPECT_EQ(PlaceText(*place), "37.79550,-122.39370");
+}
+
+TEST(ParsePoint, RefusesWhatIsNotTwoNumbers) {
+  for (const char* text : {"", "37.7", "37.7;-122", "a,b", "37.7,", ",1", "37.7,-122x"}) {
+    EXPECT_FALSE(ParsePoint(text).ok()) << text;
+  }
+}
+
+TEST(EnumWord, DropsThePrefix) {
+  EXPECT_EQ(Word(hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP), "enroute_to_pickup");
+  EXPECT_EQ(Word(static_cast<hail::type::v1::RideState>(77)), "77");
+}
+
+TEST(EnumWord, IsReadBack) {
+  using hail::type::v1::RideState;
+  for (const std::string& word : Words<RideState>()) {
+    const auto state = FromWord<RideState>(word);
+    ASSERT_TRUE(state.has_value()) << word;
+    EXPECT_EQ(Word(*state), word);
+  }
+  EXPECT_FALSE(FromWord<RideState>("unspecified").has_value());
+  EXPECT_FALSE(FromWord<RideState>("gone").has_value());
+}
+
+TEST(Table, AlignsByCodePoints) {
+  Table table({"PLACE", "FARE"});
+  EXPECT_TRUE(table.empty());
+  table.Add({"Café", "1"});
+  table.Add({"Ferry Building", "2"});
+  EXPECT_FALSE(table.empty());
+  EXPECT_EQ(table.Text(),
+            "PLACE           FARE\n"
+            "Café            1\n"
+            "Ferry Building  2\n");
+}
+
+TEST(FieldsText, LeavesOutWhatIsEmpty) {
+  EXPECT_EQ(FieldsText({{"ride", "r"}, {"fee", ""}, {"driver", "d"}}), "ride    r\ndriver  d\n");
+}
+
+}  // namespace
+}  // namespace hail::ctl

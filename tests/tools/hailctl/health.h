@@ -1,0 +1,14 @@
+// hailctl health: grpc.health.v1, as probes ask it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/tools/hailctl/context.h"
+
+namespace hail::ctl {
+
+// Asks each address, or both services where none is named. kOk only if all are SERVING.
+ExitCode Health(Context& context, const std::vector<std::string>& addresses);
+
+}  // namespace hail::ctl

@@ -1,0 +1,204 @@
+// The command line: which command, with which words. What each does is in the file named for it.
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "hail/type/v1/ride.pb.h"
+#include "tests/tools/hailctl/context.h"
+#include "tests/tools/hailctl/driver_commands.h"
+#include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/health.h"
+#include "tests/tools/hailctl/ride_commands.h"
+
+namespace hail::ctl {
+namespace {
+
+constexpr char kFooter[] =
+    "Places are LAT,LNG or LAT,LNG,ADDRESS in degrees; write --at=-33.86,151.2 for a latitude below zero.\n"
+    "Exit codes: 0 done; 1 bug; 2 wrong command line or field; 3 not found; 4 refused; 5 no answer or too busy, try\n"
+    "again; 6 the watched ride was canceled or found no driver.";
+
+using Command = std::function<ExitCode(Context&)>;
+
+std::vector<std::string> CancelReasons() {
+  using hail::type::v1::CancelReason;
+  std::vector<std::string> words;
+  for (const std::string& word : Words<CancelReason>()) {
+    // The last three are Hail's own.
+    if (FromWord<CancelReason>(word) < hail::type::v1::CANCEL_REASON_DRIVER_UNREACHABLE) words.push_back(word);
+  }
+  return words;
+}
+
+void AddRideCommands(CLI::App& app, RideArguments& arguments, Command& chosen) {
+  CLI::App& ride = *app.add_subcommand("ride", "what a rider can do")->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& what,
+                       ExitCode (*run)(Context&, const RideArguments&)) {
+    CLI::App& command = *ride.add_subcommand(name, what);
+    command.callback(
+        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    return &command;
+  };
+  const auto rider_id = [&](CLI::App* command) {
+    command->add_option("--rider-id", arguments.rider_id, "the rider's id")->required();
+  };
+  const auto trip = [&](CLI::App* command) {
+    command->add_option("--from", arguments.from, "the pickup: LAT,LNG[,ADDRESS]")->required();
+    command->add_option("--to", arguments.to, "the drop-off: LAT,LNG[,ADDRESS]")->required();
+    command->add_option("--seats", arguments.seats, "seats")->capture_default_str();
+  };
+
+  CLI::App* products = add("products", "the products offered at a position", RideProducts);
+  products->add_option("--at", arguments.at, "LAT,LNG")->required();
+
+  CLI::App* quote = add("quote", "price a ride and hold the price", RideQuote);
+  rider_id(quote);
+  trip(quote);
+  quote->add_option("--product", arguments.product_id, "only this product");
+
+  CLI::App* request = add("request", "request a ride", RideRequest);
+  rider_id(request);
+  trip(request);
+  request->add_option("--product", arguments.product_id, "the product: economy, say")->required();
+  request->add_option("--quote-token", arguments.quote_token, "from `ride quote`: the price that was held");
+  request->add_option("--request-id", arguments.request_id, "makes repeating safe; a new one if not given");
+  request->add_option("--label", arguments.labels, "KEY=VALUE, a mark of your own; may be repeated");
+  request->add_flag("--watch", arguments.watch, "then watch it to its end");
+
+  CLI::App* get = add("get", "a ride as it is now; without RIDE_ID the rider's live ride", RideGet);
+  rider_id(get);
+  get->add_option("RIDE_ID", arguments.ride_id, "the ride");
+
+  CLI::App* watch = add("watch", "follow a ride to its end", RideWatch);
+  rider_id(watch);
+  watch->add_option("RIDE_ID", arguments.ride_id, "the ride")->required();
+  watch->add_option("--after", arguments.after, "the last sequence you know: events after it, no snapshot");
+
+  CLI::App* cancel = add("cancel", "call a ride off", RideCancel);
+  rider_id(cancel);
+  cancel->add_option("RIDE_ID", arguments.ride_id, "the ride")->required();
+  cancel->add_option("--reason", arguments.reason, "why")->check(CLI::IsMember(CancelReasons()));
+  cancel->add_option("--note", arguments.note, "in your own words");
+
+  CLI::App* list = add("list", "the rider's rides, latest first", RideList);
+  rider_id(list);
+  list->add_option("--state", arguments.states, "only rides in this state; may be repeated")
+      ->check(CLI::IsMember(Words<hail::type::v1::RideState>()));
+  list->add_option("--limit", arguments.limit, "how many")->capture_default_str()->check(CLI::Range(1, 10'000));
+
+  CLI::App& cars = *app.add_subcommand("cars", "cars for hire near a position");
+  cars.callback([&] { chosen = [&arguments](Context& c) { return Cars(c, arguments); }; });
+  cars.add_option("--at", arguments.at, "LAT,LNG")->required();
+  cars.add_option("--radius", arguments.radius_m, "metres, at most 5000")->check(CLI::Range(1.0, 5000.0));
+  cars.add_option("--product", arguments.product_id, "only this product");
+  cars.add_option("--limit", arguments.limit, "how many")->capture_default_str()->check(CLI::Range(1, 50));
+}
+
+void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chosen) {
+  CLI::App& driver = *app.add_subcommand("driver", "what a driver can do")->require_subcommand(1);
+  const auto add = [&](const std::string& name, const std::string& what,
+                       ExitCode (*run)(Context&, const DriverArguments&)) {
+    CLI::App& command = *driver.add_subcommand(name, what);
+    command.callback(
+        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    command.add_option("DRIVER_ID", arguments.driver_id, "the driver's id")->required();
+    return &command;
+  };
+
+  CLI::App* registration = add("register", "make a driver known", DriverRegister);
+  registration->add_option("--name", arguments.name, "what riders are told");
+  registration->add_option("--region", arguments.region, "where the driver works")->capture_default_str();
+  registration->add_option("--plate", arguments.plate, "the licence plate")->required();
+  registration->add_option("--make", arguments.make, "the car's maker");
+  registration->add_option("--model", arguments.model, "the car's model");
+  registration->add_option("--color", arguments.color, "the car's colour");
+  registration->add_option("--seats", arguments.seats, "seats for passengers")->capture_default_str();
+  registration->add_option("--product", arguments.products, "what it can be ordered as; may be repeated")
+      ->capture_default_str();
+
+  add("show", "what the driver is doing: offer, ride", DriverShow);
+
+  CLI::App* online = add("online", "want rides", DriverOnline);
+  online->add_option("--at", arguments.at, "LAT,LNG: where the car is");
+
+  add("offline", "want no rides after the present one", DriverOffline);
+
+  CLI::App* respond = add("respond", "answer an offer", DriverRespond);
+  respond->add_option("OFFER_ID", arguments.offer_id, "the offer")->required();
+  respond->add_option("ANSWER", arguments.answer, "accept or decline")
+      ->required()
+      ->check(CLI::IsMember(Words<hail::driver::v1::OfferResponse>()));
+
+  CLI::App* step = add("step", "move the driver's ride on", DriverStep);
+  step->add_option("RIDE_ID", arguments.ride_id, "the ride")->required();
+  step->add_option("STEP", arguments.step, "seen, arrive, start, complete or cancel")
+      ->required()
+      ->check(CLI::IsMember({"seen", "arrive", "start", "complete", "cancel"}));
+  step->add_option("--epoch", arguments.epoch, "the assignment; the ride in hand's if not given");
+  step->add_option("--leg", arguments.leg, "the leg; the ride in hand's if not given");
+  step->add_option("--reason", arguments.reason, "why, for cancel")->check(CLI::IsMember(CancelReasons()));
+  step->add_option("--note", arguments.note, "in your own words, for cancel");
+
+  CLI::App* trips = add("trips", "the driver's trips, latest first", DriverTrips);
+  trips->add_option("--limit", arguments.limit, "how many")->capture_default_str()->check(CLI::Range(1, 10'000));
+
+  CLI::App* drive =
+      add("drive", "keep a session open: online, shows offers and rides; Ctrl-C goes offline", DriverDrive);
+  drive->add_option("--at", arguments.at, "LAT,LNG: where the car is")->required();
+  drive->add_flag("--accept", arguments.accept, "accept every offer and drive the rides");
+  drive->add_option("--speed", arguments.speed_mps, "metres per second, with --accept")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 85.0));
+  drive->add_option("--boarding", arguments.boarding_s, "seconds from arrival to start, with --accept")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 600.0));
+  drive->add_option("--rides", arguments.rides, "stop after so many completed rides; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1'000'000));
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  RideArguments ride;
+  DriverArguments driver;
+  std::vector<std::string> health;
+  Command chosen;
+
+  CLI::App app("A command line for Hail: order rides, drive them, look at them.", "hailctl");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("hailctl ") + HAIL_VERSION);
+  app.require_subcommand(1);
+  // The options before the command are taken after it, too.
+  app.fallthrough();
+  app.add_option("--rider", options.rider_address, "rider-service's public address")
+      ->envname("HAILCTL_RIDER")
+      ->capture_default_str();
+  app.add_option("--driver", options.driver_address, "driver-service's public address")
+      ->envname("HAILCTL_DRIVER")
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "one JSON object a line; failures too, on standard error");
+  app.add_option("--timeout", options.timeout_s, "seconds for one call")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 3600.0));
+
+  AddRideCommands(app, ride, chosen);
+  AddDriverCommands(app, driver, chosen);
+  CLI::App& check = *app.add_subcommand("health", "whether the services serve");
+  check.add_option("ADDRESS", health, "only these");
+  check.callback([&] { chosen = [&health](Context& context) { return Health(context, health); }; });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  Context context(options);
+  return chosen(context);
+}
+
+}  // namespace
+}  // namespace hail::ctl
+
+int main(int argc, char** argv) { return hail::ctl::Main(argc, argv); }

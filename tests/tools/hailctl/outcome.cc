@@ -1,0 +1,119 @@
+#include "tests/tools/hailctl/outcome.h"
+
+#include <iostream>
+
+#include "common/errors/error.h"
+#include "common/rpc/status.h"
+#include "nlohmann/json.hpp"
+
+namespace hail::ctl {
+namespace {
+
+Failure FailureOf(const absl::Status& status) {
+  Failure failure;
+  failure.code = static_cast<grpc::StatusCode>(status.code());
+  failure.message = std::string(status.message());
+  const std::optional<ErrorDetails> details = DetailsOf(status);
+  if (!details.has_value()) return failure;
+  failure.reason = std::string(ReasonName(details->reason));
+  failure.field = details->field;
+  failure.metadata = details->metadata;
+  failure.retry_after = details->retry_after;
+  // A newer service's reason is passed on by its name.
+  if (const auto unknown = failure.metadata.find("unknown_reason"); unknown != failure.metadata.end()) {
+    failure.reason = unknown->second;
+    failure.metadata.erase(unknown);
+  }
+  return failure;
+}
+
+std::string Metadata(const Failure& failure, const std::string& key) {
+  const auto found = failure.metadata.find(key);
+  return found == failure.metadata.end() ? "" : found->second;
+}
+
+}  // namespace
+
+Failure FailureOf(const grpc::Status& status) { return FailureOf(rpc::FromGrpc(status)); }
+
+Failure FailureOf(const hail::type::v1::Status& status) { return FailureOf(rpc::FromProto(status)); }
+
+ExitCode ExitCodeOf(const Failure& failure) {
+  switch (failure.code) {
+    case grpc::StatusCode::OK:
+      return kOk;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return kUsage;
+    case grpc::StatusCode::NOT_FOUND:
+      return kNotFound;
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::ALREADY_EXISTS:
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::ABORTED:
+      return kRefused;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::CANCELLED:
+      return kUnavailable;
+    default:
+      return kInternalError;
+  }
+}
+
+std::string CodeName(grpc::StatusCode code) { return absl::StatusCodeToString(static_cast<absl::StatusCode>(code)); }
+
+std::string HintFor(const Failure& failure) {
+  const std::string& reason = failure.reason;
+  if (reason == "RIDER_BUSY") {
+    const std::string ride = Metadata(failure, "ride_id");
+    return "the rider's live ride is " + ride + ": `hailctl ride watch " + ride +
+           "` follows it, `hailctl ride cancel " + ride + "` ends it";
+  }
+  if (reason == "OUTSIDE_SERVICE_AREA") {
+    return "Hail serves San Francisco with SFO, and New York; pickup and drop-off must be in the same area";
+  }
+  if (reason == "RIDE_NOT_FOUND") return "`hailctl ride list --rider-id …` shows the rider's rides";
+  if (reason == "DRIVER_NOT_FOUND") return "`hailctl driver register` makes a driver known";
+  if (reason == "REQUEST_ID_REUSED") return "use a new --request-id for another ride, or none";
+  if (reason == "DRIVER_EXISTS") return "the id is taken by another profile; choose another id";
+  if (reason == "QUOTE_EXPIRED" || reason == "QUOTE_USED") return "get a new one with `hailctl ride quote`";
+  if (reason == "QUOTE_MISMATCH") return "repeat the quote's --rider-id, --product, --seats, --from and --to exactly";
+  if (reason == "ILLEGAL_TRANSITION") return "`hailctl driver show` tells where the ride is; steps come in order";
+  if (reason == "ASSIGNMENT_ENDED" || reason == "OFFER_EXPIRED" || reason == "OFFER_REVOKED") {
+    return "nothing is left to do for this driver; `hailctl driver show` tells what is in hand";
+  }
+  if (reason == "OVERLOADED" || reason == "STREAM_TOO_SLOW" || reason == "STORE_UNAVAILABLE" ||
+      reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
+    return "try again in a moment";
+  }
+  // Not Hail's word: the service itself was not reached.
+  if (reason.empty() && failure.code == grpc::StatusCode::UNAVAILABLE) {
+    return "is the service running? --rider and --driver, or HAILCTL_RIDER and HAILCTL_DRIVER, say where it is";
+  }
+  if (reason.empty() && failure.code == grpc::StatusCode::DEADLINE_EXCEEDED) return "--timeout allows it more time";
+  return "";
+}
+
+ExitCode Report(const Failure& failure, bool json) {
+  if (json) {
+    nlohmann::json error = {{"code", CodeName(failure.code)}, {"message", failure.message}};
+    if (!failure.reason.empty()) error["reason"] = failure.reason;
+    if (!failure.field.empty()) error["field"] = failure.field;
+    if (!failure.metadata.empty()) error["metadata"] = failure.metadata;
+    if (failure.retry_after.has_value()) error["retry_after_s"] = absl::ToDoubleSeconds(*failure.retry_after);
+    // A message may quote what a broken client sent.
+    std::cerr << nlohmann::json{{"error", error}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+              << '\n';
+  } else {
+    std::cerr << "hailctl: " << (failure.field.empty() ? "" : failure.field + ": ") << failure.message << " ["
+              << (failure.reason.empty() ? CodeName(failure.code) : failure.reason) << "]\n";
+    const std::string hint = HintFor(failure);
+    if (!hint.empty()) std::cerr << "  " << hint << '\n';
+  }
+  return ExitCodeOf(failure);
+}
+
+}  // namespace hail::ctl

@@ -1,0 +1,125 @@
+#include "tests/tools/hailctl/ride_watch.h"
+
+#include <algorithm>
+#include <iostream>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/ride_commands.h"
+#include "tests/tools/hailctl/show.h"
+#include "tests/tools/hailctl/silence.h"
+
+namespace hail::ctl {
+namespace {
+
+using hail::rider::v1::WatchRideResponse;
+
+// A watcher gives up when no stream brought anything for so long.
+constexpr absl::Duration kGiveUp = absl::Minutes(1);
+constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
+
+ExitCode CodeOf(hail::type::v1::RideState final_state) {
+  return final_state == hail::type::v1::RIDE_STATE_COMPLETED ? kOk : kRideFailed;
+}
+
+// Whether another stream may go on where this one ended.
+bool MayResume(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+RideWatcher::RideWatcher(std::string rider_id, std::string ride_id, std::optional<std::int64_t> after)
+    : rider_id_(std::move(rider_id)), ride_id_(std::move(ride_id)), last_sequence_(after) {}
+
+hail::rider::v1::WatchRideRequest RideWatcher::Open() const {
+  hail::rider::v1::WatchRideRequest request;
+  request.set_rider_id(rider_id_);
+  request.set_ride_id(ride_id_);
+  if (last_sequence_.has_value()) request.set_after_sequence(*last_sequence_);
+  return request;
+}
+
+std::string RideWatcher::OnMessage(const WatchRideResponse& message) {
+  switch (message.message_case()) {
+    case WatchRideResponse::kSnapshot:
+      last_sequence_ = message.snapshot().sequence();
+      if (IsFinal(message.snapshot().state())) ended_ = message.snapshot().state();
+      return "now: " + RideLine(message.snapshot());
+    case WatchRideResponse::kEvent:
+      last_sequence_ = message.event().sequence();
+      if (IsFinal(message.event().ride().state())) ended_ = message.event().ride().state();
+      return EventLine(message.event());
+    case WatchRideResponse::kTelemetry:
+      return TelemetryLine(message.telemetry());
+    case WatchRideResponse::kReset:
+      last_sequence_.reset();
+      return "starting over: " + message.reset().message();
+    case WatchRideResponse::kDraining:
+      retry_after_ = absl::Seconds(message.draining().retry_after().seconds()) +
+                     absl::Nanoseconds(message.draining().retry_after().nanos());
+      return "";
+    default:
+      return "";
+  }
+}
+
+std::optional<absl::Duration> RideWatcher::TakeRetryAfter() { return std::exchange(retry_after_, std::nullopt); }
+
+ExitCode RideWatch(Context& context, const RideArguments& arguments) {
+  RideWatcher watcher(arguments.rider_id, arguments.ride_id, arguments.after);
+  absl::Duration back_off = kFirstBackOff;
+  std::optional<absl::Time> heard;
+  for (;;) {
+    grpc::ClientContext call;
+    grpc::Status status;
+    {
+      SilenceGuard guard(&call);
+      const auto reader = context.rider().WatchRide(&call, watcher.Open());
+      WatchRideResponse message;
+      while (reader->Read(&message)) {
+        guard.Heard();
+        heard = absl::Now();
+        back_off = kFirstBackOff;
+        const std::string line = watcher.OnMessage(message);
+        if (context.json() || !line.empty()) context.Print(message, line + '\n');
+      }
+      status = reader->Finish();
+    }
+    if (watcher.ended().has_value()) return CodeOf(*watcher.ended());
+    const std::optional<absl::Duration> retry_after = watcher.TakeRetryAfter();
+    if (status.ok() && !retry_after.has_value()) {
+      // The stream came to its proper end without a final event: the cursor was already past it.
+      hail::rider::v1::GetRideRequest request;
+      request.set_rider_id(arguments.rider_id);
+      request.set_ride_id(arguments.ride_id);
+      hail::rider::v1::GetRideResponse response;
+      status = context.Call([&](grpc::ClientContext* get) { return context.rider().GetRide(get, request, &response); });
+      if (status.ok() && IsFinal(response.ride().state())) {
+        context.Print(response, "now: " + RideLine(response.ride()) + '\n');
+        return CodeOf(response.ride().state());
+      }
+    }
+    // Nothing at all from the first stream is told at once; a broken one is worth some patience.
+    if (!status.ok() && (!MayResume(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
+      return context.Fail(status);
+    }
+    if (!status.ok() && !context.json()) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
+    absl::SleepFor(std::max(retry_after.value_or(absl::ZeroDuration()), back_off));
+    back_off = std::min(back_off * 2, absl::Seconds(2));
+  }
+}
+
+}  // namespace hail::ctl

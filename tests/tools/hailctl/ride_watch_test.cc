@@ -1,0 +1,86 @@
+#include "tests/tools/hailctl/ride_watch.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hail::ctl {
+namespace {
+
+using hail::rider::v1::WatchRideResponse;
+using testing::HasSubstr;
+
+WatchRideResponse Event(std::int64_t sequence, hail::type::v1::RideState state) {
+  WatchRideResponse message;
+  message.mutable_event()->set_sequence(sequence);
+  message.mutable_event()->mutable_ride()->set_state(state);
+  return message;
+}
+
+TEST(RideWatcher, OpensWithoutACursorAtFirst) {
+  const RideWatcher watcher("rider", "ride", std::nullopt);
+  EXPECT_EQ(watcher.Open().rider_id(), "rider");
+  EXPECT_EQ(watcher.Open().ride_id(), "ride");
+  EXPECT_FALSE(watcher.Open().has_after_sequence());
+}
+
+TEST(RideWatcher, ResumesAfterTheLastEvent) {
+  RideWatcher watcher("rider", "ride", std::nullopt);
+  WatchRideResponse snapshot;
+  snapshot.mutable_snapshot()->set_sequence(2);
+  watcher.OnMessage(snapshot);
+  EXPECT_EQ(watcher.Open().after_sequence(), 2);
+  watcher.OnMessage(Event(3, hail::type::v1::RIDE_STATE_ARRIVED_AT_PICKUP));
+  EXPECT_EQ(watcher.Open().after_sequence(), 3);
+}
+
+TEST(RideWatcher, AGivenCursorIsUsed) {
+  const RideWatcher watcher("rider", "ride", 0);
+  ASSERT_TRUE(watcher.Open().has_after_sequence());
+  EXPECT_EQ(watcher.Open().after_sequence(), 0);
+}
+
+TEST(RideWatcher, ForgetsTheCursorOnReset) {
+  RideWatcher watcher("rider", "ride", 9);
+  WatchRideResponse reset;
+  reset.mutable_reset()->set_message("cursor 9 is ahead of 4");
+  EXPECT_THAT(watcher.OnMessage(reset), HasSubstr("cursor 9 is ahead of 4"));
+  EXPECT_FALSE(watcher.Open().has_after_sequence());
+}
+
+TEST(RideWatcher, EndsWithTheFinalEventOnly) {
+  RideWatcher watcher("rider", "ride", std::nullopt);
+  watcher.OnMessage(Event(5, hail::type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF));
+  EXPECT_FALSE(watcher.ended().has_value());
+  watcher.OnMessage(Event(6, hail::type::v1::RIDE_STATE_COMPLETED));
+  EXPECT_EQ(watcher.ended(), hail::type::v1::RIDE_STATE_COMPLETED);
+}
+
+TEST(RideWatcher, EndsWithASnapshotOfAnEndedRide) {
+  RideWatcher watcher("rider", "ride", std::nullopt);
+  WatchRideResponse snapshot;
+  snapshot.mutable_snapshot()->set_state(hail::type::v1::RIDE_STATE_NO_DRIVERS_AVAILABLE);
+  watcher.OnMessage(snapshot);
+  EXPECT_EQ(watcher.ended(), hail::type::v1::RIDE_STATE_NO_DRIVERS_AVAILABLE);
+}
+
+TEST(RideWatcher, SaysNothingOfHeartbeatsAndKeepsTheCursor) {
+  RideWatcher watcher("rider", "ride", 3);
+  WatchRideResponse heartbeat;
+  heartbeat.mutable_heartbeat()->set_sequence(8);
+  EXPECT_EQ(watcher.OnMessage(heartbeat), "");
+  EXPECT_EQ(watcher.Open().after_sequence(), 3);
+}
+
+TEST(RideWatcher, TellsOnceHowLongADrainingServerAskedToWait) {
+  RideWatcher watcher("rider", "ride", std::nullopt);
+  EXPECT_FALSE(watcher.TakeRetryAfter().has_value());
+  WatchRideResponse draining;
+  draining.mutable_draining()->mutable_retry_after()->set_seconds(1);
+  draining.mutable_draining()->mutable_retry_after()->set_nanos(500'000'000);
+  watcher.OnMessage(draining);
+  EXPECT_EQ(watcher.TakeRetryAfter(), absl::Milliseconds(1500));
+  EXPECT_FALSE(watcher.TakeRetryAfter().has_value());
+}
+
+}  // namespace
+}  // namespace hail::ctl

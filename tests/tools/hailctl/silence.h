@@ -1,0 +1,37 @@
+// Ends a stream that has gone silent.
+#pragma once
+
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+
+namespace hail::ctl {
+
+// Servers send a heartbeat every 5 s; 12 s without any message means that the server is gone, though the connection may
+// not know it yet. Cancels `context` then, so that a blocked Read returns.
+class SilenceGuard {
+ public:
+  explicit SilenceGuard(grpc::ClientContext* context, absl::Duration limit = absl::Seconds(12));
+  ~SilenceGuard();
+  SilenceGuard(const SilenceGuard&) = delete;
+  SilenceGuard& operator=(const SilenceGuard&) = delete;
+
+  // A message came in.
+  void Heard();
+
+ private:
+  void Watch();
+
+  grpc::ClientContext* const context_;
+  const absl::Duration limit_;
+  absl::Mutex mutex_;
+  absl::Time last_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  // Last: it uses all of the above.
+  std::thread thread_;
+};
+
+}  // namespace hail::ctl
