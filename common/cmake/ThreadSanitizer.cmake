@@ -9,9 +9,9 @@ set(HAIL_ABSL_NAMESPACE "${length}${namespace}")
 
 # The functions to wrap are those the source names.
 set(HAIL_TSAN_SOURCE ${CMAKE_CURRENT_LIST_DIR}/tsan/absl_locks.cc)
-file(STRINGS ${HAIL_TSAN_SOURCE} lines REGEX "^(HAIL_|void WRAP)")
+file(STRINGS ${HAIL_TSAN_SOURCE} lines REGEX "^(HAIL_|(void|bool) WRAP)")
 foreach(line IN LISTS lines)
-  if(line MATCHES "\\(([0-9]+(Mutex|CondVar|Notification)[A-Za-z0-9_]+)")
+  if(line MATCHES "\\(([0-9]+(Mutex|CondVar|Notification|BlockingCounter)[A-Za-z0-9_]+)")
     foreach(prefix _ZN4absl _ZNK4absl)
       add_link_options(-Wl,--wrap=${prefix}${HAIL_ABSL_NAMESPACE}${CMAKE_MATCH_1})
     endforeach()

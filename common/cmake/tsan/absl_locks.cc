@@ -7,6 +7,7 @@
 // Readers of one lock are ordered among each other too, which hides races between two readers that write: a small loss.
 #include <sanitizer/tsan_interface.h>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
@@ -162,6 +163,22 @@ void WRAP_CONST(12Notification19WaitForNotificationEv)(const absl::Notification*
     REAL_CONST(12Notification19WaitForNotificationEv)(notification);
   }
   Taken(notification);
+}
+
+bool REAL(15BlockingCounter14DecrementCountEv)(absl::BlockingCounter* counter);
+bool WRAP(15BlockingCounter14DecrementCountEv)(absl::BlockingCounter* counter) {
+  LettingGo(counter);
+  const InsideAbsl inside;
+  return REAL(15BlockingCounter14DecrementCountEv)(counter);
+}
+
+void REAL(15BlockingCounter4WaitEv)(absl::BlockingCounter* counter);
+void WRAP(15BlockingCounter4WaitEv)(absl::BlockingCounter* counter) {
+  {
+    const InsideAbsl inside;
+    REAL(15BlockingCounter4WaitEv)(counter);
+  }
+  Taken(counter);
 }
 
 }  // extern "C"
