@@ -1,0 +1,207 @@
+#include "driver-service/storage/sqlite_driver_store.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/synchronization/notification.h"
+#include "common/errors/error.h"
+#include "driver-service/storage/schema.h"
+
+namespace hail::driver {
+namespace {
+
+using sqlite::Connection;
+using sqlite::Statement;
+
+// Of one job: what is written beside it waits for it.
+constexpr std::size_t kRecordsPerJob = 500;
+
+absl::StatusOr<std::optional<StoredDriver>> Load(Connection& connection, const std::string& driver_id) {
+  absl::StatusOr<Statement> select = connection.Prepare(
+      "SELECT display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats, "
+      "product_ids, online, create_time, update_time FROM drivers WHERE driver_id = ?");
+  if (!select.ok()) return select.status();
+  absl::StatusOr<bool> row = select->Bind(1, driver_id).Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  StoredDriver stored;
+  Driver& driver = stored.driver;
+  driver.driver_id = driver_id;
+  driver.display_name = select->Text(0);
+  driver.region_id = select->Text(1);
+  driver.vehicle.make = select->Text(2);
+  driver.vehicle.model = select->Text(3);
+  driver.vehicle.color = select->Text(4);
+  driver.vehicle.plate = select->Text(5);
+  driver.vehicle.seats = static_cast<int>(select->Int64(6));
+  driver.product_ids = absl::StrSplit(std::string(select->Text(7)), '\n');
+  stored.availability = select->Int64(8) != 0 ? Availability::kOnline : Availability::kOffline;
+  driver.create_time = absl::FromUnixMicros(select->Int64(9));
+  driver.update_time = absl::FromUnixMicros(select->Int64(10));
+  return stored;
+}
+
+absl::StatusOr<StoredDriver> LoadKnown(Connection& connection, const std::string& driver_id) {
+  absl::StatusOr<std::optional<StoredDriver>> known = Load(connection, driver_id);
+  if (!known.ok()) return known.status();
+  if (!known->has_value()) return NotFound(Reason::kDriverNotFound, "no such driver; register first");
+  return **std::move(known);
+}
+
+absl::StatusOr<StoredDriver> Insert(Connection& connection, const Driver& driver, absl::Time now) {
+  absl::StatusOr<std::optional<StoredDriver>> known = Load(connection, driver.driver_id);
+  if (!known.ok()) return known.status();
+  if (known->has_value()) {
+    if (SameProfile((*known)->driver, driver)) return **std::move(known);
+    return MakeError(absl::StatusCode::kAlreadyExists, "the driver is registered with another profile",
+                     {.reason = Reason::kDriverExists});
+  }
+  absl::StatusOr<Statement> insert = connection.Prepare(
+      "INSERT INTO drivers (driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, "
+      "vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  const std::int64_t micros = absl::ToUnixMicros(now);
+  const Vehicle& vehicle = driver.vehicle;
+  absl::Status status =
+      insert
+          ->BindAll(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color,
+                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), micros, micros)
+          .Run();
+  if (!status.ok()) return status;
+  return LoadKnown(connection, driver.driver_id);
+}
+
+absl::StatusOr<StoredDriver> SetWish(Connection& connection, const std::string& driver_id, Availability availability,
+                                     absl::Time now) {
+  absl::StatusOr<Statement> update =
+      connection.Prepare("UPDATE drivers SET online = ?1, update_time = ?2 WHERE driver_id = ?3 AND online <> ?1");
+  if (!update.ok()) return update.status();
+  absl::Status status =
+      update->BindAll(availability == Availability::kOnline ? 1 : 0, absl::ToUnixMicros(now), driver_id).Run();
+  if (!status.ok()) return status;
+  return LoadKnown(connection, driver_id);
+}
+
+absl::Status InsertRecords(Connection& connection, const std::vector<OfferRecord>& records) {
+  absl::StatusOr<Statement> insert = connection.Prepare(
+      "INSERT OR IGNORE INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, "
+      "settled_time, pickup_eta_us, pickup_distance_m) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  for (const OfferRecord& record : records) {
+    absl::Status status =
+        insert
+            ->BindAll(record.offer_id, record.ride_id, record.epoch, record.driver_id, OfferStatusName(record.outcome),
+                      RevokeReasonName(record.reason), record.received ? 1 : 0, absl::ToUnixMicros(record.made_time),
+                      absl::ToUnixMicros(record.settled_time), absl::ToInt64Microseconds(record.pickup_eta),
+                      record.pickup_distance_m)
+            .Run();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteDriverStore>> SqliteDriverStore::Open(const Options& options, const Clock* clock,
+                                                                           sqlite::Observer* observer) {
+  sqlite::DatabaseOptions database_options;
+  database_options.path = options.path;
+  database_options.readers = options.readers;
+  std::vector<sqlite::Migration> migrations;
+  for (const char* sql : kMigrations) migrations.push_back({sql});
+  absl::StatusOr<std::unique_ptr<sqlite::Database>> database =
+      sqlite::Database::Open(database_options, migrations, clock, observer);
+  if (!database.ok()) return database.status();
+  return std::unique_ptr<SqliteDriverStore>(new SqliteDriverStore(*std::move(database), options.max_waiting_records));
+}
+
+SqliteDriverStore::SqliteDriverStore(std::unique_ptr<sqlite::Database> database, std::size_t max_waiting_records)
+    : max_waiting_records_(max_waiting_records), database_(std::move(database)) {}
+
+SqliteDriverStore::~SqliteDriverStore() { Stop(); }
+
+void SqliteDriverStore::Register(const Driver& driver, absl::Time now, absl::Time deadline,
+                                 std::function<void(absl::StatusOr<StoredDriver>)> done) {
+  database_->writer().SubmitFor<StoredDriver>(
+      deadline, [driver, now](Connection& connection) { return Insert(connection, driver, now); }, std::move(done));
+}
+
+void SqliteDriverStore::Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) {
+  database_->readers().SubmitFor<StoredDriver>(
+      absl::InfiniteFuture(), [driver_id](Connection& connection) { return LoadKnown(connection, driver_id); },
+      std::move(done));
+}
+
+void SqliteDriverStore::SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
+                                        absl::Time deadline, std::function<void(absl::StatusOr<StoredDriver>)> done) {
+  database_->writer().SubmitFor<StoredDriver>(
+      deadline,
+      [driver_id, availability, now](Connection& connection) {
+        return SetWish(connection, driver_id, availability, now);
+      },
+      std::move(done));
+}
+
+void SqliteDriverStore::AppendOfferLog(OfferRecord record) {
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting_.push_back(std::move(record));
+    if (waiting_.size() > max_waiting_records_) {
+      waiting_.pop_front();
+      ++lost_;
+    }
+  }
+  FlushRecords();
+}
+
+// One job at a time, each with all that came in while the one before was written.
+void SqliteDriverStore::FlushRecords() {
+  auto records = std::make_shared<std::vector<OfferRecord>>();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (writing_ || waiting_.empty()) return;
+    writing_ = true;
+    const std::size_t count = std::min(waiting_.size(), kRecordsPerJob);
+    records->assign(std::make_move_iterator(waiting_.begin()),
+                    std::make_move_iterator(waiting_.begin() + static_cast<std::ptrdiff_t>(count)));
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  database_->writer().Submit(
+      absl::InfiniteFuture(), [records](Connection& connection) { return InsertRecords(connection, *records); },
+      [this, records](absl::Status status) {
+        {
+          absl::MutexLock lock(&mutex_);
+          writing_ = false;
+          if (!status.ok()) lost_ += records->size();
+        }
+        // After a refusal the next record tries again: this may be the caller's thread, with the queue still full.
+        if (status.ok()) FlushRecords();
+      });
+}
+
+std::uint64_t SqliteDriverStore::lost_records() const {
+  absl::MutexLock lock(&mutex_);
+  return lost_;
+}
+
+void SqliteDriverStore::Stop() {
+  // The queue is in order: once this has run, so has the job with the records before it.
+  for (;;) {
+    absl::Notification written;
+    FlushRecords();
+    database_->writer().Submit(
+        absl::InfiniteFuture(), [](Connection&) { return absl::OkStatus(); },
+        [&written](const absl::Status&) { written.Notify(); });
+    written.WaitForNotification();
+    absl::MutexLock lock(&mutex_);
+    if (waiting_.empty() && !writing_) break;
+  }
+  database_->Stop();
+}
+
+}  // namespace hail::driver

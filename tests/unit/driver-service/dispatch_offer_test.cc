@@ -1,0 +1,405 @@
+// Offers: who gets one, how it is answered, how it ends (DESIGN §3, §4, §10.6, §10.7).
+#include "absl/time/time.h"
+#include "tests/unit/driver-service/dispatch_fixture.h"
+
+namespace hail::driver {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class OfferTest : public DispatchTest {};
+
+TEST_F(OfferTest, TheNearestDriverIsOfferedTheRideAtOnce) {
+  Online("far", 2, 900);
+  Online("near", 1, 300);
+  Start("r1");
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1", "s1 offer o1 r1@1"));
+  const OfferView& offer = out_.offers.back();
+  EXPECT_EQ(offer.remaining, absl::Seconds(15));
+  EXPECT_NEAR(offer.pickup_distance_m, 360, 1);
+  EXPECT_GT(offer.pickup_eta, absl::Seconds(40));
+  EXPECT_EQ(Status("near"), DriverStatus::kOffered);
+  EXPECT_EQ(Status("far"), DriverStatus::kAvailable);
+}
+
+TEST_F(OfferTest, ADriverHasOneLiveOfferAndARideToo) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Start("r2");
+  Online("d2", 2, 400);
+  Received("d1", "o1");
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("s2 offer o2 r2@1"));
+  // Nobody is left for a third, and none of the two gets a second offer.
+  Received("d2", "o2");
+  Start("r3");
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r3@1"));
+}
+
+TEST_F(OfferTest, OnlyDriversWhoFitAreAsked) {
+  Driver van = MakeDriver("van");
+  van.product_ids = {"xl"};
+  Driver elsewhere = MakeDriver("elsewhere");
+  elsewhere.region_id = "nyc";
+  Driver small = MakeDriver("small");
+  small.vehicle.seats = 0;
+  for (const Driver& driver : {van, elsewhere, small}) {
+    core_->OpenStream(now_, driver, Availability::kOnline, 5, std::nullopt);
+    AnswerFeed(driver.driver_id);
+    Move(driver.driver_id, 100);
+  }
+  core_->OpenStream(now_, MakeDriver("offline"), Availability::kOffline, 6, std::nullopt);
+  AnswerFeed("offline");
+  Move("offline", 100);
+  core_->OpenStream(now_, MakeDriver("unsynced"), Availability::kOnline, 7, std::nullopt);
+  Move("unsynced", 100);
+  core_->OpenStream(now_, MakeDriver("nowhere"), Availability::kOnline, 8, std::nullopt);
+  AnswerFeed("nowhere");
+  Online("excluded", 9, 100);
+  out_.Take();
+  Start("r1", 1, {"excluded"});
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
+  Online("fits", 10, 1400);
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("s10 offer o1 r1@1"));
+}
+
+TEST_F(OfferTest, APositionOver30SecondsOldBringsNoOffers) {
+  Online("d1", 1, 300);
+  Pass(absl::Seconds(30));
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+  Pass(absl::Milliseconds(100));
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
+  EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kStalePosition);
+  Take();
+  Start("r1");
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
+  Move("d1", 300);
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("s1 offer o1 r1@1"));
+}
+
+TEST_F(OfferTest, TheRadiusWidens) {
+  Online("d1", 1, 5000);  // beyond 1,500 and 3,000 m, within 6,000: after two steps of 2 s
+  Start("r1");
+  Pass(absl::Milliseconds(3900));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
+  Pass(absl::Milliseconds(200));
+  EXPECT_THAT(Take(), ElementsAre("s1 offer o1 r1@1"));
+}
+
+TEST_F(OfferTest, NobodyBeyondTheLargestRadiusIsAsked) {
+  Online("d1", 1, 12100);
+  Start("r1");
+  Pass(absl::Seconds(25));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1", "l1 working r1@1", "l1 working r1@1"));
+}
+
+TEST_F(OfferTest, WhoWaitsLongestChoosesFirst) {
+  Start("r2");
+  Pass(absl::Milliseconds(500));
+  Start("r1");
+  Pass(absl::Milliseconds(100));
+  Take();
+  Online("d1", 1, 300);
+  Online("d2", 2, 500);
+  // Both become due within one step, r1's rounded up: the order is by waiting time, not by id.
+  now_.wall += absl::Seconds(3);
+  now_.domain += absl::Seconds(3);
+  core_->Tick(now_);
+  EXPECT_THAT(Take(), ElementsAre("s1 offer o1 r2@1", "s2 offer o2 r1@1"));
+}
+
+TEST_F(OfferTest, ADeclineIsReportedAndTheNextDriverAsked) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 400);
+  Start("r1");
+  Received("d1", "o1");
+  Take();
+  Respond("d1", "o1", false);
+  EXPECT_THAT(Take(), ElementsAre("l1 settled r1@1 d1 DECLINED", "s1 o1 DECLINED", "s2 offer o2 r1@1"));
+  EXPECT_TRUE(answers_.at("").status.ok());
+  EXPECT_EQ(answers_.at("").offer.status, OfferStatus::kDeclined);
+  EXPECT_EQ(answers_.at("").state.status, DriverStatus::kAvailable);
+  ASSERT_EQ(out_.records.size(), 1u);
+  EXPECT_EQ(out_.records[0].outcome, OfferStatus::kDeclined);
+  EXPECT_EQ(out_.records[0].driver_id, "d1");
+}
+
+TEST_F(OfferTest, WhoDeclinedIsNotAskedAgainForThatRideOnly) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", false);
+  Take();
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(Take(), IsEmpty());
+  Start("r2");
+  EXPECT_THAT(Take(), ElementsAre("l1 started r2@1", "s1 offer o2 r2@1"));
+}
+
+TEST_F(OfferTest, ADeclinedOfferCannotBeAccepted) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", false, "first");
+  Respond("d1", "o1", false, "again");
+  Respond("d1", "o1", true, "changed my mind");
+  EXPECT_TRUE(answers_.at("again").status.ok());
+  EXPECT_TRUE(HasReason(answers_.at("changed my mind").status, Reason::kOfferDeclined));
+  EXPECT_THAT(out_.confirms, IsEmpty());
+}
+
+TEST_F(OfferTest, AnOfferExpiresAfter15Seconds) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Received("d1", "o1");
+  Take();
+  Pass(absl::Milliseconds(14900));
+  EXPECT_EQ(core_->State(now_, "d1").offer->remaining, absl::Milliseconds(100));
+  Take();
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(Take(), ElementsAre("l1 settled r1@1 d1 EXPIRED", "s1 o1 EXPIRED"));
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+}
+
+TEST_F(OfferTest, TheServersClockDecidesBetweenAcceptAndExpiry) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Received("d1", "o1");
+  Take();
+  // The tick that would expire it has not come yet.
+  now_.domain += absl::Seconds(15);
+  now_.wall += absl::Seconds(15);
+  Respond("d1", "o1", true);
+  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferExpired));
+  EXPECT_THAT(Take(), ElementsAre("l1 settled r1@1 d1 EXPIRED", "s1 o1 EXPIRED"));
+  EXPECT_THAT(out_.confirms, IsEmpty());
+}
+
+TEST_F(OfferTest, AnAcceptInTheLastMomentHoldsHoweverLongItsConfirmationTakes) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Received("d1", "o1");
+  Pass(absl::Milliseconds(14900));
+  Respond("d1", "o1", true);
+  Take();
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
+}
+
+TEST_F(OfferTest, AnAppThatDoesNotShowTheOfferIn3SecondsLosesItWithoutPenalty) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 400);
+  Start("r1");
+  Take();
+  Pass(absl::Milliseconds(2900));
+  EXPECT_THAT(Take(), IsEmpty());
+  Pass(absl::Milliseconds(100));
+  // No word to rider-service: it is not a decline.
+  EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED", "s2 offer o2 r1@1"));
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+  Respond("d1", "o1", true);
+  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_EQ(DetailsOf(answers_.at("").status)->metadata.at("revoke_reason"), "SUPERSEDED");
+}
+
+TEST_F(OfferTest, AnAppThatDidNotShowTheOfferIsAskedAgainLater) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Pass(absl::Seconds(3));
+  Take();
+  for (int i = 0; i < 29; ++i) {
+    Move("d1", 300);
+    Pass(absl::Seconds(1));
+  }
+  EXPECT_THAT(Take(), ElementsAre("l1 working r1@1", "l1 working r1@1", "l1 working r1@1"));
+  Move("d1", 300);
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("s1 offer o2 r1@1"));
+}
+
+TEST_F(OfferTest, AnOfferThatRunsOutBeforeTheAppCouldShowItIsNoExpiry) {
+  time_scale_ = 30;  // 15 s of domain time are half a second
+  Online("d1", 1, 300);
+  Start("r1");
+  Take();
+  Pass(absl::Milliseconds(500));
+  EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED"));
+}
+
+TEST_F(OfferTest, ReadingTheStateCountsAsReceived) {
+  Online("d1", 1, 300);
+  Start("r1");
+  EXPECT_EQ(core_->State(now_, "d1").offer->offer_id, out_.Id("o1"));
+  EXPECT_EQ(core_->ReadState(now_, "d1").offer->offer_id, out_.Id("o1"));
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffered);
+}
+
+TEST_F(OfferTest, LookingAtTheStateDoesNot) {
+  Online("d1", 1, 300);
+  Start("r1");
+  EXPECT_EQ(core_->State(now_, "d1").offer->offer_id, out_.Id("o1"));
+  Pass(absl::Seconds(3));
+  EXPECT_NE(Status("d1"), DriverStatus::kOffered);
+}
+
+TEST_F(OfferTest, ReceivedByAnotherDriverDoesNotCount) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 5000);
+  Start("r1");
+  Received("d2", "o1");
+  Pass(absl::Seconds(3));
+  EXPECT_EQ(out_.records.size(), 1u);
+}
+
+TEST_F(OfferTest, GoingOfflineWithdrawsTheOffer) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 400);
+  Start("r1");
+  Take();
+  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED WENT_OFFLINE", "s2 offer o2 r1@1"));
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
+  EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNothing);
+  // Never counts against the driver: back online, the next ride is theirs.
+  core_->SetAvailability(now_, "d1", Availability::kOnline);
+  Start("r2");
+  EXPECT_THAT(Take(), ElementsAre("l1 started r2@1", "s1 offer o3 r2@1"));
+}
+
+TEST_F(OfferTest, GoingOfflineWhileConfirmingKeepsTheRide) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", true);
+  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
+  Confirmed(Committed());
+  EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
+  EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
+  // And no offers after it.
+  Event("d1", MakeRide("r1", 5, 1, out_.Id("o1"), false), true);
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
+}
+
+TEST_F(OfferTest, ABrokenStreamKeepsAnOfferThatWasReceived) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Received("d1", "o1");
+  core_->CloseStream(now_, "d1", 1);
+  Pass(absl::Seconds(5));
+  Take();
+  core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, 2, std::nullopt);
+  AnswerFeed("d1");
+  EXPECT_THAT(Take(), ElementsAre("subscribe d1", "s2 snapshot OFFERED o1", "s2 caught_up 0"));
+  Respond("d1", "o1", true);
+  EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
+}
+
+TEST_F(OfferTest, ADriverWithoutAStreamGetsNoNewOffers) {
+  Online("d1", 1, 300);
+  core_->CloseStream(now_, "d1", 1);
+  Start("r1");
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
+  EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected);
+}
+
+TEST_F(OfferTest, AnotherDriversOfferIsNotFound) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 5000);
+  Start("r1");
+  Respond("d2", "o1", true);
+  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferNotFound));
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffered);
+  EXPECT_THAT(out_.confirms, IsEmpty());
+}
+
+TEST_F(OfferTest, AnUnknownOfferIsLookedUp) {
+  Online("d1", 1, 300);
+  Respond("d1", "lost", true, "assigned");
+  EXPECT_THAT(Take(), ElementsAre("find d1 lost"));
+  core_->OnFound(now_, out_.finds.back().find, MakeRide("r9", 2, 1, "lost"));
+  EXPECT_TRUE(answers_.at("assigned").status.ok());
+  EXPECT_EQ(answers_.at("assigned").offer.status, OfferStatus::kAccepted);
+  EXPECT_EQ(answers_.at("assigned").offer.ride_id, "r9");
+  // The feed is caught up and knows of no ride: it is over by now.
+  EXPECT_EQ(answers_.at("assigned").state.ride, nullptr);
+
+  Respond("d1", "lost2", true, "not");
+  core_->OnFound(now_, out_.finds.back().find, NotFound(Reason::kRideNotFound, "no"));
+  EXPECT_TRUE(HasReason(answers_.at("not").status, Reason::kOfferExpired));
+
+  Respond("d1", "lost3", true, "unknown");
+  core_->OnFound(now_, out_.finds.back().find, Unknown());
+  EXPECT_TRUE(HasReason(answers_.at("unknown").status, Reason::kPeerUnavailable));
+  // Answered once, whatever comes twice.
+  core_->OnFound(now_, out_.finds.back().find, Unknown());
+}
+
+TEST_F(OfferTest, AnUnknownOfferOfADriverNotSyncedShowsTheRideFound) {
+  Respond("stranger", "lost", true);
+  core_->OnFound(now_, out_.finds.back().find, MakeRide("r9", 2, 1, "lost"));
+  EXPECT_EQ(answers_.at("").state.status, DriverStatus::kOnTrip);
+  EXPECT_EQ(answers_.at("").state.ride->ride_id, "r9");
+}
+
+TEST_F(OfferTest, SettledOffersAreRememberedAWhile) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", false, "first");
+  Pass(absl::Minutes(10) - absl::Seconds(1));
+  Respond("d1", "o1", false, "remembered");
+  EXPECT_TRUE(answers_.at("remembered").status.ok());
+  EXPECT_THAT(out_.finds, IsEmpty());
+  Pass(absl::Seconds(1));
+  Respond("d1", "o1", false, "forgotten");
+  EXPECT_EQ(out_.finds.size(), 1u);
+}
+
+TEST_F(OfferTest, TheSameInputGivesTheSameOffers) {
+  std::vector<std::string> first;
+  for (int i = 0; i < 2; ++i) {
+    RecordingOut out;
+    LocationIndex index;
+    std::uint64_t n = 0;
+    Dispatch core(
+        {}, index, travel_times_, matcher_, [&] { return ++n; }, out);
+    core.OnFeedUp(now_);
+    core.LinkUp(now_, 1);
+    for (int d = 0; d < 20; ++d) {
+      const std::string id = absl::StrCat("d", d);
+      core.OpenStream(now_, MakeDriver(id), Availability::kOnline, d + 1, std::nullopt);
+      core.OnFeedSnapshot(now_, {id, out.subscriptions.at(id), {}, false, nullptr});
+      // All at the same place: ties are broken by id.
+      index.Update(id, {.point = kPickup, .position_seq = 1, .observed = now_.domain});
+    }
+    for (int r = 0; r < 10; ++r) {
+      auto start = std::make_shared<DispatchStart>();
+      start->ride_id = absl::StrCat("r", r);
+      start->epoch = 1;
+      start->region_id = "sf";
+      start->product_id = "economy";
+      start->pickup = kPickup;
+      start->remaining = absl::Seconds(120);
+      core.Start(now_, 1, start);
+    }
+    Now later = now_;
+    for (int t = 0; t < 100; ++t) {
+      later.domain += absl::Milliseconds(100);
+      later.wall += absl::Milliseconds(100);
+      core.Tick(later);
+    }
+    std::vector<std::string> lines = out.Take();
+    EXPECT_GT(lines.size(), 60u);
+    if (i == 0) first = lines;
+    EXPECT_EQ(lines, first);
+  }
+}
+
+}  // namespace
+}  // namespace hail::driver
