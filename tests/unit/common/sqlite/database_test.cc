@@ -1,0 +1,141 @@
+#include "common/sqlite/database.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "common/errors/error.h"
+#include "tests/unit/common/sqlite/fixture.h"
+
+namespace hail::sqlite {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using DatabaseTest = DatabaseFixture;
+
+class Checkpoints : public Observer {
+ public:
+  void OnBatch(std::size_t, absl::Duration, const absl::Status&) override {}
+  void OnCheckpoint(int pages, absl::Duration) override {
+    absl::MutexLock lock(&mutex_);
+    pages_ += pages;
+  }
+  void OnException(const std::string&) override {}
+  bool WaitForPages() {
+    absl::MutexLock lock(&mutex_);
+    const auto some = [this] { return pages_ > 0; };
+    return mutex_.AwaitWithTimeout(absl::Condition(&some), absl::Seconds(30));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int pages_ = 0;
+};
+
+TEST_F(DatabaseTest, KeepsWhatWasCommittedWhenTheProcessEndsAbruptly) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto database = Open();
+    for (int i = 0; i < 20; ++i) {
+      if (!Do(database->writer(), Insert(i, std::to_string(i))).ok()) _exit(1);
+    }
+    // No destructor, no checkpoint: as if killed.
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  ASSERT_GT(std::filesystem::file_size(path() + "-wal"), 0u);
+  auto database = Open();
+  EXPECT_EQ(Names(*database).size(), 20u);
+}
+
+TEST_F(DatabaseTest, AUsedFileIsRefusedUntilItIsFree) {
+  auto database = Open();
+  DatabaseOptions options;
+  options.path = path();
+  const absl::Status second = Database::Open(options, Migrations(), &clock_, nullptr).status();
+  EXPECT_EQ(second.code(), absl::StatusCode::kFailedPrecondition) << second;
+  database->Stop();
+  EXPECT_TRUE(Database::Open(options, Migrations(), &clock_, nullptr).ok());
+}
+
+TEST_F(DatabaseTest, AnEndEmptiesTheWal) {
+  auto database = Open();
+  ASSERT_TRUE(Do(database->writer(), Insert(1, "a")).ok());
+  database.reset();
+  EXPECT_FALSE(std::filesystem::exists(path() + "-wal"));
+  EXPECT_THAT(Names(*Open()), ElementsAre("a"));
+}
+
+TEST_F(DatabaseTest, MigratesStepByStepAndKeepsData) {
+  auto database = Open();
+  ASSERT_TRUE(Do(database->writer(), Insert(1, "a")).ok());
+  database.reset();
+
+  std::vector<Migration> more = Migrations();
+  more.push_back({"ALTER TABLE item ADD COLUMN note TEXT NOT NULL DEFAULT 'none'"});
+  more.push_back({"UPDATE item SET name = name || ':' || note"});
+  DatabaseOptions options;
+  options.path = path();
+  auto newer = Database::Open(options, more, &clock_, nullptr);
+  ASSERT_TRUE(newer.ok()) << newer.status();
+  EXPECT_THAT(Names(**newer), ElementsAre("a:none"));
+  newer->reset();
+  // Once only.
+  EXPECT_THAT(Names(**Database::Open(options, more, &clock_, nullptr)), ElementsAre("a:none"));
+}
+
+TEST_F(DatabaseTest, RefusesASchemaNewerThanItself) {
+  std::vector<Migration> more = Migrations();
+  more.push_back({"ALTER TABLE item ADD COLUMN note TEXT"});
+  DatabaseOptions options;
+  options.path = path();
+  ASSERT_TRUE(Database::Open(options, more, &clock_, nullptr).ok());
+  const absl::Status older = Database::Open(options, Migrations(), &clock_, nullptr).status();
+  EXPECT_EQ(older.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(older.message()), HasSubstr("newer than this program's 1"));
+}
+
+TEST_F(DatabaseTest, AMigrationThatFailsChangesNothing) {
+  Open().reset();
+  std::vector<Migration> broken = Migrations();
+  broken.push_back({"CREATE TABLE half(x); CREATE TABLE item(y)"});
+  DatabaseOptions options;
+  options.path = path();
+  const absl::Status status = Database::Open(options, broken, &clock_, nullptr).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("version 2"));
+  auto database = Open();
+  EXPECT_FALSE(
+      Do(database->readers(), [](Connection& connection) { return connection.Execute("SELECT * FROM half"); }).ok());
+}
+
+TEST_F(DatabaseTest, WritesALongWalBackWhileRunning) {
+  Checkpoints checkpoints;
+  DatabaseOptions options;
+  options.checkpoint_wal_bytes = 64 << 10;
+  auto database = Open(options, &checkpoints);
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(Do(database->writer(), Insert(i, std::to_string(i) + std::string(4096, 'x'))).ok());
+  }
+  EXPECT_TRUE(checkpoints.WaitForPages());
+  EXPECT_EQ(Names(*database).size(), 50u);
+}
+
+TEST_F(DatabaseTest, AFolderThatCannotBeMadeIsUnavailable) {
+  DatabaseOptions options;
+  options.path = "/proc/hail/test.db";
+  EXPECT_TRUE(HasReason(Database::Open(options, Migrations(), &clock_, nullptr).status(), Reason::kStoreUnavailable));
+}
+
+}  // namespace
+}  // namespace hail::sqlite
