@@ -1,0 +1,144 @@
+#include "driver-service/main/process.h"
+
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "common/exec/loop.h"
+#include "common/logging/log.h"
+#include "common/metrics/exposer.h"
+#include "common/metrics/metrics.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/service_host.h"
+#include "common/rpc/termination.h"
+#include "common/service/call_metrics.h"
+#include "common/service/store_metrics.h"
+#include "driver-service/api/dispatch_api.h"
+#include "driver-service/api/dispatch_host.h"
+#include "driver-service/api/driver_api.h"
+#include "driver-service/api/driver_commands.h"
+#include "driver-service/api/position_intake.h"
+#include "driver-service/api/rider_client.h"
+#include "driver-service/api/rider_peer.h"
+#include "driver-service/api/trip_positions.h"
+#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/matcher.h"
+#include "driver-service/domain/travel_times.h"
+#include "driver-service/main/offer_metrics.h"
+#include "driver-service/storage/sqlite_driver_store.h"
+
+namespace hail::driver {
+namespace {
+
+// Wall time.
+constexpr absl::Duration kProbeEvery = absl::Seconds(2);
+
+int Failed(const char* event, const absl::Status& status) {
+  Log(LogLevel::kError, event, {{"status", status}});
+  return 1;
+}
+
+}  // namespace
+
+int RunDriverService(const DriverOptions& options, const std::string& port_file) {
+  const SystemClock clock(options.service.time_scale);
+  metrics::Registry registry("hail_driver");
+  CallMetrics call_metrics(&registry);
+  StoreMetrics store_metrics(&registry, &clock);
+  OfferMetrics offer_metrics(&registry);
+
+  auto opened = SqliteDriverStore::Open({.path = options.service.store_path}, &clock, &store_metrics);
+  if (!opened.ok()) return Failed("store_not_opened", opened.status());
+  SqliteDriverStore& store = **opened;
+
+  LocationIndex index;
+  const StraightLineTravelTimes travel_times;
+  const NearestFirstMatcher matcher;
+  DispatchHost dispatch(
+      {.clock = clock, .index = index, .travel_times = travel_times, .matcher = matcher, .store = store},
+      options.dispatch);
+  TripPositions trips(travel_times);
+  const auto channel = RiderChannel(options.rider_service);
+  RiderClient rider(channel);
+  RiderPeer peer(clock, dispatch, trips, rider, channel);
+  PositionIntake positions(clock, index, trips);
+  DriverCommands commands(clock, dispatch, store, positions, rider);
+
+  rpc::Gate gate(&clock, {}, &call_metrics);
+  DriverApi driver_api(gate, commands);
+  DispatchApi dispatch_api(gate, clock, dispatch, index, travel_times, options.dispatch.position_freshness);
+
+  Loop housekeeping("housekeeping");
+  housekeeping.Every(kProbeEvery, [&] {
+    // A driver nobody has: what counts is that the store answers.
+    store.Get("", [&](const absl::StatusOr<StoredDriver>& stored) {
+      store_metrics.OnProbe(absl::IsNotFound(stored.status()) ? absl::OkStatus() : stored.status());
+    });
+  });
+
+  const metrics::GaugeFamily drivers = registry.Gauges("drivers", "Drivers with a session, by status.");
+  const metrics::Gauge driver_streams = registry.Gauges("driver_streams", "Drivers with an open stream.").Of();
+  const metrics::Gauge offerable = registry.Gauges("drivers_offerable", "Drivers who can be found for a ride.").Of();
+  const metrics::Gauge rides = registry.Gauges("dispatch_rides", "Rides a driver is looked for.").Of();
+  const metrics::GaugeFamily live_offers = registry.Gauges("offers_live", "Offers without an outcome, by status.");
+  const metrics::Gauge feed_up = registry.Gauges("rider_feed_up", "1 while the feed from rider-service is open.").Of();
+  const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
+  const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
+  const metrics::Gauge records_lost =
+      registry.Gauges("offer_records_lost", "Settled offers that did not get into the log, since the start.").Of();
+  const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
+  const auto refresh = registry.BeforeScrape([&] {
+    constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
+    const DispatchCounts counts = dispatch.counts();
+    for (std::size_t i = 0; i < kStatusNames.size(); ++i)
+      drivers.Of({{"status", kStatusNames[i]}}).Set(counts.drivers[i]);
+    driver_streams.Set(counts.streams);
+    offerable.Set(static_cast<double>(index.offerable_count()));
+    rides.Set(counts.rides);
+    live_offers.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
+    live_offers.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);
+    feed_up.Set(peer.up() ? 1 : 0);
+    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(dispatch.depth()));
+    queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
+    records_lost.Set(static_cast<double>(store.lost_records()));
+    calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
+    dropped.Set(static_cast<double>(LogLinesDropped()));
+  });
+  auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
+  if (!exposer.ok()) return Failed("metrics_not_served", exposer.status());
+
+  dispatch.Start(peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); });
+  peer.Start();
+  int exit_code = 0;
+  {
+    rpc::ServiceHost host({.listen = options.service.listen,
+                           .internal_listen = options.service.internal_listen,
+                           .notice = options.service.shutdown_notice,
+                           .grace = options.service.shutdown_grace},
+                          &gate);
+    absl::Status started = host.Start({&driver_api}, {&dispatch_api}, [&] { return store_metrics.Healthy(); });
+    if (started.ok() && !port_file.empty()) {
+      started = rpc::WritePortFile(
+          port_file,
+          {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", (*exposer)->port()}});
+    }
+    if (started.ok()) {
+      Log(LogLevel::kInfo, "serving", {{"port", host.port()}, {"internal_port", host.internal_port()}});
+      const int signal = rpc::WaitForTermination();
+      Log(LogLevel::kInfo, "draining", {{"signal", signal}});
+      host.Drain();
+    } else {
+      exit_code = Failed("not_serving", started);
+    }
+  }
+  // No handler runs any more. What calls others stops before what is called.
+  housekeeping.Stop();
+  peer.Stop();
+  rider.Stop();
+  dispatch.Stop();
+  store.Stop();
+  Log(LogLevel::kInfo, "stopped");
+  return exit_code;
+}
+
+}  // namespace hail::driver
