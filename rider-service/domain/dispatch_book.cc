@@ -54,7 +54,8 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
   }
   if (const auto known = matching_.find(ride.ride_id); known != matching_.end()) {
     // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
-    if (link_up_ && known->second.sent && gone.reason != StopReason::kTaken) {
+    const bool known_there = gone.reason == StopReason::kTaken || known->second.exhausted;
+    if (link_up_ && known->second.sent && !known_there) {
       out_->SendStop(ride.ride_id, known->second.ride.epoch, gone.reason);
     }
     matching_.erase(known);
@@ -165,7 +166,11 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
         now.wall < *entry.sent + timing_.reconcile_grace) {
       continue;
     }
-    SendStart(now, entry);
+    // Lost there, for whatever reason. A new epoch is sure to be taken on as a new dispatch.
+    entry.sent.reset();
+    entry.acknowledged = false;
+    entry.needs_new_epoch = true;
+    Advance(now, entry);
   }
   for (const auto& [ride_id, epoch] : working) {
     if (matching_.contains(ride_id)) continue;

@@ -1,0 +1,79 @@
+#include <gtest/gtest.h>
+
+#include "common/errors/error.h"
+#include "rider-service/codec/event_codec.h"
+#include "rider-service/codec/record_codec.h"
+#include "rider-service/codec/ride_codec.h"
+#include "tests/unit/rider-service/test_rides.h"
+
+namespace hail::rider {
+namespace {
+
+// Rides that between them have every field.
+std::vector<Ride> Samples() {
+  std::vector<Ride> rides;
+  for (const RideState state : kAllStates) rides.push_back(RideIn(state));
+  Ride ride = RideIn(RideState::kEnrouteToPickup);
+  ride.quote_id = "quote-1";
+  ride = TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0 + absl::Nanoseconds(123'456'789))->ride;
+  rides.push_back(ride);
+  ride = RideIn(RideState::kArrivedAtPickup);
+  rides.push_back(CancelByRider(ride, CancelReason::kSafety, "note", kT0 + absl::Hours(1))->ride);
+  return rides;
+}
+
+TEST(RecordCodec, KeepsEveryFieldOfARide) {
+  for (const Ride& ride : Samples()) {
+    const absl::StatusOr<Ride> back = RideFromBytes(RideBytes(ride), InternalsBytes(ride));
+    ASSERT_TRUE(back.ok());
+    EXPECT_EQ(*back, ride) << StateName(ride.state);
+  }
+}
+
+TEST(RecordCodec, DamageIsAnErrorNotACrash) {
+  EXPECT_TRUE(HasReason(RideFromBytes("\xFF\xFF", "").status(), Reason::kInternal));
+  EXPECT_TRUE(HasReason(RideFromBytes("", "\xFF\xFF").status(), Reason::kInternal));
+  EXPECT_TRUE(HasReason(EventFromBytes("\xFF\xFF").status(), Reason::kInternal));
+  EXPECT_TRUE(HasReason(ProtoEventCodec().Decode("\xFF\xFF").status(), Reason::kInternal));
+  EXPECT_TRUE(HasReason(ProtoEventCodec().Decode("").status(), Reason::kInternal));
+}
+
+TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
+  const Ride ride = RideIn(RideState::kEnrouteToPickup);
+  RideEvent event = *TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0)->event;
+  event.driver_sequence = 42;
+  const ProtoEventCodec codec;
+  RideEvent expected = event;
+  for (Ride* part : {&expected.ride, &*expected.former}) {
+    part->request_fingerprint.clear();
+    part->excluded_driver_ids.clear();
+    part->cancellation_terms = {};
+  }
+  const absl::StatusOr<RideEvent> back = codec.Decode(codec.Encode(event));
+  ASSERT_TRUE(back.ok());
+  EXPECT_EQ(*back, expected);
+}
+
+TEST(RideCodec, TimesAndDurationsOfEitherSign) {
+  for (const absl::Time time :
+       {kT0, kT0 + absl::Nanoseconds(1), absl::FromUnixSeconds(-1) + absl::Milliseconds(250), absl::UnixEpoch()}) {
+    google::protobuf::Timestamp message;
+    Encode(time, &message);
+    EXPECT_GE(message.nanos(), 0);
+    EXPECT_LT(message.nanos(), 1'000'000'000);
+    EXPECT_EQ(DecodeTime(message), time);
+  }
+  for (const absl::Duration duration : {absl::ZeroDuration(), absl::Milliseconds(-1500), absl::Seconds(90)}) {
+    google::protobuf::Duration message;
+    Encode(duration, &message);
+    EXPECT_EQ(DecodeDuration(message), duration);
+  }
+}
+
+TEST(RideCodec, NumbersNobodyKnowsAreUnspecified) {
+  EXPECT_EQ(DecodeState(static_cast<hail::type::v1::RideState>(77)), RideState::kUnspecified);
+  EXPECT_EQ(DecodeReason(static_cast<hail::type::v1::CancelReason>(77)), CancelReason::kUnspecified);
+}
+
+}  // namespace
+}  // namespace hail::rider

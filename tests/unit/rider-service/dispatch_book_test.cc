@@ -1,0 +1,401 @@
+#include "rider-service/domain/dispatch_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/errors/error.h"
+#include "tests/unit/rider-service/test_rides.h"
+
+namespace hail::rider {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+using StopReason = DispatchBook::StopReason;
+
+const RideRules kRules;
+
+class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
+ protected:
+  void SendStart(const DispatchBook::Start& start) override {
+    EXPECT_TRUE(book_.link_up());
+    EXPECT_GT(start.remaining, absl::ZeroDuration());
+    sent_.push_back("start " + start.ride->ride_id + "@" + std::to_string(start.ride->epoch));
+    excluded_ = start.excluded_driver_ids;
+    remaining_ = start.remaining;
+  }
+  void SendStop(const std::string& ride_id, std::int64_t epoch, StopReason reason) override {
+    sent_.push_back("stop " + ride_id + "@" + std::to_string(epoch) + " " + std::to_string(static_cast<int>(reason)));
+  }
+  void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override { Command("raise ", ride_id, epoch); }
+  void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override { Command("end ", ride_id, epoch); }
+  void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override { Command("unseen ", ride_id, epoch); }
+  void Command(const std::string& what, const std::string& ride_id, std::int64_t epoch) {
+    sent_.push_back(what + ride_id + "@" + std::to_string(epoch));
+  }
+
+  // Time passes; domain and wall run alike here.
+  void Pass(absl::Duration time) {
+    now_.domain += time;
+    now_.wall += time;
+  }
+  void Tick(absl::Duration time) {
+    Pass(time);
+    book_.OnTick(now_);
+  }
+  std::vector<std::string> Take() { return std::exchange(sent_, {}); }
+
+  Ride Matching(const std::string& ride_id = "ride-1") { return NewRide(Requested(ride_id), kRules, now_.domain).ride; }
+  Ride Assigned(const Ride& ride) { return Assign(ride, Offer(ride), now_.domain)->ride; }
+
+  // A ride that is being worked on.
+  Ride Working() {
+    const Ride ride = Matching();
+    book_.OnLinkUp(now_);
+    book_.OnRide(now_, ride);
+    book_.OnStarted(now_, ride.ride_id, ride.epoch);
+    EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
+    return ride;
+  }
+
+  Now now_{kT0, kT0};
+  DispatchBook book_{this, kRules};
+  std::vector<std::string> sent_;
+  std::vector<std::string> excluded_;
+  absl::Duration remaining_;
+};
+
+TEST_F(DispatchBookTest, ANewRideIsStartedAtOnceAndOnce) {
+  const Ride ride = Working();
+  book_.OnRide(now_, ride);
+  for (int i = 0; i < 30; ++i) Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(book_.matching(), 1u);
+}
+
+TEST_F(DispatchBookTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
+  book_.OnLinkUp(now_);
+  book_.OnRide(now_, Matching());
+  Take();
+  Tick(absl::Milliseconds(1900));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Milliseconds(100));
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
+  EXPECT_EQ(remaining_, absl::Seconds(118));
+  Tick(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
+  book_.OnStarted(now_, "ride-1", 2);  // another epoch's
+  Tick(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
+  book_.OnStarted(now_, "ride-1", 1);
+  Tick(absl::Seconds(2));
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+TEST_F(DispatchBookTest, WithoutALinkRidesWaitForOne) {
+  book_.OnRide(now_, Matching());
+  Tick(absl::Seconds(10));
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@1")) << "nobody had it before, so no new epoch";
+  EXPECT_EQ(remaining_, absl::Seconds(110));
+}
+
+// --- Links that end ---
+
+TEST_F(DispatchBookTest, OnTheNextLinkRidesStartAtANewEpoch) {
+  Ride ride = Working();
+  book_.OnLinkDown(now_);
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1")) << "not started before the epoch is stored";
+  ride = rider::RaiseEpoch(ride, 1).ride;
+  book_.OnRide(now_, ride);
+  book_.OnCommandDone(now_, "ride-1", ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+}
+
+TEST_F(DispatchBookTest, ALinkThatIsReplacedWithoutHavingEndedIsTheSame) {
+  Working();
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+}
+
+TEST_F(DispatchBookTest, ALinkThatEndsWhileTheEpochIsRaised) {
+  Ride ride = Working();
+  book_.OnLinkUp(now_);
+  Take();
+  book_.OnLinkDown(now_);
+  ride = rider::RaiseEpoch(ride, 1).ride;
+  book_.OnCommandDone(now_, "ride-1", ride);
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2")) << "epoch 2 was never started anywhere";
+}
+
+TEST_F(DispatchBookTest, AFailedRaiseIsRepeatedNotTooSoon) {
+  Ride ride = Working();
+  book_.OnLinkUp(now_);
+  Take();
+  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  Tick(absl::Milliseconds(500));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Milliseconds(500));
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+  // Done by the first try after all, whose answer was lost.
+  ride = rider::RaiseEpoch(ride, 1).ride;
+  book_.OnCommandDone(now_, "ride-1", ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+}
+
+TEST_F(DispatchBookTest, ARideThatWasAssignedMeanwhileIsNotStartedAgain) {
+  const Ride ride = Working();
+  book_.OnLinkUp(now_);
+  Take();
+  book_.OnCommandDone(now_, "ride-1", Assigned(ride));  // the confirmation won
+  Tick(absl::Seconds(3));
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(book_.matching(), 0u);
+  EXPECT_EQ(book_.unseen(), 1u);
+}
+
+TEST_F(DispatchBookTest, MessagesOfAnEarlierLinkAreIgnored) {
+  Working();
+  book_.OnLinkDown(now_);
+  book_.OnLinkUp(now_);
+  Take();
+  book_.OnExhausted(now_, "ride-1", 1);
+  book_.OnStarted(now_, "ride-1", 1);
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+// --- After a restart ---
+
+TEST_F(DispatchBookTest, RidesFoundInTheStoreStartAtANewEpoch) {
+  const Ride ride = Matching();
+  book_.OnDispatchable(now_, {ride});
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+}
+
+TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreGetsTheFullTime) {
+  const Ride ride = Assigned(Matching());
+  Pass(absl::Seconds(55));
+  book_.OnDispatchable(now_, {ride});
+  Tick(absl::Seconds(59));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
+}
+
+TEST_F(DispatchBookTest, TheStoreRepairsWhatWasNotHeard) {
+  const Ride ride = Working();
+  // The driver gave up; nobody told.
+  Ride gone = Assigned(ride);
+  gone = TakeStep(gone, rider::Command(gone, TripStep::kCancel), kRules, now_.domain)->ride;
+  book_.OnDispatchable(now_, {gone});
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+  EXPECT_THAT(excluded_, ElementsAre("driver-1"));
+}
+
+TEST_F(DispatchBookTest, AStoreReadThatIsOldByNowBringsNothingBack) {
+  const Ride ride = Working();
+  const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride;
+  book_.OnRide(now_, canceled);
+  EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 1"));
+  book_.OnDispatchable(now_, {ride});
+  Tick(absl::Seconds(30));
+  book_.OnRide(now_, ride);
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(book_.matching(), 0u);
+}
+
+// --- Ends ---
+
+TEST_F(DispatchBookTest, ACanceledRideIsStoppedWhereItWasStarted) {
+  const Ride ride = Working();
+  const Ride waiting = Matching("ride-2");
+  book_.OnLinkDown(now_);
+  book_.OnRide(now_, waiting);
+  const auto cancel = [&](const Ride& r) { return CancelByRider(r, CancelReason::kOther, "", now_.domain)->ride; };
+  book_.OnRide(now_, cancel(ride));
+  book_.OnRide(now_, cancel(waiting));
+  EXPECT_THAT(Take(), IsEmpty()) << "the link that had it is gone";
+  EXPECT_EQ(book_.matching(), 0u);
+}
+
+TEST_F(DispatchBookTest, AnAssignedRideIsNotStopped) {
+  const Ride ride = Working();
+  book_.OnRide(now_, Assigned(ride));
+  EXPECT_THAT(Take(), IsEmpty()) << "the stop could overtake the confirmation's answer";
+  EXPECT_EQ(book_.unseen(), 1u);
+}
+
+TEST_F(DispatchBookTest, ExhaustedEndsTheRide) {
+  const Ride ride = Working();
+  Tick(absl::Seconds(120));
+  EXPECT_THAT(Take(), IsEmpty()) << "an offer may still settle";
+  book_.OnExhausted(now_, "ride-1", 1);
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty()) << "one command at a time";
+  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(ride, 1, now_.domain).ride);
+  EXPECT_EQ(book_.matching(), 0u);
+  Tick(absl::Seconds(30));
+  EXPECT_THAT(Take(), ElementsAre()) << "it was over there already";
+}
+
+TEST_F(DispatchBookTest, ExhaustedBeforeTheDeadlineWaitsForIt) {
+  Working();
+  Tick(absl::Seconds(119));
+  book_.OnExhausted(now_, "ride-1", 1);
+  EXPECT_THAT(Take(), IsEmpty()) << "the clocks differ a little";
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
+}
+
+TEST_F(DispatchBookTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrace) {
+  const Ride ride = Working();
+  book_.OnLinkDown(now_);
+  Tick(absl::Milliseconds(139'999));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Milliseconds(1));
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
+  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1")) << "never stuck";
+  // An answer that changed nothing is not asked again in a loop either.
+  book_.OnCommandDone(now_, "ride-1", ride);
+  Tick(absl::Milliseconds(10));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
+}
+
+TEST_F(DispatchBookTest, NothingIsStartedAfterTheDeadline) {
+  book_.OnRide(now_, Matching());
+  Pass(absl::Seconds(121));
+  book_.OnLinkUp(now_);
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+TEST_F(DispatchBookTest, ARideNobodyKnowsIsForgotten) {
+  Working();
+  book_.OnLinkUp(now_);
+  Take();
+  book_.OnCommandDone(now_, "ride-1", NotFound(Reason::kRideNotFound, "no such ride"));
+  EXPECT_EQ(book_.matching(), 0u);
+}
+
+// --- Exclusions ---
+
+TEST_F(DispatchBookTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
+  Ride ride = Working();
+  book_.OnSettled(now_, "ride-1", 1, "driver-7");
+  book_.OnSettled(now_, "ride-1", 1, "driver-7");
+  book_.OnSettled(now_, "ride-9", 1, "driver-8");  // unknown
+  // Assigned, then given up by its driver.
+  ride = Assigned(ride);
+  book_.OnRide(now_, ride);
+  ride = TakeStep(ride, rider::Command(ride, TripStep::kCancel), kRules, now_.domain)->ride;
+  book_.OnRide(now_, ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+  EXPECT_THAT(excluded_, UnorderedElementsAre("driver-1", "driver-7"));
+
+  book_.OnRide(now_, Matching("ride-2"));
+  EXPECT_THAT(excluded_, IsEmpty());
+}
+
+// --- Unseen ---
+
+TEST_F(DispatchBookTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
+  Ride ride = Working();
+  ride = Assigned(ride);
+  book_.OnRide(now_, ride);
+  Tick(absl::Milliseconds(59'999));
+  EXPECT_THAT(Take(), IsEmpty());
+  Tick(absl::Milliseconds(1));
+  EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty()) << "one command at a time";
+  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  Tick(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
+  ride = rider::GiveUpUnseen(ride, 1, kRules, now_.domain).ride;
+  book_.OnRide(now_, ride);
+  book_.OnCommandDone(now_, "ride-1", ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+  EXPECT_EQ(book_.unseen(), 0u);
+}
+
+TEST_F(DispatchBookTest, AnAcknowledgedAssignmentIsLeftAlone) {
+  Ride ride = Assigned(Working());
+  book_.OnRide(now_, ride);
+  ride = TakeStep(ride, rider::Command(ride, TripStep::kSeen), kRules, now_.domain)->ride;
+  book_.OnRide(now_, ride);
+  Tick(absl::Hours(1));
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(book_.unseen(), 0u);
+}
+
+// --- Working sets ---
+
+TEST_F(DispatchBookTest, WhatIsMissingIsStartedAnew) {
+  const Ride ride = Working();
+  book_.OnWorkingSet(now_, {});
+  EXPECT_THAT(Take(), IsEmpty()) << "it may have been made before the start came in";
+  Pass(absl::Seconds(6));
+  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnWorkingSet(now_, {});
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+}
+
+TEST_F(DispatchBookTest, AnOlderEpochInTheSetIsMissingToo) {
+  Ride ride = Working();
+  ride = rider::RaiseEpoch(ride, 1).ride;
+  book_.OnRide(now_, ride);
+  book_.OnStarted(now_, "ride-1", 2);
+  Take();
+  Pass(absl::Seconds(6));
+  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@2"));
+}
+
+TEST_F(DispatchBookTest, WhatIsSurplusIsStopped) {
+  const Ride ride = Working();
+  book_.OnRide(now_, Assigned(ride));
+  book_.OnWorkingSet(now_, {{"ride-1", 1}, {"ride-7", 3}});
+  EXPECT_THAT(Take(), ElementsAre("stop ride-7@3 3")) << "ride-1 has only just left";
+  Pass(absl::Seconds(6));
+  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 2"));
+  book_.OnLinkDown(now_);
+  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+TEST_F(DispatchBookTest, ADepartedRideIsForgottenAfterAWhile) {
+  const Ride ride = Working();
+  book_.OnRide(now_, CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride);
+  Take();
+  Tick(absl::Seconds(61));
+  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 3"));
+}
+
+}  // namespace
+}  // namespace hail::rider

@@ -1,0 +1,397 @@
+// Regions, prices, quotes and what a request must look like.
+#include "rider-service/domain/pricing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "common/errors/error.h"
+#include "rider-service/domain/page_token.h"
+#include "rider-service/domain/quote.h"
+#include "rider-service/domain/region.h"
+#include "rider-service/domain/request_rules.h"
+#include "rider-service/domain/travel_estimate.h"
+
+namespace hail::rider {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const absl::Time kNoonInSanFrancisco = absl::FromUnixSeconds(1'211'486'400);  // 2008-05-22 20:00 UTC
+const Now kNow = {kNoonInSanFrancisco, absl::FromUnixSeconds(1'700'000'000)};
+const std::string kKey = "0123456789abcdef0123456789abcdef";
+
+RideRequest Request() {
+  RideRequest request;
+  request.rider_id = "rider-1";
+  request.request_id = "request-1";
+  request.has_pickup = request.has_dropoff = true;
+  request.pickup = {{37.7749, -122.4194}, "Civic Center"};
+  request.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
+  request.product_id = "economy";
+  return request;
+}
+
+Regions Shipped() { return *Regions::FromJson(Regions::ShippedJson()); }
+
+std::string FieldOf(const absl::Status& status) {
+  const std::optional<ErrorDetails> details = DetailsOf(status);
+  return details && details->reason == Reason::kInvalidField ? details->field : "(none)";
+}
+
+// --- Regions ---
+
+TEST(Regions, ShippedOnesCoverWhatTheySay) {
+  const Regions regions = Shipped();
+  const auto at = [&](double lat, double lng) {
+    const Region* region = regions.At({lat, lng});
+    return region ? region->region_id : "";
+  };
+  EXPECT_EQ(at(37.7749, -122.4194), "san_francisco");  // City Hall
+  EXPECT_EQ(at(37.6155, -122.3900), "san_francisco");  // SFO
+  EXPECT_EQ(at(37.5630, -122.3255), "san_francisco");  // San Mateo
+  EXPECT_EQ(at(40.7580, -73.9855), "new_york");        // Times Square
+  EXPECT_EQ(at(40.6413, -73.7781), "new_york");        // JFK
+  EXPECT_EQ(at(40.7769, -73.8740), "new_york");        // LaGuardia
+  EXPECT_EQ(at(40.5795, -74.1502), "new_york");        // Staten Island
+  EXPECT_EQ(at(34.05, -118.24), "");                   // Los Angeles
+  EXPECT_EQ(at(-37.7749, 57.5806), "");                // the other side of the earth
+  EXPECT_EQ(regions.At({std::nan(""), 0}), nullptr);
+}
+
+TEST(Regions, ProductsAreCheapestFirstAndBelongToTheirRegion) {
+  const Regions regions = Shipped();
+  for (const Region& region : regions.all()) {
+    ASSERT_EQ(region.products.size(), 3u);
+    EXPECT_EQ(region.products[0].product_id, "economy");
+    EXPECT_EQ(region.products[2].product_id, "xl");
+    for (const Product& product : region.products) {
+      EXPECT_EQ(product.region_id, region.region_id);
+      EXPECT_EQ(product.per_km.currency_code, "USD");
+    }
+    EXPECT_EQ(region.FindProduct("limousine"), nullptr);
+    EXPECT_EQ(regions.Find(region.region_id), &region);
+  }
+  EXPECT_EQ(regions.Find("atlantis"), nullptr);
+}
+
+TEST(Regions, EveryProblemIsListed) {
+  const absl::Status status = Regions::FromJson(R"({"regions": [
+      {"region_id": "a", "display_name": "A", "currency_code": "USD", "area": {"type": "Point"},
+       "products": [{"product_id": "p", "display_name": "P", "max_seats": 0, "base_fare": -1, "per_km": 1,
+                     "per_minute": 1, "minimum_fare": 1, "cancellation_fee": 1, "free_cancellation_s": 1},
+                    {"product_id": "p", "display_name": "P", "max_seats": 1, "base_fare": 1, "per_km": 1,
+                     "per_minute": 1, "minimum_fare": 1, "cancellation_fee": 1, "free_cancellation_s": 1}]},
+      {"region_id": "a", "currency_code": "USD",
+       "area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]}},
+      {"region_id": "b", "display_name": "B", "currency_code": "USD", "products": [],
+       "area": {"type": "MultiPolygon", "coordinates": [[[[0, 0], [1, 0], [1, 99], [0, 0]]], []]}},
+      17]})")
+                                  .status();
+  const std::string message(status.message());
+  for (const char* part :
+       {"regions[0].area: a GeoJSON", "regions[0].products[0].max_seats", "regions[0].products[0].base_fare",
+        "regions[0].products[1].product_id: used twice", "regions[1].region_id: used twice", "regions[1].display_name",
+        "regions[1].area.coordinates[0]: a ring", "regions[1].products", "regions[2].area.coordinates[0][0][2]",
+        "regions[2].area.coordinates[1]: rings", "regions[2].products", "regions[3].region_id"}) {
+    EXPECT_THAT(message, HasSubstr(part));
+  }
+  for (const char* bad : {"", "[]", "{}", "{\"regions\": []}", "{\"regions\": 3}", "{\"regions\": ["}) {
+    EXPECT_FALSE(Regions::FromJson(bad).ok()) << bad;
+  }
+}
+
+TEST(Regions, ARingThatCrossesItselfIsRefusedAndWindingDoesNotMatter) {
+  const auto with_ring = [](const std::string& ring) {
+    return Regions::FromJson(R"({"regions": [{"region_id": "a", "display_name": "A", "currency_code": "USD",
+        "area": {"type": "Polygon", "coordinates": [)" +
+                             ring + R"(]}, "products": [{"product_id": "p", "display_name": "P", "max_seats": 4,
+        "base_fare": 1, "per_km": 1, "per_minute": 1, "minimum_fare": 1, "cancellation_fee": 1,
+        "free_cancellation_s": 1}]}]})");
+  };
+  EXPECT_FALSE(with_ring("[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]").ok());
+  for (const char* ring : {"[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]", "[[0, 0], [0, 1], [1, 1], [1, 0], [0, 0]]"}) {
+    const absl::StatusOr<Regions> regions = with_ring(ring);
+    ASSERT_TRUE(regions.ok()) << regions.status();
+    EXPECT_NE(regions->At({0.5, 0.5}), nullptr);
+    EXPECT_EQ(regions->At({0.5, 1.5}), nullptr);
+  }
+}
+
+// --- Estimates and prices ---
+
+TEST(EstimateTrip, IsLongerThanTheCrowFliesAndSlowerByDay) {
+  const LatLng from = {37.7749, -122.4194};
+  const LatLng to = {37.7955, -122.3937};
+  const Trip noon = EstimateTrip(from, to, kNoonInSanFrancisco);
+  const Trip night = EstimateTrip(from, to, kNoonInSanFrancisco - absl::Hours(8));
+  EXPECT_GT(noon.distance_m, DistanceM(from, to));
+  EXPECT_EQ(noon.distance_m, night.distance_m);
+  EXPECT_GT(noon.duration, night.duration + absl::Minutes(2));
+  EXPECT_GT(noon.distance_m / absl::ToDoubleSeconds(noon.duration), 4.0);
+  EXPECT_LT(noon.distance_m / absl::ToDoubleSeconds(noon.duration), 12.0);
+  // Any instant, any longitude.
+  EXPECT_GT(EstimateTrip({-10, -179.9}, {-10.1, -179.9}, absl::FromUnixSeconds(-5)).duration, absl::ZeroDuration());
+}
+
+TEST(PriceOf, AddsUpRoundsAndKeepsTheMinimum) {
+  Product product;
+  product.base_fare = {"USD", 2'500'000};
+  product.per_km = {"USD", 1'000'000};
+  product.per_minute = {"USD", 300'000};
+  product.minimum_fare = {"USD", 7'000'000};
+  EXPECT_EQ(PriceOf(product, {10'000, absl::Minutes(20)}), (Money{"USD", 18'500'000}));
+  EXPECT_EQ(PriceOf(product, {10'004, absl::Minutes(20)}), (Money{"USD", 18'500'000})) << "rounded to a cent";
+  EXPECT_EQ(PriceOf(product, {10'006, absl::Minutes(20)}), (Money{"USD", 18'510'000}));
+  EXPECT_EQ(PriceOf(product, {100, absl::Minutes(1)}), (Money{"USD", 7'000'000}));
+}
+
+// --- Requests ---
+
+TEST(CheckRoute, NamesTheFieldAtFault) {
+  const Regions regions = Shipped();
+  const auto field = [&](auto change) {
+    RideRequest request = Request();
+    change(request);
+    return FieldOf(CheckRoute(request, regions).status());
+  };
+  EXPECT_EQ(field([](RideRequest& r) { r.has_pickup = false; }), "pickup");
+  EXPECT_EQ(field([](RideRequest& r) { r.has_dropoff = false; }), "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position = {0, 0}; }), "pickup.position");
+  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position = {0, 0}; }), "dropoff.position");
+  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position.latitude_deg = std::nan(""); }),
+            "pickup.position.latitude_deg");
+  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position.longitude_deg = 181; }), "dropoff.position.longitude_deg");
+  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position.latitude_deg = std::numeric_limits<double>::infinity(); }),
+            "pickup.position.latitude_deg");
+  EXPECT_EQ(field([](RideRequest& r) { r.dropoff = r.pickup; }), "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position = Toward(r.pickup.position, 90, 19); }), "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) { r.pickup.address = std::string(257, 'a'); }), "pickup.address");
+  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.address = "\xC3"; }), "dropoff.address");
+
+  RideRequest request = Request();
+  request.dropoff.position = Toward(request.pickup.position, 90, 21);
+  EXPECT_TRUE(CheckRoute(request, regions).ok());
+}
+
+TEST(CheckRoute, BothEndsMustBeInOneRegion) {
+  const Regions regions = Shipped();
+  for (const LatLng& elsewhere : {LatLng{34.05, -118.24}, LatLng{40.758, -73.9855}}) {
+    RideRequest request = Request();
+    request.dropoff.position = elsewhere;
+    EXPECT_TRUE(HasReason(CheckRoute(request, regions).status(), Reason::kOutsideServiceArea));
+  }
+  RideRequest request = Request();
+  request.pickup.position = {34.05, -118.24};
+  EXPECT_TRUE(HasReason(CheckRoute(request, regions).status(), Reason::kOutsideServiceArea));
+}
+
+TEST(CheckProduct, KnowsProductsAndSeats) {
+  const Regions regions = Shipped();
+  const Region& region = *regions.Find("san_francisco");
+  const auto field = [&](const std::string& product, int seats) {
+    RideRequest request = Request();
+    request.product_id = product;
+    request.seats = seats;
+    return FieldOf(CheckProduct(request, region).status());
+  };
+  EXPECT_EQ(field("", 1), "product_id");
+  EXPECT_EQ(field("limousine", 1), "product_id");
+  EXPECT_EQ(field("economy", 5), "seats");
+  EXPECT_EQ(field("economy", -1), "seats");
+  EXPECT_EQ(field("economy", 0), "(none)");
+  EXPECT_EQ(field("xl", 6), "(none)");
+}
+
+TEST(CheckLabels, AreFewAndShort) {
+  std::map<std::string, std::string> labels;
+  for (int i = 0; i < 16; ++i) labels[std::to_string(i)] = std::string(64, 'v');
+  EXPECT_TRUE(CheckLabels(labels).ok());
+  labels["one more"] = "";
+  EXPECT_EQ(FieldOf(CheckLabels(labels)), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels({{"", "v"}})), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels({{std::string(65, 'k'), "v"}})), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels({{"k", std::string(65, 'v')}})), "labels");
+}
+
+TEST(CheckNote, IsShortValidText) {
+  EXPECT_TRUE(CheckNote("Grüße, 東京 🚕", "note").ok());
+  EXPECT_TRUE(CheckNote(std::string(512, 'x'), "note").ok());
+  EXPECT_EQ(FieldOf(CheckNote(std::string(513, 'x'), "note")), "note");
+  for (const char* bad : {"\xFF", "\x80", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                          "\xF5\x80\x80\x80", "abc\xE2\x82", "\xC3("}) {
+    EXPECT_EQ(FieldOf(CheckNote(bad, "note")), "note") << bad;
+  }
+}
+
+TEST(CheckReason, SystemReasonsAreTheSystems) {
+  EXPECT_TRUE(CheckReason(CancelReason::kUnspecified, "reason").ok());
+  EXPECT_TRUE(CheckReason(CancelReason::kOther, "reason").ok());
+  for (const CancelReason reason :
+       {CancelReason::kDriverUnreachable, CancelReason::kRedispatchLimit, CancelReason::kOperator}) {
+    EXPECT_EQ(FieldOf(CheckReason(reason, "reason")), "reason");
+  }
+}
+
+TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
+  const std::string base = RequestFingerprint(Request());
+  RideRequest same = Request();
+  same.seats = 1;             // 0 means 1
+  same.request_id = "other";  // is the key, not the body
+  EXPECT_EQ(RequestFingerprint(same), base);
+
+  const auto changed = [&](auto change) {
+    RideRequest request = Request();
+    change(request);
+    return RequestFingerprint(request) != base;
+  };
+  EXPECT_TRUE(changed([](RideRequest& r) { r.seats = 2; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.product_id = "xl"; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.quote_token = "t"; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.labels["a"] = "b"; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.pickup.address = "x"; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.pickup.position.latitude_deg += 1e-9; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.dropoff.position.longitude_deg += 1e-9; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.has_dropoff = false; }));
+
+  // Fields do not run into each other.
+  RideRequest ab = Request();
+  ab.labels = {{"a", "b"}, {"c", ""}};
+  RideRequest abc = Request();
+  abc.labels = {{"a", ""}, {"bc", ""}};
+  EXPECT_NE(RequestFingerprint(ab), RequestFingerprint(abc));
+}
+
+// --- Quotes ---
+
+class QuoterTest : public ::testing::Test {
+ protected:
+  Regions regions_ = Shipped();
+  Quoter quoter_{&regions_, kKey, SystemRandom()};
+};
+
+TEST_F(QuoterTest, QuotesEveryProductCheapestFirst) {
+  RideRequest request = Request();
+  request.product_id = "";
+  const auto quotes = quoter_.QuoteRide(kNow, request);
+  ASSERT_TRUE(quotes.ok()) << quotes.status();
+  ASSERT_EQ(quotes->size(), 3u);
+  EXPECT_LT((*quotes)[0].fare.micros, (*quotes)[1].fare.micros);
+  EXPECT_LT((*quotes)[1].fare.micros, (*quotes)[2].fare.micros);
+  EXPECT_NE((*quotes)[0].quote_id, (*quotes)[1].quote_id);
+  EXPECT_EQ((*quotes)[0].expire_time, kNow.domain + absl::Minutes(5));
+
+  request.seats = 6;
+  const auto big = quoter_.QuoteRide(kNow, request);
+  ASSERT_EQ(big->size(), 1u);
+  EXPECT_EQ((*big)[0].product_id, "xl");
+  request.seats = 7;
+  EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "seats");
+}
+
+TEST_F(QuoterTest, RefusesBadRequests) {
+  RideRequest request = Request();
+  request.rider_id = "";
+  EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "rider_id");
+  request = Request();
+  request.product_id = "limousine";
+  EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "product_id");
+  request = Request();
+  request.dropoff = request.pickup;
+  EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "dropoff");
+}
+
+TEST_F(QuoterTest, AQuoteHoldsItsPriceUntilItExpires) {
+  RideRequest request = Request();
+  request.seats = 3;
+  const Quote quote = (*quoter_.QuoteRide(kNow, request))[0];
+  request.quote_token = quote.quote_token;
+  // Later in the day the price of the moment is another.
+  Now later = kNow;
+  later.domain += absl::Minutes(5) - absl::Milliseconds(1);
+  const auto terms = quoter_.TermsFor(later, request);
+  ASSERT_TRUE(terms.ok()) << terms.status();
+  EXPECT_EQ(terms->fare, quote.fare);
+  EXPECT_EQ(terms->quote_id, quote.quote_id);
+  EXPECT_EQ(terms->distance_m, quote.distance_m);
+  EXPECT_EQ(terms->trip_duration, quote.trip_duration);
+  later.domain += absl::Milliseconds(1);
+  EXPECT_TRUE(HasReason(quoter_.TermsFor(later, request).status(), Reason::kQuoteExpired));
+}
+
+TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
+  RideRequest request = Request();
+  request.quote_token = (*quoter_.QuoteRide(kNow, request))[0].quote_token;
+  ASSERT_TRUE(quoter_.TermsFor(kNow, request).ok());
+  const auto reason = [&](auto change) {
+    RideRequest other = request;
+    change(other);
+    const absl::Status status = quoter_.TermsFor(kNow, other).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return DetailsOf(status)->reason;
+  };
+  EXPECT_EQ(reason([](RideRequest& r) { r.rider_id = "rider-2"; }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.product_id = "comfort"; }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.seats = 2; }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.pickup.position.latitude_deg += 1e-6; }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.dropoff.position.latitude_deg += 1e-6; }), Reason::kQuoteMismatch);
+  // What it does not bind.
+  RideRequest relabelled = request;
+  relabelled.pickup.address = "elsewhere in words only";
+  EXPECT_TRUE(quoter_.TermsFor(kNow, relabelled).ok());
+}
+
+TEST_F(QuoterTest, AForgedOrDamagedTokenIsRefused) {
+  RideRequest request = Request();
+  const std::string token = (*quoter_.QuoteRide(kNow, request))[0].quote_token;
+  ASSERT_TRUE(ReadQuote(kKey, token).ok());
+  for (std::size_t i = 0; i < token.size(); ++i) {
+    std::string forged = token;
+    forged[i] = forged[i] == 'A' ? 'B' : 'A';
+    const absl::StatusOr<Quote> quote = ReadQuote(kKey, forged);
+    // The last character of base64 may have bits that mean nothing; what is read is then the same.
+    if (quote.ok()) {
+      EXPECT_EQ(i, token.size() - 1);
+      continue;
+    }
+    EXPECT_TRUE(HasReason(quote.status(), Reason::kQuoteMismatch));
+  }
+  for (const std::string& bad : {std::string(), std::string("v1."), std::string("v1.."), std::string("v2.abc.def"),
+                                 token + "x", token.substr(0, token.size() / 2), std::string(5000, 'A')}) {
+    EXPECT_FALSE(ReadQuote(kKey, bad).ok()) << bad;
+  }
+  EXPECT_FALSE(ReadQuote("another key, another key, another", token).ok());
+}
+
+TEST_F(QuoterTest, WithoutAQuoteThePriceOfTheMoment) {
+  const auto terms = quoter_.TermsFor(kNow, Request());
+  ASSERT_TRUE(terms.ok());
+  EXPECT_EQ(terms->fare, (*quoter_.QuoteRide(kNow, Request()))[0].fare);
+  EXPECT_EQ(terms->quote_id, "");
+  RideRequest labelled = Request();
+  labelled.labels[""] = "";
+  EXPECT_EQ(FieldOf(quoter_.TermsFor(kNow, labelled).status()), "labels");
+}
+
+TEST_F(QuoterTest, ProductsAt) {
+  EXPECT_EQ(quoter_.ProductsAt({37.7749, -122.4194}, "position")->size(), 3u);
+  EXPECT_TRUE(HasReason(quoter_.ProductsAt({34.05, -118.24}, "position").status(), Reason::kOutsideServiceArea));
+  EXPECT_EQ(FieldOf(quoter_.ProductsAt({0, 0}, "position").status()), "position");
+}
+
+// --- Page tokens ---
+
+TEST(PageToken, IsBoundToItsFilter) {
+  const std::string token = MakePageToken("rider a", "position");
+  EXPECT_EQ(*ReadPageToken("rider a", token), "position");
+  EXPECT_EQ(FieldOf(ReadPageToken("rider b", token).status()), "page_token");
+  EXPECT_EQ(FieldOf(ReadPageToken("rider a", "!!").status()), "page_token");
+  EXPECT_EQ(FieldOf(ReadPageToken("rider a", "").status()), "page_token");
+}
+
+}  // namespace
+}  // namespace hail::rider

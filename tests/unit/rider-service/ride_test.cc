@@ -1,0 +1,440 @@
+#include "rider-service/domain/ride.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/errors/error.h"
+#include "rider-service/domain/cancellation_fee.h"
+#include "rider-service/domain/view.h"
+#include "tests/unit/rider-service/test_rides.h"
+
+namespace hail::rider {
+namespace {
+
+using S = RideState;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr RideRules kRules;
+
+// --- Every command in every state ---
+
+struct Outcome {
+  // Set: the command leads there. Unset with `refused`: refused for it. Neither: the ride stays as it is.
+  std::optional<S> next;
+  std::optional<Reason> refused;
+};
+Outcome To(S state) { return {state, std::nullopt}; }
+Outcome Refused(Reason reason) { return {std::nullopt, reason}; }
+Outcome Same() { return {}; }
+
+struct Row {
+  std::string name;
+  std::function<absl::StatusOr<RideChange>(const Ride&, absl::Time)> command;
+  // In the order of kAllStates: matching, to pickup, at pickup, to drop-off, completed, no drivers, canceled.
+  std::vector<Outcome> outcomes;
+};
+
+Row Step(const std::string& name, TripStep step, int leg, std::vector<Outcome> outcomes) {
+  return {name,
+          [step, leg](const Ride& ride, absl::Time now) {
+            DriverCommand command = Command(ride, step);
+            command.leg = leg;
+            return TakeStep(ride, command, kRules, now);
+          },
+          std::move(outcomes)};
+}
+
+std::vector<Row> AllRows() {
+  const Outcome same = Same();
+  const Outcome illegal = Refused(Reason::kIllegalTransition);
+  const Outcome unknown = Refused(Reason::kRideNotFound);  // no driver, so not this driver's
+  const Outcome ended = Refused(Reason::kRideEnded);
+  const Outcome not_matching = Refused(Reason::kRideNotMatching);
+  return {
+      {"assign another driver",
+       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), now); },
+       {To(S::kEnrouteToPickup), not_matching, not_matching, not_matching, not_matching, not_matching, not_matching}},
+      {"replay the committed offer",
+       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride), now); },
+       {To(S::kEnrouteToPickup), same, same, same, same, not_matching, not_matching}},
+      Step("seen", TripStep::kSeen, 0, {unknown, To(S::kEnrouteToPickup), same, same, same, unknown, unknown}),
+      Step("arrive", TripStep::kArrive, 0, {unknown, To(S::kArrivedAtPickup), same, same, same, unknown, unknown}),
+      Step("arrive at the drop-off", TripStep::kArrive, 1,
+           {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("start", TripStep::kStart, 0, {unknown, illegal, To(S::kEnrouteToDropoff), same, same, unknown, unknown}),
+      Step("start on the last leg", TripStep::kStart, 1, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("complete", TripStep::kComplete, 1, {unknown, illegal, illegal, To(S::kCompleted), same, unknown, unknown}),
+      Step("complete the first leg", TripStep::kComplete, 0, {unknown, illegal, illegal, same, same, unknown, unknown}),
+      Step("complete a leg too far", TripStep::kComplete, 2,
+           {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("driver cancels", TripStep::kCancel, 0,
+           {unknown, To(S::kMatching), To(S::kCanceled), To(S::kCanceled), ended, unknown, unknown}),
+      Step("no step", TripStep::kUnspecified, 0, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      {"rider cancels",
+       [](const Ride& ride, absl::Time now) { return CancelByRider(ride, CancelReason::kOther, "n", now); },
+       {To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), ended, ended, same}},
+      {"unseen",
+       [](const Ride& ride, absl::Time now) -> absl::StatusOr<RideChange> {
+         return GiveUpUnseen(ride, ride.epoch, kRules, now + absl::Minutes(5));
+       },
+       {same, To(S::kMatching), same, same, same, same, same}},
+      {"unfulfilled",
+       [](const Ride& ride, absl::Time now) -> absl::StatusOr<RideChange> {
+         return EndUnfulfilled(ride, ride.epoch, now + absl::Minutes(5));
+       },
+       {To(S::kNoDriversAvailable), same, same, same, same, same, same}},
+      {"operator completes",
+       [](const Ride& ride, absl::Time now) { return Resolve(ride, Resolution::kComplete, "ops", now); },
+       {illegal, illegal, illegal, To(S::kCompleted), same, ended, ended}},
+      {"operator cancels",
+       [](const Ride& ride, absl::Time now) { return Resolve(ride, Resolution::kCancel, "ops", now); },
+       {To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), ended, ended, same}},
+  };
+}
+
+TEST(RideTransitions, EachCommandInEachState) {
+  for (const Row& row : AllRows()) {
+    ASSERT_EQ(row.outcomes.size(), std::size(kAllStates));
+    for (std::size_t i = 0; i < row.outcomes.size(); ++i) {
+      SCOPED_TRACE(row.name + " when " + StateName(kAllStates[i]));
+      const Ride before = RideIn(kAllStates[i]);
+      const absl::Time now = before.update_time + absl::Seconds(10);
+      const absl::StatusOr<RideChange> change = row.command(before, now);
+      const Outcome& expected = row.outcomes[i];
+      if (expected.refused) {
+        EXPECT_TRUE(HasReason(change.status(), *expected.refused)) << change.status();
+        continue;
+      }
+      ASSERT_TRUE(change.ok()) << change.status();
+      EXPECT_EQ(change->changed, expected.next.has_value());
+      if (!expected.next) {
+        EXPECT_EQ(change->ride, before);
+        EXPECT_FALSE(change->event);
+        continue;
+      }
+      EXPECT_EQ(StateName(change->ride.state), StateName(*expected.next));
+      // Each transition is one event, the ride's next, that carries the ride after it.
+      ASSERT_TRUE(change->event);
+      EXPECT_EQ(change->ride.sequence, before.sequence + 1);
+      EXPECT_EQ(change->event->sequence, change->ride.sequence);
+      EXPECT_EQ(change->event->ride, change->ride);
+      EXPECT_EQ(change->event->ride_id, before.ride_id);
+      EXPECT_GE(change->event->event_time, before.update_time);
+      EXPECT_EQ(change->ride.end_time.has_value(), IsFinal(change->ride.state));
+    }
+  }
+}
+
+TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
+  RideChange change = NewRide(Requested(), kRules, kT0);
+  std::vector<RideEventType> types = {change.event->type};
+  const auto apply = [&](absl::StatusOr<RideChange> next) {
+    ASSERT_TRUE(next.ok()) << next.status();
+    ASSERT_TRUE(next->event);
+    EXPECT_EQ(next->event->sequence, static_cast<std::int64_t>(types.size()) + 1);
+    types.push_back(next->event->type);
+    change = *std::move(next);
+  };
+  const absl::Time now = kT0 + absl::Seconds(1);
+  apply(Assign(change.ride, Offer(change.ride), now));
+  apply(TakeStep(change.ride, Command(change.ride, TripStep::kSeen), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, TripStep::kArrive), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, TripStep::kStart), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, TripStep::kComplete), kRules, now));
+  EXPECT_THAT(types, ElementsAre(RideEventType::kRequested, RideEventType::kAssigned, RideEventType::kAssignmentSeen,
+                                 RideEventType::kArrivedAtPickup, RideEventType::kStarted, RideEventType::kCompleted));
+  EXPECT_EQ(change.ride.fare.final_fare, change.ride.fare.quoted);
+  EXPECT_TRUE(change.event->ended);
+  EXPECT_EQ(change.event->driver_id, "driver-1");
+}
+
+TEST(Ride, NewRideStartsMatchingWithADeadline) {
+  const RideChange change = NewRide(Requested(), kRules, kT0);
+  EXPECT_EQ(change.ride.sequence, 1);
+  EXPECT_EQ(change.ride.epoch, 1);
+  EXPECT_EQ(change.ride.match_deadline, kT0 + absl::Seconds(120));
+  EXPECT_EQ(change.event->type, RideEventType::kRequested);
+  EXPECT_EQ(change.event->driver_id, "");
+}
+
+// --- Confirmation ---
+
+TEST(Assign, ReplayIsAnsweredWithThePresentRideEvenIfCanceledSince) {
+  Ride ride = RideIn(S::kEnrouteToPickup);
+  ride = CancelByRider(ride, CancelReason::kChangedPlans, "", kT0 + absl::Seconds(5))->ride;
+  const absl::StatusOr<RideChange> replay = Assign(ride, {1, Driver("driver-1"), "offer-1", {}}, kT0);
+  ASSERT_TRUE(replay.ok());
+  EXPECT_FALSE(replay->changed);
+  EXPECT_EQ(replay->ride.state, S::kCanceled);
+}
+
+TEST(Assign, TheSameOfferOfAnotherDriverIsNoReplay) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  EXPECT_TRUE(HasReason(Assign(ride, Offer(ride, "driver-2", "offer-1"), kT0).status(), Reason::kRideNotMatching));
+}
+
+TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
+  const Ride ride = RaiseEpoch(RideIn(S::kMatching), 1).ride;
+  for (const std::int64_t epoch : {1, 3}) {
+    Assignment assignment = Offer(ride);
+    assignment.epoch = epoch;
+    const absl::Status status = Assign(ride, assignment, kT0).status();
+    EXPECT_TRUE(HasReason(status, Reason::kStaleEpoch)) << status;
+    EXPECT_EQ(DetailsOf(status)->metadata.at("state"), "MATCHING");
+  }
+}
+
+TEST(Assign, AnEndedRideSaysHowItEndedWhateverTheEpoch) {
+  Ride ride = RaiseEpoch(RideIn(S::kMatching), 1).ride;
+  ride = CancelByRider(ride, CancelReason::kOther, "", kT0)->ride;
+  Assignment late = Offer(ride);
+  late.epoch = 1;
+  const absl::Status status = Assign(ride, late, kT0).status();
+  EXPECT_TRUE(HasReason(status, Reason::kRideNotMatching)) << status;
+  EXPECT_EQ(DetailsOf(status)->metadata.at("state"), "CANCELED");
+}
+
+TEST(Assign, StoresDriverOfferAndEta) {
+  const Ride matching = RideIn(S::kMatching);
+  const Ride ride = Assign(matching, Offer(matching), kT0 + absl::Seconds(7))->ride;
+  EXPECT_EQ(ride.driver, Driver("driver-1"));
+  EXPECT_EQ(ride.offer_id, "offer-1");
+  EXPECT_EQ(ride.pickup_eta, absl::Seconds(200));
+  EXPECT_EQ(ride.assign_time, kT0 + absl::Seconds(7));
+  EXPECT_FALSE(ride.match_deadline);
+  EXPECT_FALSE(ride.seen_time);
+}
+
+TEST(Assign, AfterTheDeadlineStillCounts) {
+  // The offer was made before it; the ride ends unfulfilled only when that is certain.
+  const Ride ride = RideIn(S::kMatching);
+  EXPECT_TRUE(Assign(ride, Offer(ride), *ride.match_deadline + absl::Seconds(10)).ok());
+}
+
+// --- Driver's steps ---
+
+TEST(TakeStep, AnotherDriversRideIsNotFoundEvenWithTheRightEpoch) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  for (const TripStep step :
+       {TripStep::kSeen, TripStep::kArrive, TripStep::kStart, TripStep::kComplete, TripStep::kCancel}) {
+    EXPECT_TRUE(
+        HasReason(TakeStep(ride, Command(ride, step, "driver-2"), kRules, kT0).status(), Reason::kRideNotFound));
+  }
+}
+
+TEST(TakeStep, AFormerDriverHearsThatTheAssignmentEnded) {
+  const Ride before = RideIn(S::kEnrouteToPickup);
+  const Ride after = TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Seconds(9))->ride;
+  const Ride taken = Assign(after, Offer(after, "driver-2", "offer-2"), kT0 + absl::Seconds(12))->ride;
+  for (const Ride& ride : {after, taken}) {
+    for (const TripStep step : {TripStep::kArrive, TripStep::kCancel}) {
+      EXPECT_TRUE(HasReason(TakeStep(ride, Command(before, step), kRules, kT0).status(), Reason::kAssignmentEnded));
+    }
+  }
+}
+
+TEST(TakeStep, EpochsOtherThanTheAssignmentsAreRefused) {
+  Ride ride = RideIn(S::kMatching);
+  ride = RaiseEpoch(ride, 1).ride;
+  ride = Assign(ride, Offer(ride), kT0)->ride;
+  DriverCommand command = Command(ride, TripStep::kArrive);
+  command.epoch = 1;
+  EXPECT_TRUE(HasReason(TakeStep(ride, command, kRules, kT0).status(), Reason::kAssignmentEnded));
+  command.epoch = 3;
+  EXPECT_TRUE(HasReason(TakeStep(ride, command, kRules, kT0).status(), Reason::kIllegalTransition));
+}
+
+TEST(TakeStep, StepsOfACanceledRideAreOverUnlessTaken) {
+  Ride ride = RideIn(S::kArrivedAtPickup);
+  ride = CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Seconds(30))->ride;
+  EXPECT_FALSE(TakeStep(ride, Command(ride, TripStep::kArrive), kRules, kT0)->changed);
+  EXPECT_FALSE(TakeStep(ride, Command(ride, TripStep::kCancel), kRules, kT0)->changed);
+  EXPECT_TRUE(
+      HasReason(TakeStep(ride, Command(ride, TripStep::kStart), kRules, kT0).status(), Reason::kAssignmentEnded));
+}
+
+TEST(TakeStep, SeenIsStoredOnceAndAnArrivalCountsAsSeen) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  const Ride seen = TakeStep(ride, Command(ride, TripStep::kSeen), kRules, kT0 + absl::Seconds(3))->ride;
+  EXPECT_EQ(seen.seen_time, kT0 + absl::Seconds(3));
+  EXPECT_EQ(seen.state, S::kEnrouteToPickup);
+  EXPECT_FALSE(TakeStep(seen, Command(seen, TripStep::kSeen), kRules, kT0 + absl::Seconds(9))->changed);
+  EXPECT_TRUE(RideIn(S::kArrivedAtPickup).seen_time);
+}
+
+TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
+  const Ride before = RideIn(S::kEnrouteToPickup);
+  const absl::Time now = kT0 + absl::Seconds(50);
+  const RideChange change = *TakeStep(before, Command(before, TripStep::kCancel), kRules, now);
+  const Ride& ride = change.ride;
+  EXPECT_EQ(ride.state, S::kMatching);
+  EXPECT_EQ(ride.epoch, before.epoch + 1);
+  EXPECT_THAT(ride.excluded_driver_ids, ElementsAre("driver-1"));
+  EXPECT_EQ(ride.match_deadline, now + kRules.match_deadline);
+  EXPECT_EQ(ride.redispatch_count, 1);
+  EXPECT_FALSE(ride.driver || ride.assign_time || ride.seen_time || ride.pickup_eta || ride.cancellation);
+  EXPECT_EQ(ride.offer_id, "");
+  EXPECT_EQ(change.event->type, RideEventType::kRedispatched);
+  EXPECT_EQ(change.event->reason, CancelReason::kVehicleProblem);
+  EXPECT_EQ(change.event->driver_id, "driver-1");
+  EXPECT_TRUE(change.event->ended);
+  // The same driver cannot get it again.
+  EXPECT_TRUE(HasReason(Assign(ride, Offer(ride, "driver-1", "offer-2"), now).status(), Reason::kDriverExcluded));
+}
+
+TEST(TakeStep, CancelAfterArrivalCancelsTheRide) {
+  for (const S state : {S::kArrivedAtPickup, S::kEnrouteToDropoff}) {
+    const Ride before = RideIn(state);
+    const RideChange change = *TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Minutes(9));
+    EXPECT_EQ(change.ride.cancellation->actor, CancelActor::kDriver);
+    EXPECT_EQ(change.ride.cancellation->reason, CancelReason::kVehicleProblem);
+    EXPECT_EQ(change.ride.cancellation->note, "flat tyre");
+    EXPECT_FALSE(change.ride.fare.cancellation_fee) << "only riders pay";
+    EXPECT_EQ(change.event->reason, CancelReason::kVehicleProblem);
+    EXPECT_EQ(change.ride.driver->driver_id, "driver-1");
+  }
+}
+
+TEST(TakeStep, TheSixthDriverWhoCancelsEndsTheRide) {
+  Ride ride = RideIn(S::kMatching);
+  for (int i = 1; i <= 6; ++i) {
+    const std::string driver_id = "driver-" + std::to_string(i);
+    ride = Assign(ride, Offer(ride, driver_id, "offer-" + std::to_string(i)), kT0)->ride;
+    ride = TakeStep(ride, Command(ride, TripStep::kCancel, driver_id), kRules, kT0)->ride;
+    if (i < 6) {
+      ASSERT_EQ(ride.state, S::kMatching) << i;
+      ASSERT_EQ(ride.epoch, i + 1);
+    }
+  }
+  EXPECT_EQ(ride.state, S::kCanceled);
+  EXPECT_EQ(ride.cancellation->actor, CancelActor::kSystem);
+  EXPECT_EQ(ride.cancellation->reason, CancelReason::kRedispatchLimit);
+  EXPECT_EQ(ride.driver->driver_id, "driver-6");
+  EXPECT_EQ(ride.redispatch_count, 5);
+}
+
+// --- Deadlines ---
+
+TEST(GiveUpUnseen, OnlyAfterTheTimeAndOnlyThatAssignment) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  const absl::Time limit = *ride.assign_time + kRules.seen_within;
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch, kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch - 1, kRules, limit).changed);
+  const RideChange change = GiveUpUnseen(ride, ride.epoch, kRules, limit);
+  ASSERT_TRUE(change.changed);
+  EXPECT_EQ(change.event->reason, CancelReason::kDriverUnreachable);
+  EXPECT_THAT(change.ride.excluded_driver_ids, ElementsAre("driver-1"));
+  EXPECT_EQ(change.ride.match_deadline, limit + kRules.match_deadline);
+
+  const Ride seen = TakeStep(ride, Command(ride, TripStep::kSeen), kRules, kT0)->ride;
+  EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch, kRules, limit + absl::Hours(1)).changed);
+}
+
+TEST(EndUnfulfilled, OnlyAfterTheDeadlineAndOnlyAtThatEpoch) {
+  const Ride ride = RideIn(S::kMatching);
+  EXPECT_FALSE(EndUnfulfilled(ride, 1, *ride.match_deadline - absl::Milliseconds(1)).changed);
+  EXPECT_FALSE(EndUnfulfilled(RaiseEpoch(ride, 1).ride, 1, *ride.match_deadline).changed);
+  const RideChange change = EndUnfulfilled(ride, 1, *ride.match_deadline);
+  EXPECT_EQ(change.ride.state, S::kNoDriversAvailable);
+  EXPECT_EQ(change.event->type, RideEventType::kUnfulfilled);
+  EXPECT_FALSE(change.event->ended) << "there was no driver";
+}
+
+TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
+  const Ride before = RideIn(S::kMatching);
+  const RideChange change = RaiseEpoch(before, 1);
+  EXPECT_TRUE(change.changed);
+  EXPECT_FALSE(change.event);
+  EXPECT_EQ(change.ride.epoch, 2);
+  EXPECT_EQ(change.ride.sequence, before.sequence);
+  EXPECT_EQ(change.ride.match_deadline, before.match_deadline);
+  // Asked twice, it happens once.
+  EXPECT_FALSE(RaiseEpoch(change.ride, 1).changed);
+  EXPECT_FALSE(RaiseEpoch(RideIn(S::kEnrouteToPickup), 1).changed);
+}
+
+TEST(Ride, TimesDoNotRunBackwardsWhenTheClockDoes) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  const RideChange change = *TakeStep(ride, Command(ride, TripStep::kArrive), kRules, kT0 - absl::Hours(1));
+  EXPECT_EQ(change.ride.arrive_time, ride.update_time);
+  EXPECT_EQ(change.event->event_time, ride.update_time);
+}
+
+TEST(Resolve, SaysThatAnOperatorDidIt) {
+  const RideChange change = *Resolve(RideIn(S::kArrivedAtPickup), Resolution::kCancel, "ann: stuck", kT0);
+  EXPECT_EQ(change.ride.cancellation->actor, CancelActor::kSystem);
+  EXPECT_EQ(change.ride.cancellation->reason, CancelReason::kOperator);
+  EXPECT_EQ(change.ride.cancellation->note, "ann: stuck");
+}
+
+// --- Fees ---
+
+TEST(CancellationFee, FollowsTheTerms) {
+  const Ride matching = RideIn(S::kMatching);
+  EXPECT_FALSE(CancellationFee(matching, kT0 + absl::Hours(1)));
+
+  for (const S state : {S::kEnrouteToPickup, S::kArrivedAtPickup}) {
+    const Ride ride = RideIn(state);
+    const absl::Time free_until = *ride.assign_time + absl::Seconds(120);
+    EXPECT_FALSE(CancellationFee(ride, free_until));
+    EXPECT_EQ(CancellationFee(ride, free_until + absl::Seconds(1)), (Money{"USD", 5'000'000}));
+    const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", free_until + absl::Seconds(1))->ride;
+    EXPECT_EQ(canceled.fare.cancellation_fee, (Money{"USD", 5'000'000}));
+  }
+  const Ride on_board = RideIn(S::kEnrouteToDropoff);
+  EXPECT_EQ(CancellationFee(on_board, kT0), on_board.fare.quoted);
+
+  Ride no_fee = RideIn(S::kEnrouteToPickup);
+  no_fee.cancellation_terms.fee.micros = 0;
+  EXPECT_FALSE(CancellationFee(no_fee, kT0 + absl::Hours(1)));
+}
+
+TEST(CancelByRider, TheEventCarriesTheFeeToo) {
+  const Ride ride = RideIn(S::kArrivedAtPickup);
+  const RideChange change = *CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Hours(1));
+  ASSERT_TRUE(change.ride.fare.cancellation_fee);
+  EXPECT_EQ(change.event->ride.fare.cancellation_fee, change.ride.fare.cancellation_fee);
+}
+
+// --- Views ---
+
+TEST(Views, TheDriverIsNotToldWhoseRideItIs) {
+  const Ride view = RideForDriver(RideIn(S::kEnrouteToPickup));
+  EXPECT_EQ(view.rider_id + view.request_id + view.quote_id + view.request_fingerprint, "");
+  EXPECT_THAT(view.labels, IsEmpty());
+  EXPECT_EQ(view.offer_id, "offer-1");
+}
+
+TEST(Views, TheRiderIsNotToldTheOffer) {
+  Ride ride = RideIn(S::kEnrouteToPickup);
+  ride.excluded_driver_ids = {"driver-9"};
+  const Ride view = RideForRider(ride);
+  EXPECT_EQ(view.offer_id + view.request_fingerprint, "");
+  EXPECT_THAT(view.excluded_driver_ids, IsEmpty());
+  EXPECT_EQ(view.rider_id, "rider-1");
+  EXPECT_EQ(view.request_id, "request-1");
+}
+
+TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
+  const Ride before = RideIn(S::kEnrouteToPickup);
+  const RideEvent event = *TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Seconds(9))->event;
+  const RideEvent view = EventForDriver(event);
+  EXPECT_EQ(view.ride.epoch, before.epoch);
+  EXPECT_EQ(view.ride.state, S::kEnrouteToPickup);
+  EXPECT_EQ(view.ride.driver->driver_id, "driver-1");
+  EXPECT_EQ(view.ride.sequence, event.sequence);
+  EXPECT_FALSE(view.ride.match_deadline);
+  EXPECT_EQ(view.ride.rider_id, "");
+  // The rider sees it as it is.
+  EXPECT_EQ(EventForRider(event).ride.epoch, before.epoch + 1);
+  EXPECT_FALSE(EventForRider(event).former);
+}
+
+}  // namespace
+}  // namespace hail::rider

@@ -1,0 +1,429 @@
+#include "rider-service/domain/rides.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "common/errors/error.h"
+#include "rider-service/codec/event_codec.h"
+#include "tests/unit/rider-service/store_fixture.h"
+
+namespace hail::rider {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class RidesTest : public StoreFixture, public RideObserver {
+ protected:
+  RidesTest() {
+    rides_ = std::make_unique<Rides>(Rides::Ports{store_.get(), bus_.get(), &codec_, this, &quoter_, SystemRandom()},
+                                     rules_);
+  }
+  ~RidesTest() override { store_->Stop(); }
+
+  void OnCommitted(const Ride& ride, const RideEvent* event) override {
+    absl::MutexLock lock(&mutex_);
+    observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
+                        (event ? "" : " no event"));
+  }
+  std::vector<std::string> Observed() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(observed_, {});
+  }
+
+  static RideRequest Order(const std::string& rider_id = "rider-1", const std::string& request_id = "request-1") {
+    RideRequest request;
+    request.rider_id = rider_id;
+    request.request_id = request_id;
+    request.has_pickup = request.has_dropoff = true;
+    request.pickup = {{37.7749, -122.4194}, "Civic Center"};
+    request.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
+    request.product_id = "economy";
+    return request;
+  }
+
+  absl::StatusOr<Ride> Request(const RideRequest& request) {
+    return Await<Ride>([&](auto done) { rides_->Request(now_, request, kNever, done); });
+  }
+  absl::StatusOr<Ride> Confirm(const Ride& ride, const std::string& driver_id = "driver-1",
+                               const std::string& offer_id = "offer-1") {
+    return Await<Ride>(
+        [&](auto done) { rides_->Confirm(now_, ride.ride_id, Offer(ride, driver_id, offer_id), kNever, done); });
+  }
+  absl::StatusOr<Ride> Step(const std::string& ride_id, const DriverCommand& command) {
+    return Await<Ride>([&](auto done) { rides_->RecordStep(now_, ride_id, command, kNever, done); });
+  }
+  absl::StatusOr<Ride> Cancel(const std::string& rider_id, const std::string& ride_id,
+                              CancelReason reason = CancelReason::kOther, const std::string& note = "") {
+    return Await<Ride>([&](auto done) { rides_->Cancel(now_, rider_id, ride_id, reason, note, kNever, done); });
+  }
+  absl::StatusOr<Ride> Resolve(const std::string& ride_id, Resolution resolution, const std::string& note) {
+    return Await<Ride>([&](auto done) { rides_->ResolveRide(now_, ride_id, resolution, note, kNever, done); });
+  }
+  absl::StatusOr<Rides::Listed> List(const Rides::List& list) {
+    return Await<Rides::Listed>([&](auto done) { rides_->ListForRider(list, done); });
+  }
+
+  static std::string FieldOf(const absl::Status& status) {
+    const auto details = DetailsOf(status);
+    return details && details->reason == Reason::kInvalidField ? details->field : "(none) " + status.ToString();
+  }
+
+  static constexpr absl::Time kNever = absl::InfiniteFuture();
+  Now now_{kT0, kT0};
+  Regions regions_ = *Regions::FromJson(Regions::ShippedJson());
+  Quoter quoter_{&regions_, std::string(32, 'k'), SystemRandom()};
+  std::unique_ptr<Bus> bus_ = MakeLocalBus();
+  ProtoEventCodec codec_;
+  absl::Mutex mutex_;
+  std::vector<std::string> observed_;
+  std::unique_ptr<Rides> rides_;
+};
+
+// --- Requests ---
+
+TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
+  const absl::StatusOr<Ride> ride = Request(Order());
+  ASSERT_TRUE(ride.ok()) << ride.status();
+  EXPECT_EQ(ride->state, RideState::kMatching);
+  EXPECT_EQ(ride->region_id, "san_francisco");
+  EXPECT_EQ(ride->seats, 1);
+  EXPECT_GT(ride->fare.quoted.micros, 0);
+  EXPECT_GT(ride->distance_m, 0);
+  EXPECT_EQ(ride->ride_id.size(), 36u);
+  EXPECT_EQ(ride->request_fingerprint, "") << "internals stay inside";
+  EXPECT_THAT(Observed(), ElementsAre(ride->ride_id + "@1.1"));
+  EXPECT_EQ(Find(ride->ride_id)->cancellation_terms.free_for, absl::Seconds(120));
+}
+
+TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
+  const Ride ride = *Request(Order());
+  Observed();
+  ASSERT_TRUE(Confirm(ride).ok());
+  Observed();
+  const absl::StatusOr<Ride> again = Request(Order());
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->ride_id, ride.ride_id);
+  EXPECT_EQ(again->state, RideState::kEnrouteToPickup);
+  // Told once more: the first commit's notice may have died with the process.
+  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@2.1 no event"));
+
+  RideRequest other = Order();
+  other.seats = 2;
+  EXPECT_TRUE(HasReason(Request(other).status(), Reason::kRequestIdReused));
+}
+
+TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
+  RideRequest request = Order();
+  request.quote_token = (*quoter_.QuoteRide(now_, request))[0].quote_token;
+  const Ride ride = *Request(request);
+  // The quote has expired, the ride is live: all the same it is that request.
+  now_.domain += absl::Hours(1);
+  const absl::StatusOr<Ride> again = Request(request);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->ride_id, ride.ride_id);
+  // Under the same id, a body that would be refused anyway.
+  RideRequest broken = request;
+  broken.dropoff = broken.pickup;
+  EXPECT_TRUE(HasReason(Request(broken).status(), Reason::kRequestIdReused));
+}
+
+TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
+  RideRequest request = Order();
+  request.quote_token = (*quoter_.QuoteRide(now_, request))[0].quote_token;
+  RideRequest broken = request;
+  broken.seats = 17;
+  EXPECT_EQ(FieldOf(Request(broken).status()), "seats");
+  now_.domain += absl::Hours(1);
+  EXPECT_TRUE(HasReason(Request(request).status(), Reason::kQuoteExpired));
+  now_.domain -= absl::Hours(1);
+  EXPECT_THAT(Observed(), IsEmpty());
+  EXPECT_TRUE(Request(request).ok());
+}
+
+TEST_F(RidesTest, AQuoteIsUsedOnceAndARiderHasOneRide) {
+  RideRequest request = Order();
+  const Quote quote = (*quoter_.QuoteRide(now_, request))[0];
+  request.quote_token = quote.quote_token;
+  const Ride ride = *Request(request);
+  EXPECT_EQ(ride.quote_id, quote.quote_id);
+  EXPECT_EQ(ride.fare.quoted, quote.fare);
+
+  request.request_id = "request-2";
+  const absl::Status busy = Request(request).status();
+  EXPECT_TRUE(HasReason(busy, Reason::kRiderBusy)) << busy;
+  EXPECT_EQ(DetailsOf(busy)->metadata.at("ride_id"), ride.ride_id);
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
+  EXPECT_TRUE(HasReason(Request(request).status(), Reason::kQuoteUsed));
+  request.quote_token.clear();
+  EXPECT_TRUE(Request(request).ok());
+}
+
+TEST_F(RidesTest, BadRequestsNameTheField) {
+  EXPECT_EQ(FieldOf(Request(Order("", "request-1")).status()), "rider_id");
+  EXPECT_EQ(FieldOf(Request(Order("rider-1", "")).status()), "request_id");
+  EXPECT_EQ(FieldOf(Request(Order(std::string(129, 'x'), "request-1")).status()), "rider_id");
+  EXPECT_EQ(FieldOf(Request(Order("rider 1", "request-1")).status()), "rider_id");
+  RideRequest request = Order();
+  request.product_id = "boat";
+  EXPECT_EQ(FieldOf(Request(request).status()), "product_id");
+  request = Order();
+  request.pickup.position = {34.05, -118.24};
+  EXPECT_TRUE(HasReason(Request(request).status(), Reason::kOutsideServiceArea));
+}
+
+// --- What is told on the bus ---
+
+TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
+  const Ride ride = *Request(Order());
+  absl::Mutex mutex;
+  std::vector<std::string> heard;
+  const auto listen = [&](const std::string& topic, const std::string& name) {
+    return bus_->Subscribe(topic, [&, name](const BusPayload& payload) {
+      const RideEvent event = *codec_.Decode(*payload);
+      // Whatever is heard is in the store already.
+      absl::MutexLock lock(&mutex);
+      heard.push_back(name + " " + std::to_string(event.sequence) + "/" + std::to_string(event.driver_sequence));
+    });
+  };
+  const auto of_ride = listen(RideTopic(ride.ride_id), "ride");
+  const auto of_driver = listen(DriverTopic("driver-1"), "driver");
+  ASSERT_TRUE(Confirm(ride).ok());
+  ASSERT_TRUE(Confirm(ride).ok());  // a replay: nothing new
+  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kOther, ""};
+  ASSERT_TRUE(Step(ride.ride_id, cancel).ok());
+  // No event, so nothing on the bus; the observer hears.
+  ASSERT_TRUE(Await<Ride>([&](auto done) { rides_->RaiseEpoch(ride.ride_id, 2, kNever, done); }).ok());
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
+  EXPECT_THAT(heard, ElementsAre("ride 2/1", "driver 2/1", "ride 3/2", "driver 3/2", "ride 4/0"));
+  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@1.1", ride.ride_id + "@2.1", ride.ride_id + "@3.2",
+                                      ride.ride_id + "@3.3 no event", ride.ride_id + "@4.3"));
+}
+
+TEST_F(RidesTest, TopicsAreSafeForAnyId) {
+  EXPECT_EQ(RideTopic("a.b"), "ride.a%2Eb");
+  EXPECT_EQ(DriverTopic("*"), "driver.%2A");
+}
+
+// --- Riders ---
+
+TEST_F(RidesTest, NobodyReadsOrMovesARideThatIsNotTheirs) {
+  const Ride ride = *Request(Order());
+  const auto get = [&](const std::string& rider) {
+    return Await<Ride>([&](auto done) { rides_->Get(rider, ride.ride_id, done); });
+  };
+  EXPECT_EQ(get("rider-1")->ride_id, ride.ride_id);
+  EXPECT_TRUE(HasReason(get("rider-2").status(), Reason::kRideNotFound));
+  EXPECT_TRUE(HasReason(Cancel("rider-2", ride.ride_id).status(), Reason::kRideNotFound));
+  EXPECT_TRUE(HasReason(Cancel("rider-1", "nosuch").status(), Reason::kRideNotFound));
+  EXPECT_EQ(FieldOf(get("").status()), "rider_id");
+  EXPECT_EQ(Find(ride.ride_id)->state, RideState::kMatching);
+
+  const auto active = [&](const std::string& rider) {
+    return Await<std::optional<Ride>>([&](auto done) { rides_->GetActive(rider, done); });
+  };
+  EXPECT_EQ((*active("rider-1"))->ride_id, ride.ride_id);
+  EXPECT_FALSE(*active("rider-2"));
+  EXPECT_EQ(FieldOf(active("").status()), "rider_id");
+}
+
+TEST_F(RidesTest, CancelAnswersTheCanceledRideTwice) {
+  const Ride ride = *Request(Order());
+  const absl::StatusOr<Ride> canceled = Cancel("rider-1", ride.ride_id, CancelReason::kWaitTooLong, "too slow");
+  ASSERT_TRUE(canceled.ok());
+  EXPECT_EQ(canceled->cancellation->actor, CancelActor::kRider);
+  EXPECT_EQ(canceled->cancellation->note, "too slow");
+  EXPECT_EQ(Cancel("rider-1", ride.ride_id)->sequence, canceled->sequence);
+  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id, CancelReason::kOperator).status()), "reason");
+  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id, CancelReason::kOther, std::string(513, 'x')).status()), "note");
+  EXPECT_EQ(FieldOf(Cancel("rider-1", "").status()), "ride_id");
+}
+
+TEST_F(RidesTest, PagesOfARidersList) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) {
+    now_.wall += absl::Seconds(1);  // ids sort by it
+    ids.push_back(Request(Order("rider-1", "request-" + std::to_string(i)))->ride_id);
+    ASSERT_TRUE(Cancel("rider-1", ids.back()).ok());
+  }
+  std::vector<std::string> seen;
+  std::string token;
+  int pages = 0;
+  do {
+    const absl::StatusOr<Rides::Listed> page = List({"rider-1", 2, token, {}});
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const Ride& ride : page->rides) {
+      EXPECT_EQ(ride.request_fingerprint, "");
+      seen.insert(seen.begin(), ride.ride_id);
+    }
+    token = page->next_page_token;
+    if (++pages == 1) {
+      EXPECT_EQ(FieldOf(List({"rider-2", 2, token, {}}).status()), "page_token");
+      EXPECT_EQ(FieldOf(List({"rider-1", 2, token, {RideState::kCanceled}}).status()), "page_token");
+    }
+  } while (!token.empty());
+  EXPECT_EQ(pages, 3);
+  EXPECT_EQ(seen, ids);
+
+  EXPECT_EQ(List({"rider-1", 0, "", {RideState::kCanceled}})->rides.size(), 5u);
+  EXPECT_EQ(List({"rider-1", 1000, "", {RideState::kMatching}})->rides.size(), 0u);
+  EXPECT_EQ(FieldOf(List({"rider-1", -1, "", {}}).status()), "page_size");
+  EXPECT_EQ(FieldOf(List({"rider-1", 1, "", {RideState::kUnspecified}}).status()), "states");
+  EXPECT_EQ(FieldOf(List({"", 1, "", {}}).status()), "rider_id");
+}
+
+// --- Drivers ---
+
+TEST_F(RidesTest, TheCommitPointAnswersTheDriversView) {
+  const Ride ride = *Request(Order());
+  const absl::StatusOr<Ride> confirmed = Confirm(ride);
+  ASSERT_TRUE(confirmed.ok()) << confirmed.status();
+  EXPECT_EQ(confirmed->rider_id, "");
+  EXPECT_EQ(confirmed->offer_id, "offer-1");
+  // The answer was lost; meanwhile the rider canceled.
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
+  EXPECT_EQ(Confirm(ride)->state, RideState::kCanceled);
+  EXPECT_TRUE(HasReason(Confirm(ride, "driver-2", "offer-2").status(), Reason::kRideNotMatching));
+
+  const auto find = [&](const std::string& driver, const std::string& offer) {
+    return Await<Ride>([&](auto done) { rides_->FindAssignment(driver, offer, done); });
+  };
+  EXPECT_EQ(find("driver-1", "offer-1")->ride_id, ride.ride_id);
+  EXPECT_EQ(find("driver-1", "offer-1")->rider_id, "");
+  EXPECT_TRUE(HasReason(find("driver-2", "offer-1").status(), Reason::kRideNotFound));
+  EXPECT_EQ(FieldOf(find("", "offer-1").status()), "driver_id");
+}
+
+TEST_F(RidesTest, BadConfirmationsNameTheField) {
+  const auto confirm = [&](const std::string& ride_id, const Assignment& assignment) {
+    return FieldOf(Await<Ride>([&](auto done) { rides_->Confirm(now_, ride_id, assignment, kNever, done); }).status());
+  };
+  EXPECT_EQ(confirm("", {1, Driver("d"), "o", {}}), "ride_id");
+  EXPECT_EQ(confirm("r", {1, Driver(""), "o", {}}), "driver.driver_id");
+  EXPECT_EQ(confirm("r", {1, Driver("d"), "", {}}), "offer_id");
+  EXPECT_EQ(confirm("r", {0, Driver("d"), "o", {}}), "epoch");
+}
+
+TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
+  const Ride ride = *Request(Order());
+  ASSERT_TRUE(Confirm(ride).ok());
+  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kOther, "tired"};
+  const absl::StatusOr<Ride> answer = Step(ride.ride_id, cancel);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->state, RideState::kEnrouteToPickup);
+  EXPECT_EQ(answer->epoch, 1);
+  EXPECT_EQ(answer->rider_id, "");
+  EXPECT_TRUE(HasReason(Step(ride.ride_id, cancel).status(), Reason::kAssignmentEnded));
+  EXPECT_EQ(Find(ride.ride_id)->redispatch_count, 1);
+}
+
+TEST_F(RidesTest, BadStepsNameTheField) {
+  const DriverCommand good = {"driver-1", 1, 0, TripStep::kArrive, CancelReason::kUnspecified, ""};
+  const auto field = [&](auto change) {
+    DriverCommand command = good;
+    change(command);
+    return FieldOf(Step("ride-1", command).status());
+  };
+  EXPECT_EQ(FieldOf(Step("", good).status()), "ride_id");
+  EXPECT_EQ(field([](DriverCommand& c) { c.driver_id = ""; }), "driver_id");
+  EXPECT_EQ(field([](DriverCommand& c) { c.epoch = 0; }), "epoch");
+  EXPECT_EQ(field([](DriverCommand& c) { c.leg = -1; }), "leg");
+  EXPECT_EQ(field([](DriverCommand& c) { c.step = TripStep::kUnspecified; }), "step");
+  EXPECT_EQ(field([](DriverCommand& c) {
+              c.step = TripStep::kCancel;
+              c.reason = CancelReason::kDriverUnreachable;
+            }),
+            "reason");
+  EXPECT_EQ(field([](DriverCommand& c) {
+              c.step = TripStep::kCancel;
+              c.note = "\xFF";
+            }),
+            "note");
+}
+
+TEST_F(RidesTest, PagesOfADriversList) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) {
+    now_.domain += absl::Seconds(1);
+    const Ride ride = *Request(Order("rider-" + std::to_string(i)));
+    ASSERT_TRUE(Confirm(ride, "driver-1", "offer-" + std::to_string(i)).ok());
+    ASSERT_TRUE(Cancel("rider-" + std::to_string(i), ride.ride_id).ok());
+    ids.push_back(ride.ride_id);
+  }
+  const auto list = [&](const std::string& driver, int size, const std::string& token) {
+    return Await<Rides::Listed>([&](auto done) { rides_->ListForDriver(driver, size, token, done); });
+  };
+  const absl::StatusOr<Rides::Listed> first = list("driver-1", 2, "");
+  ASSERT_EQ(first->rides.size(), 2u);
+  EXPECT_EQ(first->rides[0].ride_id, ids[2]);
+  EXPECT_EQ(first->rides[0].rider_id, "");
+  const absl::StatusOr<Rides::Listed> second = list("driver-1", 2, first->next_page_token);
+  ASSERT_EQ(second->rides.size(), 1u);
+  EXPECT_EQ(second->rides[0].ride_id, ids[0]);
+  EXPECT_EQ(second->next_page_token, "");
+  EXPECT_EQ(FieldOf(list("driver-2", 2, first->next_page_token).status()), "page_token");
+  EXPECT_EQ(FieldOf(list("driver-1", -2, "").status()), "page_size");
+}
+
+// --- Operators and the book ---
+
+TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
+  const Ride ride = *Request(Order());
+  EXPECT_EQ(FieldOf(Resolve(ride.ride_id, Resolution::kCancel, "").status()), "note");
+  EXPECT_EQ(FieldOf(Resolve(ride.ride_id, Resolution::kUnspecified, "ann").status()), "resolution");
+  EXPECT_TRUE(HasReason(Resolve("nosuch", Resolution::kCancel, "ann").status(), Reason::kRideNotFound));
+  EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kIllegalTransition));
+  EXPECT_EQ(Resolve(ride.ride_id, Resolution::kCancel, "ann")->cancellation->reason, CancelReason::kOperator);
+  EXPECT_EQ(Resolve(ride.ride_id, Resolution::kCancel, "ann")->sequence, 2);
+  EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kRideEnded));
+}
+
+TEST_F(RidesTest, TheBooksCommandsAnswerTheWholeRide) {
+  const Ride ride = *Request(Order());
+  ASSERT_TRUE(Confirm(ride).ok());
+  now_.domain += absl::Seconds(60);
+  const absl::StatusOr<Ride> unseen =
+      Await<Ride>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id, 1, kNever, done); });
+  ASSERT_TRUE(unseen.ok());
+  EXPECT_EQ(unseen->state, RideState::kMatching);
+  EXPECT_THAT(unseen->excluded_driver_ids, ElementsAre("driver-1"));
+
+  const auto end = [&] {
+    return Await<Ride>([&](auto done) { rides_->EndUnfulfilled(now_, ride.ride_id, 2, kNever, done); });
+  };
+  EXPECT_EQ(end()->state, RideState::kMatching) << "the deadline is a new one";
+  now_.domain += absl::Seconds(120);
+  EXPECT_EQ(end()->state, RideState::kNoDriversAvailable);
+}
+
+TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
+  store_->Stop();
+  const auto gone = [](const absl::Status& status) { return HasReason(status, Reason::kStoreUnavailable); };
+  EXPECT_TRUE(gone(Request(Order()).status()));
+  RideRequest broken = Order();
+  broken.seats = 9;
+  EXPECT_TRUE(gone(Request(broken).status())) << "it cannot be known whether it is a known one";
+  EXPECT_TRUE(gone(Cancel("rider-1", "ride-1").status()));
+  EXPECT_TRUE(gone(Confirm(RideIn(RideState::kMatching)).status()));
+  EXPECT_TRUE(gone(Step("ride-1", {"driver-1", 1, 0, TripStep::kSeen, {}, ""}).status()));
+  EXPECT_TRUE(gone(Resolve("ride-1", Resolution::kCancel, "ann").status()));
+  EXPECT_TRUE(gone(List({"rider-1", 0, "", {}}).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->Get("rider-1", "ride-1", done); }).status()));
+  EXPECT_TRUE(gone(Await<std::optional<Ride>>([&](auto done) { rides_->GetActive("rider-1", done); }).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->FindAssignment("d", "o", done); }).status()));
+  EXPECT_TRUE(gone(Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("d", 0, "", done); }).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->RaiseEpoch("r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->EndUnfulfilled(now_, "r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->GiveUpUnseen(now_, "r", 1, kNever, done); }).status()));
+  EXPECT_THAT(Observed(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace hail::rider

@@ -1,0 +1,67 @@
+// Rides in each state, made by the rules themselves.
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "rider-service/domain/ride.h"
+
+namespace hail::rider {
+
+inline const absl::Time kT0 = absl::FromUnixSeconds(1'700'000'000);
+
+inline DriverSummary Driver(const std::string& driver_id) {
+  return {driver_id, "Dana", {"Toyota", "Prius", "white", "7ABC123", 4}};
+}
+
+// The request of `rider_id`, not yet a ride.
+inline Ride Requested(const std::string& ride_id = "ride-1", const std::string& rider_id = "rider-1",
+                      const std::string& request_id = "request-1") {
+  Ride ride;
+  ride.ride_id = ride_id;
+  ride.rider_id = rider_id;
+  ride.request_id = request_id;
+  ride.region_id = "san_francisco";
+  ride.product_id = "economy";
+  ride.pickup = {{37.7749, -122.4194}, "Civic Center"};
+  ride.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
+  ride.seats = 2;
+  ride.fare.quoted = {"USD", 12'340'000};
+  ride.distance_m = 4100;
+  ride.trip_duration = absl::Seconds(680);
+  ride.labels = {{"app", "test"}};
+  ride.request_fingerprint = "1:abc";
+  ride.cancellation_terms = {{"USD", 5'000'000}, absl::Seconds(120)};
+  return ride;
+}
+
+inline Assignment Offer(const Ride& ride, const std::string& driver_id = "driver-1",
+                        const std::string& offer_id = "offer-1") {
+  return {ride.epoch, Driver(driver_id), offer_id, absl::Seconds(200)};
+}
+
+inline DriverCommand Command(const Ride& ride, TripStep step, const std::string& driver_id = "driver-1") {
+  return {driver_id, ride.epoch, ride.leg, step, CancelReason::kVehicleProblem, "flat tyre"};
+}
+
+// A ride brought to `state` by the shortest legal way, one second a step. Driver: driver-1 by offer-1.
+inline Ride RideIn(RideState state, const RideRules& rules = {}, Ride request = Requested()) {
+  absl::Time now = kT0;
+  Ride ride = NewRide(std::move(request), rules, now).ride;
+  if (state == RideState::kMatching) return ride;
+  if (state == RideState::kNoDriversAvailable) return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline).ride;
+  if (state == RideState::kCanceled) return CancelByRider(ride, CancelReason::kChangedPlans, "", now)->ride;
+  ride = Assign(ride, Offer(ride), now += absl::Seconds(1))->ride;
+  if (state == RideState::kEnrouteToPickup) return ride;
+  ride = TakeStep(ride, Command(ride, TripStep::kArrive), rules, now += absl::Seconds(1))->ride;
+  if (state == RideState::kArrivedAtPickup) return ride;
+  ride = TakeStep(ride, Command(ride, TripStep::kStart), rules, now += absl::Seconds(1))->ride;
+  if (state == RideState::kEnrouteToDropoff) return ride;
+  return TakeStep(ride, Command(ride, TripStep::kComplete), rules, now += absl::Seconds(1))->ride;
+}
+
+inline constexpr RideState kAllStates[] = {
+    RideState::kMatching,  RideState::kEnrouteToPickup,    RideState::kArrivedAtPickup, RideState::kEnrouteToDropoff,
+    RideState::kCompleted, RideState::kNoDriversAvailable, RideState::kCanceled};
+
+}  // namespace hail::rider
