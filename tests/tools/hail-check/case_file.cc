@@ -1,0 +1,98 @@
+#include "tests/tools/hail-check/case_file.h"
+
+#include <algorithm>
+
+namespace hail::check {
+
+std::string StateName(int state) {
+  switch (state) {
+    case kMatching:
+      return "RIDE_STATE_MATCHING";
+    case kEnroutePickup:
+      return "RIDE_STATE_ENROUTE_TO_PICKUP";
+    case kArrived:
+      return "RIDE_STATE_ARRIVED_AT_PICKUP";
+    case kEnrouteDropoff:
+      return "RIDE_STATE_ENROUTE_TO_DROPOFF";
+    case kCompleted:
+      return "RIDE_STATE_COMPLETED";
+    case kNoDrivers:
+      return "RIDE_STATE_NO_DRIVERS_AVAILABLE";
+    case kCanceled:
+      return "RIDE_STATE_CANCELED";
+    default:
+      return "state " + std::to_string(state);
+  }
+}
+
+std::string TypeName(int type) {
+  switch (type) {
+    case kRequested:
+      return "RIDE_EVENT_TYPE_REQUESTED";
+    case kAssigned:
+      return "RIDE_EVENT_TYPE_ASSIGNED";
+    case kSeen:
+      return "RIDE_EVENT_TYPE_ASSIGNMENT_SEEN";
+    case kArrivedEvent:
+      return "RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP";
+    case kStarted:
+      return "RIDE_EVENT_TYPE_STARTED";
+    case kCompletedEvent:
+      return "RIDE_EVENT_TYPE_COMPLETED";
+    case kRedispatched:
+      return "RIDE_EVENT_TYPE_REDISPATCHED";
+    case kCanceledEvent:
+      return "RIDE_EVENT_TYPE_CANCELED";
+    case kUnfulfilled:
+      return "RIDE_EVENT_TYPE_UNFULFILLED";
+    default:
+      return "type " + std::to_string(type);
+  }
+}
+
+bool IsFinal(int state) { return state == kCompleted || state == kNoDrivers || state == kCanceled; }
+bool HasDriver(int state) { return state == kEnroutePickup || state == kArrived || state == kEnrouteDropoff; }
+
+CaseFile::CaseFile(const Ledgers& read_ledgers, const Stores& read_stores)
+    : ledgers(read_ledgers), stores(read_stores) {
+  for (const StoredRide& ride : stores.rides) rides[ride.ride_id] = &ride;
+  for (const StoredEvent& event : stores.events) {
+    events[event.ride_id].push_back(&event);
+    if (!event.driver_id.empty()) driver_events[event.driver_id].push_back(&event);
+  }
+  for (auto& [ride, log] : events) {
+    std::sort(log.begin(), log.end(), [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
+  }
+  for (auto& [driver, log] : driver_events) {
+    std::sort(log.begin(), log.end(),
+              [](const auto* a, const auto* b) { return a->driver_sequence < b->driver_sequence; });
+  }
+  for (const nlohmann::json& line : ledgers.riders) {
+    if (line["kind"] == "acknowledged") {
+      acknowledged[{line["agent"], line["request_id"]}].insert(line.value("ride_id", ""));
+    }
+  }
+  // A run that ended by itself has a report that says so; without one the simulator was killed.
+  interrupted = true;
+  for (const nlohmann::json& line : ledgers.plan) {
+    if (line["kind"] == "report") interrupted = line.value("interrupted", true);
+  }
+}
+
+const StoredEvent* CaseFile::Event(const std::string& ride_id, std::int64_t sequence) const {
+  const auto log = events.find(ride_id);
+  if (log == events.end()) return nullptr;
+  const auto event = std::find_if(log->second.begin(), log->second.end(),
+                                  [&](const StoredEvent* stored) { return stored->sequence == sequence; });
+  return event == log->second.end() ? nullptr : *event;
+}
+
+bool CaseFile::Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
+  const auto log = events.find(ride_id);
+  if (log == events.end()) return false;
+  return std::any_of(log->second.begin(), log->second.end(), [&](const StoredEvent* event) {
+    return event->type == kAssigned && event->epoch == epoch && event->driver_id == driver_id;
+  });
+}
+
+}  // namespace hail::check

@@ -1,0 +1,85 @@
+// The evidence, sorted so that it can be asked questions. Used by the judge alone.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/tools/hail-check/evidence.h"
+#include "tests/tools/hail-check/judge.h"
+
+namespace hail::check {
+
+// hail.type.v1.RideState and RideEventType, as numbers in the store.
+enum State {
+  kMatching = 2,
+  kEnroutePickup = 3,
+  kArrived = 4,
+  kEnrouteDropoff = 5,
+  kCompleted = 7,
+  kNoDrivers = 8,
+  kCanceled = 9
+};
+enum Type {
+  kRequested = 1,
+  kAssigned = 2,
+  kSeen = 3,
+  kArrivedEvent = 4,
+  kStarted = 5,
+  kCompletedEvent = 6,
+  kRedispatched = 7,
+  kCanceledEvent = 8,
+  kUnfulfilled = 9
+};
+
+// The names the ledgers use.
+std::string StateName(int state);
+std::string TypeName(int type);
+bool IsFinal(int state);
+bool HasDriver(int state);
+
+struct CaseFile {
+  CaseFile(const Ledgers& ledgers, const Stores& stores);
+
+  const Ledgers& ledgers;
+  const Stores& stores;
+  // By ride_id.
+  std::map<std::string, const StoredRide*> rides;
+  std::map<std::string, std::vector<const StoredEvent*>> events;
+  // A driver's events in the order in which they were committed.
+  std::map<std::string, std::vector<const StoredEvent*>> driver_events;
+  // (rider, request) → the rides its acknowledgements named.
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> acknowledged;
+  // Whether the run was cut off: then rides may be under way.
+  bool interrupted = false;
+
+  // Nullptr: there is none.
+  const StoredEvent* Event(const std::string& ride_id, std::int64_t sequence) const;
+  // Whether the store has an assignment of this ride to this driver at this epoch.
+  bool Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const;
+};
+
+// One rule being looked at.
+class Question {
+ public:
+  Question(int rule, std::string name) : verdict_{rule, std::move(name)} {}
+
+  void Examine() { ++verdict_.examined; }
+  void Violation(const std::string& what) {
+    ++verdict_.violations;
+    if (verdict_.examples.size() < 5) verdict_.examples.push_back(what);
+  }
+  // Examines one thing.
+  void Require(bool holds, const std::string& what) {
+    Examine();
+    if (!holds) Violation(what);
+  }
+  Verdict Take() { return std::move(verdict_); }
+
+ private:
+  Verdict verdict_;
+};
+
+}  // namespace hail::check

@@ -1,0 +1,536 @@
+#include "tests/tools/hail-sim/driver_agent.h"
+
+#include <algorithm>
+
+#include "tests/tools/hail-sim/audit.h"
+
+namespace hail::sim {
+
+namespace dpb = hail::driver::v1;
+namespace tpb = hail::type::v1;
+
+namespace {
+
+// The contract's: heartbeats every 5 s unless something else was sent, silent for 12 s is gone (wall time).
+constexpr absl::Duration kHeartbeat = absl::Seconds(5);
+constexpr absl::Duration kSilence = absl::Seconds(12);
+// A command that the stream leaves unanswered so long is sent again under its own id (wall time).
+constexpr absl::Duration kAnswerDue = absl::Seconds(10);
+
+// Domain time.
+constexpr absl::Duration kPing = absl::Seconds(4);
+// A person needs about this long to answer an offer; half of all answers come sooner.
+constexpr double kDecideMedianS = 3.0;
+constexpr double kDecideMaxS = 11.0;
+
+constexpr double kHandover = 0.3;
+constexpr double kReadsState = 0.2;
+constexpr double kReadsProfile = 0.1;
+constexpr double kListsTrips = 0.02;
+constexpr double kTwinPing = 0.01;
+constexpr double kPingOfTwo = 0.03;
+constexpr double kWanders = 0.5;
+constexpr double kWanderRangeM = 4'000;
+
+LatLng Place(const tpb::Place& place) { return {place.position().latitude_deg(), place.position().longitude_deg()}; }
+
+}  // namespace
+
+DriverAgent::DriverAgent(dpb::Driver profile, const LatLng& position, const Odds& odds, const World* world,
+                         std::uint64_t seed, DriverOut* out)
+    : profile_(std::move(profile)),
+      odds_(odds),
+      world_(world),
+      random_(seed, "driver " + profile_.display_name()),
+      out_(out),
+      motion_(position) {}
+
+void DriverAgent::Begin(const Now&) { Register(); }
+
+void DriverAgent::Register() {
+  dpb::RegisterDriverRequest call;
+  *call.mutable_driver() = profile_;
+  out_->Call(call);
+}
+
+void DriverAgent::OnReply(const Now& now, const DriverCall& call, const Outcome& outcome, const DriverReply& reply) {
+  if (std::holds_alternative<dpb::RegisterDriverRequest>(call)) {
+    if (registered_) return;
+    if (outcome.ok()) {
+      registered_ = true;
+      call_backoff_.Reset();
+      if (random_.Chance(kReadsProfile)) {
+        dpb::GetDriverRequest read;
+        read.set_driver_id(driver_id());
+        out_->Call(read);
+      }
+      Open(now, false);
+      // Phones do not ping in step.
+      out_->Wake(kPing * random_.Unit(), DriverTimer::kPing, 0);
+      out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
+    } else if (outcome.Retryable()) {
+      out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), DriverTimer::kRegister, 0);
+    } else {
+      out_->Count("drivers refused " + outcome.Name());
+    }
+  } else if (std::holds_alternative<dpb::GetDriverStateRequest>(call)) {
+    if (outcome.ok()) out_->Count("driver_state_reads");
+  } else if (std::holds_alternative<dpb::GetDriverRequest>(call)) {
+    if (outcome.ok()) out_->Count("driver_reads");
+  } else if (std::holds_alternative<dpb::ListTripsRequest>(call)) {
+    if (outcome.ok() && std::get<dpb::ListTripsResponse>(reply).trips_size() > 0) out_->Count("trip_lists");
+  }
+}
+
+void DriverAgent::Open(const Now& now, bool handover) {
+  dpb::OpenSession open;
+  open.set_driver_id(driver_id());
+  if (!cursor_.ride_id().empty()) *open.mutable_cursor() = cursor_;
+  draining_.reset();
+  connected_ = true;
+  ready_ = false;
+  last_heard_ = last_sent_ = now.wall;
+  out_->Open(open, handover);
+  out_->WakeWall(kHeartbeat, DriverTimer::kWatchdog, ++stream_);
+  Ping(now);
+}
+
+void DriverAgent::Lost(absl::Duration wait, bool domain) {
+  connected_ = ready_ = false;
+  out_->Count("driver_reconnects");
+  if (domain) {
+    out_->Wake(wait, DriverTimer::kReconnect, stream_);
+  } else {
+    out_->WakeWall(wait, DriverTimer::kReconnect, stream_);
+  }
+}
+
+void DriverAgent::OnStreamEnd(const Now&, const Outcome& outcome) {
+  if (replaced_) {
+    connected_ = ready_ = false;
+    out_->Count("replaced_for_good");
+    return;
+  }
+  if (draining_) out_->Count("drained_streams");
+  Lost(draining_.value_or(outcome.retry_after.value_or(stream_backoff_.Next(random_))), false);
+}
+
+void DriverAgent::Ping(const Now& now) {
+  if (!connected_) return;
+  dpb::StreamDriverRequest message;
+  dpb::UpdateLocationRequest& location = *message.mutable_location();
+  const auto add = [&](absl::Duration age) {
+    tpb::Position& position = *location.add_positions();
+    const LatLng at = motion_.At(now.domain - age);
+    position.mutable_location()->set_latitude_deg(at.latitude_deg);
+    position.mutable_location()->set_longitude_deg(at.longitude_deg);
+    position.set_speed_mps(static_cast<float>(motion_.SpeedMps(now.domain)));
+    if (motion_.Moving(now.domain)) position.set_heading_deg(static_cast<float>(motion_.HeadingDeg()));
+    position.set_accuracy_m(8);
+    position.mutable_age()->set_seconds(absl::ToInt64Seconds(age));
+    position.set_position_seq(++position_seq_);
+  };
+  // A phone that was in a tunnel sends what it kept.
+  if (random_.Chance(kPingOfTwo)) add(absl::Seconds(2));
+  add(absl::ZeroDuration());
+  if (ready_ && session_epoch_ != 0 && random_.Chance(kTwinPing)) {
+    location.set_driver_id(driver_id());
+    location.set_session_epoch(session_epoch_);
+    out_->Count("unary_pings");
+    out_->Twin(message);
+    return;
+  }
+  last_sent_ = now.wall;
+  out_->Send(message);
+}
+
+void DriverAgent::Issue(const Now& now, dpb::StreamDriverRequest message) {
+  const std::string id = "c" + std::to_string(++next_command_);
+  message.set_command_id(id);
+  Command& command = commands_[id];
+  command.message = std::move(message);
+  command.twin = random_.Chance(odds_.unary);
+  Dispatch(now, command);
+}
+
+void DriverAgent::Dispatch(const Now& now, Command& command) {
+  if (command.twin) {
+    command.sent = now.wall;
+    dpb::StreamDriverRequest twin = command.message;
+    if (twin.has_set_availability()) twin.mutable_set_availability()->set_driver_id(driver_id());
+    if (twin.has_respond_to_offer()) twin.mutable_respond_to_offer()->set_driver_id(driver_id());
+    if (twin.has_advance_trip()) twin.mutable_advance_trip()->set_driver_id(driver_id());
+    out_->Count("unary_commands");
+    out_->Twin(twin);
+  } else if (ready_) {
+    command.sent = last_sent_ = now.wall;
+    out_->Count("stream_commands");
+    out_->Send(command.message);
+  } else {
+    command.sent.reset();
+  }
+}
+
+bool DriverAgent::Stale(const dpb::StreamDriverRequest& message) const {
+  return message.has_advance_trip() && message.advance_trip().ride_id() != ride_.ride_id();
+}
+
+void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& message) {
+  last_heard_ = now.wall;
+  switch (message.message_case()) {
+    case dpb::StreamDriverResponse::kSnapshot: {
+      const dpb::DriverState& state = message.snapshot();
+      stream_backoff_.Reset();
+      session_epoch_ = state.session_epoch();
+      const bool first = !ready_;
+      ready_ = true;
+      if (ride_.ride_id() != state.ride().ride_id()) Release(now, ride_.ride_id(), ride_.epoch(), false);
+      if (state.has_ride()) {
+        cursor_.set_ride_id(state.ride().ride_id());
+        cursor_.set_sequence(state.ride().sequence());
+        Adopt(now, state.ride());
+      }
+      if (state.has_offer()) {
+        Offered(now, state.offer());
+      } else {
+        offer_.reset();
+      }
+      if (!first) break;
+      // What the last stream left unanswered goes out again, under the same ids.
+      std::erase_if(commands_, [&](const auto& entry) { return Stale(entry.second.message); });
+      for (auto& [id, command] : commands_) {
+        if (command.twin) continue;
+        if (command.sent) out_->Count("command_retries");
+        Dispatch(now, command);
+      }
+      const dpb::Availability wish = wants_rides_ ? dpb::AVAILABILITY_ONLINE : dpb::AVAILABILITY_OFFLINE;
+      const bool asked = std::any_of(commands_.begin(), commands_.end(),
+                                     [](const auto& entry) { return entry.second.message.has_set_availability(); });
+      if (state.availability() != wish && !asked) SetAvailability(now, wish);
+      if (random_.Chance(kReadsState)) {
+        dpb::GetDriverStateRequest call;
+        call.set_driver_id(driver_id());
+        out_->Call(call);
+      }
+      break;
+    }
+    case dpb::StreamDriverResponse::kEvent: {
+      const tpb::RideEvent& event = message.event();
+      cursor_.set_ride_id(event.ride_id());
+      cursor_.set_sequence(event.sequence());
+      if (EndsAssignment(event.type())) {
+        Release(now, event.ride_id(), event.ride().epoch(), event.type() == tpb::RIDE_EVENT_TYPE_COMPLETED);
+      } else {
+        Adopt(now, event.ride());
+      }
+      break;
+    }
+    case dpb::StreamDriverResponse::kOffer:
+      Offered(now, message.offer());
+      break;
+    case dpb::StreamDriverResponse::kOfferUpdate:
+      if (offer_ && offer_->offer_id() == message.offer_update().offer_id() &&
+          message.offer_update().status() != dpb::OFFER_STATUS_CONFIRMING) {
+        offer_.reset();
+      }
+      break;
+    case dpb::StreamDriverResponse::kDraining:
+      draining_ = absl::Seconds(message.draining().retry_after().seconds()) +
+                  absl::Nanoseconds(message.draining().retry_after().nanos());
+      break;
+    case dpb::StreamDriverResponse::kReset:
+      cursor_.Clear();
+      break;
+    case dpb::StreamDriverResponse::kReplaced:
+      replaced_ = true;
+      break;
+    default:
+      break;
+  }
+}
+
+void DriverAgent::Offered(const Now& now, const dpb::Offer& offer) {
+  dpb::StreamDriverRequest received;
+  received.mutable_offer_received()->set_offer_id(offer.offer_id());
+  out_->Send(received);
+  last_sent_ = now.wall;
+  if (!ride_.ride_id().empty()) out_->Count("offers_on_trip");
+  const bool again = !offers_seen_.insert(offer.offer_id()).second;
+  if (again) {
+    out_->Count("offers_shown_again");
+    return;
+  }
+  offer_ = offer;
+  ++offer_token_;
+  const double seconds = std::min(kDecideMaxS, random_.LogNormal(kDecideMedianS, 0.4));
+  out_->Wake(absl::Seconds(seconds), DriverTimer::kDecide, offer_token_);
+  if (random_.Chance(odds_.disconnect)) {
+    out_->Wake(absl::Seconds(random_.Between(0, seconds + 2)), DriverTimer::kDrop, 0);
+  }
+}
+
+void DriverAgent::Decide(const Now& now, std::uint64_t token) {
+  if (!offer_ || token != offer_token_) return;
+  if (random_.Chance(odds_.ignore)) {
+    out_->Count("ignored");
+    return;
+  }
+  dpb::StreamDriverRequest answer;
+  answer.mutable_respond_to_offer()->set_offer_id(offer_->offer_id());
+  answer.mutable_respond_to_offer()->set_response(random_.Chance(odds_.decline) ? dpb::OFFER_RESPONSE_DECLINE
+                                                                                : dpb::OFFER_RESPONSE_ACCEPT);
+  Issue(now, std::move(answer));
+}
+
+void DriverAgent::OnResult(const Now& now, const CommandAnswer& answer) {
+  last_heard_ = now.wall;
+  const auto entry = commands_.find(answer.command_id);
+  if (entry == commands_.end()) {
+    // Positions and heartbeats have no answer unless they are refused; a retried command may be answered twice.
+    if (answer.command_id.empty() && !answer.outcome.ok()) out_->Count("refused_messages " + answer.outcome.Name());
+    return;
+  }
+  if (answer.outcome.Retryable()) {
+    out_->Count("command_retries");
+    entry->second.sent.reset();
+    out_->WakeWall(answer.outcome.retry_after.value_or(entry->second.backoff.Next(random_)), DriverTimer::kRetry,
+                   std::stoull(answer.command_id.substr(1)));
+    return;
+  }
+  const dpb::StreamDriverRequest message = std::move(entry->second.message);
+  commands_.erase(entry);
+  if (message.has_respond_to_offer()) {
+    const bool accepts = message.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT;
+    out_->Count(answer.outcome.ok() ? (accepts ? "accepted" : "declined")
+                                    : (accepts ? "accepts_lost " : "declines_lost ") + answer.outcome.Name());
+    if (offer_ && offer_->offer_id() == message.respond_to_offer().offer_id()) offer_.reset();
+    if (accepts && answer.outcome.ok() && answer.ride) Adopt(now, *answer.ride);
+  } else if (message.has_advance_trip()) {
+    const dpb::AdvanceTripRequest& step = message.advance_trip();
+    if (answer.outcome.ok()) {
+      if (step.has_cancel()) {
+        out_->Count("driver_cancels");
+        Release(now, step.ride_id(), step.epoch(), false);
+      } else if (answer.ride) {
+        Adopt(now, *answer.ride);
+      }
+    } else if (answer.outcome.reason == "ASSIGNMENT_ENDED" || answer.outcome.reason == "RIDE_NOT_FOUND" ||
+               answer.outcome.reason == "RIDE_ENDED") {
+      out_->Count("steps_too_late");
+      Release(now, step.ride_id(), step.epoch(), false);
+    } else {
+      out_->Count("refused_commands " + answer.outcome.Name());
+    }
+  } else if (!answer.outcome.ok()) {
+    out_->Count("refused_commands " + answer.outcome.Name());
+  }
+}
+
+void DriverAgent::Adopt(const Now& now, const tpb::Ride& ride) {
+  const auto over = over_.find(ride.ride_id());
+  if (over != over_.end() && ride.epoch() <= over->second) return;
+  if (!HasDriver(ride.state())) return;
+  const bool taken = ride.ride_id() != ride_.ride_id() || ride.epoch() != ride_.epoch();
+  if (!taken && ride.sequence() <= ride_.sequence()) return;
+  const tpb::RideState before = taken ? tpb::RIDE_STATE_UNSPECIFIED : ride_.state();
+  ride_ = ride;
+  if (taken) {
+    offer_.reset();
+    gives_up_.reset();
+    if (random_.Chance(odds_.driver_cancel)) gives_up_ = random_.Between(0, 1.5);
+    if (ride_.state() == tpb::RIDE_STATE_ENROUTE_TO_PICKUP && !ride_.has_seen_time()) {
+      dpb::StreamDriverRequest seen = TripCommand();
+      seen.mutable_advance_trip()->mutable_seen();
+      Issue(now, std::move(seen));
+    }
+    if (random_.Chance(odds_.disconnect)) {
+      out_->Wake(absl::Seconds(random_.Between(0, 900)), DriverTimer::kDrop, 0);
+    }
+  }
+  if (ride_.state() != before) Plan(now);
+}
+
+void DriverAgent::Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed) {
+  if (ride_id.empty()) return;
+  // An ended assignment's event shows the ride after it, which may be at the next epoch already.
+  const bool mine = ride_.ride_id() == ride_id;
+  std::int64_t& over = over_[ride_id];
+  over = std::max(over, mine ? ride_.epoch() : epoch - 1);
+  if (!mine) return;
+  ride_.Clear();
+  ++plan_;
+  motion_.Stop(now.domain);
+  std::erase_if(commands_, [&](const auto& entry) {
+    return !entry.second.sent && entry.second.message.has_advance_trip() &&
+           entry.second.message.advance_trip().ride_id() == ride_id;
+  });
+  if (!completed) return;
+  out_->Count("trips_driven");
+  if (random_.Chance(kListsTrips)) {
+    dpb::ListTripsRequest call;
+    call.set_driver_id(driver_id());
+    out_->Call(call);
+  }
+  if (random_.Chance(odds_.pause)) {
+    out_->Count("pauses");
+    SetAvailability(now, dpb::AVAILABILITY_OFFLINE);
+    out_->Wake(absl::Seconds(random_.Between(60, 240)), DriverTimer::kOnline, 0);
+  }
+}
+
+void DriverAgent::Plan(const Now& now) {
+  ++plan_;
+  switch (ride_.state()) {
+    case tpb::RIDE_STATE_ENROUTE_TO_PICKUP: {
+      const LatLng pickup = Place(ride_.pickup());
+      const absl::Duration drive =
+          motion_.DriveTo(now.domain, pickup, DriveTime(DistanceM(motion_.At(now.domain), pickup)));
+      out_->Wake(drive, DriverTimer::kStep, plan_);
+      if (gives_up_ && *gives_up_ < 1) out_->Wake(drive * *gives_up_, DriverTimer::kGiveUp, plan_);
+      break;
+    }
+    case tpb::RIDE_STATE_ARRIVED_AT_PICKUP: {
+      motion_.Stop(now.domain);
+      const absl::Duration boarding = absl::Seconds(random_.Between(15, 60));
+      out_->Wake(boarding, DriverTimer::kStep, plan_);
+      if (gives_up_ && *gives_up_ >= 1) out_->Wake(boarding * (*gives_up_ - 1), DriverTimer::kGiveUp, plan_);
+      break;
+    }
+    case tpb::RIDE_STATE_ENROUTE_TO_DROPOFF: {
+      const LatLng dropoff = Place(ride_.dropoff());
+      const absl::Duration drive =
+          motion_.DriveTo(now.domain, dropoff, world_->TripTime(Place(ride_.pickup()), dropoff));
+      out_->Wake(drive, DriverTimer::kStep, plan_);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+dpb::StreamDriverRequest DriverAgent::TripCommand() const {
+  dpb::StreamDriverRequest message;
+  message.mutable_advance_trip()->set_ride_id(ride_.ride_id());
+  message.mutable_advance_trip()->set_epoch(ride_.epoch());
+  message.mutable_advance_trip()->set_leg(ride_.leg());
+  return message;
+}
+
+void DriverAgent::Step(const Now& now) {
+  dpb::StreamDriverRequest message = TripCommand();
+  dpb::AdvanceTripRequest& step = *message.mutable_advance_trip();
+  switch (ride_.state()) {
+    case tpb::RIDE_STATE_ENROUTE_TO_PICKUP:
+      step.mutable_arrive();
+      break;
+    case tpb::RIDE_STATE_ARRIVED_AT_PICKUP:
+      step.mutable_start();
+      break;
+    case tpb::RIDE_STATE_ENROUTE_TO_DROPOFF:
+      step.mutable_complete();
+      break;
+    default:
+      return;
+  }
+  Issue(now, std::move(message));
+}
+
+void DriverAgent::GiveUp(const Now& now) {
+  ++plan_;
+  motion_.Stop(now.domain);
+  dpb::StreamDriverRequest message = TripCommand();
+  message.mutable_advance_trip()->mutable_cancel()->set_reason(ride_.state() == tpb::RIDE_STATE_ARRIVED_AT_PICKUP
+                                                                   ? tpb::CANCEL_REASON_RIDER_NOT_FOUND
+                                                                   : tpb::CANCEL_REASON_VEHICLE_PROBLEM);
+  Issue(now, std::move(message));
+}
+
+void DriverAgent::SetAvailability(const Now& now, dpb::Availability availability) {
+  wants_rides_ = availability == dpb::AVAILABILITY_ONLINE;
+  dpb::StreamDriverRequest message;
+  message.mutable_set_availability()->set_availability(availability);
+  Issue(now, std::move(message));
+}
+
+void DriverAgent::OnTimer(const Now& now, DriverTimer timer, std::uint64_t token) {
+  if (replaced_) return;
+  switch (timer) {
+    case DriverTimer::kRegister:
+      if (!registered_) Register();
+      break;
+    case DriverTimer::kPing:
+      Ping(now);
+      out_->Wake(kPing, DriverTimer::kPing, 0);
+      break;
+    case DriverTimer::kDecide:
+      Decide(now, token);
+      break;
+    case DriverTimer::kStep:
+      if (token == plan_ && !ride_.ride_id().empty()) Step(now);
+      break;
+    case DriverTimer::kGiveUp:
+      if (token == plan_ && !ride_.ride_id().empty()) GiveUp(now);
+      break;
+    case DriverTimer::kDrop:
+      if (!ready_) break;
+      if (random_.Chance(kHandover)) {
+        out_->Count("handovers");
+        Open(now, true);
+        break;
+      }
+      out_->Count("driver_drops");
+      out_->Drop();
+      Lost(absl::Seconds(random_.Between(1, 8)), true);
+      break;
+    case DriverTimer::kReconnect:
+      if (!connected_ && token == stream_) Open(now, false);
+      break;
+    case DriverTimer::kWatchdog:
+      if (!connected_ || token != stream_) break;
+      if (now.wall - last_heard_ > kSilence) {
+        out_->Count("silent_streams");
+        out_->Drop();
+        Lost(stream_backoff_.Next(random_), false);
+        break;
+      }
+      if (now.wall - last_sent_ >= kHeartbeat) {
+        dpb::StreamDriverRequest heartbeat;
+        heartbeat.mutable_heartbeat();
+        last_sent_ = now.wall;
+        out_->Send(heartbeat);
+      }
+      for (auto& [id, command] : commands_) {
+        if (command.twin || !command.sent || now.wall - *command.sent < kAnswerDue) continue;
+        out_->Count("late_answers");
+        Dispatch(now, command);
+      }
+      out_->WakeWall(kHeartbeat, DriverTimer::kWatchdog, stream_);
+      break;
+    case DriverTimer::kRetry: {
+      const auto entry = commands_.find("c" + std::to_string(token));
+      if (entry == commands_.end() || entry->second.sent) break;
+      if (Stale(entry->second.message)) {
+        commands_.erase(entry);
+      } else {
+        Dispatch(now, entry->second);
+      }
+      break;
+    }
+    case DriverTimer::kOnline:
+      SetAvailability(now, dpb::AVAILABILITY_ONLINE);
+      break;
+    case DriverTimer::kWander: {
+      out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
+      if (!ride_.ride_id().empty() || motion_.Moving(now.domain) || !random_.Chance(kWanders)) break;
+      // Toward where people ask for rides, at half the speed of somebody with a goal.
+      const std::optional<LatLng> place = world_->Demand(random_);
+      const double distance = place ? DistanceM(motion_.At(now.domain), *place) : 0;
+      if (distance > 0 && distance < kWanderRangeM) {
+        motion_.DriveTo(now.domain, *place, 2 * DriveTime(distance));
+      }
+      break;
+    }
+  }
+}
+
+}  // namespace hail::sim

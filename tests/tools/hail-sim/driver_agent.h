@@ -1,0 +1,170 @@
+// One driver with a phone and a car: registers, goes online, answers offers, drives, sometimes gives up, takes a break
+// or loses the connection and resumes. Messages, results and timers in; messages, calls and timers out. No clock, no
+// network, no shared state.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/time/clock.h"
+#include "hail/driver/v1/driver_service.pb.h"
+#include "tests/tools/hail-sim/backoff.h"
+#include "tests/tools/hail-sim/motion.h"
+#include "tests/tools/hail-sim/odds.h"
+#include "tests/tools/hail-sim/outcome.h"
+#include "tests/tools/hail-sim/random.h"
+#include "tests/tools/hail-sim/world.h"
+
+namespace hail::sim {
+
+// The unary calls that are not twins of commands, and what they return; a call's reply has the same index.
+using DriverCall = std::variant<hail::driver::v1::RegisterDriverRequest, hail::driver::v1::GetDriverRequest,
+                                hail::driver::v1::GetDriverStateRequest, hail::driver::v1::ListTripsRequest>;
+using DriverReply = std::variant<hail::driver::v1::RegisterDriverResponse, hail::driver::v1::GetDriverResponse,
+                                 hail::driver::v1::GetDriverStateResponse, hail::driver::v1::ListTripsResponse>;
+
+enum class DriverTimer {
+  kRegister,
+  kPing,
+  kDecide,
+  kStep,
+  kGiveUp,
+  kDrop,
+  kReconnect,
+  kWatchdog,
+  kRetry,
+  kOnline,
+  kWander
+};
+
+// What a driver's phone can do.
+class DriverOut {
+ public:
+  virtual ~DriverOut() = default;
+  // Answered by OnReply.
+  virtual void Call(const DriverCall& call) = 0;
+  // Opens the stream in place of the present one. With `handover` the present one is left open, as when a phone changes
+  // networks: the service has to end it.
+  virtual void Open(const hail::driver::v1::OpenSession& open, bool handover) = 0;
+  virtual void Send(const hail::driver::v1::StreamDriverRequest& message) = 0;
+  // Makes the unary twin's call of a command; answered by OnResult with the command's id.
+  virtual void Twin(const hail::driver::v1::StreamDriverRequest& command) = 0;
+  // Breaks the connection; nothing more comes from this stream.
+  virtual void Drop() = 0;
+  // Calls OnTimer after so much domain time, or wall time.
+  virtual void Wake(absl::Duration domain, DriverTimer timer, std::uint64_t token) = 0;
+  virtual void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) = 0;
+  // One more of what the report counts under this name.
+  virtual void Count(const std::string& what) = 0;
+};
+
+// What came of a command, from the stream or from the unary twin.
+struct CommandAnswer {
+  std::string command_id;
+  Outcome outcome;
+  // The ride as the answer shows it.
+  std::optional<hail::type::v1::Ride> ride;
+};
+
+class DriverAgent {
+ public:
+  DriverAgent(hail::driver::v1::Driver profile, const LatLng& position, const Odds& odds, const World* world,
+              std::uint64_t seed, DriverOut* out);
+
+  // Starts the driver's day.
+  void Begin(const Now& now);
+  void OnReply(const Now& now, const DriverCall& call, const Outcome& outcome, const DriverReply& reply);
+  void OnMessage(const Now& now, const hail::driver::v1::StreamDriverResponse& message);
+  void OnResult(const Now& now, const CommandAnswer& answer);
+  // The present stream ended by itself.
+  void OnStreamEnd(const Now& now, const Outcome& outcome);
+  void OnTimer(const Now& now, DriverTimer timer, std::uint64_t token);
+
+  const std::string& driver_id() const { return profile_.driver_id(); }
+  LatLng position(const Now& now) const { return motion_.At(now.domain); }
+  // The ride in hand, as this driver knows it. Empty: none.
+  const std::string& ride_id() const { return ride_.ride_id(); }
+  // On the way with a rider or to one.
+  bool driving(const Now& now) const { return !ride_.ride_id().empty() && motion_.Moving(now.domain); }
+  // In session and up to date: has received a snapshot on the present stream.
+  bool ready() const { return ready_; }
+  // Was replaced by a session this driver did not open.
+  bool replaced() const { return replaced_; }
+  // Commands sent and not answered.
+  std::size_t unanswered() const { return commands_.size(); }
+
+ private:
+  struct Command {
+    hail::driver::v1::StreamDriverRequest message;
+    bool twin = false;
+    // When it last went out (wall). Nullopt: it waits for a stream.
+    std::optional<absl::Time> sent;
+    Backoff backoff;
+  };
+
+  void Register();
+  void Open(const Now& now, bool handover);
+  void Lost(absl::Duration wait, bool domain);
+  void Ping(const Now& now);
+  void Issue(const Now& now, hail::driver::v1::StreamDriverRequest message);
+  void Dispatch(const Now& now, Command& command);
+  bool Stale(const hail::driver::v1::StreamDriverRequest& message) const;
+  void Offered(const Now& now, const hail::driver::v1::Offer& offer);
+  void Decide(const Now& now, std::uint64_t token);
+  void Adopt(const Now& now, const hail::type::v1::Ride& ride);
+  void Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed);
+  void Plan(const Now& now);
+  void Step(const Now& now);
+  void GiveUp(const Now& now);
+  void SetAvailability(const Now& now, hail::driver::v1::Availability availability);
+  hail::driver::v1::StreamDriverRequest TripCommand() const;
+
+  const hail::driver::v1::Driver profile_;
+  const Odds odds_;
+  const World* const world_;
+  Random random_;
+  DriverOut* const out_;
+  Motion motion_;
+
+  bool registered_ = false;
+  bool connected_ = false;
+  bool ready_ = false;
+  bool replaced_ = false;
+  bool wants_rides_ = true;
+  std::uint64_t position_seq_ = 0;
+  std::int64_t session_epoch_ = 0;
+  hail::type::v1::Cursor cursor_;
+  std::optional<absl::Duration> draining_;
+  absl::Time last_heard_ = absl::InfinitePast();
+  absl::Time last_sent_ = absl::InfinitePast();
+  // Tells timers of the present stream from those of an earlier one.
+  std::uint64_t stream_ = 0;
+  Backoff call_backoff_;
+  Backoff stream_backoff_;
+
+  // Commands not answered yet, by id.
+  std::map<std::string, Command> commands_;
+  std::uint64_t next_command_ = 0;
+
+  // The offer on the screen.
+  std::optional<hail::driver::v1::Offer> offer_;
+  std::uint64_t offer_token_ = 0;
+  std::set<std::string> offers_seen_;
+
+  // The ride in hand; its ride_id is empty without one.
+  hail::type::v1::Ride ride_;
+  // Tells timers of the present plan from those of an earlier one.
+  std::uint64_t plan_ = 0;
+  // When, as a share of the way to the pickup (below 1) or of the boarding (above 1), this assignment is given up.
+  std::optional<double> gives_up_;
+  // The epochs of assignments that are over.
+  std::map<std::string, std::int64_t> over_;
+};
+
+}  // namespace hail::sim

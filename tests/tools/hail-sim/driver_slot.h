@@ -1,0 +1,64 @@
+// One driver's phone: its agent, its stream, its calls, and the record of what it saw. On the simulation's thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/time/clock.h"
+#include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "tests/tools/hail-sim/audit.h"
+#include "tests/tools/hail-sim/calls.h"
+#include "tests/tools/hail-sim/driver_agent.h"
+#include "tests/tools/hail-sim/phone_context.h"
+
+namespace hail::sim {
+
+class DriverSlot final : public DriverOut {
+ public:
+  DriverSlot(PhoneContext* context, hail::driver::v1::DriverService::Stub* stub, hail::driver::v1::Driver profile,
+             const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed);
+
+  void Begin();
+  // Ends all streams and listens no more.
+  void HangUp();
+
+  const DriverAgent& agent() const { return agent_; }
+  // The ride in hand, as the stream told it. Empty: none.
+  const std::string& live_ride() const { return audit_.live_ride(); }
+
+  void Call(const DriverCall& call) override;
+  void Open(const hail::driver::v1::OpenSession& open, bool handover) override;
+  void Send(const hail::driver::v1::StreamDriverRequest& message) override;
+  void Twin(const hail::driver::v1::StreamDriverRequest& command) override;
+  void Drop() override;
+  void Wake(absl::Duration domain, DriverTimer timer, std::uint64_t token) override;
+  void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) override;
+  void Count(const std::string& what) override;
+
+ private:
+  using Async = hail::driver::v1::DriverService::StubInterface::async_interface;
+  using Stream = BidiCall<hail::driver::v1::StreamDriverRequest, hail::driver::v1::StreamDriverResponse>;
+
+  template <class Request, class Response>
+  void StartCall(const Request& request,
+                 void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
+                                       std::function<void(grpc::Status)>),
+                 std::function<void(absl::Time, const Outcome&, const Response&)> done);
+  void Received(absl::Time wall, std::uint64_t stream, const hail::driver::v1::StreamDriverResponse& message);
+  void Ended(absl::Time wall, std::uint64_t stream, const Outcome& outcome);
+  void Answered(absl::Time wall, const CommandAnswer& answer);
+  void Offered(absl::Time wall, const hail::driver::v1::Offer& offer);
+  void Write(absl::Time wall, const char* kind, nlohmann::json fields);
+
+  PhoneContext* const context_;
+  hail::driver::v1::DriverService::Stub* const stub_;
+  DriverAgent agent_;
+  DriverAudit audit_;
+  // Counts streams: what an earlier one still says is not heard, but for the word that it was replaced.
+  std::uint64_t stream_ = 0;
+  std::shared_ptr<Stream> present_;
+  std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
+};
+
+}  // namespace hail::sim

@@ -1,0 +1,269 @@
+// hail-sim: a city of simulated riders and drivers against two running services.
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/time/time_anchor.h"
+#include "tests/tools/hail-sim/city.h"
+#include "tests/tools/hail-sim/instant.h"
+#include "tests/tools/hail-sim/rejects.h"
+#include "tests/tools/hail-sim/simulation.h"
+
+namespace {
+
+using namespace hail::sim;  // NOLINT(google-build-using-namespace): the program is this namespace's
+
+std::atomic<bool> stop{false};
+
+constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;
+
+struct Arguments {
+  std::string rider;
+  std::string driver;
+  std::string trips;
+  std::string traces;
+  std::string rejects;
+  std::string from;
+  std::string to;
+  std::string anchor;
+  std::string city = "san_francisco";
+  std::string ledger;
+  std::string report;
+  std::string run_id;
+  double speed = 1;
+  double duration = 0;
+  double length = 0;
+  double quiet = 30;
+  std::uint64_t seed = 1;
+  int drivers = 0;
+  int rides = 0;
+  int channels = 8;
+  bool json = false;
+  bool no_progress = false;
+  // Below 0: the default, which depends on what is played.
+  double decline = -1;
+  double ignore = -1;
+  double driver_cancel = -1;
+  double rider_cancel = -1;
+  double disconnect = -1;
+};
+
+// What a drawn city does unless told otherwise. A replay behaves unless told otherwise.
+constexpr Odds kCityOdds = {
+    .decline = 0.1, .ignore = 0.03, .driver_cancel = 0.03, .rider_cancel = 0.05, .disconnect = 0.05};
+constexpr int kCityDrivers = 150;
+constexpr int kCityRides = 240;
+// Wall time of a drawn city.
+constexpr absl::Duration kCityLength = absl::Seconds(40);
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "hail-sim: %s\n", std::string(status.message()).c_str());
+  return kUsage;
+}
+
+// What is to be played.
+struct Play {
+  std::vector<Trip> trips;
+  std::vector<Start> starts;
+  absl::Time from;
+};
+
+absl::StatusOr<Play> ReadReplay(const Arguments& arguments) {
+  Window window;
+  if (!arguments.from.empty()) {
+    const absl::StatusOr<absl::Time> from = ParseInstant(arguments.from);
+    if (!from.ok()) return from.status();
+    window.from = *from;
+  }
+  if (!arguments.to.empty()) {
+    const absl::StatusOr<absl::Time> to = ParseInstant(arguments.to);
+    if (!to.ok()) return to.status();
+    window.to = *to;
+  }
+  absl::StatusOr<std::vector<Trip>> trips = ReadTrips(arguments.trips, window, arguments.seed);
+  if (!trips.ok()) return trips.status();
+  if (arguments.rides > 0 && trips->size() > static_cast<std::size_t>(arguments.rides)) trips->resize(arguments.rides);
+  if (trips->empty())
+    return absl::InvalidArgumentError(absl::StrCat("no trips between --from and --to in ", arguments.trips));
+  Play play;
+  play.from = window.from == absl::InfinitePast() ? trips->front().request_time : window.from;
+  if (!arguments.traces.empty()) {
+    absl::StatusOr<std::vector<Start>> starts = ReadStarts(arguments.traces, window);
+    if (!starts.ok()) return starts.status();
+    play.starts = *std::move(starts);
+    if (arguments.drivers > 0 && play.starts.size() > static_cast<std::size_t>(arguments.drivers)) {
+      play.starts.resize(arguments.drivers);
+    }
+  } else {
+    const int drivers = arguments.drivers > 0 ? arguments.drivers : std::max<int>(20, trips->size() / 3);
+    play.starts = DrawStarts(*trips, arguments.seed, drivers);
+  }
+  play.trips = *std::move(trips);
+  return play;
+}
+
+absl::StatusOr<Play> DrawCity(const Arguments& arguments, const hail::TimeScale& time) {
+  const absl::StatusOr<const City*> city = FindCity(arguments.city);
+  if (!city.ok()) return city.status();
+  const absl::Duration length = time.ToDomain(arguments.length > 0 ? absl::Seconds(arguments.length) : kCityLength);
+  Play play;
+  play.from = hail::SystemClock(time).Read().domain;
+  play.trips = DrawTrips(**city, arguments.seed, play.from, length, arguments.rides > 0 ? arguments.rides : kCityRides);
+  play.starts = DrawStarts(**city, arguments.seed, arguments.drivers > 0 ? arguments.drivers : kCityDrivers);
+  return play;
+}
+
+int Run(const Arguments& arguments) {
+  const std::string run_id =
+      arguments.run_id.empty() ? absl::StrCat("s", absl::ToUnixMillis(absl::Now())) : arguments.run_id;
+  if (!arguments.rejects.empty()) {
+    const absl::StatusOr<std::vector<Reject>> rejects = ReadRejects(arguments.rejects);
+    if (!rejects.ok()) return Fail(rejects.status());
+    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *rejects, run_id);
+    if (!wrong.ok()) {
+      Fail(wrong.status());
+      return 1;
+    }
+    return *wrong == 0 ? 0 : 1;
+  }
+  if (arguments.driver.empty()) return Fail(absl::InvalidArgumentError("--driver is required"));
+  const absl::StatusOr<hail::TimeScale> time = hail::ParseTimeScale(arguments.speed, arguments.anchor);
+  if (!time.ok()) return Fail(time.status());
+  absl::StatusOr<Play> play = arguments.trips.empty() ? DrawCity(arguments, *time) : ReadReplay(arguments);
+  if (!play.ok()) return Fail(play.status());
+
+  RunOptions options;
+  options.rider_address = arguments.rider;
+  options.driver_address = arguments.driver;
+  options.time = *time;
+  options.seed = arguments.seed;
+  options.run_id = run_id;
+  options.reuse_riders = arguments.trips.empty();
+  options.trips_from = play->from;
+  options.quiet = absl::Seconds(arguments.quiet);
+  options.duration = absl::Seconds(arguments.duration);
+  options.channels = arguments.channels;
+  options.progress = !arguments.no_progress;
+  if (arguments.trips.empty()) options.odds = kCityOdds;
+  const auto set = [](double given, double& odds) {
+    if (given >= 0) odds = given;
+  };
+  set(arguments.decline, options.odds.decline);
+  set(arguments.ignore, options.odds.ignore);
+  set(arguments.driver_cancel, options.odds.driver_cancel);
+  set(arguments.rider_cancel, options.odds.rider_cancel);
+  set(arguments.disconnect, options.odds.disconnect);
+
+  Ledger ledger;
+  if (!arguments.ledger.empty()) {
+    absl::StatusOr<Ledger> opened = Ledger::Open(arguments.ledger);
+    if (!opened.ok()) return Fail(opened.status());
+    ledger = *std::move(opened);
+  }
+  ledger.Write(Ledger::kPlan, absl::Now(), "", "run",
+               {{"run_id", run_id},
+                {"seed", arguments.seed},
+                {"speed", arguments.speed},
+                {"anchor", arguments.anchor},
+                {"trips", play->trips.size()},
+                {"drivers", play->starts.size()}});
+  Simulation simulation(options, std::move(play->trips), std::move(play->starts), &ledger, &stop);
+  const absl::StatusOr<Report> report = simulation.Run();
+  if (!report.ok()) return Fail(report.status());
+  ledger.Write(Ledger::kPlan, absl::Now(), "", "report", report->ToJson());
+  ledger.Flush();
+  const std::string json = report->ToJson().dump(2);
+  if (!arguments.report.empty()) {
+    std::ofstream file(arguments.report);
+    file << json << "\n";
+    if (!file.flush()) return Fail(absl::InternalError(absl::StrCat("cannot write ", arguments.report)));
+  }
+  std::cout << (arguments.json ? json + "\n" : report->ToTable()) << std::flush;
+  if (!report->Clean()) return 1;
+  return stop ? kInterrupted : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app{
+      "Simulates riders and drivers, each with its own stream, over Hail's public API. Draws a seeded city, or replays "
+      "recorded trips (columns as in the README of the data; plain or gzip).\n"
+      "Exit status: 0 all promises kept; 1 a ride was lost, double-booked or unaccounted for, or events were missed, "
+      "repeated or out of order; 2 the run could not be played; 130 interrupted.",
+      "hail-sim"};
+  app.set_version_flag("--version", "hail-sim " HAIL_VERSION);
+  app.add_option("--rider", arguments.rider, "rider-service's public address")->required();
+  app.add_option("--driver", arguments.driver, "driver-service's public address");
+  app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
+  app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
+  app.add_option("--from", arguments.from, "replay from this instant: ISO 8601 with offset, or epoch seconds");
+  app.add_option("--to", arguments.to, "replay up to, not including, this instant");
+  app.add_option("--rejects", arguments.rejects,
+                 "send these broken records (CSV) as ride requests instead, and check the answers");
+  app.add_option("--speed", arguments.speed, "domain seconds a wall second; the services' time_scale")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--anchor", arguments.anchor,
+                 "WALL:DOMAIN in epoch seconds; the services' time_anchor, required unless --speed is 1");
+  app.add_option("--drivers", arguments.drivers,
+                 absl::StrCat("how many drivers; at most this many of the traces' cabs. Default: all cabs of the "
+                              "traces; a third of the trips; ",
+                              kCityDrivers, " in a drawn city"))
+      ->check(CLI::PositiveNumber);
+  app.add_option(
+         "--max-rides,--rides", arguments.rides,
+         absl::StrCat("how many rides; at most this many of the trips. Default: all; ", kCityRides, " in a drawn city"))
+      ->check(CLI::PositiveNumber);
+  app.add_option("--city", arguments.city, "san_francisco or new_york")->capture_default_str();
+  app.add_option("--length", arguments.length,
+                 "wall seconds in which a drawn city's rides take place, about. Default: 40")
+      ->check(CLI::PositiveNumber);
+  const auto odds = [&](const char* name, double& value, const char* what, double city) {
+    app.add_option(name, value, absl::StrCat(what, ". Default: 0 in a replay, ", city, " in a drawn city"))
+        ->check(CLI::Range(0.0, 1.0));
+  };
+  odds("--decline", arguments.decline, "odds that a driver declines an offer", kCityOdds.decline);
+  odds("--ignore", arguments.ignore, "odds that a driver does not answer an offer", kCityOdds.ignore);
+  odds("--driver-cancel", arguments.driver_cancel,
+       "odds that a driver gives up an assignment, before or after arriving", kCityOdds.driver_cancel);
+  odds("--rider-cancel", arguments.rider_cancel, "odds that a rider calls a ride off", kCityOdds.rider_cancel);
+  odds("--disconnect", arguments.disconnect,
+       "odds that a connection drops and is resumed: per ride for riders, per offer and per assignment for drivers",
+       kCityOdds.disconnect);
+  app.add_option("--seed", arguments.seed, "everything drawn follows from it")->capture_default_str();
+  app.add_option("--ledger", arguments.ledger, "directory for the record of what clients saw; see hail-check");
+  app.add_option("--report", arguments.report, "file for the report (JSON)");
+  app.add_option("--duration", arguments.duration, "cut the run off after so many wall seconds")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--quiet", arguments.quiet,
+                 "wall seconds without news after which rides that are not over count as lost")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--channels", arguments.channels, "connections to each service")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--run-id", arguments.run_id, "marks this run's ids. Default: from the clock");
+  app.add_flag("--json", arguments.json, "print the report as JSON instead of a table");
+  app.add_flag("--no-progress", arguments.no_progress, "no line a second on stderr");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stop = true; };
+  // The second one ends the program at once.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return Run(arguments);
+}

@@ -1,0 +1,45 @@
+// What all simulated phones share.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "common/time/clock.h"
+#include "tests/tools/hail-sim/audit.h"
+#include "tests/tools/hail-sim/inbox.h"
+#include "tests/tools/hail-sim/ledger.h"
+#include "tests/tools/hail-sim/report.h"
+
+namespace hail::sim {
+
+// On the simulation's thread, but for `inbox` and `in_flight`.
+class PhoneContext {
+ public:
+  PhoneContext(const TimeScale& scale, Ledger* ledger) : clock(scale), ledger(ledger) {}
+
+  // Runs `task` on the simulation's thread at `wall` or soon after.
+  std::function<void(absl::Time wall, std::function<void()> task)> at;
+
+  const SystemClock clock;
+  Inbox inbox;
+  CallsInFlight in_flight;
+  Ledger* const ledger;
+  Report report;
+  AssignmentAudit assignments{report.violations};
+  // Offers by id: all that were shown, and those that expired.
+  std::set<std::string> offers;
+  std::set<std::string> expired;
+  // Wall time of the first offer of each ride, and of its acknowledgement.
+  std::map<std::string, absl::Time> first_offers;
+  // When anything last happened to any ride (wall).
+  absl::Time last_news = absl::InfinitePast();
+  // Set once the services' clock was found to run differently.
+  absl::Status clock_error;
+};
+
+// How long a unary call may take (wall).
+inline constexpr absl::Duration kCallDeadline = absl::Seconds(10);
+
+}  // namespace hail::sim

@@ -1,0 +1,48 @@
+// Seeded chance. One generator an agent, so that what one agent draws never changes what another does: a run's plan
+// follows from its seed, whatever the network does. The distributions are written out because the standard library's
+// differ between implementations.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <string_view>
+
+namespace hail::sim {
+
+class Random {
+ public:
+  // `name` tells apart the generators of one seed.
+  Random(std::uint64_t seed, std::string_view name) : state_(seed ^ 0x9e3779b97f4a7c15u) {
+    for (const char c : name) state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+    Bits();
+  }
+
+  // 64 bits, by splitmix64 (Steele, Lea, Flood 2014).
+  std::uint64_t Bits() {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+
+  // In [0, 1).
+  double Unit() { return static_cast<double>(Bits() >> 11) * 0x1.0p-53; }
+  double Between(double low, double high) { return low + (high - low) * Unit(); }
+  bool Chance(double probability) { return Unit() < probability; }
+  // In [0, size); `size` above 0.
+  std::size_t Index(std::size_t size) { return static_cast<std::size_t>(Unit() * static_cast<double>(size)); }
+
+  // Standard normal (Box and Muller 1958).
+  double Normal() {
+    const double radius = std::sqrt(-2.0 * std::log(1.0 - Unit()));
+    return radius * std::cos(2.0 * std::numbers::pi * Unit());
+  }
+  double LogNormal(double median, double sigma) { return median * std::exp(sigma * Normal()); }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace hail::sim

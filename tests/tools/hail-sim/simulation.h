@@ -1,0 +1,83 @@
+// A run: riders and drivers against two services, on one thread; gRPC's threads only post into its inbox.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-sim/driver_slot.h"
+#include "tests/tools/hail-sim/options.h"
+#include "tests/tools/hail-sim/phone_context.h"
+#include "tests/tools/hail-sim/rider_slot.h"
+#include "tests/tools/hail-sim/world.h"
+
+namespace hail::sim {
+
+class Simulation {
+ public:
+  // `stop` becoming true ends the run early.
+  Simulation(RunOptions options, std::vector<Trip> trips, std::vector<Start> starts, Ledger* ledger,
+             const std::atomic<bool>* stop);
+  ~Simulation();
+
+  // Blocks until the run is over. FAILED_PRECONDITION where it cannot be played: no service answers, or the services'
+  // clock runs differently.
+  absl::StatusOr<Report> Run();
+
+ private:
+  struct Timer {
+    absl::Time wall;
+    // Timers of one instant go off in the order they were set.
+    std::uint64_t order;
+    std::function<void()> task;
+    bool operator<(const Timer& other) const { return wall != other.wall ? wall > other.wall : order > other.order; }
+  };
+
+  absl::Time WallNow() const { return context_.clock.Read().wall; }
+  void At(absl::Time wall, std::function<void()> task);
+  // Handles what came in and what is due until `until` holds (asked now and then), the run is cut off, or `deadline`
+  // (wall).
+  void Turn(const std::function<bool()>& until, absl::Time deadline);
+  bool CutOff() const;
+
+  absl::Status LearnRegion();
+  void StartDrivers();
+  void StartRider(std::size_t index);
+  bool RidersDone() const;
+  // Nothing more is to be expected: nobody drives with a ride in hand, and there was no news for some time.
+  bool Quiet() const;
+  bool DriversFree() const;
+  void Check();
+  void Settle();
+  void HangUp();
+  void Progress(absl::Time now);
+
+  const RunOptions options_;
+  const std::vector<Trip> trips_;
+  const std::vector<Start> starts_;
+  const World world_;
+  const std::atomic<bool>* const stop_;
+  PhoneContext context_;
+
+  std::vector<std::unique_ptr<hail::rider::v1::RiderService::Stub>> rider_stubs_;
+  std::vector<std::unique_ptr<hail::driver::v1::DriverService::Stub>> driver_stubs_;
+  std::vector<std::unique_ptr<RiderSlot>> riders_;
+  std::vector<std::unique_ptr<DriverSlot>> drivers_;
+  std::priority_queue<Timer> timers_;
+  std::uint64_t next_order_ = 0;
+
+  // The region's, cheapest first.
+  std::vector<hail::rider::v1::Product> products_;
+  absl::Time started_;
+  absl::Time cut_off_ = absl::InfiniteFuture();
+  absl::Time progress_due_ = absl::InfinitePast();
+};
+
+}  // namespace hail::sim
