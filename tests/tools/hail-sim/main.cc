@@ -63,6 +63,8 @@ constexpr int kCityDrivers = 150;
 constexpr int kCityRides = 240;
 // Wall time of a drawn city.
 constexpr absl::Duration kCityLength = absl::Seconds(40);
+// Domain time: no ride fits into much less.
+constexpr absl::Duration kShortestCity = absl::Minutes(20);
 
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "hail-sim: %s\n", std::string(status.message()).c_str());
@@ -113,7 +115,8 @@ absl::StatusOr<Play> ReadReplay(const Arguments& arguments) {
 absl::StatusOr<Play> DrawCity(const Arguments& arguments, const hail::TimeScale& time) {
   const absl::StatusOr<const City*> city = FindCity(arguments.city);
   if (!city.ok()) return city.status();
-  const absl::Duration length = time.ToDomain(arguments.length > 0 ? absl::Seconds(arguments.length) : kCityLength);
+  const absl::Duration length = arguments.length > 0 ? time.ToDomain(absl::Seconds(arguments.length))
+                                                     : std::max(time.ToDomain(kCityLength), kShortestCity);
   Play play;
   play.from = hail::SystemClock(time).Read().domain;
   play.trips = DrawTrips(**city, arguments.seed, play.from, length, arguments.rides > 0 ? arguments.rides : kCityRides);
@@ -225,7 +228,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--city", arguments.city, "san_francisco or new_york")->capture_default_str();
   app.add_option("--length", arguments.length,
-                 "wall seconds in which a drawn city's rides take place, about. Default: 40")
+                 "wall seconds in which a drawn city's rides take place, about. Default: 40, or 20 minutes of domain time if that is more")
       ->check(CLI::PositiveNumber);
   const auto odds = [&](const char* name, double& value, const char* what, double city) {
     app.add_option(name, value, absl::StrCat(what, ". Default: 0 in a replay, ", city, " in a drawn city"))
