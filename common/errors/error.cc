@@ -100,7 +100,7 @@ absl::Status Overloaded(std::string_view message, absl::Duration retry_after) {
 }
 
 absl::Status Unavailable(Reason reason, std::string_view message) {
-  return MakeError(absl::StatusCode::kUnavailable, message, {.reason = reason});
+  return MakeError(absl::StatusCode::kUnavailable, message, {.reason = reason, .retry_after = absl::Seconds(1)});
 }
 
 absl::Status Internal(std::string_view message) {

@@ -39,6 +39,7 @@ absl::Status NotFound(Reason reason, std::string_view message);
 absl::Status FailedPrecondition(Reason reason, std::string_view message,
                                 std::map<std::string, std::string> metadata = {});
 absl::Status Overloaded(std::string_view message, absl::Duration retry_after);
+// To be retried after a second: who is away is back soon, or another replica answers.
 absl::Status Unavailable(Reason reason, std::string_view message);
 absl::Status Internal(std::string_view message);
 
