@@ -1,0 +1,232 @@
+// Rides through both services: over the public API only, and with either service restarted in the middle.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "tests/integration/driver_app.h"
+#include "tests/integration/process.h"
+#include "tests/integration/rider_fixture.h"
+
+namespace hail::testing {
+namespace {
+
+using hail::driver::v1::AdvanceTripRequest;
+using hail::type::v1::Ride;
+using hail::type::v1::RideEvent;
+using ::testing::ElementsAre;
+
+constexpr LatLng kNearFerryBuilding{37.7935, -122.3960};
+
+class Both : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(services_.rider.running() && services_.driver.running()); }
+
+  std::unique_ptr<DriverApp> NewDriver(const std::string& driver_id) {
+    auto app = std::make_unique<DriverApp>(services_.driver.PublicChannel(), driver_id);
+    EXPECT_TRUE(app->Register().ok());
+    return app;
+  }
+
+  // Takes the next offer; the ride won.
+  static Ride Accept(DriverApp& app) {
+    const auto offer = app.NextOffer();
+    app.SendOfferReceived(offer.offer_id());
+    const auto result = app.Respond(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
+    EXPECT_EQ(result.status().code(), 0) << result.status().message();
+    EXPECT_EQ(result.state().ride().ride_id(), offer.ride_id());
+    return result.state().ride();
+  }
+
+  // The unary twin, again and again while a service is away: it is safe to repeat.
+  static Ride Advance(DriverApp& app, const Ride& ride, const std::function<void(AdvanceTripRequest&)>& step) {
+    AdvanceTripRequest request;
+    request.set_driver_id(app.driver_id());
+    request.set_ride_id(ride.ride_id());
+    request.set_epoch(ride.epoch());
+    step(request);
+    hail::driver::v1::AdvanceTripResponse response;
+    const absl::Time deadline = absl::Now() + absl::Seconds(20);
+    while (true) {
+      const grpc::Status status = app.stub().AdvanceTrip(PatientContext().get(), request, &response);
+      if (status.ok()) return response.ride();
+      if (status.error_code() != grpc::StatusCode::UNAVAILABLE || absl::Now() > deadline) {
+        ADD_FAILURE() << request.ShortDebugString() << ": " << status.error_message();
+        return {};
+      }
+    }
+  }
+  static void Seen(AdvanceTripRequest& request) { request.mutable_seen(); }
+  static void Arrive(AdvanceTripRequest& request) { request.mutable_arrive(); }
+  static void Start(AdvanceTripRequest& request) { request.mutable_start(); }
+  static void Complete(AdvanceTripRequest& request) {
+    request.set_leg(1);
+    request.mutable_complete();
+  }
+  static void GiveUp(AdvanceTripRequest& request) {
+    request.mutable_cancel()->set_reason(hail::type::v1::CANCEL_REASON_VEHICLE_PROBLEM);
+  }
+
+  // The sequences after `cursor`, to the end of the ride.
+  std::vector<std::int64_t> EventsAfter(const std::string& rider_id, const std::string& ride_id, std::int64_t cursor) {
+    RiderClient client(services_.rider);
+    Watch watch(client.rides(), rider_id, ride_id, cursor);
+    std::vector<std::int64_t> sequences;
+    while (const auto update = watch.Next()) {
+      if (update->has_event()) sequences.push_back(update->event().sequence());
+    }
+    EXPECT_TRUE(watch.Finish().ok());
+    return sequences;
+  }
+
+  BothServices services_;
+};
+
+TEST_F(Both, ARideGoesThroughBothServices) {
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  const Ride requested = client.MustRequest("ann");
+  Watch watch(client.rides(), "ann", requested.ride_id());
+  ASSERT_TRUE(watch.Next()->has_snapshot());
+
+  const Ride ride = Accept(*driver);
+  auto update = watch.Next();
+  ASSERT_TRUE(update && update->has_event());
+  EXPECT_EQ(update->event().type(), hail::type::v1::RIDE_EVENT_TYPE_ASSIGNED);
+  EXPECT_EQ(update->event().ride().driver().display_name(), "Ada");
+  EXPECT_GT(update->event().ride().pickup_eta().seconds(), 0);
+  Advance(*driver, ride, Seen);
+  driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN);
+  update = watch.Next();
+  ASSERT_TRUE(update && update->has_event());
+
+  // The rider sees the car move.
+  driver->SendPosition(kNearFerryBuilding);
+  update = watch.Next();
+  ASSERT_TRUE(update && update->has_telemetry()) << update->ShortDebugString();
+  EXPECT_NEAR(update->telemetry().position().location().latitude_deg(), kNearFerryBuilding.latitude_deg, 1e-6);
+
+  Advance(*driver, ride, Arrive);
+  Advance(*driver, ride, Start);
+  const Ride completed = Advance(*driver, ride, Complete);
+  EXPECT_EQ(completed.state(), hail::type::v1::RIDE_STATE_COMPLETED);
+  EXPECT_EQ(completed.rider_id(), "");
+  driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_COMPLETED);
+  driver->AwaitState([](const auto& state) { return state.status() == hail::driver::v1::DRIVER_STATUS_AVAILABLE; },
+                     "available again");
+  EXPECT_THAT(EventsAfter("ann", requested.ride_id(), 0), ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST_F(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
+  auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  std::string ride_id;
+  {
+    RiderClient client(services_.rider);
+    ride_id = client.MustRequest("ann").ride_id();
+  }
+  const Ride ride = Accept(*driver);
+  Advance(*driver, ride, Seen);
+
+  services_.rider.Kill();
+  ASSERT_TRUE(services_.rider.Start());
+  Advance(*driver, ride, Arrive);
+  driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP);
+
+  services_.driver.Kill();
+  ASSERT_TRUE(services_.driver.Start());
+  // The new process knows nothing of the driver but the profile; the ride comes back from rider-service.
+  driver->Resume(ride_id, 4);
+  const auto snapshot =
+      driver->Next([](const auto& response) { return response.has_snapshot() && response.snapshot().has_ride(); },
+                   "a snapshot with the ride");
+  EXPECT_EQ(snapshot.snapshot().status(), hail::driver::v1::DRIVER_STATUS_ON_TRIP);
+  EXPECT_EQ(snapshot.snapshot().ride().ride_id(), ride_id);
+  Advance(*driver, ride, Start);
+  Advance(*driver, ride, Complete);
+  driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_COMPLETED);
+  EXPECT_THAT(EventsAfter("ann", ride_id, 0), ElementsAre(1, 2, 3, 4, 5, 6));
+
+  // Both go on as if nothing had been: the same driver gets the next ride.
+  driver->SendPosition(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  const Ride next = client.MustRequest("ann", "request-2");
+  EXPECT_EQ(Accept(*driver).ride_id(), next.ride_id());
+}
+
+TEST_F(Both, ARideThatWaitsSurvivesARestartOfEitherService) {
+  std::string ride_id;
+  {
+    RiderClient client(services_.rider);
+    ride_id = client.MustRequest("ann").ride_id();
+  }
+  services_.rider.Kill();
+  ASSERT_TRUE(services_.rider.Start());
+  services_.driver.Kill();
+  ASSERT_TRUE(services_.driver.Start());
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  const Ride ride = Accept(*driver);
+  EXPECT_EQ(ride.ride_id(), ride_id);
+  EXPECT_GT(ride.epoch(), 1);
+}
+
+TEST_F(Both, ACanceledRideFreesItsDriver) {
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  const Ride requested = client.MustRequest("ann");
+  Accept(*driver);
+  ASSERT_TRUE(client.Cancel("ann", requested.ride_id()).ok());
+  const RideEvent event = driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_CANCELED);
+  EXPECT_EQ(event.ride().cancellation().actor(), hail::type::v1::CANCEL_ACTOR_RIDER);
+  driver->AwaitState([](const auto& state) { return state.status() == hail::driver::v1::DRIVER_STATUS_AVAILABLE; },
+                     "available again");
+}
+
+TEST_F(Both, AnOfferIsWithdrawnWhenItsRideIsCanceled) {
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  const Ride requested = client.MustRequest("ann");
+  const auto offer = driver->NextOffer();
+  driver->SendOfferReceived(offer.offer_id());
+  ASSERT_TRUE(client.Cancel("ann", requested.ride_id()).ok());
+  const auto update = driver->NextOfferUpdate(hail::driver::v1::OFFER_STATUS_REVOKED);
+  EXPECT_EQ(update.reason(), hail::driver::v1::OFFER_REVOKE_REASON_RIDE_CANCELED);
+  const auto late = driver->Respond(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
+  EXPECT_EQ(late.status().code(), grpc::StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(Both, ARefusedRideGoesToTheNextDriverAndNotBack) {
+  const auto near = NewDriver("driver-near");
+  const auto far = NewDriver("driver-far");
+  near->GoAvailable(kNearFerryBuilding);
+  far->GoAvailable({37.7885, -122.4010});
+  RiderClient client(services_.rider);
+  const Ride requested = client.MustRequest("ann");
+  const auto offer = near->NextOffer();
+  near->SendOfferReceived(offer.offer_id());
+  EXPECT_EQ(near->Respond(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_DECLINE).status().code(), 0);
+  const Ride first = Accept(*far);
+  EXPECT_EQ(first.ride_id(), requested.ride_id());
+
+  // The second driver gives the ride up: nobody is left to ask, and the rider is told of a new search.
+  Watch watch(client.rides(), "ann", requested.ride_id(), 2);
+  ASSERT_TRUE(watch.Next()->has_caught_up());
+  Advance(*far, first, GiveUp);
+  auto update = watch.Next();
+  while (update && update->has_telemetry()) update = watch.Next();
+  ASSERT_TRUE(update && update->has_event());
+  EXPECT_EQ(update->event().type(), hail::type::v1::RIDE_EVENT_TYPE_REDISPATCHED);
+  EXPECT_EQ(update->event().reason(), hail::type::v1::CANCEL_REASON_VEHICLE_PROBLEM);
+  EXPECT_EQ(update->event().ride().epoch(), 2);
+  const auto third = NewDriver("driver-third");
+  third->GoAvailable({37.7880, -122.4020});
+  EXPECT_EQ(Accept(*third).epoch(), 2);
+}
+
+}  // namespace
+}  // namespace hail::testing

@@ -1,0 +1,111 @@
+// Real binaries for integration tests: each in a temporary directory, on ports of its own, ended with its object.
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+
+namespace hail::testing {
+
+// A directory that is removed, with all that is in it, at the end.
+class TempDir {
+ public:
+  TempDir();
+  ~TempDir();
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// One service's binary: started on port 0, restarted on the ports it got then, so that its peer finds it again.
+// Not thread-safe. A failure to start, or to end in time, fails the test that runs (ADD_FAILURE) with the service's
+// log.
+class ServiceProcess {
+ public:
+  // `binary` is a name in <build>/bin; `settings` are passed as --set key=value. data_dir is inside the object's own
+  // temporary directory and lives as long as the object: a restart finds what was stored.
+  ServiceProcess(std::string binary, std::map<std::string, std::string> settings = {});
+  // Kills what still runs.
+  ~ServiceProcess();
+  ServiceProcess(const ServiceProcess&) = delete;
+  ServiceProcess& operator=(const ServiceProcess&) = delete;
+
+  // Runs it and waits until it has written its ports. False (and a failure) if it did not within 30 s.
+  bool Start();
+  // Changes a setting for the next Start.
+  void Set(const std::string& key, const std::string& value) { settings_[key] = value; }
+
+  // SIGKILL, and waits for the end.
+  void Kill();
+  // SIGTERM, and waits for the end; the exit code, or -1 (and a failure) if it took longer than `limit`.
+  int Terminate(absl::Duration limit = absl::Seconds(20));
+  // Sends `signal` and returns.
+  void Signal(int signal);
+  // Waits for the end by itself: the exit code, or -1 (and a failure).
+  int WaitForExit(absl::Duration limit);
+  bool running() const { return pid_ > 0; }
+
+  // "127.0.0.1:PORT"; known after the first Start.
+  std::string public_address() const { return Address("listen"); }
+  std::string internal_address() const { return Address("internal_listen"); }
+  std::string metrics_address() const { return Address("metrics_listen"); }
+
+  // New channels, each with a connection of its own and quick reconnects.
+  std::shared_ptr<grpc::Channel> PublicChannel() const;
+  std::shared_ptr<grpc::Channel> InternalChannel() const;
+
+  // What the process wrote to its standard error so far, over all its runs.
+  std::string Log() const;
+  // <data_dir>: where the databases are.
+  std::string data_dir() const { return dir_.path() + "/data"; }
+
+ private:
+  std::string Address(const std::string& key) const;
+
+  const std::string binary_;
+  std::map<std::string, std::string> settings_;
+  TempDir dir_;
+  std::map<std::string, int> ports_;
+  pid_t pid_ = 0;
+};
+
+// What became of a program that was run to its end.
+struct Ran {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+};
+
+// Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most 60 s.
+Ran Run(const std::string& binary, const std::vector<std::string>& args,
+        const std::map<std::string, std::string>& env = {});
+
+// A channel to `address` with a connection of its own and quick reconnects.
+std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address);
+
+// The body of GET http://`address``path`; empty (and a failure) if there is none.
+std::string HttpGet(const std::string& address, const std::string& path);
+
+// Both services, each knowing the other: driver-service is started once to get its ports, and again once
+// rider-service has its own.
+class BothServices {
+ public:
+  // Settings go to the service named; what both need (time_scale …) goes into each.
+  BothServices(std::map<std::string, std::string> rider_settings = {},
+               std::map<std::string, std::string> driver_settings = {});
+
+  ServiceProcess rider;
+  ServiceProcess driver;
+};
+
+}  // namespace hail::testing
