@@ -75,9 +75,7 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
         cursor_.set_sequence(state.ride().sequence());
         OnRide(state.ride(), now);
       }
-      say_("now: " + Word(state.status()) +
-           (state.blocked_by() == driver::BLOCKED_BY_UNSPECIFIED ? "" : ", " + Word(state.blocked_by())) +
-           (ride_.has_value() ? ", ride " + ride_->ride_id() + " " + Word(ride_->state()) : ""));
+      SayStatus(state);
       if (state.has_offer() && state.offer().status() == driver::OFFER_STATUS_PENDING) OnOffer(state.offer(), requests);
       break;
     }
@@ -113,7 +111,9 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
           OnRide(result.state().ride(), now);
         }
       }
-      if (result.status().code() != 0) {
+      if (result.status().code() == 0) {
+        if (result.state().status() != said_status_) SayStatus(result.state());
+      } else {
         const Failure failure = FailureOf(result.status());
         say_("refused: " + failure.message + (failure.reason.empty() ? "" : " [" + failure.reason + "]"));
         // The assignment is over; the event that says so may have been an earlier stream's.
@@ -205,6 +205,13 @@ driver::StreamDriverRequest DriveSession::Location() const {
   position.set_speed_mps(moving ? static_cast<float>(options_.speed_mps) : 0);
   position.set_heading_deg(heading_deg_);
   return request;
+}
+
+void DriveSession::SayStatus(const driver::DriverState& state) {
+  said_status_ = state.status();
+  say_("now: " + Word(state.status()) +
+       (state.blocked_by() == driver::BLOCKED_BY_UNSPECIFIED ? "" : ", " + Word(state.blocked_by())) +
+       (state.has_ride() ? ", ride " + state.ride().ride_id() + " " + Word(state.ride().state()) : ""));
 }
 
 void DriveSession::OnOffer(const driver::Offer& offer, Requests& requests) {

@@ -57,6 +57,7 @@ class DriveSession {
   hail::driver::v1::StreamDriverRequest Command();
   hail::driver::v1::StreamDriverRequest Step(absl::Time now);
   hail::driver::v1::StreamDriverRequest Location() const;
+  void SayStatus(const hail::driver::v1::DriverState& state);
   void OnOffer(const hail::driver::v1::Offer& offer, Requests& requests);
   void OnRide(const hail::type::v1::Ride& ride, absl::Time now);
   // Adds the command that the ride's state and the car's position call for, unless one is unanswered.
@@ -74,6 +75,7 @@ class DriveSession {
   // When the present state of the ride was heard.
   absl::Time state_since_;
   hail::type::v1::Cursor cursor_;
+  hail::driver::v1::DriverStatus said_status_ = hail::driver::v1::DRIVER_STATUS_UNSPECIFIED;
   std::uint64_t last_command_ = 0;
   // The trip step that was sent and not answered on this stream.
   std::string pending_step_;

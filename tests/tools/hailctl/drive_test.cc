@@ -101,6 +101,19 @@ TEST_F(DriveSessionTest, PositionsAreNumberedOnwardsOverReconnects) {
   EXPECT_LT(second, third);
 }
 
+TEST_F(DriveSessionTest, TellsWhenTheStatusHasChanged) {
+  DriveSession session = Session(true);
+  session.Open(now_);
+  StreamDriverResponse snapshot;
+  snapshot.mutable_snapshot()->set_status(hail::driver::v1::DRIVER_STATUS_OFFLINE);
+  session.OnMessage(snapshot, now_);
+  StreamDriverResponse result = Result("1");
+  result.mutable_command_result()->mutable_state()->set_status(hail::driver::v1::DRIVER_STATUS_AVAILABLE);
+  session.OnMessage(result, now_);
+  session.OnMessage(result, now_);
+  EXPECT_THAT(said_, testing::ElementsAre("now: offline", "now: available"));
+}
+
 TEST_F(DriveSessionTest, AnOfferIsReceivedAndAccepted) {
   DriveSession session = Session(true);
   session.Open(now_);

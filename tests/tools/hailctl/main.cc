@@ -174,12 +174,15 @@ int Main(int argc, char** argv) {
   app.fallthrough();
   app.add_option("--rider", options.rider_address, "rider-service's public address")
       ->envname("HAILCTL_RIDER")
+      ->take_last()
       ->capture_default_str();
   app.add_option("--driver", options.driver_address, "driver-service's public address")
       ->envname("HAILCTL_DRIVER")
+      ->take_last()
       ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object a line; failures too, on standard error");
   app.add_option("--timeout", options.timeout_s, "seconds for one call")
+      ->take_last()
       ->capture_default_str()
       ->check(CLI::Range(0.01, 3600.0));
 

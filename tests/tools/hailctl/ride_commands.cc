@@ -60,7 +60,8 @@ ExitCode RideQuote(Context& context, const RideArguments& arguments) {
       context.Call([&](grpc::ClientContext* call) { return context.rider().QuoteRide(call, request, &response); });
   if (!status.ok()) return context.Fail(status);
 
-  Table table({"PRODUCT", "FARE", "DISTANCE", "TRIP", "PICKUP IN", "HOLDS UNTIL", "QUOTE TOKEN"});
+  Table table({"PRODUCT", "FARE", "DISTANCE", "TRIP", "PICKUP IN", "HOLDS UNTIL"});
+  std::string tokens = "\nto get one of these prices, request the ride with its --quote-token:\n";
   for (const rider::Quote& quote : response.quotes()) {
     table.Add({quote.product_id(), MoneyText(quote.fare()), DistanceText(quote.distance_m()),
                DurationText(quote.trip_duration()),

@@ -17,6 +17,8 @@ using hail::rider::v1::WatchRideResponse;
 
 // A watcher gives up when no stream brought anything for so long.
 constexpr absl::Duration kGiveUp = absl::Minutes(1);
+// People are told where the car is no more often than this; programs always.
+constexpr absl::Duration kPositionEvery = absl::Seconds(5);
 constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
 
 ExitCode CodeOf(hail::type::v1::RideState final_state) {
@@ -82,6 +84,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   RideWatcher watcher(arguments.rider_id, arguments.ride_id, arguments.after);
   absl::Duration back_off = kFirstBackOff;
   std::optional<absl::Time> heard;
+  absl::Time next_position = absl::InfinitePast();
   for (;;) {
     grpc::ClientContext call;
     grpc::Status status;
@@ -94,7 +97,11 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
         heard = absl::Now();
         back_off = kFirstBackOff;
         const std::string line = watcher.OnMessage(message);
-        if (context.json() || !line.empty()) context.Print(message, line + '\n');
+        if (!context.json()) {
+          if (line.empty() || (message.has_telemetry() && *heard < next_position)) continue;
+          if (message.has_telemetry()) next_position = *heard + kPositionEvery;
+        }
+        context.Print(message, line + '\n');
       }
       status = reader->Finish();
     }

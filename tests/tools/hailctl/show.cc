@@ -46,6 +46,22 @@ std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& words)
   return text;
 }
 
+// What a rider wants to know of the ride in its present state, each part after a comma.
+std::string RideDetails(const Ride& ride) {
+  std::string text;
+  const std::string driver = DriverSummaryText(ride.driver());
+  if (!driver.empty() && ride.state() != hail::type::v1::RIDE_STATE_MATCHING) text += ", " + driver;
+  if (ride.state() == hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP && ride.has_pickup_eta()) {
+    text += ", pickup in " + DurationText(ride.pickup_eta());
+  }
+  if (ride.has_cancellation()) text += ", " + CancellationText(ride);
+  if (!ride.fare().final().currency_code().empty()) text += ", paid " + MoneyText(ride.fare().final());
+  if (!ride.fare().cancellation_fee().currency_code().empty()) {
+    text += ", fee " + MoneyText(ride.fare().cancellation_fee());
+  }
+  return text;
+}
+
 }  // namespace
 
 bool IsFinal(hail::type::v1::RideState state) {
@@ -104,25 +120,12 @@ std::string DriverStateText(const hail::driver::v1::DriverState& state) {
   return text;
 }
 
-std::string RideLine(const Ride& ride) {
-  std::string text = Word(ride.state());
-  const std::string driver = DriverSummaryText(ride.driver());
-  if (!driver.empty() && ride.state() != hail::type::v1::RIDE_STATE_MATCHING) text += ", " + driver;
-  if (ride.state() == hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP && ride.has_pickup_eta()) {
-    text += ", pickup in " + DurationText(ride.pickup_eta());
-  }
-  if (ride.has_cancellation()) text += " " + CancellationText(ride);
-  if (!ride.fare().final().currency_code().empty()) text += ", paid " + MoneyText(ride.fare().final());
-  if (!ride.fare().cancellation_fee().currency_code().empty()) {
-    text += ", fee " + MoneyText(ride.fare().cancellation_fee());
-  }
-  return text;
-}
+std::string RideLine(const Ride& ride) { return Word(ride.state()) + RideDetails(ride); }
 
 std::string EventLine(const hail::type::v1::RideEvent& event) {
   std::string text = absl::StrFormat("%s  #%d  %s", TimeText(event.event_time()), event.sequence(), Word(event.type()));
   if (event.reason() != hail::type::v1::CANCEL_REASON_UNSPECIFIED) text += " (" + Word(event.reason()) + ")";
-  return text + ": " + RideLine(event.ride());
+  return text + RideDetails(event.ride());
 }
 
 std::string OfferLine(const hail::driver::v1::Offer& offer) {

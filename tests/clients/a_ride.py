@@ -1,0 +1,167 @@
+#!/usr/bin/python3
+"""One ride from the quote to the drop-off, by a client that has none of Hail's generated code.
+
+    tests/clients/a_ride.py --rider 127.0.0.1:50051 --driver 127.0.0.1:50052
+
+Prints each message as it goes by. The driver's app is a thread with a StreamDriver stream; the rider's is the main one.
+"""
+
+import argparse
+import queue
+import re
+import sys
+import threading
+import uuid
+
+from grpc_reflection import Client
+
+FERRY_BUILDING = {"position": {"latitude_deg": 37.7955, "longitude_deg": -122.3937}, "address": "Ferry Building"}
+CITY_HALL = {"position": {"latitude_deg": 37.7793, "longitude_deg": -122.4193}, "address": "City Hall"}
+STAND = {"latitude_deg": 37.7936, "longitude_deg": -122.3965}
+
+
+# What is worth a reader's time among all that a message tells.
+SHOWN = ("driver_id", "sequence", "epoch", "state", "status", "availability", "remaining", "pickup_eta")
+
+
+def show(who, what, message):
+    """One line: the message's own values of SHOWN, its ride's state, and a price if there is one."""
+    ride = message.get("ride", message)
+    told = {key: value for key, value in message.items() if key in SHOWN and not isinstance(value, dict)}
+    if "state" in ride:
+        told["state"] = ride["state"]
+    fare = ride.get("fare", {})
+    price = fare.get("final") or fare.get("quoted") or fare
+    if "micros" in price:
+        told["fare"] = f"{int(price['micros']) / 1e6:.2f} {price['currency_code']}"
+    prefix = re.compile("^(RIDE_STATE|DRIVER_STATUS|OFFER_STATUS|AVAILABILITY)_")
+    words = (f"{key}={prefix.sub('', str(value))}" for key, value in told.items())
+    # In one piece, as two threads write.
+    sys.stdout.write(f"{who:>6}  {what:<18} {' '.join(words)}".rstrip() + "\n")
+    sys.stdout.flush()
+
+
+class DriverApp:
+    """Goes online, takes the first offer and drives it. `ready` is set once offers can come."""
+
+    def __init__(self, address, driver_id):
+        self._client = Client(address)
+        self._id = driver_id
+        self._stream = None
+        self._commands = 0
+        self._positions = 0
+        self.ready = threading.Event()
+        self.finished = queue.Queue()
+        self.events = []
+
+    def register(self):
+        return self._client.unary("hail.driver.v1.DriverService/RegisterDriver", {"driver": {
+            "driver_id": self._id, "display_name": "Grace", "region_id": "san_francisco", "product_ids": ["economy"],
+            "vehicle": {"make": "Toyota", "model": "Prius", "color": "green", "plate": "7ABC123", "seats": 4}}})
+
+    def start(self):
+        self._stream = self._client.bidi("hail.driver.v1.DriverService/StreamDriver")
+        self._stream.send({"open": {"driver_id": self._id}})
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def stop(self):
+        self._stream.close()
+        self._client.close()
+
+    def _run(self):
+        try:
+            for message in self._stream:
+                self._on_message(message)
+        except Exception as error:  # The main thread must hear of it, whatever it is.
+            self.finished.put(error)
+            self.ready.set()
+
+    def _command(self, **command):
+        self._commands += 1
+        self._stream.send({"command_id": str(self._commands), **command})
+
+    def _position(self, location):
+        self._positions += 1
+        self._stream.send({"location": {"positions": [
+            {"location": location, "age": "0s", "position_seq": str(self._positions)}]}})
+
+    def _step(self, ride, step):
+        self._command(advance_trip={
+            "ride_id": ride["ride_id"], "epoch": ride["epoch"], "leg": ride.get("leg", 0), step: {}})
+
+    def _on_message(self, message):
+        (what, body), = message.items()
+        if what == "event":
+            show("driver", body["type"].removeprefix("RIDE_EVENT_TYPE_").lower(), body)
+        elif what != "heartbeat":
+            show("driver", what, body.get("state", body) if what == "command_result" else body)
+        if what == "caught_up":
+            self._position(STAND)
+            self._command(set_availability={"availability": "AVAILABILITY_ONLINE"})
+        elif what == "command_result":
+            if body.get("status", {}).get("code"):
+                raise RuntimeError(f"refused: {body}")
+            if body.get("state", {}).get("availability") == "AVAILABILITY_ONLINE":
+                self.ready.set()
+        elif what == "offer":
+            self._stream.send({"offer_received": {"offer_id": body["offer_id"]}})
+            self._command(respond_to_offer={"offer_id": body["offer_id"], "response": "OFFER_RESPONSE_ACCEPT"})
+        elif what == "event":
+            self.events.append(body)
+            ride = body["ride"]
+            step = {"RIDE_EVENT_TYPE_ASSIGNED": "seen", "RIDE_EVENT_TYPE_ASSIGNMENT_SEEN": "arrive",
+                    "RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP": "start", "RIDE_EVENT_TYPE_STARTED": "complete"}
+            if body["type"] in step:
+                self._step(ride, step[body["type"]])
+            elif body["type"] == "RIDE_EVENT_TYPE_COMPLETED":
+                self.finished.put(ride)
+
+
+def take_a_ride(rider_address, driver_address):
+    """The ride's events as the rider saw them, and as the driver did."""
+    rider = Client(rider_address)
+    rider_id = f"ada-{uuid.uuid4().hex[:8]}"
+    driver = DriverApp(driver_address, f"grace-{uuid.uuid4().hex[:8]}")
+    try:
+        show("driver", "registered", driver.register()["driver"])
+        driver.start()
+        if not driver.ready.wait(15):
+            raise RuntimeError("the driver did not get online")
+        if not driver.finished.empty():
+            raise driver.finished.get()
+
+        trip = {"rider_id": rider_id, "pickup": FERRY_BUILDING, "dropoff": CITY_HALL, "product_id": "economy"}
+        quote = rider.unary("hail.rider.v1.RiderService/QuoteRide", trip)["quotes"][0]
+        show("rider", "quote", quote)
+        ride = rider.unary("hail.rider.v1.RiderService/RequestRide", {
+            **trip, "request_id": str(uuid.uuid4()), "quote_token": quote["quote_token"]})["ride"]
+        show("rider", "ride", ride)
+
+        # From the beginning: after_sequence 0 has seen nothing.
+        events = []
+        for message in rider.server_stream("hail.rider.v1.RiderService/WatchRide", {
+                "rider_id": rider_id, "ride_id": ride["ride_id"], "after_sequence": "0"}, timeout=60):
+            (what, body), = message.items()
+            if what == "event":
+                events.append(body)
+                show("rider", body["type"].removeprefix("RIDE_EVENT_TYPE_").lower(), body)
+        ended = driver.finished.get(timeout=15)
+        if isinstance(ended, Exception):
+            raise ended
+        return events, driver.events
+    finally:
+        driver.stop()
+        rider.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rider", default="127.0.0.1:50051", help="rider-service's public address")
+    parser.add_argument("--driver", default="127.0.0.1:50052", help="driver-service's public address")
+    arguments = parser.parse_args()
+    events, _ = take_a_ride(arguments.rider, arguments.driver)
+    print(f"{len(events)} events; the ride is {events[-1]['ride']['state'].removeprefix('RIDE_STATE_').lower()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""What a client in another language finds: reflection, a ride, and errors whose details any gRPC library reads.
+
+    generic_client_test.py BIN_DIR
+"""
+
+import sys
+import unittest
+
+import hail_services
+from a_ride import CITY_HALL, FERRY_BUILDING, take_a_ride
+from grpc_reflection import CallError, Client
+
+
+class GenericClient(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls._running = hail_services.running(cls.bin_dir)
+        cls.services = cls._running.__enter__()
+        cls.addClassCleanup(cls._running.__exit__, None, None, None)
+
+    def test_reflection_tells_what_there_is(self):
+        for address, service, methods in (
+                (self.services.rider, "hail.rider.v1.RiderService", {"RequestRide", "WatchRide", "StreamRide"}),
+                (self.services.driver, "hail.driver.v1.DriverService", {"RespondToOffer", "StreamDriver"})):
+            client = Client(address)
+            self.addCleanup(client.close)
+            self.assertIn(service, client.services())
+            self.assertIn("grpc.health.v1.Health", client.services())
+            self.assertLessEqual(methods, set(client.methods(service)))
+
+    def test_internal_services_are_not_on_the_public_port(self):
+        for address, method in (
+                (self.services.rider, "hail.internal.v1.AssignmentService/ResolveRide"),
+                (self.services.driver, "hail.internal.v1.DispatchService/SearchDrivers")):
+            client = Client(address)
+            self.addCleanup(client.close)
+            self.assertNotIn(method.split("/")[0], client.services())
+            # Called all the same, with an empty message.
+            call = client.channel.unary_unary("/" + method)
+            with self.assertRaises(Exception) as raised:
+                call(b"", timeout=10)
+            self.assertEqual(raised.exception.code().name, "UNIMPLEMENTED")
+
+    def test_a_ride(self):
+        rider_events, driver_events = take_a_ride(self.services.rider, self.services.driver)
+        self.assertEqual([event["type"].removeprefix("RIDE_EVENT_TYPE_") for event in rider_events], [
+            "REQUESTED", "ASSIGNED", "ASSIGNMENT_SEEN", "ARRIVED_AT_PICKUP", "STARTED", "COMPLETED"])
+        self.assertEqual([int(event["sequence"]) for event in rider_events], [1, 2, 3, 4, 5, 6])
+        self.assertEqual([int(event["sequence"]) for event in driver_events], [2, 3, 4, 5, 6])
+        ended = rider_events[-1]["ride"]
+        self.assertEqual(ended["state"], "RIDE_STATE_COMPLETED")
+        self.assertGreater(int(ended["fare"]["final"]["micros"]), 0)
+        # Each side is told what concerns it.
+        self.assertEqual(ended["driver"]["display_name"], "Grace")
+        self.assertNotIn("rider_id", driver_events[-1]["ride"])
+
+    def test_errors_carry_their_details(self):
+        client = Client(self.services.rider)
+        self.addCleanup(client.close)
+
+        def refused(method, request):
+            with self.assertRaises(CallError) as raised:
+                client.unary("hail.rider.v1.RiderService/" + method, request)
+            return raised.exception
+
+        nan = {"position": {"latitude_deg": "NaN", "longitude_deg": -122.4}}
+        error = refused("QuoteRide", {"rider_id": "ada", "pickup": nan, "dropoff": CITY_HALL})
+        self.assertEqual((error.code, error.reason), ("INVALID_ARGUMENT", "INVALID_FIELD"))
+        self.assertEqual(error.field, "pickup.position.latitude_deg")
+
+        paris = {"position": {"latitude_deg": 48.8566, "longitude_deg": 2.3522}}
+        error = refused("QuoteRide", {"rider_id": "ada", "pickup": paris, "dropoff": CITY_HALL})
+        self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "OUTSIDE_SERVICE_AREA"))
+
+        error = refused("GetRide", {"rider_id": "ada", "ride_id": "none"})
+        self.assertEqual((error.code, error.reason), ("NOT_FOUND", "RIDE_NOT_FOUND"))
+
+        request = {"rider_id": "blaise", "request_id": "1", "pickup": FERRY_BUILDING, "dropoff": CITY_HALL,
+                   "product_id": "economy"}
+        ride = client.unary("hail.rider.v1.RiderService/RequestRide", request)["ride"]
+        error = refused("RequestRide", {**request, "request_id": "2"})
+        self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "RIDER_BUSY"))
+        self.assertEqual(error.metadata, {"ride_id": ride["ride_id"]})
+
+
+if __name__ == "__main__":
+    GenericClient.bin_dir = sys.argv.pop(1)
+    unittest.main(verbosity=2)

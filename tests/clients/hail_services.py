@@ -1,0 +1,96 @@
+"""Both services, started for a test on free ports and temporary data, and stopped after it."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+
+def free_port():
+    """A port that was free a moment ago: each service must know the other's internal one before either is up."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    def __init__(self, binary, directory, settings):
+        self.name = pathlib.Path(binary).name
+        self.log = directory / f"{self.name}.log"
+        self.port_file = directory / f"{self.name}.ports"
+        self._command = [str(binary), "--port-file", str(self.port_file)]
+        for key, value in settings.items():
+            self._command += ["--set", f"{key}={value}"]
+        self._process = None
+
+    def start(self):
+        self.port_file.unlink(missing_ok=True)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HAIL_")}
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+
+    def await_ports(self, seconds=30):
+        """The ports in use, once the service listens: it writes the file when it does."""
+        give_up = time.monotonic() + seconds
+        while not self.port_file.exists():
+            if self._process.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError(f"{self.name} did not come up:\n{self.log.read_text(errors='replace')}")
+            time.sleep(0.02)
+        return json.loads(self.port_file.read_text())
+
+    def stop(self, seconds=30):
+        """Drains the service; its exit status."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise RuntimeError(f"{self.name} did not stop within {seconds} s:\n"
+                                   f"{self.log.read_text(errors='replace')}") from None
+        status, self._process = self._process.returncode, None
+        return status
+
+
+class Services:
+    """`rider` and `driver` are the public addresses."""
+
+    def __init__(self, bin_dir, directory):
+        bin_dir = pathlib.Path(bin_dir)
+        rider_internal, driver_internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        common = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0", "shutdown.notice": "0s"}
+        self.rider_service = Service(bin_dir / "rider-service", directory, {
+            **common, "internal_listen": rider_internal, "driver_service": driver_internal,
+            "data_dir": directory / "rider"})
+        self.driver_service = Service(bin_dir / "driver-service", directory, {
+            **common, "internal_listen": driver_internal, "rider_service": rider_internal,
+            "data_dir": directory / "driver"})
+
+    def start(self):
+        self.rider_service.start()
+        self.driver_service.start()
+        self.rider = f"127.0.0.1:{self.rider_service.await_ports()['listen']}"
+        self.driver = f"127.0.0.1:{self.driver_service.await_ports()['listen']}"
+        return self
+
+    def stop(self):
+        return self.driver_service.stop(), self.rider_service.stop()
+
+
+@contextlib.contextmanager
+def running(bin_dir):
+    with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
+        services = Services(bin_dir, pathlib.Path(directory))
+        try:
+            yield services.start()
+        finally:
+            services.stop()
