@@ -1,0 +1,413 @@
+// Bidirectional and client streams as a server serves them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "common/errors/error.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/unit/common/rpc/fixture.h"
+
+namespace hail::rpc {
+namespace {
+
+using ::testing::ElementsAre;
+
+using Stream = grpc::ClientReaderWriter<v1::WatchDriversRequest, v1::WatchDriversResponse>;
+
+class ServerStreamsTest : public ::testing::Test {
+ protected:
+  void Start(GateOptions gate = {}, HostOptions host = {}) {
+    server_ = std::make_unique<TestServer>(gate, host);
+    server_->Start();
+    stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
+  }
+  // Sets what a session does, and notes its outbox and its end.
+  void OnWatch(std::function<void(WatchSession&, std::shared_ptr<WatchOutbox>)> prepare) {
+    server_->service.on_watch = [this, prepare](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+      session.on_end = [this] { ends_.Update([](int& n) { ++n; }); };
+      outboxes_.Update([&](auto& list) { list.push_back(outbox); });
+      prepare(session, std::move(outbox));
+    };
+  }
+  std::shared_ptr<WatchOutbox> Opened(std::size_t index = 0) {
+    EXPECT_TRUE(outboxes_.WaitFor([&](const auto& list) { return list.size() > index; }));
+    return outboxes_.Get().at(index);
+  }
+  void ExpectEnded(int sessions) {
+    EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+    EXPECT_EQ(ends_.Get(), sessions);
+  }
+
+  std::unique_ptr<TestServer> server_;
+  std::unique_ptr<v1::AssignmentService::Stub> stub_;
+  Watched<std::vector<std::shared_ptr<WatchOutbox>>> outboxes_;
+  Watched<int> ends_;
+};
+
+TEST_F(ServerStreamsTest, MessagesGoBothWaysInOrder) {
+  Start();
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    outbox->Send(Numbered(0));
+    session.on_message = [outbox](const v1::WatchDriversRequest& message) {
+      outbox->Send(Numbered(std::stoll(message.subscribe().driver_id())));
+    };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  for (int i = 1; i <= 100; ++i) ASSERT_TRUE(stream->Write(Subscribe(std::to_string(i))));
+  stream->WritesDone();
+  v1::WatchDriversResponse message;
+  for (int i = 0; i <= 100; ++i) {
+    ASSERT_TRUE(stream->Read(&message));
+    EXPECT_EQ(message.heartbeat().sequence(), i);
+  }
+  EXPECT_FALSE(stream->Read(&message));
+  EXPECT_TRUE(stream->Finish().ok());
+  ExpectEnded(1);
+  EXPECT_TRUE(server_->observer.WaitFor("WatchDrivers OK"));
+}
+
+TEST_F(ServerStreamsTest, AClientKnowsItIsConnectedBeforeTheFirstMessage) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  stream->WaitForInitialMetadata();
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, AReaderThatDoesNotKeepUpIsToldSo) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  int sent = 0;
+  // Far more than the transport buffers.
+  while (sent < 10'000 && outbox->Send(Big(64'000))) ++sent;
+  ASSERT_LT(sent, 10'000);
+  v1::WatchDriversResponse message;
+  int read = 0;
+  while (stream->Read(&message)) ++read;
+  EXPECT_LT(read, sent);
+  EXPECT_TRUE(HasReason(FromGrpc(stream->Finish()), Reason::kStreamTooSlow));
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, WhatIsLatestWinsWhileTheReaderIsSlow) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(outbox->Send(Big(64'000)));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(outbox->SendLatest("telemetry", Numbered(i)));
+  outbox->Finish();
+  v1::WatchDriversResponse message;
+  int big = 0;
+  std::vector<std::int64_t> latest;
+  while (stream->Read(&message)) {
+    if (message.has_draining()) ++big;
+    if (message.has_heartbeat()) latest.push_back(message.heartbeat().sequence());
+  }
+  EXPECT_EQ(big, 200);
+  EXPECT_THAT(latest, ElementsAre(999));
+  EXPECT_TRUE(stream->Finish().ok());
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, AnExceptionInAReactionEndsTheStream) {
+  Start();
+  OnWatch([](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+    session.on_message = [](const v1::WatchDriversRequest&) { throw std::runtime_error("oops"); };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  stream->Write(Subscribe("d"));
+  EXPECT_TRUE(HasReason(FromGrpc(stream->Finish()), Reason::kInternal));
+  EXPECT_TRUE(server_->observer.WaitFor("WatchDrivers threw oops"));
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, AnExceptionWhileOpeningEndsTheStream) {
+  Start();
+  server_->service.on_watch = [](WatchSession&, const std::shared_ptr<WatchOutbox>&) {
+    throw std::runtime_error("no session");
+  };
+  grpc::ClientContext context;
+  EXPECT_TRUE(HasReason(FromGrpc(stub_->WatchDrivers(&context)->Finish()), Reason::kInternal));
+  ExpectEnded(0);
+}
+
+TEST_F(ServerStreamsTest, AnOversizedMessageEndsTheStream) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  stream->Write(Subscribe(std::string(70'000, 'x')));
+  EXPECT_TRUE(HasReason(FromGrpc(stream->Finish()), Reason::kInvalidField));
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, BeyondTheBoundStreamsAreRefused) {
+  Start({.max_streams = 1});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext first_context;
+  std::unique_ptr<Stream> first = stub_->WatchDrivers(&first_context);
+  Opened();
+  grpc::ClientContext context;
+  EXPECT_TRUE(HasReason(FromGrpc(stub_->WatchDrivers(&context)->Finish()), Reason::kOverloaded));
+  first_context.TryCancel();
+  EXPECT_FALSE(first->Finish().ok());
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
+  Start();
+  Watched<int> beats;
+  OnWatch([&beats](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_heartbeat = [&beats, outbox] {
+      beats.Update([](int& n) { ++n; });
+      outbox->SendLatest("heartbeat", Numbered(1));
+    };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  Opened();
+  server_->clock.Advance(absl::Milliseconds(4900));
+  server_->gate.Tick();
+  EXPECT_EQ(beats.Get(), 0);
+  server_->clock.Advance(absl::Milliseconds(100));
+  server_->gate.Tick();
+  server_->gate.Tick();
+  EXPECT_EQ(beats.Get(), 1);
+  v1::WatchDriversResponse message;
+  EXPECT_TRUE(stream->Read(&message));
+  server_->clock.Advance(absl::Seconds(7));
+  server_->gate.Tick();
+  EXPECT_FALSE(stream->Read(&message));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
+  Start();
+  Watched<int> heard;
+  OnWatch([&heard](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+    session.on_message = [&heard](const v1::WatchDriversRequest&) { heard.Update([](int& n) { ++n; }); };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  for (int i = 1; i <= 3; ++i) {
+    server_->clock.Advance(absl::Seconds(11));
+    ASSERT_TRUE(stream->Write(Subscribe("d")));
+    ASSERT_TRUE(heard.WaitFor([i](int n) { return n == i; }));
+    server_->gate.Tick();
+    EXPECT_TRUE(outbox->open());
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
+  Start({}, {.grace = absl::Milliseconds(300)});
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_drain = [outbox](absl::Duration retry_after) {
+      EXPECT_LE(retry_after, absl::Seconds(2));
+      outbox->Send(Big(1));
+      outbox->Finish();
+    };
+  });
+  grpc::ClientContext idle_context;
+  std::unique_ptr<Stream> idle = stub_->WatchDrivers(&idle_context);
+  Opened(0);
+  // This one has more to send than its client, who never reads, lets through.
+  grpc::ClientContext stuck_context;
+  std::unique_ptr<Stream> stuck = stub_->WatchDrivers(&stuck_context);
+  const std::shared_ptr<WatchOutbox> stuck_outbox = Opened(1);
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(stuck_outbox->Send(Big(64'000)));
+  // This one's session does not care.
+  OnWatch([](WatchSession& session, const std::shared_ptr<WatchOutbox>&) { session.on_drain = [](absl::Duration) {}; });
+  grpc::ClientContext deaf_context;
+  std::unique_ptr<Stream> deaf = stub_->WatchDrivers(&deaf_context);
+  Opened(2);
+
+  std::thread host([&] { server_->host.Drain(); });
+  v1::WatchDriversResponse message;
+  ASSERT_TRUE(idle->Read(&message));
+  EXPECT_TRUE(message.has_draining());
+  EXPECT_FALSE(idle->Read(&message));
+  EXPECT_TRUE(idle->Finish().ok());
+  host.join();
+  EXPECT_EQ(deaf->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  while (stuck->Read(&message)) {
+  }
+  EXPECT_FALSE(stuck->Finish().ok());
+  ExpectEnded(3);
+}
+
+TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  server_->gate.Drain(absl::ZeroDuration());
+  grpc::ClientContext context;
+  EXPECT_TRUE(HasReason(FromGrpc(stub_->WatchDrivers(&context)->Finish()), Reason::kDraining));
+  ExpectEnded(0);
+}
+
+// Whatever comes first of sending, finishing, aborting and canceling: each stream ends once, and nothing is touched
+// after.
+TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
+  Start();
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->Send(Numbered(1)); };
+  });
+  constexpr int kRounds = 150;
+  for (int round = 0; round < kRounds; ++round) {
+    grpc::ClientContext context;
+    std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+    stream->Write(Subscribe("d"));
+    const std::shared_ptr<WatchOutbox> outbox = Opened(static_cast<std::size_t>(round));
+    std::atomic<bool> go{false};
+    std::vector<std::thread> threads;
+    const auto race = [&](std::function<void()> what) {
+      threads.emplace_back([&go, what = std::move(what)] {
+        while (!go) std::this_thread::yield();
+        what();
+      });
+    };
+    race([&] {
+      for (int i = 0; i < 20; ++i) outbox->Send(Numbered(i));
+    });
+    race([&, round] {
+      if (round % 3 != 0) outbox->Finish();
+    });
+    race([&, round] {
+      if (round % 3 != 1) context.TryCancel();
+    });
+    race([&, round] {
+      if (round % 5 == 0) outbox->Abort(Internal("x"));
+      if (round % 5 == 1) outbox->Cancel();
+    });
+    race([&, round] {
+      if (round % 7 == 0) server_->gate.CancelStreams();
+      server_->gate.Tick();
+    });
+    go = true;
+    for (std::thread& thread : threads) thread.join();
+    v1::WatchDriversResponse message;
+    while (stream->Read(&message)) {
+    }
+    stream->Finish();
+    // A client that cancels is done before the server has heard of it.
+    ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
+    EXPECT_FALSE(outbox->Send(Numbered(1)));
+  }
+  ExpectEnded(kRounds);
+}
+
+TEST_F(ServerStreamsTest, AClientStreamIsHeardAndAnsweredAtItsEnd) {
+  Start();
+  Watched<int> heard;
+  server_->service.on_report = [&heard](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+    session.on_message = [&heard](const v1::ReportLocationsRequest& message) {
+      heard.Update([&](int& n) { n += message.locations_size(); });
+    };
+  };
+  grpc::ClientContext context;
+  v1::ReportLocationsResponse response;
+  auto writer = stub_->ReportLocations(&context, &response);
+  v1::ReportLocationsRequest message;
+  message.add_locations();
+  message.add_locations();
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(writer->Write(message));
+  writer->WritesDone();
+  EXPECT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(heard.Get(), 20);
+  EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+}
+
+TEST_F(ServerStreamsTest, AClientStreamEndsWhenDrained) {
+  Start();
+  Watched<bool> open;
+  server_->service.on_report = [&open](ReportSession&, const std::shared_ptr<OutboxBase>&) {
+    open.Update([](bool& value) { value = true; });
+  };
+  grpc::ClientContext context;
+  v1::ReportLocationsResponse response;
+  auto writer = stub_->ReportLocations(&context, &response);
+  ASSERT_TRUE(open.WaitFor([](bool value) { return value; }));
+  server_->gate.Drain(absl::ZeroDuration());
+  EXPECT_TRUE(writer->Finish().ok());
+  EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+}
+
+class CountingService final : public hail::rider::v1::RiderService::CallbackService {
+ public:
+  explicit CountingService(Gate* gate) : gate_(gate) {}
+  // Counts up to after_sequence; an unset one leaves the stream open until it is drained.
+  grpc::ServerWriteReactor<hail::rider::v1::WatchRideResponse>* WatchRide(
+      grpc::CallbackServerContext* context, const hail::rider::v1::WatchRideRequest* request) override {
+    using Response = hail::rider::v1::WatchRideResponse;
+    return ServeStream<Response>(gate_, context, "WatchRide", {},
+                                 [request](const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
+                                   if (request->has_after_sequence()) {
+                                     for (int i = 1; i <= request->after_sequence(); ++i) {
+                                       Response message;
+                                       message.mutable_heartbeat()->set_sequence(i);
+                                       outbox->Send(std::move(message));
+                                     }
+                                     outbox->Finish();
+                                   }
+                                   return std::make_shared<FunctionSession<int>>(outbox);
+                                 });
+  }
+
+ private:
+  Gate* const gate_;
+};
+
+TEST(ServerStreamTest, SendsFinishesAndIsDrained) {
+  FakeClock clock;
+  Gate gate(&clock, {.tick = absl::ZeroDuration()}, nullptr);
+  CountingService service(&gate);
+  ServiceHost host({}, &gate);
+  ASSERT_TRUE(host.Start({&service}, {}, [] { return true; }).ok());
+  auto stub = hail::rider::v1::RiderService::NewStub(MakeChannel("127.0.0.1:" + std::to_string(host.port())));
+  hail::rider::v1::WatchRideResponse message;
+  {
+    grpc::ClientContext context;
+    hail::rider::v1::WatchRideRequest request;
+    request.set_after_sequence(50);
+    auto reader = stub->WatchRide(&context, request);
+    int last = 0;
+    while (reader->Read(&message)) last = static_cast<int>(message.heartbeat().sequence());
+    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_EQ(last, 50);
+  }
+  grpc::ClientContext context;
+  auto reader = stub->WatchRide(&context, {});
+  reader->WaitForInitialMetadata();
+  // A server stream's client has nothing to say: it is never too silent.
+  clock.Advance(absl::Minutes(10));
+  gate.Tick();
+  EXPECT_EQ(gate.streams(), 1u);
+  host.Drain();
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(gate.streams(), 0u);
+}
+
+}  // namespace
+}  // namespace hail::rpc
