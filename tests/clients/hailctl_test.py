@@ -48,6 +48,9 @@ class Hailctl(unittest.TestCase):
         table = self.run_it("ride", "products", "--at", "37.7955,-122.3937").stdout.splitlines()
         self.assertTrue(table[0].startswith("PRODUCT"))
         self.assertTrue(table[1].startswith("economy"))
+        told = self.run_it("ride", "quote", "--rider-id", "q", "--from", FERRY_BUILDING, "--to", CITY_HALL,
+                           "--product", "economy").stdout
+        self.assertRegex(told, r"(?m)^economy  v1\.\S{100,}$")
         quotes = self.json("ride", "quote", "--rider-id", "q", "--from", FERRY_BUILDING, "--to", CITY_HALL)["quotes"]
         self.assertEqual(quotes[0]["product_id"], "economy")
         ride = self.request("q", "--quote-token", quotes[0]["quote_token"])

@@ -69,8 +69,8 @@ std::string HintFor(const Failure& failure) {
   const std::string& reason = failure.reason;
   if (reason == "RIDER_BUSY") {
     const std::string ride = Metadata(failure, "ride_id");
-    return "the rider's live ride is " + ride + ": `hailctl ride watch " + ride +
-           "` follows it, `hailctl ride cancel " + ride + "` ends it";
+    return "the rider's live ride is " + ride + "; with its --rider-id, `hailctl ride watch " + ride +
+           "` follows it and `hailctl ride cancel " + ride + "` ends it";
   }
   if (reason == "OUTSIDE_SERVICE_AREA") {
     return "Hail serves San Francisco with SFO, and New York; pickup and drop-off must be in the same area";

@@ -65,10 +65,10 @@ ExitCode RideQuote(Context& context, const RideArguments& arguments) {
   for (const rider::Quote& quote : response.quotes()) {
     table.Add({quote.product_id(), MoneyText(quote.fare()), DistanceText(quote.distance_m()),
                DurationText(quote.trip_duration()),
-               quote.has_pickup_eta() ? DurationText(quote.pickup_eta()) : "no car", TimeText(quote.expire_time()),
-               quote.quote_token()});
+               quote.has_pickup_eta() ? DurationText(quote.pickup_eta()) : "no car", TimeText(quote.expire_time())});
+    tokens += quote.product_id() + "  " + quote.quote_token() + '\n';
   }
-  context.Print(response, table.Text());
+  context.Print(response, table.Text() + tokens);
   return kOk;
 }
 
