@@ -71,6 +71,9 @@ endfunction()
 
 # hail_test(NAME SOURCES … [DEPS …] [LABELS …]): one GoogleTest program, its cases known to CTest one by one.
 function(hail_test name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
