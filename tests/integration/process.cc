@@ -173,8 +173,8 @@ std::shared_ptr<grpc::Channel> ServiceProcess::InternalChannel() const { return 
 
 std::string ServiceProcess::Log() const { return ReadFile(dir_.path() + "/err.log"); }
 
-Ran Run(const std::string& binary, const std::vector<std::string>& args,
-        const std::map<std::string, std::string>& env) {
+Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
+               const std::map<std::string, std::string>& env) {
   TempDir dir;
   std::vector<std::string> argv = {BinaryPath(binary)};
   argv.insert(argv.end(), args.begin(), args.end());

@@ -87,8 +87,8 @@ struct Ran {
 };
 
 // Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most 60 s.
-Ran Run(const std::string& binary, const std::vector<std::string>& args,
-        const std::map<std::string, std::string>& env = {});
+Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
+               const std::map<std::string, std::string>& env = {});
 
 // A channel to `address` with a connection of its own and quick reconnects.
 std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address);

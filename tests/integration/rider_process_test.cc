@@ -1,0 +1,87 @@
+// rider-service as a program: its configuration, what operators look at, how it starts and stops.
+#include <signal.h>
+
+#include "gmock/gmock.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/integration/rider_fixture.h"
+
+namespace hail::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(RiderProgram, BadConfigurationIsRefusedWithEveryProblem) {
+  const Ran ran = RunProgram(
+      "rider-service", {"--set", "listne=127.0.0.1:1", "--set", "ride.max_redispatches=many", "--set", "time_scale=2"},
+      {{"HAIL_LIMITS_MAX_CALLS", "0"}});
+  EXPECT_EQ(ran.exit_code, 2);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("listne"), HasSubstr("ride.max_redispatches"), HasSubstr("limits.max_calls")));
+  const Ran cross = RunProgram("rider-service", {"--set", "time_scale=2"});
+  EXPECT_EQ(cross.exit_code, 2);
+  EXPECT_THAT(cross.err, HasSubstr("time_anchor"));
+  const Ran regions = RunProgram("rider-service", {"--set", "regions_file=/no/such/file"});
+  EXPECT_EQ(regions.exit_code, 2);
+  EXPECT_THAT(regions.err, HasSubstr("regions_file"));
+}
+
+TEST(RiderProgram, SaysWhatItIs) {
+  EXPECT_EQ(RunProgram("rider-service", {"--version"}).out.rfind("rider-service ", 0), 0u);
+  EXPECT_THAT(RunProgram("rider-service", {"--help"}).out, HasSubstr("internal_listen"));
+  const Ran printed = RunProgram("rider-service", {"--set", "quote.valid_for=90s", "--print-config"});
+  EXPECT_EQ(printed.exit_code, 0);
+  EXPECT_THAT(printed.out, HasSubstr("driver_service"));
+}
+
+class RiderProcess : public RiderServiceTest {};
+
+TEST_F(RiderProcess, CountsWhatItDoes) {
+  auto client = Client();
+  client.MustConfirm(client.MustRequest("ann"), "driver-1");
+  client.Request(RiderClient::RideRequest("ann", "request-2"));
+  const std::string text = HttpGet(rider_.metrics_address(), "/metrics");
+  EXPECT_THAT(text, HasSubstr("hail_rider_ride_events_total{type=\"assigned\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_calls_total{code=\"OK\",method=\"RequestRide\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_calls_total{code=\"FAILED_PRECONDITION\",method=\"RequestRide\"} 1"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_match_seconds_count 1"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_commit_seconds_count"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_queue_depth{queue=\"writes\"}"));
+}
+
+TEST_F(RiderProcess, HoldsItsStoreAlone) {
+  const Ran second =
+      RunProgram("rider-service", {"--set", "data_dir=" + rider_.data_dir(), "--set", "listen=127.0.0.1:0", "--set",
+                                   "internal_listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"});
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr("store_not_opened"));
+  EXPECT_TRUE(Client().Request(RiderClient::RideRequest("ann", "request-1")).ok());
+}
+
+TEST_F(RiderProcess, LogsIdsAndNoExactPositions) {
+  const hail::type::v1::Ride ride = Client().MustRequest("ann");
+  EXPECT_EQ(rider_.Terminate(), 0);
+  const std::string log = rider_.Log();
+  EXPECT_THAT(log, HasSubstr("\"event\":\"ride_requested\",\"ride_id\":\"" + ride.ride_id() + "\""));
+  EXPECT_THAT(log, HasSubstr("\"rider_id\":\"ann\""));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("37.79")));
+}
+
+TEST_F(RiderProcess, CallsInFlightAreFinishedAndTheNextAreRefusedWhileDraining) {
+  rider_.Signal(SIGTERM);
+  auto client = Client();
+  // Until the notice is over calls are served; then each is answered UNAVAILABLE or finds nobody. Nothing hangs.
+  grpc::Status status;
+  do {
+    hail::rider::v1::ListProductsRequest request;
+    *request.mutable_position() = FerryBuilding().position();
+    hail::rider::v1::ListProductsResponse response;
+    const auto context = PatientContext();
+    context->set_wait_for_ready(false);
+    status = client.rides().ListProducts(context.get(), request, &response);
+  } while (status.ok());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_EQ(rider_.WaitForExit(absl::Seconds(20)), 0);
+}
+
+}  // namespace
+}  // namespace hail::testing
