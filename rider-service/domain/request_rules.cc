@@ -2,7 +2,6 @@
 
 #include <openssl/sha.h>
 
-#include <cmath>
 #include <cstring>
 
 #include "absl/strings/escaping.h"
@@ -11,38 +10,9 @@
 namespace hail::rider {
 namespace {
 
-// Strict UTF-8 (RFC 3629): a gRPC string field must be valid to be sent back.
-bool IsUtf8(const std::string& text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    std::size_t length = 1;
-    std::uint32_t value = lead;
-    std::uint32_t least = 0;
-    if (lead >= 0xF0) {
-      length = 4, value = lead & 0x07u, least = 0x10000;
-      if (lead > 0xF4) return false;
-    } else if (lead >= 0xE0) {
-      length = 3, value = lead & 0x0Fu, least = 0x800;
-    } else if (lead >= 0xC0) {
-      length = 2, value = lead & 0x1Fu, least = 0x80;
-    } else if (lead >= 0x80) {
-      return false;
-    }
-    if (i + length > text.size()) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xC0u) != 0x80u) return false;
-      value = value << 6 | (next & 0x3Fu);
-    }
-    if (value < least || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return false;
-    i += length;
-  }
-  return true;
-}
-
+// That it is valid UTF-8, protobuf has seen to.
 absl::Status CheckText(const std::string& text, std::size_t max_bytes, const std::string& field) {
   if (text.size() > max_bytes) return InvalidField(field, "at most " + std::to_string(max_bytes) + " bytes");
-  if (!IsUtf8(text)) return InvalidField(field, "not valid UTF-8");
   return absl::OkStatus();
 }
 

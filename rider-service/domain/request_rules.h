@@ -42,7 +42,7 @@ absl::StatusOr<const Product*> CheckProduct(const RideRequest& request, const Re
 
 absl::Status CheckLabels(const std::map<std::string, std::string>& labels);
 
-// At most 512 bytes of UTF-8.
+// At most 512 bytes.
 absl::Status CheckNote(const std::string& note, const std::string& field);
 
 // A reason that a person may give.

@@ -73,9 +73,9 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
     // A request that was taken once is answered with its ride for good, whatever is thought of it today.
     ports_.store->ByRequest(
         request.rider_id, request.request_id,
-        [this, fingerprint, refusal = terms.status(), done](absl::StatusOr<std::optional<Ride>> found) {
-          if (!found.ok()) return done(found.status());
-          if (!*found) return done(refusal);
+        [this, fingerprint, refusal = terms.status(), done](absl::StatusOr<std::optional<Ride>> found) mutable {
+          if (!found.ok()) return done(std::move(found).status());
+          if (!*found) return done(std::move(refusal));
           if ((*found)->request_fingerprint != fingerprint) return done(RequestIdReused((*found)->ride_id));
           ports_.observer->OnCommitted(**found, nullptr);
           done(RideForRider(**found));
@@ -101,7 +101,7 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
   ride.cancellation_terms = {terms->product->cancellation_fee, terms->product->free_cancellation};
   ports_.store->Create(NewRide(std::move(ride), rules_, now.domain), deadline,
                        [this, done = std::move(done)](absl::StatusOr<Created> created) {
-                         if (!created.ok()) return done(created.status());
+                         if (!created.ok()) return done(std::move(created).status());
                          if (created->event) Announce(*created->event);
                          ports_.observer->OnCommitted(created->ride, created->event ? &*created->event : nullptr);
                          done(RideForRider(created->ride));
@@ -121,7 +121,7 @@ void Rides::Cancel(const Now& now, std::string rider_id, std::string ride_id, Ca
     return CancelByRider(ride, reason, note, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(RideForRider(changed->ride));
   });
 }
@@ -132,7 +132,7 @@ void Rides::Get(std::string rider_id, std::string ride_id, Done<Ride> done) {
   }
   ports_.store->ById(std::move(ride_id), [rider_id = std::move(rider_id),
                                           done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
-    if (!ride.ok()) return done(ride.status());
+    if (!ride.ok()) return done(std::move(ride).status());
     if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());
     done(RideForRider(**ride));
   });
@@ -141,7 +141,7 @@ void Rides::Get(std::string rider_id, std::string ride_id, Done<Ride> done) {
 void Rides::GetActive(std::string rider_id, Done<std::optional<Ride>> done) {
   if (absl::Status status = CheckId(rider_id, "rider_id"); !status.ok()) return done(status);
   ports_.store->ActiveOfRider(std::move(rider_id), [done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
-    if (!ride.ok()) return done(ride.status());
+    if (!ride.ok()) return done(std::move(ride).status());
     if (!*ride) return done(std::optional<Ride>());
     done(std::optional<Ride>(RideForRider(**ride)));
   });
@@ -166,7 +166,7 @@ void Rides::ListForRider(List list, Done<Listed> done) {
   }
   ports_.store->ListOfRider(std::move(listing),
                             [filter = std::move(filter), done = std::move(done)](absl::StatusOr<RidePage> page) {
-                              if (!page.ok()) return done(page.status());
+                              if (!page.ok()) return done(std::move(page).status());
                               Listed listed;
                               if (page->more)
                                 listed.next_page_token = MakePageToken(filter, page->rides.back().ride_id);
@@ -189,7 +189,7 @@ void Rides::Confirm(const Now& now, std::string ride_id, Assignment assignment, 
     return Assign(ride, assignment, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(RideForDriver(changed->ride));
   });
 }
@@ -200,7 +200,7 @@ void Rides::FindAssignment(std::string driver_id, std::string offer_id, Done<Rid
   }
   ports_.store->ByOffer(std::move(driver_id), std::move(offer_id),
                         [done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
-                          if (!ride.ok()) return done(ride.status());
+                          if (!ride.ok()) return done(std::move(ride).status());
                           if (!*ride) return done(NoSuchRide());
                           done(RideForDriver(**ride));
                         });
@@ -223,7 +223,7 @@ void Rides::RecordStep(const Now& now, std::string ride_id, DriverCommand comman
     return TakeStep(ride, command, rules, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(changed->event ? EventForDriver(*changed->event).ride : RideForDriver(changed->ride));
   });
 }
@@ -248,7 +248,7 @@ void Rides::ListForDriver(std::string driver_id, int page_size, std::string page
   }
   ports_.store->ListOfDriver(
       std::move(listing), [filter = std::move(filter), done = std::move(done)](absl::StatusOr<RidePage> page) {
-        if (!page.ok()) return done(page.status());
+        if (!page.ok()) return done(std::move(page).status());
         Listed listed;
         if (page->more) {
           const Ride& last = page->rides.back();
@@ -275,7 +275,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
     return Resolve(ride, resolution, note, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(RideForRider(changed->ride));
   });
 }
@@ -285,7 +285,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
 void Rides::RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done) {
   auto decide = [epoch](const Ride& ride) -> absl::StatusOr<RideChange> { return rider::RaiseEpoch(ride, epoch); };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(std::move(changed->ride));
   });
 }
@@ -296,7 +296,7 @@ void Rides::EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epo
     return rider::EndUnfulfilled(ride, epoch, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(std::move(changed->ride));
   });
 }
@@ -307,7 +307,7 @@ void Rides::GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch
     return rider::GiveUpUnseen(ride, epoch, rules, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(changed.status());
+    if (!changed.ok()) return done(std::move(changed).status());
     done(std::move(changed->ride));
   });
 }

@@ -343,7 +343,7 @@ TEST_F(RidesTest, BadStepsNameTheField) {
             "reason");
   EXPECT_EQ(field([](DriverCommand& c) {
               c.step = TripStep::kCancel;
-              c.note = "\xFF";
+              c.note = std::string(513, 'x');
             }),
             "note");
 }

@@ -250,7 +250,7 @@ TEST_F(SqliteRideStoreTest, OneRefusedCommandDoesNotHurtItsBatchNeighbours) {
     const std::string id = std::to_string(1 + i);
     store_->Create(NewRide(Requested("ride-" + id, rider, "request-" + id), rules_, kT0), absl::InfiniteFuture(),
                    [&, i](absl::StatusOr<Created> created) {
-                     outcomes[i] = created.status();
+                     outcomes[i] = std::move(created).status();
                      left.DecrementCount();
                    });
   }
@@ -520,10 +520,10 @@ TEST_F(SqliteRideStoreTest, FindsWhatNeedsLookingAfter) {
   ASSERT_TRUE(Take("ride-3", TripStep::kSeen, "driver-3").ok());
   ASSERT_TRUE(Take("ride-4", TripStep::kArrive, "driver-4").ok());
   ASSERT_TRUE(Change("ride-5", [](const Ride& r) { return CancelByRider(r, {}, "", kT0); }).ok());
+  const auto found = Await<std::vector<Ride>>([&](auto done) { store_->Dispatchable(done); });
+  ASSERT_TRUE(found.ok());
   std::set<std::string> ids;
-  for (const Ride& ride : *Await<std::vector<Ride>>([&](auto done) { store_->Dispatchable(done); })) {
-    ids.insert(ride.ride_id);
-  }
+  for (const Ride& ride : *found) ids.insert(ride.ride_id);
   EXPECT_THAT(ids, ElementsAre("ride-1", "ride-2"));
 
   const auto counts = *Await<std::map<RideState, std::int64_t>>([&](auto done) { store_->CountLive(done); });
