@@ -3,18 +3,26 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace hail::sqlite {
 namespace {
 
-// A PASSIVE checkpoint keeps clear of the writer, and so never catches up with one that does not pause; beyond this
-// many times the wanted size the writer is made to wait for a moment (RESTART).
+// A PASSIVE checkpoint keeps clear of the writer, and so never catches up with one that does not pause: the WAL starts
+// over only when all of it is written back and nobody writes. So the writer itself writes the rest back, right after a
+// commit of its own, when nobody can add to it: beyond kInsistAt times the wanted size once this thread has done the
+// most, beyond kInsistAtOnce times in any case.
 constexpr int kInsistAt = 4;
+constexpr int kInsistAtOnce = 8;
 
 }  // namespace
 
 Checkpointer::Checkpointer(std::unique_ptr<Connection> connection, std::int64_t wal_bytes, Observer* observer)
-    : connection_(std::move(connection)), wal_bytes_(wal_bytes), observer_(observer), trigger_bytes_(wal_bytes) {
+    : connection_(std::move(connection)),
+      wal_bytes_(wal_bytes),
+      observer_(observer),
+      trigger_bytes_(wal_bytes),
+      insist_bytes_(kInsistAtOnce * wal_bytes) {
   absl::StatusOr<Statement> page = connection_->Prepare("PRAGMA page_size");
   if (page.ok()) {
     if (absl::StatusOr<bool> row = page->Step(); row.ok() && *row) page_bytes_ = page->Int64(0);
@@ -27,19 +35,34 @@ Checkpointer::~Checkpointer() { Stop(); }
 
 void Checkpointer::Follow(Connection& writer) { sqlite3_wal_hook(writer.handle(), &Checkpointer::OnCommit, this); }
 
-int Checkpointer::OnCommit(void* self, sqlite3*, const char*, int wal_pages) {
+int Checkpointer::OnCommit(void* self, sqlite3* db, const char*, int wal_pages) {
   auto* checkpointer = static_cast<Checkpointer*>(self);
-  absl::MutexLock lock(&checkpointer->mutex_);
-  const std::int64_t bytes = wal_pages * checkpointer->page_bytes_;
-  // Smaller than before: the WAL was started over.
-  if (bytes < checkpointer->wal_now_bytes_) checkpointer->trigger_bytes_ = checkpointer->wal_bytes_;
-  checkpointer->wal_now_bytes_ = bytes;
+  {
+    absl::MutexLock lock(&checkpointer->mutex_);
+    if (!checkpointer->Insist(wal_pages * checkpointer->page_bytes_)) return SQLITE_OK;
+    // Two cannot write back at once.
+    const auto idle = [checkpointer]() { return !checkpointer->working_; };
+    checkpointer->mutex_.Await(absl::Condition(&idle));
+  }
+  checkpointer->Checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);
   return SQLITE_OK;
+}
+
+bool Checkpointer::Insist(std::int64_t bytes) {
+  // Smaller than before: the WAL was started over.
+  if (bytes < wal_now_bytes_) {
+    trigger_bytes_ = wal_bytes_;
+    insist_bytes_ = kInsistAtOnce * wal_bytes_;
+  }
+  wal_now_bytes_ = bytes;
+  if (bytes < insist_bytes_) return false;
+  // Where readers keep the WAL from starting over, there is no use in trying at each commit.
+  insist_bytes_ = bytes + kInsistAt * wal_bytes_;
+  return true;
 }
 
 void Checkpointer::Run() {
   while (true) {
-    std::int64_t bytes = 0;
     {
       absl::MutexLock lock(&mutex_);
       const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -47,23 +70,24 @@ void Checkpointer::Run() {
       };
       mutex_.Await(absl::Condition(&wanted));
       if (stopping_) return;
-      bytes = wal_now_bytes_;
       // Where readers or the writer keep the WAL from starting over, try again once it has grown by as much.
       trigger_bytes_ = wal_now_bytes_ + wal_bytes_;
+      working_ = true;
     }
-    const bool all = Checkpoint(SQLITE_CHECKPOINT_PASSIVE) == 0;
-    if (!all && bytes > kInsistAt * wal_bytes_) Checkpoint(SQLITE_CHECKPOINT_RESTART);
+    Checkpoint(connection_->handle(), SQLITE_CHECKPOINT_PASSIVE);
+    absl::MutexLock lock(&mutex_);
+    working_ = false;
+    if (wal_now_bytes_ >= kInsistAt * wal_bytes_) insist_bytes_ = std::min(insist_bytes_, wal_now_bytes_);
   }
 }
 
-int Checkpointer::Checkpoint(int mode) {
+void Checkpointer::Checkpoint(sqlite3* db, int mode) {
   const absl::Time began = absl::Now();
   int in_wal = 0;
   int written = 0;
-  const int result = sqlite3_wal_checkpoint_v2(connection_->handle(), nullptr, mode, &in_wal, &written);
-  if (result != SQLITE_OK) return -1;
-  if (observer_ != nullptr) observer_->OnCheckpoint(written, absl::Now() - began);
-  return in_wal - written;
+  const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, &in_wal, &written);
+  // One that fails is tried again when the WAL has grown.
+  if (result == SQLITE_OK && observer_ != nullptr) observer_->OnCheckpoint(written, absl::Now() - began);
 }
 
 void Checkpointer::Stop() {
@@ -76,7 +100,7 @@ void Checkpointer::Stop() {
     absl::MutexLock lock(&join_mutex_);
     thread_.join();
   }
-  Checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  Checkpoint(connection_->handle(), SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 }  // namespace hail::sqlite

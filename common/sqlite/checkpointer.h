@@ -1,4 +1,4 @@
-// Writes the WAL back into the database, off the writer's thread.
+// Writes the WAL back into the database, off the writer's thread unless that cannot keep up.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,10 @@ class Checkpointer {
 
  private:
   static int OnCommit(void* self, sqlite3* db, const char* name, int wal_pages);
+  // Takes note of the WAL's size after a commit; whether the writer is to write back itself.
+  bool Insist(std::int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
-  // Returns how many pages the WAL has left that are not written back, -1 if that failed.
-  int Checkpoint(int mode);
+  void Checkpoint(sqlite3* db, int mode);
 
   const std::unique_ptr<Connection> connection_;
   const std::int64_t wal_bytes_;
@@ -42,6 +43,10 @@ class Checkpointer {
   std::int64_t wal_now_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // The size at which to work next.
   std::int64_t trigger_bytes_ ABSL_GUARDED_BY(mutex_);
+  // The size at which the writer writes back.
+  std::int64_t insist_bytes_ ABSL_GUARDED_BY(mutex_);
+  // Whether this thread is writing back.
+  bool working_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex join_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(join_mutex_);
