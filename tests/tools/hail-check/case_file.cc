@@ -95,4 +95,18 @@ bool CaseFile::Assigned(const std::string& ride_id, std::int64_t epoch, const st
   });
 }
 
+bool CaseFile::TakenBack(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
+  const auto log = events.find(ride_id);
+  if (log == events.end()) return false;
+  bool assigned = false;
+  for (const StoredEvent* event : log->second) {
+    if (event->type == kAssigned && event->epoch == epoch && event->driver_id == driver_id) {
+      assigned = true;
+    } else if (assigned && event->type != kSeen) {
+      return event->type == kRedispatched || event->type == kCanceledEvent;
+    }
+  }
+  return false;
+}
+
 }  // namespace hail::check

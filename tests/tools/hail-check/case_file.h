@@ -59,6 +59,9 @@ struct CaseFile {
   const StoredEvent* Event(const std::string& ride_id, std::int64_t sequence) const;
   // Whether the store has an assignment of this ride to this driver at this epoch.
   bool Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const;
+  // Whether that assignment ended before the driver arrived: taken back from a driver who could not be reached, or
+  // called off. Who asks late is rightly told that it is lost.
+  bool TakenBack(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const;
 };
 
 // One rule being looked at.

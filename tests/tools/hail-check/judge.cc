@@ -377,6 +377,21 @@ Verdict AcceptsAreAnswered(const CaseFile& file) {
         lost.push_back({driver, accept->second, Text(line, "reason")});
       }
       waiting.erase(accept);
+    } else if (Is(line, "offer_update") && Text(line, "status") != "OFFER_STATUS_CONFIRMING") {
+      // The offer's end answers the accept as well, where the connection broke before the command's result.
+      const std::string id = Text(line, "offer_id");
+      const OfferView& offer = offers[id];
+      const std::string status = Text(line, "status");
+      const auto same = [&](const auto& command) { return command.first.first == driver && command.second == id; };
+      if (std::none_of(waiting.begin(), waiting.end(), same)) continue;
+      if (status == "OFFER_STATUS_ACCEPTED") {
+        won.insert({driver, id});
+        question.Require(file.Assigned(offer.ride_id, offer.epoch, driver),
+                         absl::StrCat(driver, " was told that ", offer.ride_id, " is theirs; it is not stored so"));
+      } else {
+        lost.push_back({driver, id, status});
+      }
+      std::erase_if(waiting, same);
     }
   }
   for (const Lost& accept : lost) {
@@ -386,7 +401,8 @@ Verdict AcceptsAreAnswered(const CaseFile& file) {
       return other.first == accept.driver && offers[other.second].ride_id == offer.ride_id &&
              offers[other.second].epoch == offer.epoch;
     });
-    question.Require(again || !file.Assigned(offer.ride_id, offer.epoch, accept.driver),
+    question.Require(again || !file.Assigned(offer.ride_id, offer.epoch, accept.driver) ||
+                         file.TakenBack(offer.ride_id, offer.epoch, accept.driver),
                      absl::StrCat(accept.driver, " was told ", accept.reason, " for ", offer.ride_id,
                                   ", and is stored as its driver"));
   }

@@ -172,6 +172,7 @@ void DriverAgent::Dispatch(const Now& now, Command& command) {
 }
 
 bool DriverAgent::Stale(const dpb::StreamDriverRequest& message) const {
+  if (message.has_respond_to_offer()) return offers_settled_.contains(message.respond_to_offer().offer_id());
   return message.has_advance_trip() && message.advance_trip().ride_id() != ride_.ride_id();
 }
 
@@ -229,10 +230,9 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
       Offered(now, message.offer());
       break;
     case dpb::StreamDriverResponse::kOfferUpdate:
-      if (offer_ && offer_->offer_id() == message.offer_update().offer_id() &&
-          message.offer_update().status() != dpb::OFFER_STATUS_CONFIRMING) {
-        offer_.reset();
-      }
+      if (message.offer_update().status() == dpb::OFFER_STATUS_CONFIRMING) break;
+      offers_settled_.insert(message.offer_update().offer_id());
+      if (offer_ && offer_->offer_id() == message.offer_update().offer_id()) offer_.reset();
       break;
     case dpb::StreamDriverResponse::kDraining:
       draining_ = absl::Seconds(message.draining().retry_after().seconds()) +

@@ -114,6 +114,7 @@ class DriverAgent {
   void Ping(const Now& now);
   void Issue(const Now& now, hail::driver::v1::StreamDriverRequest message);
   void Dispatch(const Now& now, Command& command);
+  // Whether there is no point in sending a command again: what it is about is over.
   bool Stale(const hail::driver::v1::StreamDriverRequest& message) const;
   void Offered(const Now& now, const hail::driver::v1::Offer& offer);
   void Decide(const Now& now, std::uint64_t token);
@@ -156,6 +157,8 @@ class DriverAgent {
   std::optional<hail::driver::v1::Offer> offer_;
   std::uint64_t offer_token_ = 0;
   std::set<std::string> offers_seen_;
+  // Offers whose end was told: their answers need not be sent again.
+  std::set<std::string> offers_settled_;
 
   // The ride in hand; its ride_id is empty without one.
   hail::type::v1::Ride ride_;

@@ -228,7 +228,8 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--city", arguments.city, "san_francisco or new_york")->capture_default_str();
   app.add_option("--length", arguments.length,
-                 "wall seconds in which a drawn city's rides take place, about. Default: 40, or 20 minutes of domain time if that is more")
+                 "wall seconds in which a drawn city's rides take place, about. Default: 40, or 20 minutes of domain "
+                 "time if that is more")
       ->check(CLI::PositiveNumber);
   const auto odds = [&](const char* name, double& value, const char* what, double city) {
     app.add_option(name, value, absl::StrCat(what, ". Default: 0 in a replay, ", city, " in a drawn city"))

@@ -1,0 +1,87 @@
+#include "tests/tools/hail-sim/csv.h"
+
+#include "gtest/gtest.h"
+#include "tests/unit/tools/temp_file.h"
+
+namespace hail::sim {
+namespace {
+
+using testing::TempDirectory;
+
+TEST(CsvReader, ReadsPlainAndGzipAlike) {
+  TempDirectory directory;
+  const std::string text = "a,b\n1,2\n3,4\n";
+  for (const std::string& path : {directory.Write("t.csv", text), directory.WriteGzip("t.csv.gz", text)}) {
+    absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"a", "b"});
+    ASSERT_TRUE(csv.ok()) << csv.status();
+    ASSERT_TRUE(*csv->Next());
+    EXPECT_EQ(csv->Text("b"), "2");
+    ASSERT_TRUE(*csv->Next());
+    EXPECT_EQ(*csv->Number("a"), 3);
+    EXPECT_FALSE(*csv->Next());
+  }
+}
+
+TEST(CsvReader, TakesColumnsByNameNotByPlace) {
+  TempDirectory directory;
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(directory.Write("t", "x,b,a\n9,2,1\n"), {"a", "b"});
+  ASSERT_TRUE(csv.ok());
+  ASSERT_TRUE(*csv->Next());
+  EXPECT_EQ(csv->Text("a"), "1");
+}
+
+TEST(CsvReader, ReadsQuotedFieldsBlankFieldsAndCarriageReturns) {
+  TempDirectory directory;
+  absl::StatusOr<CsvReader> csv =
+      CsvReader::Open(directory.Write("t", "a,b,c\r\n\"x, \"\"y\"\"\",,z\r\n"), {"a", "b", "c"});
+  ASSERT_TRUE(csv.ok());
+  ASSERT_TRUE(*csv->Next());
+  EXPECT_EQ(csv->Text("a"), "x, \"y\"");
+  EXPECT_EQ(csv->Text("b"), "");
+  EXPECT_EQ(csv->Text("c"), "z");
+}
+
+TEST(CsvReader, ReadsLinesLongerThanItsBuffer) {
+  TempDirectory directory;
+  const std::string wide(20'000, 'x');
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(directory.WriteGzip("t", "a,b\n" + wide + ",1\n"), {"a"});
+  ASSERT_TRUE(csv.ok());
+  ASSERT_TRUE(*csv->Next());
+  EXPECT_EQ(csv->Text("a"), wide);
+}
+
+TEST(CsvReader, NamesTheLineAtFault) {
+  TempDirectory directory;
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(directory.Write("t", "a,b\n1,2\n1\n"), {"a"});
+  ASSERT_TRUE(csv.ok());
+  ASSERT_TRUE(*csv->Next());
+  const absl::StatusOr<bool> next = csv->Next();
+  ASSERT_FALSE(next.ok());
+  EXPECT_NE(next.status().message().find(":3:"), absl::string_view::npos) << next.status();
+}
+
+TEST(CsvReader, RefusesAMissingColumnAMissingFileAndANonNumber) {
+  TempDirectory directory;
+  EXPECT_FALSE(CsvReader::Open(directory.Write("t", "a\n1\n"), {"b"}).ok());
+  EXPECT_FALSE(CsvReader::Open(directory.path("none"), {"a"}).ok());
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(directory.Write("u", "a\nnan\n"), {"a"});
+  ASSERT_TRUE(*csv->Next());
+  EXPECT_FALSE(csv->Number("a").ok());
+}
+
+TEST(CsvReader, NoticesATruncatedGzip) {
+  TempDirectory directory;
+  std::string text = "a\n";
+  for (int i = 0; i < 50'000; ++i) text += std::to_string(i * 7919 % 100'003) + "\n";
+  const std::string path = directory.WriteGzip("t.gz", text);
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"a"});
+  // Noticed as soon as the end was read, which for a small file is at once.
+  absl::StatusOr<bool> more = csv.ok();
+  if (!csv.ok()) more = csv.status();
+  while (more.ok() && *more) more = csv->Next();
+  EXPECT_FALSE(more.ok());
+}
+
+}  // namespace
+}  // namespace hail::sim
