@@ -22,6 +22,7 @@ namespace {
 
 constexpr absl::Duration kBeat = absl::Milliseconds(250);
 // After the grace: what cancelled calls get to unwind.
+constexpr absl::Duration kLastCalls = absl::Seconds(1);
 constexpr absl::Duration kUnwind = absl::Seconds(2);
 
 std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
@@ -125,8 +126,9 @@ void ServiceHost::Drain() {
     mutex_.Await(absl::Condition(&none));
   }
   awake_stub_.reset();
-  // What is still in flight, and whoever watches health or channelz, is cancelled at the deadline.
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(200);
+  // What is still in flight, and whoever watches health or channelz, is cancelled at the deadline. Calls that came in
+  // just before are refused by the gate first, which a busy machine needs a while for.
+  const absl::Time deadline = absl::Now() + kLastCalls;
   server_->Shutdown(absl::ToChronoTime(deadline));
   internal_server_->Shutdown(absl::ToChronoTime(deadline));
   server_->Wait();
