@@ -1,0 +1,156 @@
+// RegisterDriver, GetDriver, SetAvailability and GetDriverState.
+#include "tests/integration/driver_fixture.h"
+
+namespace hail::testing {
+namespace {
+
+namespace driver = hail::driver::v1;
+
+driver::Driver GoodProfile(const std::string& driver_id) {
+  driver::Driver profile;
+  profile.set_driver_id(driver_id);
+  profile.set_display_name("Grace");
+  profile.set_region_id("san_francisco");
+  profile.mutable_vehicle()->set_plate("8XYZ987");
+  profile.mutable_vehicle()->set_make("Toyota");
+  profile.mutable_vehicle()->set_seats(6);
+  profile.add_product_ids("economy");
+  profile.add_product_ids("xl");
+  return profile;
+}
+
+class DriverProfileTest : public DriverServiceTest {
+ protected:
+  void SetUp() override {
+    DriverServiceTest::SetUp();
+    stub_ = driver::DriverService::NewStub(driver_.PublicChannel());
+  }
+
+  grpc::Status Register(const driver::Driver& profile, driver::Driver* stored = nullptr) {
+    driver::RegisterDriverRequest request;
+    *request.mutable_driver() = profile;
+    driver::RegisterDriverResponse response;
+    const grpc::Status status = stub_->RegisterDriver(CallContext().get(), request, &response);
+    if (stored != nullptr) *stored = response.driver();
+    return status;
+  }
+
+  grpc::Status SetAvailability(const std::string& driver_id, driver::Availability availability,
+                               driver::DriverState* state = nullptr) {
+    driver::SetAvailabilityRequest request;
+    request.set_driver_id(driver_id);
+    request.set_availability(availability);
+    driver::SetAvailabilityResponse response;
+    const grpc::Status status = stub_->SetAvailability(CallContext().get(), request, &response);
+    if (state != nullptr) *state = response.state();
+    return status;
+  }
+
+  grpc::Status GetState(const std::string& driver_id, driver::DriverState* state) {
+    driver::GetDriverStateRequest request;
+    request.set_driver_id(driver_id);
+    driver::GetDriverStateResponse response;
+    const grpc::Status status = stub_->GetDriverState(CallContext().get(), request, &response);
+    *state = response.state();
+    return status;
+  }
+
+  std::unique_ptr<driver::DriverService::Stub> stub_;
+};
+
+TEST_F(DriverProfileTest, RegisteringTwiceIsOneDriver) {
+  driver::Driver first, again;
+  ASSERT_TRUE(Register(GoodProfile("grace"), &first).ok());
+  EXPECT_EQ(first.product_ids_size(), 2);
+  EXPECT_TRUE(first.has_create_time());
+  ASSERT_TRUE(Register(GoodProfile("grace"), &again).ok());
+  EXPECT_EQ(again.SerializeAsString(), first.SerializeAsString());
+
+  driver::GetDriverRequest request;
+  request.set_driver_id("grace");
+  driver::GetDriverResponse response;
+  ASSERT_TRUE(stub_->GetDriver(CallContext().get(), request, &response).ok());
+  EXPECT_EQ(response.driver().SerializeAsString(), first.SerializeAsString());
+}
+
+TEST_F(DriverProfileTest, AnotherBodyIsRefused) {
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  driver::Driver other = GoodProfile("grace");
+  other.mutable_vehicle()->set_plate("OTHER");
+  const grpc::Status status = Register(other);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(ReasonOf(status), "DRIVER_EXISTS");
+}
+
+TEST_F(DriverProfileTest, BadProfilesNameTheField) {
+  const auto fault = [this](auto change) {
+    driver::Driver profile = GoodProfile("grace");
+    change(profile);
+    const grpc::Status status = Register(profile);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    return FieldOf(status);
+  };
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.clear_driver_id(); }), "driver.driver_id");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.set_driver_id(std::string(129, 'x')); }), "driver.driver_id");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->set_seats(0); }), "driver.vehicle.seats");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->clear_plate(); }), "driver.vehicle.plate");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.clear_product_ids(); }), "driver.product_ids");
+}
+
+TEST_F(DriverProfileTest, UnknownDriversAreNotFound) {
+  driver::GetDriverRequest request;
+  request.set_driver_id("nobody");
+  driver::GetDriverResponse response;
+  const grpc::Status get = stub_->GetDriver(CallContext().get(), request, &response);
+  EXPECT_EQ(get.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReasonOf(get), "DRIVER_NOT_FOUND");
+
+  driver::DriverState state;
+  EXPECT_EQ(ReasonOf(GetState("nobody", &state)), "DRIVER_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(SetAvailability("nobody", driver::AVAILABILITY_ONLINE)), "DRIVER_NOT_FOUND");
+}
+
+TEST_F(DriverProfileTest, AvailabilityMustBeSaid) {
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  const grpc::Status status = SetAvailability("grace", driver::AVAILABILITY_UNSPECIFIED);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldOf(status), "availability");
+}
+
+TEST_F(DriverProfileTest, TheWishOutlivesACrash) {
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  driver::DriverState state;
+  ASSERT_TRUE(SetAvailability("grace", driver::AVAILABILITY_ONLINE, &state).ok());
+  EXPECT_EQ(state.availability(), driver::AVAILABILITY_ONLINE);
+  // Online, but nobody knows where.
+  EXPECT_EQ(state.status(), driver::DRIVER_STATUS_OFFLINE);
+  driver_.Kill();
+  ASSERT_TRUE(driver_.Start());
+  ASSERT_TRUE(GetState("grace", &state).ok());
+  EXPECT_EQ(state.availability(), driver::AVAILABILITY_ONLINE);
+}
+
+TEST_F(DriverProfileTest, TheStateSaysWhatIsMissing) {
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  ASSERT_TRUE(SetAvailability("grace", driver::AVAILABILITY_ONLINE).ok());
+  ASSERT_TRUE(rider_.Watches("grace"));
+  DriverApp app(driver_.PublicChannel(), "grace");
+  app.AwaitState(
+      [](const driver::DriverState& state) { return state.blocked_by() == driver::BLOCKED_BY_STALE_POSITION; },
+      "without a position");
+  driver::UpdateLocationRequest location;
+  location.set_driver_id("grace");
+  *location.add_positions() = MakePosition(kMarketStreet, 1);
+  driver::UpdateLocationResponse response;
+  ASSERT_TRUE(stub_->UpdateLocation(CallContext().get(), location, &response).ok());
+  EXPECT_EQ(response.accepted(), 1);
+  app.AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_AVAILABLE; },
+                 "available");
+  driver::DriverState state;
+  ASSERT_TRUE(SetAvailability("grace", driver::AVAILABILITY_OFFLINE, &state).ok());
+  EXPECT_EQ(state.status(), driver::DRIVER_STATUS_OFFLINE);
+  EXPECT_EQ(state.blocked_by(), driver::BLOCKED_BY_UNSPECIFIED);
+}
+
+}  // namespace
+}  // namespace hail::testing
