@@ -296,15 +296,14 @@ void FakeRider::StopRide(const std::string& ride_id, int64_t epoch, internal::St
 
 bool FakeRider::NextLinkMessage(const std::function<bool(const internal::DispatchResponse&)>& wanted,
                                 internal::DispatchResponse* message) {
-  return WaitUntil([&] {
-    for (auto it = link_messages_.begin(); it != link_messages_.end(); ++it) {
-      if (!wanted(*it)) continue;
-      if (message != nullptr) *message = *it;
-      link_messages_.erase(it);
-      return true;
-    }
-    return false;
-  });
+  const auto find = [&] { return std::find_if(link_messages_.begin(), link_messages_.end(), wanted); };
+  const std::function<bool()> found = [&] { return find() != link_messages_.end(); };
+  absl::MutexLock lock(&mutex_);
+  if (!mutex_.AwaitWithTimeout(absl::Condition(&found), kPatience)) return false;
+  const auto it = find();
+  if (message != nullptr) *message = *it;
+  link_messages_.erase(it);
+  return true;
 }
 
 void FakeRider::CancelByRider(const std::string& ride_id) {
