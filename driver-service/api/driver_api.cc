@@ -80,7 +80,7 @@ grpc::ServerUnaryReactor* DriverApi::SetAvailability(grpc::CallbackServerContext
                                                      const v1::SetAvailabilityRequest* request,
                                                      v1::SetAvailabilityResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "SetAvailability", [this](auto call) {
-    const std::string& driver_id = call->request().driver_id();
+    const std::string driver_id = call->request().driver_id();
     if (!MaySpeak(call, driver_id, "driver_id")) return;
     commands_.SetAvailability(driver_id, call->request().availability(), Deadline(call->deadline()),
                               [call](const absl::Status& status, const DriverState& state) {
@@ -131,14 +131,16 @@ grpc::ServerUnaryReactor* DriverApi::RespondToOffer(grpc::CallbackServerContext*
             if (call == nullptr || !std::exchange(*waiting, false)) return;
             call->Finish(absl::DeadlineExceededError("the outcome is not certain yet: ask again"));
           });
-          core.Respond(now, call->request().driver_id(), call->request().offer_id(), accept,
-                       [call, waiting](const RespondResult& result) {
-                         if (!std::exchange(*waiting, false)) return;
-                         if (!result.status.ok()) return call->Finish(result.status);
-                         *call->response().mutable_offer() = ToProto(result.offer);
-                         *call->response().mutable_state() = ToProto(result.state);
-                         call->Finish();
-                       });
+          // Copies: the request is gone once the call has ended, which may be before Respond returns.
+          const std::string driver_id = call->request().driver_id();
+          const std::string offer_id = call->request().offer_id();
+          core.Respond(now, driver_id, offer_id, accept, [call, waiting](const RespondResult& result) {
+            if (!std::exchange(*waiting, false)) return;
+            if (!result.status.ok()) return call->Finish(result.status);
+            *call->response().mutable_offer() = ToProto(result.offer);
+            *call->response().mutable_state() = ToProto(result.state);
+            call->Finish();
+          });
         });
   });
 }
