@@ -84,6 +84,13 @@ struct DriverListing {
   int limit = 20;
 };
 
+// The rides in one live state.
+struct LiveRides {
+  std::int64_t count = 0;
+  // When the one that has been the same for longest last changed (domain time).
+  absl::Time oldest;
+};
+
 class RideStore {
  public:
   virtual ~RideStore() = default;
@@ -120,8 +127,8 @@ class RideStore {
   // All that the dispatch book must look after: MATCHING, and assigned but not seen.
   virtual void Dispatchable(Done<std::vector<Ride>> done) = 0;
 
-  // How many rides are in each live state now.
-  virtual void CountLive(Done<std::map<RideState, std::int64_t>> done) = 0;
+  // The rides in each live state now; states without any are left out.
+  virtual void CountLive(Done<std::map<RideState, LiveRides>> done) = 0;
 
   // The key quotes are signed with, 32 bytes; made from the system's generator the first time.
   virtual void QuoteKey(Done<std::string> done) = 0;

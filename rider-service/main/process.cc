@@ -54,21 +54,21 @@ absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
   return answer;
 }
 
-// How many rides are in which live state, as of the last look at the store.
-class LiveRides {
+// Which rides are in which live state, as of the last look at the store.
+class LastLook {
  public:
-  void Set(std::map<RideState, std::int64_t> counts) {
+  void Set(std::map<RideState, LiveRides> rides) {
     absl::MutexLock lock(&mutex_);
-    counts_ = std::move(counts);
+    rides_ = std::move(rides);
   }
-  std::map<RideState, std::int64_t> counts() const {
+  std::map<RideState, LiveRides> rides() const {
     absl::MutexLock lock(&mutex_);
-    return counts_;
+    return rides_;
   }
 
  private:
   mutable absl::Mutex mutex_;
-  std::map<RideState, std::int64_t> counts_ ABSL_GUARDED_BY(mutex_);
+  std::map<RideState, LiveRides> rides_ ABSL_GUARDED_BY(mutex_);
 };
 
 int Failed(const char* event, const absl::Status& status) {
@@ -114,14 +114,14 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   rpc::OutgoingCalls calls;
   DriverSearch search(channel, &calls, options.search_timeout);
 
-  LiveRides live_rides;
+  LastLook last_look;
   Loop housekeeping("housekeeping");
   housekeeping.Every(options.feed_check, [&] { checks.Check(); });
   housekeeping.Every(kProbeEvery, [&] {
     telemetry.DropOlderThan(clock.Read().wall - kKeepFix);
-    store.CountLive([&](const absl::StatusOr<std::map<RideState, std::int64_t>>& counts) {
-      store_metrics.OnProbe(counts.status());
-      if (counts.ok()) live_rides.Set(*counts);
+    store.CountLive([&](const absl::StatusOr<std::map<RideState, LiveRides>>& found) {
+      store_metrics.OnProbe(found.status());
+      if (found.ok()) last_look.Set(*found);
     });
   });
 
@@ -137,6 +137,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   AssignmentApi assignment_api({.gate = &gate, .rides = &rides, .session = session});
 
   const metrics::GaugeFamily rides_by_state = registry.Gauges("rides", "Live rides, by state.");
+  const metrics::GaugeFamily oldest_by_state = registry.Gauges(
+      "oldest_ride_seconds", "For how long the ride that changed longest ago is as it is, by state, domain time.");
   const metrics::Gauge link_up = registry.Gauges("dispatch_link_up", "1 while the dispatch link is up.").Of();
   const metrics::GaugeFamily dispatching = registry.Gauges("dispatch_rides", "Rides being looked after, by what for.");
   const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
@@ -144,12 +146,15 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
-    const auto counts = live_rides.counts();
+    const auto live = last_look.rides();
+    const absl::Time now = clock.Read().domain;
     for (const RideState state : {RideState::kMatching, RideState::kEnrouteToPickup, RideState::kArrivedAtPickup,
                                   RideState::kEnrouteToDropoff}) {
-      const auto found = counts.find(state);
-      rides_by_state.Of({{"state", StateName(state)}})
-          .Set(found == counts.end() ? 0 : static_cast<double>(found->second));
+      const auto found = live.find(state);
+      const bool any = found != live.end();
+      rides_by_state.Of({{"state", StateName(state)}}).Set(any ? static_cast<double>(found->second.count) : 0);
+      oldest_by_state.Of({{"state", StateName(state)}})
+          .Set(any ? absl::ToDoubleSeconds(now - found->second.oldest) : 0);
     }
     const DispatchLink::Stats stats = link.stats();
     link_up.Set(stats.link_up ? 1 : 0);

@@ -452,19 +452,19 @@ void SqliteRideStore::Dispatchable(Done<std::vector<Ride>> done) {
       std::move(done));
 }
 
-void SqliteRideStore::CountLive(Done<std::map<RideState, std::int64_t>> done) {
-  using Counts = std::map<RideState, std::int64_t>;
+void SqliteRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
+  using Counts = std::map<RideState, LiveRides>;
   Read<Counts>(
       [](Connection& db) -> absl::StatusOr<Counts> {
-        absl::StatusOr<Statement> query =
-            db.Prepare("SELECT state, COUNT(*) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state");
+        absl::StatusOr<Statement> query = db.Prepare(
+            "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state");
         if (!query.ok()) return query.status();
         Counts counts;
         while (true) {
           const absl::StatusOr<bool> row = query->Step();
           if (!row.ok()) return row.status();
           if (!*row) return counts;
-          counts[static_cast<RideState>(query->Int64(0))] = query->Int64(1);
+          counts[static_cast<RideState>(query->Int64(0))] = {query->Int64(1), absl::FromUnixMicros(query->Int64(2))};
         }
       },
       std::move(done));

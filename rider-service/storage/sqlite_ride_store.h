@@ -40,7 +40,7 @@ class SqliteRideStore final : public RideStore {
   void Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) override;
   void DriverSequences(std::vector<std::string> driver_ids, Done<std::map<std::string, std::int64_t>> done) override;
   void Dispatchable(Done<std::vector<Ride>> done) override;
-  void CountLive(Done<std::map<RideState, std::int64_t>> done) override;
+  void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
 
   // Jobs waiting, for metrics.

@@ -526,9 +526,12 @@ TEST_F(SqliteRideStoreTest, FindsWhatNeedsLookingAfter) {
   for (const Ride& ride : *found) ids.insert(ride.ride_id);
   EXPECT_THAT(ids, ElementsAre("ride-1", "ride-2"));
 
-  const auto counts = *Await<std::map<RideState, std::int64_t>>([&](auto done) { store_->CountLive(done); });
-  EXPECT_THAT(counts, UnorderedElementsAre(Pair(RideState::kMatching, 1), Pair(RideState::kEnrouteToPickup, 2),
-                                           Pair(RideState::kArrivedAtPickup, 1)));
+  const auto live = *Await<std::map<RideState, LiveRides>>([&](auto done) { store_->CountLive(done); });
+  const auto count = [](std::int64_t n) { return ::testing::Field(&LiveRides::count, n); };
+  EXPECT_THAT(live,
+              UnorderedElementsAre(Pair(RideState::kMatching, count(1)), Pair(RideState::kEnrouteToPickup, count(2)),
+                                   Pair(RideState::kArrivedAtPickup, count(1))));
+  EXPECT_EQ(live.at(RideState::kMatching).oldest, (*found)[0].update_time);
 }
 
 TEST_F(SqliteRideStoreTest, DamagedRowsAreErrors) {
