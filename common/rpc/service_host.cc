@@ -22,8 +22,8 @@ namespace {
 
 constexpr absl::Duration kBeat = absl::Milliseconds(250);
 // After the grace: what cancelled calls get to unwind.
-constexpr absl::Duration kLastCalls = absl::Seconds(1);
 constexpr absl::Duration kUnwind = absl::Seconds(2);
+constexpr absl::Duration kLastCalls = absl::Seconds(1);
 
 std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
                                     int max_message_bytes, int* port) {
