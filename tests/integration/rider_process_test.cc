@@ -52,6 +52,8 @@ TEST_F(RiderProcess, CountsWhatItDoes) {
   EXPECT_THAT(text, HasSubstr("hail_rider_calls_total{code=\"OK\",method=\"RequestRide\"} 1"));
   EXPECT_THAT(text, HasSubstr("hail_rider_match_seconds_count 1"));
   EXPECT_THAT(text, HasSubstr("hail_rider_commit_seconds_count"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_rides{state=\"ENROUTE_TO_PICKUP\"}"));
+  EXPECT_THAT(text, HasSubstr("hail_rider_oldest_ride_seconds{state=\"MATCHING\"}"));
   EXPECT_THAT(text, HasSubstr("hail_rider_queue_depth{queue=\"writes\"}"));
 }
 
