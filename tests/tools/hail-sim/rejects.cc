@@ -28,11 +28,13 @@ bool Possible(const LatLng& point) {
   return in_range && !zero_island;
 }
 
-// New York: a box that holds the five boroughs and the airports and ends short of what Hail does not serve. Between the
-// boroughs and the box's edge there is none of the records.
+// New York, roughly: a box around the five boroughs and the airports, less what lies beyond the Hudson's cities in New
+// Jersey. None of the records lies between this and the shipped area's edge.
 bool InNewYork(const LatLng& point) {
-  return point.latitude_deg > 40.45 && point.latitude_deg < 41.0 && point.longitude_deg > -74.30 &&
-         point.longitude_deg < -73.60;
+  const bool in_box = point.latitude_deg > 40.45 && point.latitude_deg < 41.0 && point.longitude_deg > -74.30 &&
+                      point.longitude_deg < -73.60;
+  const bool in_jersey = point.latitude_deg > 40.735 && point.longitude_deg < -74.12;
+  return in_box && !in_jersey;
 }
 
 void Put(const LatLng& from, hail::type::v1::Place* to) {

@@ -51,6 +51,8 @@ nlohmann::ordered_json Report::ToJson() const {
   json["wall_s"] = round(wall_s);
   json["offer_latency_ms"] = {{"p50", round(offer_latency_ms.Quantile(0.5))},
                               {"p99", round(offer_latency_ms.Quantile(0.99))}};
+  json["simulator_lag_ms"] = {{"p50", round(simulator_lag_ms.Quantile(0.5))},
+                              {"p99", round(simulator_lag_ms.Quantile(0.99))}};
   json["unaccounted"] = Unaccounted();
   json["protocol_errors"] = violations.protocol;
   json["interrupted"] = interrupted;
@@ -92,6 +94,8 @@ std::string Report::ToTable() const {
                                                     match_latency_ms.Quantile(0.9), match_latency_ms.Quantile(0.99)));
   line("pickup wait p50/p95",
        absl::StrFormat("%8.0f / %.0f s (domain)", pickup_wait_s.Quantile(0.5), pickup_wait_s.Quantile(0.95)));
+  line("simulator late p50/p99",
+       absl::StrFormat("%8.0f / %.0f ms (wall)", simulator_lag_ms.Quantile(0.5), simulator_lag_ms.Quantile(0.99)));
   line("wall time", absl::StrFormat("%8.1f s", wall_s));
   table += "Also counted:\n";
   for (const auto& [name, value] : counts) number(name.c_str(), value);

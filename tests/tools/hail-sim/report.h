@@ -46,6 +46,8 @@ struct Report {
   Samples offer_latency_ms;
   // Domain seconds from the request to the driver's arrival.
   Samples pickup_wait_s;
+  // Wall milliseconds by which the simulator's own thread was late: what it adds to every other figure.
+  Samples simulator_lag_ms;
   double wall_s = 0;
   bool interrupted = false;
   // Everything else that was counted, by name.

@@ -51,7 +51,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // Channels with equal arguments would share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // How long one attempt may take, too: on a busy machine a handshake needs its time.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
@@ -97,6 +98,9 @@ void Simulation::Turn(const std::function<bool()>& until, absl::Time deadline) {
     if (!timers_.empty()) wake = std::min(wake, timers_.top().wall);
     for (const std::function<void()>& task : context_.inbox.Take(wake)) task();
     now = WallNow();
+    if (!timers_.empty() && timers_.top().wall <= now) {
+      context_.report.simulator_lag_ms.Add(absl::ToDoubleMilliseconds(now - timers_.top().wall));
+    }
     // Only what is due now: timers set meanwhile must not starve the inbox.
     while (!timers_.empty() && timers_.top().wall <= now) {
       const std::function<void()> task = timers_.top().task;
