@@ -29,6 +29,16 @@ class Both : public ::testing::Test {
     return app;
   }
 
+  // Goes online where a ride is waiting: the offer may come before anything else, so nothing is waited for.
+  static void ComeOnline(DriverApp& app, const LatLng& at) {
+    app.Open();
+    app.SendPosition(at);
+    DriverApp::Request request;
+    request.set_command_id("come-online");
+    request.mutable_set_availability()->set_availability(hail::driver::v1::AVAILABILITY_ONLINE);
+    app.Send(request);
+  }
+
   // Takes the next offer; the ride won.
   static Ride Accept(DriverApp& app) {
     const auto offer = app.NextOffer();
@@ -167,7 +177,7 @@ TEST_F(Both, ARideThatWaitsSurvivesARestartOfEitherService) {
   services_.driver.Kill();
   ASSERT_TRUE(services_.driver.Start());
   const auto driver = NewDriver("driver-1");
-  driver->GoAvailable(kNearFerryBuilding);
+  ComeOnline(*driver, kNearFerryBuilding);
   const Ride ride = Accept(*driver);
   EXPECT_EQ(ride.ride_id(), ride_id);
   EXPECT_GT(ride.epoch(), 1);
@@ -224,7 +234,7 @@ TEST_F(Both, ARefusedRideGoesToTheNextDriverAndNotBack) {
   EXPECT_EQ(update->event().reason(), hail::type::v1::CANCEL_REASON_VEHICLE_PROBLEM);
   EXPECT_EQ(update->event().ride().epoch(), 2);
   const auto third = NewDriver("driver-third");
-  third->GoAvailable({37.7880, -122.4020});
+  ComeOnline(*third, {37.7880, -122.4020});
   EXPECT_EQ(Accept(*third).epoch(), 2);
 }
 
