@@ -156,6 +156,7 @@ TEST_F(RiderLinkFast, ExhaustedAfterTheDeadlineEndsTheRideAtOnce) {
   ASSERT_TRUE(start.has_value());
   Watch watch(client.rides(), "ann", ride.ride_id());
   ASSERT_TRUE(watch.Next()->has_snapshot());
+  // The deadline is the service's own clock's: a test can only let it pass.
   absl::SleepFor(absl::Seconds(start->remaining().seconds()) / 40 + absl::Milliseconds(100));
   driver_.SendExhausted(ride.ride_id(), 1);
   const auto update = watch.Next();
