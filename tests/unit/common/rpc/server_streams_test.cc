@@ -396,6 +396,7 @@ TEST(ServerStreamTest, SendsFinishesAndIsDrained) {
     EXPECT_TRUE(reader->Finish().ok());
     EXPECT_EQ(last, 50);
   }
+  ASSERT_TRUE(gate.WaitIdle(kPatience));
   grpc::ClientContext context;
   auto reader = stub->WatchRide(&context, {});
   reader->WaitForInitialMetadata();
