@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -11,16 +12,23 @@
 namespace hail::sim {
 namespace {
 
-std::vector<std::string> Split(const std::string& line) {
-  std::vector<std::string> fields(1);
+// The fields of `line`, in the strings that `fields` has already: half a million rows are read, most to be left out.
+void Split(const std::string& line, std::vector<std::string>& fields) {
+  std::size_t count = 0;
+  const auto open_field = [&]() -> std::string& {
+    if (count == fields.size()) fields.emplace_back();
+    fields[count].clear();
+    return fields[count++];
+  };
+  std::string* field = &open_field();
   bool quoted = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quoted) {
       if (c != '"') {
-        fields.back() += c;
+        *field += c;
       } else if (i + 1 < line.size() && line[i + 1] == '"') {
-        fields.back() += '"';
+        *field += '"';
         ++i;
       } else {
         quoted = false;
@@ -28,12 +36,12 @@ std::vector<std::string> Split(const std::string& line) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == ',') {
-      fields.emplace_back();
+      field = &open_field();
     } else {
-      fields.back() += c;
+      *field += c;
     }
   }
-  return fields;
+  fields.resize(count);
 }
 
 }  // namespace
@@ -64,51 +72,52 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
   if (handle == nullptr) return absl::NotFoundError(absl::StrCat("cannot open ", path));
   reader.file_ = std::make_unique<File>(handle);
   gzbuffer(handle, 1 << 18);
-  std::string line;
-  absl::StatusOr<bool> read = reader.Line(line);
+  absl::StatusOr<bool> read = reader.Line();
   if (!read.ok()) return read.status();
-  const std::vector<std::string> header = Split(line);
+  std::vector<std::string> header;
+  Split(reader.line_, header);
   reader.width_ = header.size();
-  for (std::size_t i = 0; i < header.size(); ++i) reader.index_[header[i]] = i;
+  reader.columns_ = columns;
   for (const std::string& column : columns) {
-    if (!reader.index_.contains(column)) return reader.Wrong(absl::StrCat("no column '", column, "' in the header"));
+    const auto place = std::find(header.begin(), header.end(), column);
+    if (place == header.end()) return reader.Wrong(absl::StrCat("no column '", column, "' in the header"));
+    reader.places_.push_back(static_cast<std::size_t>(place - header.begin()));
   }
+  reader.fields_.resize(columns.size());
   return reader;
 }
 
-absl::StatusOr<bool> CsvReader::Line(std::string& line) {
-  line.clear();
+absl::StatusOr<bool> CsvReader::Line() {
+  line_.clear();
   std::array<char, 4096> buffer;
   while (gzgets(file_->handle, buffer.data(), buffer.size()) != nullptr) {
-    line += buffer.data();
-    if (!line.empty() && line.back() == '\n') break;
+    line_ += buffer.data();
+    if (!line_.empty() && line_.back() == '\n') break;
   }
   int code = Z_OK;
   const char* message = gzerror(file_->handle, &code);
   if (code != Z_OK && code != Z_STREAM_END) return Wrong(absl::StrCat("damaged file: ", message));
-  if (line.empty()) return false;
+  if (line_.empty()) return false;
   ++line_number_;
-  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+  while (!line_.empty() && (line_.back() == '\n' || line_.back() == '\r')) line_.pop_back();
   return true;
 }
 
 absl::StatusOr<bool> CsvReader::Next() {
-  std::string line;
   do {
-    absl::StatusOr<bool> read = Line(line);
+    absl::StatusOr<bool> read = Line();
     if (!read.ok() || !*read) return read;
-  } while (line.empty());
-  row_ = Split(line);
+  } while (line_.empty());
+  Split(line_, row_);
   if (row_.size() != width_) return Wrong(absl::StrCat(row_.size(), " fields, the header has ", width_));
+  for (std::size_t i = 0; i < places_.size(); ++i) fields_[i] = row_[places_[i]];
   return true;
 }
 
-const std::string& CsvReader::Text(const std::string& column) const { return row_[index_.at(column)]; }
-
-absl::StatusOr<double> CsvReader::Number(const std::string& column) const {
+absl::StatusOr<double> CsvReader::Number(std::size_t column) const {
   double value = 0;
   if (!absl::SimpleAtod(Text(column), &value) || !std::isfinite(value)) {
-    return Wrong(absl::StrCat(column, " is not a number: '", Text(column), "'"));
+    return Wrong(absl::StrCat(columns_[column], " is not a number: '", Text(column), "'"));
   }
   return value;
 }

@@ -1,7 +1,7 @@
 // Tables in comma-separated text with a header line, plain or gzip.
 #pragma once
 
-#include <map>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +14,8 @@ namespace hail::sim {
 // Reads one file, row after row. Quoted fields (RFC 4180) may hold commas and doubled quotes, not line breaks.
 class CsvReader {
  public:
-  // NOT_FOUND when it cannot be opened; INVALID_ARGUMENT unless the header has each of `columns`.
+  // Of each row the fields of `columns` are kept. NOT_FOUND when the file cannot be opened; INVALID_ARGUMENT unless the
+  // header has each of them.
   static absl::StatusOr<CsvReader> Open(const std::string& path, const std::vector<std::string>& columns);
 
   CsvReader(CsvReader&&) noexcept;
@@ -25,23 +26,28 @@ class CsvReader {
   // a damaged file.
   absl::StatusOr<bool> Next();
 
-  // The present row's field. `column` must be one of the columns asked for.
-  const std::string& Text(const std::string& column) const;
+  // The present row's field of the `column`-th of the columns asked for.
+  const std::string& Text(std::size_t column) const { return fields_[column]; }
   // The field as a number. INVALID_ARGUMENT with column and line.
-  absl::StatusOr<double> Number(const std::string& column) const;
+  absl::StatusOr<double> Number(std::size_t column) const;
 
  private:
   struct File;
   CsvReader();
-  absl::StatusOr<bool> Line(std::string& line);
+  // Reads the next line into line_.
+  absl::StatusOr<bool> Line();
   absl::Status Wrong(const std::string& what) const;
 
   std::unique_ptr<File> file_;
   std::string path_;
+  std::vector<std::string> columns_;
+  // Where in a row each of the columns is.
+  std::vector<std::size_t> places_;
   std::size_t width_ = 0;
   std::size_t line_number_ = 0;
-  std::map<std::string, std::size_t> index_;
+  std::string line_;
   std::vector<std::string> row_;
+  std::vector<std::string> fields_;
 };
 
 }  // namespace hail::sim

@@ -11,7 +11,7 @@
 namespace hail::sim {
 namespace {
 
-absl::StatusOr<LatLng> Point(const CsvReader& csv, const std::string& latitude, const std::string& longitude) {
+absl::StatusOr<LatLng> Point(const CsvReader& csv, std::size_t latitude, std::size_t longitude) {
   const absl::StatusOr<double> lat = csv.Number(latitude);
   if (!lat.ok()) return lat.status();
   const absl::StatusOr<double> lon = csv.Number(longitude);
@@ -19,7 +19,7 @@ absl::StatusOr<LatLng> Point(const CsvReader& csv, const std::string& latitude, 
   return LatLng{*lat, *lon};
 }
 
-absl::StatusOr<absl::Time> Instant(const CsvReader& csv, const std::string& column) {
+absl::StatusOr<absl::Time> Instant(const CsvReader& csv, std::size_t column) {
   const absl::StatusOr<double> seconds = csv.Number(column);
   if (!seconds.ok()) return seconds.status();
   return absl::UnixEpoch() + absl::Seconds(*seconds);
@@ -30,6 +30,7 @@ bool WholeMinute(const Trip& trip) { return absl::ToUnixSeconds(trip.request_tim
 }  // namespace
 
 absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Window& window, std::uint64_t seed) {
+  enum { kId, kTime, kPickupLat, kPickupLon, kDropoffLat, kDropoffLon, kPassengers, kDuration };
   absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"trip_id", "request_time_utc", "pickup_lat", "pickup_lon",
                                                          "dropoff_lat", "dropoff_lon", "passengers", "duration_s"});
   if (!csv.ok()) return csv.status();
@@ -38,21 +39,21 @@ absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Windo
     const absl::StatusOr<bool> more = csv->Next();
     if (!more.ok()) return more.status();
     if (!*more) break;
-    const absl::StatusOr<absl::Time> time = Instant(*csv, "request_time_utc");
+    const absl::StatusOr<absl::Time> time = Instant(*csv, kTime);
     if (!time.ok()) return time.status();
     if (!window.Contains(*time)) continue;
-    const absl::StatusOr<LatLng> pickup = Point(*csv, "pickup_lat", "pickup_lon");
+    const absl::StatusOr<LatLng> pickup = Point(*csv, kPickupLat, kPickupLon);
     if (!pickup.ok()) return pickup.status();
-    const absl::StatusOr<LatLng> dropoff = Point(*csv, "dropoff_lat", "dropoff_lon");
+    const absl::StatusOr<LatLng> dropoff = Point(*csv, kDropoffLat, kDropoffLon);
     if (!dropoff.ok()) return dropoff.status();
-    Trip trip{csv->Text("trip_id"), *time, *pickup, *dropoff};
-    if (!csv->Text("duration_s").empty()) {
-      const absl::StatusOr<double> seconds = csv->Number("duration_s");
+    Trip trip{csv->Text(kId), *time, *pickup, *dropoff};
+    if (!csv->Text(kDuration).empty()) {
+      const absl::StatusOr<double> seconds = csv->Number(kDuration);
       if (!seconds.ok()) return seconds.status();
       trip.duration = absl::Seconds(*seconds);
     }
-    if (!csv->Text("passengers").empty()) {
-      const absl::StatusOr<double> passengers = csv->Number("passengers");
+    if (!csv->Text(kPassengers).empty()) {
+      const absl::StatusOr<double> passengers = csv->Number(kPassengers);
       if (!passengers.ok()) return passengers.status();
       trip.seats = std::max(1, static_cast<int>(*passengers));
     }
@@ -67,6 +68,7 @@ absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Windo
 }
 
 absl::StatusOr<std::vector<Start>> ReadStarts(const std::string& path, const Window& window) {
+  enum { kTime, kTaxi, kLat, kLon };
   absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"time_utc", "taxi_id", "lat", "lon"});
   if (!csv.ok()) return csv.status();
   std::vector<Start> starts;
@@ -75,19 +77,20 @@ absl::StatusOr<std::vector<Start>> ReadStarts(const std::string& path, const Win
     const absl::StatusOr<bool> more = csv->Next();
     if (!more.ok()) return more.status();
     if (!*more) break;
-    const absl::StatusOr<absl::Time> time = Instant(*csv, "time_utc");
+    const absl::StatusOr<absl::Time> time = Instant(*csv, kTime);
     if (!time.ok()) return time.status();
     if (*time >= window.to) break;
-    if (*time < window.from || known.contains(csv->Text("taxi_id"))) continue;
-    const absl::StatusOr<LatLng> position = Point(*csv, "lat", "lon");
+    if (*time < window.from || known.contains(csv->Text(kTaxi))) continue;
+    const absl::StatusOr<LatLng> position = Point(*csv, kLat, kLon);
     if (!position.ok()) return position.status();
-    known.insert(csv->Text("taxi_id"));
-    starts.push_back({csv->Text("taxi_id"), *position});
+    known.insert(csv->Text(kTaxi));
+    starts.push_back({csv->Text(kTaxi), *position});
   }
   return starts;
 }
 
 absl::StatusOr<std::vector<Reject>> ReadRejects(const std::string& path) {
+  enum { kWhy, kPickupLat, kPickupLon, kDropoffLat, kDropoffLon };
   absl::StatusOr<CsvReader> csv =
       CsvReader::Open(path, {"why", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"});
   if (!csv.ok()) return csv.status();
@@ -96,11 +99,11 @@ absl::StatusOr<std::vector<Reject>> ReadRejects(const std::string& path) {
     const absl::StatusOr<bool> more = csv->Next();
     if (!more.ok()) return more.status();
     if (!*more) break;
-    const absl::StatusOr<LatLng> pickup = Point(*csv, "pickup_lat", "pickup_lon");
+    const absl::StatusOr<LatLng> pickup = Point(*csv, kPickupLat, kPickupLon);
     if (!pickup.ok()) return pickup.status();
-    const absl::StatusOr<LatLng> dropoff = Point(*csv, "dropoff_lat", "dropoff_lon");
+    const absl::StatusOr<LatLng> dropoff = Point(*csv, kDropoffLat, kDropoffLon);
     if (!dropoff.ok()) return dropoff.status();
-    rejects.push_back({csv->Text("why"), *pickup, *dropoff});
+    rejects.push_back({csv->Text(kWhy), *pickup, *dropoff});
   }
   return rejects;
 }

@@ -221,6 +221,8 @@ absl::StatusOr<Report> Simulation::Run() {
   }
   const Now begin = context_.clock.Read();
   context_.last_news = begin.wall;
+  context_.ledger->Write(Ledger::kPlan, begin.wall, "", "begin", {{"ready", ready()}});
+  context_.ledger->Flush();
   for (std::size_t i = 0; i < trips_.size(); ++i) {
     const absl::Duration after = trips_[i].request_time - options_.trips_from;
     At(begin.wall + options_.time.ToWall(after), [this, i] { StartRider(i); });
