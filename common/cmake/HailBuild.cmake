@@ -15,6 +15,10 @@ if(HAIL_MOLD)
 endif()
 
 add_compile_options(-Wall -Wextra -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # A false alarm on "text" + std::string at -O3: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105651
+  add_compile_options(-Wno-restrict)
+endif()
 if(HAIL_WERROR)
   add_compile_options(-Werror)
 endif()
