@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "tests/tools/hail-sim/audit.h"
 
 namespace hail::sim {
@@ -145,7 +146,7 @@ void DriverAgent::Ping(const Now& now) {
 }
 
 void DriverAgent::Issue(const Now& now, dpb::StreamDriverRequest message) {
-  const std::string id = "c" + std::to_string(++next_command_);
+  const std::string id = absl::StrCat("c", ++next_command_);
   message.set_command_id(id);
   Command& command = commands_[id];
   command.message = std::move(message);
@@ -507,7 +508,7 @@ void DriverAgent::OnTimer(const Now& now, DriverTimer timer, std::uint64_t token
       out_->WakeWall(kHeartbeat, DriverTimer::kWatchdog, stream_);
       break;
     case DriverTimer::kRetry: {
-      const auto entry = commands_.find("c" + std::to_string(token));
+      const auto entry = commands_.find(absl::StrCat("c", token));
       if (entry == commands_.end() || entry->second.sent) break;
       if (Stale(entry->second.message)) {
         commands_.erase(entry);
