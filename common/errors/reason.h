@@ -63,8 +63,9 @@ enum class Reason {
   kIdentityMismatch,
   // INVALID_ARGUMENT / FAILED_PRECONDITION: the messages of a stream came in an order the contract does not allow.
   kProtocolViolation,
-  // INTERNAL: a bug; see the service's log. Stays the last: ReasonFromName counts up to it.
+  // INTERNAL: a bug; see the service's log.
   kInternal,
+  // New ones go before it: ReasonFromName counts up to kInternal.
 };
 
 // "INVALID_FIELD", "OUTSIDE_SERVICE_AREA", …: the enumerator's words in upper snake case.

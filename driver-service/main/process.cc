@@ -9,9 +9,8 @@
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/gate.h"
-#include "common/rpc/service_host.h"
-#include "common/rpc/termination.h"
 #include "common/service/call_metrics.h"
+#include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/dispatch_api.h"
 #include "driver-service/api/dispatch_host.h"
@@ -33,11 +32,6 @@ namespace {
 // Wall time.
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
 
-int Failed(const char* event, const absl::Status& status) {
-  Log(LogLevel::kError, event, {{"status", status}});
-  return 1;
-}
-
 }  // namespace
 
 int RunDriverService(const DriverOptions& options, const std::string& port_file) {
@@ -48,7 +42,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   OfferMetrics offer_metrics(&registry);
 
   auto opened = SqliteDriverStore::Open({.path = options.service.store_path}, &clock, &store_metrics);
-  if (!opened.ok()) return Failed("store_not_opened", opened.status());
+  if (!opened.ok()) return FailedToStart("store_not_opened", opened.status());
   SqliteDriverStore& store = **opened;
 
   LocationIndex index;
@@ -105,32 +99,16 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
-  if (!exposer.ok()) return Failed("metrics_not_served", exposer.status());
+  if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
   dispatch.Start(peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); });
   peer.Start();
-  int exit_code = 0;
-  {
-    rpc::ServiceHost host({.listen = options.service.listen,
-                           .internal_listen = options.service.internal_listen,
-                           .notice = options.service.shutdown_notice,
-                           .grace = options.service.shutdown_grace},
-                          &gate);
-    absl::Status started = host.Start({&driver_api}, {&dispatch_api}, [&] { return store_metrics.Healthy(); });
-    if (started.ok() && !port_file.empty()) {
-      started = rpc::WritePortFile(
-          port_file,
-          {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", (*exposer)->port()}});
-    }
-    if (started.ok()) {
-      Log(LogLevel::kInfo, "serving", {{"port", host.port()}, {"internal_port", host.internal_port()}});
-      const int signal = rpc::WaitForTermination();
-      Log(LogLevel::kInfo, "draining", {{"signal", signal}});
-      host.Drain();
-    } else {
-      exit_code = Failed("not_serving", started);
-    }
-  }
+  const int exit_code = Serve(options.service, &gate,
+                              {.public_services = {&driver_api},
+                               .internal_services = {&dispatch_api},
+                               .healthy = [&] { return store_metrics.Healthy(); },
+                               .port_file = port_file,
+                               .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   housekeeping.Stop();
   peer.Stop();

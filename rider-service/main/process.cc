@@ -17,9 +17,8 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/outgoing_calls.h"
-#include "common/rpc/service_host.h"
-#include "common/rpc/termination.h"
 #include "common/service/call_metrics.h"
+#include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "rider-service/api/assignment_api.h"
 #include "rider-service/api/commit_log.h"
@@ -71,11 +70,6 @@ class LastLook {
   std::map<RideState, LiveRides> rides_ ABSL_GUARDED_BY(mutex_);
 };
 
-int Failed(const char* event, const absl::Status& status) {
-  Log(LogLevel::kError, event, {{"status", status}});
-  return 1;
-}
-
 }  // namespace
 
 int RunRiderService(const RiderOptions& options, Regions regions, const std::string& port_file) {
@@ -86,13 +80,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
 
   auto opened = SqliteRideStore::Open({.path = options.service.store_path, .readers = options.store_readers}, &clock,
                                       &store_metrics);
-  if (!opened.ok()) return Failed("store_not_opened", opened.status());
+  if (!opened.ok()) return FailedToStart("store_not_opened", opened.status());
   SqliteRideStore& store = **opened;
   const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
-  if (!quote_key.ok()) return Failed("quote_key_not_read", quote_key.status());
+  if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
   auto dispatchable =
       Await<std::vector<Ride>>([&](Done<std::vector<Ride>> done) { store.Dispatchable(std::move(done)); });
-  if (!dispatchable.ok()) return Failed("rides_not_read", dispatchable.status());
+  if (!dispatchable.ok()) return FailedToStart("rides_not_read", dispatchable.status());
 
   const std::unique_ptr<Bus> bus = MakeLocalBus();
   const ProtoEventCodec codec;
@@ -169,33 +163,16 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
-  if (!exposer.ok()) return Failed("metrics_not_served", exposer.status());
+  if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  const std::size_t waiting = dispatchable->size();
+  Log(LogLevel::kInfo, "rides_waiting", {{"count", dispatchable->size()}});
   link.Start(&rides, channel, *std::move(dispatchable));
-  int exit_code = 0;
-  {
-    rpc::ServiceHost host({.listen = options.service.listen,
-                           .internal_listen = options.service.internal_listen,
-                           .notice = options.service.shutdown_notice,
-                           .grace = options.service.shutdown_grace},
-                          &gate);
-    absl::Status started = host.Start({&rider_api}, {&assignment_api}, [&] { return store_metrics.Healthy(); });
-    if (started.ok() && !port_file.empty()) {
-      started = rpc::WritePortFile(
-          port_file,
-          {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", (*exposer)->port()}});
-    }
-    if (started.ok()) {
-      Log(LogLevel::kInfo, "serving",
-          {{"port", host.port()}, {"internal_port", host.internal_port()}, {"rides_waiting", waiting}});
-      const int signal = rpc::WaitForTermination();
-      Log(LogLevel::kInfo, "draining", {{"signal", signal}});
-      host.Drain();
-    } else {
-      exit_code = Failed("not_serving", started);
-    }
-  }
+  const int exit_code = Serve(options.service, &gate,
+                              {.public_services = {&rider_api},
+                               .internal_services = {&assignment_api},
+                               .healthy = [&] { return store_metrics.Healthy(); },
+                               .port_file = port_file,
+                               .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   link.Stop();
   calls.Stop();
