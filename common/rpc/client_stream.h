@@ -284,7 +284,8 @@ class ReconnectingStream {
     std::function<Request()> heartbeat;
   };
 
-  // `open` calls the stub's async method.
+  // `open` calls the stub's async method. It must not own the stub or its channel: it may be let go of on one of gRPC's
+  // threads, and the last channel must not be (see outgoing_calls.h).
   ReconnectingStream(Loop* loop, const Clock* clock,
                      std::function<void(grpc::ClientContext*, grpc::ClientBidiReactor<Request, Response>*)> open,
                      Handlers handlers, const LinkOptions& options = {})

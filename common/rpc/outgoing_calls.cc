@@ -14,26 +14,32 @@ void OutgoingCalls::Prepare(grpc::ClientContext& context, const CallOptions& opt
 bool OutgoingCalls::Begin(grpc::ClientContext* context) {
   absl::MutexLock lock(&mutex_);
   if (stopped_) return false;
-  under_way_.insert(context);
+  contexts_.insert(context);
+  ++under_way_;
   return true;
 }
 
-void OutgoingCalls::End(grpc::ClientContext* context) {
+void OutgoingCalls::Forget(grpc::ClientContext* context) {
   absl::MutexLock lock(&mutex_);
-  under_way_.erase(context);
+  contexts_.erase(context);
+}
+
+void OutgoingCalls::End() {
+  absl::MutexLock lock(&mutex_);
+  --under_way_;
 }
 
 std::size_t OutgoingCalls::under_way() const {
   absl::MutexLock lock(&mutex_);
-  return under_way_.size();
+  return under_way_;
 }
 
 void OutgoingCalls::Stop() {
   absl::MutexLock lock(&mutex_);
   stopped_ = true;
-  // Contexts in the set are alive: End takes them out first. A call not started yet hears of it when it starts.
-  for (grpc::ClientContext* context : under_way_) context->TryCancel();
-  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return under_way_.empty(); };
+  // A call not started yet hears of it when it starts.
+  for (grpc::ClientContext* context : contexts_) context->TryCancel();
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return under_way_ == 0; };
   mutex_.Await(absl::Condition(&idle));
 }
 

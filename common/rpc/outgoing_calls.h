@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -51,7 +52,7 @@ class OutgoingCalls {
   void Call(Start&& start, Request request, const CallOptions& options,
             absl::AnyInvocable<void(absl::StatusOr<Response>)> done) {
     struct Running {
-      grpc::ClientContext context;
+      std::optional<grpc::ClientContext> context;
       Request request;
       Response response;
       absl::AnyInvocable<void(absl::StatusOr<Response>)> done;
@@ -59,17 +60,21 @@ class OutgoingCalls {
     auto running = std::make_shared<Running>();
     running->request = std::move(request);
     running->done = std::move(done);
-    Prepare(running->context, options);
-    if (!Begin(&running->context)) {
+    grpc::ClientContext* const context = &running->context.emplace();
+    Prepare(*context, options);
+    if (!Begin(context)) {
       running->done(absl::CancelledError("this service is shutting down"));
       return;
     }
-    start(&running->context, &running->request, &running->response,
-          std::function<void(grpc::Status)>([this, running](const grpc::Status& status) {
-            // Whatever `done` holds must be gone before Stop returns.
-            absl::Cleanup end = [this, &running] {
+    start(context, &running->request, &running->response,
+          std::function<void(grpc::Status)>([this, running, context](const grpc::Status& status) {
+            absl::Cleanup end = [this, &running, context] {
+              // What the call holds must be gone before Stop returns: its context holds the channel, and whoever lets
+              // go of the last channel ends gRPC's threads, which one of them cannot do to itself.
+              Forget(context);
+              running->context.reset();
               running->done = nullptr;
-              End(&running->context);
+              End();
             };
             if (status.ok()) {
               running->done(std::move(running->response));
@@ -88,11 +93,14 @@ class OutgoingCalls {
  private:
   static void Prepare(grpc::ClientContext& context, const CallOptions& options);
   bool Begin(grpc::ClientContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
-  void End(grpc::ClientContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Forget(grpc::ClientContext* context) ABSL_LOCKS_EXCLUDED(mutex_);
+  void End() ABSL_LOCKS_EXCLUDED(mutex_);
 
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::unordered_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
+  // What can be canceled: contexts that are alive.
+  std::unordered_set<grpc::ClientContext*> contexts_ ABSL_GUARDED_BY(mutex_);
+  std::size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace hail::rpc

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -85,7 +86,7 @@ void ServiceHost::Beat(const std::function<bool()>& healthy) {
 // then keeps them awake for others'.
 void ServiceHost::KeepAwake() {
   struct AwakeCall {
-    grpc::ClientContext context;
+    std::optional<grpc::ClientContext> context{std::in_place};
     grpc::ByteBuffer request;
     grpc::ByteBuffer response;
   };
@@ -93,13 +94,16 @@ void ServiceHost::KeepAwake() {
   // An empty message is the question for the whole server.
   const grpc::Slice nothing;
   call->request = grpc::ByteBuffer(&nothing, 1);
-  call->context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
+  call->context->set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   {
     absl::MutexLock lock(&mutex_);
     ++awake_calls_;
   }
-  awake_stub_->UnaryCall(&call->context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
+  awake_stub_->UnaryCall(&*call->context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
                          [this, call](const grpc::Status&) {
+                           // It holds a channel, whose last owner must not be one of gRPC's threads (see
+                           // outgoing_calls.h).
+                           call->context.reset();
                            absl::MutexLock lock(&mutex_);
                            --awake_calls_;
                          });
