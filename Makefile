@@ -10,8 +10,9 @@ CTEST_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks configure build test demo lint format asan tsan coverage ci-long clean
+.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage ci-long clean
 
+PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
 BUF_VERSION := 1.75.0
 TOOLS := build/tools
 BUF := $(TOOLS)/node_modules/.bin/buf
@@ -30,11 +31,15 @@ setup-checks: setup
 configure: setup
 	@mkdir -p build; cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 
-build: configure ## Build everything into build/<PRESET>/ (release unless told).
+build: configure ## Build the programs into build/<PRESET>/bin/ (release unless told).
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target $(PROGRAMS)
+
+# With the tests.
+build-all: configure
 	@cmake --build build/$(PRESET) --parallel $(JOBS)
 
 # The closing line of ctest, and the same in plain words.
-test: build ## Build and run all tests.
+test: build-all ## Build and run all tests.
 	@log=build/$(PRESET)/ctest.log; status=0; \
 	ctest --preset $(PRESET) --parallel $(JOBS) --no-tests=error $(CTEST_ARGS) 2>&1 | tee $$log || status=$$?; \
 	awk -v preset=$(PRESET) '/tests? failed out of/ { failed = $$4; total = $$NF; seen = 1 } \
@@ -51,7 +56,7 @@ tsan: ## The tests that link no gRPC under the thread sanitizer.
 	@$(MAKE) --no-print-directory test PRESET=tsan
 
 coverage: setup-checks ## Line coverage of domain and storage; fails below 90 %.
-	@$(MAKE) --no-print-directory build PRESET=coverage
+	@$(MAKE) --no-print-directory build-all PRESET=coverage
 	@find build/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory test PRESET=coverage
 	@tests/coverage build/coverage 90
