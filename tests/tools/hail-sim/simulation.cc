@@ -98,11 +98,9 @@ void Simulation::Turn(const std::function<bool()>& until, absl::Time deadline) {
     if (!timers_.empty()) wake = std::min(wake, timers_.top().wall);
     for (const std::function<void()>& task : context_.inbox.Take(wake)) task();
     now = WallNow();
-    if (!timers_.empty() && timers_.top().wall <= now) {
-      context_.report.simulator_lag_ms.Add(absl::ToDoubleMilliseconds(now - timers_.top().wall));
-    }
     // Only what is due now: timers set meanwhile must not starve the inbox.
     while (!timers_.empty() && timers_.top().wall <= now) {
+      context_.report.simulator_lag_ms.Add(absl::ToDoubleMilliseconds(now - timers_.top().wall));
       const std::function<void()> task = timers_.top().task;
       timers_.pop();
       task();
