@@ -66,6 +66,15 @@ if(NOT TARGET hail::s2)
   target_include_directories(hail::s2 SYSTEM INTERFACE ${HAIL_S2_INCLUDE})
 endif()
 
+# hail_s2_sources(FILE …): the files that include s2's headers. Under the address sanitizer abseil lays its B-trees out
+# differently, and the linker would mix ours with those compiled into libs2 (its searches then never end): these files are
+# compiled without it. Keep s2 out of headers, so that they stay the only ones.
+function(hail_s2_sources)
+  if(HAIL_SANITIZE MATCHES "address")
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS -fno-sanitize=address)
+  endif()
+endfunction()
+
 # hail_library(NAME SOURCES … [DEPS …]): a static library of this project.
 function(hail_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
