@@ -96,25 +96,8 @@ function(hail_test name)
   # What is under test is optimized as it ships. The tests themselves run for moments: optimizing them would double the
   # time to compile them and save nothing.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
-  if(TARGET hail_test_headers)
-    target_compile_options(${name} PRIVATE ${HAIL_TEST_PCH_OPTIONS})
-    target_precompile_headers(${name} REUSE_FROM hail_test_headers)
-  endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()
-
-# GoogleTest's headers, precompiled for all tests: a quarter of the time of each. (gRPC's did not pay: 17 s to make, 1 s
-# saved a file.) In Release alone, where much is compiled from nothing; the other presets find what a test forgot to
-# include.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND (BUILD_TESTING OR NOT DEFINED BUILD_TESTING))
-  # With the first ccache looks into precompiled headers; what gRPC's users are compiled with is the second.
-  set(HAIL_TEST_PCH_OPTIONS -fpch-preprocess -pthread)
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/empty.cc CONTENT "")
-  add_library(hail_test_headers OBJECT ${CMAKE_BINARY_DIR}/empty.cc)
-  target_compile_options(hail_test_headers PRIVATE -O0 ${HAIL_TEST_PCH_OPTIONS})
-  target_link_libraries(hail_test_headers PRIVATE GTest::gmock GTest::gtest_main)
-  target_precompile_headers(hail_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
-endif()
 
 include(GoogleTest)
