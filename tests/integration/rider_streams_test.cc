@@ -1,4 +1,8 @@
 // WatchRide and StreamRide: order, cursors, resets, telemetry, slow readers, draining.
+#include <atomic>
+#include <thread>
+
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "tests/integration/rider_fixture.h"
 
@@ -219,11 +223,17 @@ TEST_F(RiderStreams, AReaderThatDoesNotKeepUpIsToldAndCanResume) {
   StreamRideRequest command;
   command.set_command_id(std::string(128, 'c'));
   command.mutable_cancel_ride()->set_rider_id("somebody-else");
-  while (stream->Write(command)) {
-  }
+  std::atomic<int> written = 0;
+  std::thread writer([&] {
+    while (stream->Write(command)) ++written;
+  });
+  // The server has ended the stream when it takes no more commands. Who does not read then either is cut off within
+  // seconds and not told why; this one reads at last.
+  for (int before = -1; before != written; absl::SleepFor(absl::Seconds(2))) before = written;
   StreamRideResponse response;
   while (stream->Read(&response)) {
   }
+  writer.join();
   const grpc::Status status = stream->Finish();
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
   EXPECT_EQ(ErrorOf(status).reason, "STREAM_TOO_SLOW");
