@@ -8,29 +8,23 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/exec/executor.h"
 
 namespace hail {
 
 // Thread-safe. Stop() (or the destructor) runs what was posted before it, drops timers that are not due, and joins.
-class Loop {
+class Loop final : public Executor {
  public:
   // `name` shows up as the thread's name (at most 15 bytes).
   explicit Loop(std::string name);
-  ~Loop();
+  ~Loop() override;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Runs `task` on the loop, after all posted before. False, and the task is dropped, once stopped. Never blocks.
-  bool Post(std::function<void()> task);
-
-  // Runs `task` no sooner than after `wall`. Cannot be taken back: let the task check whether it is still wanted.
-  bool PostAfter(absl::Duration wall, std::function<void()> task);
-
-  // Runs `task` each `period` until the loop stops.
-  void Every(absl::Duration period, std::function<void()> task);
-
-  // How many tasks wait now.
-  std::size_t depth() const;
+  bool Post(std::function<void()> task) override;
+  bool PostAfter(absl::Duration wall, std::function<void()> task) override;
+  void Every(absl::Duration period, std::function<void()> task) override;
+  std::size_t depth() const override;
 
   // Whether the caller is on the loop's thread.
   bool OnLoop() const;

@@ -21,9 +21,10 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "common/exec/loop.h"
+#include "common/exec/executor.h"
 #include "common/rpc/link_core.h"
 #include "common/rpc/message_queue.h"
+#include "common/rpc/outgoing_stream.h"
 #include "common/rpc/status.h"
 #include "common/time/clock.h"
 #include "grpcpp/client_context.h"
@@ -40,7 +41,7 @@ namespace detail {
 template <typename Request, typename Reactor>
 class SendingLink : public LinkCore {
  public:
-  SendingLink(Loop* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
+  SendingLink(Executor* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
               std::function<void(const absl::Status&)> on_down, std::function<Request()> heartbeat)
       : LinkCore(loop, clock, options, std::move(on_up), std::move(on_down)),
         bound_(options.queue),
@@ -139,7 +140,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
   using Reactor = grpc::ClientBidiReactor<Request, Response>;
   using Base = SendingLink<Request, Reactor>;
 
-  BidiLink(Loop* loop, const Clock* clock, const LinkOptions& options,
+  BidiLink(Executor* loop, const Clock* clock, const LinkOptions& options,
            std::function<void(grpc::ClientContext*, Reactor*)> open, std::function<void(std::uint64_t)> on_up,
            std::function<void(const Response&)> on_message, std::function<void(const absl::Status&)> on_down,
            std::function<Request()> heartbeat)
@@ -212,7 +213,7 @@ class WriterLink final : public SendingLink<Request, grpc::ClientWriteReactor<Re
   using Reactor = grpc::ClientWriteReactor<Request>;
   using Base = SendingLink<Request, Reactor>;
 
-  WriterLink(Loop* loop, const Clock* clock, const LinkOptions& options,
+  WriterLink(Executor* loop, const Clock* clock, const LinkOptions& options,
              std::function<void(grpc::ClientContext*, Response*, Reactor*)> open,
              std::function<void(std::uint64_t)> on_up, std::function<void(const absl::Status&)> on_down,
              std::function<Request()> heartbeat)
@@ -274,39 +275,28 @@ class WriterLink final : public SendingLink<Request, grpc::ClientWriteReactor<Re
 
 // Thread-safe. The loop, the clock (wall) and whatever the handlers use must outlive Stop().
 template <typename Request, typename Response>
-class ReconnectingStream {
+class ReconnectingStream final : public OutgoingStream<Request> {
  public:
-  struct Handlers {
-    std::function<void(std::uint64_t link)> on_up;
-    std::function<void(const Response&)> on_message;
-    std::function<void(const absl::Status&)> on_down;
-    // Makes the heartbeat to send. Unset: none is sent.
-    std::function<Request()> heartbeat;
-  };
+  using Handlers = StreamHandlers<Request, Response>;
 
   // `open` calls the stub's async method. It must not own the stub or its channel: it may be let go of on one of gRPC's
   // threads, and the last channel must not be (see outgoing_calls.h).
-  ReconnectingStream(Loop* loop, const Clock* clock,
+  ReconnectingStream(Executor* loop, const Clock* clock,
                      std::function<void(grpc::ClientContext*, grpc::ClientBidiReactor<Request, Response>*)> open,
                      Handlers handlers, const LinkOptions& options = {})
       : link_(std::make_shared<detail::BidiLink<Request, Response>>(
             loop, clock, options, std::move(open), std::move(handlers.on_up), std::move(handlers.on_message),
             std::move(handlers.on_down), std::move(handlers.heartbeat))) {}
-  ~ReconnectingStream() { Stop(); }
+  ~ReconnectingStream() override { link_->Stop(); }
 
-  // Opens the stream, again and again. Once.
-  void Start() { link_->Start(); }
-  // Ends it. When this returns no handler runs or will run. Idempotent; not from the loop or one of gRPC's threads.
-  void Stop() { link_->Stop(); }
-
-  // Sends on link number `link`. False if that one is not up (any more); what was sent may be lost with the link
-  // anyway.
-  bool Send(std::uint64_t link, Request message) { return link_->Send(link, std::move(message)); }
-  // Latest wins: replaces a message of the same key that still waits. The number of keys must be bounded.
-  bool SendLatest(std::uint64_t link, const std::string& key, Request message) {
+  void Start() override { link_->Start(); }
+  // Not from one of gRPC's threads either.
+  void Stop() override { link_->Stop(); }
+  bool Send(std::uint64_t link, Request message) override { return link_->Send(link, std::move(message)); }
+  bool SendLatest(std::uint64_t link, const std::string& key, Request message) override {
     return link_->SendLatest(link, key, std::move(message));
   }
-  bool up() const { return link_->up(); }
+  bool up() const override { return link_->up(); }
 
  private:
   const std::shared_ptr<detail::BidiLink<Request, Response>> link_;
@@ -315,29 +305,25 @@ class ReconnectingStream {
 // The same for client-streaming methods, where the server never speaks. A stream that the server ended is noticed with
 // the next message or heartbeat.
 template <typename Request, typename Response>
-class ReconnectingWriter {
+class ReconnectingWriter final : public OutgoingStream<Request> {
  public:
-  struct Handlers {
-    std::function<void(std::uint64_t link)> on_up;
-    std::function<void(const absl::Status&)> on_down;
-    std::function<Request()> heartbeat;
-  };
+  using Handlers = StreamHandlers<Request, Response>;
 
-  ReconnectingWriter(Loop* loop, const Clock* clock,
+  ReconnectingWriter(Executor* loop, const Clock* clock,
                      std::function<void(grpc::ClientContext*, Response*, grpc::ClientWriteReactor<Request>*)> open,
                      Handlers handlers, LinkOptions options = {})
       : link_(std::make_shared<detail::WriterLink<Request, Response>>(
             loop, clock, WithoutSilence(options), std::move(open), std::move(handlers.on_up),
             std::move(handlers.on_down), std::move(handlers.heartbeat))) {}
-  ~ReconnectingWriter() { Stop(); }
+  ~ReconnectingWriter() override { link_->Stop(); }
 
-  void Start() { link_->Start(); }
-  void Stop() { link_->Stop(); }
-  bool Send(std::uint64_t link, Request message) { return link_->Send(link, std::move(message)); }
-  bool SendLatest(std::uint64_t link, const std::string& key, Request message) {
+  void Start() override { link_->Start(); }
+  void Stop() override { link_->Stop(); }
+  bool Send(std::uint64_t link, Request message) override { return link_->Send(link, std::move(message)); }
+  bool SendLatest(std::uint64_t link, const std::string& key, Request message) override {
     return link_->SendLatest(link, key, std::move(message));
   }
-  bool up() const { return link_->up(); }
+  bool up() const override { return link_->up(); }
 
  private:
   static LinkOptions WithoutSilence(LinkOptions options) {

@@ -12,8 +12,8 @@ constexpr int kMaxDoublings = 16;
 
 }  // namespace
 
-LinkCore::LinkCore(Loop* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
-                   std::function<void(const absl::Status&)> on_down)
+LinkCore::LinkCore(Executor* loop, const Clock* clock, const LinkOptions& options,
+                   std::function<void(std::uint64_t)> on_up, std::function<void(const absl::Status&)> on_down)
     : loop_(loop),
       clock_(clock),
       options_(options),

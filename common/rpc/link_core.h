@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/exec/loop.h"
+#include "common/exec/executor.h"
 #include "common/time/clock.h"
 
 namespace hail::rpc {
@@ -34,10 +34,10 @@ struct LinkOptions {
 namespace detail {
 
 // Thread-safe. Lock order: handler_mutex_ (held while handlers run), then mutex_ (nothing of ours is called with it
-// held, only gRPC's Start… operations and Loop::Post, which never call back on the same stack).
+// held, only gRPC's Start… operations and Executor::Post, which never call back on the same stack).
 class LinkCore : public std::enable_shared_from_this<LinkCore> {
  public:
-  LinkCore(Loop* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
+  LinkCore(Executor* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
            std::function<void(const absl::Status&)> on_down);
   virtual ~LinkCore() = default;
 
@@ -56,7 +56,7 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   // On the loop: marks the link up, if that has not happened yet, and runs `handler`, unless it is over or stopped.
   void Handle(std::uint64_t link, const std::function<void()>& handler) ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
 
-  Loop& loop() { return *loop_; }
+  Executor& loop() { return *loop_; }
 
  protected:
   // Begins attempt number `link`.
@@ -80,7 +80,7 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   void TickLater(std::uint64_t link);
   void Ended(std::uint64_t link, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
 
-  Loop* const loop_;
+  Executor* const loop_;
   const Clock* const clock_;
   const LinkOptions options_;
   const std::function<void(std::uint64_t)> on_up_;

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "common/ids/uuid.h"
-
 namespace hail::driver {
 namespace {
 
@@ -14,27 +12,22 @@ constexpr absl::Duration kCount = absl::Milliseconds(500);
 }  // namespace
 
 DispatchHost::DispatchHost(Parts parts, const DispatchOptions& options)
-    : parts_(parts),
-      core_(options, parts.index, parts.travel_times, parts.matcher, SystemRandom(), *this),
-      loop_("dispatch") {}
-
-DispatchHost::~DispatchHost() { Stop(); }
+    : parts_(std::move(parts)),
+      core_(options, parts_.index, parts_.travel_times, parts_.matcher, parts_.random, *this) {}
 
 void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled) {
   peer_ = &peer;
   on_offer_settled_ = std::move(on_offer_settled);
-  loop_.Every(kTick, [this] { core_.Tick(parts_.clock.Read()); });
-  loop_.Every(kCount, [this] {
+  parts_.loop.Every(kTick, [this] { core_.Tick(parts_.clock.Read()); });
+  parts_.loop.Every(kCount, [this] {
     const DispatchCounts counts = core_.Counts(parts_.clock.Read());
     absl::MutexLock lock(&counts_mutex_);
     counts_ = counts;
   });
 }
 
-void DispatchHost::Stop() { loop_.Stop(); }
-
 bool DispatchHost::Post(Input input) {
-  return loop_.Post([this, input = std::move(input)] { input(core_, parts_.clock.Read()); });
+  return parts_.loop.Post([this, input = std::move(input)] { input(core_, parts_.clock.Read()); });
 }
 
 void DispatchHost::WithSession(const std::string& driver_id, SessionInput input) {

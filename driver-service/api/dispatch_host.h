@@ -12,7 +12,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "common/exec/loop.h"
+#include "common/exec/executor.h"
+#include "common/ids/uuid.h"
 #include "common/time/clock.h"
 #include "driver-service/domain/dispatch.h"
 #include "driver-service/domain/driver_store.h"
@@ -49,30 +50,31 @@ class DispatchHost final : private Dispatch::Out {
     const TravelTimes& travel_times;
     const Matcher& matcher;
     DriverStore& store;
+    // What the core lives on: everything of it runs here.
+    Executor& loop;
+    // For ids.
+    RandomBits random;
   };
   DispatchHost(Parts parts, const DispatchOptions& options);
-  ~DispatchHost() override;
 
-  // Before anything is posted. `peer` must live until Stop; `on_offer_settled` runs on the loop and must not block.
+  // Before anything is posted. `peer` must live until the loop has stopped; `on_offer_settled` runs on the loop and
+  // must not block.
   void Start(DispatchPeer& peer, std::function<void(const OfferRecord& record)> on_offer_settled);
-
-  // Runs what was posted, and no more.
-  void Stop();
 
   // Runs `input` on the loop. False, without running it, once stopped.
   bool Post(Input input);
 
   // Runs `task` on the loop after `wall`; never, once stopped.
-  void PostAfter(absl::Duration wall, std::function<void()> task) { loop_.PostAfter(wall, std::move(task)); }
+  void PostAfter(absl::Duration wall, std::function<void()> task) { parts_.loop.PostAfter(wall, std::move(task)); }
 
   // For links whose handlers run on the loop; they reach the core by Here().
-  Loop& loop() { return loop_; }
+  Executor& loop() { return parts_.loop; }
 
   // On the loop only: runs `input` at once.
   void Here(const Input& input) { input(core_, parts_.clock.Read()); }
 
-  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. After Stop:
-  // never runs.
+  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. Once the
+  // loop has stopped: never runs.
   void WithSession(const std::string& driver_id, SessionInput input);
 
   // A number no other stream or link of this process has.
@@ -84,9 +86,11 @@ class DispatchHost final : private Dispatch::Out {
   void AddLinkSink(LinkId link, LinkSink sink);
   void RemoveLinkSink(LinkId link);
 
+  const Clock& clock() const { return parts_.clock; }
+
   // As of less than a second ago.
   DispatchCounts counts() const;
-  std::size_t depth() const { return loop_.depth(); }
+  std::size_t depth() const { return parts_.loop.depth(); }
 
  private:
   void ToDriver(StreamId stream, const DriverMessage& message) override;
@@ -110,9 +114,6 @@ class DispatchHost final : private Dispatch::Out {
 
   mutable absl::Mutex counts_mutex_;
   DispatchCounts counts_ ABSL_GUARDED_BY(counts_mutex_);
-
-  // Last: its thread ends before what it uses.
-  Loop loop_;
 };
 
 }  // namespace hail::driver

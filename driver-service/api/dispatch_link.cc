@@ -1,13 +1,31 @@
 #include "driver-service/api/dispatch_link.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
 
+#include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "common/logging/log.h"
+#include "common/time/clock.h"
 #include "driver-service/codec/internal_codec.h"
 
 namespace hail::driver {
+namespace {
+
+// More than messages and clocks kept by NTP can differ by. Wall time.
+constexpr absl::Duration kClocksAgree = absl::Seconds(5);
+
+// Nothing is decided by comparing the two clocks, but times shown to people would contradict each other.
+void WarnIfClocksDiffer(absl::Time theirs, absl::Time ours, const TimeScale& scale) {
+  const absl::Duration difference = theirs - ours;
+  if (absl::AbsDuration(scale.ToWall(difference)) <= kClocksAgree) return;
+  Log(LogLevel::kError, "domain_clocks_differ",
+      {{"rider_service_ahead_s", absl::ToDoubleSeconds(difference)},
+       {"hint", "time_scale and time_anchor must be the same in both services"}});
+}
+
+}  // namespace
 
 void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
   if (request.has_hello() == said_hello_) {
@@ -51,7 +69,10 @@ void DispatchLink::OnEnd() {
 void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
   said_hello_ = true;
   Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link_}, {"incarnation_id", hello.incarnation_id()}});
-  host_.Post([&host = host_, link = link_, outbox = outbox_](Dispatch& core, Now now) {
+  const std::optional<absl::Time> theirs =
+      hello.has_domain_time() ? std::optional(absl::FromUnixSeconds(hello.domain_time().seconds())) : std::nullopt;
+  host_.Post([&host = host_, link = link_, outbox = outbox_, theirs](Dispatch& core, Now now) {
+    if (theirs.has_value()) WarnIfClocksDiffer(*theirs, now.domain, host.clock().scale());
     host.AddLinkSink(link, [outbox](const LinkMessage& message) {
       // Each set replaces the one before it; all else must arrive.
       if (std::holds_alternative<WorkingSet>(message)) {

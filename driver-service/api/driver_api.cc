@@ -17,8 +17,6 @@ namespace {
 
 // For callers who set no deadline.
 constexpr absl::Duration kCallTime = absl::Seconds(10);
-// An accept is answered when its outcome is certain; who waits without a deadline of their own asks again after this.
-constexpr absl::Duration kAnswerTime = absl::Minutes(1);
 
 // Whether the caller may speak for the driver named; otherwise the call is finished.
 template <typename Call>
@@ -67,12 +65,10 @@ grpc::ServerUnaryReactor* DriverApi::GetDriverState(grpc::CallbackServerContext*
   return rpc::Unary(&gate_, context, request, response, "GetDriverState", [this](auto call) {
     const std::string driver_id = call->request().driver_id();
     if (!MaySpeak(call, driver_id, "driver_id")) return;
-    commands_.host().WithSession(driver_id,
-                                 [call, driver_id](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
-                                   if (!session.ok()) return call->Finish(session.status());
-                                   *call->response().mutable_state() = ToProto(core.ReadState(now, driver_id));
-                                   call->Finish();
-                                 });
+    commands_.ReadState(driver_id, [call](const absl::StatusOr<DriverState>& state) {
+      if (state.ok()) *call->response().mutable_state() = ToProto(*state);
+      call->Finish(state.status());
+    });
   });
 }
 
@@ -95,20 +91,10 @@ grpc::ServerUnaryReactor* DriverApi::UpdateLocation(grpc::CallbackServerContext*
                                                     v1::UpdateLocationResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "UpdateLocation", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
-    if (call->request().session_epoch() < 0) {
-      return call->Finish(InvalidField("session_epoch", "must not be negative"));
-    }
-    commands_.host().WithSession(
-        call->request().driver_id(), [this, call](absl::StatusOr<std::int64_t> session, Dispatch&, Now) {
-          if (!session.ok()) return call->Finish(session.status());
-          const std::int64_t named = call->request().session_epoch();
-          if (named > *session) return call->Finish(InvalidField("session_epoch", "is no session's yet"));
-          const absl::StatusOr<int> taken =
-              commands_.positions().Take(call->request().driver_id(), named == 0 ? *session : named, call->request());
-          if (!taken.ok()) return call->Finish(taken.status());
-          call->response().set_accepted(*taken);
-          call->Finish();
-        });
+    commands_.UpdateLocation(call->request(), [call](const absl::StatusOr<int>& taken) {
+      if (taken.ok()) call->response().set_accepted(*taken);
+      call->Finish(taken.status());
+    });
   });
 }
 
@@ -119,29 +105,14 @@ grpc::ServerUnaryReactor* DriverApi::RespondToOffer(grpc::CallbackServerContext*
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     const absl::StatusOr<bool> accept = DriverCommands::CheckAnswer(call->request());
     if (!accept.ok()) return call->Finish(accept.status());
-    commands_.host().WithSession(
-        call->request().driver_id(),
-        [this, call, accept = *accept](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
-          if (!session.ok()) return call->Finish(session.status());
-          // Both run on the loop: the first of them ends the call, the other does nothing.
-          auto waiting = std::make_shared<bool>(true);
-          const absl::Duration patience = std::min(call->deadline() - now.wall, kAnswerTime);
-          commands_.host().PostAfter(patience, [waiting, late = std::weak_ptr(call)] {
-            const auto call = late.lock();
-            if (call == nullptr || !std::exchange(*waiting, false)) return;
-            call->Finish(absl::DeadlineExceededError("the outcome is not certain yet: ask again"));
-          });
-          // Copies: the request is gone once the call has ended, which may be before Respond returns.
-          const std::string driver_id = call->request().driver_id();
-          const std::string offer_id = call->request().offer_id();
-          core.Respond(now, driver_id, offer_id, accept, [call, waiting](const RespondResult& result) {
-            if (!std::exchange(*waiting, false)) return;
-            if (!result.status.ok()) return call->Finish(result.status);
-            *call->response().mutable_offer() = ToProto(result.offer);
-            *call->response().mutable_state() = ToProto(result.state);
-            call->Finish();
-          });
-        });
+    commands_.RespondToOffer(call->request().driver_id(), call->request().offer_id(), *accept, call->deadline(),
+                             [call](const absl::StatusOr<RespondResult>& result) {
+                               if (!result.ok()) return call->Finish(result.status());
+                               if (!result->status.ok()) return call->Finish(result->status);
+                               *call->response().mutable_offer() = ToProto(result->offer);
+                               *call->response().mutable_state() = ToProto(result->state);
+                               call->Finish();
+                             });
   });
 }
 
@@ -153,7 +124,7 @@ grpc::ServerUnaryReactor* DriverApi::AdvanceTrip(grpc::CallbackServerContext* co
     if (!MaySpeak(call, driver_id, "driver_id")) return;
     commands_.host().Post([driver_id](Dispatch& core, Now now) { core.Contact(now, driver_id); });
     commands_.AdvanceTrip(driver_id, call->request(),
-                          {.deadline = call->deadline(), .cap = kCallTime, .traceparent = call->info().traceparent},
+                          {.deadline = call->deadline(), .traceparent = call->info().traceparent},
                           [call](absl::StatusOr<type::v1::Ride> ride) {
                             if (!ride.ok()) return call->Finish(ride.status());
                             *call->response().mutable_ride() = *std::move(ride);
@@ -172,14 +143,14 @@ grpc::ServerUnaryReactor* DriverApi::ListTrips(grpc::CallbackServerContext* cont
       list.set_driver_id(call->request().driver_id());
       list.set_page_size(call->request().page_size());
       list.set_page_token(call->request().page_token());
-      commands_.rider().ListDriverRides(
-          std::move(list), {.deadline = call->deadline(), .cap = kCallTime, .traceparent = call->info().traceparent},
-          [call](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
-            if (!rides.ok()) return call->Finish(rides.status());
-            *call->response().mutable_trips() = std::move(*rides->mutable_rides());
-            call->response().set_next_page_token(rides->next_page_token());
-            call->Finish();
-          });
+      commands_.rider().ListDriverRides(std::move(list),
+                                        {.deadline = call->deadline(), .traceparent = call->info().traceparent},
+                                        [call](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
+                                          if (!rides.ok()) return call->Finish(rides.status());
+                                          *call->response().mutable_trips() = std::move(*rides->mutable_rides());
+                                          call->response().set_next_page_token(rides->next_page_token());
+                                          call->Finish();
+                                        });
     });
   });
 }

@@ -1,5 +1,7 @@
 #include "driver-service/api/driver_commands.h"
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "common/errors/error.h"
@@ -10,6 +12,8 @@ namespace hail::driver {
 namespace {
 
 constexpr std::size_t kMaxNoteBytes = 512;
+// An accept is answered when its outcome is certain; who waits without a deadline of their own asks again after this.
+constexpr absl::Duration kAnswerTime = absl::Minutes(1);
 
 absl::Status CheckCancel(const v1::DriverCancel& cancel) {
   if (cancel.reason() < type::v1::CANCEL_REASON_UNSPECIFIED || cancel.reason() > type::v1::CANCEL_REASON_OTHER) {
@@ -78,6 +82,47 @@ void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availabil
                          });
 }
 
+void DriverCommands::ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done) {
+  host_.WithSession(driver_id,
+                    [driver_id, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+                      if (!session.ok()) return done(session.status());
+                      done(core.ReadState(now, driver_id));
+                    });
+}
+
+void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
+                                    std::function<void(absl::StatusOr<int>)> done) {
+  if (request.session_epoch() < 0) return done(InvalidField("session_epoch", "must not be negative"));
+  host_.WithSession(request.driver_id(),
+                    [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch&, Now) {
+                      if (!session.ok()) return done(session.status());
+                      const std::int64_t named = request.session_epoch();
+                      if (named > *session) return done(InvalidField("session_epoch", "is no session's yet"));
+                      done(positions_.Take(request.driver_id(), named == 0 ? *session : named, request));
+                    });
+}
+
+void DriverCommands::RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept,
+                                    absl::Time deadline, std::function<void(absl::StatusOr<RespondResult>)> done) {
+  host_.WithSession(driver_id, [this, driver_id, offer_id, accept, deadline, done = std::move(done)](
+                                   absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+    if (!session.ok()) return done(session.status());
+    // Both run on the loop: the first of them answers, the other does nothing.
+    auto waiting = std::make_shared<std::function<void(absl::StatusOr<RespondResult>)>>(done);
+    const auto answer = [waiting](absl::StatusOr<RespondResult> result) {
+      if (const auto tell = std::exchange(*waiting, nullptr)) tell(std::move(result));
+    };
+    host_.PostAfter(std::min(deadline - now.wall, kAnswerTime), [late = std::weak_ptr(waiting)] {
+      const auto waiting = late.lock();
+      if (waiting == nullptr) return;
+      if (const auto tell = std::exchange(*waiting, nullptr)) {
+        tell(absl::DeadlineExceededError("the outcome is not certain yet: ask again"));
+      }
+    });
+    core.Respond(now, driver_id, offer_id, accept, answer);
+  });
+}
+
 absl::StatusOr<bool> DriverCommands::CheckAnswer(const v1::RespondToOfferRequest& request) {
   if (absl::Status status = CheckId(request.offer_id(), "offer_id"); !status.ok()) return status;
   switch (request.response()) {
@@ -91,10 +136,10 @@ absl::StatusOr<bool> DriverCommands::CheckAnswer(const v1::RespondToOfferRequest
 }
 
 void DriverCommands::AdvanceTrip(const std::string& driver_id, const v1::AdvanceTripRequest& request,
-                                 rpc::CallOptions options, std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
+                                 const ForCaller& caller, std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   absl::StatusOr<internal::v1::RecordTripEventRequest> step = StepOf(driver_id, request);
   if (!step.ok()) return done(step.status());
-  rider_.RecordTripEvent(*std::move(step), std::move(options), std::move(done));
+  rider_.RecordTripEvent(*std::move(step), caller, std::move(done));
 }
 
 }  // namespace hail::driver

@@ -7,10 +7,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "common/rpc/outgoing_calls.h"
 #include "driver-service/api/dispatch_host.h"
 #include "driver-service/api/position_intake.h"
-#include "driver-service/api/rider_client.h"
+#include "driver-service/api/rider_calls.h"
 #include "driver-service/domain/driver_store.h"
 #include "hail/driver/v1/driver_service.pb.h"
 
@@ -22,7 +21,7 @@ class DriverCommands {
  public:
   // All must outlive this.
   DriverCommands(const Clock& clock, DispatchHost& host, DriverStore& store, PositionIntake& positions,
-                 RiderClient& rider)
+                 RiderCalls& rider)
       : clock_(clock), host_(host), store_(store), positions_(positions), rider_(rider) {}
 
   using StateDone = std::function<void(const absl::Status& status, const DriverState& state)>;
@@ -31,25 +30,36 @@ class DriverCommands {
   void SetAvailability(const std::string& driver_id, v1::Availability availability, absl::Time deadline,
                        StateDone done);
 
+  // `done` on the loop. The driver reads its state, so the offer in it counts as received.
+  void ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done);
+
+  // `done` on the loop, with how many of the positions were newer than what was known.
+  void UpdateLocation(const v1::UpdateLocationRequest& request, std::function<void(absl::StatusOr<int>)> done);
+
+  // An answer to an offer, once, for the caller to wait for: `done` on the loop, with DEADLINE_EXCEEDED if the outcome
+  // is not certain by `deadline` (wall), or within a minute.
+  void RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept, absl::Time deadline,
+                      std::function<void(absl::StatusOr<RespondResult>)> done);
+
   // An answer that is checked: whether it is an accept.
   static absl::StatusOr<bool> CheckAnswer(const v1::RespondToOfferRequest& request);
 
   // `done` on any thread.
-  void AdvanceTrip(const std::string& driver_id, const v1::AdvanceTripRequest& request, rpc::CallOptions options,
+  void AdvanceTrip(const std::string& driver_id, const v1::AdvanceTripRequest& request, const ForCaller& caller,
                    std::function<void(absl::StatusOr<type::v1::Ride>)> done);
 
   const Clock& clock() const { return clock_; }
   DispatchHost& host() { return host_; }
   DriverStore& store() { return store_; }
   PositionIntake& positions() { return positions_; }
-  RiderClient& rider() { return rider_; }
+  RiderCalls& rider() { return rider_; }
 
  private:
   const Clock& clock_;
   DispatchHost& host_;
   DriverStore& store_;
   PositionIntake& positions_;
-  RiderClient& rider_;
+  RiderCalls& rider_;
 };
 
 }  // namespace hail::driver

@@ -203,7 +203,7 @@ void DriverSession::HandleCommand(const v1::StreamDriverRequest& request) {
     });
   } else {
     commands_.AdvanceTrip(
-        driver_id_, request.advance_trip(), {.cap = kCommandTime, .traceparent = info_.traceparent},
+        driver_id_, request.advance_trip(), {.traceparent = info_.traceparent},
         [self = shared_from_this(), command_id, driver_id = driver_id_](absl::StatusOr<type::v1::Ride> ride) {
           self->commands_.host().Post([self, command_id, driver_id, status = ride.status()](Dispatch& core, Now now) {
             self->Answer(command_id, status, core.State(now, driver_id));

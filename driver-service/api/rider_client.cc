@@ -4,6 +4,7 @@
 
 #include "common/errors/error.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/client_stream.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/ride_codec.h"
 
@@ -11,12 +12,19 @@ namespace hail::driver {
 namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(3);
+constexpr absl::Duration kCallersTime = absl::Seconds(10);
+// When the feed opens, every driver with a session is subscribed at once.
+constexpr std::size_t kFeedQueue = 1'000'000;
 
 // An error as a driver's app gets it: one that rider-service gave stays as it is; one of the transport says only that
 // nobody could be asked. A deadline was the caller's own.
-absl::Status ForCaller(const absl::Status& status) {
+absl::Status ErrorForCaller(const absl::Status& status) {
   if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
   return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
+}
+
+rpc::CallOptions OptionsOf(const ForCaller& caller) {
+  return {.deadline = caller.deadline, .cap = kCallersTime, .traceparent = caller.traceparent};
 }
 
 }  // namespace
@@ -48,24 +56,48 @@ void RiderClient::FindAssignment(const FindCall& call, std::function<void(absl::
       });
 }
 
-void RiderClient::RecordTripEvent(internal::v1::RecordTripEventRequest request, rpc::CallOptions options,
+void RiderClient::RecordTripEvent(internal::v1::RecordTripEventRequest request, const ForCaller& caller,
                                   std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   calls_.Call<internal::v1::RecordTripEventRequest, internal::v1::RecordTripEventResponse>(
-      [this](auto... args) { stub_->async()->RecordTripEvent(args...); }, std::move(request), options,
+      [this](auto... args) { stub_->async()->RecordTripEvent(args...); }, std::move(request), OptionsOf(caller),
       [done = std::move(done)](absl::StatusOr<internal::v1::RecordTripEventResponse> response) {
-        if (!response.ok()) return done(ForCaller(response.status()));
+        if (!response.ok()) return done(ErrorForCaller(response.status()));
         done(std::move(*response->mutable_ride()));
       });
 }
 
-void RiderClient::ListDriverRides(internal::v1::ListDriverRidesRequest request, rpc::CallOptions options,
+void RiderClient::ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
                                   std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) {
   calls_.Call<internal::v1::ListDriverRidesRequest, internal::v1::ListDriverRidesResponse>(
-      [this](auto... args) { stub_->async()->ListDriverRides(args...); }, std::move(request), options,
+      [this](auto... args) { stub_->async()->ListDriverRides(args...); }, std::move(request), OptionsOf(caller),
       [done = std::move(done)](absl::StatusOr<internal::v1::ListDriverRidesResponse> response) {
-        if (!response.ok()) return done(ForCaller(response.status()));
+        if (!response.ok()) return done(ErrorForCaller(response.status()));
         done(*std::move(response));
       });
+}
+
+RiderPeer::Streams RiderClient::Streams(Executor* loop, const Clock* clock) {
+  using internal::v1::ReportLocationsRequest;
+  using internal::v1::ReportLocationsResponse;
+  using internal::v1::WatchDriversRequest;
+  using internal::v1::WatchDriversResponse;
+  return {
+      .feed =
+          [this, loop, clock](auto handlers) {
+            return std::make_unique<rpc::ReconnectingStream<WatchDriversRequest, WatchDriversResponse>>(
+                loop, clock, [this](auto* context, auto* reactor) { stub_->async()->WatchDrivers(context, reactor); },
+                std::move(handlers), rpc::LinkOptions{.queue = kFeedQueue});
+          },
+      .positions =
+          [this, loop, clock](auto handlers) {
+            return std::make_unique<rpc::ReconnectingWriter<ReportLocationsRequest, ReportLocationsResponse>>(
+                loop, clock,
+                [this](auto* context, auto* response, auto* reactor) {
+                  stub_->async()->ReportLocations(context, response, reactor);
+                },
+                std::move(handlers));
+          },
+  };
 }
 
 }  // namespace hail::driver

@@ -1,13 +1,15 @@
-// The calls driver-service makes to rider-service's AssignmentService.
+// RiderCalls over gRPC, and the streams to rider-service.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <string>
 
-#include "absl/status/statusor.h"
+#include "common/exec/executor.h"
 #include "common/rpc/outgoing_calls.h"
-#include "driver-service/domain/dispatch_types.h"
-#include "driver-service/domain/ride_view.h"
+#include "common/time/clock.h"
+#include "driver-service/api/rider_calls.h"
+#include "driver-service/api/rider_peer.h"
 #include "grpcpp/channel.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 
@@ -16,23 +18,22 @@ namespace hail::driver {
 // The channel to rider-service at `target`; what may be repeated without harm is retried when nobody answers.
 std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target);
 
-// Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a deadline of a few seconds.
-class RiderClient {
+// Thread-safe.
+class RiderClient final : public RiderCalls {
  public:
   explicit RiderClient(const std::shared_ptr<grpc::Channel>& channel);
 
-  // Errors are as they came: what is definite and what is unknown is the core's to tell.
-  void Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done);
-  void FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done);
+  void Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) override;
+  void FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done) override;
+  void RecordTripEvent(internal::v1::RecordTripEventRequest request, const ForCaller& caller,
+                       std::function<void(absl::StatusOr<type::v1::Ride>)> done) override;
+  void ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
+                       std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
 
-  // Calls made for a caller, within the caller's deadline. Errors are for the caller: PEER_UNAVAILABLE where
-  // rider-service could not be asked.
-  void RecordTripEvent(internal::v1::RecordTripEventRequest request, rpc::CallOptions options,
-                       std::function<void(absl::StatusOr<type::v1::Ride>)> done);
-  void ListDriverRides(internal::v1::ListDriverRidesRequest request, rpc::CallOptions options,
-                       std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done);
+  // How RiderPeer's streams are opened; their handlers run on `loop`. Both, and this, must outlive the streams.
+  RiderPeer::Streams Streams(Executor* loop, const Clock* clock);
 
-  // Ends what is under way and waits until no `done` runs any more.
+  // Ends the calls under way and waits until no `done` runs any more.
   void Stop() { calls_.Stop(); }
 
  private:

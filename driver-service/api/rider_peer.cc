@@ -8,43 +8,33 @@
 namespace hail::driver {
 namespace {
 
-// When the feed opens, every driver with a session is subscribed at once.
-constexpr std::size_t kFeedQueue = 1'000'000;
 // How often positions are passed on, all that came in together.
 constexpr absl::Duration kPositionsEvery = absl::Milliseconds(100);
 
 }  // namespace
 
-RiderPeer::RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trips, RiderClient& client,
-                     const std::shared_ptr<grpc::Channel>& channel)
+RiderPeer::RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trips, RiderCalls& calls,
+                     const Streams& streams)
     : clock_(clock),
       host_(host),
       trips_(trips),
-      client_(client),
-      stub_(internal::v1::AssignmentService::NewStub(channel)),
-      feed_(&host.loop(), &clock,
-            [this](auto* context, auto* reactor) { stub_->async()->WatchDrivers(context, reactor); }, FeedHandlers(),
-            {.queue = kFeedQueue}),
-      positions_(
-          &host.loop(), &clock,
-          [this](auto* context, auto* response, auto* reactor) {
-            stub_->async()->ReportLocations(context, response, reactor);
-          },
-          PositionHandlers()) {}
+      calls_(calls),
+      feed_(streams.feed(HandlersOfFeed())),
+      positions_(streams.positions(HandlersOfPositions())) {}
 
 void RiderPeer::Start() {
-  feed_.Start();
-  positions_.Start();
+  feed_->Start();
+  positions_->Start();
   host_.loop().Every(kPositionsEvery, [this] { SendPositions(); });
 }
 
 void RiderPeer::Stop() {
-  feed_.Stop();
-  positions_.Stop();
+  feed_->Stop();
+  positions_->Stop();
 }
 
 void RiderPeer::Confirm(const ConfirmCall& call) {
-  client_.Confirm(call, [this, offer_id = call.offer_id, attempt = call.attempt](absl::StatusOr<RideView> result) {
+  calls_.Confirm(call, [this, offer_id = call.offer_id, attempt = call.attempt](absl::StatusOr<RideView> result) {
     host_.Post([offer_id, attempt, result = std::move(result)](Dispatch& core, Now now) {
       core.OnConfirmed(now, offer_id, attempt, result);
     });
@@ -52,19 +42,21 @@ void RiderPeer::Confirm(const ConfirmCall& call) {
 }
 
 void RiderPeer::FindAssignment(const FindCall& call) {
-  client_.FindAssignment(call, [this, find = call.find](absl::StatusOr<RideView> result) {
+  calls_.FindAssignment(call, [this, find = call.find](absl::StatusOr<RideView> result) {
     host_.Post([find, result = std::move(result)](Dispatch& core, Now now) { core.OnFound(now, find, result); });
   });
 }
 
 void RiderPeer::FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
                               const std::optional<RideCursor>& cursor) {
-  feed_.Send(feed_link_, SubscribeMessage(driver_id, subscription, cursor));
+  feed_->Send(feed_link_, SubscribeMessage(driver_id, subscription, cursor));
 }
 
-void RiderPeer::FeedUnsubscribe(const std::string& driver_id) { feed_.Send(feed_link_, UnsubscribeMessage(driver_id)); }
+void RiderPeer::FeedUnsubscribe(const std::string& driver_id) {
+  feed_->Send(feed_link_, UnsubscribeMessage(driver_id));
+}
 
-RiderPeer::Feed::Handlers RiderPeer::FeedHandlers() {
+RiderPeer::FeedHandlers RiderPeer::HandlersOfFeed() {
   return {
       .on_up =
           [this](std::uint64_t link) {
@@ -87,7 +79,7 @@ RiderPeer::Feed::Handlers RiderPeer::FeedHandlers() {
   };
 }
 
-RiderPeer::Positions::Handlers RiderPeer::PositionHandlers() {
+RiderPeer::PositionHandlers RiderPeer::HandlersOfPositions() {
   return {
       .on_up = [this](std::uint64_t link) { positions_link_ = link; },
       .on_down =
@@ -108,9 +100,9 @@ void RiderPeer::OnFeedMessage(const internal::v1::WatchDriversResponse& message)
 
 void RiderPeer::SendPositions() {
   // Down: they wait, and the latest counts.
-  if (!positions_.up()) return;
+  if (!positions_->up()) return;
   for (internal::v1::ReportLocationsRequest& message : trips_.Take(clock_.Read().domain)) {
-    positions_.Send(positions_link_, std::move(message));
+    positions_->Send(positions_link_, std::move(message));
   }
 }
 

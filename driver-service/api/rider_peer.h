@@ -2,25 +2,37 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "common/rpc/client_stream.h"
+#include "common/rpc/outgoing_stream.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
-#include "driver-service/api/rider_client.h"
+#include "driver-service/api/rider_calls.h"
 #include "driver-service/api/trip_positions.h"
-#include "hail/internal/v1/assignment_service.grpc.pb.h"
+#include "hail/internal/v1/assignment_service.pb.h"
 
 namespace hail::driver {
 
 // Everything but Start and Stop runs on the dispatch loop; up() is thread-safe.
 class RiderPeer final : public DispatchPeer {
  public:
+  using Feed = rpc::OutgoingStream<internal::v1::WatchDriversRequest>;
+  using FeedHandlers = rpc::StreamHandlers<internal::v1::WatchDriversRequest, internal::v1::WatchDriversResponse>;
+  using Positions = rpc::OutgoingStream<internal::v1::ReportLocationsRequest>;
+  using PositionHandlers =
+      rpc::StreamHandlers<internal::v1::ReportLocationsRequest, internal::v1::ReportLocationsResponse>;
+
+  // How the streams are opened; their handlers run on the dispatch loop.
+  struct Streams {
+    std::function<std::unique_ptr<Feed>(FeedHandlers)> feed;
+    std::function<std::unique_ptr<Positions>(PositionHandlers)> positions;
+  };
+
   // All must outlive this.
-  RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trips, RiderClient& client,
-            const std::shared_ptr<grpc::Channel>& channel);
+  RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trips, RiderCalls& calls, const Streams& streams);
 
   // Opens the streams. After DispatchHost::Start.
   void Start();
@@ -28,7 +40,7 @@ class RiderPeer final : public DispatchPeer {
   void Stop();
 
   // Whether the feed is open.
-  bool up() const { return feed_.up(); }
+  bool up() const { return feed_->up(); }
 
   void Confirm(const ConfirmCall& call) override;
   void FindAssignment(const FindCall& call) override;
@@ -38,25 +50,20 @@ class RiderPeer final : public DispatchPeer {
   void OnTrip(const std::string& driver_id, const RideRef& ride) override { trips_.SetRide(driver_id, ride); }
 
  private:
-  using Feed = rpc::ReconnectingStream<internal::v1::WatchDriversRequest, internal::v1::WatchDriversResponse>;
-  using Positions =
-      rpc::ReconnectingWriter<internal::v1::ReportLocationsRequest, internal::v1::ReportLocationsResponse>;
-
-  Feed::Handlers FeedHandlers();
-  Positions::Handlers PositionHandlers();
+  FeedHandlers HandlersOfFeed();
+  PositionHandlers HandlersOfPositions();
   void OnFeedMessage(const internal::v1::WatchDriversResponse& message);
   void SendPositions();
 
   const Clock& clock_;
   DispatchHost& host_;
   TripPositions& trips_;
-  RiderClient& client_;
-  const std::unique_ptr<internal::v1::AssignmentService::Stub> stub_;
+  RiderCalls& calls_;
   // Loop only: the present links.
   std::uint64_t feed_link_ = 0;
   std::uint64_t positions_link_ = 0;
-  Feed feed_;
-  Positions positions_;
+  const std::unique_ptr<Feed> feed_;
+  const std::unique_ptr<Positions> positions_;
 };
 
 }  // namespace hail::driver

@@ -19,7 +19,6 @@ void TripPositions::SetRide(const std::string& driver_id, const RideRef& ride) {
     return;
   }
   trips_.erase(driver_id);
-  fresh_.erase(driver_id);
 }
 
 void TripPositions::Add(const std::string& driver_id, const Fix& fix) {
@@ -27,7 +26,7 @@ void TripPositions::Add(const std::string& driver_id, const Fix& fix) {
   const auto trip = trips_.find(driver_id);
   if (trip == trips_.end()) return;
   trip->second.fix = fix;
-  fresh_.insert(driver_id);
+  if (!std::exchange(trip->second.fresh, true)) fresh_.push_back(driver_id);
 }
 
 std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time now) {
@@ -35,7 +34,12 @@ std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time
   {
     absl::MutexLock lock(&mutex_);
     taken.reserve(fresh_.size());
-    for (const std::string& driver_id : fresh_) taken.emplace_back(driver_id, trips_.at(driver_id));
+    for (const std::string& driver_id : fresh_) {
+      const auto trip = trips_.find(driver_id);
+      // Ended since; or taken on anew, and named twice.
+      if (trip == trips_.end() || !std::exchange(trip->second.fresh, false)) continue;
+      taken.emplace_back(driver_id, trip->second);
+    }
     fresh_.clear();
   }
   std::vector<internal::v1::ReportLocationsRequest> messages;

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/ride_view.h"
@@ -34,13 +33,16 @@ class TripPositions {
   struct Trip {
     RideRef ride;
     Fix fix;
+    // Whether `fix` waits to be taken.
+    bool fresh = false;
   };
 
   const TravelTimes& travel_times_;
   absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Trip> trips_ ABSL_GUARDED_BY(mutex_);
-  // Those of trips_ with a fix that was not taken.
-  absl::flat_hash_set<std::string> fresh_ ABSL_GUARDED_BY(mutex_);
+  // Those of trips_ with a fix that was not taken, and some without a trip by now; in the order they came, which is the
+  // same in each run of a simulation.
+  std::vector<std::string> fresh_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hail::driver

@@ -57,6 +57,10 @@ absl::StatusOr<DispatchStart> FromProto(const internal::v1::StartDispatch& proto
   if (absl::Status s = CheckLatLng(start.pickup, "start.pickup.position"); !s.ok()) return s;
   start.remaining = FromProto(proto.remaining());
   if (start.remaining == absl::InfiniteDuration()) return InvalidField("start.remaining", "must be a length of time");
+  start.offer_time = FromProto(proto.offer_time());
+  if (start.offer_time <= absl::ZeroDuration() || start.offer_time == absl::InfiniteDuration()) {
+    return InvalidField("start.offer_time", "must be a length of time above zero");
+  }
   start.excluded_driver_ids.assign(proto.excluded_driver_ids().begin(), proto.excluded_driver_ids().end());
   start.encoded = std::make_shared<const std::string>(proto.SerializeAsString());
   return start;

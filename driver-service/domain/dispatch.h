@@ -32,7 +32,6 @@ namespace hail::driver {
 
 // "domain" and "wall" say which time a length is of.
 struct DispatchOptions {
-  absl::Duration offer_time = absl::Seconds(15);          // domain
   absl::Duration position_freshness = absl::Seconds(30);  // domain
   // The radius to look in: `radius_start_m`, times `radius_factor` each `radius_step`, up to `radius_max_m`.
   double radius_start_m = 1500;

@@ -48,7 +48,7 @@ void Dispatch::MakeOffer(Now now, Ride& ride, const NearDriver& candidate) {
   offer->driver_id = candidate.driver_id;
   offer->start = ride.start;
   offer->made = now.domain;
-  offer->expires = now.domain + options_.offer_time;
+  offer->expires = now.domain + ride.start->offer_time;
   offer->ride_waited = now.domain - ride.started;
   offer->pickup_eta = way.time;
   offer->pickup_distance_m = way.distance_m;

@@ -22,6 +22,8 @@ struct DispatchStart {
   LatLng pickup;
   // Domain time until the match deadline.
   absl::Duration remaining = absl::ZeroDuration();
+  // Domain time for a driver to answer an offer.
+  absl::Duration offer_time = absl::Seconds(15);
   std::vector<std::string> excluded_driver_ids;
   // A hail.internal.v1.StartDispatch: places, fare and trip for the driver's app, passed on unread.
   std::shared_ptr<const std::string> encoded;

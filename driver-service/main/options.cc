@@ -31,8 +31,6 @@ config::Schema DriverSchema() {
   schema
       .String("rider_service", "127.0.0.1:50061", "Internal address of rider-service, HOST:PORT or dns:///NAME:PORT.",
               CheckPeer)
-      .Duration("offer.time", defaults.offer_time, "How long a driver has to answer an offer (domain time).",
-                DurationFrom(absl::Seconds(1), absl::Minutes(10)))
       .Duration("offer.receive_time", defaults.receive_time,
                 "How long a driver's app has to say that it shows an offer (wall time).",
                 DurationFrom(absl::Milliseconds(100), absl::Minutes(1)))
@@ -58,7 +56,6 @@ DriverOptions ReadDriverOptions(const config::Values& values) {
   DriverOptions options;
   options.service = config::ReadServiceSettings(values);
   options.rider_service = values.String("rider_service");
-  options.dispatch.offer_time = values.Duration("offer.time");
   options.dispatch.receive_time = values.Duration("offer.receive_time");
   options.dispatch.position_freshness = values.Duration("position.freshness");
   options.dispatch.radius_start_m = values.Double("search.radius_start");

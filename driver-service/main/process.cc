@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/exec/loop.h"
+#include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
@@ -48,13 +49,19 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   LocationIndex index;
   const StraightLineTravelTimes travel_times;
   const NearestFirstMatcher matcher;
-  DispatchHost dispatch(
-      {.clock = clock, .index = index, .travel_times = travel_times, .matcher = matcher, .store = store},
-      options.dispatch);
+  // Its thread uses what stands between here and its Stop below.
+  Loop loop("dispatch");
+  DispatchHost dispatch({.clock = clock,
+                         .index = index,
+                         .travel_times = travel_times,
+                         .matcher = matcher,
+                         .store = store,
+                         .loop = loop,
+                         .random = SystemRandom()},
+                        options.dispatch);
   TripPositions trips(travel_times);
-  const auto channel = RiderChannel(options.rider_service);
-  RiderClient rider(channel);
-  RiderPeer peer(clock, dispatch, trips, rider, channel);
+  RiderClient rider(RiderChannel(options.rider_service));
+  RiderPeer peer(clock, dispatch, trips, rider, rider.Streams(&loop, &clock));
   PositionIntake positions(clock, index, trips);
   DriverCommands commands(clock, dispatch, store, positions, rider);
 
@@ -113,7 +120,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   housekeeping.Stop();
   peer.Stop();
   rider.Stop();
-  dispatch.Stop();
+  loop.Stop();
   store.Stop();
   Log(LogLevel::kInfo, "stopped");
   return exit_code;

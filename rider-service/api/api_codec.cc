@@ -149,6 +149,7 @@ void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch*
   out->set_trip_distance_m(ride.distance_m);
   Encode(ride.trip_duration, out->mutable_trip_duration());
   Encode(start.remaining, out->mutable_remaining());
+  Encode(start.offer_time, out->mutable_offer_time());
   for (const std::string& driver_id : start.excluded_driver_ids) out->add_excluded_driver_ids(driver_id);
 }
 

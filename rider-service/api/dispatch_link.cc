@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "rider-service/api/api_codec.h"
+#include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
 namespace {
@@ -21,63 +21,55 @@ absl::Duration TickEvery(double scale) {
 
 }  // namespace
 
-DispatchLink::DispatchLink(RideStore* store, const Clock* clock, RideRules rules)
-    : store_(store),
-      clock_(clock),
-      incarnation_id_(UuidV7(clock->Read().wall, SystemRandom())),
-      book_(this, rules),
-      loop_("dispatch-book") {}
+DispatchLink::DispatchLink(RideStore* store, const Clock* clock, Executor* loop, std::string incarnation_id,
+                           RideRules rules)
+    : store_(store), clock_(clock), loop_(loop), incarnation_id_(std::move(incarnation_id)), book_(this, rules) {}
 
-DispatchLink::~DispatchLink() { Stop(); }
-
-void DispatchLink::Start(Rides* rides, const std::shared_ptr<grpc::Channel>& channel, std::vector<Ride> dispatchable) {
-  stub_ = hail::internal::v1::DispatchService::NewStub(channel);
-  stream_ = std::make_unique<rpc::ReconnectingStream<Request, Response>>(
-      &loop_, clock_, [this](auto* context, auto* reactor) { stub_->async()->Dispatch(context, reactor); },
-      rpc::ReconnectingStream<Request, Response>::Handlers{
-          .on_up =
-              [this](std::uint64_t link) {
-                Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link}});
-                Request hello;
-                hello.mutable_hello()->set_incarnation_id(incarnation_id_);
-                link_ = link;
-                stream_->Send(link, std::move(hello));
-                Run([this](const Now& now) { book_.OnLinkUp(now); });
-              },
-          .on_message = [this](const Response& message) { Run([&](const Now& now) { OnMessage(now, message); }); },
-          .on_down =
-              [this](const absl::Status& status) {
-                Log(LogLevel::kWarn, "dispatch_link_down", {{"link", link_}, {"status", status}});
-                Run([this](const Now& now) { book_.OnLinkDown(now); });
-              },
-          .heartbeat =
-              [] {
-                Request heartbeat;
-                heartbeat.mutable_heartbeat();
-                return heartbeat;
-              }});
-  loop_.Post([this, rides, dispatchable = std::move(dispatchable)] {
+void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dispatchable) {
+  stream_ =
+      open({.on_up =
+                [this](std::uint64_t link) {
+                  Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link}});
+                  Request hello;
+                  hello.mutable_hello()->set_incarnation_id(incarnation_id_);
+                  Encode(clock_->Read().domain, hello.mutable_hello()->mutable_domain_time());
+                  link_ = link;
+                  stream_->Send(link, std::move(hello));
+                  Run([this](const Now& now) { book_.OnLinkUp(now); });
+                },
+            .on_message = [this](const Response& message) { Run([&](const Now& now) { OnMessage(now, message); }); },
+            .on_down =
+                [this](const absl::Status& status) {
+                  Log(LogLevel::kWarn, "dispatch_link_down", {{"link", link_}, {"status", status}});
+                  Run([this](const Now& now) { book_.OnLinkDown(now); });
+                },
+            .heartbeat =
+                [] {
+                  Request heartbeat;
+                  heartbeat.mutable_heartbeat();
+                  return heartbeat;
+                }});
+  loop_->Post([this, rides, dispatchable = std::move(dispatchable)] {
     rides_ = rides;
     Run([&](const Now& now) { book_.OnDispatchable(now, dispatchable); });
   });
-  loop_.Every(TickEvery(clock_->scale().scale), [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
-  loop_.Every(kReadEvery, [this] { ReadDispatchable(); });
+  loop_->Every(TickEvery(clock_->scale().scale), [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
+  loop_->Every(kReadEvery, [this] { ReadDispatchable(); });
   stream_->Start();
 }
 
 void DispatchLink::Stop() {
   if (stream_ != nullptr) stream_->Stop();
-  loop_.Stop();
 }
 
 void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
   Post([this, ride](const Now& now) { book_.OnRide(now, ride); });
 }
 
-DispatchLink::Stats DispatchLink::stats() const { return {link_up_, matching_, unseen_, loop_.depth()}; }
+DispatchLink::Stats DispatchLink::stats() const { return {link_up_, matching_, unseen_, loop_->depth()}; }
 
 void DispatchLink::Post(std::function<void(const Now&)> input) {
-  loop_.Post([this, input = std::move(input)] { Run(input); });
+  loop_->Post([this, input = std::move(input)] { Run(input); });
 }
 
 void DispatchLink::Run(const std::function<void(const Now&)>& input) {

@@ -1,5 +1,5 @@
-// Keeps the dispatch link to driver-service, and the book of what it is for (DESIGN §4). The book lives on a loop of
-// its own; everything else posts to it.
+// Keeps the dispatch link to driver-service, and the book of what it is for (DESIGN §4). The book lives on a loop;
+// everything else posts to it.
 #pragma once
 
 #include <atomic>
@@ -11,11 +11,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "common/exec/loop.h"
-#include "common/rpc/client_stream.h"
+#include "common/exec/executor.h"
+#include "common/rpc/outgoing_stream.h"
 #include "common/time/clock.h"
-#include "grpcpp/channel.h"
-#include "hail/internal/v1/dispatch_service.grpc.pb.h"
+#include "hail/internal/v1/dispatch_service.pb.h"
 #include "rider-service/domain/dispatch_book.h"
 #include "rider-service/domain/ride_store.h"
 #include "rider-service/domain/rides.h"
@@ -33,14 +32,18 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
     std::size_t queue = 0;
   };
 
-  // `store` and `clock` must outlive it. Hears of rides from now on, does nothing about them before Start.
-  DispatchLink(RideStore* store, const Clock* clock, RideRules rules);
-  ~DispatchLink() override;
+  using Request = hail::internal::v1::DispatchRequest;
+  using Response = hail::internal::v1::DispatchResponse;
+  using Opener = rpc::StreamOpener<Request, Response>;
 
-  // Takes over `dispatchable` (what the store had at start-up) and opens the link over `channel`. `rides` must outlive
-  // Stop.
-  void Start(Rides* rides, const std::shared_ptr<grpc::Channel>& channel, std::vector<Ride> dispatchable);
-  // Ends the link and the loop. Commands under way may still call back; they are ignored. Idempotent.
+  // `store`, `clock` and `loop` must outlive it. Hears of rides from now on, does nothing about them before Start.
+  // `incarnation_id` names this run of the process.
+  DispatchLink(RideStore* store, const Clock* clock, Executor* loop, std::string incarnation_id, RideRules rules);
+
+  // Takes over `dispatchable` (what the store had at start-up) and opens the link, whose handlers must run on the loop.
+  // `rides` must live until the loop has stopped.
+  void Start(Rides* rides, const Opener& open, std::vector<Ride> dispatchable);
+  // Ends the link. Before the loop is stopped; what it still runs comes to nothing. Idempotent.
   void Stop();
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
@@ -48,9 +51,6 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   Stats stats() const;
 
  private:
-  using Request = hail::internal::v1::DispatchRequest;
-  using Response = hail::internal::v1::DispatchResponse;
-
   // Runs `input(now)` on the loop, where the book may be used.
   void Post(std::function<void(const Now&)> input);
   // On the loop: `input(now)`, then the figures.
@@ -69,11 +69,11 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
 
   RideStore* const store_;
   const Clock* const clock_;
+  Executor* const loop_;
   // This run of the process, for the hello.
   const std::string incarnation_id_;
   Rides* rides_ = nullptr;
-  std::unique_ptr<hail::internal::v1::DispatchService::Stub> stub_;
-  std::unique_ptr<rpc::ReconnectingStream<Request, Response>> stream_;
+  std::unique_ptr<rpc::OutgoingStream<Request>> stream_;
   // The loop's own: the book, and the number of the link that is up.
   DispatchBook book_;
   std::uint64_t link_ = 0;
@@ -81,8 +81,6 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   std::atomic<bool> link_up_{false};
   std::atomic<std::size_t> matching_{0};
   std::atomic<std::size_t> unseen_{0};
-  // Last: its thread uses all of the above.
-  Loop loop_;
 };
 
 }  // namespace hail::rider

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/bus/bus.h"
-#include "common/exec/loop.h"
+#include "common/exec/executor.h"
 #include "common/time/clock.h"
 #include "hail/rider/v1/rider_service.pb.h"
 #include "rider-service/api/feed_checks.h"
@@ -33,7 +33,7 @@ struct SessionPorts {
   FeedChecks* checks = nullptr;
   const Clock* clock = nullptr;
   // Where subscriptions are ended: a bus subscription must not be ended from inside its own callback.
-  Loop* housekeeping = nullptr;
+  Executor* housekeeping = nullptr;
 };
 
 // Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones.

@@ -104,6 +104,7 @@ void DispatchBook::SendStart(const Now& now, Matching& entry) {
   Start start;
   start.ride = &entry.ride;
   start.remaining = *entry.ride.match_deadline - now.domain;
+  start.offer_time = rules_.offer_time;
   start.excluded_driver_ids = entry.ride.excluded_driver_ids;
   if (const auto refused = refused_.find(entry.ride.ride_id); refused != refused_.end()) {
     start.excluded_driver_ids.insert(start.excluded_driver_ids.end(), refused->second.begin(), refused->second.end());

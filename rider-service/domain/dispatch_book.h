@@ -28,6 +28,8 @@ class DispatchBook {
     const Ride* ride = nullptr;
     // Until the match deadline, domain time, above zero.
     absl::Duration remaining;
+    // For a driver to answer an offer, domain time.
+    absl::Duration offer_time;
     std::vector<std::string> excluded_driver_ids;
   };
 

@@ -36,8 +36,8 @@ config::Schema RiderSchema() {
           "JSON file with regions, service areas, products and prices; empty: San Francisco and New York as shipped.")
       .Duration("ride.match_deadline", rules.match_deadline,
                 "How long a driver is looked for before a ride ends unfulfilled (domain time).", at_least_1s)
-      .Duration("ride.offer_time", rules.offer_time,
-                "How long a driver has to answer an offer, as set in driver-service (domain time).", at_least_1s)
+      .Duration("ride.offer_time", rules.offer_time, "How long a driver has to answer an offer (domain time).",
+                at_least_1s)
       .Duration("ride.seen_within", rules.seen_within,
                 "How long a driver's app may take to acknowledge an assignment (domain time).", at_least_1s)
       .Int("ride.max_redispatches", rules.max_redispatches,

@@ -15,11 +15,13 @@
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/client_stream.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/outgoing_calls.h"
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
+#include "hail/internal/v1/dispatch_service.grpc.pb.h"
 #include "rider-service/api/assignment_api.h"
 #include "rider-service/api/commit_log.h"
 #include "rider-service/api/dispatch_link.h"
@@ -93,7 +95,9 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const Quoter quoter(&regions, *quote_key, SystemRandom(), options.quote_valid_for);
   TelemetryBoard telemetry;
   FeedChecks checks(&store);
-  DispatchLink link(&store, &clock, options.rules);
+  // Its thread uses what stands between here and its Stop below.
+  Loop book_loop("dispatch-book");
+  DispatchLink link(&store, &clock, &book_loop, UuidV7(clock.Read().wall, SystemRandom()), options.rules);
   CommitLog commit_log(&registry, &link);
   Rides rides({.store = &store,
                .bus = bus.get(),
@@ -166,7 +170,15 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
   Log(LogLevel::kInfo, "rides_waiting", {{"count", dispatchable->size()}});
-  link.Start(&rides, channel, *std::move(dispatchable));
+  const auto stub = hail::internal::v1::DispatchService::NewStub(channel);
+  link.Start(
+      &rides,
+      [&](auto handlers) {
+        return std::make_unique<rpc::ReconnectingStream<DispatchLink::Request, DispatchLink::Response>>(
+            &book_loop, &clock, [&](auto* context, auto* reactor) { stub->async()->Dispatch(context, reactor); },
+            std::move(handlers));
+      },
+      *std::move(dispatchable));
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&rider_api},
                                .internal_services = {&assignment_api},
@@ -175,6 +187,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   link.Stop();
+  book_loop.Stop();
   calls.Stop();
   housekeeping.Stop();
   store.Stop();

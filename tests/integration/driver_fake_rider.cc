@@ -225,6 +225,7 @@ void FakeRider::OpenLink(const std::string& driver_internal_address) {
   link_ = link_stub_->Dispatch(link_context_.get());
   internal::DispatchRequest hello;
   hello.mutable_hello()->set_incarnation_id("fake-rider");
+  hello.mutable_hello()->mutable_domain_time()->set_seconds(absl::ToUnixSeconds(absl::Now() + clock_ahead_));
   SendOnLink(hello);
   link_reader_ = std::thread([this] {
     internal::DispatchResponse response;
@@ -274,6 +275,7 @@ internal::StartDispatch FakeRider::StartRide(const std::string& ride_id, int64_t
   start.set_trip_distance_m(3900);
   start.mutable_trip_duration()->set_seconds(600);
   start.mutable_remaining()->set_seconds(absl::ToInt64Seconds(remaining));
+  start.mutable_offer_time()->set_seconds(absl::ToInt64Seconds(offer_time_));
   for (const std::string& driver_id : excluded) start.add_excluded_driver_ids(driver_id);
   {
     absl::MutexLock lock(&mutex_);

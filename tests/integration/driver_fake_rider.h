@@ -43,6 +43,12 @@ class FakeRider {
   // The positions reported for riders, in order.
   std::vector<hail::internal::v1::DriverLocation> locations() const;
 
+  // How long drivers have to answer an offer of a ride started from now on. Before the link is opened.
+  void set_offer_time(absl::Duration offer_time) { offer_time_ = offer_time; }
+
+  // How far ahead its clock is when it says hello.
+  void set_clock_ahead(absl::Duration ahead) { clock_ahead_ = ahead; }
+
   // Opens the dispatch link to driver-service's internal address, and says hello.
   void OpenLink(const std::string& driver_internal_address);
   void CloseLink();
@@ -78,6 +84,9 @@ class FakeRider {
     std::shared_ptr<Feed> feed;
     int64_t subscription = 0;
   };
+
+  absl::Duration offer_time_ = absl::Seconds(15);
+  absl::Duration clock_ahead_ = absl::ZeroDuration();
 
   // Waits up to 10 s until `condition`, which is asked under the mutex, holds.
   bool WaitUntil(const std::function<bool()>& condition);

@@ -12,7 +12,7 @@ using DriverOfferTest = DriverServiceTest;
 
 class ShortOfferTest : public DriverServiceTest {
  protected:
-  ShortOfferTest() : DriverServiceTest({{"offer.time", "1s"}}) {}
+  ShortOfferTest() { rider_.set_offer_time(absl::Seconds(1)); }
 };
 
 class QuickReceiptTest : public DriverServiceTest {

@@ -48,22 +48,37 @@ TEST_F(DriverProcessTest, MetricsCountDriversAndOffers) {
   EXPECT_NE(text.find("hail_driver_calls_total{code=\"OK\",method=\"RegisterDriver\"} 1"), std::string::npos);
 }
 
+class WrongClockTest : public DriverServiceTest {
+ protected:
+  WrongClockTest() { rider_.set_clock_ahead(absl::Hours(1)); }
+};
+
+TEST_F(WrongClockTest, DomainClocksThatDisagreeAreLogged) {
+  // The link is in use once a start is acknowledged, and its hello came before.
+  rider_.StartRide("ride-1", 1, kMarketStreet);
+  internal::DispatchResponse started;
+  ASSERT_TRUE(rider_.NextLinkMessage([](const internal::DispatchResponse& m) { return m.has_started(); }, &started));
+  EXPECT_EQ(driver_.Terminate(), 0);
+  EXPECT_NE(driver_.Log().find("\"event\":\"domain_clocks_differ\""), std::string::npos) << driver_.Log();
+}
+
 TEST_F(DriverProcessTest, TheLogHoldsNoPositions) {
   auto app = AppOnTrip("ada", "ride-1");
   app->Drop();
   EXPECT_EQ(driver_.Terminate(), 0);
   const std::string log = driver_.Log();
   EXPECT_NE(log.find("\"event\":\"offer_settled\""), std::string::npos) << log;
+  EXPECT_EQ(log.find("domain_clocks_differ"), std::string::npos) << log;
   EXPECT_NE(log.find("\"ride_id\":\"ride-1\""), std::string::npos);
   EXPECT_EQ(log.find("37.77"), std::string::npos) << log;
   EXPECT_EQ(log.find("122.41"), std::string::npos) << log;
 }
 
 TEST(DriverConfig, EveryProblemIsListed) {
-  const Ran ran = RunProgram("driver-service", {"--set", "offer.time=0s", "--set", "rider_service=nowhere", "--set",
-                                                "search.radiusmax=5", "--set", "time_scale=30"});
+  const Ran ran = RunProgram("driver-service", {"--set", "offer.receive_time=0s", "--set", "rider_service=nowhere",
+                                                "--set", "search.radiusmax=5", "--set", "time_scale=30"});
   EXPECT_EQ(ran.exit_code, 2);
-  EXPECT_NE(ran.err.find("offer.time"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("offer.receive_time"), std::string::npos) << ran.err;
   EXPECT_NE(ran.err.find("rider_service"), std::string::npos) << ran.err;
   EXPECT_NE(ran.err.find("search.radiusmax"), std::string::npos) << ran.err;
 }
@@ -75,8 +90,8 @@ TEST(DriverConfig, KeysAreCheckedAgainstEachOther) {
 }
 
 TEST(DriverConfig, TheEnvironmentIsReadAndFlagsWin) {
-  const Ran ran = RunProgram("driver-service", {"--print-config", "--set", "offer.time=20s"},
-                             {{"HAIL_OFFER_TIME", "10s"}, {"HAIL_RIDER_SERVICE", "dns:///rider:50061"}});
+  const Ran ran = RunProgram("driver-service", {"--print-config", "--set", "offer.receive_time=20s"},
+                             {{"HAIL_OFFER_RECEIVE_TIME", "10s"}, {"HAIL_RIDER_SERVICE", "dns:///rider:50061"}});
   EXPECT_EQ(ran.exit_code, 0) << ran.err;
   EXPECT_NE(ran.out.find("20s"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("dns:///rider:50061"), std::string::npos) << ran.out;

@@ -23,6 +23,7 @@ TEST_F(RiderLink, ARequestedRideIsDispatchedWithAllThatADispatcherNeeds) {
   EXPECT_EQ(start->fare().micros(), ride.fare().quoted().micros());
   EXPECT_GT(start->remaining().seconds(), 100);
   EXPECT_LE(start->remaining().seconds(), 120);
+  EXPECT_EQ(start->offer_time().seconds(), 15);
 }
 
 TEST_F(RiderLink, AStartIsSentAgainUntilItIsAcknowledged) {

@@ -78,7 +78,9 @@ TEST_F(RiderProcess, LogsIdsAndNoExactPositions) {
 TEST_F(RiderProcess, CallsInFlightAreFinishedAndTheNextAreRefusedWhileDraining) {
   rider_.Signal(SIGTERM);
   auto client = Client();
-  // Until the notice is over calls are served; then each is answered UNAVAILABLE or finds nobody. Nothing hangs.
+  // Until the notice is over calls are served; then each is answered UNAVAILABLE or finds nobody. Nothing hangs. One
+  // that arrives between gRPC's shutdown and its GOAWAY reaching the client is CANCELLED by gRPC itself (server.cc: a
+  // new call of a server that is shutting down is a "zombie"); README tells clients to take it for UNAVAILABLE.
   grpc::Status status;
   do {
     hail::rider::v1::ListProductsRequest request;
@@ -88,7 +90,8 @@ TEST_F(RiderProcess, CallsInFlightAreFinishedAndTheNextAreRefusedWhileDraining) 
     context->set_wait_for_ready(false);
     status = client.rides().ListProducts(context.get(), request, &response);
   } while (status.ok());
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_THAT(status.error_code(), ::testing::AnyOf(grpc::StatusCode::UNAVAILABLE, grpc::StatusCode::CANCELLED))
+      << status.error_message();
   EXPECT_EQ(rider_.WaitForExit(absl::Seconds(20)), 0);
 }
 

@@ -44,6 +44,7 @@ internal::v1::StartDispatch MakeStart() {
   start.mutable_trip_duration()->set_seconds(600);
   start.mutable_remaining()->set_seconds(119);
   start.mutable_remaining()->set_nanos(500'000'000);
+  start.mutable_offer_time()->set_seconds(12);
   start.add_excluded_driver_ids("d9");
   return start;
 }
@@ -241,6 +242,7 @@ TEST(InternalCodec, AStartIsReadAndKept) {
   EXPECT_EQ(start->seats, 5);
   EXPECT_EQ(start->pickup, (LatLng{37.79, -122.39}));
   EXPECT_EQ(start->remaining, absl::Milliseconds(119500));
+  EXPECT_EQ(start->offer_time, absl::Seconds(12));
   EXPECT_EQ(start->excluded_driver_ids, std::vector<std::string>{"d9"});
   EXPECT_EQ(*start->encoded, MakeStart().SerializeAsString());
 }
@@ -251,6 +253,7 @@ TEST(InternalCodec, AStartThatMakesNoSenseIsRefused) {
       {"start.epoch", [](internal::v1::StartDispatch& s) { s.set_epoch(0); }},
       {"start.seats", [](internal::v1::StartDispatch& s) { s.set_seats(0); }},
       {"start.remaining", [](internal::v1::StartDispatch& s) { s.mutable_remaining()->set_nanos(2'000'000'000); }},
+      {"start.offer_time", [](internal::v1::StartDispatch& s) { s.clear_offer_time(); }},
   };
   for (const auto& [field, spoil] : cases) {
     internal::v1::StartDispatch start = MakeStart();

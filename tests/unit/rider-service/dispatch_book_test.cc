@@ -25,6 +25,7 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
   void SendStart(const DispatchBook::Start& start) override {
     EXPECT_TRUE(book_.link_up());
     EXPECT_GT(start.remaining, absl::ZeroDuration());
+    EXPECT_EQ(start.offer_time, absl::Seconds(15));
     sent_.push_back("start " + start.ride->ride_id + "@" + std::to_string(start.ride->epoch));
     excluded_ = start.excluded_driver_ids;
     remaining_ = start.remaining;

@@ -1,0 +1,49 @@
+// A long-lived stream to the other service, as those who send on it see it. ReconnectingStream and ReconnectingWriter
+// (client_stream.h) are such streams over gRPC; the simulation has its own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace hail::rpc {
+
+// What the one who opened the stream wants to hear. Handlers run on one executor, one at a time: on_up(link),
+// on_message(…)…, on_down(status); then again with the next link number.
+template <typename Request, typename Response>
+struct StreamHandlers {
+  std::function<void(std::uint64_t link)> on_up = nullptr;
+  // Never called where the server does not speak.
+  std::function<void(const Response&)> on_message = nullptr;
+  std::function<void(const absl::Status&)> on_down = nullptr;
+  // Makes the heartbeat to send. Unset: none is sent.
+  std::function<Request()> heartbeat = nullptr;
+};
+
+// Thread-safe.
+template <typename Request>
+class OutgoingStream {
+ public:
+  virtual ~OutgoingStream() = default;
+
+  // Opens the stream, again and again. Once.
+  virtual void Start() = 0;
+  // Ends it. When this returns no handler runs or will run. Idempotent; not from a handler.
+  virtual void Stop() = 0;
+
+  // Sends on link number `link`. False if that one is not up (any more); what was sent may be lost with the link
+  // anyway.
+  virtual bool Send(std::uint64_t link, Request message) = 0;
+  // Latest wins: replaces a message of the same key that still waits. The number of keys must be bounded.
+  virtual bool SendLatest(std::uint64_t link, const std::string& key, Request message) = 0;
+  virtual bool up() const = 0;
+};
+
+// How a stream is made, with what it hears already decided.
+template <typename Request, typename Response>
+using StreamOpener = std::function<std::unique_ptr<OutgoingStream<Request>>(StreamHandlers<Request, Response>)>;
+
+}  // namespace hail::rpc

@@ -1,0 +1,39 @@
+// The calls driver-service makes to rider-service's AssignmentService, as their callers see them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "driver-service/domain/dispatch_types.h"
+#include "driver-service/domain/ride_view.h"
+#include "hail/internal/v1/assignment_service.pb.h"
+
+namespace hail::driver {
+
+// Of a call made for a caller.
+struct ForCaller {
+  // Wall time: the caller's own deadline.
+  absl::Time deadline = absl::InfiniteFuture();
+  // W3C trace context, passed on; may be empty.
+  std::string traceparent;
+};
+
+// Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a deadline of a few seconds.
+class RiderCalls {
+ public:
+  virtual ~RiderCalls() = default;
+
+  // Errors are as they came: what is definite and what is unknown is the core's to tell.
+  virtual void Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) = 0;
+  virtual void FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done) = 0;
+
+  // Errors are for the caller: PEER_UNAVAILABLE where rider-service could not be asked.
+  virtual void RecordTripEvent(internal::v1::RecordTripEventRequest request, const ForCaller& caller,
+                               std::function<void(absl::StatusOr<type::v1::Ride>)> done) = 0;
+  virtual void ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
+                               std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) = 0;
+};
+
+}  // namespace hail::driver
