@@ -6,12 +6,19 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <utility>
 
 #include "absl/time/time.h"
 
 namespace hail::simulation {
 
 using Bits = std::function<std::uint64_t()>;
+
+// One source for all who get a copy, also where copying `random` would copy its state.
+inline Bits Shared(Bits random) {
+  return [source = std::make_shared<Bits>(std::move(random))] { return (*source)(); };
+}
 
 // In [0, 1).
 inline double Unit(const Bits& random) { return static_cast<double>(random() >> 11) * 0x1.0p-53; }

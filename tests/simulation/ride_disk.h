@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "rider-service/domain/ride.h"
 
 namespace hail::simulation {
@@ -52,7 +53,7 @@ struct RideDisk {
                                  std::optional<rider::RideEvent>& event);
 
  private:
-  absl::Status CheckEvent(const rider::RideEvent& event, bool ride_is_new) const;
+  absl::Status CheckEvent(const rider::RideEvent& event) const;
   void Append(rider::RideEvent& event);
 };
 

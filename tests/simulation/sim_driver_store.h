@@ -13,6 +13,7 @@
 #include "common/exec/executor.h"
 #include "common/time/clock.h"
 #include "driver-service/domain/driver_store.h"
+#include "tests/simulation/chance.h"
 #include "tests/simulation/driver_disk.h"
 #include "tests/simulation/sim_committer.h"
 #include "tests/simulation/sim_readers.h"
@@ -68,6 +69,7 @@ class SimDriverStore final : public driver::DriverStore {
   void FlushRecords();
 
   const std::size_t max_waiting_records_;
+  const Bits random_;
   std::deque<driver::OfferRecord> waiting_;
   bool writing_ = false;
   std::uint64_t lost_ = 0;

@@ -13,6 +13,7 @@
 #include "common/exec/executor.h"
 #include "common/time/clock.h"
 #include "rider-service/domain/ride_store.h"
+#include "tests/simulation/chance.h"
 #include "tests/simulation/ride_disk.h"
 #include "tests/simulation/sim_committer.h"
 #include "tests/simulation/sim_readers.h"
@@ -81,7 +82,7 @@ class SimRideStore final : public rider::RideStore {
   static absl::StatusOr<rider::Changed> ChangeOn(RideDisk& disk, const std::string& ride_id,
                                                  const rider::Decide& decide, std::vector<Row>* rows);
 
-  const std::function<std::uint64_t()> random_;
+  const Bits random_;
   SimCommitter<RideDisk, Row> committer_;
   SimReaders<RideDisk> readers_;
 };
