@@ -73,17 +73,18 @@ RidePage PageOfRider(const RideDisk& disk, const RiderListing& listing) {
   return FirstOf(rides, listing.limit);
 }
 
-// The place of a ride in its driver's list, which counts in microseconds.
-std::pair<std::int64_t, std::string> AssignedAt(std::optional<absl::Time> time, const std::string& ride_id) {
-  return {time ? absl::ToUnixMicros(*time) : 0, ride_id};
+// The place of a ride in its driver's list, which counts in microseconds. Those that have no time come last.
+std::pair<std::optional<std::int64_t>, std::string> AssignedAt(std::optional<absl::Time> time,
+                                                               const std::string& ride_id) {
+  return {time ? std::optional<std::int64_t>(absl::ToUnixMicros(*time)) : std::nullopt, ride_id};
 }
 
 RidePage PageOfDriver(const RideDisk& disk, const DriverListing& listing) {
   std::vector<const Ride*> rides = LookupAll(disk, disk.of_driver, listing.driver_id);
   if (listing.before_assign_time) {
     std::erase_if(rides, [&](const Ride* ride) {
-      return AssignedAt(ride->assign_time, ride->ride_id) >=
-             AssignedAt(listing.before_assign_time, listing.before_ride_id);
+      return !ride->assign_time || AssignedAt(ride->assign_time, ride->ride_id) >=
+                                       AssignedAt(listing.before_assign_time, listing.before_ride_id);
     });
   }
   std::sort(rides.begin(), rides.end(), [](const Ride* a, const Ride* b) {
