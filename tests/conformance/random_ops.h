@@ -1,8 +1,9 @@
 // Seeded choices for the differential tests.
 #pragma once
 
-#include <cstddef>
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 namespace hail {
@@ -27,5 +28,11 @@ class Choices {
  private:
   std::uint64_t state_;
 };
+
+// How many seeds to try: HAIL_SEEDS, or else the few that are enough in passing.
+inline int Seeds(int few) {
+  const char* const seeds = std::getenv("HAIL_SEEDS");
+  return seeds == nullptr ? few : std::max(1, std::atoi(seeds));
+}
 
 }  // namespace hail

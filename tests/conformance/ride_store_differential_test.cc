@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,27 +13,14 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "common/errors/error.h"
 #include "common/time/fake_clock.h"
 #include "tests/conformance/random_ops.h"
 #include "tests/conformance/ride_store_calls.h"
 #include "tests/conformance/ride_store_kinds.h"
+#include "tests/conformance/same_error.h"
+#include "tests/conformance/same_ride.h"
 
 namespace hail::rider {
-
-// Found by argument-dependent lookup where answers are compared.
-bool operator==(const Created& a, const Created& b) {
-  return a.ride == b.ride && a.existed == b.existed && a.event == b.event;
-}
-bool operator==(const Changed& a, const Changed& b) {
-  return a.ride == b.ride && a.event == b.event && a.changed == b.changed;
-}
-bool operator==(const RideLog& a, const RideLog& b) { return a.ride == b.ride && a.events == b.events; }
-bool operator==(const DriverCatchUp& a, const DriverCatchUp& b) {
-  return a.driver_sequence == b.driver_sequence && a.ride == b.ride && a.missed == b.missed && a.reset == b.reset;
-}
-bool operator==(const RidePage& a, const RidePage& b) { return a.rides == b.rides && a.more == b.more; }
-bool operator==(const LiveRides& a, const LiveRides& b) { return a.count == b.count && a.oldest == b.oldest; }
 
 namespace {
 
@@ -61,16 +47,6 @@ class Side final : public RideStoreCalls {
  private:
   const std::unique_ptr<RideStoreSubject> subject_;
 };
-
-// What of an error callers may rely on: its code, and its reason with what goes with it. Texts are for people.
-bool SameError(const absl::Status& a, const absl::Status& b) {
-  if (a.code() != b.code()) return false;
-  const std::optional<ErrorDetails> details_a = DetailsOf(a);
-  const std::optional<ErrorDetails> details_b = DetailsOf(b);
-  if (details_a.has_value() != details_b.has_value()) return false;
-  return !details_a || (details_a->reason == details_b->reason && details_a->field == details_b->field &&
-                        details_a->metadata == details_b->metadata);
-}
 
 class RideStoreDifferential : public ::testing::TestWithParam<int> {
  protected:
@@ -420,13 +396,7 @@ TEST_P(RideStoreDifferential, BothStoresAnswerAlike) {
   EXPECT_GT(refused_["Change"], 300);
 }
 
-// HAIL_SEEDS: how many instead of these few.
-int Seeds() {
-  const char* const seeds = std::getenv("HAIL_SEEDS");
-  return seeds == nullptr ? 6 : std::max(1, std::atoi(seeds));
-}
-
-INSTANTIATE_TEST_SUITE_P(Seed, RideStoreDifferential, ::testing::Range(1, Seeds() + 1));
+INSTANTIATE_TEST_SUITE_P(Seed, RideStoreDifferential, ::testing::Range(1, Seeds(6) + 1));
 
 }  // namespace
 }  // namespace hail::rider
