@@ -1,0 +1,87 @@
+// The calls of the DriverStore port, each waited for: a base for fixtures.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/driver_store.h"
+
+namespace hail::driver {
+
+class DriverStoreCalls {
+ public:
+  using Done = std::function<void(absl::StatusOr<StoredDriver>)>;
+
+  static Driver MakeDriver(const std::string& id) {
+    return {.driver_id = id,
+            .display_name = "Zoë \"Z\"",
+            .region_id = "sf",
+            .vehicle = {.make = "Toyota", .model = "Prius", .color = "white", .plate = "7ABC123", .seats = 4},
+            .product_ids = {"economy", "comfort"}};
+  }
+  static OfferRecord MakeRecord(int n) {
+    OfferRecord record;
+    record.offer_id = "o" + std::to_string(n);
+    record.ride_id = "r1";
+    record.epoch = 2;
+    record.driver_id = "d1";
+    record.outcome = n % 2 == 0 ? OfferStatus::kDeclined : OfferStatus::kRevoked;
+    record.reason = n % 2 == 0 ? RevokeReason::kNone : RevokeReason::kTaken;
+    record.made_time = absl::FromUnixMicros(1'000'000);
+    record.settled_time = absl::FromUnixMicros(2'500'000);
+    record.pickup_eta = absl::Seconds(90);
+    record.pickup_distance_m = 412.5;
+    record.received = true;
+    return record;
+  }
+
+ protected:
+  ~DriverStoreCalls() = default;
+
+  virtual DriverStore& store() = 0;
+  virtual const Clock& clock() = 0;
+  // Returns once `finished`, which a `done` of the store's notifies.
+  virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
+
+  // Runs `call` for 0, 1, … `count` − 1, each with a `done` of its own, then waits for all of them.
+  std::vector<absl::StatusOr<StoredDriver>> AwaitAll(std::size_t count,
+                                                     const std::function<void(std::size_t, Done)>& call) {
+    std::vector<absl::StatusOr<StoredDriver>> results(count, absl::UnknownError("not called"));
+    std::atomic<std::size_t> left = count;
+    absl::Notification finished;
+    for (std::size_t i = 0; i < count; ++i) {
+      call(i, [&, i](absl::StatusOr<StoredDriver> got) {
+        results[i] = std::move(got);
+        if (--left == 0) finished.Notify();
+      });
+    }
+    if (count > 0) WaitFor(finished);
+    return results;
+  }
+  absl::StatusOr<StoredDriver> Await(const std::function<void(Done)>& call) {
+    return AwaitAll(1, [&](std::size_t, Done done) { call(std::move(done)); })[0];
+  }
+
+  absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {
+    return Await([&](Done done) { store().Register(driver, clock().Read().domain, deadline, std::move(done)); });
+  }
+  absl::StatusOr<StoredDriver> Get(const std::string& id) {
+    return Await([&](Done done) { store().Get(id, std::move(done)); });
+  }
+  absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability wish,
+                                               absl::Time deadline = absl::InfiniteFuture()) {
+    return Await(
+        [&](Done done) { store().SetAvailability(id, wish, clock().Read().domain, deadline, std::move(done)); });
+  }
+};
+
+}  // namespace hail::driver

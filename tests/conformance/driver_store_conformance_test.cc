@@ -1,0 +1,10 @@
+#include "tests/conformance/driver_store_conformance.h"
+
+#include "tests/conformance/driver_store_kinds.h"
+
+namespace hail::driver {
+
+INSTANTIATE_TEST_SUITE_P(AllKinds, DriverStoreConformance, ::testing::Values(SqliteKind(), SimulatedKind()),
+                         [](const auto& kind) { return kind.param.name; });
+
+}  // namespace hail::driver

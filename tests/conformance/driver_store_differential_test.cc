@@ -1,0 +1,154 @@
+// The same random operations on SQLite's store and on the simulated one: every answer is the same, and so is all that
+// can be read at the end. This is what entitles the simulation to speak for the services.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/errors/error.h"
+#include "common/time/fake_clock.h"
+#include "tests/conformance/driver_store_calls.h"
+#include "tests/conformance/driver_store_kinds.h"
+#include "tests/conformance/random_ops.h"
+#include "tests/conformance/same_driver.h"
+#include "tests/conformance/same_error.h"
+
+namespace hail::driver {
+namespace {
+
+constexpr int kOperations = 600;
+constexpr int kDrivers = 30;
+constexpr int kOffers = 300;
+
+// One store, asked operation after operation.
+class Side final : public DriverStoreCalls {
+ public:
+  Side(const DriverStoreKind& kind, const Clock* clock) : clock_(clock), subject_(kind.open(clock)) {}
+
+  DriverStore& store() override { return subject_->store(); }
+  const Clock& clock() override { return *clock_; }
+  void WaitFor(const absl::Notification& finished) override { subject_->WaitFor(finished); }
+  DriverStoreSubject& subject() { return *subject_; }
+
+  using DriverStoreCalls::AwaitAll;
+
+ private:
+  const Clock* const clock_;
+  const std::unique_ptr<DriverStoreSubject> subject_;
+};
+
+class DriverStoreDifferential : public ::testing::TestWithParam<int> {
+ protected:
+  DriverStoreDifferential() : choices_(static_cast<std::uint64_t>(GetParam())) {}
+
+  using Call = std::function<void(DriverStore&, DriverStoreCalls::Done)>;
+
+  // Makes all `calls` on both sides, each side's before any is waited for, and compares the answers.
+  void Compare(const std::string& what, const std::vector<Call>& calls) {
+    const auto on = [&](Side& side) {
+      return side.AwaitAll(
+          calls.size(), [&](std::size_t i, DriverStoreCalls::Done done) { calls[i](side.store(), std::move(done)); });
+    };
+    const std::vector<absl::StatusOr<StoredDriver>> real = on(sqlite_);
+    const std::vector<absl::StatusOr<StoredDriver>> simulated = on(simulated_);
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      ++(real[i].ok() ? answered_ : refused_);
+      if (real[i].ok() && simulated[i].ok()) {
+        EXPECT_TRUE(*real[i] == *simulated[i]) << what << ": different answers to " << i + 1 << " of " << calls.size();
+      } else {
+        EXPECT_TRUE(SameError(real[i].status(), simulated[i].status()))
+            << what << ": SQLite says " << real[i].status() << ", the simulation " << simulated[i].status();
+      }
+    }
+  }
+
+  std::string SomeDriver() { return choices_.Name("driver-", kDrivers); }
+  // Finer than any store keeps.
+  absl::Time SomeTime() { return absl::FromUnixSeconds(1'700'000'000) + absl::Nanoseconds(choices_.Bits() >> 8); }
+  absl::Time SomeDeadline() {
+    if (!choices_.OneIn(15)) return absl::InfiniteFuture();
+    return clock_.Read().wall + absl::Milliseconds(choices_.Below(3) - 1);
+  }
+
+  Call SomeWrite() {
+    const absl::Time now = SomeTime();
+    const absl::Time deadline = SomeDeadline();
+    if (choices_.OneIn(2)) {
+      Driver driver = DriverStoreCalls::MakeDriver(SomeDriver());
+      if (choices_.OneIn(4)) driver.vehicle.seats = choices_.Below(4);
+      if (choices_.OneIn(4)) driver.display_name = choices_.Name("", 2);
+      if (choices_.OneIn(6)) driver.product_ids.pop_back();
+      driver.create_time = SomeTime();  // not for the caller to say
+      return [=](DriverStore& store, auto done) { store.Register(driver, now, deadline, done); };
+    }
+    return [=, id = SomeDriver(), wish = choices_.OneIn(2) ? Availability::kOnline : Availability::kOffline](
+               DriverStore& store, auto done) { store.SetAvailability(id, wish, now, deadline, done); };
+  }
+
+  OfferRecord SomeRecord() {
+    constexpr OfferStatus kOutcomes[] = {OfferStatus::kAccepted, OfferStatus::kDeclined, OfferStatus::kExpired,
+                                         OfferStatus::kRevoked};
+    constexpr RevokeReason kReasons[] = {RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
+                                         RevokeReason::kSuperseded, RevokeReason::kWentOffline};
+    OfferRecord record = DriverStoreCalls::MakeRecord(choices_.Below(kOffers));
+    record.epoch = choices_.Below(5);
+    record.outcome = kOutcomes[choices_.Below(4)];
+    record.reason = kReasons[choices_.Below(5)];
+    record.made_time = SomeTime();
+    record.settled_time = SomeTime();
+    record.pickup_eta = absl::Nanoseconds(choices_.Below(2'000'000'000));
+    record.pickup_distance_m = choices_.Below(1'000'000) / 7.0;
+    record.received = choices_.OneIn(2);
+    return record;
+  }
+
+  Choices choices_;
+  FakeClock clock_;
+  Side sqlite_{SqliteKind(), &clock_};
+  Side simulated_{SimulatedKind(), &clock_};
+  int answered_ = 0;
+  int refused_ = 0;
+};
+
+TEST_P(DriverStoreDifferential, BothStoresAnswerAlike) {
+  for (int i = 0; i < kOperations && !HasFailure(); ++i) {
+    const int kind = choices_.Below(10);
+    if (kind < 5) {
+      std::vector<Call> writes(static_cast<std::size_t>(1 + choices_.Below(6)));
+      for (Call& write : writes) write = SomeWrite();
+      Compare("a write", writes);
+    } else if (kind < 8) {
+      Compare("Get", {[id = SomeDriver()](DriverStore& store, auto done) { store.Get(id, done); }});
+    } else {
+      const OfferRecord record = SomeRecord();
+      sqlite_.store().AppendOfferLog(record);
+      simulated_.store().AppendOfferLog(record);
+    }
+    if (choices_.OneIn(200)) {
+      sqlite_.subject().Reopen();
+      simulated_.subject().Reopen();
+    }
+  }
+  for (int i = 0; i < kDrivers; ++i) {
+    const std::string id = "driver-" + std::to_string(i);
+    Compare("final Get", {[=](DriverStore& store, auto done) { store.Get(id, done); }});
+  }
+  const std::vector<OfferRecord> real = sqlite_.subject().OfferLog();
+  const std::vector<OfferRecord> simulated = simulated_.subject().OfferLog();
+  EXPECT_TRUE(real == simulated) << real.size() << " and " << simulated.size() << " records";
+  // Were the operations worth comparing?
+  EXPECT_GT(answered_, 300);
+  EXPECT_GT(refused_, 100);
+  EXPECT_GT(real.size(), 50u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seed, DriverStoreDifferential, ::testing::Range(1, Seeds(4) + 1));
+
+}  // namespace
+}  // namespace hail::driver

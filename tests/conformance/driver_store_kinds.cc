@@ -1,0 +1,131 @@
+#include "tests/conformance/driver_store_kinds.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "common/sqlite/connection.h"
+#include "driver-service/storage/sqlite_driver_store.h"
+#include "tests/conformance/stepped_executor.h"
+#include "tests/conformance/temp_folder.h"
+#include "tests/simulation/sim_driver_store.h"
+
+namespace hail::driver {
+namespace {
+
+// The enumerator among `all` whose name is `name`.
+template <typename Enum, typename Name>
+Enum ByName(std::initializer_list<Enum> all, Name* name_of, const std::string& name) {
+  for (const Enum each : all) {
+    if (name_of(each) == name) return each;
+  }
+  ADD_FAILURE() << "an unknown name is stored: " << name;
+  return *all.begin();
+}
+
+class SqliteSubject final : public DriverStoreSubject {
+ public:
+  explicit SqliteSubject(const Clock* clock) : clock_(clock) { Open(); }
+
+  DriverStore& store() override { return *store_; }
+  void Reopen() override {
+    store_.reset();
+    Open();
+  }
+
+  std::vector<OfferRecord> OfferLog() override {
+    // All that waits is written by the time it is closed.
+    store_.reset();
+    std::vector<OfferRecord> records = ReadOffers();
+    Open();
+    return records;
+  }
+
+ private:
+  void Open() {
+    auto store = SqliteDriverStore::Open({.path = folder_.path("driver.db")}, clock_, nullptr);
+    if (!store.ok()) ADD_FAILURE() << store.status();
+    store_ = *std::move(store);
+  }
+
+  std::vector<OfferRecord> ReadOffers() const {
+    const auto connection = *sqlite::Connection::Open(folder_.path("driver.db"), sqlite::Connection::Mode::kReadOnly);
+    auto select = *connection->Prepare(
+        "SELECT offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, settled_time,"
+        " pickup_eta_us, pickup_distance_m FROM offers ORDER BY offer_id");
+    std::vector<OfferRecord> records;
+    while (*select.Step()) {
+      OfferRecord record;
+      record.offer_id = select.Text(0);
+      record.ride_id = select.Text(1);
+      record.epoch = select.Int64(2);
+      record.driver_id = select.Text(3);
+      record.outcome = ByName({OfferStatus::kAccepted, OfferStatus::kDeclined, OfferStatus::kExpired,
+                               OfferStatus::kRevoked, OfferStatus::kPending, OfferStatus::kConfirming},
+                              OfferStatusName, std::string(select.Text(4)));
+      record.reason = ByName({RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
+                              RevokeReason::kSuperseded, RevokeReason::kWentOffline},
+                             RevokeReasonName, std::string(select.Text(5)));
+      record.received = select.Int64(6) != 0;
+      record.made_time = absl::FromUnixMicros(select.Int64(7));
+      record.settled_time = absl::FromUnixMicros(select.Int64(8));
+      record.pickup_eta = absl::Microseconds(select.Int64(9));
+      record.pickup_distance_m = select.Double(10);
+      records.push_back(std::move(record));
+    }
+    return records;
+  }
+
+  const Clock* const clock_;
+  const TempFolder folder_;
+  std::unique_ptr<SqliteDriverStore> store_;
+};
+
+class SimulatedSubject final : public DriverStoreSubject {
+ public:
+  explicit SimulatedSubject(const Clock* clock) : clock_(clock) { Open(); }
+
+  DriverStore& store() override { return *store_; }
+  void Reopen() override {
+    executor_.RunUntilQuiet();
+    store_.reset();
+    Open();
+  }
+  std::vector<OfferRecord> OfferLog() override {
+    executor_.RunUntilQuiet();
+    std::vector<OfferRecord> records;
+    for (const auto& [offer_id, record] : disk_.offers) records.push_back(record);
+    return records;
+  }
+  void WaitFor(const absl::Notification& finished) override {
+    executor_.RunUntilQuiet();
+    EXPECT_TRUE(finished.HasBeenNotified()) << "the store is quiet and has not answered";
+  }
+
+ private:
+  void Open() {
+    store_.emplace(
+        &disk_, executor_, clock_, [this] { return ++drawn_ * 0x9e3779b97f4a7c15u; }, simulation::StoreFaults());
+  }
+
+  const Clock* const clock_;
+  // Nothing takes time here, so that the test's clock stands still as it does for the others.
+  FakeClock own_clock_;
+  SteppedExecutor executor_{&own_clock_};
+  std::uint64_t drawn_ = 0;
+  simulation::DriverDisk disk_;
+  std::optional<simulation::SimDriverStore> store_;
+};
+
+template <typename Subject>
+DriverStoreKind Kind(const std::string& name) {
+  return {.name = name, .open = [](const Clock* clock) { return std::make_unique<Subject>(clock); }};
+}
+
+}  // namespace
+
+DriverStoreKind SqliteKind() { return Kind<SqliteSubject>("Sqlite"); }
+DriverStoreKind SimulatedKind() { return Kind<SimulatedSubject>("Simulated"); }
+
+}  // namespace hail::driver

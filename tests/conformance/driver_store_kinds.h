@@ -1,0 +1,13 @@
+// The kinds of DriverStore that there are.
+#pragma once
+
+#include "tests/conformance/driver_store_conformance.h"
+
+namespace hail::driver {
+
+// In a folder of its own.
+DriverStoreKind SqliteKind();
+// Without faults.
+DriverStoreKind SimulatedKind();
+
+}  // namespace hail::driver

@@ -1,0 +1,759 @@
+#include "tests/conformance/ride_store_conformance.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "common/errors/error.h"
+
+namespace hail::rider {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
+
+std::vector<std::string> Ids(const std::vector<Ride>& rides) {
+  std::vector<std::string> ids;
+  for (const Ride& ride : rides) ids.push_back(ride.ride_id);
+  return ids;
+}
+
+std::vector<std::int64_t> SequencesOf(const std::vector<RideEvent>& events) {
+  std::vector<std::int64_t> sequences;
+  for (const RideEvent& event : events) sequences.push_back(event.sequence);
+  return sequences;
+}
+
+// A ride as the log keeps it.
+Ride WithoutInternals(Ride ride) {
+  ride.request_fingerprint.clear();
+  ride.excluded_driver_ids.clear();
+  ride.cancellation_terms = {};
+  return ride;
+}
+
+RideEvent WithoutInternals(RideEvent event) {
+  event.ride = WithoutInternals(event.ride);
+  if (event.former) event.former = WithoutInternals(*event.former);
+  return event;
+}
+
+// --- Create ---
+
+TEST_P(RideStoreConformance, KeepsARideAndItsFirstEvent) {
+  const absl::StatusOr<Created> created = Create(Requested());
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_FALSE(created->existed);
+  EXPECT_EQ(created->ride, NewRide(Requested(), rules_, kT0).ride);
+  EXPECT_EQ(created->event->sequence, 1);
+  EXPECT_EQ(Find("ride-1"), created->ride);
+  EXPECT_FALSE(Find("ride-2"));
+  const RideLog log = *Log("ride-1", 0);
+  EXPECT_EQ(log.ride, created->ride);
+  ASSERT_EQ(log.events.size(), 1u);
+  EXPECT_EQ(log.events[0].type, RideEventType::kRequested);
+  EXPECT_EQ(log.events[0].driver_sequence, 0);
+  EXPECT_EQ(log.events[0].driver_id, "");
+}
+
+TEST_P(RideStoreConformance, OneRequestIdOneRide) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const Ride present = Confirm("ride-1", "driver-1", "offer-1")->ride;
+  const absl::StatusOr<Created> again = Create(Requested("ride-2"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(again->existed);
+  EXPECT_FALSE(again->event);
+  EXPECT_EQ(again->ride, present) << "as it is now";
+
+  Ride other = Requested("ride-3");
+  other.request_fingerprint = "1:other";
+  const absl::Status reused = Create(other).status();
+  ASSERT_TRUE(HasReason(reused, Reason::kRequestIdReused)) << reused;
+  EXPECT_EQ(reused.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(DetailsOf(reused)->metadata.at("ride_id"), "ride-1");
+  EXPECT_THAT(Sequences({"ride-1", "ride-2", "ride-3"}), ElementsAre(Pair("ride-1", 2)));
+
+  // Kept as long as the ride, also when it is over.
+  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kStart).ok());
+  ASSERT_TRUE(Change("ride-1", [](const Ride& ride) { return Resolve(ride, Resolution::kComplete, "ops", kT0); }).ok());
+  EXPECT_TRUE(Create(Requested("ride-4"))->existed);
+  EXPECT_TRUE(HasReason(Create(other).status(), Reason::kRequestIdReused));
+  // Another rider's key is another key.
+  EXPECT_FALSE(Create(Requested("ride-5", "rider-2", "request-1"))->existed);
+}
+
+TEST_P(RideStoreConformance, OneLiveRidePerRider) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const absl::Status busy = Create(Requested("ride-2", "rider-1", "request-2")).status();
+  ASSERT_TRUE(HasReason(busy, Reason::kRiderBusy)) << busy;
+  EXPECT_EQ(busy.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(DetailsOf(busy)->metadata.at("ride_id"), "ride-1");
+  EXPECT_FALSE(Find("ride-2"));
+  ASSERT_TRUE(CallOff("ride-1").ok());
+  // Refused, it used nothing up.
+  EXPECT_FALSE(Create(Requested("ride-2", "rider-1", "request-2"))->existed);
+}
+
+TEST_P(RideStoreConformance, ARiderIsBusyInEachLiveStateAndFreeAfterIt) {
+  struct Stage {
+    std::string name;
+    Decide decide;
+  };
+  const auto take = [this](TripStep step) -> Decide {
+    return [=, this](const Ride& ride) { return TakeStep(ride, Command(ride, step), rules_, kT0); };
+  };
+  const std::vector<Stage> stages = {
+      {"matching", nullptr},
+      {"assigned", [](const Ride& ride) { return Assign(ride, Offer(ride), kT0); }},
+      {"arrived", take(TripStep::kArrive)},
+      {"started", take(TripStep::kStart)},
+  };
+  ASSERT_TRUE(Create(Requested()).ok());
+  for (const auto& [name, decide] : stages) {
+    if (decide) {
+      ASSERT_TRUE(Change("ride-1", decide).ok()) << name;
+    }
+    EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kRiderBusy)) << name;
+  }
+  ASSERT_TRUE(Change("ride-1", take(TripStep::kComplete)).ok());
+  EXPECT_TRUE(Create(Requested("ride-2", "rider-1", "request-2")).ok());
+  ASSERT_TRUE(Change("ride-2", [](const Ride& ride) -> absl::StatusOr<RideChange> {
+                return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline);
+              }).ok());
+  EXPECT_TRUE(Create(Requested("ride-3", "rider-1", "request-3")).ok());
+}
+
+TEST_P(RideStoreConformance, AQuoteIsUsedOnce) {
+  Ride first = Requested();
+  first.quote_id = "quote-1";
+  Ride second = Requested("ride-2", "rider-2");
+  second.quote_id = "quote-1";
+  ASSERT_TRUE(Create(first).ok());
+  const absl::Status used = Create(second).status();
+  EXPECT_TRUE(HasReason(used, Reason::kQuoteUsed)) << used;
+  EXPECT_EQ(used.code(), absl::StatusCode::kFailedPrecondition);
+  second.quote_id = "quote-2";
+  EXPECT_TRUE(Create(second).ok());
+  // For good, also when its ride is over.
+  ASSERT_TRUE(CallOff("ride-1").ok());
+  Ride third = Requested("ride-3", "rider-3");
+  third.quote_id = "quote-1";
+  EXPECT_TRUE(HasReason(Create(third).status(), Reason::kQuoteUsed));
+  // Any number without one.
+  EXPECT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
+  EXPECT_TRUE(Create(Requested("ride-5", "rider-5")).ok());
+}
+
+TEST_P(RideStoreConformance, TheRequestIsLookedUpBeforeTheRiderAndTheQuote) {
+  Ride first = Requested();
+  first.quote_id = "quote-1";
+  ASSERT_TRUE(Create(first).ok());
+  // The rider is busy and the quote is used, by this very request.
+  first.ride_id = "ride-2";
+  EXPECT_TRUE(Create(first)->existed);
+  first.request_fingerprint = "1:other";
+  EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRequestIdReused));
+  // Another request: the rider before the quote.
+  first.request_id = "request-2";
+  EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRiderBusy));
+  first.rider_id = "rider-2";
+  EXPECT_TRUE(HasReason(Create(first).status(), Reason::kQuoteUsed));
+}
+
+// --- Change ---
+
+TEST_P(RideStoreConformance, RowAndEventChangeTogether) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const absl::StatusOr<Changed> changed = Confirm("ride-1", "driver-1", "offer-1");
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_TRUE(changed->changed);
+  EXPECT_EQ(changed->ride.state, RideState::kEnrouteToPickup);
+  EXPECT_EQ(changed->event->driver_id, "driver-1");
+  EXPECT_EQ(changed->event->driver_sequence, 1);
+  EXPECT_EQ(Find("ride-1"), changed->ride);
+  EXPECT_THAT(Log("ride-1", 1)->events, ElementsAre(WithoutInternals(*changed->event)));
+  ASSERT_TRUE(Take("ride-1", TripStep::kSeen).ok());
+  EXPECT_EQ(Log("ride-1", 1)->events.size(), 2u);
+}
+
+// The whole of it, from the request to each end.
+TEST_P(RideStoreConformance, EveryFieldComesBack) {
+  Ride request = Requested();
+  request.quote_id = "quote-1";
+  request.labels = {{"app", "test"}, {"", "empty key"}, {"Zürich", "\"quoted\""}};
+  request.pickup_eta = absl::Seconds(1) + absl::Nanoseconds(7);
+  std::vector<RideEvent> told = {*Create(request)->event};
+  // Not on a whole second, nor microsecond.
+  absl::Time now = kT0 + absl::Nanoseconds(123'456'789);
+  const auto change = [&](const Decide& decide) {
+    const absl::StatusOr<Changed> changed = Change("ride-1", decide);
+    ASSERT_TRUE(changed.ok()) << changed.status();
+    told.push_back(*changed->event);
+    EXPECT_EQ(Find("ride-1"), changed->ride);
+    now += absl::Nanoseconds(1'000'000'001);
+  };
+  const auto take = [&](TripStep step, const std::string& driver_id) {
+    change([&, step](const Ride& ride) { return TakeStep(ride, Command(ride, step, driver_id), rules_, now); });
+  };
+  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), now); });
+  take(TripStep::kSeen, "driver-1");
+  take(TripStep::kCancel, "driver-1");
+  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), now); });
+  take(TripStep::kArrive, "driver-2");
+  take(TripStep::kStart, "driver-2");
+  change([&](const Ride& ride) { return Resolve(ride, Resolution::kCancel, "by hand", now); });
+  EXPECT_THAT(Find("ride-1")->excluded_driver_ids, ElementsAre("driver-1"));
+
+  std::vector<RideEvent> kept = Log("ride-1", 0)->events;
+  ASSERT_EQ(kept.size(), told.size());
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_EQ(kept[i], WithoutInternals(told[i]))
+        << "event " << i + 1 << ": what is internal to a ride is not its log's";
+  }
+}
+
+TEST_P(RideStoreConformance, RefusalsAndUnchangedStoreNothing) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  EXPECT_TRUE(HasReason(CallOff("ride-9").status(), Reason::kRideNotFound));
+  EXPECT_EQ(CallOff("ride-9").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(HasReason(Take("ride-1", TripStep::kArrive).status(), Reason::kRideNotFound));
+  const Ride assigned = Confirm("ride-1", "driver-1", "offer-1")->ride;
+  const absl::StatusOr<Changed> replay = Confirm("ride-1", "driver-1", "offer-1");
+  ASSERT_TRUE(replay.ok());
+  EXPECT_FALSE(replay->changed);
+  EXPECT_FALSE(replay->event);
+  EXPECT_EQ(replay->ride, assigned);
+  EXPECT_EQ(Log("ride-1", 0)->events.size(), 2u);
+  EXPECT_EQ(DriverSequences({"driver-1"}).at("driver-1"), 1);
+}
+
+TEST_P(RideStoreConformance, ADecisionsRefusalComesThroughAsItIs) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const absl::Status refusal = FailedPrecondition(Reason::kStaleEpoch, "too late", {{"state", "MATCHING"}});
+  EXPECT_EQ(Change("ride-1", [&](const Ride&) -> absl::StatusOr<RideChange> { return refusal; }).status(), refusal);
+}
+
+TEST_P(RideStoreConformance, ADriverHasOneLiveRide) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  const auto is_refused = [&] {
+    const absl::Status busy = Confirm("ride-2", "driver-1", "offer-2").status();
+    return HasReason(busy, Reason::kDriverBusy) && busy.code() == absl::StatusCode::kFailedPrecondition;
+  };
+  EXPECT_TRUE(is_refused());
+  EXPECT_EQ(Find("ride-2")->state, RideState::kMatching);
+  EXPECT_EQ(Log("ride-2", 0)->events.size(), 1u);
+  EXPECT_EQ(DriverSequences({"driver-1"}).at("driver-1"), 1);
+  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  EXPECT_TRUE(is_refused());
+  ASSERT_TRUE(Take("ride-1", TripStep::kStart).ok());
+  EXPECT_TRUE(is_refused());
+  // Completed, it is free again.
+  const auto complete = [&](const Ride& ride) {
+    return TakeStep(ride, Command(ride, TripStep::kComplete), rules_, kT0);
+  };
+  ASSERT_TRUE(Change("ride-1", complete).ok());
+  EXPECT_TRUE(Confirm("ride-2", "driver-1", "offer-2").ok());
+  // And when it gave one up.
+  ASSERT_TRUE(Create(Requested("ride-3", "rider-3")).ok());
+  ASSERT_TRUE(Take("ride-2", TripStep::kCancel).ok());
+  EXPECT_TRUE(Confirm("ride-3", "driver-1", "offer-3").ok());
+}
+
+TEST_P(RideStoreConformance, AnEpochRisesWithoutAnEvent) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const auto raise = [](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, 1); };
+  const absl::StatusOr<Changed> raised = Change("ride-1", raise);
+  ASSERT_TRUE(raised.ok());
+  EXPECT_TRUE(raised->changed);
+  EXPECT_FALSE(raised->event);
+  EXPECT_EQ(Find("ride-1")->epoch, 2);
+  EXPECT_EQ(Find("ride-1")->sequence, 1);
+  EXPECT_EQ(Log("ride-1", 0)->events.size(), 1u);
+  EXPECT_FALSE(Change("ride-1", raise)->changed);
+}
+
+TEST_P(RideStoreConformance, ALateWriteIsNotBegun) {
+  const auto cancel = [](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", kT0); };
+  const absl::Time now = clock_.Read().wall;
+  for (const absl::Time past : {now, now - absl::Milliseconds(1), absl::InfinitePast()}) {
+    EXPECT_EQ(Create(Requested(), past).status().code(), absl::StatusCode::kDeadlineExceeded);
+    EXPECT_FALSE(Find("ride-1"));
+  }
+  ASSERT_TRUE(Create(Requested(), now + absl::Milliseconds(1)).ok());
+  EXPECT_EQ(Change("ride-1", cancel, now).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Find("ride-1")->state, RideState::kMatching);
+  EXPECT_TRUE(Change("ride-1", cancel, now + absl::Milliseconds(1)).ok());
+}
+
+// A decision made on a row that moves under it is made again on the new row.
+TEST_P(RideStoreConformance, ALostRaceIsDecidedAgain) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  int calls = 0;
+  const absl::StatusOr<Changed> changed = Change("ride-1", [&](const Ride& ride) -> absl::StatusOr<RideChange> {
+    absl::StatusOr<RideChange> change = TakeStep(ride, Command(ride, TripStep::kSeen), rules_, kT0);
+    // As if another writer came between: a change of another ride's row leaves this one's guard without a match.
+    if (++calls == 1) change->ride.ride_id = "ride-gone";
+    return change;
+  });
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(changed->ride.sequence, 3);
+  EXPECT_EQ(Log("ride-1", 0)->events.size(), 3u);
+}
+
+TEST_P(RideStoreConformance, ARaceThatIsNeverWonIsGivenUp) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const absl::Status status = Change("ride-1", [](const Ride& ride) -> absl::StatusOr<RideChange> {
+                                RideChange change = RaiseEpoch(ride, 1);
+                                change.ride.ride_id = "ride-gone";
+                                return change;
+                              }).status();
+  EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << status;
+  EXPECT_EQ(Find("ride-1")->epoch, 1);
+}
+
+// The row was changed when its event turns out to be impossible: neither stays, and what is beside it does.
+TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
+  const Ride before = *Find("ride-1");
+  // The first holds the writer until all are queued, so that they can share a batch.
+  absl::Notification queued;
+  const std::vector<absl::StatusOr<Changed>> outcomes = AwaitAll<Changed>(3, [&](std::size_t i, Done<Changed> done) {
+    if (i == 0) {
+      store().Change(
+          "ride-2",
+          [&](const Ride& ride) -> absl::StatusOr<RideChange> {
+            queued.WaitForNotification();
+            return RaiseEpoch(ride, 1);
+          },
+          absl::InfiniteFuture(), std::move(done));
+    } else if (i == 1) {
+      store().Change(
+          "ride-1",
+          [](const Ride& ride) {
+            absl::StatusOr<RideChange> change = Assign(ride, Offer(ride, "driver-1", "offer-1"), kT0);
+            change->event->sequence = 1;  // which the ride has
+            return change;
+          },
+          absl::InfiniteFuture(), std::move(done));
+    } else {
+      store().Change(
+          "ride-2", [](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), kT0); },
+          absl::InfiniteFuture(), std::move(done));
+      queued.Notify();
+    }
+  });
+  EXPECT_TRUE(outcomes[0].ok()) << outcomes[0].status();
+  EXPECT_FALSE(outcomes[1].ok());
+  EXPECT_TRUE(outcomes[2].ok()) << outcomes[2].status();
+  EXPECT_EQ(Find("ride-1"), before);
+  EXPECT_EQ(Log("ride-1", 0)->events.size(), 1u);
+  EXPECT_THAT(DriverSequences({"driver-1", "driver-2"}), ElementsAre(Pair("driver-1", 0), Pair("driver-2", 1)));
+  EXPECT_EQ(Find("ride-2"), outcomes[2]->ride);
+  // The driver is free.
+  EXPECT_TRUE(Confirm("ride-1", "driver-1", "offer-3").ok());
+}
+
+TEST_P(RideStoreConformance, OneRefusedCommandDoesNotHurtItsBatchNeighbours) {
+  ASSERT_TRUE(Create(Requested("ride-0", "rider-0")).ok());
+  // The first holds the writer until all are queued, so that the rest can share a batch. Of the others each two are by
+  // one rider.
+  absl::Notification queued;
+  constexpr std::size_t kRiders = 20;
+  const std::vector<absl::StatusOr<bool>> outcomes = AwaitAll<bool>(1 + 2 * kRiders, [&](std::size_t i,
+                                                                                         const Done<bool>& done) {
+    const auto tell = [done](const auto& result) { result.ok() ? done(true) : done(result.status()); };
+    if (i == 0) {
+      store().Change(
+          "ride-0",
+          [&](const Ride& ride) -> absl::StatusOr<RideChange> {
+            queued.WaitForNotification();
+            return RaiseEpoch(ride, 1);
+          },
+          absl::InfiniteFuture(), tell);
+      return;
+    }
+    const std::string id = std::to_string(i);
+    const std::string rider = "rider-" + std::to_string((i + 1) / 2);
+    store().Create(NewRide(Requested("ride-" + id, rider, "request-" + id), rules_, kT0), absl::InfiniteFuture(), tell);
+    if (i == 2 * kRiders) queued.Notify();
+  });
+  EXPECT_TRUE(outcomes[0].ok());
+  for (std::size_t i = 1; i <= 2 * kRiders; i += 2) {
+    const absl::StatusOr<bool>& winner = outcomes[i].ok() ? outcomes[i] : outcomes[i + 1];
+    const absl::StatusOr<bool>& loser = outcomes[i].ok() ? outcomes[i + 1] : outcomes[i];
+    EXPECT_TRUE(winner.ok()) << i << winner.status();
+    EXPECT_TRUE(HasReason(loser.status(), Reason::kRiderBusy)) << i << loser.status();
+    const std::string winner_id = "ride-" + std::to_string(outcomes[i].ok() ? i : i + 1);
+    const std::string loser_id = "ride-" + std::to_string(outcomes[i].ok() ? i + 1 : i);
+    EXPECT_EQ(Log(winner_id, 0)->events.size(), 1u);
+    EXPECT_FALSE(Find(loser_id));
+  }
+}
+
+TEST_P(RideStoreConformance, RacingConfirmationsOfOneRideHaveOneWinner) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const auto outcomes = AwaitAll<Changed>(20, [&](std::size_t i, Done<Changed> done) {
+    const std::string id = std::to_string(i);
+    store().Change(
+        "ride-1",
+        [id](const Ride& ride) {
+          return Assign(ride, {1, Driver("driver-" + id), "offer-" + id, {}}, kT0);
+        },
+        absl::InfiniteFuture(), std::move(done));
+  });
+  std::vector<std::string> winners;
+  for (const absl::StatusOr<Changed>& outcome : outcomes) {
+    if (outcome.ok()) {
+      winners.push_back(outcome->ride.driver->driver_id);
+    } else {
+      EXPECT_TRUE(HasReason(outcome.status(), Reason::kRideNotMatching)) << outcome.status();
+    }
+  }
+  EXPECT_THAT(winners, ElementsAre(Find("ride-1")->driver->driver_id));
+  EXPECT_EQ(Log("ride-1", 0)->events.size(), 2u);
+}
+
+TEST_P(RideStoreConformance, RacingConfirmationsByOneDriverHaveOneWinner) {
+  constexpr std::size_t kRides = 20;
+  for (std::size_t i = 0; i < kRides; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
+  }
+  const auto outcomes = AwaitAll<Changed>(kRides, [&](std::size_t i, Done<Changed> done) {
+    const std::string id = std::to_string(i);
+    store().Change(
+        "ride-" + id, [id](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0); },
+        absl::InfiniteFuture(), std::move(done));
+  });
+  std::vector<std::string> won;
+  for (const absl::StatusOr<Changed>& outcome : outcomes) {
+    if (outcome.ok()) {
+      won.push_back(outcome->ride.ride_id);
+    } else {
+      EXPECT_TRUE(HasReason(outcome.status(), Reason::kDriverBusy)) << outcome.status();
+    }
+  }
+  EXPECT_THAT(won, ElementsAre(CatchUp("driver-1")->ride->ride_id));
+  EXPECT_EQ(DriverEvents("driver-1", 0).size(), 1u);
+}
+
+TEST_P(RideStoreConformance, EverythingIsThereAfterReopening) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const Ride before = Confirm("ride-1", "driver-1", "offer-1")->ride;
+  const std::vector<RideEvent> log = Log("ride-1", 0)->events;
+  const std::string key = QuoteKey();
+  subject_->Reopen();
+  EXPECT_EQ(Find("ride-1"), before);
+  EXPECT_EQ(Log("ride-1", 0)->events, log);
+  EXPECT_EQ(QuoteKey(), key);
+  EXPECT_TRUE(Create(Requested("ride-2"))->existed);
+  EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kRiderBusy));
+  EXPECT_FALSE(Confirm("ride-1", "driver-1", "offer-1")->changed) << "a replay after the restart";
+  // And goes on from there.
+  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  EXPECT_EQ(Log("ride-1", 2)->events[0].driver_sequence, 2);
+}
+
+TEST_P(RideStoreConformance, AQuoteKeyIsMadeOnce) {
+  const auto keys = AwaitAll<std::string>(5, [&](std::size_t, Done<std::string> done) { store().QuoteKey(done); });
+  for (const absl::StatusOr<std::string>& key : keys) {
+    ASSERT_TRUE(key.ok()) << key.status();
+    EXPECT_EQ(*key, *keys[0]);
+  }
+  EXPECT_EQ(keys[0]->size(), 32u);
+  EXPECT_GT(std::count_if(keys[0]->begin(), keys[0]->end(), [](char c) { return c != '\0'; }), 8);
+}
+
+// --- Reads ---
+
+TEST_P(RideStoreConformance, AnEmptyStoreKnowsNothing) {
+  using Found = std::optional<Ride>;
+  EXPECT_FALSE(Find("ride-1"));
+  EXPECT_FALSE(*Await<Found>([&](auto done) { store().ByRequest("rider-1", "request-1", done); }));
+  EXPECT_FALSE(*Await<Found>([&](auto done) { store().ActiveOfRider("rider-1", done); }));
+  EXPECT_FALSE(*Await<Found>([&](auto done) { store().ByOffer("driver-1", "offer-1", done); }));
+  EXPECT_THAT(Sequences({}), IsEmpty());
+  EXPECT_THAT(Sequences({"ride-1"}), IsEmpty());
+  EXPECT_THAT(DriverSequences({"driver-1"}), ElementsAre(Pair("driver-1", 0)));
+  EXPECT_THAT(DriverEvents("driver-1", 0), IsEmpty());
+  EXPECT_THAT(Dispatchable(), IsEmpty());
+  EXPECT_THAT(CountLive(), IsEmpty());
+  EXPECT_TRUE(HasReason(Log("ride-1", std::nullopt).status(), Reason::kRideNotFound));
+  EXPECT_TRUE(CatchUp("driver-1", Cursor{"ride-1", 1})->reset);
+}
+
+TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
+  ASSERT_TRUE(Confirm("ride-2", "driver-2", "offer-2").ok());
+  using Found = std::optional<Ride>;
+  const auto by_request = [&](const std::string& rider, const std::string& request) {
+    return *Await<Found>([&](auto done) { store().ByRequest(rider, request, done); });
+  };
+  EXPECT_EQ(by_request("rider-1", "request-1")->ride_id, "ride-1");
+  EXPECT_EQ(by_request("rider-2", "request-1"), Find("ride-2"));
+  EXPECT_FALSE(by_request("rider-3", "request-1"));
+  EXPECT_FALSE(by_request("rider-1", "request-2"));
+
+  const auto active = [&](const std::string& rider) {
+    return *Await<Found>([&](auto done) { store().ActiveOfRider(rider, done); });
+  };
+  EXPECT_EQ(active("rider-2")->ride_id, "ride-2");
+  ASSERT_TRUE(CallOff("ride-2").ok());
+  EXPECT_FALSE(active("rider-2"));
+  EXPECT_EQ(by_request("rider-2", "request-1")->state, RideState::kCanceled);
+
+  const auto by_offer = [&](const std::string& driver, const std::string& offer) {
+    return *Await<Found>([&](auto done) { store().ByOffer(driver, offer, done); });
+  };
+  EXPECT_EQ(by_offer("driver-2", "offer-2")->state, RideState::kCanceled) << "whatever became of it";
+  EXPECT_FALSE(by_offer("driver-1", "offer-2")) << "another driver's";
+  EXPECT_FALSE(by_offer("driver-2", "offer-9"));
+  // Given up, it is nobody's; a new assignment is found by its own offer.
+  ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kCancel, "driver-2").ok());
+  EXPECT_FALSE(by_offer("driver-2", "offer-3"));
+  ASSERT_TRUE(Confirm("ride-1", "driver-3", "offer-4").ok());
+  EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id, "ride-1");
+}
+
+TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {
+  for (int i = 1; i <= 5; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_TRUE(Create(Requested("ride-" + id, "rider-1", "request-" + id)).ok());
+    if (i == 5) break;
+    ASSERT_TRUE(CallOff("ride-" + id).ok());
+  }
+  ASSERT_TRUE(Create(Requested("ride-6", "rider-2", "request-6")).ok());
+  const auto list = [&](const RiderListing& listing) {
+    return *Await<RidePage>([&](auto done) { store().ListOfRider(listing, done); });
+  };
+  RidePage page = list({"rider-1", {}, "", 2});
+  EXPECT_THAT(Ids(page.rides), ElementsAre("ride-5", "ride-4"));
+  EXPECT_TRUE(page.more);
+  EXPECT_EQ(page.rides[0], Find("ride-5"));
+  page = list({"rider-1", {}, "ride-4", 3});
+  EXPECT_THAT(Ids(page.rides), ElementsAre("ride-3", "ride-2", "ride-1"));
+  EXPECT_FALSE(page.more);
+  EXPECT_THAT(Ids(list({"rider-1", {}, "ride-1", 3}).rides), IsEmpty());
+  EXPECT_THAT(Ids(list({"rider-1", {RideState::kMatching}, "", 20}).rides), ElementsAre("ride-5"));
+  page = list({"rider-1", {RideState::kMatching, RideState::kCanceled}, "ride-3", 1});
+  EXPECT_THAT(Ids(page.rides), ElementsAre("ride-2"));
+  EXPECT_TRUE(page.more);
+  EXPECT_THAT(Ids(list({"rider-9", {}, "", 20}).rides), IsEmpty());
+}
+
+TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
+  // Assigned in the order 2, 1, 3 (1 and 3 at the same instant).
+  const std::vector<std::pair<std::string, int>> assignments = {{"2", 1}, {"1", 2}, {"3", 2}};
+  for (const auto& [id, second] : assignments) {
+    ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
+    ASSERT_TRUE(Change("ride-" + id, [&, id = id, second = second](const Ride& ride) {
+                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + absl::Seconds(second));
+                }).ok());
+    ASSERT_TRUE(CallOff("ride-" + id).ok());
+  }
+  // Given up: not the driver's any more.
+  ASSERT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
+  ASSERT_TRUE(Confirm("ride-4", "driver-1", "offer-4").ok());
+  ASSERT_TRUE(Take("ride-4", TripStep::kCancel).ok());
+  const auto list = [&](const DriverListing& listing) {
+    return *Await<RidePage>([&](auto done) { store().ListOfDriver(listing, done); });
+  };
+  const RidePage page = list({"driver-1", std::nullopt, "", 2});
+  EXPECT_THAT(Ids(page.rides), ElementsAre("ride-3", "ride-1"));
+  EXPECT_TRUE(page.more);
+  const RidePage rest = list({"driver-1", page.rides.back().assign_time, "ride-1", 2});
+  EXPECT_THAT(Ids(rest.rides), ElementsAre("ride-2"));
+  EXPECT_FALSE(rest.more);
+  EXPECT_THAT(Ids(list({"driver-2", std::nullopt, "", 2}).rides), IsEmpty());
+}
+
+TEST_P(RideStoreConformance, ReadsALogAfterACursor) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  EXPECT_THAT(Log("ride-1", std::nullopt)->events, IsEmpty());
+  EXPECT_THAT(SequencesOf(Log("ride-1", 0)->events), ElementsAre(1, 2, 3));
+  const RideLog log = *Log("ride-1", 1);
+  ASSERT_THAT(SequencesOf(log.events), ElementsAre(2, 3));
+  EXPECT_EQ(log.ride, Find("ride-1"));
+  const RideEvent& last = log.events[1];
+  EXPECT_EQ(last.type, RideEventType::kRedispatched);
+  EXPECT_EQ(last.driver_id, "driver-1");
+  EXPECT_TRUE(last.ended);
+  ASSERT_TRUE(last.former);
+  EXPECT_EQ(last.former->driver->driver_id, "driver-1");
+  EXPECT_FALSE(log.events[0].former);
+  EXPECT_THAT(Log("ride-1", 3)->events, IsEmpty());
+  EXPECT_THAT(Log("ride-1", 7)->events, IsEmpty());
+  EXPECT_TRUE(HasReason(Log("ride-9", 0).status(), Reason::kRideNotFound));
+}
+
+TEST_P(RideStoreConformance, ADriversEventsAreNumberedOverAllRides) {
+  for (const std::string id : {"1", "2"}) {
+    ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
+    ASSERT_TRUE(Confirm("ride-" + id, "driver-1", "offer-" + id).ok());
+    ASSERT_TRUE(Take("ride-" + id, TripStep::kCancel).ok());
+  }
+  // Somebody else's, in between.
+  ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
+  const std::vector<RideEvent> events = DriverEvents("driver-1", 1);
+  ASSERT_EQ(events.size(), 3u);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].driver_sequence, static_cast<std::int64_t>(i) + 2);
+    EXPECT_EQ(events[i].driver_id, "driver-1");
+  }
+  EXPECT_THAT(DriverEvents("driver-1", 4), IsEmpty());
+  EXPECT_THAT(DriverSequences({"driver-1", "driver-2", "driver-3"}),
+              UnorderedElementsAre(Pair("driver-1", 4), Pair("driver-2", 1), Pair("driver-3", 0)));
+}
+
+TEST_P(RideStoreConformance, ADriversEventsComeAtMost256AtATime) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  constexpr std::size_t kMore = 299;
+  const auto outcomes = AwaitAll<Changed>(kMore, [&](std::size_t, Done<Changed> done) {
+    store().Change(
+        "ride-1",
+        [](const Ride& ride) -> absl::StatusOr<RideChange> {
+          RideChange change{.ride = ride, .event = RideEvent()};
+          change.ride.sequence = ride.sequence + 1;
+          *change.event = {.ride_id = "ride-1",
+                           .sequence = change.ride.sequence,
+                           .type = RideEventType::kAssignmentSeen,
+                           .event_time = kT0,
+                           .ride = change.ride,
+                           .driver_id = "driver-1"};
+          return change;
+        },
+        absl::InfiniteFuture(), std::move(done));
+  });
+  for (const absl::StatusOr<Changed>& outcome : outcomes) ASSERT_TRUE(outcome.ok()) << outcome.status();
+  std::vector<RideEvent> page = DriverEvents("driver-1", 0);
+  ASSERT_EQ(page.size(), 256u);
+  EXPECT_EQ(page.front().driver_sequence, 1);
+  EXPECT_EQ(page.back().driver_sequence, 256);
+  page = DriverEvents("driver-1", 256);
+  ASSERT_EQ(page.size(), 44u);
+  EXPECT_EQ(page.front().driver_sequence, 257);
+  EXPECT_EQ(page.back().driver_sequence, 300);
+}
+
+TEST_P(RideStoreConformance, CatchesADriverUp) {
+  EXPECT_EQ(CatchUp("driver-1")->driver_sequence, 0);
+  EXPECT_FALSE(CatchUp("driver-1")->ride);
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kSeen).ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  EXPECT_EQ(CatchUp("driver-1")->driver_sequence, 3);
+  EXPECT_FALSE(CatchUp("driver-1")->ride) << "given up";
+  ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-2").ok());
+  ASSERT_TRUE(Confirm("ride-2", "driver-1", "offer-3").ok());
+
+  const DriverCatchUp fresh = *CatchUp("driver-1");
+  EXPECT_EQ(fresh.driver_sequence, 4);
+  EXPECT_EQ(fresh.ride, Find("ride-2"));
+  EXPECT_THAT(fresh.missed, IsEmpty());
+  EXPECT_FALSE(fresh.reset);
+
+  // The rest of the cursor's ride while it was this driver's: not what driver-2 did with it.
+  const DriverCatchUp resumed = *CatchUp("driver-1", Cursor{"ride-1", 2});
+  EXPECT_THAT(SequencesOf(resumed.missed), ElementsAre(3, 4));
+  EXPECT_FALSE(resumed.reset);
+  EXPECT_EQ(resumed.ride->ride_id, "ride-2");
+  EXPECT_THAT(SequencesOf(CatchUp("driver-1", Cursor{"ride-1", 0})->missed), ElementsAre(2, 3, 4));
+  EXPECT_FALSE(CatchUp("driver-1", Cursor{"ride-1", 4})->reset);
+  EXPECT_FALSE(CatchUp("driver-1", Cursor{"", 0})->reset) << "none yet";
+
+  for (const Cursor& nonsense : {Cursor{"ride-1", 5}, Cursor{"ride-9", 1}}) {
+    const DriverCatchUp reset = *CatchUp("driver-1", nonsense);
+    EXPECT_TRUE(reset.reset);
+    EXPECT_THAT(reset.missed, IsEmpty());
+    EXPECT_EQ(reset.ride->ride_id, "ride-2");
+    EXPECT_EQ(reset.driver_sequence, 4);
+  }
+  EXPECT_TRUE(CatchUp("driver-3", Cursor{"ride-1", 2})->reset) << "never this driver's";
+}
+
+TEST_P(RideStoreConformance, TellsSequencesOfManyAtOnce) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
+  ASSERT_TRUE(Confirm("ride-2", "driver-1", "offer-1").ok());
+  EXPECT_THAT(Sequences({"ride-1", "ride-2", "ride-9"}), UnorderedElementsAre(Pair("ride-1", 1), Pair("ride-2", 2)));
+}
+
+TEST_P(RideStoreConformance, FindsWhatNeedsLookingAfter) {
+  for (int i = 1; i <= 5; ++i) {
+    const std::string id = std::to_string(i);
+    ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
+    if (i > 1) {
+      ASSERT_TRUE(Confirm("ride-" + id, "driver-" + id, "offer-" + id).ok());
+    }
+  }
+  ASSERT_TRUE(Take("ride-3", TripStep::kSeen, "driver-3").ok());
+  ASSERT_TRUE(Take("ride-4", TripStep::kArrive, "driver-4").ok());
+  ASSERT_TRUE(CallOff("ride-5").ok());
+  const std::vector<Ride> found = Dispatchable();
+  EXPECT_THAT(Ids(found), UnorderedElementsAre("ride-1", "ride-2"));
+  for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id)) << "internals and all";
+}
+
+TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
+  const auto create = [&](const std::string& id, int second) {
+    return Await<Created>([&](Done<Created> done) {
+             store().Create(NewRide(Requested("ride-" + id, "rider-" + id), rules_, kT0 + absl::Seconds(second)),
+                            absl::InfiniteFuture(), std::move(done));
+           })
+        .ok();
+  };
+  ASSERT_TRUE(create("1", 5) && create("2", 3) && create("3", 4) && create("4", 1) && create("5", 0));
+  const auto assign = [&](const std::string& id, int second) {
+    return Change("ride-" + id,
+                  [&](const Ride& ride) {
+                    return Assign(ride, Offer(ride, "driver-" + id, "offer-" + id), kT0 + absl::Seconds(second));
+                  })
+        .ok();
+  };
+  ASSERT_TRUE(assign("4", 7));
+  ASSERT_TRUE(CallOff("ride-5").ok());
+  const std::map<RideState, LiveRides> live = CountLive();
+  ASSERT_EQ(live.size(), 2u);
+  EXPECT_EQ(live.at(RideState::kMatching).count, 3);
+  EXPECT_EQ(live.at(RideState::kMatching).oldest, kT0 + absl::Seconds(3));
+  EXPECT_EQ(live.at(RideState::kEnrouteToPickup).count, 1);
+  EXPECT_EQ(live.at(RideState::kEnrouteToPickup).oldest, kT0 + absl::Seconds(7));
+}
+
+TEST_P(RideStoreConformance, AReadSeesWhatWasReportedBeforeIt) {
+  // Asked for within the write's `done`, where everybody who publishes asks for it.
+  using Found = std::optional<Ride>;
+  const absl::StatusOr<Found> found = Await<Found>([&](const Done<Found>& done) {
+    store().Create(NewRide(Requested(), rules_, kT0), absl::InfiniteFuture(),
+                   [&, done](absl::StatusOr<Created> created) {
+                     EXPECT_TRUE(created.ok());
+                     store().ById("ride-1", done);
+                   });
+  });
+  EXPECT_TRUE(found.ok() && found->has_value());
+}
+
+}  // namespace
+}  // namespace hail::rider

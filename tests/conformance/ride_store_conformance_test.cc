@@ -1,0 +1,10 @@
+#include "tests/conformance/ride_store_conformance.h"
+
+#include "tests/conformance/ride_store_kinds.h"
+
+namespace hail::rider {
+
+INSTANTIATE_TEST_SUITE_P(AllKinds, RideStoreConformance, ::testing::Values(SqliteKind(), SimulatedKind()),
+                         [](const auto& kind) { return kind.param.name; });
+
+}  // namespace hail::rider

@@ -1,0 +1,13 @@
+// The kinds of RideStore that there are.
+#pragma once
+
+#include "tests/conformance/ride_store_conformance.h"
+
+namespace hail::rider {
+
+// In a folder of its own.
+RideStoreKind SqliteKind();
+// Without faults.
+RideStoreKind SimulatedKind();
+
+}  // namespace hail::rider

@@ -1,0 +1,126 @@
+#include "tests/simulation/sim_driver_store.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "common/errors/error.h"
+
+namespace hail::simulation {
+namespace {
+
+using driver::Availability;
+using driver::Driver;
+using driver::OfferRecord;
+using driver::StoredDriver;
+
+constexpr std::size_t kRecordsPerJob = 500;
+
+// Times are kept in microseconds.
+absl::Time AsKept(absl::Time time) { return absl::FromUnixMicros(absl::ToUnixMicros(time)); }
+
+OfferRecord AsKept(OfferRecord record) {
+  record.made_time = AsKept(record.made_time);
+  record.settled_time = AsKept(record.settled_time);
+  record.pickup_eta = absl::Trunc(record.pickup_eta, absl::Microseconds(1));
+  return record;
+}
+
+absl::StatusOr<StoredDriver> Find(const DriverDisk& disk, const std::string& driver_id) {
+  const auto at = disk.drivers.find(driver_id);
+  if (at == disk.drivers.end()) return NotFound(Reason::kDriverNotFound, "no such driver; register first");
+  return at->second;
+}
+
+}  // namespace
+
+SimDriverStore::SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock,
+                               std::function<std::uint64_t()> random, StoreFaults faults,
+                               std::size_t max_waiting_records)
+    : max_waiting_records_(max_waiting_records),
+      random_(Shared(std::move(random))),
+      committer_(disk, executor, clock, random_, faults),
+      readers_(disk, executor, random_, faults) {}
+
+void SimDriverStore::set_on_commit(
+    std::function<void(const StoredDriver*, const StoredDriver&, const std::string&)> on_commit) {
+  if (!on_commit) return committer_.set_on_commit(nullptr);
+  committer_.set_on_commit([on_commit = std::move(on_commit)](const Row& row) {
+    on_commit(row.before ? &*row.before : nullptr, row.after, row.what);
+  });
+}
+
+void SimDriverStore::set_faults(const StoreFaults& faults) {
+  committer_.set_faults(faults);
+  readers_.set_faults(faults);
+}
+
+void SimDriverStore::Register(const Driver& driver, absl::Time now, absl::Time deadline, Done done) {
+  committer_.Submit<StoredDriver>(
+      deadline,
+      [driver, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<StoredDriver> {
+        if (absl::StatusOr<StoredDriver> known = Find(disk, driver.driver_id); known.ok()) {
+          if (driver::SameProfile(known->driver, driver)) return known;
+          return MakeError(absl::StatusCode::kAlreadyExists, "the driver is registered with another profile",
+                           {.reason = Reason::kDriverExists});
+        }
+        StoredDriver added{.driver = driver, .availability = Availability::kOffline};
+        added.driver.create_time = added.driver.update_time = AsKept(now);
+        disk.drivers.emplace(driver.driver_id, added);
+        rows->push_back({.before = std::nullopt, .after = added, .what = "register"});
+        return added;
+      },
+      std::move(done));
+}
+
+void SimDriverStore::Get(const std::string& driver_id, Done done) {
+  readers_.Submit<StoredDriver>([driver_id](const DriverDisk& disk) { return Find(disk, driver_id); }, std::move(done));
+}
+
+void SimDriverStore::SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
+                                     absl::Time deadline, Done done) {
+  committer_.Submit<StoredDriver>(
+      deadline,
+      [driver_id, availability, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<StoredDriver> {
+        absl::StatusOr<StoredDriver> before = Find(disk, driver_id);
+        if (!before.ok() || before->availability == availability) return before;
+        StoredDriver& row = disk.drivers.at(driver_id);
+        row.availability = availability;
+        row.driver.update_time = AsKept(now);
+        rows->push_back({.before = *std::move(before), .after = row, .what = "set_availability"});
+        return row;
+      },
+      std::move(done));
+}
+
+void SimDriverStore::AppendOfferLog(OfferRecord record) {
+  waiting_.push_back(std::move(record));
+  if (waiting_.size() > max_waiting_records_) {
+    waiting_.pop_front();
+    ++lost_;
+  }
+  FlushRecords();
+}
+
+void SimDriverStore::FlushRecords() {
+  if (writing_ || waiting_.empty()) return;
+  writing_ = true;
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kRecordsPerJob));
+  std::vector<OfferRecord> records(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
+  const std::size_t count = records.size();
+  committer_.Submit<bool>(
+      absl::InfiniteFuture(),
+      [records = std::move(records)](DriverDisk& disk, std::vector<Row>*) {
+        for (const OfferRecord& record : records) disk.offers.emplace(record.offer_id, AsKept(record));
+        return true;
+      },
+      [this, count](absl::StatusOr<bool> written) {
+        writing_ = false;
+        if (!written.ok()) lost_ += count;
+        if (written.ok()) FlushRecords();
+      });
+}
+
+}  // namespace hail::simulation

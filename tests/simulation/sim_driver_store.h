@@ -1,0 +1,80 @@
+// DriverStore on a simulated disk: the port's contract as SqliteDriverStore keeps it, group commit, readers and the
+// lazy offer log included, from a seed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/exec/executor.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/driver_store.h"
+#include "tests/simulation/chance.h"
+#include "tests/simulation/driver_disk.h"
+#include "tests/simulation/sim_committer.h"
+#include "tests/simulation/sim_readers.h"
+#include "tests/simulation/store_faults.h"
+
+namespace hail::simulation {
+
+// Belongs to one thread, the executor's. It dies with the process whose store it is: once destroyed (also from within
+// a `done` or a hook) none of its `done`s runs any more, while `disk` has what was committed before, told or not.
+class SimDriverStore final : public driver::DriverStore {
+ public:
+  using Done = std::function<void(absl::StatusOr<driver::StoredDriver>)>;
+
+  // All must outlive the store. `random`: 64 bits at a time, seeded. Of the offer records that wait to be written the
+  // oldest beyond `max_waiting_records` are lost.
+  SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
+                 StoreFaults faults, std::size_t max_waiting_records = 50'000);
+  ~SimDriverStore() override = default;
+
+  // --- For those who watch; may be empty, may destroy the store ---
+
+  // At the instant of the commit, for each driver changed, in order: as it was (null: it is new) and as it is, and by
+  // which of the port's writes: "register", "set_availability". Offer records are not told.
+  void set_on_commit(std::function<void(const driver::StoredDriver* before, const driver::StoredDriver& after,
+                                        const std::string& what)>
+                         on_commit);
+  // After a commit, right before those who wait for it are told.
+  void set_before_ack(std::function<void()> before_ack) { committer_.set_before_ack(std::move(before_ack)); }
+
+  // For what begins from now on.
+  void set_faults(const StoreFaults& faults);
+
+  void Register(const driver::Driver& driver, absl::Time now, absl::Time deadline, Done done) override;
+  void Get(const std::string& driver_id, Done done) override;
+  void SetAvailability(const std::string& driver_id, driver::Availability availability, absl::Time now,
+                       absl::Time deadline, Done done) override;
+  void AppendOfferLog(driver::OfferRecord record) override;
+
+  // Jobs that wait or are under way.
+  std::size_t depth() const { return committer_.depth() + readers_.depth(); }
+  // Offer records that were never written: too many were waiting, or the store refused them.
+  std::uint64_t lost_records() const { return lost_; }
+
+ private:
+  // A row that a batch has changed.
+  struct Row {
+    std::optional<driver::StoredDriver> before;
+    driver::StoredDriver after;
+    std::string what;
+  };
+
+  // Hands the waiting records to the committer, unless that is under way.
+  void FlushRecords();
+
+  const std::size_t max_waiting_records_;
+  const Bits random_;
+  std::deque<driver::OfferRecord> waiting_;
+  bool writing_ = false;
+  std::uint64_t lost_ = 0;
+  SimCommitter<DriverDisk, Row> committer_;
+  SimReaders<DriverDisk> readers_;
+};
+
+}  // namespace hail::simulation

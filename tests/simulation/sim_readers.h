@@ -1,0 +1,69 @@
+// common/sqlite's Readers, simulated: each read sees the disk as of one instant and is answered some time later, in no
+// particular order with other reads or with writes.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/errors/error.h"
+#include "common/exec/executor.h"
+#include "tests/simulation/chance.h"
+#include "tests/simulation/store_faults.h"
+
+namespace hail::simulation {
+
+// Belongs to one thread, the executor's. Destroyed (also by a `done`), it forgets what it was about.
+template <typename Disk>
+class SimReaders {
+ public:
+  SimReaders(const Disk* disk, Executor& executor, Bits random, const StoreFaults& faults)
+      : disk_(disk), executor_(executor), random_(std::move(random)), faults_(faults) {}
+  ~SimReaders() { *alive_ = false; }
+  SimReaders(const SimReaders&) = delete;
+  SimReaders& operator=(const SimReaders&) = delete;
+
+  void set_faults(const StoreFaults& faults) { faults_ = faults; }
+
+  // `done` hears OVERLOADED before this returns when too many wait, else the outcome.
+  template <typename T>
+  void Submit(std::function<absl::StatusOr<T>(const Disk&)> query, std::function<void(absl::StatusOr<T>)> done) {
+    if (depth_ >= faults_.max_queue) {
+      done(Overloaded("too many reads wait for the store", absl::Seconds(1)));
+      return;
+    }
+    ++depth_;
+    absl::Duration before = Length(random_, faults_.read_mean, faults_.read_max);
+    absl::Duration after = Length(random_, faults_.read_mean, faults_.read_max);
+    if (Chance(random_, faults_.slow_read)) (Chance(random_, 0.5) ? before : after) += Below(random_, faults_.slow);
+    const bool fails = Chance(random_, faults_.fail_read);
+    executor_.PostAfter(
+        before, [this, alive = alive_, after, fails, query = std::move(query), done = std::move(done)]() mutable {
+          if (!*alive) return;
+          auto result = std::make_shared<absl::StatusOr<T>>(
+              Unavailable(Reason::kStoreUnavailable, "the store could not read: simulated fault"));
+          if (!fails) *result = query(*disk_);
+          executor_.PostAfter(after, [this, alive, result = std::move(result), done = std::move(done)] {
+            if (!*alive) return;
+            --depth_;
+            done(std::move(*result));
+          });
+        });
+  }
+
+  // Reads that wait or are under way.
+  std::size_t depth() const { return depth_; }
+
+ private:
+  const Disk* const disk_;
+  Executor& executor_;
+  const Bits random_;
+  StoreFaults faults_;
+  std::size_t depth_ = 0;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace hail::simulation

@@ -1,0 +1,90 @@
+// RideStore on a simulated disk: the port's contract as SqliteRideStore keeps it, group commit and readers included,
+// from a seed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/exec/executor.h"
+#include "common/time/clock.h"
+#include "rider-service/domain/ride_store.h"
+#include "tests/simulation/chance.h"
+#include "tests/simulation/ride_disk.h"
+#include "tests/simulation/sim_committer.h"
+#include "tests/simulation/sim_readers.h"
+#include "tests/simulation/store_faults.h"
+
+namespace hail::simulation {
+
+// Belongs to one thread, the executor's. It dies with the process whose store it is: once destroyed (also from within
+// a `done` or a hook) none of its `done`s runs any more, while `disk` has what was committed before, told or not.
+class SimRideStore final : public rider::RideStore {
+ public:
+  // All must outlive the store. `random`: 64 bits at a time, seeded.
+  SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
+               StoreFaults faults);
+  ~SimRideStore() override = default;
+
+  // --- For those who watch; may be empty, may destroy the store ---
+
+  // At the instant of the commit, for each row changed, in order: the ride before it (null: it is new) and after it,
+  // the event if there was one, and by which of the port's writes: "create", "change".
+  void set_on_commit(std::function<void(const rider::Ride* before, const rider::Ride& after,
+                                        const rider::RideEvent* event, const std::string& what)>
+                         on_commit);
+  // After a commit, right before those who wait for it are told.
+  void set_before_ack(std::function<void()> before_ack) { committer_.set_before_ack(std::move(before_ack)); }
+
+  // For what begins from now on.
+  void set_faults(const StoreFaults& faults);
+
+  void Create(rider::RideChange change, absl::Time deadline, rider::Done<rider::Created> done) override;
+  void Change(std::string ride_id, rider::Decide decide, absl::Time deadline,
+              rider::Done<rider::Changed> done) override;
+  void ById(std::string ride_id, rider::Done<std::optional<rider::Ride>> done) override;
+  void ByRequest(std::string rider_id, std::string request_id, rider::Done<std::optional<rider::Ride>> done) override;
+  void ActiveOfRider(std::string rider_id, rider::Done<std::optional<rider::Ride>> done) override;
+  void ByOffer(std::string driver_id, std::string offer_id, rider::Done<std::optional<rider::Ride>> done) override;
+  void ListOfRider(rider::RiderListing listing, rider::Done<rider::RidePage> done) override;
+  void ListOfDriver(rider::DriverListing listing, rider::Done<rider::RidePage> done) override;
+  void ReadLog(std::string ride_id, std::optional<std::int64_t> after, rider::Done<rider::RideLog> done) override;
+  void ReadDriver(std::string driver_id, std::optional<rider::Cursor> cursor,
+                  rider::Done<rider::DriverCatchUp> done) override;
+  void ReadDriverEvents(std::string driver_id, std::int64_t after,
+                        rider::Done<std::vector<rider::RideEvent>> done) override;
+  void Sequences(std::vector<std::string> ride_ids, rider::Done<std::map<std::string, std::int64_t>> done) override;
+  void DriverSequences(std::vector<std::string> driver_ids,
+                       rider::Done<std::map<std::string, std::int64_t>> done) override;
+  void Dispatchable(rider::Done<std::vector<rider::Ride>> done) override;
+  void CountLive(rider::Done<std::map<rider::RideState, rider::LiveRides>> done) override;
+  void QuoteKey(rider::Done<std::string> done) override;
+
+  // Jobs that wait or are under way.
+  std::size_t writes_queued() const { return committer_.depth(); }
+  std::size_t reads_queued() const { return readers_.depth(); }
+
+ private:
+  // A row that a batch has changed.
+  struct Row {
+    std::optional<rider::Ride> before;
+    rider::Ride after;
+    std::optional<rider::RideEvent> event;
+    std::string what;
+  };
+
+  static absl::StatusOr<rider::Created> CreateOn(RideDisk& disk, const rider::RideChange& change,
+                                                 std::vector<Row>* rows);
+  static absl::StatusOr<rider::Changed> ChangeOn(RideDisk& disk, const std::string& ride_id,
+                                                 const rider::Decide& decide, std::vector<Row>* rows);
+
+  const Bits random_;
+  SimCommitter<RideDisk, Row> committer_;
+  SimReaders<RideDisk> readers_;
+};
+
+}  // namespace hail::simulation
