@@ -1,0 +1,207 @@
+#include "tests/simulation/driver_node.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors/error.h"
+#include "driver-service/codec/internal_codec.h"
+#include "driver-service/codec/ride_codec.h"
+#include "rider-service/api/driver_streams.h"
+#include "tests/simulation/rider_node.h"
+#include "tests/simulation/universe.h"
+
+namespace hail::simulation {
+namespace {
+
+namespace ipb = internal::v1;
+
+constexpr absl::Duration kCallTime = absl::Seconds(3);
+constexpr absl::Duration kCallersTime = absl::Seconds(10);
+
+// As RiderClient tells a driver's app of errors.
+absl::Status ErrorForCaller(const absl::Status& status) {
+  if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
+  return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
+}
+
+}  // namespace
+
+DriverNode::DriverNode(Universe* universe, Life* life)
+    : universe_(universe),
+      life_(life),
+      loop_(&universe->scheduler(), life,
+            [universe] { return absl::Microseconds(universe->random().Between(0, 2000)); }),
+      store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
+      housekeeping_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
+      store_(&universe->driver_disk(), store_threads_, &universe->clock(), universe->Bits(),
+             universe->stormy() ? universe->plan().driver_store : Without(universe->plan(), 2).driver_store),
+      host_({.clock = universe->clock(),
+             .index = index_,
+             .travel_times = travel_times_,
+             .matcher = matcher_,
+             .store = store_,
+             .loop = loop_,
+             .random = universe->Bits()},
+            {}),
+      trips_(travel_times_),
+      peer_(universe->clock(), host_, trips_, *this, Streams()),
+      positions_(universe->clock(), index_, trips_),
+      commands_(universe->clock(), host_, store_, positions_, *this),
+      gate_(&universe->clock(), {.tick = absl::ZeroDuration()}, nullptr) {
+  host_.Start(peer_, [this](const driver::OfferRecord& record) { OnSettled(record); });
+  peer_.Start();
+  housekeeping_.Every(absl::Milliseconds(500), [this] { gate_.Tick(); });
+}
+
+DriverNode::~DriverNode() {
+  ends_.Die();
+  peer_.Stop();
+}
+
+driver::DispatchCounts DriverNode::Counts() const { return host_.counts(); }
+
+bool DriverNode::HasRide(const std::string& driver_id) const {
+  return universe_->ride_disk().live_of_driver.contains(driver_id);
+}
+
+std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox) {
+  if (links_++ > 0) {
+    if (host_.counts().offers_pending > 0) universe_->Hit(Situation::kLinkBrokeWithOfferPending);
+    if (!confirming_.empty()) universe_->Hit(Situation::kLinkBrokeWithConfirmUnderWay);
+    if (!universe_->ride_disk().live_of_driver.empty()) universe_->Hit(Situation::kFeedBrokeWithDriverOnTrip);
+  }
+  return std::make_shared<driver::DispatchLink>(host_, std::move(outbox));
+}
+
+void DriverNode::OnSettled(const driver::OfferRecord& record) {
+  Universe& u = *universe_;
+  u.Note("offer ", record.offer_id, " of ", record.ride_id, "@", record.epoch, " to ", record.driver_id, " is ",
+         driver::OfferStatusName(record.outcome), " ", driver::RevokeReasonName(record.reason));
+  u.Digest(record.offer_id);
+  u.judge().OfferSettled(record);
+  confirming_.erase(record.offer_id);
+  if (record.reason == driver::RevokeReason::kWentOffline) u.Hit(Situation::kOfferWithdrawnByOffline);
+  if (record.reason == driver::RevokeReason::kSuperseded) {
+    if (u.ride_disk().live_of_driver.contains(record.driver_id)) {
+      u.Hit(Situation::kAssignmentSupersededAnOffer);
+    } else if (!record.received && record.settled_time - record.made_time >= absl::Seconds(3) * u.plan().scale) {
+      u.Hit(Situation::kOfferNeverReceived);
+    } else {
+      u.Hit(Situation::kOfferWithdrawnByLink);
+    }
+  }
+}
+
+void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(absl::StatusOr<driver::RideView>)> done) {
+  Universe& u = *universe_;
+  u.Note("confirm ", call.offer_id, " attempt ", call.attempt, " of ", call.ride_id, "@", call.epoch);
+  u.judge().ConfirmAsked(call.offer_id, call.driver.driver_id, call.ride_id, call.epoch, call.attempt);
+  confirming_.insert(call.offer_id);
+  u.Confirming(call.offer_id, call.driver.driver_id);
+  const std::uint64_t link = links_;
+  hail::simulation::Call<ipb::ConfirmAssignmentRequest, ipb::ConfirmAssignmentResponse, RiderNode>(
+      &u.network(), &u.services(), life_, [&u] { return u.rider(); }, kCallTime, driver::ToProto(call),
+      [](RiderNode& rider, const ipb::ConfirmAssignmentRequest& request, absl::Time deadline, auto answer) {
+        rider.ConfirmAssignment(request, deadline, answer);
+      },
+      [this, call, link, done = std::move(done)](absl::StatusOr<ipb::ConfirmAssignmentResponse> response) {
+        Universe& u = *universe_;
+        if (links_ != link) u.Hit(Situation::kConfirmOutlivedItsLink);
+        if (!response.ok()) {
+          const rider::Ride* row = u.ride_disk().Find(call.ride_id);
+          if (row != nullptr && row->offer_id == call.offer_id && !HasReason(response.status(), Reason::kStaleEpoch)) {
+            u.Hit(Situation::kConfirmCommittedReplyLost);
+            u.ReplyLost(call.driver.driver_id);
+          }
+          return done(response.status());
+        }
+        if (!confirming_.contains(call.offer_id)) u.Hit(Situation::kAssignmentLearnedFromFeedFirst);
+        done(driver::FromProto(response->ride()));
+      });
+  // The moment at which it matters who dies.
+  if (u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed)) {
+    u.scheduler().After(absl::Milliseconds(u.random().Between(0, 30)), nullptr, [&u, rider = u.random().Chance(0.5)] {
+      if (rider) {
+        u.KillRiderSoon();
+      } else {
+        u.KillDriverSoon();
+      }
+    });
+  }
+}
+
+void DriverNode::FindAssignment(const driver::FindCall& call,
+                                std::function<void(absl::StatusOr<driver::RideView>)> done) {
+  Universe& u = *universe_;
+  hail::simulation::Call<ipb::FindAssignmentRequest, ipb::FindAssignmentResponse, RiderNode>(
+      &u.network(), &u.services(), life_, [&u] { return u.rider(); }, kCallTime, driver::ToProto(call),
+      [](RiderNode& rider, const ipb::FindAssignmentRequest& request, absl::Time, auto answer) {
+        rider.FindAssignment(request, answer);
+      },
+      [done = std::move(done)](absl::StatusOr<ipb::FindAssignmentResponse> response) {
+        if (!response.ok()) return done(response.status());
+        done(driver::FromProto(response->ride()));
+      });
+}
+
+void DriverNode::RecordTripEvent(ipb::RecordTripEventRequest request, const driver::ForCaller& caller,
+                                 std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
+  Universe& u = *universe_;
+  const absl::Duration timeout = std::min(caller.deadline - u.scheduler().now(), kCallersTime);
+  hail::simulation::Call<ipb::RecordTripEventRequest, ipb::RecordTripEventResponse, RiderNode>(
+      &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
+      [](RiderNode& rider, const ipb::RecordTripEventRequest& request, absl::Time deadline, auto answer) {
+        rider.RecordTripEvent(request, deadline, answer);
+      },
+      [done = std::move(done)](absl::StatusOr<ipb::RecordTripEventResponse> response) {
+        if (!response.ok()) return done(ErrorForCaller(response.status()));
+        done(std::move(*response->mutable_ride()));
+      });
+}
+
+void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driver::ForCaller& caller,
+                                 std::function<void(absl::StatusOr<ipb::ListDriverRidesResponse>)> done) {
+  Universe& u = *universe_;
+  const absl::Duration timeout = std::min(caller.deadline - u.scheduler().now(), kCallersTime);
+  hail::simulation::Call<ipb::ListDriverRidesRequest, ipb::ListDriverRidesResponse, RiderNode>(
+      &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
+      [](RiderNode& rider, const ipb::ListDriverRidesRequest& request, absl::Time, auto answer) {
+        rider.ListDriverRides(request, answer);
+      },
+      [done = std::move(done)](absl::StatusOr<ipb::ListDriverRidesResponse> response) {
+        if (!response.ok()) return done(ErrorForCaller(response.status()));
+        done(*std::move(response));
+      });
+}
+
+driver::RiderPeer::Streams DriverNode::Streams() {
+  using Feed = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
+  using Positions = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
+  const auto host = [u = universe_] { return u->rider(); };
+  return {
+      .feed =
+          [this, host](auto handlers) {
+            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
+              return OpenStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse, RiderNode>(
+                  &universe_->network(), &universe_->services(), std::move(end), host, "WatchDrivers",
+                  {.queue = 100'000}, true, [](RiderNode& rider, auto outbox) {
+                    return std::make_shared<rider::DriversStream>(rider.session_ports(), std::move(outbox));
+                  });
+            };
+            return std::make_unique<Feed>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
+          },
+      .positions =
+          [this, host](auto handlers) {
+            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
+              return OpenStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse, RiderNode>(
+                  &universe_->network(), &universe_->services(), std::move(end), host, "ReportLocations",
+                  {.must_beat = false}, true, [](RiderNode& rider, auto outbox) {
+                    return std::make_shared<rider::LocationsStream>(rider.session_ports(), std::move(outbox));
+                  });
+            };
+            return std::make_unique<Positions>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
+          },
+  };
+}
+
+}  // namespace hail::simulation

@@ -1,0 +1,331 @@
+#include "tests/simulation/judge.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+
+namespace hail::simulation {
+namespace {
+
+using rider::Ride;
+using rider::RideEvent;
+using rider::RideEventType;
+using rider::RideState;
+using Step = driver::v1::AdvanceTripRequest;
+
+// What the rules of a ride's life say, in seconds of domain time.
+constexpr absl::Duration kMatchDeadline = absl::Seconds(120);
+constexpr absl::Duration kSeenWithin = absl::Seconds(60);
+constexpr int kMaxRedispatches = 5;
+
+bool Final(RideState state) {
+  return state == RideState::kCompleted || state == RideState::kCanceled || state == RideState::kNoDriversAvailable;
+}
+bool Driven(RideState state) {
+  return state == RideState::kEnrouteToPickup || state == RideState::kArrivedAtPickup ||
+         state == RideState::kEnrouteToDropoff;
+}
+
+// The states between which an event may lead.
+bool Legal(RideEventType type, RideState from, RideState to) {
+  switch (type) {
+    case RideEventType::kAssigned:
+      return from == RideState::kMatching && to == RideState::kEnrouteToPickup;
+    case RideEventType::kAssignmentSeen:
+      return from == RideState::kEnrouteToPickup && to == from;
+    case RideEventType::kArrivedAtPickup:
+      return from == RideState::kEnrouteToPickup && to == RideState::kArrivedAtPickup;
+    case RideEventType::kStarted:
+      return from == RideState::kArrivedAtPickup && to == RideState::kEnrouteToDropoff;
+    case RideEventType::kCompleted:
+      return from == RideState::kEnrouteToDropoff && to == RideState::kCompleted;
+    case RideEventType::kRedispatched:
+      return from == RideState::kEnrouteToPickup && to == RideState::kMatching;
+    case RideEventType::kCanceled:
+      return !Final(from) && to == RideState::kCanceled;
+    case RideEventType::kUnfulfilled:
+      return from == RideState::kMatching && to == RideState::kNoDriversAvailable;
+    default:
+      return false;
+  }
+}
+
+std::string Name(const Ride& ride) {
+  return absl::StrCat(ride.ride_id, " (", rider::StateName(ride.state), ", sequence ", ride.sequence, ", epoch ",
+                      ride.epoch, ")");
+}
+
+// As std::tuple's members: which action a step asks for.
+int ActionOf(const Step& step) { return static_cast<int>(step.action_case()); }
+
+}  // namespace
+
+void Judge::Fail(int invariant, const std::string& rule, const std::string& what) {
+  violations_.push_back({invariant, rule, what, clock_->Read().wall});
+}
+
+void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* event) {
+  const absl::Time now = clock_->Read().domain;
+  const std::string name = Name(after);
+  if (before == nullptr) {
+    if (event == nullptr || event->type != RideEventType::kRequested || after.sequence != 1 || after.epoch != 1 ||
+        after.state != RideState::kMatching) {
+      Fail(4, "a ride begins with REQUESTED", name);
+    }
+    if (!after.match_deadline || *after.match_deadline != after.create_time + kMatchDeadline) {
+      Fail(4, "the match deadline is set on entering MATCHING", name);
+    }
+  } else if (event == nullptr) {
+    if (before->state != RideState::kMatching || after.state != RideState::kMatching ||
+        after.epoch != before->epoch + 1 || after.sequence != before->sequence) {
+      Fail(4, "without an event only the epoch rises, while MATCHING", Name(*before) + " to " + name);
+    }
+    if (after.match_deadline != before->match_deadline) {
+      Fail(4, "a broken link does not move the match deadline", name);
+    }
+  } else {
+    if (Final(before->state)) Fail(4, "final is final", Name(*before) + " to " + name);
+    if (after.sequence != before->sequence + 1 || event->sequence != after.sequence) {
+      Fail(4, "events are numbered without a gap", Name(*before) + " to " + name);
+    }
+    if (!Legal(event->type, before->state, after.state))
+      Fail(4, "transitions are legal", Name(*before) + " to " + name);
+    const std::int64_t raised = event->type == RideEventType::kRedispatched ? 1 : 0;
+    if (after.epoch != before->epoch + raised) Fail(4, "the epoch rises with each dispatch", name);
+    const std::string driver_id = before->driver ? before->driver->driver_id : "";
+    const auto asked = [&](int action, int leg) {
+      return asked_.contains({driver_id, after.ride_id, before->epoch, action, leg});
+    };
+    const auto asked_to_cancel = [&] { return asked(Step::kCancel, 0) || asked(Step::kCancel, 1); };
+    switch (event->type) {
+      case RideEventType::kAssigned:
+        if (std::count(after.excluded_driver_ids.begin(), after.excluded_driver_ids.end(), after.driver->driver_id) >
+            0) {
+          Fail(6, "who gave a ride up does not get it again", name);
+        }
+        break;
+      case RideEventType::kArrivedAtPickup:
+        if (!asked(Step::kArrive, 0)) Fail(8, "a ride moves as its driver said, on its leg", name + " arrived");
+        break;
+      case RideEventType::kStarted:
+        if (!asked(Step::kStart, 0)) Fail(8, "a ride moves as its driver said, on its leg", name + " started");
+        break;
+      case RideEventType::kCompleted:
+        if (!asked(Step::kComplete, 1)) Fail(8, "a ride moves as its driver said, on its leg", name + " completed");
+        break;
+      case RideEventType::kRedispatched:
+        if (event->reason == rider::CancelReason::kDriverUnreachable) {
+          if (before->seen_time || now < *before->assign_time + kSeenWithin) {
+            Fail(6, "only an assignment unseen for 60 s is taken back", name);
+          }
+        } else if (!asked_to_cancel()) {
+          Fail(8, "a ride is given up by its driver alone", name);
+        }
+        if (after.redispatch_count > kMaxRedispatches) Fail(4, "at most 5 re-dispatches", name);
+        if (std::count(after.excluded_driver_ids.begin(), after.excluded_driver_ids.end(), driver_id) == 0) {
+          Fail(6, "who gives a ride up is excluded", name);
+        }
+        if (!after.match_deadline || *after.match_deadline < now) {
+          Fail(4, "the match deadline is set on entering MATCHING", name);
+        }
+        break;
+      case RideEventType::kCanceled:
+        if (after.cancellation->actor == rider::CancelActor::kRider && !cancels_.contains(after.ride_id)) {
+          Fail(8, "a ride is called off by its own people alone", name);
+        }
+        if (after.cancellation->actor == rider::CancelActor::kDriver && !asked_to_cancel()) {
+          Fail(8, "a ride is called off by its own people alone", name);
+        }
+        break;
+      case RideEventType::kUnfulfilled:
+        if (now < *before->match_deadline) Fail(2, "a ride ends unfulfilled only after its deadline", name);
+        break;
+      default:
+        break;
+    }
+  }
+  // One live ride for each, counted over the rows rather than believed of an index.
+  int of_driver = 0, of_rider = 0;
+  for (const auto& [ride_id, ride] : disk_->rides) {
+    if (Final(ride.state)) continue;
+    if (ride.rider_id == after.rider_id) ++of_rider;
+    if (after.driver && Driven(ride.state) && ride.driver && ride.driver->driver_id == after.driver->driver_id) {
+      ++of_driver;
+    }
+  }
+  if (of_driver > 1) Fail(1, "one live ride for a driver", name + " of " + after.driver->driver_id);
+  if (of_rider > 1) Fail(1, "one live ride for a rider", name + " of " + after.rider_id);
+}
+
+void Judge::DriverAsked(const std::string& driver_id, const Step& step) {
+  asked_.emplace(driver_id, step.ride_id(), step.epoch(), ActionOf(step), step.leg());
+}
+
+void Judge::ToldRider(const std::string& rider_id, const type::v1::Ride& ride) {
+  const Ride* row = disk_->Find(ride.ride_id());
+  const std::string name = absl::StrCat(ride.ride_id(), " sequence ", ride.sequence(), " to ", rider_id);
+  if (row == nullptr) return Fail(2, "nothing is told before it is committed", name);
+  if (row->rider_id != rider_id || ride.rider_id() != rider_id) Fail(8, "a ride is shown to its own rider", name);
+  const auto log = disk_->events.find(ride.ride_id());
+  const auto event = log->second.find(ride.sequence());
+  if (event == log->second.end()) return Fail(2, "nothing is told before it is committed", name);
+  if (static_cast<int>(event->second.ride.state) != static_cast<int>(ride.state())) {
+    Fail(5, "what is told is what is stored", name);
+  }
+}
+
+void Judge::ToldDriver(const std::string& driver_id, const type::v1::Ride& ride) {
+  const std::string name =
+      absl::StrCat(ride.ride_id(), " sequence ", ride.sequence(), " epoch ", ride.epoch(), " to ", driver_id);
+  const auto log = disk_->events.find(ride.ride_id());
+  const auto event = log == disk_->events.end() ? decltype(log->second.begin())() : log->second.find(ride.sequence());
+  if (log == disk_->events.end() || event == log->second.end()) {
+    return Fail(2, "nothing is told before it is committed", name);
+  }
+  if (event->second.driver_id != driver_id) Fail(8, "a ride is shown to its own driver", name);
+  const RideState state = static_cast<RideState>(static_cast<int>(ride.state()));
+  if (!Driven(state)) return;
+  const auto [known, first] = assigned_to_.try_emplace({ride.ride_id(), ride.epoch()}, driver_id);
+  if (!first && known->second != driver_id)
+    Fail(1, "one (ride, epoch), one driver", name + ", before " + known->second);
+}
+
+void Judge::Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride) {
+  ToldRider(rider_id, ride);
+  const auto [known, first] = acknowledged_.try_emplace({rider_id, request_id}, ride.ride_id());
+  if (!first && known->second != ride.ride_id()) {
+    Fail(3, "one request_id, one ride", absl::StrCat(request_id, ": ", known->second, " and ", ride.ride_id()));
+  }
+}
+
+void Judge::StepAnswered(const std::string& driver_id, const Step& step) {
+  const Ride* row = disk_->Find(step.ride_id());
+  const std::string name = absl::StrCat(step.ride_id(), " epoch ", step.epoch(), " of ", driver_id);
+  if (row == nullptr) return Fail(2, "nothing is answered before it is committed", name);
+  // An assignment that ended since has taken its steps with it.
+  if (row->epoch != step.epoch()) return;
+  bool done = true;
+  switch (step.action_case()) {
+    case Step::kSeen:
+      done = row->seen_time.has_value();
+      break;
+    case Step::kArrive:
+      done = row->arrive_time.has_value();
+      break;
+    case Step::kStart:
+      done = row->start_time.has_value();
+      break;
+    case Step::kComplete:
+      done = row->state == RideState::kCompleted || step.leg() == 0;
+      break;
+    case Step::kCancel:
+      done = row->state == RideState::kCanceled;
+      break;
+    default:
+      break;
+  }
+  if (!done && !Final(row->state)) Fail(2, "nothing is answered before it is committed", name);
+}
+
+void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& offer) {
+  const Now now = clock_->Read();
+  const std::string name =
+      absl::StrCat(offer.offer_id(), " of ", offer.ride_id(), " epoch ", offer.epoch(), " to ", driver_id);
+  if (offer.status() != driver::v1::OFFER_STATUS_PENDING) return;
+  if (settled_.contains(offer.offer_id())) Fail(7, "an offer that is over is not shown", name);
+  const double scale = clock_->scale().scale;
+  if (!live_.contains(offer.offer_id())) {
+    if (const auto other = live_of_driver_.find(driver_id); other != live_of_driver_.end()) {
+      Fail(7, "one live offer for a driver", name + ", beside " + other->second);
+    }
+    if (const auto other = live_of_ride_.find(offer.ride_id()); other != live_of_ride_.end()) {
+      Fail(7, "one live offer for a ride", name + ", beside " + other->second);
+    }
+    const absl::Duration remaining =
+        absl::Seconds(offer.remaining().seconds()) + absl::Nanoseconds(offer.remaining().nanos());
+    live_[offer.offer_id()] = {driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining};
+    live_of_driver_[driver_id] = offer.offer_id();
+    live_of_ride_[offer.ride_id()] = offer.offer_id();
+    const Ride* row = disk_->Find(offer.ride_id());
+    if (row != nullptr && row->epoch == offer.epoch() && row->state == RideState::kMatching) {
+      if (std::count(row->excluded_driver_ids.begin(), row->excluded_driver_ids.end(), driver_id) > 0) {
+        Fail(6, "who gave a ride up is not asked again", name);
+      }
+      // The link carries the time that is left: it may be older by what a message takes.
+      if (now.domain > *row->match_deadline + absl::Seconds(8) * scale) {
+        Fail(6, "no offer after the match deadline", name);
+      }
+    }
+  }
+  const auto busy = disk_->live_of_driver.find(driver_id);
+  if (busy != disk_->live_of_driver.end()) {
+    const Ride& ride = disk_->rides.at(busy->second);
+    if (ride.assign_time && now.domain > *ride.assign_time + absl::Seconds(30) * scale) {
+      Fail(6, "a driver with a ride is not offered another", name + ", on " + ride.ride_id);
+    }
+  }
+}
+
+void Judge::OfferSettled(const driver::OfferRecord& record) {
+  settled_.insert(record.offer_id);
+  live_.erase(record.offer_id);
+  if (const auto of = live_of_driver_.find(record.driver_id);
+      of != live_of_driver_.end() && of->second == record.offer_id) {
+    live_of_driver_.erase(of);
+  }
+  if (const auto of = live_of_ride_.find(record.ride_id); of != live_of_ride_.end() && of->second == record.offer_id) {
+    live_of_ride_.erase(of);
+  }
+}
+
+void Judge::ConfirmAsked(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
+                         std::int64_t epoch, int attempt) {
+  const std::string name = absl::StrCat(offer_id, " of ", ride_id, " epoch ", epoch, " for ", driver_id);
+  if (settled_.contains(offer_id)) Fail(7, "an offer that is over is not confirmed", name);
+  const auto shown = live_.find(offer_id);
+  if (shown == live_.end() || attempt > 1) return;
+  if (clock_->Read().domain > shown->second.expires + absl::Milliseconds(50) * clock_->scale().scale) {
+    Fail(7, "an expired offer is not accepted", name);
+  }
+}
+
+void Judge::AcceptGranted(const std::string& driver_id, const std::string& offer_id) {
+  for (const auto& [ride_id, log] : disk_->events) {
+    for (const auto& [sequence, event] : log) {
+      if (event.type == RideEventType::kAssigned && event.ride.offer_id == offer_id && event.driver_id == driver_id) {
+        return;
+      }
+    }
+  }
+  Fail(6, "a granted accept is an assignment", offer_id + " of " + driver_id);
+}
+
+void Judge::DriverServiceDied() {
+  live_.clear();
+  live_of_driver_.clear();
+  live_of_ride_.clear();
+}
+
+void Judge::Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered) {
+  for (const auto& [ride_id, ride] : disk_->rides) {
+    if (!Final(ride.state)) Fail(2, "a ride is over, or worked on", Name(ride));
+  }
+  for (const auto& [request, ride_id] : acknowledged_) {
+    const auto stored = disk_->by_request.find(request);
+    if (stored == disk_->by_request.end() || stored->second != ride_id) {
+      Fail(2, "an acknowledged request survives", absl::StrCat(request.second, " of ", request.first));
+    }
+  }
+  for (const auto& [driver_id, in_hand] : ride_in_hand) {
+    const auto live = disk_->live_of_driver.find(driver_id);
+    const std::string stored = live == disk_->live_of_driver.end() ? "" : live->second;
+    if (in_hand != stored) {
+      Fail(6, "a driver knows of the ride in hand",
+           absl::StrCat(driver_id, ": '", in_hand, "', stored '", stored, "'"));
+    }
+  }
+  for (const std::string& who : unanswered) Fail(6, "everybody is answered", who);
+}
+
+}  // namespace hail::simulation

@@ -1,0 +1,100 @@
+// What must always hold (DESIGN §10), checked at every step of a simulation against what is on the simulated disks and
+// what clients were told. Knows the rules only from the blueprint: shares no code with what it judges.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/driver_store.h"
+#include "driver-service/domain/offer.h"
+#include "hail/driver/v1/driver_service.pb.h"
+#include "hail/type/v1/ride.pb.h"
+#include "rider-service/domain/ride.h"
+#include "tests/simulation/ride_disk.h"
+#include "tests/simulation/situations.h"
+
+namespace hail::simulation {
+
+// What was broken, when and how.
+struct Violation {
+  // Of DESIGN §10, 1 to 8.
+  int invariant = 0;
+  std::string rule;
+  std::string what;
+  absl::Time when;
+};
+
+class Judge {
+ public:
+  // Both must outlive it.
+  Judge(const RideDisk* disk, const Clock* clock) : disk_(disk), clock_(clock) {}
+
+  // --- The store of rides: at the instant of a commit ---
+  void Committed(const rider::Ride* before, const rider::Ride& after, const rider::RideEvent* event);
+
+  // --- What a driver's phone asked for: only that may happen to its ride ---
+  void DriverAsked(const std::string& driver_id, const driver::v1::AdvanceTripRequest& step);
+  // What a rider's phone asked for.
+  void RiderAskedToCancel(const std::string& ride_id) { cancels_.insert(ride_id); }
+
+  // --- What was told, at the instant it left the service ---
+  void ToldRider(const std::string& rider_id, const type::v1::Ride& ride);
+  void ToldDriver(const std::string& driver_id, const type::v1::Ride& ride);
+  // A request was acknowledged with this ride.
+  void Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride);
+  // A command on a ride was answered with success.
+  void StepAnswered(const std::string& driver_id, const driver::v1::AdvanceTripRequest& step);
+
+  // --- Offers ---
+  // The driver's phone is shown an offer (again).
+  void OfferShown(const std::string& driver_id, const driver::v1::Offer& offer);
+  // An offer settled, as driver-service logs it.
+  void OfferSettled(const driver::OfferRecord& record);
+  // driver-service asks for an offer to be made an assignment.
+  void ConfirmAsked(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
+                    std::int64_t epoch, int attempt);
+  // The driver's accept was answered with "yours".
+  void AcceptGranted(const std::string& driver_id, const std::string& offer_id);
+  // driver-service died: its offers are nobody's.
+  void DriverServiceDied();
+
+  // --- The end, after all has become quiet ---
+  void Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered);
+
+  void Fail(int invariant, const std::string& rule, const std::string& what);
+  const std::vector<Violation>& violations() const { return violations_; }
+
+ private:
+  struct ShownOffer {
+    std::string driver_id;
+    std::string ride_id;
+    std::int64_t epoch = 0;
+    // The end of its time, as the phone was told first (domain).
+    absl::Time expires;
+  };
+
+  const RideDisk* const disk_;
+  const Clock* const clock_;
+  std::vector<Violation> violations_;
+  // (driver, ride, epoch, action, leg) that a phone asked for.
+  std::set<std::tuple<std::string, std::string, std::int64_t, int, int>> asked_;
+  std::set<std::string> cancels_;
+  // (ride, epoch) → the driver told of it.
+  std::map<std::pair<std::string, std::int64_t>, std::string> assigned_to_;
+  std::map<std::pair<std::string, std::string>, std::string> acknowledged_;
+  // Offers shown and not settled, of the present driver-service.
+  std::map<std::string, ShownOffer> live_;
+  std::map<std::string, std::string> live_of_driver_;
+  std::map<std::string, std::string> live_of_ride_;
+  std::set<std::string> settled_;
+};
+
+}  // namespace hail::simulation

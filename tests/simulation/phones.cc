@@ -1,0 +1,642 @@
+#include "tests/simulation/phones.h"
+
+#include <iterator>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors/error.h"
+#include "common/rpc/identity.h"
+#include "driver-service/api/driver_session.h"
+#include "driver-service/codec/driver_codec.h"
+#include "rider-service/api/ride_streams.h"
+#include "tests/simulation/driver_node.h"
+#include "tests/simulation/rider_node.h"
+#include "tests/simulation/universe.h"
+#include "tests/tools/hail-sim/outcome_of.h"
+
+namespace hail::simulation {
+namespace {
+
+namespace dpb = driver::v1;
+namespace rpb = rider::v1;
+
+constexpr absl::Duration kCallDeadline = absl::Seconds(10);
+
+sim::Outcome OutcomeOf(const absl::Status& status) { return sim::OutcomeOf(rpc::ToProto(status)); }
+
+// The rider's calls, as RiderApi serves them.
+struct ServeRider {
+  RiderNode& node;
+  absl::Time deadline;
+
+  void operator()(const rpb::ListProductsRequest& r, const RiderNode::Answer<rpb::ListProductsResponse>& a) const {
+    node.ListProducts(r, a);
+  }
+  void operator()(const rpb::QuoteRideRequest& r, const RiderNode::Answer<rpb::QuoteRideResponse>& a) const {
+    node.QuoteRide(r, a);
+  }
+  void operator()(const rpb::RequestRideRequest& r, const RiderNode::Answer<rpb::RequestRideResponse>& a) const {
+    node.RequestRide(r, deadline, a);
+  }
+  void operator()(const rpb::GetRideRequest& r, const RiderNode::Answer<rpb::GetRideResponse>& a) const {
+    node.GetRide(r, a);
+  }
+  void operator()(const rpb::GetActiveRideRequest& r, const RiderNode::Answer<rpb::GetActiveRideResponse>& a) const {
+    node.GetActiveRide(r, a);
+  }
+  void operator()(const rpb::ListRidesRequest& r, const RiderNode::Answer<rpb::ListRidesResponse>& a) const {
+    node.ListRides(r, a);
+  }
+  void operator()(const rpb::CancelRideRequest& r, const RiderNode::Answer<rpb::CancelRideResponse>& a) const {
+    node.CancelRide(r, deadline, a);
+  }
+  void operator()(const rpb::ListNearbyCarsRequest&, const RiderNode::Answer<rpb::ListNearbyCarsResponse>& a) const {
+    a(rpb::ListNearbyCarsResponse());
+  }
+};
+
+// The driver's calls, as DriverApi serves them. The second argument's type says which.
+using driver::StoredDriver;
+
+template <typename Response>
+using Answer = std::function<void(absl::StatusOr<Response>)>;
+
+void ServeDriver(DriverNode& node, const dpb::RegisterDriverRequest& request, absl::Time deadline,
+                 const Answer<dpb::RegisterDriverResponse>& answer) {
+  const driver::Driver profile = driver::FromProto(request.driver());
+  if (absl::Status status = driver::CheckDriver(profile, "driver"); !status.ok()) return answer(status);
+  node.commands().store().Register(profile, node.commands().clock().Read().domain, deadline,
+                                   [answer](const absl::StatusOr<StoredDriver>& stored) {
+                                     if (!stored.ok()) return answer(stored.status());
+                                     dpb::RegisterDriverResponse response;
+                                     *response.mutable_driver() = driver::ToProto(stored->driver);
+                                     answer(std::move(response));
+                                   });
+}
+void ServeDriver(DriverNode& node, const dpb::GetDriverRequest& request, absl::Time,
+                 const Answer<dpb::GetDriverResponse>& answer) {
+  node.commands().store().Get(request.driver_id(), [answer](const absl::StatusOr<StoredDriver>& stored) {
+    if (!stored.ok()) return answer(stored.status());
+    dpb::GetDriverResponse response;
+    *response.mutable_driver() = driver::ToProto(stored->driver);
+    answer(std::move(response));
+  });
+}
+void ServeDriver(DriverNode& node, const dpb::GetDriverStateRequest& request, absl::Time,
+                 const Answer<dpb::GetDriverStateResponse>& answer) {
+  node.commands().ReadState(request.driver_id(), [answer](const absl::StatusOr<driver::DriverState>& state) {
+    if (!state.ok()) return answer(state.status());
+    dpb::GetDriverStateResponse response;
+    *response.mutable_state() = driver::ToProto(*state);
+    answer(std::move(response));
+  });
+}
+void ServeDriver(DriverNode& node, const dpb::ListTripsRequest& request, absl::Time deadline,
+                 const Answer<dpb::ListTripsResponse>& answer) {
+  internal::v1::ListDriverRidesRequest list;
+  list.set_driver_id(request.driver_id());
+  node.commands().rider().ListDriverRides(std::move(list), {.deadline = deadline, .traceparent = ""},
+                                          [answer](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
+                                            if (!rides.ok()) return answer(rides.status());
+                                            dpb::ListTripsResponse response;
+                                            *response.mutable_trips() = std::move(*rides->mutable_rides());
+                                            answer(std::move(response));
+                                          });
+}
+void ServeDriver(DriverNode& node, const dpb::SetAvailabilityRequest& request, absl::Time deadline,
+                 const Answer<dpb::SetAvailabilityResponse>& answer) {
+  node.commands().SetAvailability(request.driver_id(), request.availability(), deadline,
+                                  [answer](const absl::Status& status, const driver::DriverState& state) {
+                                    if (!status.ok()) return answer(status);
+                                    dpb::SetAvailabilityResponse response;
+                                    *response.mutable_state() = driver::ToProto(state);
+                                    answer(std::move(response));
+                                  });
+}
+void ServeDriver(DriverNode& node, const dpb::RespondToOfferRequest& request, absl::Time deadline,
+                 const Answer<dpb::RespondToOfferResponse>& answer) {
+  const absl::StatusOr<bool> accept = driver::DriverCommands::CheckAnswer(request);
+  if (!accept.ok()) return answer(accept.status());
+  node.commands().RespondToOffer(request.driver_id(), request.offer_id(), *accept, deadline,
+                                 [answer](const absl::StatusOr<driver::RespondResult>& result) {
+                                   if (!result.ok()) return answer(result.status());
+                                   if (!result->status.ok()) return answer(result->status);
+                                   dpb::RespondToOfferResponse response;
+                                   *response.mutable_offer() = driver::ToProto(result->offer);
+                                   *response.mutable_state() = driver::ToProto(result->state);
+                                   answer(std::move(response));
+                                 });
+}
+void ServeDriver(DriverNode& node, const dpb::AdvanceTripRequest& request, absl::Time deadline,
+                 const Answer<dpb::AdvanceTripResponse>& answer) {
+  node.commands().host().Post([id = request.driver_id()](driver::Dispatch& core, Now now) { core.Contact(now, id); });
+  node.commands().AdvanceTrip(request.driver_id(), request, {.deadline = deadline, .traceparent = ""},
+                              [answer](absl::StatusOr<type::v1::Ride> ride) {
+                                if (!ride.ok()) return answer(ride.status());
+                                dpb::AdvanceTripResponse response;
+                                *response.mutable_ride() = *std::move(ride);
+                                answer(std::move(response));
+                              });
+}
+void ServeDriver(DriverNode& node, const dpb::UpdateLocationRequest& request, absl::Time,
+                 const Answer<dpb::UpdateLocationResponse>& answer) {
+  node.commands().UpdateLocation(request, [answer](const absl::StatusOr<int>& taken) {
+    if (!taken.ok()) return answer(taken.status());
+    dpb::UpdateLocationResponse response;
+    response.set_accepted(*taken);
+    answer(std::move(response));
+  });
+}
+
+template <typename Request, typename Response>
+void CallDriver(Universe& u, const Request& request, Answer<Response> done) {
+  Call<Request, Response, DriverNode>(
+      &u.network(), &u.driver_phones(), nullptr, [&u] { return u.driver(); }, kCallDeadline, request,
+      [](DriverNode& node, const Request& request, absl::Time deadline, const Answer<Response>& answer) {
+        if (const absl::Status named = CheckId(request.driver_id(), "driver_id"); !named.ok()) return answer(named);
+        ServeDriver(node, request, deadline, answer);
+      },
+      std::move(done));
+}
+template <>
+void CallDriver(Universe& u, const dpb::RegisterDriverRequest& request, Answer<dpb::RegisterDriverResponse> done) {
+  Call<dpb::RegisterDriverRequest, dpb::RegisterDriverResponse, DriverNode>(
+      &u.network(), &u.driver_phones(), nullptr, [&u] { return u.driver(); }, kCallDeadline, request,
+      [](DriverNode& node, const dpb::RegisterDriverRequest& request, absl::Time deadline, const auto& answer) {
+        ServeDriver(node, request, deadline, answer);
+      },
+      std::move(done));
+}
+
+template <typename Request, typename Response>
+void CallRider(Universe& u, const Request& request, Answer<Response> done) {
+  Call<Request, Response, RiderNode>(
+      &u.network(), &u.rider_phones(), nullptr, [&u] { return u.rider(); }, kCallDeadline, request,
+      [](RiderNode& node, const Request& request, absl::Time deadline, const Answer<Response>& answer) {
+        ServeRider{node, deadline}(request, answer);
+      },
+      std::move(done));
+}
+
+}  // namespace
+
+// --- Riders ---
+
+RiderPhone::RiderPhone(Universe* universe, std::string rider_id, std::string request_id, const sim::Trip& trip,
+                       std::uint64_t seed)
+    : universe_(universe),
+      agent_(std::move(rider_id), std::move(request_id), trip, "economy", universe->plan().people, seed, this),
+      audit_(universe->seen_by_clients()) {}
+
+void RiderPhone::Begin() { agent_.Begin(universe_->clock().Read()); }
+
+void RiderPhone::Settle() {
+  if (agent_.ride_id().empty()) return;
+  const rider::Ride* row = universe_->ride_disk().Find(agent_.ride_id());
+  if (row != nullptr) audit_.Settle(row->sequence);
+}
+
+void RiderPhone::Call(const sim::RiderCall& call) {
+  std::visit(
+      [this, &call]<typename Request>(const Request& request) {
+        constexpr auto kReplyOf = []<typename R>(const R*) {
+          if constexpr (std::is_same_v<R, rpb::ListProductsRequest>) return rpb::ListProductsResponse();
+          if constexpr (std::is_same_v<R, rpb::QuoteRideRequest>) return rpb::QuoteRideResponse();
+          if constexpr (std::is_same_v<R, rpb::RequestRideRequest>) return rpb::RequestRideResponse();
+          if constexpr (std::is_same_v<R, rpb::GetRideRequest>) return rpb::GetRideResponse();
+          if constexpr (std::is_same_v<R, rpb::GetActiveRideRequest>) return rpb::GetActiveRideResponse();
+          if constexpr (std::is_same_v<R, rpb::ListRidesRequest>) return rpb::ListRidesResponse();
+          if constexpr (std::is_same_v<R, rpb::CancelRideRequest>) return rpb::CancelRideResponse();
+          if constexpr (std::is_same_v<R, rpb::ListNearbyCarsRequest>) return rpb::ListNearbyCarsResponse();
+        };
+        using Response = decltype(kReplyOf(static_cast<const Request*>(nullptr)));
+        if constexpr (std::is_same_v<Request, rpb::CancelRideRequest>) {
+          universe_->judge().RiderAskedToCancel(request.ride_id());
+        }
+        CallRider<Request, Response>(*universe_, request, [this, call](absl::StatusOr<Response> response) {
+          const sim::Outcome outcome = OutcomeOf(response.status());
+          agent_.OnReply(universe_->clock().Read(), call, outcome,
+                         sim::RiderReply(response.ok() ? *std::move(response) : Response()));
+        });
+      },
+      call);
+}
+
+void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
+  Universe& u = *universe_;
+  call_.reset();
+  watch_.reset();
+  const std::uint64_t stream = ++stream_;
+  audit_.Opened(open.has_after_sequence() ? std::optional(open.after_sequence()) : std::nullopt);
+  resumed_from_ = open.has_after_sequence() ? open.after_sequence() : 0;
+  if (open.has_after_sequence() && resumed_in_ != 0 && resumed_in_ != u.rider_runs()) {
+    u.Hit(Situation::kRiderResumedAfterRestart);
+  }
+  resumed_in_ = u.rider_runs();
+  if (bidirectional) {
+    auto end = std::make_shared<ClientEnd<rpb::StreamRideResponse>>();
+    end->on_sent = [this](const rpb::StreamRideResponse& message) {
+      if (message.has_update()) Told(message.update());
+      if (message.has_command_result() && message.command_result().has_ride()) {
+        universe_->judge().ToldRider(agent_.rider_id(), message.command_result().ride());
+      }
+    };
+    end->on_message = [this, stream](const rpb::StreamRideResponse& message) {
+      if (message.has_update()) return Received(stream, message.update());
+      if (stream != stream_ || !message.has_command_result()) return;
+      agent_.OnCommandResult(universe_->clock().Read(), message.command_result(),
+                             sim::OutcomeOf(message.command_result().status()));
+    };
+    end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
+    call_ = OpenStream<rpb::StreamRideRequest, rpb::StreamRideResponse, RiderNode>(
+        &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "StreamRide", {.queue = 128}, true,
+        [](RiderNode& node, auto outbox) {
+          return std::make_shared<rider::RideStream>(node.session_ports(), node.rides(), rpc::CallInfo(),
+                                                     std::move(outbox));
+        });
+    rpb::StreamRideRequest first;
+    *first.mutable_open() = open;
+    call_->Send(first);
+    return;
+  }
+  auto end = std::make_shared<ClientEnd<rpb::WatchRideResponse>>();
+  end->on_sent = [this](const rpb::WatchRideResponse& message) { Told(message); };
+  end->on_message = [this, stream](const rpb::WatchRideResponse& message) { Received(stream, message); };
+  end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
+  watch_ = OpenStream<rpb::StreamRideRequest, rpb::WatchRideResponse, RiderNode>(
+      &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "WatchRide", {.queue = 128}, false,
+      [open](RiderNode& node, auto outbox) {
+        return std::make_shared<rider::WatchStream>(node.session_ports(), open, rpc::CallInfo(), std::move(outbox));
+      });
+}
+
+void RiderPhone::Send(const rpb::StreamRideRequest& message) {
+  if (message.has_cancel_ride()) universe_->judge().RiderAskedToCancel(agent_.ride_id());
+  if (call_ != nullptr) call_->Send(message);
+}
+
+void RiderPhone::Drop() {
+  ++stream_;
+  call_.reset();
+  watch_.reset();
+}
+
+void RiderPhone::Told(const rpb::WatchRideResponse& message) {
+  if (message.has_snapshot()) universe_->judge().ToldRider(agent_.rider_id(), message.snapshot());
+  if (message.has_event()) {
+    universe_->judge().ToldRider(agent_.rider_id(), message.event().ride());
+    if (universe_->LostByBus(message.event().ride_id(), message.event().sequence())) {
+      universe_->Hit(Situation::kEventFoundByCheck);
+    }
+  }
+}
+
+void RiderPhone::Received(std::uint64_t stream, const rpb::WatchRideResponse& message) {
+  if (stream != stream_) return;
+  if (message.has_caught_up() && resumed_from_ != 0 && message.caught_up().sequence() >= resumed_from_ + 2) {
+    universe_->Hit(Situation::kRiderResumedBehind);
+  }
+  if (message.has_draining()) universe_->Hit(Situation::kDrained);
+  audit_.Receive(message);
+  agent_.OnUpdate(universe_->clock().Read(), message);
+}
+
+void RiderPhone::Ended(std::uint64_t stream, const absl::Status& status) {
+  if (stream != stream_) return;
+  agent_.OnStreamEnd(universe_->clock().Read(), OutcomeOf(status));
+}
+
+void RiderPhone::Wake(absl::Duration domain, sim::RiderTimer timer, std::uint64_t token) {
+  WakeWall(universe_->clock().scale().ToWall(domain), timer, token);
+}
+
+void RiderPhone::WakeWall(absl::Duration wall, sim::RiderTimer timer, std::uint64_t token) {
+  universe_->scheduler().After(wall, nullptr,
+                               [this, timer, token] { agent_.OnTimer(universe_->clock().Read(), timer, token); });
+}
+
+// --- Drivers ---
+
+DriverPhone::DriverPhone(Universe* universe, dpb::Driver profile, const LatLng& position, std::uint64_t seed)
+    : universe_(universe),
+      agent_(std::move(profile), position, universe->plan().people, &universe->world(), seed, this),
+      audit_(universe->seen_by_clients()),
+      random_(seed, "phone") {}
+
+void DriverPhone::Begin() { agent_.Begin(universe_->clock().Read()); }
+
+void DriverPhone::Call(const sim::DriverCall& call) {
+  std::visit(
+      [this, &call]<typename Request>(const Request& request) {
+        constexpr auto kReplyOf = []<typename R>(const R*) {
+          if constexpr (std::is_same_v<R, dpb::RegisterDriverRequest>) return dpb::RegisterDriverResponse();
+          if constexpr (std::is_same_v<R, dpb::GetDriverRequest>) return dpb::GetDriverResponse();
+          if constexpr (std::is_same_v<R, dpb::GetDriverStateRequest>) return dpb::GetDriverStateResponse();
+          if constexpr (std::is_same_v<R, dpb::ListTripsRequest>) return dpb::ListTripsResponse();
+        };
+        using Response = decltype(kReplyOf(static_cast<const Request*>(nullptr)));
+        CallDriver<Request, Response>(*universe_, request, [this, call](absl::StatusOr<Response> response) {
+          const sim::Outcome outcome = OutcomeOf(response.status());
+          agent_.OnReply(universe_->clock().Read(), call, outcome,
+                         sim::DriverReply(response.ok() ? *std::move(response) : Response()));
+        });
+      },
+      call);
+}
+
+void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
+  Universe& u = *universe_;
+  if (present_ != nullptr && handover) handed_over_[stream_] = present_;
+  present_.reset();
+  const std::uint64_t stream = ++stream_;
+  u.Note(agent_.driver_id(), " opens stream ", stream, handover ? " (handover)" : "");
+  const DriverNode* node = u.driver();
+  if (node != nullptr && u.OfferConfirming(agent_.driver_id())) {
+    u.Hit(Situation::kDriverMovedToAnotherStreamWhileConfirming);
+  }
+  if (std::exchange(reply_lost_, false)) u.Hit(Situation::kCommitDoneReplyLostDriverOnAnotherStream);
+  if (open.has_cursor()) {
+    const auto live = u.ride_disk().live_of_driver.find(agent_.driver_id());
+    if (live != u.ride_disk().live_of_driver.end() && live->second != open.cursor().ride_id()) {
+      u.Hit(Situation::kDriverResumedAcrossRides);
+    }
+    if (live == u.ride_disk().live_of_driver.end() && agent_.ride_id() == open.cursor().ride_id()) {
+      u.Hit(Situation::kDriverMissedTheEndOfARide);
+    }
+  }
+  auto end = std::make_shared<ClientEnd<dpb::StreamDriverResponse>>();
+  end->on_sent = [this](const dpb::StreamDriverResponse& message) { Told(message); };
+  end->on_message = [this, stream](const dpb::StreamDriverResponse& message) { Received(stream, message); };
+  end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
+  present_ = OpenStream<dpb::StreamDriverRequest, dpb::StreamDriverResponse, DriverNode>(
+      &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, "StreamDriver", {}, true,
+      [](DriverNode& node, auto outbox) {
+        return std::make_shared<driver::DriverSession>(node.commands(), std::move(outbox), rpc::CallInfo());
+      });
+  dpb::StreamDriverRequest first;
+  *first.mutable_open() = open;
+  present_->Send(first);
+}
+
+void DriverPhone::Send(const dpb::StreamDriverRequest& message) {
+  if (present_ == nullptr) return;
+  const Plan& plan = universe_->plan();
+  if (universe_->stormy()) {
+    if (message.has_offer_received() && random_.Chance(plan.deaf)) return;
+    if (message.advance_trip().has_seen() && random_.Chance(plan.unseen)) {
+      // As long as the phone lives: it is sent again otherwise.
+      unseen_.insert(absl::StrCat(message.advance_trip().ride_id(), message.advance_trip().epoch()));
+    }
+  }
+  if (message.advance_trip().has_seen() &&
+      unseen_.contains(absl::StrCat(message.advance_trip().ride_id(), message.advance_trip().epoch()))) {
+    return;
+  }
+  NoteAccept(message);
+  if (!message.command_id().empty()) commands_[message.command_id()] = message;
+  if (message.has_advance_trip()) {
+    universe_->judge().DriverAsked(agent_.driver_id(), message.advance_trip());
+    Mischief(message);
+  }
+  present_->Send(message);
+}
+
+void DriverPhone::Mischief(const dpb::StreamDriverRequest& step) {
+  if (!universe_->stormy() || !random_.Chance(universe_->plan().mischief)) return;
+  dpb::StreamDriverRequest wrong = step;
+  wrong.set_command_id(absl::StrCat("m", ++mischief_));
+  dpb::AdvanceTripRequest& trip = *wrong.mutable_advance_trip();
+  switch (random_.Index(4)) {
+    case 0:
+      trip.set_epoch(std::max<std::int64_t>(1, trip.epoch() - 1));
+      break;
+    case 1:
+      trip.set_leg(1 - std::min(trip.leg(), 1));
+      break;
+    case 2:
+      trip.set_leg(0);
+      trip.mutable_complete();
+      break;
+    default:
+      trip.set_leg(1);
+      trip.mutable_arrive();
+      break;
+  }
+  universe_->judge().DriverAsked(agent_.driver_id(), trip);
+  present_->Send(wrong);
+}
+
+void DriverPhone::Twin(const dpb::StreamDriverRequest& command) {
+  Universe& u = *universe_;
+  NoteAccept(command);
+  if (command.has_set_availability()) {
+    CallDriver<dpb::SetAvailabilityRequest, dpb::SetAvailabilityResponse>(
+        u, command.set_availability(), [this, command](const auto& response) {
+          Answered(command, {command.command_id(), OutcomeOf(response.status()), std::nullopt});
+        });
+  } else if (command.has_respond_to_offer()) {
+    CallDriver<dpb::RespondToOfferRequest, dpb::RespondToOfferResponse>(
+        u, command.respond_to_offer(), [this, command](const auto& response) {
+          sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
+          if (response.ok() && response->state().has_ride()) answer.ride = response->state().ride();
+          Answered(command, answer);
+        });
+  } else if (command.has_advance_trip()) {
+    u.judge().DriverAsked(agent_.driver_id(), command.advance_trip());
+    CallDriver<dpb::AdvanceTripRequest, dpb::AdvanceTripResponse>(
+        u, command.advance_trip(), [this, command](const auto& response) {
+          sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
+          if (response.ok() && response->has_ride()) answer.ride = response->ride();
+          Answered(command, answer);
+        });
+  } else if (command.has_location()) {
+    CallDriver<dpb::UpdateLocationRequest, dpb::UpdateLocationResponse>(u, command.location(), [](const auto&) {});
+  }
+}
+
+void DriverPhone::NoteAccept(const dpb::StreamDriverRequest& command) {
+  if (command.respond_to_offer().response() != dpb::OFFER_RESPONSE_ACCEPT) return;
+  const std::string& offer_id = command.respond_to_offer().offer_id();
+  const DriverNode* node = universe_->driver();
+  if (!accepted_.insert(offer_id).second && node != nullptr && node->Confirming(offer_id)) {
+    universe_->Hit(Situation::kAcceptRepeatedWhileConfirming);
+  }
+}
+
+void DriverPhone::Drop() {
+  ++stream_;
+  present_.reset();
+}
+
+void DriverPhone::Told(const dpb::StreamDriverResponse& message) {
+  Judge& judge = universe_->judge();
+  const std::string& driver_id = agent_.driver_id();
+  const auto told_state = [&](const dpb::DriverState& state) {
+    if (state.has_ride()) judge.ToldDriver(driver_id, state.ride());
+    if (state.has_offer()) judge.OfferShown(driver_id, state.offer());
+  };
+  if (message.has_snapshot()) told_state(message.snapshot());
+  if (message.has_event()) judge.ToldDriver(driver_id, message.event().ride());
+  if (message.has_offer()) judge.OfferShown(driver_id, message.offer());
+  if (!message.has_command_result()) return;
+  const auto command = commands_.find(message.command_result().command_id());
+  if (message.command_result().state().has_ride()) judge.ToldDriver(driver_id, message.command_result().state().ride());
+  if (command == commands_.end() || message.command_result().status().code() != 0) return;
+  if (command->second.has_advance_trip()) judge.StepAnswered(driver_id, command->second.advance_trip());
+  if (command->second.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT) {
+    judge.AcceptGranted(driver_id, command->second.respond_to_offer().offer_id());
+  }
+}
+
+void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::CommandAnswer& answer) {
+  Universe& u = *universe_;
+  if (answer.outcome.ok()) {
+    if (command.has_advance_trip()) u.judge().StepAnswered(agent_.driver_id(), command.advance_trip());
+    if (command.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT) {
+      u.judge().AcceptGranted(agent_.driver_id(), command.respond_to_offer().offer_id());
+    }
+    if (command.has_set_availability() && !agent_.ride_id().empty() &&
+        command.set_availability().availability() == dpb::AVAILABILITY_OFFLINE) {
+      u.Hit(Situation::kDriverOfflineOnTrip);
+    }
+  } else if (command.has_respond_to_offer()) {
+    if (answer.outcome.reason == "OFFER_EXPIRED") u.Hit(Situation::kAnswerCameAfterExpiry);
+    if (answer.outcome.reason == "OFFER_REVOKED") u.Hit(Situation::kAnswerCameAfterRevocation);
+  }
+  agent_.OnResult(u.clock().Read(), answer);
+}
+
+void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse& message) {
+  Universe& u = *universe_;
+  if (stream != stream_) {
+    if (message.has_replaced() && handed_over_.contains(stream)) {
+      u.Hit(Situation::kDriverReplaced);
+      if (!agent_.ride_id().empty()) u.Hit(Situation::kDriverReplacedOnTrip);
+    }
+    return;
+  }
+  if (message.has_command_result()) {
+    sim::CommandAnswer answer{message.command_result().command_id(), sim::OutcomeOf(message.command_result().status()),
+                              std::nullopt};
+    if (message.command_result().state().has_ride()) answer.ride = message.command_result().state().ride();
+    const auto command = commands_.find(answer.command_id);
+    Answered(command == commands_.end() ? dpb::StreamDriverRequest() : command->second, answer);
+    return;
+  }
+  if (message.has_draining()) u.Hit(Situation::kDrained);
+  if (message.has_event() || message.snapshot().has_ride()) reply_lost_ = false;
+  audit_.Receive(message);
+  agent_.OnMessage(u.clock().Read(), message);
+}
+
+void DriverPhone::Ended(std::uint64_t stream, const absl::Status& status) {
+  handed_over_.erase(stream);
+  if (stream != stream_) return;
+  present_.reset();
+  agent_.OnStreamEnd(universe_->clock().Read(), OutcomeOf(status));
+}
+
+void DriverPhone::Wake(absl::Duration domain, sim::DriverTimer timer, std::uint64_t token) {
+  WakeWall(universe_->clock().scale().ToWall(domain), timer, token);
+}
+
+void DriverPhone::WakeWall(absl::Duration wall, sim::DriverTimer timer, std::uint64_t token) {
+  universe_->scheduler().After(wall, nullptr,
+                               [this, timer, token] { agent_.OnTimer(universe_->clock().Read(), timer, token); });
+}
+
+void DriverPhone::Count(const std::string& what) {
+  if (what == "offers_shown_again") universe_->Hit(Situation::kOfferShownAgainAfterReconnect);
+}
+
+// --- Strangers ---
+
+Stranger::Stranger(Universe* universe, int number)
+    : universe_(universe), name_(absl::StrCat("stranger-", number)), random_(universe->plan().seed, name_) {
+  Pry();
+}
+
+void Stranger::Pry() {
+  Universe& u = *universe_;
+  if (!u.stormy()) return;
+  u.scheduler().After(u.clock().scale().ToWall(absl::Seconds(random_.Between(5, 60))), nullptr, [this] { Pry(); });
+  if (u.ride_disk().rides.empty()) return;
+  const auto victim =
+      std::next(u.ride_disk().rides.begin(), static_cast<std::ptrdiff_t>(random_.Index(u.ride_disk().rides.size())));
+  const std::string ride_id = victim->first;
+  const auto refused = [&u, ride_id](const absl::Status& status, const std::string& what) {
+    if (status.ok()) u.judge().Fail(8, "nobody gets at what is not theirs", absl::StrCat(what, " of ", ride_id));
+    if (DetailsOf(status).has_value()) u.Hit(Situation::kStrangerRefused);
+  };
+  switch (random_.Index(5)) {
+    case 0: {
+      rpb::GetRideRequest get;
+      get.set_rider_id(name_);
+      get.set_ride_id(ride_id);
+      CallRider<rpb::GetRideRequest, rpb::GetRideResponse>(
+          u, get, [refused](const auto& response) { refused(response.status(), "GetRide"); });
+      return;
+    }
+    case 1: {
+      rpb::CancelRideRequest cancel;
+      cancel.set_rider_id(name_);
+      cancel.set_ride_id(ride_id);
+      cancel.set_reason(type::v1::CANCEL_REASON_CHANGED_PLANS);
+      CallRider<rpb::CancelRideRequest, rpb::CancelRideResponse>(
+          u, cancel, [refused](const auto& response) { refused(response.status(), "CancelRide"); });
+      return;
+    }
+    case 2: {
+      dpb::AdvanceTripRequest step;
+      step.set_driver_id(name_);
+      step.set_ride_id(ride_id);
+      step.set_epoch(victim->second.epoch);
+      step.set_leg(victim->second.leg);
+      step.mutable_complete();
+      CallDriver<dpb::AdvanceTripRequest, dpb::AdvanceTripResponse>(
+          u, step, [refused](const auto& response) { refused(response.status(), "AdvanceTrip"); });
+      return;
+    }
+    case 3: {
+      // The rider's own request_id with another body.
+      const rider::Ride& ride = victim->second;
+      rpb::RequestRideRequest again;
+      again.set_rider_id(ride.rider_id);
+      again.set_request_id(ride.request_id);
+      again.mutable_pickup()->mutable_position()->set_latitude_deg(37.78);
+      again.mutable_pickup()->mutable_position()->set_longitude_deg(-122.41);
+      again.mutable_dropoff()->mutable_position()->set_latitude_deg(37.77);
+      again.mutable_dropoff()->mutable_position()->set_longitude_deg(-122.42);
+      again.set_product_id("economy");
+      CallRider<rpb::RequestRideRequest, rpb::RequestRideResponse>(u, again, [&u, ride_id](const auto& response) {
+        if (response.ok()) u.judge().Fail(3, "one request_id, one ride", ride_id + " under another body");
+      });
+      return;
+    }
+    default: {
+      // A cursor that the ride has not reached: reset, then what there is.
+      rpb::WatchRideRequest watch;
+      watch.set_rider_id(victim->second.rider_id);
+      watch.set_ride_id(ride_id);
+      watch.set_after_sequence(1000);
+      auto end = std::make_shared<ClientEnd<rpb::WatchRideResponse>>();
+      end->on_message = [&u](const rpb::WatchRideResponse& message) {
+        if (message.has_reset()) u.Hit(Situation::kRiderCursorAhead);
+        if (message.has_event() && message.event().sequence() > 1000) {
+          u.judge().Fail(5, "no event is made up", message.event().ride_id());
+        }
+      };
+      end->on_end = [](const absl::Status&) {};
+      watching_ = OpenStream<rpb::StreamRideRequest, rpb::WatchRideResponse, RiderNode>(
+          &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "WatchRide", {.queue = 128}, false,
+          [watch](RiderNode& node, auto outbox) {
+            return std::make_shared<rider::WatchStream>(node.session_ports(), watch, rpc::CallInfo(),
+                                                        std::move(outbox));
+          });
+      return;
+    }
+  }
+}
+
+}  // namespace hail::simulation

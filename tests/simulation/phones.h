@@ -1,0 +1,119 @@
+// People of the simulation: hail-sim's riders and drivers, with phones on the simulated network.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "hail/driver/v1/driver_service.pb.h"
+#include "hail/rider/v1/rider_service.pb.h"
+#include "tests/simulation/network.h"
+#include "tests/tools/hail-sim/audit.h"
+#include "tests/tools/hail-sim/driver_agent.h"
+#include "tests/tools/hail-sim/rider_agent.h"
+
+namespace hail::simulation {
+
+class Universe;
+
+class RiderPhone final : private sim::RiderOut {
+ public:
+  RiderPhone(Universe* universe, std::string rider_id, std::string request_id, const sim::Trip& trip,
+             std::uint64_t seed);
+
+  void Begin();
+  const sim::RiderAgent& agent() const { return agent_; }
+  // Judges what was seen of the ride against what is stored.
+  void Settle();
+
+ private:
+  using Stream = ClientCall<rider::v1::StreamRideRequest, rider::v1::StreamRideResponse>;
+  using Watch = ClientCall<rider::v1::StreamRideRequest, rider::v1::WatchRideResponse>;
+
+  void Call(const sim::RiderCall& call) override;
+  void Open(const rider::v1::WatchRideRequest& open, bool bidirectional) override;
+  void Send(const rider::v1::StreamRideRequest& message) override;
+  void Drop() override;
+  void Wake(absl::Duration domain, sim::RiderTimer timer, std::uint64_t token) override;
+  void WakeWall(absl::Duration wall, sim::RiderTimer timer, std::uint64_t token) override;
+  void Count(const std::string&) override {}
+
+  void Received(std::uint64_t stream, const rider::v1::WatchRideResponse& message);
+  void Ended(std::uint64_t stream, const absl::Status& status);
+  void Told(const rider::v1::WatchRideResponse& message);
+
+  Universe* const universe_;
+  sim::RiderAgent agent_;
+  sim::RiderAudit audit_;
+  std::uint64_t stream_ = 0;
+  // One of them, or none.
+  std::shared_ptr<Stream> call_;
+  std::shared_ptr<Watch> watch_;
+  std::int64_t resumed_from_ = 0;
+  int resumed_in_ = 0;
+};
+
+class DriverPhone final : private sim::DriverOut {
+ public:
+  DriverPhone(Universe* universe, driver::v1::Driver profile, const LatLng& position, std::uint64_t seed);
+
+  void Begin();
+  const sim::DriverAgent& agent() const { return agent_; }
+  const std::string& live_ride() const { return audit_.live_ride(); }
+  // The reply to a confirmation of this driver's was lost.
+  void ReplyLost() { reply_lost_ = true; }
+
+ private:
+  using Stream = ClientCall<driver::v1::StreamDriverRequest, driver::v1::StreamDriverResponse>;
+
+  void Call(const sim::DriverCall& call) override;
+  void Open(const driver::v1::OpenSession& open, bool handover) override;
+  void Send(const driver::v1::StreamDriverRequest& message) override;
+  void Twin(const driver::v1::StreamDriverRequest& command) override;
+  void Drop() override;
+  void Wake(absl::Duration domain, sim::DriverTimer timer, std::uint64_t token) override;
+  void WakeWall(absl::Duration wall, sim::DriverTimer timer, std::uint64_t token) override;
+  void Count(const std::string& what) override;
+
+  void Received(std::uint64_t stream, const driver::v1::StreamDriverResponse& message);
+  void Ended(std::uint64_t stream, const absl::Status& status);
+  void Answered(const driver::v1::StreamDriverRequest& command, const sim::CommandAnswer& answer);
+  // What leaves the service for this phone.
+  void Told(const driver::v1::StreamDriverResponse& message);
+  void NoteAccept(const driver::v1::StreamDriverRequest& command);
+  // A step that makes no sense, along with one that does.
+  void Mischief(const driver::v1::StreamDriverRequest& step);
+
+  Universe* const universe_;
+  sim::DriverAgent agent_;
+  sim::DriverAudit audit_;
+  sim::Random random_;
+  std::uint64_t stream_ = 0;
+  std::shared_ptr<Stream> present_;
+  std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
+  std::map<std::string, driver::v1::StreamDriverRequest> commands_;
+  // Assignments this phone does not acknowledge.
+  std::set<std::string> unseen_;
+  // Offers accepted at least once.
+  std::set<std::string> accepted_;
+  bool reply_lost_ = false;
+  std::int64_t mischief_ = 0;
+};
+
+// Somebody who names other people's rides and drivers.
+class Stranger {
+ public:
+  Stranger(Universe* universe, int number);
+
+ private:
+  void Pry();
+
+  Universe* const universe_;
+  const std::string name_;
+  sim::Random random_;
+  std::shared_ptr<ClientCall<rider::v1::StreamRideRequest, rider::v1::WatchRideResponse>> watching_;
+};
+
+}  // namespace hail::simulation

@@ -1,0 +1,44 @@
+// The bus port, simulated: a hint that may be lost, doubled or late.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/bus/bus.h"
+#include "tests/simulation/plan.h"
+#include "tests/simulation/scheduler.h"
+
+namespace hail::simulation {
+
+class Universe;
+
+// Belongs to one process. Delivers on the publisher's stack, as the local bus does, unless it misbehaves.
+class SimBus final : public Bus {
+ public:
+  SimBus(Universe* universe, const Life* life);
+  ~SimBus() override;
+
+  void Publish(std::string_view topic, BusPayload payload) override;
+  std::unique_ptr<Subscription> Subscribe(std::string topic,
+                                          std::function<void(const BusPayload&)> on_message) override;
+
+ private:
+  using Subscribers = std::map<std::uint64_t, std::shared_ptr<std::function<void(const BusPayload&)>>>;
+  struct Topics {
+    std::map<std::string, Subscribers> by_name;
+  };
+  class Ended;
+
+  void Deliver(const std::string& topic, const BusPayload& payload);
+
+  Universe* const universe_;
+  const Life* const life_;
+  // Subscriptions may outlive the process they were made in.
+  const std::shared_ptr<Topics> topics_ = std::make_shared<Topics>();
+  std::uint64_t next_ = 0;
+};
+
+}  // namespace hail::simulation

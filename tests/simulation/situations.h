@@ -1,0 +1,102 @@
+// The rare situations that the simulation must have met: a suite that no seed has led into one of them has not tested
+// what it claims.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace hail::simulation {
+
+enum class Situation : std::size_t {
+  // --- Commits, and deaths around them ---
+  kRiderDiedBetweenCommitAndAck,
+  kRiderDiedWithWritesWaiting,
+  kRiderDiedWithConfirmUnderWay,
+  kDriverDiedWithOfferPending,
+  kDriverDiedWithConfirmUnderWay,
+  kBothDead,
+  kStoreFailedAfterWritingRequest,
+  kStoreFailedAfterWritingAssignment,
+  kStoreFailedAfterWritingStep,
+  // --- Requests ---
+  kRequestFoundItsRide,
+  kRequestFoundItsRideAfterRestart,
+  kRequestRefusedForLiveRide,
+  kRequestIdReused,
+  kTwoRequestsOfOneRiderRaced,
+  // --- Confirmations ---
+  kConfirmCommittedReplyLost,
+  kConfirmRepeatedFoundItself,
+  kConfirmRepeatedFoundRideOver,
+  kConfirmRefusedStaleEpoch,
+  kConfirmRefusedRideCanceled,
+  kConfirmRefusedDriverBusy,
+  kConfirmRefusedDriverExcluded,
+  kConfirmTooLateToBegin,
+  kConfirmOutlivedItsLink,
+  kConfirmOfDeadProcessCommitted,
+  kCommitDoneReplyLostDriverOnAnotherStream,
+  kDriverMovedToAnotherStreamWhileConfirming,
+  kAssignmentLearnedFromFeedFirst,
+  kAssignmentSupersededAnOffer,
+  // --- Offers ---
+  kOfferShownAgainAfterReconnect,
+  kAnswerCameAfterExpiry,
+  kAnswerCameAfterRevocation,
+  kAcceptRepeatedWhileConfirming,
+  kForgottenOfferWasTheAssignment,
+  kForgottenOfferWasNot,
+  kOfferNeverReceived,
+  kOfferWithdrawnByOffline,
+  kOfferWithdrawnByLink,
+  // --- Rides ---
+  kCancelAndAcceptRacedCancelWon,
+  kCancelAndAcceptRacedAcceptWon,
+  kDriverGaveUpBeforeArrival,
+  kDriverGaveUpAtPickup,
+  kRedispatchLimit,
+  kDriverUnreachable,
+  kSeenCameTooLate,
+  kUnfulfilledAfterExhausted,
+  kUnfulfilledWithoutWord,
+  kStepRepeatedAfterCommit,
+  kStepOfOlderEpoch,
+  kStepAhead,
+  kStepOfAnotherLeg,
+  // --- Dispatch ---
+  kEpochRaised,
+  kEpochRaisedTwiceInARow,
+  kStartRepeated,
+  kLinkBrokeWithOfferPending,
+  kLinkBrokeWithConfirmUnderWay,
+  kDispatchRestartedAfterRiderDeath,
+  // --- Streams and feeds ---
+  kRiderResumedBehind,
+  kRiderCursorAhead,
+  kRiderResumedAfterRestart,
+  kEventFoundByCheck,
+  kBusLost,
+  kBusDoubled,
+  kBusReordered,
+  kFeedBrokeWithDriverOnTrip,
+  kDriverReplaced,
+  kDriverReplacedOnTrip,
+  kDriverResumedAcrossRides,
+  kDriverMissedTheEndOfARide,
+  kDriverOfflineOnTrip,
+  kDrained,
+  kStrangerRefused,
+  kCount,
+};
+
+inline constexpr std::size_t kSituations = static_cast<std::size_t>(Situation::kCount);
+
+// "commit done, reply lost, driver on another stream", …
+std::string_view NameOf(Situation situation);
+
+// How often each came up.
+using SituationCounts = std::array<std::int64_t, kSituations>;
+
+}  // namespace hail::simulation

@@ -1,0 +1,332 @@
+#include "tests/simulation/universe.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/geo/lat_lng.h"
+#include "tests/simulation/driver_node.h"
+#include "tests/simulation/phones.h"
+#include "tests/simulation/rider_node.h"
+
+namespace hail::simulation {
+namespace {
+
+// Where it all happens, in San Francisco.
+constexpr LatLng kCentre{37.785, -122.41};
+// After the storm everybody gets this long (domain time) to finish: a ride may have to wait for a driver, be given up
+// unseen and wait again.
+constexpr absl::Duration kPatience = absl::Minutes(90);
+// What is still under way when all looks finished has this long to go wrong.
+constexpr absl::Duration kAfterQuiet = absl::Seconds(40);
+
+absl::Time Start() { return absl::FromUnixSeconds(1'700'000'000); }
+
+LatLng Near(sim::Random& random, const LatLng& centre, double least_m, double most_m) {
+  const double bearing = random.Between(0, 360);
+  return Toward(centre, bearing, random.Between(least_m, most_m));
+}
+
+const rider::Regions& ShippedRegions() {
+  static const auto* const regions = new rider::Regions(*rider::Regions::FromJson(rider::Regions::ShippedJson()));
+  return *regions;
+}
+
+}  // namespace
+
+Universe::Universe(const Plan& plan, bool record)
+    : plan_(plan),
+      record_(record),
+      scheduler_(Start()),
+      clock_(&scheduler_, {.anchor_wall = Start(), .anchor_domain = Start(), .scale = plan.scale}),
+      random_(plan.seed, "universe"),
+      network_(&scheduler_, &random_),
+      rider_phones_{"riders", plan.rider_phones},
+      driver_phones_{"drivers", plan.driver_phones},
+      services_{"services", plan.services},
+      judge_(&ride_disk_, &clock_) {
+  ride_disk_.quote_key = std::string(32, 'k');
+}
+
+Universe::~Universe() {
+  // People first: their phones hold on to streams.
+  rider_list_.clear();
+  driver_list_.clear();
+  strangers_.clear();
+  if (rider_ != nullptr) KillRider(false);
+  if (driver_ != nullptr) KillDriver(false);
+}
+
+const rider::Regions& Universe::regions() const { return ShippedRegions(); }
+
+void Universe::Record(const std::string& line) {
+  history_.push_back(absl::StrCat(absl::FormatDuration(scheduler_.now() - Start()), "  ", line));
+}
+
+void Universe::Digest(std::string_view what) {
+  const auto mix = [this](std::uint64_t value) { digest_ = (digest_ ^ value) * 1099511628211u; };
+  for (const char c : what) mix(static_cast<unsigned char>(c));
+  mix(static_cast<std::uint64_t>(absl::ToUnixNanos(scheduler_.now())));
+}
+
+void Universe::ReplyLost(const std::string& driver_id) { driver_list_.at(driver_id)->ReplyLost(); }
+
+bool Universe::OfferConfirming(const std::string& driver_id) const {
+  const auto offer = confirming_.find(driver_id);
+  return offer != confirming_.end() && driver_ != nullptr && driver_->Confirming(offer->second);
+}
+
+int Universe::created_in(const std::string& ride_id) const {
+  const auto run = created_in_.find(ride_id);
+  return run == created_in_.end() ? 0 : run->second;
+}
+
+// --- Processes ---
+
+void Universe::StartRider() {
+  if (rider_ != nullptr) return;
+  ++rider_runs_;
+  Note("rider-service starts, run ", rider_runs_);
+  rider_ = std::make_unique<RiderNode>(this, NewLife());
+}
+
+void Universe::StartDriver() {
+  if (driver_ != nullptr) return;
+  ++driver_runs_;
+  Note("driver-service starts, run ", driver_runs_);
+  driver_ = std::make_unique<DriverNode>(this, NewLife());
+}
+
+void Universe::KillRider(bool drain) {
+  if (rider_ == nullptr) return;
+  if (drain) {
+    Note("rider-service drains");
+    rider_->gate().Drain(absl::Seconds(1));
+    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr, [this] { KillRider(false); });
+    return;
+  }
+  Note("rider-service dies");
+  ++deaths_;
+  if (rider_->untold() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
+  if (rider_->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
+  if (rider_->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
+  if (driver_ == nullptr) Hit(Situation::kBothDead);
+  scheduler_.End(const_cast<Life*>(&rider_->life()));
+  rider_.reset();
+  scheduler_.After(absl::Milliseconds(random_.Between(100, 8000)), nullptr, [this] { StartRider(); });
+}
+
+void Universe::KillDriver(bool drain) {
+  if (driver_ == nullptr) return;
+  if (drain) {
+    Note("driver-service drains");
+    driver_->gate().Drain(absl::Seconds(1));
+    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr, [this] { KillDriver(false); });
+    return;
+  }
+  Note("driver-service dies");
+  ++deaths_;
+  if (driver_->Counts().offers_pending > 0) Hit(Situation::kDriverDiedWithOfferPending);
+  if (driver_->confirming() > 0) Hit(Situation::kDriverDiedWithConfirmUnderWay);
+  if (rider_ == nullptr) Hit(Situation::kBothDead);
+  judge_.DriverServiceDied();
+  scheduler_.End(const_cast<Life*>(&driver_->life()));
+  driver_.reset();
+  scheduler_.After(absl::Milliseconds(random_.Between(100, 8000)), nullptr, [this] { StartDriver(); });
+}
+
+void Universe::KillRiderSoon() {
+  if (std::exchange(rider_kill_planned_, true)) return;
+  scheduler_.After(absl::ZeroDuration(), nullptr, [this] {
+    rider_kill_planned_ = false;
+    if (stormy_) KillRider(false);
+  });
+}
+
+void Universe::KillDriverSoon() {
+  if (std::exchange(driver_kill_planned_, true)) return;
+  scheduler_.After(absl::ZeroDuration(), nullptr, [this] {
+    driver_kill_planned_ = false;
+    if (stormy_) KillDriver(false);
+  });
+}
+
+// --- The plan ---
+
+void Universe::PlanFaults() {
+  const absl::Duration storm = clock_.scale().ToWall(plan_.storm);
+  for (int i = 0; i < plan_.rider_deaths; ++i) {
+    const bool drain = random_.Chance(plan_.drained);
+    scheduler_.After(storm * random_.Unit(), nullptr, [this, drain] {
+      if (stormy_) KillRider(drain);
+    });
+  }
+  for (int i = 0; i < plan_.driver_deaths; ++i) {
+    const bool drain = random_.Chance(plan_.drained);
+    scheduler_.After(storm * random_.Unit(), nullptr, [this, drain] {
+      if (stormy_) KillDriver(drain);
+    });
+  }
+  for (int i = 0; i < plan_.partitions; ++i) {
+    const absl::Duration length = absl::Seconds(random_.Between(0.5, 25));
+    scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
+      if (!stormy_ || services_.partitioned) return;
+      Note("partition between the services");
+      CountFault();
+      services_.partitioned = true;
+      scheduler_.After(length, nullptr, [this] { services_.partitioned = false; });
+    });
+  }
+  scheduler_.After(storm, nullptr, [this] { BecomeCalm(); });
+}
+
+void Universe::Populate() {
+  std::vector<sim::Trip> trips;
+  for (int i = 0; i < plan_.riders; ++i) {
+    sim::Trip trip;
+    trip.trip_id = absl::StrCat("t", i);
+    trip.pickup = Near(random_, kCentre, 0, 1500);
+    trip.dropoff = Near(random_, trip.pickup, 150, 1500);
+    trip.seats = random_.Chance(0.1) ? 3 : 1;
+    trips.push_back(trip);
+  }
+  world_ = sim::World(trips);
+  for (int i = 0; i < plan_.drivers; ++i) {
+    driver::v1::Driver profile;
+    profile.set_driver_id(absl::StrCat("d", i));
+    profile.set_display_name(absl::StrCat("Driver ", i));
+    profile.set_region_id("san_francisco");
+    profile.mutable_vehicle()->set_make("Toyota");
+    profile.mutable_vehicle()->set_model("Prius");
+    profile.mutable_vehicle()->set_color("white");
+    profile.mutable_vehicle()->set_plate(absl::StrCat("SIM-", i));
+    const bool large = random_.Chance(0.3);
+    profile.mutable_vehicle()->set_seats(large ? 6 : 4);
+    profile.add_product_ids("economy");
+    profile.add_product_ids("comfort");
+    if (large) profile.add_product_ids("xl");
+    auto phone = std::make_unique<DriverPhone>(this, profile, Near(random_, kCentre, 0, 2000), plan_.seed * 1000 + i);
+    scheduler_.After(absl::Seconds(random_.Between(0, 10)), nullptr, [phone = phone.get()] { phone->Begin(); });
+    driver_list_[profile.driver_id()] = std::move(phone);
+  }
+  const absl::Duration storm = clock_.scale().ToWall(plan_.storm);
+  const auto come = [this](const std::string& rider, const std::string& request, const sim::Trip& trip,
+                           absl::Duration when) {
+    auto phone = std::make_unique<RiderPhone>(this, rider, request, trip, random_.Bits());
+    scheduler_.After(when, nullptr, [this, phone = phone.get()] {
+      --riders_to_come_;
+      phone->Begin();
+    });
+    ++riders_to_come_;
+    rider_list_.push_back(std::move(phone));
+  };
+  for (int i = 0; i < plan_.riders; ++i) {
+    const absl::Duration when = storm * random_.Unit();
+    const std::string rider = absl::StrCat("r", i);
+    come(rider, absl::StrCat("request-", i), trips[i], when);
+    if (!random_.Chance(plan_.twin_riders)) continue;
+    // The same rider on another phone.
+    sim::Trip twin = trips[i];
+    twin.trip_id += "b";
+    twin.dropoff = Near(random_, twin.pickup, 150, 1500);
+    come(rider, absl::StrCat("request-", i, "b"), twin, when + absl::Seconds(random_.Between(0, 3)));
+    Hit(Situation::kTwoRequestsOfOneRiderRaced);
+  }
+  for (int i = 0; i < plan_.strangers; ++i) strangers_.push_back(std::make_unique<Stranger>(this, i));
+}
+
+void Universe::BecomeCalm() {
+  Note("the storm is over");
+  stormy_ = false;
+  const Plan calm = Without(plan_, ~0u);
+  rider_phones_.weather = calm.rider_phones;
+  driver_phones_.weather = calm.driver_phones;
+  services_.weather = calm.services;
+  services_.partitioned = false;
+  if (rider_ != nullptr) rider_->set_faults(calm.rider_store);
+  if (driver_ != nullptr) driver_->set_faults(calm.driver_store);
+}
+
+bool Universe::Quiet() const {
+  if (stormy_ || riders_to_come_ > 0 || rider_ == nullptr || driver_ == nullptr) return false;
+  for (const auto& phone : rider_list_) {
+    if (!phone->agent().done()) return false;
+  }
+  for (const auto& [driver_id, phone] : driver_list_) {
+    if (!phone->agent().ride_id().empty() || phone->agent().unanswered() > 0) return false;
+  }
+  for (const auto& [ride_id, ride] : ride_disk_.rides) {
+    if (!IsFinal(ride.state)) return false;
+  }
+  return true;
+}
+
+void Universe::Check() {
+  std::map<std::string, std::string> in_hand;
+  std::vector<std::string> unanswered;
+  for (const auto& [driver_id, phone] : driver_list_) {
+    if (phone->agent().replaced()) {
+      judge_.Fail(5, "nobody is replaced but by himself", driver_id);
+      continue;
+    }
+    in_hand[driver_id] = phone->agent().ride_id();
+    if (phone->agent().unanswered() > 0) unanswered.push_back(driver_id + " waits for an answer");
+  }
+  for (const auto& phone : rider_list_) {
+    phone->Settle();
+    if (!phone->agent().done()) {
+      unanswered.push_back(absl::StrCat(phone->agent().rider_id(), " waits for the end of '", phone->agent().ride_id(),
+                                        "' of ", phone->agent().request_id()));
+    }
+  }
+  judge_.Quiet(in_hand, unanswered);
+  const std::pair<const char*, std::int64_t> seen[] = {{"out of order", seen_by_clients_.out_of_order},
+                                                       {"repeated", seen_by_clients_.duplicate},
+                                                       {"missed", seen_by_clients_.missed},
+                                                       {"against the protocol", seen_by_clients_.protocol},
+                                                       {"double bookings", seen_by_clients_.double_booked}};
+  for (const auto& [what, count] : seen) {
+    if (count > 0) judge_.Fail(5, "a watcher sees each event once, in order", absl::StrCat(count, " ", what));
+  }
+}
+
+Result Universe::Run() {
+  StartRider();
+  StartDriver();
+  Populate();
+  PlanFaults();
+  const absl::Time end = Start() + clock_.scale().ToWall(plan_.storm + kPatience);
+  absl::Time quiet_since = absl::InfiniteFuture();
+  absl::Time look = Start();
+  // One violation is enough; what follows from it is noise.
+  while (judge_.violations().empty() && scheduler_.now() < end && scheduler_.Step()) {
+    if (scheduler_.now() < look) continue;
+    look = scheduler_.now() + absl::Milliseconds(500);
+    if (!Quiet()) {
+      quiet_since = absl::InfiniteFuture();
+    } else if (quiet_since == absl::InfiniteFuture()) {
+      quiet_since = scheduler_.now();
+    } else if (scheduler_.now() - quiet_since >= kAfterQuiet) {
+      break;
+    }
+  }
+  if (judge_.violations().empty()) Check();
+
+  Result result;
+  result.seed = plan_.seed;
+  result.violations = judge_.violations();
+  result.situations = situations_;
+  result.rides = static_cast<int>(ride_disk_.rides.size());
+  result.drivers = plan_.drivers;
+  result.deaths = deaths_;
+  const NetworkCounts& network = network_.counts();
+  result.faults =
+      faults_ + network.cuts + network.lost_requests + network.lost_replies + network.doubled + network.late;
+  result.steps = scheduler_.steps();
+  result.digest = digest_;
+  result.history = std::move(history_);
+  return result;
+}
+
+Result Simulate(const Plan& plan, bool record) { return Universe(plan, record).Run(); }
+
+}  // namespace hail::simulation

@@ -1,0 +1,171 @@
+// All that one simulation is made of: time, network, the disks and processes of both services, people with phones, and
+// the judge of it all. One thread, one seed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "rider-service/domain/region.h"
+#include "tests/simulation/driver_disk.h"
+#include "tests/simulation/judge.h"
+#include "tests/simulation/network.h"
+#include "tests/simulation/plan.h"
+#include "tests/simulation/ride_disk.h"
+#include "tests/simulation/scheduler.h"
+#include "tests/simulation/situations.h"
+#include "tests/tools/hail-sim/audit.h"
+#include "tests/tools/hail-sim/random.h"
+#include "tests/tools/hail-sim/world.h"
+
+namespace hail::simulation {
+
+class RiderNode;
+class DriverNode;
+class RiderPhone;
+class DriverPhone;
+class Stranger;
+
+// What came of a run.
+struct Result {
+  std::uint64_t seed = 0;
+  std::vector<Violation> violations;
+  SituationCounts situations{};
+  int rides = 0;
+  int drivers = 0;
+  int deaths = 0;
+  std::int64_t faults = 0;
+  std::uint64_t steps = 0;
+  // Of all that was committed and when: equal for two runs of one seed.
+  std::uint64_t digest = 0;
+  std::vector<std::string> history;
+};
+
+class Universe {
+ public:
+  // `record`: keeps the history. The regions are read once for all runs.
+  Universe(const Plan& plan, bool record);
+  ~Universe();
+
+  Result Run();
+
+  // --- For the parts ---
+
+  const Plan& plan() const { return plan_; }
+  Scheduler& scheduler() { return scheduler_; }
+  const SimClock& clock() const { return clock_; }
+  sim::Random& random() { return random_; }
+  std::function<std::uint64_t()> Bits() {
+    return [this] { return random_.Bits(); };
+  }
+  Network& network() { return network_; }
+  Judge& judge() { return judge_; }
+  const rider::Regions& regions() const;
+  const sim::World& world() const { return world_; }
+  sim::Violations& seen_by_clients() { return seen_by_clients_; }
+
+  // Null while dead.
+  RiderNode* rider() { return rider_.get(); }
+  DriverNode* driver() { return driver_.get(); }
+  RideDisk& ride_disk() { return ride_disk_; }
+  DriverDisk& driver_disk() { return driver_disk_; }
+  Route& rider_phones() { return rider_phones_; }
+  Route& driver_phones() { return driver_phones_; }
+  Route& services() { return services_; }
+  const std::map<std::string, std::unique_ptr<DriverPhone>>& driver_phone_list() const { return driver_list_; }
+
+  // The storm has not ended yet.
+  bool stormy() const { return stormy_; }
+  Life* NewLife() { return &lives_.emplace_back(); }
+  // How often rider-service, driver-service was started.
+  int rider_runs() const { return rider_runs_; }
+  int driver_runs() const { return driver_runs_; }
+
+  // The reply to a committed confirmation of this driver's was lost.
+  void ReplyLost(const std::string& driver_id);
+  // An offer of this driver's is being confirmed.
+  bool OfferConfirming(const std::string& driver_id) const;
+  void Confirming(const std::string& offer_id, const std::string& driver_id) { confirming_[driver_id] = offer_id; }
+  // In which run of rider-service the ride came into being.
+  int created_in(const std::string& ride_id) const;
+  void Created(const std::string& ride_id) { created_in_[ride_id] = rider_runs_; }
+  // The bus lost this event on its way to a watcher.
+  void BusLost(const std::string& ride_id, std::int64_t sequence) { lost_by_bus_.emplace(ride_id, sequence); }
+  bool LostByBus(const std::string& ride_id, std::int64_t sequence) {
+    return lost_by_bus_.erase({ride_id, sequence}) > 0;
+  }
+
+  void Hit(Situation situation) { ++situations_[static_cast<std::size_t>(situation)]; }
+  void CountFault() { ++faults_; }
+  template <typename... Parts>
+  void Note(const Parts&... parts) {
+    if (record_) Record(absl::StrCat(parts...));
+  }
+  // Mixes what happened into the digest.
+  void Digest(std::string_view what);
+
+  // A service dies at this very instant, once whatever runs now has returned.
+  void KillRiderSoon();
+  void KillDriverSoon();
+
+ private:
+  void Record(const std::string& line);
+  void StartRider();
+  void StartDriver();
+  void KillRider(bool drain);
+  void KillDriver(bool drain);
+  void PlanFaults();
+  void Populate();
+  void BecomeCalm();
+  bool Quiet() const;
+  void Check();
+
+  const Plan plan_;
+  const bool record_;
+  Scheduler scheduler_;
+  SimClock clock_;
+  sim::Random random_;
+  Network network_;
+  Route rider_phones_;
+  Route driver_phones_;
+  Route services_;
+  RideDisk ride_disk_;
+  DriverDisk driver_disk_;
+  Judge judge_;
+  sim::World world_;
+  sim::Violations seen_by_clients_;
+  std::deque<Life> lives_;
+  std::unique_ptr<RiderNode> rider_;
+  std::unique_ptr<DriverNode> driver_;
+  bool stormy_ = true;
+  bool rider_kill_planned_ = false;
+  bool driver_kill_planned_ = false;
+  int rider_runs_ = 0;
+  int driver_runs_ = 0;
+  int deaths_ = 0;
+  int riders_to_come_ = 0;
+  std::int64_t faults_ = 0;
+  std::uint64_t digest_ = 1469598103934665603u;
+  SituationCounts situations_{};
+  std::map<std::string, std::string> confirming_;
+  std::map<std::string, int> created_in_;
+  std::set<std::pair<std::string, std::int64_t>> lost_by_bus_;
+  std::vector<std::string> history_;
+  std::vector<std::unique_ptr<RiderPhone>> rider_list_;
+  std::map<std::string, std::unique_ptr<DriverPhone>> driver_list_;
+  std::vector<std::unique_ptr<Stranger>> strangers_;
+};
+
+// One seed, from beginning to end.
+Result Simulate(const Plan& plan, bool record);
+
+}  // namespace hail::simulation
