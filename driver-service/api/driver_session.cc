@@ -110,6 +110,10 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
   absl::Status status = rpc::CheckSpeaksFor(info_.caller, request.open().driver_id(), "open.driver_id");
   absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request.open());
   if (status.ok()) status = cursor.status();
+  if (status.ok() && request.open().opening() < 0) status = InvalidField("open.opening", "must not be negative");
+  if (status.ok() && !request.open().incarnation_id().empty()) {
+    status = CheckId(request.open().incarnation_id(), "open.incarnation_id");
+  }
   if (!status.ok()) {
     outbox_->Finish(status);
     phase_ = Phase::kEnded;
@@ -117,16 +121,17 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
   }
   driver_id_ = request.open().driver_id();
   phase_ = Phase::kOpening;
-  commands_.store().Get(
-      driver_id_, [self = shared_from_this(), cursor = *std::move(cursor)](absl::StatusOr<StoredDriver> stored) {
-        self->commands_.host().Post([self, cursor, stored = std::move(stored)](Dispatch& core, Now now) {
-          self->Opened(stored, cursor, core, now);
-        });
-      });
+  commands_.store().Get(driver_id_, [self = shared_from_this(), cursor = *std::move(cursor),
+                                     opening = Opening{request.open().incarnation_id(), request.open().opening()}](
+                                        absl::StatusOr<StoredDriver> stored) {
+    self->commands_.host().Post([self, cursor, opening, stored = std::move(stored)](Dispatch& core, Now now) {
+      self->Opened(stored, cursor, opening, core, now);
+    });
+  });
 }
 
 void DriverSession::Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor,
-                           Dispatch& core, Now now) {
+                           const Opening& opening, Dispatch& core, Now now) {
   if (!stored.ok()) {
     outbox_->Finish(stored.status());
     return;
@@ -139,7 +144,8 @@ void DriverSession::Opened(const absl::StatusOr<StoredDriver>& stored, const std
   // comes after this one.
   commands_.host().AddDriverSink(stream_,
                                  [self = shared_from_this()](const DriverMessage& message) { self->Deliver(message); });
-  const std::int64_t session_epoch = core.OpenStream(now, stored->driver, stored->availability, stream_, cursor);
+  const std::int64_t session_epoch =
+      core.OpenStream(now, stored->driver, stored->availability, stream_, cursor, opening);
   Log(LogLevel::kDebug, "driver_stream_opened",
       {{"driver_id", stored->driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", info_.request_id}});
 

@@ -39,8 +39,8 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
 
   void Open(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On the loop, with the driver as stored.
-  void Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor, Dispatch& core,
-              Now now) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor,
+              const Opening& opening, Dispatch& core, Now now) ABSL_LOCKS_EXCLUDED(mutex_);
   void Handle(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandleCommand(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckCommand(const v1::StreamDriverRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -95,9 +95,10 @@ class Dispatch {
 
   // A stream was opened for a stored driver. Replaces an open one (which is sent Replaced). Nothing is sent to the new
   // stream before the feed has answered; then: the events missed since `cursor`, a snapshot, caught_up. Returns the
-  // session's epoch: the fixes of this stream carry it.
+  // session's epoch: the fixes of this stream carry it. A stream that the same run of the app opened before the open
+  // one has come late: it is sent Replaced instead.
   std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
-                          std::optional<RideCursor> cursor);
+                          std::optional<RideCursor> cursor, const Opening& opening = {});
 
   // The stream ended, for whatever reason. Without effect for one that was replaced.
   void CloseStream(Now now, const std::string& driver_id, StreamId stream);

@@ -54,10 +54,17 @@ Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability av
 }
 
 std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
-                                  std::optional<RideCursor> cursor) {
+                                  std::optional<RideCursor> cursor, const Opening& opening) {
+  if (const Session* open = FindSession(driver.driver_id);
+      open != nullptr && open->stream != 0 && !opening.incarnation_id.empty() &&
+      opening.incarnation_id == open->opening.incarnation_id && opening.number < open->opening.number) {
+    out_.ToDriver(stream, Replaced{});
+    return open->epoch;
+  }
   Session& session = Open(now, driver, availability);
   if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
   session.stream = stream;
+  session.opening = opening;
   session.told.clear();
   if (cursor.has_value()) session.told.push_back(*std::move(cursor));
   // The epoch of the positions to come has changed.

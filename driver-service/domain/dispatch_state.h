@@ -20,6 +20,8 @@ struct Dispatch::Session {
 
   // 0: none.
   StreamId stream = 0;
+  // Of the stream.
+  Opening opening;
   // Wall time.
   absl::Time last_unary = absl::InfinitePast();
   absl::Time last_seen = absl::InfinitePast();

@@ -25,6 +25,39 @@ constexpr absl::Duration kCallDeadline = absl::Seconds(10);
 
 sim::Outcome OutcomeOf(const absl::Status& status) { return sim::OutcomeOf(rpc::ToProto(status)); }
 
+std::string Brief(const type::v1::Ride& ride) {
+  return absl::StrCat(ride.ride_id(), " ", type::v1::RideState_Name(ride.state()), " sequence ", ride.sequence(),
+                      " epoch ", ride.epoch());
+}
+
+// One line of history.
+std::string Brief(const dpb::StreamDriverResponse& message) {
+  if (message.has_snapshot()) {
+    return absl::StrCat("snapshot, ", message.snapshot().has_ride() ? Brief(message.snapshot().ride()) : "no ride",
+                        message.snapshot().has_offer() ? ", offer " + message.snapshot().offer().offer_id() : "");
+  }
+  if (message.has_event()) {
+    return absl::StrCat("event ", type::v1::RideEventType_Name(message.event().type()), ", ",
+                        Brief(message.event().ride()));
+  }
+  if (message.has_offer()) return absl::StrCat("offer ", message.offer().offer_id(), " of ", message.offer().ride_id());
+  if (message.has_offer_update()) {
+    return absl::StrCat("offer ", message.offer_update().offer_id(), " is ",
+                        dpb::OfferStatus_Name(message.offer_update().status()));
+  }
+  if (message.has_command_result()) {
+    const auto& result = message.command_result();
+    return absl::StrCat("result of ", result.command_id(), ": code ", result.status().code(), " ",
+                        result.status().message(), ", ",
+                        result.state().has_ride() ? Brief(result.state().ride()) : "no ride");
+  }
+  if (message.has_caught_up()) return "caught up";
+  if (message.has_reset()) return "reset";
+  if (message.has_draining()) return "draining";
+  if (message.has_replaced()) return "replaced";
+  return "something";
+}
+
 // The rider's calls, as RiderApi serves them.
 struct ServeRider {
   RiderNode& node;
@@ -384,14 +417,11 @@ void DriverPhone::Send(const dpb::StreamDriverRequest& message) {
   const Plan& plan = universe_->plan();
   if (universe_->stormy()) {
     if (message.has_offer_received() && random_.Chance(plan.deaf)) return;
-    if (message.advance_trip().has_seen() && random_.Chance(plan.unseen)) {
-      // As long as the phone lives: it is sent again otherwise.
-      unseen_.insert(absl::StrCat(message.advance_trip().ride_id(), message.advance_trip().epoch()));
+    const std::string assignment = absl::StrCat(message.advance_trip().ride_id(), "@", message.advance_trip().epoch());
+    if (message.advance_trip().has_seen()) {
+      // The agent sends it again and again: this phone has made up its mind.
+      if (unseen_.try_emplace(assignment, random_.Chance(plan.unseen)).first->second) return;
     }
-  }
-  if (message.advance_trip().has_seen() &&
-      unseen_.contains(absl::StrCat(message.advance_trip().ride_id(), message.advance_trip().epoch()))) {
-    return;
   }
   NoteAccept(message);
   if (!message.command_id().empty()) commands_[message.command_id()] = message;
@@ -509,6 +539,10 @@ void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::C
 
 void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse& message) {
   Universe& u = *universe_;
+  if (u.recording() && !message.has_heartbeat()) {
+    u.Note(agent_.driver_id(), " hears on stream ", stream,
+           stream == stream_ ? ": " : " (let go of): ", Brief(message));
+  }
   if (stream != stream_) {
     if (message.has_replaced() && handed_over_.contains(stream)) {
       u.Hit(Situation::kDriverReplaced);

@@ -94,8 +94,8 @@ class DriverPhone final : private sim::DriverOut {
   std::shared_ptr<Stream> present_;
   std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
   std::map<std::string, driver::v1::StreamDriverRequest> commands_;
-  // Assignments this phone does not acknowledge.
-  std::set<std::string> unseen_;
+  // Whether this phone keeps an assignment's acknowledgement to itself, for as long as the storm lasts.
+  std::map<std::string, bool> unseen_;
   // Offers accepted at least once.
   std::set<std::string> accepted_;
   bool reply_lost_ = false;

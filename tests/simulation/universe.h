@@ -106,6 +106,7 @@ class Universe {
 
   void Hit(Situation situation) { ++situations_[static_cast<std::size_t>(situation)]; }
   void CountFault() { ++faults_; }
+  bool recording() const { return record_; }
   template <typename... Parts>
   void Note(const Parts&... parts) {
     if (record_) Record(absl::StrCat(parts...));

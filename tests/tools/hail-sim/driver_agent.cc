@@ -87,6 +87,10 @@ void DriverAgent::Open(const Now& now, bool handover) {
   dpb::OpenSession open;
   open.set_driver_id(driver_id());
   if (!cursor_.ride_id().empty()) *open.mutable_cursor() = cursor_;
+  // A run of the simulator is a run of its drivers' apps.
+  if (incarnation_id_.empty()) incarnation_id_ = absl::StrCat(driver_id(), "-", absl::ToUnixMicros(now.wall));
+  open.set_incarnation_id(incarnation_id_);
+  open.set_opening(++openings_);
   draining_.reset();
   connected_ = true;
   ready_ = false;
@@ -186,7 +190,8 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
       session_epoch_ = state.session_epoch();
       const bool first = !ready_;
       ready_ = true;
-      if (ride_.ride_id() != state.ride().ride_id()) Release(now, ride_.ride_id(), ride_.epoch(), false);
+      // Not for good: a unary twin's reply may have told of the ride before this snapshot, which was under way.
+      if (ride_.ride_id() != state.ride().ride_id()) LetGo(now);
       if (state.has_ride()) {
         cursor_.set_ride_id(state.ride().ride_id());
         cursor_.set_sequence(state.ride().sequence());
@@ -351,13 +356,9 @@ void DriverAgent::Adopt(const Now& now, const tpb::Ride& ride) {
   if (ride_.state() != before) Plan(now);
 }
 
-void DriverAgent::Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed) {
+void DriverAgent::LetGo(const Now& now) {
+  const std::string ride_id = ride_.ride_id();
   if (ride_id.empty()) return;
-  // An ended assignment's event shows the ride after it, which may be at the next epoch already.
-  const bool mine = ride_.ride_id() == ride_id;
-  std::int64_t& over = over_[ride_id];
-  over = std::max(over, mine ? ride_.epoch() : epoch - 1);
-  if (!mine) return;
   ride_.Clear();
   ++plan_;
   motion_.Stop(now.domain);
@@ -365,6 +366,16 @@ void DriverAgent::Release(const Now& now, const std::string& ride_id, std::int64
     return !entry.second.sent && entry.second.message.has_advance_trip() &&
            entry.second.message.advance_trip().ride_id() == ride_id;
   });
+}
+
+void DriverAgent::Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed) {
+  if (ride_id.empty()) return;
+  // An ended assignment's event shows the ride after it, which may be at the next epoch already.
+  const bool mine = ride_.ride_id() == ride_id;
+  std::int64_t& over = over_[ride_id];
+  over = std::max(over, mine ? ride_.epoch() : epoch - 1);
+  if (!mine) return;
+  LetGo(now);
   if (!completed) return;
   out_->Count("trips_driven");
   if (random_.Chance(kListsTrips)) {

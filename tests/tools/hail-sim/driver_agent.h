@@ -119,6 +119,9 @@ class DriverAgent {
   void Offered(const Now& now, const hail::driver::v1::Offer& offer);
   void Decide(const Now& now, std::uint64_t token);
   void Adopt(const Now& now, const hail::type::v1::Ride& ride);
+  // There is no ride in hand any more.
+  void LetGo(const Now& now);
+  // The assignment is over for good.
   void Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed);
   void Plan(const Now& now);
   void Step(const Now& now);
@@ -140,6 +143,8 @@ class DriverAgent {
   bool wants_rides_ = true;
   std::uint64_t position_seq_ = 0;
   std::int64_t session_epoch_ = 0;
+  std::string incarnation_id_;
+  std::int64_t openings_ = 0;
   hail::type::v1::Cursor cursor_;
   std::optional<absl::Duration> draining_;
   absl::Time last_heard_ = absl::InfinitePast();

@@ -5,6 +5,8 @@
 #include <numbers>
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "common/ids/uuid.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/outcome.h"
 #include "tests/tools/hailctl/show.h"
@@ -40,7 +42,10 @@ bool Ends(hail::type::v1::RideEventType type) {
 }  // namespace
 
 DriveSession::DriveSession(DriveOptions options, Say say)
-    : options_(std::move(options)), say_(std::move(say)), position_(options_.start) {}
+    : options_(std::move(options)),
+      say_(std::move(say)),
+      incarnation_id_(UuidV7(absl::Now(), SystemRandom())),
+      position_(options_.start) {}
 
 DriveSession::Requests DriveSession::Open(absl::Time now) {
   pending_step_.clear();
@@ -49,6 +54,8 @@ DriveSession::Requests DriveSession::Open(absl::Time now) {
   Requests requests(1);
   driver::OpenSession& open = *requests.back().mutable_open();
   open.set_driver_id(options_.driver_id);
+  open.set_incarnation_id(incarnation_id_);
+  open.set_opening(++openings_);
   if (cursor_.sequence() > 0) *open.mutable_cursor() = cursor_;
   requests.push_back(Command());
   requests.back().mutable_set_availability()->set_availability(driver::AVAILABILITY_ONLINE);

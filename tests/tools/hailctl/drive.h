@@ -67,6 +67,9 @@ class DriveSession {
 
   const DriveOptions options_;
   const Say say_;
+  // This run of the command, and how many sessions it has opened.
+  const std::string incarnation_id_;
+  std::int64_t openings_ = 0;
   LatLng position_;
   float heading_deg_ = 0;
   std::uint64_t position_seq_ = 0;

@@ -10,8 +10,8 @@ using testing::IsEmpty;
 
 class SessionTest : public DispatchTest {
  protected:
-  std::int64_t Open(StreamId stream, std::optional<RideCursor> cursor = std::nullopt) {
-    return core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, stream, std::move(cursor));
+  std::int64_t Open(StreamId stream, std::optional<RideCursor> cursor = std::nullopt, const Opening& opening = {}) {
+    return core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, stream, std::move(cursor), opening);
   }
   RideEventView Missed(RideView ride) { return {Ref(std::move(ride)), nullptr}; }
 };
@@ -80,6 +80,25 @@ TEST_F(SessionTest, ANewerStreamReplacesTheOlder) {
   core_->CloseStream(now_, "d1", 1);
   Event("d1", MakeRide("r1", 2, 1, "x"));
   EXPECT_THAT(Take(), ElementsAre("s2 event r1#2"));
+}
+
+// Found by the simulation: the opening of a connection that the phone had given up arrived after the next one's, and
+// the stream the phone was on was told not to come back.
+TEST_F(SessionTest, AnOlderStreamOfTheSameAppThatComesLateReplacesNobody) {
+  const std::int64_t epoch = Open(2, std::nullopt, {"run", 2});
+  AnswerFeed("d1");
+  Take();
+  EXPECT_EQ(Open(1, std::nullopt, {"run", 1}), epoch);
+  EXPECT_THAT(Take(), ElementsAre("s1 replaced"));
+  core_->CloseStream(now_, "d1", 1);
+  Open(3, std::nullopt, {"run", 3});
+  EXPECT_THAT(Take(), testing::Contains("s2 replaced"));
+  // Another phone, or an app started anew, counts from one.
+  Open(4, std::nullopt, {"another run", 1});
+  EXPECT_THAT(Take(), testing::Contains("s3 replaced"));
+  // Without numbers the later to come is the newer.
+  Open(5);
+  EXPECT_THAT(Take(), testing::Contains("s4 replaced"));
 }
 
 TEST_F(SessionTest, ALateAnswerToTheReplacedStreamsSubscriptionIsLeftOut) {
