@@ -10,7 +10,7 @@ CTEST_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage ci-long clean
+.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage simulate mutants ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
 BUF_VERSION := 1.75.0
@@ -71,6 +71,14 @@ lint: setup-checks $(BUF) ## buf lint on the contract, clang-format on the code.
 
 format: setup-checks ## Put the code into shape with clang-format.
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format -i
+
+SEEDS ?= 20000
+simulate: configure ## Both services on simulated time, network and disks: SEEDS=20000 seeds on all cores.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-simulate
+	@build/$(PRESET)/bin/hail-simulate --seeds $(SEEDS) --situations
+
+mutants: setup ## Break production code line by line and see the simulation find it.
+	@tests/simulation/mutants.py build/mutants
 
 ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian.
 	@deploy/ci-long

@@ -18,6 +18,9 @@ using Step = driver::v1::AdvanceTripRequest;
 constexpr absl::Duration kMatchDeadline = absl::Seconds(120);
 constexpr absl::Duration kSeenWithin = absl::Seconds(60);
 constexpr int kMaxRedispatches = 5;
+// What calm disks and bus may take to tell a watcher (wall), and how long the storm's last waves run on.
+constexpr absl::Duration kPrompt = absl::Milliseconds(600);
+constexpr absl::Duration kSettle = absl::Seconds(15);
 
 bool Final(RideState state) {
   return state == RideState::kCompleted || state == RideState::kCanceled || state == RideState::kNoDriversAvailable;
@@ -145,6 +148,10 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         break;
     }
   }
+  if (event != nullptr) {
+    committed_at_[{after.ride_id, after.sequence}] = clock_->Read().wall;
+    if (event->type == RideEventType::kAssigned) assigned_by_[after.offer_id] = after.driver->driver_id;
+  }
   // One live ride for each, counted over the rows rather than believed of an index.
   int of_driver = 0, of_rider = 0;
   for (const auto& [ride_id, ride] : disk_->rides) {
@@ -233,7 +240,12 @@ void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& of
   const std::string name =
       absl::StrCat(offer.offer_id(), " of ", offer.ride_id(), " epoch ", offer.epoch(), " to ", driver_id);
   if (offer.status() != driver::v1::OFFER_STATUS_PENDING) return;
-  if (settled_.contains(offer.offer_id())) Fail(7, "an offer that is over is not shown", name);
+  // One that waited its turn on the stream while it settled goes out with the word of its end behind it.
+  const auto settled = settled_.find(offer.offer_id());
+  if (settled != settled_.end() && now.wall - settled->second > absl::Seconds(1)) {
+    Fail(7, "an offer that is over is not shown", name);
+  }
+  if (settled != settled_.end()) return;
   const double scale = clock_->scale().scale;
   if (!live_.contains(offer.offer_id())) {
     if (const auto other = live_of_driver_.find(driver_id); other != live_of_driver_.end()) {
@@ -268,7 +280,7 @@ void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& of
 }
 
 void Judge::OfferSettled(const driver::OfferRecord& record) {
-  settled_.insert(record.offer_id);
+  settled_.emplace(record.offer_id, clock_->Read().wall);
   live_.erase(record.offer_id);
   if (const auto of = live_of_driver_.find(record.driver_id);
       of != live_of_driver_.end() && of->second == record.offer_id) {
@@ -291,14 +303,28 @@ void Judge::ConfirmAsked(const std::string& offer_id, const std::string& driver_
 }
 
 void Judge::AcceptGranted(const std::string& driver_id, const std::string& offer_id) {
-  for (const auto& [ride_id, log] : disk_->events) {
-    for (const auto& [sequence, event] : log) {
-      if (event.type == RideEventType::kAssigned && event.ride.offer_id == offer_id && event.driver_id == driver_id) {
-        return;
-      }
-    }
+  const auto driver = assigned_by_.find(offer_id);
+  if (driver == assigned_by_.end() || driver->second != driver_id) {
+    Fail(6, "a granted accept is an assignment", offer_id + " of " + driver_id);
   }
-  Fail(6, "a granted accept is an assignment", offer_id + " of " + driver_id);
+}
+
+void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer_id) {
+  // One that was the driver's and has ended since may be answered either way.
+  const auto live = disk_->live_of_driver.find(driver_id);
+  if (live != disk_->live_of_driver.end() && disk_->rides.at(live->second).offer_id == offer_id) {
+    Fail(6, "a refused accept is no assignment", offer_id + " of " + driver_id);
+  }
+}
+
+void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Time watching_since) {
+  const auto committed = committed_at_.find({ride_id, sequence});
+  if (committed == committed_at_.end()) return;
+  const absl::Time since = std::max(watching_since, calm_since_ + kSettle);
+  if (committed->second < since || clock_->Read().wall - committed->second < kPrompt) return;
+  Fail(5, "who watches is told at once, not when the check finds it",
+       absl::StrCat(ride_id, " sequence ", sequence, ", after ",
+                    absl::FormatDuration(clock_->Read().wall - committed->second)));
 }
 
 void Judge::DriverServiceDied() {

@@ -63,6 +63,12 @@ class Judge {
                     std::int64_t epoch, int attempt);
   // The driver's accept was answered with "yours".
   void AcceptGranted(const std::string& driver_id, const std::string& offer_id);
+  // The driver's accept was answered with "not yours".
+  void AcceptRefused(const std::string& driver_id, const std::string& offer_id);
+  // A watcher that was up to date and undisturbed since `watching_since` is sent this event now.
+  void Watched(const std::string& ride_id, std::int64_t sequence, absl::Time watching_since);
+  // From now on nothing disturbs anybody.
+  void BecameCalm(absl::Time wall) { calm_since_ = wall; }
   // driver-service died: its offers are nobody's.
   void DriverServiceDied();
 
@@ -94,7 +100,13 @@ class Judge {
   std::map<std::string, ShownOffer> live_;
   std::map<std::string, std::string> live_of_driver_;
   std::map<std::string, std::string> live_of_ride_;
-  std::set<std::string> settled_;
+  // When (wall) each settled.
+  std::map<std::string, absl::Time> settled_;
+  // Who was assigned by which offer.
+  std::map<std::string, std::string> assigned_by_;
+  // When each event was committed (wall).
+  std::map<std::pair<std::string, std::int64_t>, absl::Time> committed_at_;
+  absl::Time calm_since_ = absl::InfiniteFuture();
 };
 
 }  // namespace hail::simulation

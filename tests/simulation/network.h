@@ -422,13 +422,15 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
 
   // `hears`: the server speaks on this stream, and is gone when it is silent. `life` is the process's.
   SimOutgoingStream(Network* network, const Life* life, Executor* executor, Opener open, bool hears,
-                    rpc::StreamHandlers<Request, Response> handlers)
+                    rpc::StreamHandlers<Request, Response> handlers,
+                    std::function<void(std::uint64_t link, const Request&)> on_send = nullptr)
       : network_(network),
         life_(life),
         executor_(executor),
         open_(std::move(open)),
         hears_(hears),
-        handlers_(std::move(handlers)) {}
+        handlers_(std::move(handlers)),
+        on_send_(std::move(on_send)) {}
   ~SimOutgoingStream() override { call_.reset(); }
 
   void Start() override { Attempt(); }
@@ -439,6 +441,7 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
   }
   bool Send(std::uint64_t link, Request message) override {
     if (link != link_ || !up_ || call_ == nullptr) return false;
+    if (on_send_) on_send_(link, message);
     call_->Send(message);
     return true;
   }
@@ -506,6 +509,8 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
   const Opener open_;
   const bool hears_;
   const rpc::StreamHandlers<Request, Response> handlers_;
+  // For those who watch.
+  const std::function<void(std::uint64_t, const Request&)> on_send_;
   std::shared_ptr<ClientCall<Request, Response>> call_;
   bool stopped_ = false;
   bool up_ = false;

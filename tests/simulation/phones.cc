@@ -224,6 +224,15 @@ RiderPhone::RiderPhone(Universe* universe, std::string rider_id, std::string req
 
 void RiderPhone::Begin() { agent_.Begin(universe_->clock().Read()); }
 
+void RiderPhone::CancelNow() {
+  rpb::CancelRideRequest cancel;
+  cancel.set_rider_id(agent_.rider_id());
+  cancel.set_ride_id(agent_.ride_id());
+  cancel.set_reason(type::v1::CANCEL_REASON_CHANGED_PLANS);
+  universe_->judge().RiderAskedToCancel(agent_.ride_id());
+  CallRider<rpb::CancelRideRequest, rpb::CancelRideResponse>(*universe_, cancel, [](const auto&) {});
+}
+
 void RiderPhone::Settle() {
   if (agent_.ride_id().empty()) return;
   const rider::Ride* row = universe_->ride_disk().Find(agent_.ride_id());
@@ -267,6 +276,7 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
     u.Hit(Situation::kRiderResumedAfterRestart);
   }
   resumed_in_ = u.rider_runs();
+  opened_ = u.scheduler().now();
   if (bidirectional) {
     auto end = std::make_shared<ClientEnd<rpb::StreamRideResponse>>();
     end->on_sent = [this](const rpb::StreamRideResponse& message) {
@@ -319,6 +329,7 @@ void RiderPhone::Told(const rpb::WatchRideResponse& message) {
   if (message.has_snapshot()) universe_->judge().ToldRider(agent_.rider_id(), message.snapshot());
   if (message.has_event()) {
     universe_->judge().ToldRider(agent_.rider_id(), message.event().ride());
+    universe_->judge().Watched(message.event().ride_id(), message.event().sequence(), opened_);
     if (universe_->LostByBus(message.event().ride_id(), message.event().sequence())) {
       universe_->Hit(Situation::kEventFoundByCheck);
     }
@@ -531,6 +542,10 @@ void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::C
       u.Hit(Situation::kDriverOfflineOnTrip);
     }
   } else if (command.has_respond_to_offer()) {
+    if (command.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT &&
+        (answer.outcome.reason == "OFFER_EXPIRED" || answer.outcome.reason == "OFFER_REVOKED")) {
+      u.judge().AcceptRefused(agent_.driver_id(), command.respond_to_offer().offer_id());
+    }
     if (answer.outcome.reason == "OFFER_EXPIRED") u.Hit(Situation::kAnswerCameAfterExpiry);
     if (answer.outcome.reason == "OFFER_REVOKED") u.Hit(Situation::kAnswerCameAfterRevocation);
   }

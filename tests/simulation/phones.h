@@ -25,6 +25,8 @@ class RiderPhone final : private sim::RiderOut {
 
   void Begin();
   const sim::RiderAgent& agent() const { return agent_; }
+  // Calls the ride off by the unary twin, whatever the agent is about.
+  void CancelNow();
   // Judges what was seen of the ride against what is stored.
   void Settle();
 
@@ -52,6 +54,8 @@ class RiderPhone final : private sim::RiderOut {
   std::shared_ptr<Stream> call_;
   std::shared_ptr<Watch> watch_;
   std::int64_t resumed_from_ = 0;
+  // When the present stream was opened.
+  absl::Time opened_;
   int resumed_in_ = 0;
 };
 

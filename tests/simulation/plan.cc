@@ -64,7 +64,7 @@ Plan PlanOf(std::uint64_t seed) {
   plan.riders = static_cast<int>(random.Between(18, 40));
   plan.drivers = static_cast<int>(random.Between(8, 18));
   plan.storm = absl::Seconds(random.Between(300, 600));
-  plan.scale = random.Chance(0.25) ? random.Between(2, 10) : 1;
+  plan.scale = random.Chance(0.3) ? random.Between(2, 30) : 1;
   plan.rider_phones = DrawWeather(random, 1);
   plan.driver_phones = DrawWeather(random, 1);
   plan.services = DrawWeather(random, 0.7);
@@ -78,13 +78,14 @@ Plan PlanOf(std::uint64_t seed) {
   plan.deaths_aimed = random.Unit();
   plan.people.decline = Odd(random, 0.5);
   plan.people.ignore = Odd(random, 0.3);
-  plan.people.driver_cancel = Odd(random, 0.5);
+  plan.people.driver_cancel = Odd(random, random.Chance(0.1) ? 1.2 : 0.4);
   plan.people.rider_cancel = Odd(random, 0.5);
   plan.people.disconnect = Odd(random, 0.8);
   plan.people.pause = Odd(random, 0.5);
   plan.people.unary = random.Unit();
   plan.people.watch = random.Unit();
   plan.mischief = Odd(random, 0.5);
+  plan.cancel_races = Odd(random, 0.2);
   plan.twin_riders = Odd(random, 0.3);
   plan.strangers = static_cast<int>(random.Between(0, 3));
   plan.deaf = Odd(random, 0.3);
@@ -117,7 +118,7 @@ Plan Without(Plan plan, unsigned without) {
     plan.people.pause = 0;
   }
   if (gone(6)) {
-    plan.mischief = plan.twin_riders = plan.deaf = plan.unseen = 0;
+    plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;

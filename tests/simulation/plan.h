@@ -43,6 +43,8 @@ struct Plan {
   sim::Odds people;
   // Per step of a driver: one that makes no sense goes with it.
   double mischief = 0;
+  // Per confirmation: the rider calls the ride off at about the same time.
+  double cancel_races = 0;
   // Per rider: a second phone of the same rider asks for another ride at the same time.
   double twin_riders = 0;
   int strangers = 0;

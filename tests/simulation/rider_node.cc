@@ -1,5 +1,7 @@
 #include "tests/simulation/rider_node.h"
 
+#include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -116,7 +118,14 @@ rider::DispatchLink::Opener RiderNode::Opener() {
           [](DriverNode& driver, auto outbox) { return driver.Dispatch(outbox); });
     };
     return std::make_unique<SimOutgoingStream<DispatchRequest, DispatchResponse>>(
-        &universe_->network(), life_, &book_loop_, open, true, std::move(handlers));
+        &universe_->network(), life_, &book_loop_, open, true, std::move(handlers),
+        [this, started = std::set<std::tuple<std::uint64_t, std::string, std::int64_t>>()](
+            std::uint64_t link, const DispatchRequest& request) mutable {
+          if (!request.has_start()) return;
+          if (!started.emplace(link, request.start().ride_id(), request.start().epoch()).second) {
+            universe_->Hit(Situation::kStartRepeated);
+          }
+        });
   };
 }
 
@@ -281,8 +290,10 @@ void RiderNode::ConfirmAssignment(const internal::v1::ConfirmAssignmentRequest& 
             }
             const Ride* row = u.ride_disk().Find(request.ride_id());
             if (HasReason(status, Reason::kStaleEpoch)) u.Hit(Situation::kConfirmRefusedStaleEpoch);
-            if (HasReason(status, Reason::kDriverBusy)) u.Hit(Situation::kConfirmRefusedDriverBusy);
-            if (HasReason(status, Reason::kDriverExcluded)) u.Hit(Situation::kConfirmRefusedDriverExcluded);
+            // Exclusions travel with each start, and an older start's offers are refused for their epoch.
+            if (HasReason(status, Reason::kDriverExcluded)) {
+              u.judge().Fail(6, "who gave a ride up is not asked again", request.ride_id());
+            }
             if (absl::IsDeadlineExceeded(status)) u.Hit(Situation::kConfirmTooLateToBegin);
             if (HasReason(status, Reason::kRideNotMatching) && row->state == rider::RideState::kCanceled) {
               u.Hit(Situation::kConfirmRefusedRideCanceled);

@@ -42,10 +42,6 @@ std::string_view NameOf(Situation situation) {
       return "confirm refused: stale epoch";
     case Situation::kConfirmRefusedRideCanceled:
       return "confirm refused: ride canceled";
-    case Situation::kConfirmRefusedDriverBusy:
-      return "confirm refused: driver busy";
-    case Situation::kConfirmRefusedDriverExcluded:
-      return "confirm refused: driver excluded";
     case Situation::kConfirmTooLateToBegin:
       return "confirm too late to begin";
     case Situation::kConfirmOutlivedItsLink:

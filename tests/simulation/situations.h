@@ -32,8 +32,6 @@ enum class Situation : std::size_t {
   kConfirmRepeatedFoundRideOver,
   kConfirmRefusedStaleEpoch,
   kConfirmRefusedRideCanceled,
-  kConfirmRefusedDriverBusy,
-  kConfirmRefusedDriverExcluded,
   kConfirmTooLateToBegin,
   kConfirmOutlivedItsLink,
   kConfirmOfDeadProcessCommitted,

@@ -43,6 +43,7 @@ Universe::Universe(const Plan& plan, bool record)
       rider_phones_{"riders", plan.rider_phones},
       driver_phones_{"drivers", plan.driver_phones},
       services_{"services", plan.services},
+      slow_services_{"services, slowly", {.latency_mean = absl::Seconds(1), .latency_max = absl::Milliseconds(2900)}},
       judge_(&ride_disk_, &clock_) {
   ride_disk_.quote_key = std::string(32, 'k');
 }
@@ -96,6 +97,20 @@ void Universe::StartDriver() {
   driver_ = std::make_unique<DriverNode>(this, NewLife());
 }
 
+// Mostly seconds; now and then so short that what the dead one had asked for is still under way.
+absl::Duration Universe::DownTime() {
+  return random_.Chance(0.3) ? absl::Milliseconds(random_.Between(5, 100))
+                             : absl::Milliseconds(random_.Between(100, 8000));
+}
+
+void Universe::CancelSoon(const std::string& ride_id) {
+  for (const auto& phone : rider_list_) {
+    if (phone->agent().ride_id() != ride_id) continue;
+    scheduler_.After(absl::Milliseconds(random_.Between(0, 1500)), nullptr,
+                     [phone = phone.get()] { phone->CancelNow(); });
+  }
+}
+
 void Universe::KillRider(bool drain) {
   if (rider_ == nullptr) return;
   if (drain) {
@@ -112,7 +127,7 @@ void Universe::KillRider(bool drain) {
   if (driver_ == nullptr) Hit(Situation::kBothDead);
   scheduler_.End(const_cast<Life*>(&rider_->life()));
   rider_.reset();
-  scheduler_.After(absl::Milliseconds(random_.Between(100, 8000)), nullptr, [this] { StartRider(); });
+  scheduler_.After(DownTime(), nullptr, [this] { StartRider(); });
 }
 
 void Universe::KillDriver(bool drain) {
@@ -131,7 +146,7 @@ void Universe::KillDriver(bool drain) {
   judge_.DriverServiceDied();
   scheduler_.End(const_cast<Life*>(&driver_->life()));
   driver_.reset();
-  scheduler_.After(absl::Milliseconds(random_.Between(100, 8000)), nullptr, [this] { StartDriver(); });
+  scheduler_.After(DownTime(), nullptr, [this] { StartDriver(); });
 }
 
 void Universe::KillRiderSoon() {
@@ -237,6 +252,7 @@ void Universe::Populate() {
 void Universe::BecomeCalm() {
   Note("the storm is over");
   stormy_ = false;
+  judge_.BecameCalm(scheduler_.now());
   const Plan calm = Without(plan_, ~0u);
   rider_phones_.weather = calm.rider_phones;
   driver_phones_.weather = calm.driver_phones;

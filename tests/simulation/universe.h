@@ -81,6 +81,8 @@ class Universe {
   Route& rider_phones() { return rider_phones_; }
   Route& driver_phones() { return driver_phones_; }
   Route& services() { return services_; }
+  // The same way, for what takes seconds.
+  Route& slow_services() { return slow_services_; }
   const std::map<std::string, std::unique_ptr<DriverPhone>>& driver_phone_list() const { return driver_list_; }
 
   // The storm has not ended yet.
@@ -114,6 +116,9 @@ class Universe {
   // Mixes what happened into the digest.
   void Digest(std::string_view what);
 
+  // The rider of this ride thinks better of it, within a second or two.
+  void CancelSoon(const std::string& ride_id);
+
   // A service dies at this very instant, once whatever runs now has returned.
   void KillRiderSoon();
   void KillDriverSoon();
@@ -122,6 +127,7 @@ class Universe {
   void Record(const std::string& line);
   void StartRider();
   void StartDriver();
+  absl::Duration DownTime();
   void KillRider(bool drain);
   void KillDriver(bool drain);
   void PlanFaults();
@@ -139,6 +145,7 @@ class Universe {
   Route rider_phones_;
   Route driver_phones_;
   Route services_;
+  Route slow_services_;
   RideDisk ride_disk_;
   DriverDisk driver_disk_;
   Judge judge_;

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Breaks production code one line at a time, and shows that ordinary seeds of the simulation find each break.
+
+Works on a copy of the sources (tracked and modified files) with a build of its own, in DIR. For each mutant: change the
+line, build, run seeds 1, 2, 3 … until one fails, change it back. Prints a table; exit status 1 if a mutant survived.
+
+    tests/simulation/mutants.py DIR [--seeds 2000] [--only NAME] [--jobs N]
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# name, file, the code as it is, the code broken. Each must stand exactly once in its file.
+MUTANTS = [
+    ("skip the epoch check", "rider-service/domain/ride.cc",
+     "if (assignment.epoch != ride.epoch) {", "if (false) {"),
+    ("assign a ride that is over", "rider-service/domain/ride.cc",
+     "if (IsFinal(ride.state)) {\n    return FailedPrecondition(Reason::kRideNotMatching",
+     "if (false) {\n    return FailedPrecondition(Reason::kRideNotMatching"),
+    ("answer before commit", "rider-service/domain/rides.cc",
+     "  auto decide = [command = std::move(command), rules = rules_, at = now.domain](const Ride& ride) {\n",
+     "  auto decide = [command = std::move(command), rules = rules_, at = now.domain, done](const Ride& ride) {\n"
+     "    if (auto c = TakeStep(ride, command, rules, at); c.ok()) done(RideForDriver(c->ride));\n"),
+    ("publish before commit", "rider-service/domain/rides.cc",
+     "  ports_.store->Change(std::move(ride_id), std::move(decide), deadline,",
+     "  ports_.store->Change(std::move(ride_id), [this, decide](const Ride& ride) { auto c = decide(ride); "
+     "if (c.ok() && c->event) Announce(*c->event); return c; }, deadline,"),
+    ("tell the dispatch book before commit", "rider-service/domain/rides.cc",
+     "  ports_.store->Change(std::move(ride_id), std::move(decide), deadline,",
+     "  ports_.store->Change(std::move(ride_id), [this, decide](const Ride& ride) { auto c = decide(ride); "
+     "if (c.ok()) ports_.observer->OnCommitted(c->ride, nullptr); return c; }, deadline,"),
+    ("release RESERVED on time-out", "driver-service/domain/dispatch.cc",
+     "!offer->in_flight) SendConfirm(*offer);",
+     "!offer->in_flight) Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);"),
+    ("take an unknown outcome for a refusal", "driver-service/domain/dispatch_offers.cc",
+     "      return DetailsOf(status).has_value();\n    default:\n      return false;",
+     "      return DetailsOf(status).has_value();\n    default:\n      return DetailsOf(status).has_value();"),
+    # Subscribed or not, what comes before the answer to the read is not heard: the same as reading first.
+    ("read before subscribe", "rider-service/domain/ride_feed.cc",
+     "  if (finished_ || event.ride_id != ride_id_ || event.sequence <= sent_) return;",
+     "  if (finished_ || reading_ || event.ride_id != ride_id_ || event.sequence <= sent_) return;"),
+    ("forget exclusions", "rider-service/domain/dispatch_book.cc",
+     "  start.excluded_driver_ids = entry.ride.excluded_driver_ids;\n", ""),
+    ("do not exclude who gave up", "rider-service/domain/ride.cc",
+     "  after.excluded_driver_ids.push_back(ride.driver->driver_id);\n", ""),
+    ("reset the deadline on re-dispatch", "rider-service/domain/ride.cc",
+     "  change.ride.epoch = epoch + 1;\n",
+     "  change.ride.epoch = epoch + 1;\n  *change.ride.match_deadline += absl::Seconds(120);\n"),
+    ("accept after expiry", "driver-service/domain/dispatch_offers.cc",
+     "    if (now.domain >= offer.expires) {\n      Expire(now, offer);", "    if (false) {\n      Expire(now, offer);"),
+    ("let offers never expire", "driver-service/domain/dispatch.cc",
+     "if (offer != nullptr && offer->status == OfferStatus::kPending) Expire(now, *offer);", ";"),
+    ("ignore leg", "rider-service/domain/ride.cc",
+     "  const bool this_leg = !moves || command.leg == ride.leg;",
+     "  const bool this_leg = true;\n  const_cast<DriverCommand&>(command).leg = ride.leg;"),
+    ("ignore the epoch of a step", "rider-service/domain/ride.cc",
+     "  if (command.epoch < ride.epoch) return AssignmentEnded();\n", ""),
+    ("keep the epoch on re-dispatch", "rider-service/domain/ride.cc",
+     "  after.epoch = ride.epoch + 1;", "  after.epoch = ride.epoch;"),
+    ("give up an assignment too soon", "rider-service/domain/ride.cc",
+     "      now < *ride.assign_time + rules.seen_within) {", "      false) {"),
+    ("never give up an unseen assignment", "rider-service/domain/ride.cc",
+     "  return Redispatch(ride, CancelReason::kDriverUnreachable, rules, now);", "  return Unchanged(ride);"),
+    ("do not know a replayed confirm", "rider-service/domain/ride.cc",
+     "if (ride.driver && ride.driver->driver_id == assignment.driver.driver_id && ride.offer_id == assignment.offer_id) {",
+     "if (false) {"),
+    ("offer to drivers who are not caught up", "driver-service/domain/dispatch_sessions.cc",
+     "connected && session.synced &&", "connected &&"),
+    ("keep offers of a link that ended", "driver-service/domain/dispatch.cc",
+     "    Drop(id);\n    if (Offer* offer = PendingOffer(id); offer != nullptr) {",
+     "    Drop(id);\n    if (Offer* offer = PendingOffer(id); false) {"),
+    ("forget the live offer of a ride", "driver-service/domain/dispatch.cc",
+     "  if (!live_offer_of_ride_.contains(ride_id)) MakeDue(taken_on, now.domain);",
+     "  MakeDue(taken_on, now.domain);"),
+    ("let older streams replace newer", "driver-service/domain/dispatch_sessions.cc",
+     "opening.number < open->opening.number) {", "false) {"),
+    ("take a stale snapshot for the truth", "driver-service/domain/dispatch_sessions.cc",
+     "  if (!session->unverified_ride.empty() && !mentions(snapshot.ride) &&",
+     "  if (false && !mentions(snapshot.ride) &&"),
+    ("deaf to the 2 s check", "rider-service/domain/ride_feed.cc",
+     "  if (begun_ && !reading_ && known_ > sent_) ReadFrom(sent_);\n}\n\n}  // namespace",
+     "}\n\n}  // namespace"),
+    ("lose what a cursor missed", "rider-service/domain/ride_feed.cc",
+     "      sent_ = *cursor_;\n", "      sent_ = present;\n"),
+    ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_book.cc",
+     "now.domain >= deadline + rules_.offer_time + rules_.unfulfilled_grace ||", "false ||"),
+    ("show riders to anybody", "rider-service/domain/rides.cc",
+     "    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive",
+     "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive"),
+    ("cancel anybody's ride", "rider-service/domain/rides.cc",
+     "    if (ride.rider_id != rider_id) return NoSuchRide();\n    return CancelByRider", "    return CancelByRider"),
+]
+
+
+def run(command, **kwargs):
+    return subprocess.run(command, capture_output=True, text=True, **kwargs)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dir", type=pathlib.Path)
+    parser.add_argument("--seeds", type=int, default=2000)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--jobs", default="")
+    arguments = parser.parse_args()
+    source = arguments.dir / "src"
+    build = arguments.dir / "build"
+    source.mkdir(parents=True, exist_ok=True)
+    files = run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout
+    subprocess.run(["rsync", "-a", "--delete", "--from0", "--files-from=-", f"{ROOT}/", f"{source}/"], input=files,
+                   text=True, check=True)
+    configured = run(["cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"])
+    if configured.returncode != 0:
+        sys.exit(configured.stdout + configured.stderr)
+    make = ["cmake", "--build", build, "--target", "hail-simulate"]
+    print("building the sources as they are", flush=True)
+    built = run(make)
+    if built.returncode != 0:
+        sys.exit(built.stdout[-4000:])
+
+    rows = []
+    survived = 0
+    for name, path, old, new in MUTANTS:
+        if arguments.only and arguments.only not in name:
+            continue
+        file = source / path
+        text = file.read_text()
+        if text.count(old) != 1 or old == new:
+            sys.exit(f"mutant '{name}': its line stands {text.count(old)} times in {path}; mend {__file__}")
+        begin = time.time()
+        file.write_text(text.replace(old, new))
+        try:
+            built = run(make)
+            if built.returncode != 0:
+                sys.exit(f"mutant '{name}' does not compile:\n{built.stdout[-3000:]}")
+            command = [build / "bin" / "hail-simulate", "--seeds", str(arguments.seeds), "--stop-at-first"]
+            if arguments.jobs:
+                command += ["--jobs", arguments.jobs]
+            out = run(command).stdout
+        finally:
+            file.write_text(text)
+        found = re.search(r"seed (\d+) breaks invariant (\d+): ([^:]*)", out)
+        if found:
+            row = (name, path, f"{found[2]}: {found[3]}", found[1])
+        else:
+            died = "a worker died" in out
+            survived += not died
+            row = (name, path, "the process dies" if died else "SURVIVED", "-")
+        rows.append(row)
+        print("%-52s %-60s seed %s (%d s)" % (row[0], row[2], row[3], time.time() - begin), flush=True)
+
+    print("\n| mutant | in | found by (invariant: rule) | seeds needed |\n|---|---|---|---|")
+    for name, path, rule, seed in rows:
+        print(f"| {name} | `{path}` | {rule} | {seed} |")
+    print(f"{len(rows)} mutants, {survived} survived")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
