@@ -101,6 +101,21 @@ def run(command, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, **kwargs)
 
 
+def copy_sources(to):
+    """The tracked and new files as they are now; those that did not change keep their times, so that they are not built
+    again."""
+    listed = run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout
+    for name in filter(None, listed.split("\0")):
+        if not (ROOT / name).is_file():
+            continue
+        data = (ROOT / name).read_bytes()
+        target = to / name
+        if target.exists() and target.read_bytes() == data:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("dir", type=pathlib.Path)
@@ -110,10 +125,7 @@ def main():
     arguments = parser.parse_args()
     source = arguments.dir / "src"
     build = arguments.dir / "build"
-    source.mkdir(parents=True, exist_ok=True)
-    files = run(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout
-    subprocess.run(["rsync", "-a", "--delete", "--from0", "--files-from=-", f"{ROOT}/", f"{source}/"], input=files,
-                   text=True, check=True)
+    copy_sources(source)
     configured = run(["cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"])
     if configured.returncode != 0:
         sys.exit(configured.stdout + configured.stderr)
