@@ -123,10 +123,11 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", default="")
     arguments = parser.parse_args()
-    source = arguments.dir / "src"
-    build = arguments.dir / "build"
+    # Built where a clone would be, so that ccache finds again what it knows.
+    source = arguments.dir.resolve() / "hail"
+    build = source / "build" / "release"
     copy_sources(source)
-    configured = run(["cmake", "-S", source, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"])
+    configured = run(["cmake", "--preset", "release"], cwd=source)
     if configured.returncode != 0:
         sys.exit(configured.stdout + configured.stderr)
     make = ["cmake", "--build", build, "--target", "hail-simulate"]

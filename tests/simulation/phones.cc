@@ -366,7 +366,9 @@ DriverPhone::DriverPhone(Universe* universe, dpb::Driver profile, const LatLng& 
     : universe_(universe),
       agent_(std::move(profile), position, universe->plan().people, &universe->world(), seed, this),
       audit_(universe->seen_by_clients()),
-      random_(seed, "phone") {}
+      random_(seed, "phone") {
+  if (random_.Chance(universe->plan().wrong_clocks)) clock_error_ = absl::Seconds(random_.Between(-60, 120));
+}
 
 void DriverPhone::Begin() { agent_.Begin(universe_->clock().Read()); }
 
@@ -423,8 +425,15 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   present_->Send(first);
 }
 
-void DriverPhone::Send(const dpb::StreamDriverRequest& message) {
+void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
   if (present_ == nullptr) return;
+  dpb::StreamDriverRequest message = sound;
+  if (message.has_location() && clock_error_ != absl::ZeroDuration() && universe_->stormy()) {
+    for (auto& position : *message.mutable_location()->mutable_positions()) {
+      position.mutable_age()->set_seconds(position.age().seconds() + absl::ToInt64Seconds(clock_error_));
+    }
+    universe_->Hit(Situation::kDeviceClockWrong);
+  }
   const Plan& plan = universe_->plan();
   if (universe_->stormy()) {
     if (message.has_offer_received() && random_.Chance(plan.deaf)) return;

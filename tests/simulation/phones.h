@@ -94,6 +94,8 @@ class DriverPhone final : private sim::DriverOut {
   sim::DriverAgent agent_;
   sim::DriverAudit audit_;
   sim::Random random_;
+  // What the device's clock adds to the age of a position, while the storm lasts.
+  absl::Duration clock_error_;
   std::uint64_t stream_ = 0;
   std::shared_ptr<Stream> present_;
   std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;

@@ -90,6 +90,7 @@ Plan PlanOf(std::uint64_t seed) {
   plan.strangers = static_cast<int>(random.Between(0, 3));
   plan.deaf = Odd(random, 0.3);
   plan.unseen = Odd(random, 0.3);
+  plan.wrong_clocks = Odd(random, 0.5);
   return plan;
 }
 
@@ -118,7 +119,7 @@ Plan Without(Plan plan, unsigned without) {
     plan.people.pause = 0;
   }
   if (gone(6)) {
-    plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = 0;
+    plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = plan.wrong_clocks = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;

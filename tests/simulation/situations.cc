@@ -142,6 +142,8 @@ std::string_view NameOf(Situation situation) {
       return "stream drained";
     case Situation::kStrangerRefused:
       return "stranger refused";
+    case Situation::kDeviceClockWrong:
+      return "position from a device whose clock is wrong";
     case Situation::kCount:
       break;
   }

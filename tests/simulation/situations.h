@@ -86,6 +86,7 @@ enum class Situation : std::size_t {
   kDriverOfflineOnTrip,
   kDrained,
   kStrangerRefused,
+  kDeviceClockWrong,
   kCount,
 };
 
