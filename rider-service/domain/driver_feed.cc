@@ -75,10 +75,13 @@ void DriverFeed::OnEvent(const RideEvent& event) {
   if (event.driver_id != driver_id_ || event.driver_sequence <= sent_) return;
   known_ = std::max(known_, event.driver_sequence);
   if (early_.size() < kMaxEarly) early_.emplace(event.driver_sequence, event);
-  if (reading_) return;
-  if (!begun_) return ReadCatchUp();
+  if (!begun_) {
+    if (!reading_) ReadCatchUp();
+    return;
+  }
+  // What is next goes out at once, also while the store is asked about something else.
   Drain();
-  if (known_ > sent_) ReadEvents();
+  if (!reading_ && known_ > sent_) ReadEvents();
 }
 
 void DriverFeed::OnStoreSequence(std::int64_t driver_sequence) {

@@ -87,9 +87,10 @@ void RideFeed::OnEvent(const RideEvent& event) {
   if (finished_ || event.ride_id != ride_id_ || event.sequence <= sent_) return;
   known_ = std::max(known_, event.sequence);
   if (early_.size() < kMaxEarly) early_.emplace(event.sequence, event);
-  if (!begun_ || reading_) return;
+  if (!begun_) return;
+  // What is next goes out at once, also while the store is asked about something else.
   Drain();
-  if (!finished_ && known_ > sent_) ReadFrom(sent_);
+  if (!finished_ && !reading_ && known_ > sent_) ReadFrom(sent_);
 }
 
 void RideFeed::OnStoreSequence(std::int64_t sequence) {

@@ -256,7 +256,7 @@ void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& of
     }
     const absl::Duration remaining =
         absl::Seconds(offer.remaining().seconds()) + absl::Nanoseconds(offer.remaining().nanos());
-    live_[offer.offer_id()] = {driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining};
+    live_[offer.offer_id()] = {driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining, false};
     live_of_driver_[driver_id] = offer.offer_id();
     live_of_ride_[offer.ride_id()] = offer.offer_id();
     const Ride* row = disk_->Find(offer.ride_id());
@@ -296,8 +296,11 @@ void Judge::ConfirmAsked(const std::string& offer_id, const std::string& driver_
   const std::string name = absl::StrCat(offer_id, " of ", ride_id, " epoch ", epoch, " for ", driver_id);
   if (settled_.contains(offer_id)) Fail(7, "an offer that is over is not confirmed", name);
   const auto shown = live_.find(offer_id);
-  if (shown == live_.end() || attempt > 1) return;
-  if (clock_->Read().domain > shown->second.expires + absl::Milliseconds(50) * clock_->scale().scale) {
+  if (shown == live_.end()) return;
+  shown->second.confirming = true;
+  if (attempt > 1) return;
+  // It may have waited for its turn on the stream for so long before it was shown.
+  if (clock_->Read().domain > shown->second.expires + absl::Milliseconds(2) * clock_->scale().scale) {
     Fail(7, "an expired offer is not accepted", name);
   }
 }
@@ -317,14 +320,22 @@ void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer
   }
 }
 
-void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Time watching_since) {
+void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Time opened, absl::Time answered) {
   const auto committed = committed_at_.find({ride_id, sequence});
   if (committed == committed_at_.end()) return;
-  const absl::Time since = std::max(watching_since, calm_since_ + kSettle);
-  if (committed->second < since || clock_->Read().wall - committed->second < kPrompt) return;
+  if (committed->second < std::max(opened, calm_since_ + kSettle)) return;
+  const absl::Duration late = clock_->Read().wall - std::max(committed->second, answered);
+  if (late < kPrompt) return;
   Fail(5, "who watches is told at once, not when the check finds it",
-       absl::StrCat(ride_id, " sequence ", sequence, ", after ",
-                    absl::FormatDuration(clock_->Read().wall - committed->second)));
+       absl::StrCat(ride_id, " sequence ", sequence, ", after ", absl::FormatDuration(late)));
+}
+
+void Judge::Look() {
+  const Now now = clock_->Read();
+  for (const auto& [offer_id, offer] : live_) {
+    if (offer.confirming || now.domain < offer.expires + absl::Seconds(1) * clock_->scale().scale) continue;
+    Fail(7, "an offer ends with its time", offer_id + " of " + offer.ride_id + " to " + offer.driver_id);
+  }
 }
 
 void Judge::DriverServiceDied() {

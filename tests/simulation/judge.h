@@ -65,12 +65,15 @@ class Judge {
   void AcceptGranted(const std::string& driver_id, const std::string& offer_id);
   // The driver's accept was answered with "not yours".
   void AcceptRefused(const std::string& driver_id, const std::string& offer_id);
-  // A watcher that was up to date and undisturbed since `watching_since` is sent this event now.
-  void Watched(const std::string& ride_id, std::int64_t sequence, absl::Time watching_since);
+  // A watcher is sent this event now, on a stream that was opened at `opened` and first spoke at `answered` (wall).
+  void Watched(const std::string& ride_id, std::int64_t sequence, absl::Time opened, absl::Time answered);
   // From now on nothing disturbs anybody.
   void BecameCalm(absl::Time wall) { calm_since_ = wall; }
   // driver-service died: its offers are nobody's.
   void DriverServiceDied();
+
+  // --- From time to time ---
+  void Look();
 
   // --- The end, after all has become quiet ---
   void Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered);
@@ -85,6 +88,7 @@ class Judge {
     std::int64_t epoch = 0;
     // The end of its time, as the phone was told first (domain).
     absl::Time expires;
+    bool confirming = false;
   };
 
   const RideDisk* const disk_;

@@ -19,9 +19,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MUTANTS = [
     ("skip the epoch check", "rider-service/domain/ride.cc",
      "if (assignment.epoch != ride.epoch) {", "if (false) {"),
-    ("assign a ride that is over", "rider-service/domain/ride.cc",
-     "if (IsFinal(ride.state)) {\n    return FailedPrecondition(Reason::kRideNotMatching",
-     "if (false) {\n    return FailedPrecondition(Reason::kRideNotMatching"),
     ("answer before commit", "rider-service/domain/rides.cc",
      "  auto decide = [command = std::move(command), rules = rules_, at = now.domain](const Ride& ride) {\n",
      "  auto decide = [command = std::move(command), rules = rules_, at = now.domain, done](const Ride& ride) {\n"
@@ -62,8 +59,6 @@ MUTANTS = [
      "  if (command.epoch < ride.epoch) return AssignmentEnded();\n", ""),
     ("keep the epoch on re-dispatch", "rider-service/domain/ride.cc",
      "  after.epoch = ride.epoch + 1;", "  after.epoch = ride.epoch;"),
-    ("give up an assignment too soon", "rider-service/domain/ride.cc",
-     "      now < *ride.assign_time + rules.seen_within) {", "      false) {"),
     ("never give up an unseen assignment", "rider-service/domain/ride.cc",
      "  return Redispatch(ride, CancelReason::kDriverUnreachable, rules, now);", "  return Unchanged(ride);"),
     ("do not know a replayed confirm", "rider-service/domain/ride.cc",

@@ -277,6 +277,7 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
   }
   resumed_in_ = u.rider_runs();
   opened_ = u.scheduler().now();
+  answered_ = absl::InfiniteFuture();
   if (bidirectional) {
     auto end = std::make_shared<ClientEnd<rpb::StreamRideResponse>>();
     end->on_sent = [this](const rpb::StreamRideResponse& message) {
@@ -326,10 +327,13 @@ void RiderPhone::Drop() {
 }
 
 void RiderPhone::Told(const rpb::WatchRideResponse& message) {
+  if (message.has_snapshot() || message.has_event() || message.has_caught_up()) {
+    answered_ = std::min(answered_, universe_->scheduler().now());
+  }
   if (message.has_snapshot()) universe_->judge().ToldRider(agent_.rider_id(), message.snapshot());
   if (message.has_event()) {
     universe_->judge().ToldRider(agent_.rider_id(), message.event().ride());
-    universe_->judge().Watched(message.event().ride_id(), message.event().sequence(), opened_);
+    universe_->judge().Watched(message.event().ride_id(), message.event().sequence(), opened_, answered_);
     if (universe_->LostByBus(message.event().ride_id(), message.event().sequence())) {
       universe_->Hit(Situation::kEventFoundByCheck);
     }
@@ -448,6 +452,14 @@ void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
   if (message.has_advance_trip()) {
     universe_->judge().DriverAsked(agent_.driver_id(), message.advance_trip());
     Mischief(message);
+  }
+  const auto ends = offer_ends_.find(message.respond_to_offer().offer_id());
+  if (ends != offer_ends_.end() && universe_->stormy() && random_.Chance(plan.last_moment)) {
+    const absl::Time when = ends->second + absl::Milliseconds(random_.Between(-30, 30));
+    universe_->scheduler().At(when, nullptr, [this, message, stream = stream_] {
+      if (stream == stream_ && present_ != nullptr) present_->Send(message);
+    });
+    return;
   }
   present_->Send(message);
 }
@@ -581,6 +593,13 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
     const auto command = commands_.find(answer.command_id);
     Answered(command == commands_.end() ? dpb::StreamDriverRequest() : command->second, answer);
     return;
+  }
+  if (message.has_offer()) {
+    const absl::Duration remaining =
+        absl::Seconds(message.offer().remaining().seconds()) + absl::Nanoseconds(message.offer().remaining().nanos());
+    // Less what the message took on its way: about what the answer will take.
+    offer_ends_[message.offer().offer_id()] =
+        u.scheduler().now() + u.clock().scale().ToWall(remaining) - 2 * u.driver_phones().weather.latency_mean;
   }
   if (message.has_draining()) u.Hit(Situation::kDrained);
   if (message.has_event() || message.snapshot().has_ride()) reply_lost_ = false;

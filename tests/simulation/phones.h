@@ -56,6 +56,8 @@ class RiderPhone final : private sim::RiderOut {
   std::int64_t resumed_from_ = 0;
   // When the present stream was opened.
   absl::Time opened_;
+  // When it first said anything of the ride.
+  absl::Time answered_ = absl::InfiniteFuture();
   int resumed_in_ = 0;
 };
 
@@ -104,6 +106,8 @@ class DriverPhone final : private sim::DriverOut {
   std::map<std::string, bool> unseen_;
   // Offers accepted at least once.
   std::set<std::string> accepted_;
+  // When each offer's time is up (wall), as the phone was told.
+  std::map<std::string, absl::Time> offer_ends_;
   bool reply_lost_ = false;
   std::int64_t mischief_ = 0;
 };

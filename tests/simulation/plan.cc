@@ -51,7 +51,10 @@ Weather Calm(const Weather& weather) {
 
 StoreFaults Calm(const StoreFaults& faults) {
   StoreFaults calm = faults;
-  calm.slow_commit = calm.slow_read = calm.fail_written = calm.fail_unwritten = calm.fail_read = 0;
+  calm.slow_commit = calm.fail_written = calm.fail_unwritten = calm.fail_read = 0;
+  // Slow is no fault: what happens while somebody reads must not get lost in calm weather either.
+  calm.slow_read = 0.2;
+  calm.slow = absl::Milliseconds(1500);
   return calm;
 }
 
@@ -90,6 +93,7 @@ Plan PlanOf(std::uint64_t seed) {
   plan.strangers = static_cast<int>(random.Between(0, 3));
   plan.deaf = Odd(random, 0.3);
   plan.unseen = Odd(random, 0.3);
+  plan.last_moment = Odd(random, 0.3);
   plan.wrong_clocks = Odd(random, 0.5);
   return plan;
 }
@@ -119,7 +123,8 @@ Plan Without(Plan plan, unsigned without) {
     plan.people.pause = 0;
   }
   if (gone(6)) {
-    plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = plan.wrong_clocks = 0;
+    plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = plan.last_moment =
+        plan.wrong_clocks = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;

@@ -52,6 +52,8 @@ struct Plan {
   double deaf = 0;
   // Per assignment: the app never acknowledges it.
   double unseen = 0;
+  // Per answer to an offer: it is given in the very last moment, or just after.
+  double last_moment = 0;
   // Per driver: the device's clock makes the age of its positions wrong, up to minutes either way.
   double wrong_clocks = 0;
 };

@@ -317,6 +317,7 @@ Result Universe::Run() {
   while (judge_.violations().empty() && scheduler_.now() < end && scheduler_.Step()) {
     if (scheduler_.now() < look) continue;
     look = scheduler_.now() + absl::Milliseconds(500);
+    judge_.Look();
     if (!Quiet()) {
       quiet_since = absl::InfiniteFuture();
     } else if (quiet_since == absl::InfiniteFuture()) {

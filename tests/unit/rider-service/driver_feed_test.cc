@@ -170,6 +170,20 @@ TEST(DriverFeed, ALostLastMessageIsNoticedByTheCheck) {
   EXPECT_THAT(stream.Take(), ElementsAre("snapshot ride-1", "2", "3 ended"));
 }
 
+TEST(DriverFeed, WhatIsNextGoesOutWhileTheStoreIsAsked) {
+  FakeStream stream;
+  stream.feed.Begin();
+  stream.Answer(0);
+  stream.Take();
+  stream.feed.OnStoreSequence(1);
+  ASSERT_EQ(stream.want, FakeStream::Want::kEvents);
+  stream.Hear(1);
+  stream.Hear(2);
+  EXPECT_THAT(stream.Take(), ElementsAre("1", "2"));
+  stream.Answer(2);
+  EXPECT_THAT(stream.Take(), IsEmpty());
+}
+
 TEST(DriverFeed, AFailedReadIsRepeatedByTheNextCheckOrEvent) {
   FakeStream stream;
   stream.feed.Begin();

@@ -189,6 +189,22 @@ TEST(RideFeed, ALostLastMessageIsNoticedByTheCheck) {
   EXPECT_THAT(session.Take(), ElementsAre("event 2", "event 3"));
 }
 
+// The check can hear of an event before the bus brings it. The simulation saw it wait for a slow read then.
+TEST(RideFeed, WhatIsNextGoesOutWhileTheStoreIsAsked) {
+  FakeSession session;
+  session.feed.Begin();
+  session.AnswerRead(1);
+  session.Take();
+  session.feed.OnStoreSequence(2);
+  ASSERT_TRUE(session.reading);
+  session.Hear(2);
+  session.Hear(3);
+  EXPECT_THAT(session.Take(), ElementsAre("event 2", "event 3"));
+  session.AnswerRead(3);
+  EXPECT_THAT(session.Take(), IsEmpty());
+  EXPECT_FALSE(session.reading);
+}
+
 TEST(RideFeed, EndsAfterTheFinalEvent) {
   FakeSession session;
   session.feed.Begin();
