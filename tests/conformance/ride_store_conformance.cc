@@ -325,6 +325,25 @@ TEST_P(RideStoreConformance, ARaceThatIsNeverWonIsGivenUp) {
   EXPECT_EQ(Find("ride-1")->epoch, 1);
 }
 
+// What was decided about one state of a row never lands on another: the sequence and the epoch are looked at.
+TEST_P(RideStoreConformance, AChangeLandsOnlyOnTheSequenceAndEpochItWasDecidedOn) {
+  for (const std::string n : {"1", "2", "3"}) ASSERT_TRUE(Create(Requested("ride-" + n, "rider-" + n)).ok());
+  ASSERT_TRUE(Confirm("ride-2", "driver-2", "offer-2").ok());
+  ASSERT_TRUE(
+      Change("ride-3", [](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, 1); }).ok());
+  // ride-2 is at another sequence than ride-1, ride-3 at another epoch.
+  for (const std::string other : {"ride-2", "ride-3"}) {
+    const Ride before = *Find(other);
+    const absl::Status status = Change("ride-1", [&](const Ride&) -> absl::StatusOr<RideChange> {
+                                  RideChange change{.ride = before, .event = std::nullopt};
+                                  change.ride.labels["changed"] = "yes";
+                                  return change;
+                                }).status();
+    EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << other << status;
+    EXPECT_EQ(Find(other), before);
+  }
+}
+
 // The row was changed when its event turns out to be impossible: neither stays, and what is beside it does.
 TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
   ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());

@@ -206,6 +206,20 @@ TEST_F(SimRideStoreTest, ReadsThatACrashCaughtAreNeverAnswered) {
   EXPECT_THAT(told_, IsEmpty());
 }
 
+// Or they would live on in the executor, which outlives the process.
+TEST_F(SimRideStoreTest, WhatCallersGaveGoesWithTheProcess) {
+  Open(kSlowly);
+  const auto held = std::make_shared<int>();
+  for (int i = 0; i < 3; ++i) {
+    store_->ById("ride-1", [held](const absl::StatusOr<std::optional<Ride>>&) {});
+    store_->QuoteKey([held](const absl::StatusOr<std::string>&) {});
+    executor_.RunNext();
+  }
+  EXPECT_GT(held.use_count(), 1);
+  store_.reset();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST_F(SimRideStoreTest, AFailedBatchMayNotHaveHappened) {
   Open({.fail_unwritten = 1});
   Create("1");
