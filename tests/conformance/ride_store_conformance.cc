@@ -578,12 +578,13 @@ TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {
 }
 
 TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
-  // Assigned in the order 2, 1, 3 (1 and 3 at the same instant).
-  const std::vector<std::pair<std::string, int>> assignments = {{"2", 1}, {"1", 2}, {"3", 2}};
-  for (const auto& [id, second] : assignments) {
+  // Assigned in the order 2, 3, 1, the last two within a microsecond: in the list they are of one instant.
+  const std::vector<std::pair<std::string, absl::Duration>> assignments = {
+      {"2", absl::Seconds(1)}, {"3", absl::Seconds(2)}, {"1", absl::Seconds(2) + absl::Nanoseconds(400)}};
+  for (const auto& [id, after] : assignments) {
     ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
-    ASSERT_TRUE(Change("ride-" + id, [&, id = id, second = second](const Ride& ride) {
-                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + absl::Seconds(second));
+    ASSERT_TRUE(Change("ride-" + id, [&, id = id, after = after](const Ride& ride) {
+                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + after);
                 }).ok());
     ASSERT_TRUE(CallOff("ride-" + id).ok());
   }
