@@ -22,7 +22,7 @@
 namespace hail::driver {
 namespace {
 
-constexpr int kOperations = 600;
+constexpr int kOperations = 400;
 constexpr int kDrivers = 30;
 constexpr int kOffers = 300;
 
@@ -135,17 +135,18 @@ TEST_P(DriverStoreDifferential, BothStoresAnswerAlike) {
       simulated_.subject().Reopen();
     }
   }
+  std::vector<Call> all;
   for (int i = 0; i < kDrivers; ++i) {
-    const std::string id = "driver-" + std::to_string(i);
-    Compare("final Get", {[=](DriverStore& store, auto done) { store.Get(id, done); }});
+    all.push_back([id = "driver-" + std::to_string(i)](DriverStore& store, auto done) { store.Get(id, done); });
   }
+  Compare("final Get", all);
   const std::vector<OfferRecord> real = sqlite_.subject().OfferLog();
   const std::vector<OfferRecord> simulated = simulated_.subject().OfferLog();
   EXPECT_TRUE(real == simulated) << real.size() << " and " << simulated.size() << " records";
   // Were the operations worth comparing?
-  EXPECT_GT(answered_, 300);
+  EXPECT_GT(answered_, 200);
   EXPECT_GT(refused_, 100);
-  EXPECT_GT(real.size(), 50u);
+  EXPECT_GT(real.size(), 30u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seed, DriverStoreDifferential, ::testing::Range(1, Seeds(4) + 1));

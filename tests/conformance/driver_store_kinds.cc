@@ -7,9 +7,9 @@
 
 #include "common/sqlite/connection.h"
 #include "driver-service/storage/sqlite_driver_store.h"
-#include "tests/conformance/stepped_executor.h"
 #include "tests/conformance/temp_folder.h"
 #include "tests/simulation/sim_driver_store.h"
+#include "tests/simulation/stepped_executor.h"
 
 namespace hail::driver {
 namespace {

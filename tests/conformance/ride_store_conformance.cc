@@ -325,6 +325,25 @@ TEST_P(RideStoreConformance, ARaceThatIsNeverWonIsGivenUp) {
   EXPECT_EQ(Find("ride-1")->epoch, 1);
 }
 
+// What was decided about one state of a row never lands on another: the sequence and the epoch are looked at.
+TEST_P(RideStoreConformance, AChangeLandsOnlyOnTheSequenceAndEpochItWasDecidedOn) {
+  for (const std::string n : {"1", "2", "3"}) ASSERT_TRUE(Create(Requested("ride-" + n, "rider-" + n)).ok());
+  ASSERT_TRUE(Confirm("ride-2", "driver-2", "offer-2").ok());
+  ASSERT_TRUE(
+      Change("ride-3", [](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, 1); }).ok());
+  // ride-2 is at another sequence than ride-1, ride-3 at another epoch.
+  for (const std::string other : {"ride-2", "ride-3"}) {
+    const Ride before = *Find(other);
+    const absl::Status status = Change("ride-1", [&](const Ride&) -> absl::StatusOr<RideChange> {
+                                  RideChange change{.ride = before, .event = std::nullopt};
+                                  change.ride.labels["changed"] = "yes";
+                                  return change;
+                                }).status();
+    EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << other << status;
+    EXPECT_EQ(Find(other), before);
+  }
+}
+
 // The row was changed when its event turns out to be impossible: neither stays, and what is beside it does.
 TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
   ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
@@ -559,12 +578,13 @@ TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {
 }
 
 TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
-  // Assigned in the order 2, 1, 3 (1 and 3 at the same instant).
-  const std::vector<std::pair<std::string, int>> assignments = {{"2", 1}, {"1", 2}, {"3", 2}};
-  for (const auto& [id, second] : assignments) {
+  // Assigned in the order 2, 3, 1, the last two within a microsecond: in the list they are of one instant.
+  const std::vector<std::pair<std::string, absl::Duration>> assignments = {
+      {"2", absl::Seconds(1)}, {"3", absl::Seconds(2)}, {"1", absl::Seconds(2) + absl::Nanoseconds(400)}};
+  for (const auto& [id, after] : assignments) {
     ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
-    ASSERT_TRUE(Change("ride-" + id, [&, id = id, second = second](const Ride& ride) {
-                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + absl::Seconds(second));
+    ASSERT_TRUE(Change("ride-" + id, [&, id = id, after = after](const Ride& ride) {
+                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + after);
                 }).ok());
     ASSERT_TRUE(CallOff("ride-" + id).ok());
   }

@@ -24,7 +24,7 @@ namespace hail::rider {
 
 namespace {
 
-constexpr int kOperations = 1500;
+constexpr int kOperations = 600;
 constexpr int kRiders = 10;
 constexpr int kDrivers = 7;
 constexpr int kRequests = 8;  // of a rider
@@ -95,9 +95,10 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
   }
   std::string SomeDriver() { return choices_.Name("driver-", kDrivers); }
   std::string SomeRider() { return choices_.Name("rider-", kRiders); }
-  // Later and later, down to a quarter of a nanosecond: finer than any store keeps.
+  // Later and later, by moments or not at all, down to a quarter of a nanosecond: finer than any store keeps.
   absl::Time Later() {
-    return now_ += absl::Nanoseconds(choices_.Below(2'000'000'000)) + absl::Nanoseconds(1) * 0.25 * choices_.Below(4);
+    now_ += absl::Nanoseconds(choices_.Below(choices_.OneIn(2) ? 400 : 2'000'000'000));
+    return now_ += absl::Nanoseconds(1) * 0.25 * choices_.Below(4);
   }
   absl::Time SomeDeadline() {
     if (!choices_.OneIn(20)) return absl::InfiniteFuture();
@@ -232,10 +233,10 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     };
   }
 
-  // Writes that may share a batch: up to 8.
+  // Writes that may share a batch.
   template <typename T>
   std::vector<Call<T>> Several(const std::function<Call<T>()>& some) {
-    std::vector<Call<T>> calls(static_cast<std::size_t>(1 + choices_.Below(choices_.OneIn(2) ? 8 : 1)));
+    std::vector<Call<T>> calls(static_cast<std::size_t>(1 + choices_.Below(8)));
     for (Call<T>& call : calls) call = some();
     return calls;
   }
@@ -323,31 +324,33 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
   }
 
   void ReadEverything() {
+    std::vector<Call<RideLog>> logs;
     for (int i = 0; i <= rides_; ++i) {
-      const std::string id = "ride-" + std::to_string(10'000 + i);
-      Compare<Found>("final ById", [=](RideStore& store, auto done) { store.ById(id, done); });
-      Compare<RideLog>("final ReadLog", [=](RideStore& store, auto done) { store.ReadLog(id, 0, done); });
+      logs.push_back(
+          [id = "ride-" + std::to_string(10'000 + i)](RideStore& store, auto done) { store.ReadLog(id, 0, done); });
     }
+    Ask<RideLog>("final ReadLog", logs);
+    std::vector<Call<Found>> live;
+    std::vector<Call<RidePage>> lists;
     for (int i = 0; i < kRiders; ++i) {
       const std::string id = "rider-" + std::to_string(i);
-      Compare<Found>("final ActiveOfRider", [=](RideStore& store, auto done) { store.ActiveOfRider(id, done); });
-      Compare<RidePage>("final ListOfRider", [=](RideStore& store, auto done) {
-        store.ListOfRider({id, {}, "", 1000}, done);
-      });
+      live.push_back([=](RideStore& store, auto done) { store.ActiveOfRider(id, done); });
+      lists.push_back([=](RideStore& store, auto done) { store.ListOfRider({id, {}, "", 1000}, done); });
     }
+    std::vector<Call<DriverCatchUp>> drivers;
+    std::vector<Call<std::vector<RideEvent>>> events;
     for (int i = 0; i < kDrivers; ++i) {
       const std::string id = "driver-" + std::to_string(i);
-      Compare<DriverCatchUp>("final ReadDriver",
-                             [=](RideStore& store, auto done) { store.ReadDriver(id, std::nullopt, done); });
-      Compare<RidePage>("final ListOfDriver", [=](RideStore& store, auto done) {
-        store.ListOfDriver({id, std::nullopt, "", 1000}, done);
-      });
-      for (std::int64_t after = 0;; after += 256) {
-        const auto events = AskOne<std::vector<RideEvent>>(
-            "final ReadDriverEvents", [=](RideStore& store, auto done) { store.ReadDriverEvents(id, after, done); });
-        if (!events.ok() || events->empty()) break;
+      drivers.push_back([=](RideStore& store, auto done) { store.ReadDriver(id, std::nullopt, done); });
+      lists.push_back([=](RideStore& store, auto done) { store.ListOfDriver({id, std::nullopt, "", 1000}, done); });
+      for (std::int64_t after = 0; after < 1024; after += 256) {
+        events.push_back([=](RideStore& store, auto done) { store.ReadDriverEvents(id, after, done); });
       }
     }
+    Ask<Found>("final ActiveOfRider", live);
+    Ask<RidePage>("final lists", lists);
+    Ask<DriverCatchUp>("final ReadDriver", drivers);
+    Ask<std::vector<RideEvent>>("final ReadDriverEvents", events);
     Compare<std::vector<Ride>>("final Dispatchable", [](RideStore& store, auto done) { store.Dispatchable(done); });
     Compare<std::map<RideState, LiveRides>>("final CountLive",
                                             [](RideStore& store, auto done) { store.CountLive(done); });
@@ -390,13 +393,13 @@ TEST_P(RideStoreDifferential, BothStoresAnswerAlike) {
     RecordProperty("refused " + what, refused_[what]);
   }
   // Were the operations worth comparing?
-  EXPECT_GT(answered_["Create"], 50);
-  EXPECT_GT(refused_["Create"], 50);
-  EXPECT_GT(answered_["Change"], 300);
+  EXPECT_GT(answered_["Create"], 30);
+  EXPECT_GT(refused_["Create"], 100);
+  EXPECT_GT(answered_["Change"], 150);
   EXPECT_GT(refused_["Change"], 300);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seed, RideStoreDifferential, ::testing::Range(1, Seeds(6) + 1));
+INSTANTIATE_TEST_SUITE_P(Seed, RideStoreDifferential, ::testing::Range(1, Seeds(4) + 1));
 
 }  // namespace
 }  // namespace hail::rider

@@ -6,9 +6,9 @@
 
 #include "common/sqlite/database.h"
 #include "rider-service/storage/sqlite_ride_store.h"
-#include "tests/conformance/stepped_executor.h"
 #include "tests/conformance/temp_folder.h"
 #include "tests/simulation/sim_ride_store.h"
+#include "tests/simulation/stepped_executor.h"
 
 namespace hail::rider {
 namespace {

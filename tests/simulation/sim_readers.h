@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -31,38 +33,52 @@ class SimReaders {
   // `done` hears OVERLOADED before this returns when too many wait, else the outcome.
   template <typename T>
   void Submit(std::function<absl::StatusOr<T>(const Disk&)> query, std::function<void(absl::StatusOr<T>)> done) {
-    if (depth_ >= faults_.max_queue) {
+    if (pending_.size() >= faults_.max_queue) {
       done(Overloaded("too many reads wait for the store", absl::Seconds(1)));
       return;
     }
-    ++depth_;
     absl::Duration before = Length(random_, faults_.read_mean, faults_.read_max);
     absl::Duration after = Length(random_, faults_.read_mean, faults_.read_max);
     if (Chance(random_, faults_.slow_read)) (Chance(random_, 0.5) ? before : after) += Below(random_, faults_.slow);
     const bool fails = Chance(random_, faults_.fail_read);
-    executor_.PostAfter(
-        before, [this, alive = alive_, after, fails, query = std::move(query), done = std::move(done)]() mutable {
-          if (!*alive) return;
-          auto result = std::make_shared<absl::StatusOr<T>>(
-              Unavailable(Reason::kStoreUnavailable, "the store could not read: simulated fault"));
-          if (!fails) *result = query(*disk_);
-          executor_.PostAfter(after, [this, alive, result = std::move(result), done = std::move(done)] {
-            if (!*alive) return;
-            --depth_;
-            done(std::move(*result));
-          });
-        });
+
+    auto result = std::make_shared<absl::StatusOr<T>>(
+        Unavailable(Reason::kStoreUnavailable, "the store could not read: simulated fault"));
+    const std::uint64_t number = ++asked_;
+    pending_[number] = {.read =
+                            [this, fails, result, query = std::move(query)] {
+                              if (!fails) *result = query(*disk_);
+                            },
+                        .tell = [result, done = std::move(done)] { done(std::move(*result)); }};
+    executor_.PostAfter(before, [this, alive = alive_, number, after] {
+      if (!*alive) return;
+      pending_.at(number).read();
+      executor_.PostAfter(after, [this, alive, number] {
+        if (!*alive) return;
+        const auto at = pending_.find(number);
+        const std::function<void()> tell = std::move(at->second.tell);
+        pending_.erase(at);
+        tell();
+      });
+    });
   }
 
   // Reads that wait or are under way.
-  std::size_t depth() const { return depth_; }
+  std::size_t depth() const { return pending_.size(); }
 
  private:
+  struct Pending {
+    std::function<void()> read;
+    std::function<void()> tell;
+  };
+
   const Disk* const disk_;
   Executor& executor_;
   const Bits random_;
   StoreFaults faults_;
-  std::size_t depth_ = 0;
+  // By the order of asking. What callers gave is kept here and not with the executor: it dies with the process.
+  std::uint64_t asked_ = 0;
+  std::map<std::uint64_t, Pending> pending_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
