@@ -120,6 +120,18 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
 
 Database::~Database() { Stop(); }
 
+void Database::ProbeWrite(Done done) {
+  writer_->Submit(
+      absl::InfiniteFuture(),
+      [](Connection& connection) -> absl::Status {
+        const absl::StatusOr<std::int64_t> version = SchemaVersion(connection);
+        if (!version.ok()) return version.status();
+        // SQLite writes the page whether or not the number is another one.
+        return connection.Execute("PRAGMA user_version=" + std::to_string(*version));
+      },
+      std::move(done));
+}
+
 void Database::Stop() {
   if (readers_ != nullptr) readers_->Stop();
   if (writer_ != nullptr) writer_->Stop();

@@ -48,6 +48,10 @@ class Database {
   GroupCommitter& writer() { return *writer_; }
   Readers& readers() { return *readers_; }
 
+  // Finds out whether commits work: commits a change to the same, which writes and syncs a page. `done` as of the
+  // writer's jobs.
+  void ProbeWrite(Done done);
+
   // Finishes what is queued (reads, then writes), writes the WAL back, closes the file. Idempotent.
   void Stop();
 
