@@ -12,6 +12,9 @@
 
 namespace hail::powerloss {
 
+// How many seeds to try: POWER_SEEDS of the environment, else `usual`.
+std::uint64_t SeedsToTry(std::uint64_t usual);
+
 // For tests within one process. Each life is: Begin(), open the store in folder(), use it, CutNow(), close the store,
 // End().
 class PowerCuts {
