@@ -3,11 +3,14 @@
 #include "common/logging/log.h"
 
 namespace hail {
-namespace {
 
-constexpr absl::Duration kUnhealthyFor = absl::Seconds(5);
-
-}  // namespace
+bool StoreMetrics::Seldom::Now(absl::Time wall) {
+  const std::int64_t now = absl::ToUnixMicros(wall);
+  std::int64_t last = last_us_;
+  // Not only forwards: a clock that was set back must not silence the log.
+  if (now - last < 1'000'000 && now >= last) return false;
+  return last_us_.compare_exchange_strong(last, now);
+}
 
 StoreMetrics::StoreMetrics(metrics::Registry* registry, const Clock* clock)
     : clock_(clock),
@@ -25,11 +28,21 @@ void StoreMetrics::OnBatch(std::size_t jobs, absl::Duration took, const absl::St
   batch_jobs_.Observe(static_cast<double>(jobs));
   if (status.ok()) return;
   commit_failures_.Add();
-  last_failure_us_ = absl::ToUnixMicros(clock_->Read().wall);
-  Log(LogLevel::kError, "commit_failed", {{"jobs", jobs}, {"status", status}});
+  const bool first = writable_.exchange(false);
+  if (commit_lines_.Now(clock_->Read().wall) || first) {
+    Log(LogLevel::kError, "commit_failed", {{"jobs", jobs}, {"status", status}});
+  }
 }
 
 void StoreMetrics::OnCheckpoint(int, absl::Duration took) { checkpoint_seconds_.Observe(absl::ToDoubleSeconds(took)); }
+
+void StoreMetrics::OnCheckpointFailed(const absl::Status& status) {
+  if (checkpoint_lines_.Now(clock_->Read().wall)) Log(LogLevel::kError, "checkpoint_failed", {{"status", status}});
+}
+
+void StoreMetrics::OnJobFailed(const absl::Status& status) {
+  if (job_lines_.Now(clock_->Read().wall)) Log(LogLevel::kError, "store_failed", {{"status", status}});
+}
 
 void StoreMetrics::OnException(const std::string& what) { Log(LogLevel::kError, "store_job_threw", {{"what", what}}); }
 
@@ -38,8 +51,13 @@ void StoreMetrics::OnProbe(const absl::Status& status) {
   if (!status.ok()) Log(LogLevel::kError, "store_probe_failed", {{"status", status}});
 }
 
-bool StoreMetrics::Healthy() const {
-  return probe_ok_ && clock_->Read().wall - absl::FromUnixMicros(last_failure_us_) > kUnhealthyFor;
+bool StoreMetrics::BeginWriteProbe() { return !writable_ && !probing_.exchange(true); }
+
+void StoreMetrics::OnWriteProbe(const absl::Status& status) {
+  if (status.ok() && !writable_.exchange(true)) Log(LogLevel::kInfo, "commits_work_again");
+  probing_ = false;
 }
+
+bool StoreMetrics::Healthy() const { return probe_ok_ && writable_; }
 
 }  // namespace hail

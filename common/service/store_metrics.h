@@ -14,7 +14,8 @@
 
 namespace hail {
 
-// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total, checkpoint_seconds.
+// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total, checkpoint_seconds. What fails is logged, at
+// most once a second each kind: a disk that fails does so thousands of times.
 class StoreMetrics final : public sqlite::Observer {
  public:
   // Both must outlive it; `clock` is read for wall time.
@@ -22,21 +23,42 @@ class StoreMetrics final : public sqlite::Observer {
 
   void OnBatch(std::size_t jobs, absl::Duration took, const absl::Status& status) override;
   void OnCheckpoint(int pages, absl::Duration took) override;
+  void OnCheckpointFailed(const absl::Status& status) override;
+  void OnJobFailed(const absl::Status& status) override;
   void OnException(const std::string& what) override;
   // A look at the store worked, or did not.
   void OnProbe(const absl::Status& status);
 
-  // The last look worked, and no commit failed in the last 5 s.
+  // Whether to try a commit now: one has failed since the last one that was tried for this purpose and worked. Then
+  // OnWriteProbe must follow; until then the answer is no.
+  bool BeginWriteProbe();
+  void OnWriteProbe(const absl::Status& status);
+
+  // The last look worked, and no commit has failed that was not followed by a trial that worked. (Commits that happen
+  // to work prove nothing: they may have had nothing to write.)
   bool Healthy() const;
 
  private:
+  // Lets one line a second through.
+  class Seldom {
+   public:
+    bool Now(absl::Time wall);
+
+   private:
+    std::atomic<std::int64_t> last_us_{0};
+  };
+
   const Clock* const clock_;
   const metrics::Histogram commit_seconds_;
   const metrics::Histogram batch_jobs_;
   const metrics::Counter commit_failures_;
   const metrics::Histogram checkpoint_seconds_;
   std::atomic<bool> probe_ok_{true};
-  std::atomic<std::int64_t> last_failure_us_{0};
+  std::atomic<bool> writable_{true};
+  std::atomic<bool> probing_{false};
+  Seldom commit_lines_;
+  Seldom job_lines_;
+  Seldom checkpoint_lines_;
 };
 
 }  // namespace hail

@@ -3,7 +3,11 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
 
 namespace hail::sqlite {
 namespace {
@@ -87,7 +91,14 @@ void Checkpointer::Checkpoint(sqlite3* db, int mode) {
   int written = 0;
   const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, &in_wal, &written);
   // One that fails is tried again when the WAL has grown.
-  if (result == SQLITE_OK && observer_ != nullptr) observer_->OnCheckpoint(written, absl::Now() - began);
+  if (observer_ == nullptr) return;
+  const int primary = result & 0xff;
+  if (result == SQLITE_OK) {
+    observer_->OnCheckpoint(written, absl::Now() - began);
+  } else if (primary != SQLITE_BUSY && primary != SQLITE_LOCKED) {
+    observer_->OnCheckpointFailed(
+        Unavailable(Reason::kStoreUnavailable, std::string("sqlite: checkpoint: ") + sqlite3_errstr(result)));
+  }
 }
 
 void Checkpointer::Stop() {

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cstring>
 #include <limits>
 
 #include "absl/strings/cord.h"
@@ -131,12 +132,18 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (result != SQLITE_OK) {
     return Unavailable(Reason::kStoreUnavailable, "cannot open " + path + ": " + sqlite3_errstr(result));
   }
+  // SQLite takes a file it may not write for one to read.
+  if (mode == Mode::kReadWrite && sqlite3_db_readonly(db, "main") == 1) {
+    return Unavailable(Reason::kStoreUnavailable, path + " cannot be written: it, or where it is, is read-only");
+  }
   sqlite3_busy_timeout(db, static_cast<int>(absl::ToInt64Milliseconds(busy_timeout)));
   std::string pragmas = "PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;";
   if (mode == Mode::kReadWrite) {
     pragmas += "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;";
   }
-  if (absl::Status status = connection->Execute(pragmas); !status.ok()) return status;
+  if (absl::Status status = connection->Execute(pragmas); !status.ok()) {
+    return Unavailable(Reason::kStoreUnavailable, "cannot use " + path + ": " + std::string(status.message()));
+  }
   return connection;
 }
 
@@ -173,7 +180,17 @@ std::int64_t Connection::Changes() const { return sqlite3_changes64(db_); }
 
 bool Connection::InTransaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
-absl::Status Connection::Error(int result) const { return MakeStatus(result, sqlite3_errmsg(db_)); }
+absl::Status Connection::Error(int result) const {
+  std::string message = sqlite3_errmsg(db_);
+  const int primary = result & 0xff;
+  if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) {
+    // SQLite's text is the same for all of them: which one, and what the system said.
+    message += " (code " + std::to_string(result);
+    if (const int error = sqlite3_system_errno(db_); error != 0) message += std::string(", ") + std::strerror(error);
+    message += ")";
+  }
+  return MakeStatus(result, message);
+}
 
 std::optional<std::string> UniqueViolation(const absl::Status& status) {
   const auto payload = status.GetPayload(kUniquePayload);

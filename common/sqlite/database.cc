@@ -1,5 +1,11 @@
 #include "common/sqlite/database.h"
 
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -11,22 +17,62 @@
 namespace hail::sqlite {
 namespace {
 
-absl::Status Migrate(Connection& connection, const std::string& path, const std::vector<Migration>& migrations) {
-  std::int64_t version = 0;
-  {
-    absl::StatusOr<Statement> statement = connection.Prepare("PRAGMA user_version");
-    if (!statement.ok()) return statement.status();
-    absl::StatusOr<bool> row = statement->Step();
-    if (!row.ok()) return row.status();
-    version = statement->Int64(0);
+// Makes what was created or deleted in `folder` last.
+absl::Status SyncFolder(const std::filesystem::path& folder) {
+  const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // One that may be written but not read cannot be synced.
+  if (fd < 0) return absl::OkStatus();
+  // Nor do all file systems know how to; what counts is a disk that fails.
+  const bool failed = fsync(fd) != 0 && errno == EIO;
+  close(fd);
+  if (!failed) return absl::OkStatus();
+  return Unavailable(Reason::kStoreUnavailable, "cannot sync " + folder.string() + ": " + std::strerror(EIO));
+}
+
+// A folder that is made now must last as long as the file in it.
+absl::Status MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (folder.empty() || std::filesystem::exists(folder, error)) return absl::OkStatus();
+  if (absl::Status status = MakeFolder(folder.parent_path()); !status.ok()) return status;
+  if (!std::filesystem::create_directory(folder, error) && error) {
+    return Unavailable(Reason::kStoreUnavailable, "cannot create " + folder.string() + ": " + error.message());
   }
+  return SyncFolder(folder.parent_path());
+}
+
+// A process that died (not the machine) may have left commits in the WAL that were written and never synced, and the
+// WAL itself may be a name that was never synced. They can be read from now on and answered by, so they must outlast a
+// power cut. SQLite itself would sync them with the next commit only. To be called once the WAL was read.
+absl::Status SyncWhatWasLeft(Connection& connection, const std::string& path) {
+  sqlite3_file* wal = nullptr;
+  int result = sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+  if (result == SQLITE_OK && wal != nullptr && wal->pMethods != nullptr) {
+    result = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+  }
+  if (result != SQLITE_OK) {
+    return Unavailable(Reason::kStoreUnavailable, "cannot sync the WAL of " + path + ": " + sqlite3_errstr(result));
+  }
+  return SyncFolder(std::filesystem::path(path).parent_path());
+}
+
+absl::StatusOr<std::int64_t> SchemaVersion(Connection& connection) {
+  absl::StatusOr<Statement> statement = connection.Prepare("PRAGMA user_version");
+  if (!statement.ok()) return statement.status();
+  const absl::StatusOr<bool> row = statement->Step();
+  if (!row.ok()) return row.status();
+  return statement->Int64(0);
+}
+
+absl::Status Migrate(Connection& connection, const std::string& path, const std::vector<Migration>& migrations) {
+  const absl::StatusOr<std::int64_t> version = SchemaVersion(connection);
+  if (!version.ok()) return version.status();
   const auto known = static_cast<std::int64_t>(migrations.size());
-  if (version > known) {
-    return absl::FailedPreconditionError(path + " has schema version " + std::to_string(version) +
+  if (*version > known) {
+    return absl::FailedPreconditionError(path + " has schema version " + std::to_string(*version) +
                                          ", newer than this program's " + std::to_string(known) +
                                          ": run the program that wrote it, or a later one");
   }
-  for (std::int64_t next = version; next < known; ++next) {
+  for (std::int64_t next = *version; next < known; ++next) {
     const absl::Status status = connection.Execute("BEGIN IMMEDIATE;" + migrations[static_cast<std::size_t>(next)].sql +
                                                    ";PRAGMA user_version=" + std::to_string(next + 1) + ";COMMIT;");
     if (!status.ok()) {
@@ -43,14 +89,7 @@ absl::Status Migrate(Connection& connection, const std::string& path, const std:
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options,
                                                          const std::vector<Migration>& migrations, const Clock* clock,
                                                          Observer* observer) {
-  const std::filesystem::path folder = std::filesystem::path(options.path).parent_path();
-  if (!folder.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) {
-      return Unavailable(Reason::kStoreUnavailable, "cannot create " + folder.string() + ": " + error.message());
-    }
-  }
+  if (absl::Status status = MakeFolder(std::filesystem::path(options.path).parent_path()); !status.ok()) return status;
   std::unique_ptr<Database> database(new Database());
   absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Take(options.path + ".lock");
   if (!lock.ok()) return lock.status();
@@ -59,6 +98,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   absl::StatusOr<std::unique_ptr<Connection>> writer = Connection::Open(options.path, Connection::Mode::kReadWrite);
   if (!writer.ok()) return writer.status();
   if (absl::Status status = Migrate(**writer, options.path, migrations); !status.ok()) return status;
+  if (absl::Status status = SyncWhatWasLeft(**writer, options.path); !status.ok()) return status;
 
   absl::StatusOr<std::unique_ptr<Connection>> checkpoints =
       Connection::Open(options.path, Connection::Mode::kReadWrite);
@@ -79,6 +119,18 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
 }
 
 Database::~Database() { Stop(); }
+
+void Database::ProbeWrite(Done done) {
+  writer_->Submit(
+      absl::InfiniteFuture(),
+      [](Connection& connection) -> absl::Status {
+        const absl::StatusOr<std::int64_t> version = SchemaVersion(connection);
+        if (!version.ok()) return version.status();
+        // SQLite writes the page whether or not the number is another one.
+        return connection.Execute("PRAGMA user_version=" + std::to_string(*version));
+      },
+      std::move(done));
+}
 
 void Database::Stop() {
   if (readers_ != nullptr) readers_->Stop();

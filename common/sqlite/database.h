@@ -38,7 +38,7 @@ class Database {
   // Opens `options.path`, takes its schema to version migrations.size() (migrations[i] leads from version i to i + 1,
   // each in a transaction), starts the threads. `clock` and `observer` (may be null) must outlive the database.
   // FAILED_PRECONDITION where the file's schema is newer than the program, or another process (or Database) has it
-  // open; UNAVAILABLE where the file cannot be used.
+  // open; UNAVAILABLE where the file cannot be used. Once it is open, all that can be read from it is durable.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DatabaseOptions& options,
                                                         const std::vector<Migration>& migrations, const Clock* clock,
                                                         Observer* observer);
@@ -47,6 +47,10 @@ class Database {
 
   GroupCommitter& writer() { return *writer_; }
   Readers& readers() { return *readers_; }
+
+  // Finds out whether commits work: commits a change to the same, which writes and syncs a page. `done` as of the
+  // writer's jobs.
+  void ProbeWrite(Done done);
 
   // Finishes what is queued (reads, then writes), writes the WAL back, closes the file. Idempotent.
   void Stop();

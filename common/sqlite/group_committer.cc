@@ -115,6 +115,9 @@ absl::Status GroupCommitter::RunJobs(std::vector<Entry>& batch) {
       return entry.outcome.ok() ? Internal("a job ended the transaction") : entry.outcome;
     }
     if (!entry.outcome.ok()) {
+      if (observer_ != nullptr && HasReason(entry.outcome, Reason::kStoreUnavailable)) {
+        observer_->OnJobFailed(entry.outcome);
+      }
       status = sqlite::Run(*connection_, "ROLLBACK TO job");
       if (!status.ok()) return status;
     }

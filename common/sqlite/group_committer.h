@@ -27,6 +27,10 @@ class Observer {
   virtual void OnBatch(std::size_t jobs, absl::Duration took, const absl::Status& status) = 0;
   // A checkpoint wrote `pages` back, in `took`.
   virtual void OnCheckpoint(int pages, absl::Duration took) = 0;
+  // A checkpoint failed; it is tried again when the WAL has grown.
+  virtual void OnCheckpointFailed(const absl::Status&) {}
+  // The file failed one job (STORE_UNAVAILABLE), a read or a change, while its transaction stood.
+  virtual void OnJobFailed(const absl::Status&) {}
   // A job threw. A bug; `what` is for the log.
   virtual void OnException(const std::string& what) = 0;
 };

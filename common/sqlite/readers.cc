@@ -77,13 +77,17 @@ absl::Status Readers::Read(Connection& connection, Entry& entry) {
     return absl::DeadlineExceededError("the deadline passed before the read began");
   }
   absl::Status outcome = connection.Execute("BEGIN");
-  if (!outcome.ok()) return outcome;
+  if (!outcome.ok()) {
+    if (observer_ != nullptr) observer_->OnJobFailed(outcome);
+    return outcome;
+  }
   try {
     outcome = entry.job(connection);
   } catch (const std::exception& thrown) {
     if (observer_ != nullptr) observer_->OnException(thrown.what());
     outcome = Internal("the read failed");
   }
+  if (observer_ != nullptr && HasReason(outcome, Reason::kStoreUnavailable)) observer_->OnJobFailed(outcome);
   // Nothing was written: giving the snapshot up cannot lose anything.
   if (connection.InTransaction()) connection.Execute("ROLLBACK").IgnoreError();
   return outcome;

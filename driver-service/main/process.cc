@@ -75,6 +75,9 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     store.Get("", [&](const absl::StatusOr<StoredDriver>& stored) {
       store_metrics.OnProbe(absl::IsNotFound(stored.status()) ? absl::OkStatus() : stored.status());
     });
+    if (store_metrics.BeginWriteProbe()) {
+      store.ProbeWrite([&](const absl::Status& status) { store_metrics.OnWriteProbe(status); });
+    }
   });
 
   const metrics::GaugeFamily drivers = registry.Gauges("drivers", "Drivers with a session, by status.");

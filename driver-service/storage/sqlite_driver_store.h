@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -37,6 +38,9 @@ class SqliteDriverStore final : public DriverStore {
   void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
                        std::function<void(absl::StatusOr<StoredDriver>)> done) override;
   void AppendOfferLog(OfferRecord record) override;
+
+  // Finds out whether commits work (sqlite::Database::ProbeWrite).
+  void ProbeWrite(std::function<void(absl::Status)> done) { database_->ProbeWrite(std::move(done)); }
 
   // Changes and reads that wait now.
   std::size_t depth() const { return database_->writer().depth() + database_->readers().depth(); }

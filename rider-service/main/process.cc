@@ -121,6 +121,9 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
       store_metrics.OnProbe(found.status());
       if (found.ok()) last_look.Set(*found);
     });
+    if (store_metrics.BeginWriteProbe()) {
+      store.ProbeWrite([&](const absl::Status& status) { store_metrics.OnWriteProbe(status); });
+    }
   });
 
   rpc::Gate gate(&clock, {.max_unary_in_flight = options.max_calls, .max_streams = options.max_streams}, &call_metrics);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -42,6 +43,9 @@ class SqliteRideStore final : public RideStore {
   void Dispatchable(Done<std::vector<Ride>> done) override;
   void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
+
+  // Finds out whether commits work (sqlite::Database::ProbeWrite).
+  void ProbeWrite(std::function<void(absl::Status)> done) { database_->ProbeWrite(std::move(done)); }
 
   // Jobs waiting, for metrics.
   std::size_t writes_queued() const { return database_->writer().depth(); }

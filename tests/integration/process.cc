@@ -113,7 +113,7 @@ bool ServiceProcess::Start() {
     argv.push_back("--set");
     argv.push_back(key + "=" + value);
   }
-  pid_ = Spawn(std::move(argv), Environment({}), dir_.path() + "/out.log", dir_.path() + "/err.log");
+  pid_ = Spawn(std::move(argv), Environment(env_), dir_.path() + "/out.log", dir_.path() + "/err.log");
 
   const absl::Time deadline = absl::Now() + kStartLimit;
   while (!std::filesystem::exists(port_file)) {

@@ -45,6 +45,9 @@ class ServiceProcess {
   // Changes a setting for the next Start.
   void Set(const std::string& key, const std::string& value) { settings_[key] = value; }
 
+  // An environment variable for the next Start.
+  void SetEnv(const std::string& name, const std::string& value) { env_[name] = value; }
+
   // SIGKILL, and waits for the end.
   void Kill();
   // SIGTERM, and waits for the end; the exit code, or -1 (and a failure) if it took longer than `limit`.
@@ -74,6 +77,7 @@ class ServiceProcess {
 
   const std::string binary_;
   std::map<std::string, std::string> settings_;
+  std::map<std::string, std::string> env_;
   TempDir dir_;
   std::map<std::string, int> ports_;
   pid_t pid_ = 0;

@@ -1,0 +1,97 @@
+#include "tests/integration/store_faults.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "absl/time/clock.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "gtest/gtest.h"
+
+namespace hail::testing {
+
+std::map<std::string, std::string> Preloaded(std::map<std::string, std::string> more) {
+  more["LD_PRELOAD"] = HAIL_POWERLOSS_LIBRARY;
+  // The address sanitizer's library wants to be the first one; it need not be.
+  const char* options = getenv("ASAN_OPTIONS");
+  more["ASAN_OPTIONS"] = (options == nullptr ? std::string() : options + std::string(":")) + "verify_asan_link_order=0";
+  return more;
+}
+
+StoreFaults::StoreFaults(ServiceProcess& service) {
+  for (const auto& [name, value] : environment()) service.SetEnv(name, value);
+}
+
+std::map<std::string, std::string> StoreFaults::environment() const {
+  return Preloaded({{"POWERLOSS_FAULTS", folder_.path()}});
+}
+
+void StoreFaults::On(const std::string& fault) { std::ofstream(folder_.path() + "/" + fault); }
+
+void StoreFaults::Off(const std::string& fault) { unlink((folder_.path() + "/" + fault).c_str()); }
+
+bool Serving(const ServiceProcess& service) {
+  // grpc.health.v1.HealthCheckResponse {status = SERVING}: field 1, a varint. The request for the whole server is
+  // empty.
+  grpc::GenericStub stub(service.PublicChannel());
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
+  const grpc::Slice nothing;
+  const grpc::ByteBuffer request(&nothing, 1);
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  grpc::Slice bytes;
+  return status.ok() && response.DumpToSingleSlice(&bytes).ok() &&
+         std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == "\x08\x01";
+}
+
+bool AwaitServing(const ServiceProcess& service, bool serving) {
+  const absl::Time limit = absl::Now() + absl::Seconds(30);
+  while (Serving(service) != serving) {
+    if (absl::Now() > limit) return false;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  return true;
+}
+
+Ran StartAnother(const std::string& binary, const ServiceProcess& service,
+                 const std::map<std::string, std::string>& env) {
+  return RunProgram(binary,
+                    {"--set", "data_dir=" + service.data_dir(), "--set", "listen=127.0.0.1:0", "--set",
+                     "internal_listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"},
+                    env);
+}
+
+OtherProgram::OtherProgram(const std::string& path) {
+  sqlite3* db = nullptr;
+  EXPECT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK) << path;
+  db_ = db;
+}
+
+OtherProgram::~OtherProgram() { sqlite3_close(static_cast<sqlite3*>(db_)); }
+
+std::string OtherProgram::Run(const std::string& sql) {
+  std::string found;
+  char* error = nullptr;
+  const auto row = [](void* to, int columns, char** values, char**) {
+    if (columns > 0 && values[0] != nullptr) *static_cast<std::string*>(to) = values[0];
+    return 0;
+  };
+  EXPECT_EQ(sqlite3_exec(static_cast<sqlite3*>(db_), sql.c_str(), row, &found, &error), SQLITE_OK)
+      << sql << ": " << (error == nullptr ? "" : error);
+  sqlite3_free(error);
+  return found;
+}
+
+}  // namespace hail::testing

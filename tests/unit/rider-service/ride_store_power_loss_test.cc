@@ -1,0 +1,271 @@
+// Power cuts under the rides' store: every acknowledged command is there afterwards, every ride's log is gap-free and
+// ends as its row does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
+#include "common/time/fake_clock.h"
+#include "rider-service/storage/sqlite_ride_store.h"
+#include "tests/tools/powerloss/plant.h"
+#include "tests/tools/powerloss/power_cuts.h"
+#include "tests/unit/rider-service/store_fixture.h"
+#include "tests/unit/rider-service/test_rides.h"
+
+namespace hail::rider {
+namespace {
+
+using powerloss::PlantedSynchronous;
+using powerloss::PowerCuts;
+using powerloss::SeedsToTry;
+using ::testing::IsEmpty;
+using Problems = std::vector<std::string>;
+
+constexpr int kRiders = 5;
+const RideRules kRules;
+
+const FakeClock& Clock() {
+  static const FakeClock clock;
+  return clock;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteRideStore>> Open(const std::string& folder) {
+  sqlite::DatabaseOptions options;
+  options.path = folder + "/made/rider.db";
+  options.readers = 1;
+  options.checkpoint_wal_bytes = 64 << 10;
+  return SqliteRideStore::Open(options, &Clock(), nullptr);
+}
+
+// What clients were told.
+struct Told {
+  // The events of each ride, by sequence.
+  std::map<std::string, std::map<std::int64_t, RideEventType>> events;
+  std::string quote_key;
+};
+
+// The clients of one store: each rider asks for one thing at a time, all at once.
+class Clients {
+ public:
+  explicit Clients(std::uint64_t seed) : random_(seed) {}
+
+  Told told() const {
+    absl::MutexLock lock(&mutex_);
+    return told_;
+  }
+  const std::set<std::string>& attempted() const { return attempted_; }
+
+  // One round: a command of each rider. Whoever did not hear an OK begins a new ride with a new request.
+  void Round(SqliteRideStore& store) {
+    absl::BlockingCounter answered(kRiders);
+    for (int rider = 0; rider < kRiders; ++rider) Command(store, rider, answered);
+    answered.Wait();
+  }
+
+  void AskForKey(SqliteRideStore& store) {
+    const auto key = Await<std::string>([&](auto done) { store.QuoteKey(done); });
+    absl::MutexLock lock(&mutex_);
+    if (key.ok()) told_.quote_key = *key;
+  }
+
+  // Forget what is going on: another store is served from here on.
+  void NewLife() {
+    for (std::optional<Ride>& ride : rides_) ride.reset();
+    ++life_;
+  }
+
+ private:
+  void Command(SqliteRideStore& store, int rider, absl::BlockingCounter& answered) {
+    std::optional<Ride> ride;
+    {
+      absl::MutexLock lock(&mutex_);
+      ride = rides_[rider];
+    }
+    if (!ride || !IsLive(ride->state)) {
+      const std::string id = absl::StrCat("ride-", ++requests_);
+      attempted_.insert(id);
+      // A rider whose ride is not known may have it all the same, so each life has riders of its own.
+      Ride request = Requested(id, absl::StrCat("rider-", life_, "-", rider, ride ? "" : absl::StrCat("-", requests_)),
+                               absl::StrCat("request-", requests_));
+      store.Create(NewRide(std::move(request), kRules, kT0), absl::InfiniteFuture(),
+                   [this, rider, &answered](const absl::StatusOr<Created>& created) {
+                     Hear(rider, created.ok() ? std::make_optional(created->ride) : std::nullopt,
+                          created.ok() ? created->event : std::nullopt);
+                     answered.DecrementCount();
+                   });
+      return;
+    }
+    // The driver may be busy with another ride: such a refusal is among what is tried.
+    const std::string driver = ride->driver ? ride->driver->driver_id : absl::StrCat("driver-", random_() % 3);
+    const bool cancel = random_() % 8 == 0;
+    const std::string offer = absl::StrCat("offer-", ++offers_);
+    store.Change(
+        ride->ride_id,
+        [=](const Ride& now) -> absl::StatusOr<RideChange> {
+          if (cancel) return CancelByRider(now, CancelReason::kChangedPlans, "", kT0);
+          switch (now.state) {
+            case RideState::kMatching:
+              return Assign(now, Offer(now, driver, offer), kT0);
+            case RideState::kEnrouteToPickup:
+              return TakeStep(now, rider::Command(now, TripStep::kArrive, driver), kRules, kT0);
+            case RideState::kArrivedAtPickup:
+              return TakeStep(now, rider::Command(now, TripStep::kStart, driver), kRules, kT0);
+            default:
+              return TakeStep(now, rider::Command(now, TripStep::kComplete, driver), kRules, kT0);
+          }
+        },
+        absl::InfiniteFuture(),
+        [this, rider, ride, &answered](const absl::StatusOr<Changed>& changed) {
+          if (changed.ok()) {
+            Hear(rider, changed->ride, changed->event);
+          } else {
+            Hear(rider, absl::IsUnavailable(changed.status()) ? std::nullopt : ride, std::nullopt);
+          }
+          answered.DecrementCount();
+        });
+  }
+
+  static bool IsLive(RideState state) {
+    return state == RideState::kMatching || state == RideState::kEnrouteToPickup ||
+           state == RideState::kArrivedAtPickup || state == RideState::kEnrouteToDropoff;
+  }
+
+  void Hear(int rider, std::optional<Ride> ride, const std::optional<RideEvent>& event) {
+    absl::MutexLock lock(&mutex_);
+    rides_[rider] = std::move(ride);
+    if (event) told_.events[event->ride_id][event->sequence] = event->type;
+  }
+
+  std::mt19937_64 random_;
+  int life_ = 0;
+  int requests_ = 0;
+  int offers_ = 0;
+  std::set<std::string> attempted_;
+  mutable absl::Mutex mutex_;
+  std::array<std::optional<Ride>, kRiders> rides_ ABSL_GUARDED_BY(mutex_);
+  Told told_ ABSL_GUARDED_BY(mutex_);
+};
+
+Problems CheckFile(const std::string& path) {
+  auto connection = sqlite::Connection::Open(path, sqlite::Connection::Mode::kReadWrite);
+  if (!connection.ok()) return {connection.status().ToString()};
+  Problems problems;
+  for (const char* check : {"PRAGMA integrity_check", "PRAGMA foreign_key_check"}) {
+    auto rows = (*connection)->Prepare(check);
+    if (!rows.ok()) return {rows.status().ToString()};
+    while (true) {
+      const absl::StatusOr<bool> row = rows->Step();
+      if (!row.ok()) return {row.status().ToString()};
+      if (!*row) break;
+      if (rows->Text(0) != "ok") problems.push_back(absl::StrCat(check, ": ", std::string(rows->Text(0))));
+    }
+  }
+  return problems;
+}
+
+// What is wrong with the store in `folder` after clients were told `told`.
+Problems Check(const std::string& folder, const Told& told, const std::set<std::string>& attempted) {
+  Problems problems = CheckFile(folder + "/made/rider.db");
+  if (!problems.empty()) return problems;
+  auto opened = Open(folder);
+  if (!opened.ok()) return {opened.status().ToString()};
+  SqliteRideStore& store = **opened;
+  std::map<std::string, std::int64_t> drivers;
+  for (const std::string& id : attempted) {
+    const absl::StatusOr<RideLog> log = Await<RideLog>([&](auto done) { store.ReadLog(id, 0, done); });
+    const auto promised = told.events.find(id);
+    if (absl::IsNotFound(log.status())) {
+      if (promised != told.events.end()) problems.push_back("lost: " + id);
+      continue;
+    }
+    if (!log.ok()) return {log.status().ToString()};
+    std::int64_t next = 1;
+    for (const RideEvent& event : log->events) {
+      if (event.sequence != next++) problems.push_back(absl::StrCat("gap in ", id, " before ", event.sequence));
+      if (promised != told.events.end()) {
+        const auto heard = promised->second.find(event.sequence);
+        if (heard != promised->second.end() && heard->second != event.type) {
+          problems.push_back(absl::StrCat("another event: ", id, " #", event.sequence));
+        }
+      }
+      if (!event.driver_id.empty()) ++drivers[event.driver_id];
+    }
+    if (log->events.empty() || log->events.back().sequence != log->ride.sequence ||
+        log->events.back().ride.state != log->ride.state || log->events.back().ride.epoch != log->ride.epoch) {
+      problems.push_back("row and log differ: " + id);
+    }
+    if (promised != told.events.end() && log->ride.sequence < promised->second.rbegin()->first) {
+      problems.push_back(absl::StrCat("lost: ", id, " #", promised->second.rbegin()->first));
+    }
+  }
+  for (const auto& [driver, count] : drivers) {
+    std::int64_t last = 0;
+    while (true) {
+      const auto events =
+          Await<std::vector<RideEvent>>([&, id = driver](auto done) { store.ReadDriverEvents(id, last, done); });
+      if (!events.ok()) return {events.status().ToString()};
+      if (events->empty()) break;
+      for (const RideEvent& event : *events) {
+        if (event.driver_sequence != ++last) problems.push_back("gap in the events of " + driver);
+      }
+    }
+    if (last != count) problems.push_back("events missing of " + driver);
+  }
+  if (!told.quote_key.empty()) {
+    const auto key = Await<std::string>([&](auto done) { store.QuoteKey(done); });
+    if (!key.ok() || *key != told.quote_key) problems.push_back("another quote key");
+  }
+  return problems;
+}
+
+Problems Live(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  PowerCuts cuts(seed);
+  Clients clients(seed);
+  Problems problems;
+  for (int life = 0; life < 2 && problems.empty(); ++life) {
+    Told told;
+    cuts.Begin(1 + random() % 300, [&] { told = clients.told(); });
+    auto opened = Open(cuts.folder());
+    if (opened.ok()) {
+      clients.NewLife();
+      clients.AskForKey(**opened);
+      for (int round = 0; round < 20 && !cuts.cut(); ++round) clients.Round(**opened);
+      cuts.CutNow();
+      (*opened)->Stop();
+    }
+    cuts.CutNow();
+    opened = absl::UnknownError("closed");
+    cuts.End();
+    problems = Check(cuts.Copy(), told, clients.attempted());
+  }
+  return problems;
+}
+
+TEST(RideStorePowerLoss, RandomCutsLoseNothingAcknowledged) {
+  const std::uint64_t seeds = SeedsToTry(60);
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) EXPECT_THAT(Live(seed), IsEmpty()) << "seed " << seed;
+}
+
+// The proof that the test above can fail.
+TEST(RideStorePowerLoss, WeakerSyncsAreFound) {
+  for (const char* level : {"OFF", "NORMAL"}) {
+    const PlantedSynchronous plant(level);
+    int losses = 0;
+    for (std::uint64_t seed = 1; seed <= 15; ++seed) losses += Live(seed).empty() ? 0 : 1;
+    EXPECT_GT(losses, 5) << level;
+  }
+}
+
+}  // namespace
+}  // namespace hail::rider
