@@ -150,7 +150,11 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
   }
   if (event != nullptr) {
     committed_at_[{after.ride_id, after.sequence}] = clock_->Read().wall;
-    if (event->type == RideEventType::kAssigned) assigned_by_[after.offer_id] = after.driver->driver_id;
+    if (event->type == RideEventType::kAssigned) {
+      assigned_by_[after.offer_id] = after.driver->driver_id;
+      if (refused_.contains(after.offer_id))
+        Fail(6, "a refusal of an accept is not taken back", name + " by " + after.offer_id);
+    }
   }
   // One live ride for each, counted over the rows rather than believed of an index.
   int of_driver = 0, of_rider = 0;
@@ -318,6 +322,7 @@ void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer
   if (live != disk_->live_of_driver.end() && disk_->rides.at(live->second).offer_id == offer_id) {
     Fail(6, "a refused accept is no assignment", offer_id + " of " + driver_id);
   }
+  refused_.insert(offer_id);
 }
 
 void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Time opened, absl::Time answered) {

@@ -106,6 +106,8 @@ class Judge {
   std::map<std::string, std::string> live_of_ride_;
   // When (wall) each settled.
   std::map<std::string, absl::Time> settled_;
+  // Offers whose accept was answered with "not yours".
+  std::set<std::string> refused_;
   // Who was assigned by which offer.
   std::map<std::string, std::string> assigned_by_;
   // When each event was committed (wall).

@@ -526,6 +526,19 @@ void DriverPhone::NoteAccept(const dpb::StreamDriverRequest& command) {
   }
 }
 
+void DriverPhone::BreakOnTrip() {
+  const auto wish = [this](dpb::Availability availability) {
+    dpb::StreamDriverRequest command;
+    command.set_command_id(absl::StrCat("o", ++mischief_));
+    command.mutable_set_availability()->set_availability(availability);
+    commands_[command.command_id()] = command;
+    if (present_ != nullptr) present_->Send(command);
+  };
+  wish(dpb::AVAILABILITY_OFFLINE);
+  universe_->scheduler().After(universe_->clock().scale().ToWall(absl::Seconds(random_.Between(20, 120))), nullptr,
+                               [wish] { wish(dpb::AVAILABILITY_ONLINE); });
+}
+
 void DriverPhone::Drop() {
   ++stream_;
   present_.reset();
@@ -600,6 +613,10 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
     // Less what the message took on its way: about what the answer will take.
     offer_ends_[message.offer().offer_id()] =
         u.scheduler().now() + u.clock().scale().ToWall(remaining) - 2 * u.driver_phones().weather.latency_mean;
+  }
+  if (message.event().type() == type::v1::RIDE_EVENT_TYPE_ASSIGNED && u.stormy() &&
+      random_.Chance(u.plan().people.pause)) {
+    BreakOnTrip();
   }
   if (message.has_draining()) u.Hit(Situation::kDrained);
   if (message.has_event() || message.snapshot().has_ride()) reply_lost_ = false;

@@ -89,6 +89,8 @@ class DriverPhone final : private sim::DriverOut {
   // What leaves the service for this phone.
   void Told(const driver::v1::StreamDriverResponse& message);
   void NoteAccept(const driver::v1::StreamDriverRequest& command);
+  // Wants no more rides after the one in hand, for a while.
+  void BreakOnTrip();
   // A step that makes no sense, along with one that does.
   void Mischief(const driver::v1::StreamDriverRequest& step);
 

@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
+#include "common/rpc/status.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/unit/common/rpc/fixture.h"
 

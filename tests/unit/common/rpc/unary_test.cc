@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
+#include "common/rpc/status.h"
 #include "tests/unit/common/rpc/fixture.h"
 
 namespace hail::rpc {
