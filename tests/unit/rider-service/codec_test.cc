@@ -53,6 +53,14 @@ TEST(RecordCodec, ARideThatLacksWhatItsStateNeedsIsDamage) {
   ride = RideIn(RideState::kEnrouteToPickup);
   ride.driver.reset();
   EXPECT_TRUE(refused(ride)) << "nobody drives";
+  for (const std::int64_t number : {std::int64_t{0}, INT64_MAX, INT64_MIN}) {
+    Ride numbered = RideIn(RideState::kMatching);
+    numbered.sequence = number;
+    EXPECT_TRUE(refused(numbered)) << number;
+    numbered = RideIn(RideState::kMatching);
+    numbered.epoch = number;
+    EXPECT_TRUE(refused(numbered)) << number;
+  }
   RideEvent event;
   event.ride = ride;
   EXPECT_TRUE(HasReason(EventFromBytes(EventBytes(event)).status(), Reason::kInternal));
