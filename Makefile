@@ -12,7 +12,8 @@ CRASH_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage crash-test simulate mutants ci-long clean
+.PHONY: help setup setup-checks setup-fuzz configure build build-all test demo lint format asan tsan coverage crash-test simulate mutants \
+  fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
 BUF_VERSION := 1.75.0
@@ -74,6 +75,22 @@ coverage: setup-checks ## Line coverage of domain and storage; fails below 90 %.
 	@find build/coverage -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory test PRESET=coverage
 	@tests/coverage build/coverage 90
+
+setup-fuzz: setup
+	@deploy/setup deploy/apt-packages-fuzz.txt
+
+# Seconds for each target.
+TIME ?= 60
+fuzz: setup-fuzz ## Fuzz each target for TIME seconds with libFuzzer (clang).
+	@mkdir -p build; cmake --preset fuzz $(CMAKE_ARGS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build/fuzz --parallel $(JOBS) --target fuzz_targets
+	@tests/fuzz/run build/fuzz --time $(TIME) --jobs $(JOBS)
+
+# How often it is all done, and how much heavier than in `make test`.
+ROUNDS ?= 3
+HEAVY ?= 3
+hostile: build ## Hostile clients beside a well-behaved rider and driver, for some minutes.
+	@/usr/bin/python3 -B tests/clients/hostile_client_test.py build/$(PRESET)/bin --rounds $(ROUNDS) --heavy $(HEAVY)
 
 $(BUF):
 	@command -v npm >/dev/null || { echo "lint: buf comes with npm; install node and npm first" >&2; exit 1; }

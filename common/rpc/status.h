@@ -2,21 +2,15 @@
 #pragma once
 
 #include "absl/status/status.h"
+#include "common/rpc/error_codec.h"
 #include "grpcpp/support/status.h"
-#include "hail/type/v1/status.pb.h"
 
 namespace hail::rpc {
 
-// `status` with its details as google.rpc messages: ErrorInfo (domain "hail") for each error, BadRequest where a field
-// is named, RetryInfo where a wait is. An error without a Reason is sent bare if it is one that gRPC itself makes
-// (CANCELLED, DEADLINE_EXCEEDED, UNIMPLEMENTED), and else with reason INTERNAL: an error somebody forgot to name.
-hail::type::v1::Status ToProto(const absl::Status& status);
-// The same in grpc-status-details-bin.
+// As ToProto, in grpc-status-details-bin.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// The way back: reason, metadata, field and retry_after are found again by DetailsOf. A reason this program does not
-// know becomes INTERNAL with the name in metadata "unknown_reason"; the code stays as it was.
-absl::Status FromProto(const hail::type::v1::Status& status);
+// As FromProto. Details that cannot be read are left out; code and message stand in any case.
 absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace hail::rpc

@@ -1,12 +1,14 @@
 #include "common/service/serve.h"
 
 #include "common/logging/log.h"
+#include "common/rpc/open_files.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
 
 namespace hail {
 
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
+  const int open_files = rpc::UseAllOpenFiles();
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
                          .notice = settings.shutdown_notice,
@@ -19,7 +21,8 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
         {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", serving.metrics_port}});
   }
   if (!started.ok()) return FailedToStart("not_serving", started);
-  Log(LogLevel::kInfo, "serving", {{"port", host.port()}, {"internal_port", host.internal_port()}});
+  Log(LogLevel::kInfo, "serving",
+      {{"port", host.port()}, {"internal_port", host.internal_port()}, {"open_files", open_files}});
   const int signal = rpc::WaitForTermination();
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   host.Drain();

@@ -174,7 +174,13 @@ absl::StatusOr<Statement> Connection::Prepare(std::string_view sql) {
   return Statement(this, std::move(text), stmt);
 }
 
-void Connection::Return(std::string sql, sqlite3_stmt* stmt) { idle_.emplace(std::move(sql), stmt); }
+void Connection::Return(std::string sql, sqlite3_stmt* stmt) {
+  if (idle_.size() >= kMaxIdle) {
+    sqlite3_finalize(stmt);
+    return;
+  }
+  idle_.emplace(std::move(sql), stmt);
+}
 
 std::int64_t Connection::Changes() const { return sqlite3_changes64(db_); }
 

@@ -87,13 +87,15 @@ class Statement {
   absl::Status bind_error_;
 };
 
-// One connection, used by one thread at a time. Statements are prepared once and kept.
+// One connection, used by one thread at a time. Statements are prepared once and kept, up to kMaxIdle of them.
 //
 // Errors: a violated UNIQUE or PRIMARY KEY is ALREADY_EXISTS (see UniqueViolation), any other constraint
 // FAILED_PRECONDITION, a file that cannot be used now UNAVAILABLE (STORE_UNAVAILABLE), a wrong statement INTERNAL.
 class Connection {
  public:
   enum class Mode { kReadWrite, kReadOnly };
+  // Many times what a program's own texts are: a text that is made up as it goes must not grow without bound.
+  static constexpr std::size_t kMaxIdle = 256;
 
   // Opens, and for kReadWrite creates, the database file. WAL, synchronous=FULL, foreign keys on, temporary tables in
   // memory, no automatic checkpoints (the caller sees to them), waits up to `busy_timeout` for locks.

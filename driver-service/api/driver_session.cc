@@ -5,6 +5,7 @@
 
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
+#include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "common/rpc/identity.h"
@@ -20,6 +21,9 @@ constexpr absl::Duration kCommandTime = absl::Seconds(10);
 // What may wait while the session is being opened, and how many commands may be without an answer.
 constexpr std::size_t kMaxEarly = 64;
 constexpr int kMaxUnanswered = 64;
+// What a stream may have waiting on the loop beside its commands: acknowledgements, and refusals to be told. All
+// drivers share the loop; a phone has a few of these in a minute.
+constexpr int kMaxAsked = 128;
 
 absl::Status ProtocolViolation(const std::string& message) {
   return MakeError(absl::StatusCode::kInvalidArgument, message, {.reason = Reason::kProtocolViolation});
@@ -176,7 +180,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
         SendResult(request.command_id(), status);
         return;
       }
-      commands_.host().Post([driver_id = driver_id_, offer_id](Dispatch& core, Now now) {
+      Ask([driver_id = driver_id_, offer_id](Dispatch& core, Now now) {
         core.OfferReceived(now, driver_id, offer_id);
       });
       return;
@@ -257,8 +261,23 @@ void DriverSession::Answer(const std::string& command_id, const absl::Status& st
 }
 
 void DriverSession::SendResult(const std::string& command_id, const absl::Status& status) {
-  commands_.host().Post([self = shared_from_this(), command_id, status, driver_id = driver_id_](
-                            Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
+  Ask([self = shared_from_this(), command_id = ShownId(command_id), status, driver_id = driver_id_](
+          Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
+}
+
+void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
+  if (asked_ == kMaxAsked) {
+    outbox_->Abort(Overloaded("more is sent than can be answered", absl::Seconds(1)));
+    return;
+  }
+  ++asked_;
+  commands_.host().Post([self = shared_from_this(), what = std::move(what)](Dispatch& core, Now now) {
+    {
+      absl::MutexLock lock(&self->mutex_);
+      --self->asked_;
+    }
+    what(core, now);
+  });
 }
 
 void DriverSession::Send(const std::string& command_id, const absl::Status& status, const DriverState& state) {

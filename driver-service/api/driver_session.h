@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Refuses a message, with the state as the loop knows it.
   void SendResult(const std::string& command_id, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has the loop do something for this stream; one that asks faster than the loop does it is cut off.
+  void Ask(std::function<void(Dispatch& core, Now now)> what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(const std::string& command_id, const absl::Status& status, const DriverState& state);
 
   DriverCommands& commands_;
@@ -69,6 +72,8 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
   std::vector<v1::StreamDriverRequest> early_ ABSL_GUARDED_BY(mutex_);
   // Commands that are not answered yet.
   int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What Ask has waiting.
+  int asked_ ABSL_GUARDED_BY(mutex_) = 0;
   // The latest sequence sent of the ride in hand; 0: none.
   std::int64_t ride_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };

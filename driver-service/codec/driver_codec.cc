@@ -197,7 +197,6 @@ absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t s
   if (position.has_accuracy_m()) fix.accuracy_m = position.accuracy_m();
   const absl::Duration age = FromProto(position.age());
   if (absl::Status s = CheckFix(fix, age, field); !s.ok()) return s;
-  if (age == absl::InfiniteDuration()) return InvalidField(field + ".age", "must be a length of time");
   fix.observed = received - age;
   return fix;
 }

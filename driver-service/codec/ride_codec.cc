@@ -79,8 +79,10 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
   constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // as in duration.proto
   constexpr std::int32_t kMaxNanos = 999'999'999;
   const bool negative = duration.seconds() < 0 || duration.nanos() < 0;
-  if (std::abs(duration.nanos()) > kMaxNanos || duration.seconds() > kMaxSeconds || duration.seconds() < -kMaxSeconds ||
-      (duration.seconds() > 0 && duration.nanos() < 0) || (duration.seconds() < 0 && duration.nanos() > 0)) {
+  // Not by std::abs: the least number has no opposite.
+  if (duration.nanos() > kMaxNanos || duration.nanos() < -kMaxNanos || duration.seconds() > kMaxSeconds ||
+      duration.seconds() < -kMaxSeconds || (duration.seconds() > 0 && duration.nanos() < 0) ||
+      (duration.seconds() < 0 && duration.nanos() > 0)) {
     return negative ? -absl::InfiniteDuration() : absl::InfiniteDuration();
   }
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());

@@ -20,6 +20,7 @@ absl::Status CheckFix(const Fix& fix, absl::Duration age, const std::string& fie
     return InvalidField(field + ".accuracy_m", "must be finite and not negative");
   }
   if (age < absl::ZeroDuration()) return InvalidField(field + ".age", "must not be negative");
+  if (age > kMaxFixAge) return InvalidField(field + ".age", "must be at most 24 hours");
   return absl::OkStatus();
 }
 

@@ -5,6 +5,12 @@
 #include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
+namespace {
+
+// No car that far away is offered a ride.
+constexpr absl::Duration kMaxPickupEta = absl::Hours(24);
+
+}  // namespace
 
 void Encode(const Product& product, hail::rider::v1::Product* out) {
   out->set_product_id(product.product_id);
@@ -70,7 +76,12 @@ absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAss
   assignment.epoch = request.epoch();
   assignment.driver = DecodeDriver(request.driver());
   assignment.offer_id = request.offer_id();
-  if (request.has_pickup_eta()) assignment.pickup_eta = DecodeDuration(request.pickup_eta());
+  if (request.has_pickup_eta()) {
+    assignment.pickup_eta = DecodeDuration(request.pickup_eta());
+    if (*assignment.pickup_eta < absl::ZeroDuration() || *assignment.pickup_eta > kMaxPickupEta) {
+      return InvalidField("pickup_eta", "must be from 0 to 24 hours");
+    }
+  }
   return assignment;
 }
 

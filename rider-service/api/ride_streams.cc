@@ -4,6 +4,7 @@
 
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
+#include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "common/rpc/identity.h"
 #include "common/rpc/status.h"
@@ -175,7 +176,7 @@ void RideStream::Open(const WatchRideRequest& request) {
 
 void RideStream::Cancel(const std::string& command_id, const hail::rider::v1::CancelRideRequest& request) {
   if (const absl::Status status = CheckId(command_id, "command_id"); !status.ok()) {
-    return sink_->Answer(Result(command_id.substr(0, 128), status));
+    return sink_->Answer(Result(ShownId(command_id), status));
   }
   if (!request.rider_id().empty() && request.rider_id() != rider_id_) {
     return sink_->Answer(Result(command_id, InvalidField("cancel_ride.rider_id", "is not the rider of this stream")));

@@ -3,6 +3,7 @@
 #include "common/errors/error.h"
 #include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/ride_codec.h"
+#include "rider-service/domain/whole_ride.h"
 
 namespace hail::rider {
 
@@ -24,6 +25,9 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
   event.driver_sequence = record.driver_sequence();
   event.ended = record.ended();
   if (record.has_former()) event.former = DecodeRide(record.former());
+  if (!IsWhole(event.ride) || (event.former && !IsWhole(*event.former))) {
+    return Internal("a message on the bus is damaged");
+  }
   return event;
 }
 

@@ -3,6 +3,7 @@
 #include "common/errors/error.h"
 #include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/ride_codec.h"
+#include "rider-service/domain/whole_ride.h"
 
 namespace hail::rider {
 namespace {
@@ -34,6 +35,7 @@ absl::StatusOr<Ride> RideFromBytes(std::string_view ride_bytes, std::string_view
   record::v1::RideInternals internals;
   if (!Parse(ride_bytes, message) || !Parse(internals_bytes, internals)) return Internal("a stored ride is damaged");
   Ride ride = DecodeRide(message);
+  if (!IsWhole(ride)) return Internal("a stored ride is damaged");
   ride.request_fingerprint = internals.request_fingerprint();
   ride.excluded_driver_ids.assign(internals.excluded_driver_ids().begin(), internals.excluded_driver_ids().end());
   ride.cancellation_terms = {DecodeMoney(internals.cancellation_fee()), DecodeDuration(internals.free_cancellation())};
@@ -49,7 +51,9 @@ std::string EventBytes(const RideEvent& event) {
 absl::StatusOr<RideEvent> EventFromBytes(std::string_view bytes) {
   hail::type::v1::RideEvent message;
   if (!Parse(bytes, message)) return Internal("a stored event is damaged");
-  return DecodeEvent(message);
+  RideEvent event = DecodeEvent(message);
+  if (!IsWhole(event.ride)) return Internal("a stored event is damaged");
+  return event;
 }
 
 }  // namespace hail::rider

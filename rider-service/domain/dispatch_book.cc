@@ -75,13 +75,12 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
 }
 
 void DispatchBook::Advance(const Now& now, Matching& entry) {
-  if (entry.command_in_flight || now.wall < entry.command_not_before) return;
   const std::string& ride_id = entry.ride.ride_id;
+  if (commands_.contains(ride_id) || now.wall < entry.command_not_before) return;
   const absl::Time deadline = *entry.ride.match_deadline;
   if (now.domain >= deadline + rules_.offer_time + rules_.unfulfilled_grace ||
       (entry.exhausted && now.domain >= deadline)) {
-    entry.command_in_flight = true;
-    entry.command_version = VersionOf(entry.ride);
+    commands_[ride_id] = VersionOf(entry.ride);
     out_->EndUnfulfilled(ride_id, entry.ride.epoch);
     return;
   }
@@ -90,8 +89,7 @@ void DispatchBook::Advance(const Now& now, Matching& entry) {
   if (entry.sent) {
     if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
   } else if (entry.needs_new_epoch) {
-    entry.command_in_flight = true;
-    entry.command_version = VersionOf(entry.ride);
+    commands_[ride_id] = VersionOf(entry.ride);
     out_->RaiseEpoch(ride_id, entry.ride.epoch);
   } else {
     SendStart(now, entry);
@@ -187,13 +185,14 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
 void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result) {
   // Not again at once, whether it failed or (the store's clock being behind, say) changed nothing.
   const absl::Time not_before = now.wall + timing_.retry_command;
-  if (const auto known = matching_.find(ride_id); known != matching_.end()) {
-    known->second.command_in_flight = false;
-    const bool news = result.ok() && VersionOf(*result) > known->second.command_version;
-    if (!news) known->second.command_not_before = not_before;
+  const auto command = commands_.find(ride_id);
+  if (command == commands_.end()) return;
+  const bool news = result.ok() && VersionOf(*result) > command->second;
+  commands_.erase(command);
+  if (const auto known = matching_.find(ride_id); known != matching_.end() && !news) {
+    known->second.command_not_before = not_before;
   }
   if (const auto known = unseen_.find(ride_id); known != unseen_.end()) {
-    known->second.command_in_flight = false;
     known->second.command_not_before = not_before;
   }
   if (result.ok()) {
@@ -210,8 +209,8 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
 void DispatchBook::OnTick(const Now& now) {
   for (auto& [ride_id, entry] : matching_) Advance(now, entry);
   for (auto& [ride_id, entry] : unseen_) {
-    if (entry.command_in_flight || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
-    entry.command_in_flight = true;
+    if (commands_.contains(ride_id) || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
+    commands_[ride_id] = {0, entry.epoch};
     out_->GiveUpUnseen(ride_id, entry.epoch);
   }
   std::erase_if(departed_, [&](const auto& gone) {

@@ -103,14 +103,11 @@ class DispatchBook {
     // Somebody other than the present link may be working on ride.epoch: it must not be started at this epoch.
     bool needs_new_epoch = false;
     bool exhausted = false;
-    bool command_in_flight = false;
-    Version command_version;
     absl::Time command_not_before = absl::InfinitePast();
   };
   struct Unseen {
     std::int64_t epoch = 0;
     absl::Time give_up_at;  // domain
-    bool command_in_flight = false;
     absl::Time command_not_before = absl::InfinitePast();
   };
   // A ride that left the book: what is heard of it late must not bring it back.
@@ -135,6 +132,9 @@ class DispatchBook {
   std::map<std::string, Matching> matching_;
   std::map<std::string, Unseen> unseen_;
   std::map<std::string, Departed> departed_;
+  // The rides that a command is under way for, and what was known of each when it was given: a ride may change sides, or
+  // leave and come back, before the answer.
+  std::map<std::string, Version> commands_;
   // Who declined or did not answer, until the ride is over.
   std::map<std::string, std::set<std::string>> refused_;
 };

@@ -137,7 +137,7 @@ absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token
   reader.Get(quote.distance_m);
   reader.Get(duration_us);
   reader.Get(expire_us);
-  if (!reader.AtEnd()) return Mismatch("the quote token is of another version");
+  if (!reader.AtEnd() || !std::in_range<int>(seats)) return Mismatch("the quote token is of another version");
   quote.seats = static_cast<int>(seats);
   quote.trip_duration = absl::Microseconds(duration_us);
   quote.expire_time = absl::FromUnixMicros(expire_us);

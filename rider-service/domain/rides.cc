@@ -152,7 +152,9 @@ void Rides::ListForRider(List list, Done<Listed> done) {
   if (absl::Status status = FirstError(CheckId(list.rider_id, "rider_id"), size.status()); !status.ok()) {
     return done(status);
   }
+  // Each state once: a client may name them as often as a message can hold.
   std::sort(list.states.begin(), list.states.end());
+  list.states.erase(std::unique(list.states.begin(), list.states.end()), list.states.end());
   std::string filter = "rider " + list.rider_id;
   for (const RideState state : list.states) {
     if (state == RideState::kUnspecified) return done(InvalidField("states", "not a state"));

@@ -257,17 +257,18 @@ RidePage Page(std::vector<Ride> rides, int limit) {
 absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing) {
   std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE rider_id = ?";
   if (!listing.before_ride_id.empty()) sql += " AND ride_id < ?";
-  if (!listing.states.empty()) {
-    // Numbers, not text from outside.
-    sql += " AND state IN (";
-    for (const RideState state : listing.states) sql += std::to_string(static_cast<int>(state)) + ",";
-    sql.back() = ')';
-  }
-  sql += " ORDER BY ride_id DESC LIMIT " + std::to_string(listing.limit + 1);
+  // Values are bound, so that the texts, which are kept prepared, are few.
+  if (!listing.states.empty()) sql += " AND state IN (?";
+  for (std::size_t i = 1; i < listing.states.size(); ++i) sql += ",?";
+  if (!listing.states.empty()) sql += ")";
+  sql += " ORDER BY ride_id DESC LIMIT ?";
   absl::StatusOr<Statement> query = db.Prepare(sql);
   if (!query.ok()) return query.status();
-  query->Bind(1, listing.rider_id);
-  if (!listing.before_ride_id.empty()) query->Bind(2, listing.before_ride_id);
+  int place = 0;
+  query->Bind(++place, listing.rider_id);
+  if (!listing.before_ride_id.empty()) query->Bind(++place, listing.before_ride_id);
+  for (const RideState state : listing.states) query->Bind(++place, static_cast<int>(state));
+  query->Bind(++place, listing.limit + 1);
   absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
   if (!rides.ok()) return rides.status();
   return Page(*std::move(rides), listing.limit);
@@ -276,13 +277,15 @@ absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing
 absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listing) {
   std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE driver_id = ?";
   if (listing.before_assign_time) sql += " AND (assign_time_us, ride_id) < (?, ?)";
-  sql += " ORDER BY assign_time_us DESC, ride_id DESC LIMIT " + std::to_string(listing.limit + 1);
+  sql += " ORDER BY assign_time_us DESC, ride_id DESC LIMIT ?";
   absl::StatusOr<Statement> query = db.Prepare(sql);
   if (!query.ok()) return query.status();
-  query->Bind(1, listing.driver_id);
+  int place = 0;
+  query->Bind(++place, listing.driver_id);
   if (listing.before_assign_time) {
-    query->Bind(2, absl::ToUnixMicros(*listing.before_assign_time)).Bind(3, listing.before_ride_id);
+    query->Bind(++place, absl::ToUnixMicros(*listing.before_assign_time)).Bind(++place, listing.before_ride_id);
   }
+  query->Bind(++place, listing.limit + 1);
   absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
   if (!rides.ok()) return rides.status();
   return Page(*std::move(rides), listing.limit);

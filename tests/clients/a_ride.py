@@ -64,6 +64,10 @@ class DriverApp:
         self._stream.send({"open": {"driver_id": self._id}})
         threading.Thread(target=self._run, daemon=True).start()
 
+    def stay(self):
+        """Says again where the driver is: a position grows old within 30 s."""
+        self._position(STAND)
+
     def stop(self):
         self._stream.close()
         self._client.close()

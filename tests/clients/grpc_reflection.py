@@ -55,10 +55,11 @@ def _reflection_pool():
 
 
 class CallError(Exception):
-    """A call that failed: its code, message and the details that Hail's errors carry."""
+    """A call that failed: its code, message and the details that Hail's errors carry; `raw`: all that came, as bytes."""
 
-    def __init__(self, code, message, reason="", field="", metadata=None):
+    def __init__(self, code, message, reason="", field="", metadata=None, raw=b""):
         super().__init__(f"{code} {reason}: {field + ': ' if field else ''}{message}")
+        self.raw = raw
         self.code = code
         self.message = message
         self.reason = reason
@@ -125,6 +126,20 @@ class Client:
             found[method.name] = (method.input_type.full_name, method.output_type.full_name,
                                   proto.client_streaming, proto.server_streaming)
         return found
+
+    def request_fields(self, method):
+        """Where in the request there is what, as dotted paths: ["rider_id", "pickup.position.latitude_deg", …]."""
+        service, name = method.rsplit("/", 1)
+        self._learn(service)
+
+        def walk(message, prefix):
+            for field in message.fields:
+                if field.message_type is None:
+                    yield prefix + field.name
+                elif not field.message_type.GetOptions().map_entry:
+                    yield from walk(field.message_type, prefix + field.name + ".")
+
+        return list(walk(self._pool.FindServiceByName(service).methods_by_name[name].input_type, ""))
 
     def unary(self, method, request, timeout=10):
         call, to_message, from_message = self._prepare(method, self.channel.unary_unary)
@@ -207,4 +222,6 @@ class Client:
                     reason, metadata = message.reason, dict(message.metadata)
                 elif type_name == "google.rpc.BadRequest" and message.field_violations:
                     field = message.field_violations[0].field
-        return CallError(error.code().name, error.details(), reason, field, metadata)
+        raw = (error.details() or "").encode() + b"".join(
+            value if isinstance(value, bytes) else value.encode() for value in trailers.values())
+        return CallError(error.code().name, error.details(), reason, field, metadata, raw)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -19,8 +20,10 @@ def free_port():
 
 
 class Service:
-    def __init__(self, binary, directory, settings):
+    def __init__(self, binary, directory, settings, open_files=None):
+        """`open_files`: how many the process may have open, sockets included."""
         self.name = pathlib.Path(binary).name
+        self._open_files = open_files
         self.log = directory / f"{self.name}.log"
         self.port_file = directory / f"{self.name}.ports"
         self._command = [str(binary), "--port-file", str(self.port_file)]
@@ -31,9 +34,21 @@ class Service:
     def start(self):
         self.port_file.unlink(missing_ok=True)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("HAIL_")}
+
+        def limit():
+            if self._open_files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
+
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=limit)
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def running(self):
+        return self._process is not None and self._process.poll() is None
 
     def await_ports(self, seconds=30):
         """The ports in use, once the service listens: it writes the file when it does."""
@@ -62,18 +77,20 @@ class Service:
 
 
 class Services:
-    """`rider` and `driver` are the public addresses."""
+    """`rider` and `driver` are the public addresses, `rider_internal` and `driver_internal` the others."""
 
-    def __init__(self, bin_dir, directory):
+    def __init__(self, bin_dir, directory, rider=None, open_files=None):
+        """`rider`: further settings of rider-service. `open_files`: see Service, for both."""
         bin_dir = pathlib.Path(bin_dir)
         rider_internal, driver_internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.rider_internal, self.driver_internal = rider_internal, driver_internal
         common = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0", "shutdown.notice": "0s"}
         self.rider_service = Service(bin_dir / "rider-service", directory, {
             **common, "internal_listen": rider_internal, "driver_service": driver_internal,
-            "data_dir": directory / "rider"})
+            "data_dir": directory / "rider", **(rider or {})}, open_files)
         self.driver_service = Service(bin_dir / "driver-service", directory, {
             **common, "internal_listen": driver_internal, "rider_service": rider_internal,
-            "data_dir": directory / "driver"})
+            "data_dir": directory / "driver"}, open_files)
 
     def start(self):
         self.rider_service.start()
@@ -87,9 +104,9 @@ class Services:
 
 
 @contextlib.contextmanager
-def running(bin_dir):
+def running(bin_dir, **arguments):
     with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
-        services = Services(bin_dir, pathlib.Path(directory))
+        services = Services(bin_dir, pathlib.Path(directory), **arguments)
         try:
             yield services.start()
         finally:

@@ -4,6 +4,16 @@
 
 namespace hail::check {
 
+std::string Text(const nlohmann::json& line, const char* field) {
+  const auto value = line.find(field);
+  return value != line.end() && value->is_string() ? value->get<std::string>() : "";
+}
+
+std::int64_t Number(const nlohmann::json& line, const char* field) {
+  const auto value = line.find(field);
+  return value != line.end() && value->is_number_integer() ? value->get<std::int64_t>() : 0;
+}
+
 std::string StateName(int state) {
   switch (state) {
     case kMatching:
@@ -69,13 +79,15 @@ CaseFile::CaseFile(const Ledgers& read_ledgers, const Stores& read_stores)
   }
   for (const nlohmann::json& line : ledgers.riders) {
     if (line["kind"] == "acknowledged") {
-      acknowledged[{line["agent"], line["request_id"]}].insert(line.value("ride_id", ""));
+      acknowledged[{line["agent"], Text(line, "request_id")}].insert(Text(line, "ride_id"));
     }
   }
   // A run that ended by itself has a report that says so; without one the simulator was killed.
   interrupted = true;
   for (const nlohmann::json& line : ledgers.plan) {
-    if (line["kind"] == "report") interrupted = line.value("interrupted", true);
+    if (line["kind"] != "report") continue;
+    const auto said = line.find("interrupted");
+    interrupted = said == line.end() || !said->is_boolean() || said->get<bool>();
   }
 }
 

@@ -34,6 +34,10 @@ enum Type {
   kUnfulfilled = 9
 };
 
+// A field of a ledger's line, or of an object in it; empty or 0 where there is none, or none of that kind.
+std::string Text(const nlohmann::json& line, const char* field);
+std::int64_t Number(const nlohmann::json& line, const char* field);
+
 // The names the ledgers use.
 std::string StateName(int state);
 std::string TypeName(int type);

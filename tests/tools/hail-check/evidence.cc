@@ -20,7 +20,8 @@ absl::StatusOr<std::vector<nlohmann::json>> ReadLines(const std::string& path) {
     // A line without its end was being written when the writer stopped.
     if (file.eof()) break;
     nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);
-    if (entry.is_discarded() || !entry.is_object() || !entry.contains("kind") || !entry.contains("agent")) {
+    const auto names = [&](const char* field) { return entry.contains(field) && entry[field].is_string(); };
+    if (!entry.is_object() || !names("kind") || !names("agent")) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", lines.size() + 1, ": not a ledger line"));
     }
     lines.push_back(std::move(entry));

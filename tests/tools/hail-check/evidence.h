@@ -11,6 +11,8 @@
 namespace hail::check {
 
 // The ledgers of one hail-sim run, each in the order of receipt. tests/tools/hail-sim/ledger.h says what they hold.
+// Each line is an object with the texts `kind` and `agent`; what else is in it is asked for by Text and Number
+// (case_file.h).
 struct Ledgers {
   std::vector<nlohmann::json> riders;
   std::vector<nlohmann::json> drivers;

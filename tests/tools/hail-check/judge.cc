@@ -11,16 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string Text(const json& line, const char* field) {
-  const auto value = line.find(field);
-  return value != line.end() && value->is_string() ? value->get<std::string>() : "";
-}
-
-std::int64_t Number(const json& line, const char* field) {
-  const auto value = line.find(field);
-  return value != line.end() && value->is_number() ? value->get<std::int64_t>() : 0;
-}
-
 bool Is(const json& line, const char* kind) { return line["kind"] == kind; }
 
 // Whether an answer leaves the outcome open, so that the client asks again.
@@ -481,7 +471,7 @@ Verdict SettledOffersStaySettled(const CaseFile& file) {
     const OfferView& offer = offers[id];
     // The same ride may have been offered to the same driver again, at the same epoch.
     const bool by_another =
-        std::any_of(accepted[driver].begin(), accepted[driver].end(), [&](const std::string& other) {
+        std::any_of(accepted[driver].begin(), accepted[driver].end(), [&, &id = id](const std::string& other) {
           return other != id && offers[other].ride_id == offer.ride_id && offers[other].epoch == offer.epoch;
         });
     question.Require(by_another || !file.Assigned(offer.ride_id, offer.epoch, driver),

@@ -55,7 +55,8 @@ absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Windo
     if (!csv->Text(kPassengers).empty()) {
       const absl::StatusOr<double> passengers = csv->Number(kPassengers);
       if (!passengers.ok()) return passengers.status();
-      trip.seats = std::max(1, static_cast<int>(*passengers));
+      // Within what an int holds, whatever the table says.
+      trip.seats = static_cast<int>(std::clamp(*passengers, 1.0, 1000.0));
     }
     trips.push_back(std::move(trip));
   }

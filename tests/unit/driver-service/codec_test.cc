@@ -99,6 +99,10 @@ TEST(RideCodec, Durations) {
   bad.set_nanos(0);
   bad.set_seconds(std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(FromProto(bad), absl::InfiniteDuration());
+  // The one number whose absolute value is no number.
+  bad.set_seconds(0);
+  bad.set_nanos(std::numeric_limits<std::int32_t>::min());
+  EXPECT_EQ(FromProto(bad), -absl::InfiniteDuration());
 }
 
 TEST(DriverCodec, DriversThereAndBack) {

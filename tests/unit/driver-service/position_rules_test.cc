@@ -51,6 +51,9 @@ TEST(CheckFix, NamesTheImpossiblePart) {
     EXPECT_EQ(fault([accuracy](Fix& fix) { fix.accuracy_m = accuracy; }), "positions[3].accuracy_m") << accuracy;
   }
   EXPECT_EQ(FieldAtFault(CheckFix(GoodFix(), -absl::Seconds(1), "positions[3]")), "positions[3].age");
+  EXPECT_TRUE(CheckFix(GoodFix(), kMaxFixAge, "positions[3]").ok());
+  EXPECT_EQ(FieldAtFault(CheckFix(GoodFix(), kMaxFixAge + absl::Seconds(1), "positions[3]")), "positions[3].age");
+  EXPECT_EQ(FieldAtFault(CheckFix(GoodFix(), absl::InfiniteDuration(), "positions[3]")), "positions[3].age");
 }
 
 class CheckJumpTest : public ::testing::Test {

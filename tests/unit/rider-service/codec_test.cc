@@ -38,6 +38,39 @@ TEST(RecordCodec, DamageIsAnErrorNotACrash) {
   EXPECT_TRUE(HasReason(ProtoEventCodec().Decode("").status(), Reason::kInternal));
 }
 
+TEST(RecordCodec, ARideThatLacksWhatItsStateNeedsIsDamage) {
+  const auto refused = [](const Ride& ride) {
+    return HasReason(RideFromBytes(RideBytes(ride), InternalsBytes(ride)).status(), Reason::kInternal);
+  };
+  for (const Ride& ride : Samples()) EXPECT_FALSE(refused(ride)) << StateName(ride.state);
+  EXPECT_TRUE(refused(Ride()));
+  Ride ride = RideIn(RideState::kMatching);
+  ride.match_deadline.reset();
+  EXPECT_TRUE(refused(ride)) << "no deadline";
+  ride = RideIn(RideState::kArrivedAtPickup);
+  ride.assign_time.reset();
+  EXPECT_TRUE(refused(ride)) << "never assigned";
+  ride = RideIn(RideState::kEnrouteToPickup);
+  ride.driver.reset();
+  EXPECT_TRUE(refused(ride)) << "nobody drives";
+  for (const std::int64_t number : {std::int64_t{0}, INT64_MAX, INT64_MIN}) {
+    Ride numbered = RideIn(RideState::kMatching);
+    numbered.sequence = number;
+    EXPECT_TRUE(refused(numbered)) << number;
+    numbered = RideIn(RideState::kMatching);
+    numbered.epoch = number;
+    EXPECT_TRUE(refused(numbered)) << number;
+  }
+  RideEvent event;
+  event.ride = ride;
+  EXPECT_TRUE(HasReason(EventFromBytes(EventBytes(event)).status(), Reason::kInternal));
+  const ProtoEventCodec codec;
+  EXPECT_TRUE(HasReason(codec.Decode(codec.Encode(event)).status(), Reason::kInternal));
+  event.ride = RideIn(RideState::kMatching);
+  event.former = ride;
+  EXPECT_TRUE(HasReason(codec.Decode(codec.Encode(event)).status(), Reason::kInternal));
+}
+
 TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
   const Ride ride = RideIn(RideState::kEnrouteToPickup);
   RideEvent event = *TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0)->event;

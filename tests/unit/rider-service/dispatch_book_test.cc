@@ -98,6 +98,30 @@ TEST_F(DispatchBookTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
   EXPECT_THAT(Take(), IsEmpty());
 }
 
+TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
+  const Ride ride = Working();
+  book_.OnLinkDown(now_);
+  book_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+  // Assigned meanwhile, by a confirmation that came first; its driver does not acknowledge it.
+  const Ride assigned = Assigned(ride);
+  book_.OnRide(now_, assigned);
+  Tick(kRules.seen_within + absl::Seconds(1));
+  EXPECT_THAT(Take(), IsEmpty()) << "the first command is not answered";
+  // Looked for anew, and past the deadline: nothing else is asked for either.
+  const Ride redispatched = GiveUpUnseen(assigned, assigned.epoch, kRules, now_.domain).ride;
+  book_.OnRide(now_, redispatched);
+  Tick(kRules.match_deadline + kRules.offer_time + kRules.unfulfilled_grace);
+  EXPECT_THAT(Take(), IsEmpty());
+  book_.OnCommandDone(now_, "ride-1", redispatched);
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@2"));
+  // An answer to nothing changes nothing.
+  book_.OnCommandDone(now_, "ride-1", EndUnfulfilled(redispatched, redispatched.epoch, now_.domain).ride);
+  EXPECT_EQ(book_.matching(), 0u);
+  book_.OnCommandDone(now_, "ride-1", redispatched);
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
 TEST_F(DispatchBookTest, WithoutALinkRidesWaitForOne) {
   book_.OnRide(now_, Matching());
   Tick(absl::Seconds(10));

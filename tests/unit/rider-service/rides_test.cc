@@ -273,6 +273,11 @@ TEST_F(RidesTest, PagesOfARidersList) {
   EXPECT_EQ(seen, ids);
 
   EXPECT_EQ(List({"rider-1", 0, "", {RideState::kCanceled}})->rides.size(), 5u);
+  // A state named again and again is that state.
+  const absl::StatusOr<Rides::Listed> named =
+      List({"rider-1", 2, "", std::vector<RideState>(60'000, RideState::kCanceled)});
+  ASSERT_TRUE(named.ok()) << named.status();
+  EXPECT_EQ(List({"rider-1", 2, named->next_page_token, {RideState::kCanceled}})->rides.size(), 2u);
   EXPECT_EQ(List({"rider-1", 1000, "", {RideState::kMatching}})->rides.size(), 0u);
   EXPECT_EQ(FieldOf(List({"rider-1", -1, "", {}}).status()), "page_size");
   EXPECT_EQ(FieldOf(List({"rider-1", 1, "", {RideState::kUnspecified}}).status()), "states");

@@ -23,9 +23,16 @@ TEST(ReadLedgers, ReadsAllThreeAndLeavesOutALineThatWasCutOff) {
 }
 
 TEST(ReadLedgers, RefusesADamagedLineAndAMissingFile) {
-  TempDirectory directory;
-  directory.Write("riders.ndjson", "nonsense\n");
-  EXPECT_FALSE(ReadLedgers(directory.path("")).ok());
+  for (const char* line : {"nonsense", "[]", "{\"kind\":\"event\"}", "{\"kind\":1,\"agent\":\"r\"}",
+                           "{\"kind\":\"event\",\"agent\":[\"r\"]}", "{\"kind\":\"event\",\"agent\":\"r\"}"}) {
+    TempDirectory directory;
+    directory.Write("riders.ndjson", std::string(line) + "\n");
+    EXPECT_FALSE(ReadLedgers(directory.path("")).ok()) << "two are missing";
+    directory.Write("drivers.ndjson", "");
+    directory.Write("plan.ndjson", "");
+    EXPECT_EQ(ReadLedgers(directory.path("")).ok(), std::string(line) == "{\"kind\":\"event\",\"agent\":\"r\"}")
+        << line;
+  }
 }
 
 void Execute(const std::string& path, const std::string& sql) {

@@ -121,6 +121,21 @@ TEST(Judge, IsContentWithASoundCaseAndLooksAtEachRule) {
   }
 }
 
+TEST(Judge, LinesThatLackTheirFieldsOrHaveOthersAreJudgedAllTheSame) {
+  for (const char* kind : {"acknowledged", "request", "connect", "event", "snapshot", "reset", "active", "offer",
+                           "offer_update", "command", "result", "report"}) {
+    for (const json& fields :
+         {json::object(), json{{"ride_id", 5}, {"request_id", {1}}, {"sequence", 1e300}, {"interrupted", "yes"}},
+          json{{"ride", 5}, {"offer", nullptr}}, json{{"ride", json::object()}, {"offer", json::array()}}}) {
+      Case c = SoundCase();
+      c.ledgers.riders.push_back(Line(kind, "r1", fields));
+      c.ledgers.drivers.push_back(Line(kind, "d1", fields));
+      c.ledgers.plan.push_back(Line(kind, "", fields));
+      EXPECT_FALSE(Judge(c.ledgers, c.stores).empty());
+    }
+  }
+}
+
 struct Planted {
   const char* name;
   int rule;

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/errors/error.h"
+#include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "gtest/gtest.h"
 
@@ -94,6 +95,19 @@ TEST(CheckIdTest, RefusesWhatIsNotUtf8) {
        }) {
     EXPECT_FALSE(Good(bad)) << testing::PrintToString(bad);
   }
+}
+
+TEST(ShownIdTest, CutsWhatIsTooLongBetweenCharacters) {
+  EXPECT_EQ(ShownId(""), "");
+  EXPECT_EQ(ShownId("two words"), "two words");
+  const std::string longest(128, 'x');
+  EXPECT_EQ(ShownId(longest), longest);
+  EXPECT_EQ(ShownId(longest + "y"), longest);
+  // The 128th byte is within a character of two, three or four bytes.
+  EXPECT_EQ(ShownId(std::string(127, 'x') + "\xC3\xA9"), std::string(127, 'x'));
+  EXPECT_EQ(ShownId(std::string(127, 'x') + "\xE2\x82\xAC"), std::string(127, 'x'));
+  EXPECT_EQ(ShownId(std::string(126, 'x') + "\xF0\x9F\x9A\x95"), std::string(126, 'x'));
+  EXPECT_EQ(ShownId(std::string(126, 'x') + "\xC3\xA9z"), std::string(126, 'x') + "\xC3\xA9");
 }
 
 }  // namespace

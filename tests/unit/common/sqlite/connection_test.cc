@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <filesystem>
 #include <limits>
@@ -94,6 +95,21 @@ TEST_F(ConnectionTest, ALentStatementComesBackClean) {
   Statement again = *connection_->Prepare("SELECT ?1");
   ASSERT_TRUE(*again.Step());
   EXPECT_TRUE(again.IsNull(0));
+}
+
+TEST_F(ConnectionTest, KeepsSoManyStatementsAndNoMore) {
+  const auto kept = [this] {
+    std::size_t count = 0;
+    for (auto* stmt = sqlite3_next_stmt(connection_->handle(), nullptr); stmt != nullptr;
+         stmt = sqlite3_next_stmt(connection_->handle(), stmt)) {
+      ++count;
+    }
+    return count;
+  };
+  for (std::size_t i = 0; i < 2 * Connection::kMaxIdle; ++i) {
+    ASSERT_TRUE(*connection_->Prepare("SELECT " + std::to_string(i))->Step());
+  }
+  EXPECT_EQ(kept(), Connection::kMaxIdle);
 }
 
 TEST_F(ConnectionTest, OneTextCanBeLentTwiceAtOnce) {

@@ -1,0 +1,54 @@
+#include "common/rpc/open_files.h"
+
+#include <dlfcn.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+
+namespace hail::rpc {
+namespace {
+
+// More would only cost the kernel memory: nobody has so many connections.
+constexpr rlim_t kMostFiles = 1 << 20;
+
+// Connections whose descriptor is not below this are refused.
+std::atomic<int> refuse_from{INT_MAX};
+
+}  // namespace
+
+int UseAllOpenFiles() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t wanted = std::min(limit.rlim_max, std::max(limit.rlim_cur, kMostFiles));
+  if (wanted > limit.rlim_cur) {
+    const rlimit raised{wanted, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
+  }
+  const int most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, INT_MAX));
+  refuse_from = std::max(most / 2, most - kReservedFiles);
+  return most;
+}
+
+}  // namespace hail::rpc
+
+// In place of the C library's, for gRPC's listeners: nothing in gRPC's own interface bounds the connections of a
+// server. A new descriptor is the lowest that is free, so its number says how many are in use.
+extern "C" int accept4(int socket, sockaddr* address, socklen_t* length, int flags) {
+  static const auto next = reinterpret_cast<decltype(&accept4)>(dlsym(RTLD_NEXT, "accept4"));
+  const int descriptor = next(socket, address, length, flags);
+  if (descriptor >= 0) {
+    if (descriptor < hail::rpc::refuse_from.load(std::memory_order_relaxed)) return descriptor;
+    close(descriptor);
+    // As if the call had been interrupted: the listener goes on to the next.
+    errno = EINTR;
+  } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+    // As if nobody were there: the listener waits for the next, where it would have given up.
+    errno = EAGAIN;
+  }
+  return -1;
+}

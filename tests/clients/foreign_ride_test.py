@@ -1,0 +1,406 @@
+#!/usr/bin/python3
+"""Who names somebody else's ride gets nothing: not a byte of it, and it stays as it is (DESIGN §10.8).
+
+    foreign_ride_test.py BIN_DIR
+
+Every method of both public services is tried, with somebody else's ride, offer, quote, page or driver in every field
+that can name one. What there is to try comes from the contract as the services tell it: a method or an id that is new
+there fails this test until it says what must happen.
+"""
+
+import json
+import queue
+import sys
+import threading
+import unittest
+import uuid
+
+import a_ride
+import hail_services
+from grpc_reflection import CallError, Client
+
+RIDER = "hail.rider.v1.RiderService/"
+DRIVER = "hail.driver.v1.DriverService/"
+
+# A field with one of these names says whose or which.
+IDS = {"rider_id", "ride_id", "driver_id", "offer_id", "request_id", "quote_token", "page_token", "session_epoch"}
+
+# Each method of the public services, with the ids its request can hold.
+METHODS = {
+    RIDER + "ListProducts": set(),
+    RIDER + "QuoteRide": {"rider_id"},
+    RIDER + "RequestRide": {"rider_id", "request_id", "quote_token"},
+    RIDER + "GetRide": {"rider_id", "ride_id"},
+    RIDER + "GetActiveRide": {"rider_id"},
+    RIDER + "ListRides": {"rider_id", "page_token"},
+    RIDER + "CancelRide": {"rider_id", "ride_id"},
+    RIDER + "ListNearbyCars": set(),
+    RIDER + "WatchRide": {"rider_id", "ride_id"},
+    RIDER + "StreamRide": {"open.rider_id", "open.ride_id", "cancel_ride.rider_id", "cancel_ride.ride_id"},
+    DRIVER + "RegisterDriver": {"driver.driver_id"},
+    DRIVER + "GetDriver": {"driver_id"},
+    DRIVER + "GetDriverState": {"driver_id"},
+    DRIVER + "SetAvailability": {"driver_id"},
+    DRIVER + "UpdateLocation": {"driver_id", "session_epoch"},
+    DRIVER + "RespondToOffer": {"driver_id", "offer_id"},
+    DRIVER + "AdvanceTrip": {"driver_id", "ride_id"},
+    DRIVER + "ListTrips": {"driver_id", "page_token"},
+    DRIVER + "StreamDriver": {
+        "open.driver_id", "open.cursor.ride_id", "location.driver_id", "location.session_epoch",
+        "set_availability.driver_id", "respond_to_offer.driver_id", "respond_to_offer.offer_id",
+        "offer_received.offer_id", "advance_trip.driver_id", "advance_trip.ride_id"},
+}
+
+# Nothing else does to whom an offer or a ride is unknown.
+NOTHING = {("NOT_FOUND", "RIDE_NOT_FOUND"), ("NOT_FOUND", "OFFER_NOT_FOUND"), ("PERMISSION_DENIED", "IDENTITY_MISMATCH")}
+STEPS = ("seen", "arrive", "start", "complete", "cancel")
+
+
+class Stream:
+    """A bidirectional stream, read by a thread that also answers heartbeats: who is silent is taken for gone."""
+
+    def __init__(self, client, method):
+        self._stream = client.bidi(method, timeout=30)
+        self._came = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for message in self._stream:
+                if "heartbeat" in message or "heartbeat" in message.get("update", {}):
+                    self._stream.send({"heartbeat": {}})
+                else:
+                    self._came.put(message)
+            self._came.put(None)
+        except CallError as error:
+            self._came.put(error)
+
+    def send(self, message):
+        self._stream.send(message)
+
+    def next(self):
+        """The next message; None or a CallError at the end."""
+        return self._came.get(timeout=20)
+
+    def until(self, kind):
+        """All that comes up to the first message of `kind`."""
+        came = []
+        while not came or came[-1] is None or kind not in came[-1]:
+            came.append(self.next())
+            if came[-1] is None or isinstance(came[-1], CallError):
+                raise AssertionError(f"no {kind}: {came}")
+        return came
+
+    def close(self):
+        self._stream.cancel()
+
+
+class Driver:
+    """A driver who is online near the pickup and answers offers when told to."""
+
+    def __init__(self, client, name, plate):
+        self.id = f"{name}-{uuid.uuid4().hex[:12]}"
+        client.unary(DRIVER + "RegisterDriver", {"driver": {
+            "driver_id": self.id, "display_name": name, "region_id": "san_francisco", "product_ids": ["economy"],
+            "vehicle": {"make": "Toyota", "model": "Prius", "color": "green", "plate": plate, "seats": 4}}})
+        self.stream = Stream(client, DRIVER + "StreamDriver")
+        self.stream.send({"open": {"driver_id": self.id}})
+        self.stream.until("caught_up")
+
+    def go_online(self):
+        self.stream.send({"location": {"positions": [
+            {"location": a_ride.STAND, "age": "0s", "position_seq": "1"}]}})
+        self.stream.send({"command_id": "online", "set_availability": {"availability": "AVAILABILITY_ONLINE"}})
+
+    def offer(self):
+        offer = self.stream.until("offer")[-1]["offer"]
+        self.stream.send({"offer_received": {"offer_id": offer["offer_id"]}})
+        return offer
+
+
+class ForeignRide(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        running = hail_services.running(cls.bin_dir)
+        services = running.__enter__()
+        cls.addClassCleanup(running.__exit__, None, None, None)
+        cls.riders, cls.drivers = Client(services.rider), Client(services.driver)
+        cls.addClassCleanup(cls.riders.close)
+        cls.addClassCleanup(cls.drivers.close)
+
+        # Ada's rides: two that are over, so that there is a page to turn, and one that Grace drives. Whatever of it can
+        # be recognised is.
+        cls.victim = f"ada-{uuid.uuid4().hex[:12]}"
+        cls.grace = Driver(cls.drivers, "grace-secret", "PLATE-SECRET")
+        trip = {
+            "rider_id": cls.victim, "product_id": "economy",
+            "pickup": {**a_ride.FERRY_BUILDING, "address": "ADDRESS-SECRET"},
+            "dropoff": {**a_ride.CITY_HALL, "address": "DROPOFF-SECRET"}, "labels": {"note": "LABEL-SECRET"}}
+        for number in range(2):
+            over = cls.riders.unary(RIDER + "RequestRide", {**trip, "request_id": f"REQUEST-SECRET-{number}"})["ride"]
+            cls.riders.unary(RIDER + "CancelRide", {"rider_id": cls.victim, "ride_id": over["ride_id"]})
+        cls.page = cls.riders.unary(
+            RIDER + "ListRides", {"rider_id": cls.victim, "page_size": 1})["next_page_token"]
+        quoted = {key: value for key, value in trip.items() if key != "labels"}
+        cls.quote = cls.riders.unary(RIDER + "QuoteRide", quoted)["quotes"][0]["quote_token"]
+        cls.spare_quote = cls.riders.unary(RIDER + "QuoteRide", quoted)["quotes"][0]["quote_token"]
+        cls.grace.go_online()
+        cls.ride = cls.riders.unary(RIDER + "RequestRide", {
+            **trip, "request_id": "REQUEST-SECRET", "quote_token": cls.quote})["ride"]
+        cls.offer = cls.grace.offer()["offer_id"]
+
+        # Mallory, as a rider and as a driver. Not online, so that no offer is theirs.
+        cls.mallory = f"mallory-{uuid.uuid4().hex[:12]}"
+        cls.mallory_drives = Driver(cls.drivers, "mallory", "PLATE-1")
+        cls.trip = {"rider_id": cls.mallory, "product_id": "economy",
+                    "pickup": a_ride.FERRY_BUILDING, "dropoff": a_ride.CITY_HALL}
+
+    @classmethod
+    def accept(cls):
+        cls.grace.stream.send({"command_id": "accept", "respond_to_offer": {
+            "offer_id": cls.offer, "response": "OFFER_RESPONSE_ACCEPT"}})
+        cls.grace.stream.until("event")
+
+    def setUp(self):
+        # The ids that Mallory names are known anyway, and may be repeated to Mallory.
+        self.named = {self.ride["ride_id"], self.offer, self.page, self.quote, self.spare_quote}
+
+    def secrets(self):
+        own = {self.victim, self.grace.id, self.ride["ride_id"], self.offer, self.ride.get("quote_id", "")}
+        return {text for text in own if text and text not in self.named} | {"SECRET"}
+
+    def nothing_in(self, answer):
+        text = (answer.raw + str(answer).encode()) if isinstance(answer, CallError) else json.dumps(answer).encode()
+        for secret in self.secrets():
+            self.assertNotIn(secret.encode(), text)
+
+    def refused(self, client, method, request, reasons=None):
+        """The call must fail for one of `reasons` (NOTHING), and say nothing."""
+        with self.assertRaises(CallError, msg=f"{method} {request}") as raised:
+            answer = client.unary(method, request)
+            self.nothing_in(answer)
+        error = raised.exception
+        self.assertIn((error.code, error.reason), reasons or NOTHING, f"{method} {request}")
+        self.nothing_in(error)
+
+    def unchanged(self, state):
+        ride = self.riders.unary(RIDER + "GetRide", {"rider_id": self.victim, "ride_id": self.ride["ride_id"]})["ride"]
+        self.assertEqual(ride["state"], state)
+        return ride["sequence"], ride["epoch"]
+
+    # --- The tests run in the order of their names: the ride goes on.
+
+    def test_1_every_method_and_every_id_is_known_here(self):
+        found = {}
+        for client in (self.riders, self.drivers):
+            for service in client.services():
+                if not service.startswith("hail."):
+                    continue
+                for name in client.methods(service):
+                    method = f"{service}/{name}"
+                    found[method] = {field for field in client.request_fields(method)
+                                     if field.rsplit(".", 1)[-1] in IDS}
+        self.assertEqual(found, METHODS)
+        # An id by a name that is not known here would go unnoticed.
+        for method in found:
+            client = self.riders if method.startswith(RIDER) else self.drivers
+            for field in client.request_fields(method):
+                last = field.rsplit(".", 1)[-1]
+                known = IDS | {"command_id", "product_id", "region_id"}
+                self.assertTrue(not last.endswith(("_id", "_token")) or last in known, f"{method}: {field}")
+
+    def test_2_while_it_is_offered(self):
+        before = self.unchanged("RIDE_STATE_MATCHING")
+        self.try_everything("RIDE_STATE_MATCHING")
+        self.assertEqual(self.unchanged("RIDE_STATE_MATCHING"), before)
+        # The offer is still Grace's to take.
+        self.accept()
+
+    def test_3_while_it_is_driven(self):
+        before = self.unchanged("RIDE_STATE_ENROUTE_TO_PICKUP")
+        self.try_everything("RIDE_STATE_ENROUTE_TO_PICKUP")
+        self.assertEqual(self.unchanged("RIDE_STATE_ENROUTE_TO_PICKUP"), before)
+
+    def test_4_when_it_is_over(self):
+        self.riders.unary(RIDER + "CancelRide", {"rider_id": self.victim, "ride_id": self.ride["ride_id"]})
+        before = self.unchanged("RIDE_STATE_CANCELED")
+        self.try_everything("RIDE_STATE_CANCELED")
+        self.assertEqual(self.unchanged("RIDE_STATE_CANCELED"), before)
+
+    def try_everything(self, state):
+        tried = set()
+        for method in METHODS:
+            name = "try_" + method.rsplit("/", 1)[-1]
+            # A method without a test of its own here is a method that was forgotten.
+            getattr(self, name)(state)
+            tried.add(method)
+        self.assertEqual(tried, set(METHODS))
+
+    # --- RiderService, as the rider Mallory
+
+    def try_ListProducts(self, _):
+        self.nothing_in(self.riders.unary(RIDER + "ListProducts", {"position": a_ride.STAND}))
+
+    def try_QuoteRide(self, _):
+        self.nothing_in(self.riders.unary(RIDER + "QuoteRide", self.trip))
+
+    def try_ListNearbyCars(self, _):
+        # Cars, and not whose.
+        self.nothing_in(self.riders.unary(RIDER + "ListNearbyCars", {"position": a_ride.STAND}))
+
+    def try_RequestRide(self, _):
+        mismatch = {("INVALID_ARGUMENT", "QUOTE_MISMATCH")}
+        for quote in (self.quote, self.spare_quote):
+            self.refused(self.riders, RIDER + "RequestRide", {
+                **self.trip, "request_id": str(uuid.uuid4()), "quote_token": quote}, mismatch)
+        # The same request_id is another request when it is another rider's: Mallory's own ride.
+        ride = self.riders.unary(RIDER + "RequestRide", {**self.trip, "request_id": "REQUEST-SECRET"})["ride"]
+        self.assertEqual(ride["rider_id"], self.mallory)
+        self.assertNotEqual(ride["ride_id"], self.ride["ride_id"])
+        self.riders.unary(RIDER + "CancelRide", {"rider_id": self.mallory, "ride_id": ride["ride_id"]})
+
+    def try_GetRide(self, _):
+        self.refused(self.riders, RIDER + "GetRide", {"rider_id": self.mallory, "ride_id": self.ride["ride_id"]})
+
+    def try_GetActiveRide(self, _):
+        self.nothing_in(self.riders.unary(RIDER + "GetActiveRide", {"rider_id": self.mallory}))
+
+    def try_ListRides(self, _):
+        rides = self.riders.unary(RIDER + "ListRides", {"rider_id": self.mallory}).get("rides", [])
+        self.assertEqual({ride["rider_id"] for ride in rides} - {self.mallory}, set())
+        self.refused(self.riders, RIDER + "ListRides", {"rider_id": self.mallory, "page_token": self.page},
+                     {("INVALID_ARGUMENT", "INVALID_FIELD")})
+
+    def try_CancelRide(self, _):
+        self.refused(self.riders, RIDER + "CancelRide", {"rider_id": self.mallory, "ride_id": self.ride["ride_id"]})
+
+    def try_WatchRide(self, _):
+        for cursor in ({}, {"after_sequence": "0"}, {"after_sequence": "1000000"}):
+            with self.assertRaises(CallError) as raised:
+                for message in self.riders.server_stream(RIDER + "WatchRide", {
+                        "rider_id": self.mallory, "ride_id": self.ride["ride_id"], **cursor}, timeout=20):
+                    self.fail(f"told: {message}")
+            self.assertEqual((raised.exception.code, raised.exception.reason), ("NOT_FOUND", "RIDE_NOT_FOUND"))
+            self.nothing_in(raised.exception)
+
+    def try_StreamRide(self, _):
+        stream = Stream(self.riders, RIDER + "StreamRide")
+        self.addCleanup(stream.close)
+        stream.send({"open": {"rider_id": self.mallory, "ride_id": self.ride["ride_id"], "after_sequence": "0"}})
+        end = stream.next()
+        self.assertIsInstance(end, CallError)
+        self.assertEqual(end.reason, "RIDE_NOT_FOUND")
+        self.nothing_in(end)
+        # From a stream that is Mallory's own.
+        own = self.riders.unary(RIDER + "RequestRide", {**self.trip, "request_id": str(uuid.uuid4())})["ride"]
+        stream = Stream(self.riders, RIDER + "StreamRide")
+        self.addCleanup(stream.close)
+        stream.send({"open": {"rider_id": self.mallory, "ride_id": own["ride_id"]}})
+        for number, named in enumerate((
+                {"rider_id": self.victim, "ride_id": self.ride["ride_id"]},
+                {"rider_id": self.mallory, "ride_id": self.ride["ride_id"]}, {"ride_id": self.ride["ride_id"]},
+                {"rider_id": self.victim})):
+            stream.send({"command_id": str(number), "cancel_ride": named})
+            result = stream.until("command_result")[-1]["command_result"]
+            self.assertEqual((result["command_id"], result["status"]["code"]), (str(number), 3))
+            self.named.add(self.victim)
+            self.nothing_in(result)
+            self.named.discard(self.victim)
+        stream.close()
+        self.riders.unary(RIDER + "CancelRide", {"rider_id": self.mallory, "ride_id": own["ride_id"]})
+
+    # --- DriverService, as the driver Mallory
+
+    def try_RegisterDriver(self, _):
+        # Grace's id with another body is refused, and Grace stays as registered.
+        self.named.add(self.grace.id)
+        self.refused(self.drivers, DRIVER + "RegisterDriver", {"driver": {
+            "driver_id": self.grace.id, "display_name": "mallory", "region_id": "san_francisco",
+            "product_ids": ["economy"], "vehicle": {"plate": "PLATE-1", "seats": 4}}},
+            {("ALREADY_EXISTS", "DRIVER_EXISTS")})
+
+    def try_GetDriver(self, _):
+        self.nothing_in(self.drivers.unary(DRIVER + "GetDriver", {"driver_id": self.mallory_drives.id}))
+
+    def try_GetDriverState(self, _):
+        self.nothing_in(self.drivers.unary(DRIVER + "GetDriverState", {"driver_id": self.mallory_drives.id}))
+
+    def try_SetAvailability(self, _):
+        self.nothing_in(self.drivers.unary(DRIVER + "SetAvailability", {
+            "driver_id": self.mallory_drives.id, "availability": "AVAILABILITY_OFFLINE"}))
+
+    def try_UpdateLocation(self, _):
+        grace = self.drivers.unary(DRIVER + "GetDriverState", {"driver_id": self.grace.id})["state"]["session_epoch"]
+        position = {"location": {"latitude_deg": 37.76, "longitude_deg": -122.43}, "position_seq": "1"}
+        answer = {}
+        try:
+            # The epoch of another driver's session, which may be older or newer than one's own.
+            answer = self.drivers.unary(DRIVER + "UpdateLocation", {
+                "driver_id": self.mallory_drives.id, "session_epoch": grace, "positions": [position]})
+        except CallError as error:
+            answer = error
+            self.assertEqual(error.field, "session_epoch")
+        self.nothing_in(answer)
+
+    def try_RespondToOffer(self, _):
+        for response in ("OFFER_RESPONSE_ACCEPT", "OFFER_RESPONSE_DECLINE"):
+            self.refused(self.drivers, DRIVER + "RespondToOffer", {
+                "driver_id": self.mallory_drives.id, "offer_id": self.offer, "response": response})
+
+    def try_AdvanceTrip(self, _):
+        for step in STEPS:
+            for leg in (0, 1):
+                self.refused(self.drivers, DRIVER + "AdvanceTrip", {
+                    "driver_id": self.mallory_drives.id, "ride_id": self.ride["ride_id"], "epoch": "1", "leg": leg,
+                    step: {}})
+
+    def try_ListTrips(self, _):
+        answer = self.drivers.unary(DRIVER + "ListTrips", {"driver_id": self.mallory_drives.id})
+        self.assertEqual(answer.get("trips", []), [])
+        self.refused(self.drivers, DRIVER + "ListTrips", {
+            "driver_id": self.mallory_drives.id, "page_token": self.page}, {("INVALID_ARGUMENT", "INVALID_FIELD")})
+
+    def try_StreamDriver(self, _):
+        stream = Stream(self.drivers, DRIVER + "StreamDriver")
+        self.addCleanup(stream.close)
+        stream.send({"open": {"driver_id": self.mallory_drives.id, "cursor": {
+            "ride_id": self.ride["ride_id"], "sequence": "1"}}})
+        came = stream.until("caught_up")
+        self.nothing_in(came)
+        self.assertTrue(any("reset" in message for message in came), came)
+        snapshot, = (message["snapshot"] for message in came if "snapshot" in message)
+        self.assertNotIn("ride", snapshot)
+        self.assertNotIn("offer", snapshot)
+        self.assertFalse(any("event" in message for message in came), came)
+
+        number = 0
+
+        def command(expected, **message):
+            nonlocal number
+            number += 1
+            stream.send({"command_id": str(number), **message})
+            result = stream.until("command_result")[-1]["command_result"]
+            self.assertEqual(result["command_id"], str(number))
+            self.assertEqual(result["status"]["code"], expected, result)
+            self.nothing_in(result)
+
+        not_found, denied = 5, 7
+        command(denied, set_availability={"driver_id": self.grace.id, "availability": "AVAILABILITY_OFFLINE"})
+        command(denied, location={"driver_id": self.grace.id, "session_epoch": "1", "positions": [
+            {"location": a_ride.STAND, "position_seq": "1"}]})
+        for response in ("OFFER_RESPONSE_ACCEPT", "OFFER_RESPONSE_DECLINE"):
+            command(not_found, respond_to_offer={"offer_id": self.offer, "response": response})
+            command(denied, respond_to_offer={
+                "driver_id": self.grace.id, "offer_id": self.offer, "response": response})
+        for step in STEPS:
+            command(not_found, advance_trip={"ride_id": self.ride["ride_id"], "epoch": "1", step: {}})
+            command(denied, advance_trip={
+                "driver_id": self.grace.id, "ride_id": self.ride["ride_id"], "epoch": "1", step: {}})
+        # Without an answer and without effect.
+        stream.send({"offer_received": {"offer_id": self.offer}})
+        command(denied, set_availability={"driver_id": self.grace.id, "availability": "AVAILABILITY_OFFLINE"})
+
+
+if __name__ == "__main__":
+    ForeignRide.bin_dir = sys.argv.pop(1)
+    unittest.main(verbosity=2)

@@ -1,0 +1,564 @@
+#!/usr/bin/python3
+"""Clients that violate the protocol, at every level of it, beside a rider and a driver who do not: those two must not
+notice, and when it is over the services hold no more than before.
+
+    hostile_client_test.py BIN_DIR [--rounds N] [--heavy N]
+
+--heavy multiplies how much is thrown (1 in `make test`); --rounds repeats it all, to see what stays behind.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import sys
+import threading
+import time
+import unittest
+import uuid
+
+import grpc
+
+import a_ride
+import hail_services
+import raw_http2 as h2
+from grpc_reflection import CallError, Client
+
+RIDER = "hail.rider.v1.RiderService/"
+DRIVER = "hail.driver.v1.DriverService/"
+TRIP = {"pickup": a_ride.FERRY_BUILDING, "dropoff": a_ride.CITY_HALL, "product_id": "economy"}
+# Where the neighbours' driver is not.
+AWAY = {"pickup": {"position": {"latitude_deg": 40.7580, "longitude_deg": -73.9855}},
+        "dropoff": {"position": {"latitude_deg": 40.7128, "longitude_deg": -74.0060}}, "product_id": "economy"}
+
+# What an allocator may keep of what it was given back, at most.
+KEPT_KILOBYTES = 96 * 1024
+
+# The two neighbours print nothing.
+a_ride.show = lambda *_: None
+
+
+class Neighbours:
+    """A rider and a driver, ride after ride, on connections and a driver's stream that last all the time."""
+
+    def __init__(self, services):
+        self._rider = Client(services.rider)
+        self._rider_id = f"ada-{uuid.uuid4().hex[:8]}"
+        self._driver = a_ride.DriverApp(services.driver, f"grace-{uuid.uuid4().hex[:8]}")
+        self._driver.register()
+        self._driver.start()
+        if not self._driver.ready.wait(20) or not self._driver.finished.empty():
+            raise RuntimeError("the driver did not get online")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.rides = 0
+        self.longest = 0.0
+        self.error = None
+        self._thread.start()
+
+    def _run(self):
+        try:
+            while not self._over.is_set():
+                began = time.monotonic()
+                self._ride()
+                self.longest = max(self.longest, time.monotonic() - began)
+                self.rides += 1
+        except Exception as error:
+            self.error = error
+
+    def _ride(self):
+        self._driver.stay()
+        trip = {"rider_id": self._rider_id, **TRIP}
+        quote = self._rider.unary(RIDER + "QuoteRide", trip)["quotes"][0]
+        ride = self._rider.unary(RIDER + "RequestRide", {
+            **trip, "request_id": str(uuid.uuid4()), "quote_token": quote["quote_token"]})["ride"]
+        ended = self._driver.finished.get(timeout=30)
+        if isinstance(ended, Exception):
+            raise ended
+        assert ended["ride_id"] == ride["ride_id"], f"drove {ended['ride_id']}, asked for {ride['ride_id']}"
+        told = self._rider.unary(RIDER + "GetRide", {"rider_id": self._rider_id, "ride_id": ride["ride_id"]})["ride"]
+        assert told["state"] == "RIDE_STATE_COMPLETED", told
+
+    def stop(self):
+        if self._over.is_set():
+            return
+        self._over.set()
+        self._thread.join(60)
+        self._driver.stop()
+        self._rider.close()
+
+
+class Held:
+    """What a service holds: memory that is its own, and open files."""
+
+    def __init__(self, pid):
+        self.files = len(os.listdir(f"/proc/{pid}/fd"))
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            self.kilobytes = next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+
+
+def eventually(holds, seconds=30):
+    give_up = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class HostileClient(unittest.TestCase):
+    rounds = 1
+    heavy = 1
+
+    @classmethod
+    def setUpClass(cls):
+        running = hail_services.running(cls.bin_dir, rider={"limits.max_streams": 400})
+        cls.services = running.__enter__()
+        cls.addClassCleanup(running.__exit__, None, None, None)
+        cls.neighbours = Neighbours(cls.services)
+        cls.addClassCleanup(cls.neighbours.stop)
+        cls.random = random.Random(1)
+        assert eventually(lambda: cls.neighbours.rides > 1)
+        cls.held = cls.all_held()
+
+    @classmethod
+    def all_held(cls):
+        return [Held(service.pid) for service in (cls.services.rider_service, cls.services.driver_service)]
+
+    def setUp(self):
+        self.public = (self.services.rider, self.services.driver)
+        self.rides_before = self.neighbours.rides
+        self.neighbours.longest = 0.0
+
+    def tearDown(self):
+        """Whatever was done, the neighbours got on meanwhile, and do."""
+        rides = self.neighbours.rides - self.rides_before
+        self.assertTrue(eventually(lambda: self.neighbours.error or self.neighbours.rides > self.rides_before + rides),
+                        "the neighbours' rides stand still")
+        self.assertIsNone(self.neighbours.error)
+        self.assertTrue(self.services.rider_service.running() and self.services.driver_service.running())
+        memory = ", ".join(f"{held.kilobytes / 1024:.0f} MB" for held in self.all_held())
+        print(f"    {rides} rides beside it, the longest took {self.neighbours.longest:.2f} s; {memory}")
+
+    def connection(self, address):
+        connection = h2.Connection(address)
+        self.addCleanup(connection.close)
+        return connection
+
+    def each(self):
+        """For each public address: the address and a method of it that answers, and one that streams."""
+        return ((self.services.rider, "/" + RIDER + "QuoteRide", "/" + RIDER + "StreamRide"),
+                (self.services.driver, "/" + DRIVER + "GetDriver", "/" + DRIVER + "StreamDriver"))
+
+    # --- Bytes
+
+    def test_bytes_that_are_no_http2(self):
+        garbage = [b"", b"\x00" * 64, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST /x HTTP/1.0\r\n\r\n",
+                   b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(32), b"SSH-2.0-x\r\n",
+                   h2.PREFACE[:10], h2.PREFACE[:-1] + b"\r", h2.PREFACE, b"\xff" * 4096]
+        garbage += [self.random.randbytes(self.random.randrange(1, 3000)) for _ in range(100 * self.heavy)]
+        for address in self.public:
+            for data in garbage:
+                connection = h2.Connection(address)
+                connection.send(data)
+                connection.close()
+
+    def test_frames_that_are_wrong(self):
+        def block(path):
+            return h2.call_headers(path)
+
+        for address, unary, stream in self.each():
+            wrong = [
+                h2.frame(h2.DATA, 0, b"x"), h2.frame(h2.DATA, 1, b"x"), h2.frame(h2.DATA, 1, b"", length=1 << 23),
+                h2.frame(h2.HEADERS, 0, block(unary), h2.END_HEADERS),
+                h2.frame(h2.HEADERS, 2, block(unary), h2.END_HEADERS),
+                h2.frame(h2.HEADERS, 1, b"\xff" * 100, h2.END_HEADERS),
+                h2.frame(h2.HEADERS, 1, b"\x80", h2.END_HEADERS),
+                # A table of a size nobody agreed on; an integer without end.
+                h2.frame(h2.HEADERS, 1, b"\x3f" + b"\xff" * 200, h2.END_HEADERS),
+                h2.frame(h2.HEADERS, 1, b"\xff" + block(unary), h2.END_HEADERS | h2.PADDED),
+                h2.frame(h2.HEADERS, 5, block(unary), h2.END_HEADERS)
+                + h2.frame(h2.HEADERS, 3, block(unary), h2.END_HEADERS),
+                h2.frame(h2.HEADERS, 1, block(unary), h2.END_HEADERS) * 2,
+                # Headers that are not finished, and something else between.
+                h2.frame(h2.HEADERS, 1, block(unary)) + h2.frame(h2.PING, payload=bytes(8)),
+                h2.frame(h2.CONTINUATION, 1, block(unary), h2.END_HEADERS),
+                h2.frame(h2.SETTINGS, payload=b"123"), h2.frame(h2.SETTINGS, 1), h2.settings((4, 0xffffffff)),
+                h2.settings((5, 1)), h2.settings((5, 0xffffff)), h2.settings((1, 0xffffffff)), h2.settings((99, 99)),
+                h2.frame(h2.SETTINGS, payload=b"123456", flags=1),
+                h2.frame(h2.WINDOW_UPDATE, 0, bytes(4)), h2.frame(h2.WINDOW_UPDATE, 0, b"\x7f\xff\xff\xff") * 3,
+                h2.frame(h2.WINDOW_UPDATE, 7, b"\x00\x00\x00\x01"), h2.frame(h2.WINDOW_UPDATE, 0, b"1"),
+                h2.frame(h2.PING, payload=b"123"), h2.frame(h2.PING, 3, bytes(8)),
+                h2.frame(h2.RST_STREAM, 0, bytes(4)), h2.frame(h2.RST_STREAM, 9, bytes(4)),
+                h2.frame(h2.RST_STREAM, 1, b"1"), h2.frame(h2.PUSH_PROMISE, 1, bytes(4) + block(unary), 4),
+                h2.frame(h2.PRIORITY, 1, b"12"), h2.frame(h2.GOAWAY, payload=b"1"), h2.frame(77, 1, b"unknown"),
+                h2.frame(h2.GOAWAY, payload=bytes(8) + b"x" * 1000), h2.frame(h2.DATA, 1, length=0xffffff)]
+            # Calls whose messages are none.
+            for path in (unary, stream):
+                for body in (h2.message(b"\xff\xff\xff\xff"), h2.message(b"", length=1 << 30),
+                             h2.message(b"x" * 10, length=3), h2.message(b"x", compressed=1),
+                             h2.message(b"x", compressed=7), b"\x00\x00", b"", h2.message(b"\x0a\x02\xc3\x28") * 3):
+                    wrong.append(h2.frame(h2.HEADERS, 1, block(path), h2.END_HEADERS)
+                                 + h2.frame(h2.DATA, 1, body, h2.END_STREAM))
+            for path in ("", "/", "nothing", "/" + "x" * 4000, "/a/b/c", "/hail.rider.v1.RiderService/", "/\x00"):
+                wrong.append(h2.frame(h2.HEADERS, 1, block(path), h2.END_HEADERS | h2.END_STREAM))
+            # One after the other, each cut anywhere as well.
+            for data in wrong:
+                for cut in (len(data), self.random.randrange(len(data))):
+                    connection = h2.Connection(address)
+                    connection.greet()
+                    connection.send(data[:cut])
+                    connection.read_some(0.002)
+                    connection.close()
+            # And any frames at all.
+            for _ in range(40 * self.heavy):
+                connection = h2.Connection(address).greet()
+                for _ in range(20):
+                    if not connection.send(h2.frame(
+                            self.random.randrange(12), self.random.choice((0, 1, 2, 3, 5, 1 << 31)),
+                            self.random.randbytes(self.random.randrange(200)), self.random.randrange(256))):
+                        break
+                connection.close()
+
+    def flood(self, address, make, count, seconds=2.0):
+        """Sends what `make(i)` gives, without pause, reading only so that the server can go on."""
+        connection = h2.Connection(address).greet()
+        give_up = time.monotonic() + seconds * self.heavy
+        sent = 0
+        for i in range(count * self.heavy):
+            if not connection.send(make(i)) or time.monotonic() > give_up:
+                break
+            sent += 1
+            if i % 16 == 0:
+                connection.drain()
+        connection.close()
+        return sent
+
+    def test_floods_of_control_frames(self):
+        for address, unary, _ in self.each():
+            many = 200
+            self.flood(address, lambda i: h2.settings((3, i)) * many, 200)
+            self.flood(address, lambda i: h2.frame(h2.PING, payload=i.to_bytes(8, "big")) * many, 200)
+            self.flood(address, lambda i: h2.frame(h2.WINDOW_UPDATE, 0, b"\0\0\0\1") * many, 200)
+            self.flood(address, lambda i: h2.frame(h2.PRIORITY, 2 * i + 1, bytes(5)) * many, 200)
+            self.flood(address, lambda i: h2.frame(h2.DATA, 1) * many, 200)
+            # The same without reading a single answer.
+            connection = self.connection(address).greet()
+            connection.socket.settimeout(1)
+            for i in range(200 * self.heavy):
+                if not connection.send(h2.settings((3, i)) * 20 + h2.frame(h2.PING, payload=bytes(8)) * 20):
+                    break
+
+            # Headers without an end.
+            start = h2.frame(h2.HEADERS, 1, h2.call_headers(unary))
+            more = h2.frame(h2.CONTINUATION, 1, h2.literal("x", "y" * 8000))
+            self.flood(address, lambda i: start if i == 0 else more * 16, 500)
+            empty = h2.frame(h2.CONTINUATION, 1)
+            self.flood(address, lambda i: start if i == 0 else empty * many, 500)
+
+    def test_rapid_resets(self):
+        for address, unary, stream in self.each():
+            for path in (unary, stream):
+                block = h2.call_headers(path)
+
+                def reset(i, block=block):
+                    calls = b""
+                    for k in range(20):
+                        number = (i * 20 + k) * 2 + 1
+                        calls += (h2.frame(h2.HEADERS, number, block, h2.END_HEADERS)
+                                  + h2.frame(h2.RST_STREAM, number, b"\0\0\0\x08"))
+                    return calls
+
+                self.flood(address, reset, 250, seconds=3)
+
+    def test_connections_that_do_nothing(self):
+        held = []
+        for address in self.public:
+            for number in range(1500):
+                connection = h2.Connection(address)
+                # Half of them begin to speak.
+                if number % 2 == 1:
+                    connection.send(h2.PREFACE)
+                held.append(connection)
+        rides = self.neighbours.rides
+        self.assertTrue(eventually(lambda: self.neighbours.rides >= rides + 2))
+        for connection in held:
+            connection.close()
+
+    def test_calls_that_never_end(self):
+        slow = []
+        for address, unary, stream in self.each():
+            for number in range(100):
+                connection = h2.Connection(address).greet()
+                slow.append((connection, h2.frame(
+                    h2.HEADERS, 1, h2.call_headers(unary if number % 2 else stream), h2.END_HEADERS)
+                    + h2.frame(h2.DATA, 1, h2.message(b"x" * 10, length=1000))))
+        # A few bytes at a time, all of them.
+        rides = self.neighbours.rides
+        for begin in range(0, 160, 8):
+            for connection, data in slow:
+                connection.send(data[begin:begin + 8])
+            time.sleep(0.05)
+        self.assertTrue(eventually(lambda: self.neighbours.rides >= rides + 2))
+        for connection, _ in slow:
+            connection.close()
+
+    # --- Calls
+
+    def call_raw(self, address, method, payload, timeout=10):
+        """The call's code, with the message as bytes."""
+        with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            call = channel.unary_unary("/" + method)
+            try:
+                call(payload, timeout=timeout)
+                return "OK"
+            except grpc.RpcError as error:
+                return error.code().name
+
+    def test_messages_that_are_too_large(self):
+        for address, unary, _ in self.each():
+            method = unary[1:]
+            id_field = b"\x0a"
+            for size, expected in ((70_000, "INVALID_ARGUMENT"), (5 << 20, "RESOURCE_EXHAUSTED")):
+                varint = bytearray()
+                rest = size
+                while rest >= 128:
+                    varint.append(rest % 128 + 128)
+                    rest //= 128
+                varint.append(rest)
+                for _ in range(5 * self.heavy):
+                    self.assertEqual(
+                        self.call_raw(address, method, id_field + bytes(varint) + b"x" * size), expected)
+        # On streams: cut off, with an error.
+        for address, method, opening in (
+                (self.services.rider, RIDER + "StreamRide", {"open": {"rider_id": "x" * 70_000, "ride_id": "y"}}),
+                (self.services.driver, DRIVER + "StreamDriver", {"open": {"driver_id": "x" * 70_000}})):
+            client = Client(address)
+            self.addCleanup(client.close)
+            stream = client.bidi(method, timeout=20)
+            stream.send(opening)
+            with self.assertRaises(CallError) as raised:
+                list(stream)
+            self.assertEqual(raised.exception.code, "INVALID_ARGUMENT")
+
+    def test_methods_that_are_not_there(self):
+        for address in self.public:
+            for method in ("hail.rider.v1.RiderService/Nothing", "nobody.Service/Method", "x", "a/b/c"):
+                self.assertEqual(self.call_raw(address, method, b""), "UNIMPLEMENTED")
+
+    def test_internal_methods_are_not_public(self):
+        tried = 0
+        for address, internal in ((self.services.rider, self.services.rider_internal),
+                                  (self.services.driver, self.services.driver_internal)):
+            client = Client(internal)
+            self.addCleanup(client.close)
+            for service in client.services():
+                if not service.startswith(("hail.internal.", "grpc.channelz.")):
+                    continue
+                for method in client.methods(service):
+                    for public in self.public:
+                        self.assertEqual(self.call_raw(public, f"{service}/{method}", b""), "UNIMPLEMENTED", method)
+                    tried += 1
+        self.assertGreater(tried, 8)
+
+    def test_fields_that_make_no_sense(self):
+        # Numbers no enumeration has, texts that are no UTF-8, fields of the wrong type, fields again and again.
+        wrong = [b"\x0a\x02\xc3\x28", b"\x0a\x01\x80", b"\x08\x01", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b", b"\x00",
+                 b"\x0a\x01a" * 2000, b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" * 500, b"\x18\x63",
+                 b"\xf8\xff\xff\xff\x0f\x01", b"\x22\x00" * 5000, b"\x22\xd0\x0f" + b"\x63" * 2000,
+                 b"\x0a\x01a\x12\x01b\x18\xe7\x07"]
+        wrong += [self.random.randbytes(self.random.randrange(200)) for _ in range(10 * self.heavy)]
+        for address, package in ((self.services.rider, RIDER), (self.services.driver, DRIVER)):
+            client = Client(address)
+            self.addCleanup(client.close)
+            for name, (_, _, client_streams, server_streams) in client.methods(package[:-1]).items():
+                kind = {(False, False): client.channel.unary_unary, (False, True): client.channel.unary_stream,
+                        (True, True): client.channel.stream_stream}[(client_streams, server_streams)]
+                call = kind("/" + package + name)
+                for payload in wrong:
+                    with contextlib.suppress(grpc.RpcError):
+                        if client_streams:
+                            list(call(iter([payload, payload]), timeout=10))
+                        elif server_streams:
+                            list(call(payload, timeout=10))
+                        else:
+                            call(payload, timeout=10)
+
+    def ends_with(self, stream, reason):
+        with self.assertRaises(CallError) as raised:
+            for _ in stream:
+                pass
+        self.assertEqual(raised.exception.reason, reason, raised.exception)
+
+    def test_messages_in_the_wrong_order(self):
+        rider, driver = Client(self.services.rider), Client(self.services.driver)
+        self.addCleanup(rider.close)
+        self.addCleanup(driver.close)
+        driver_id = f"trudy-{uuid.uuid4().hex[:8]}"
+        driver.unary(DRIVER + "RegisterDriver", {"driver": {
+            "driver_id": driver_id, "region_id": "san_francisco", "product_ids": ["economy"],
+            "vehicle": {"plate": "T", "seats": 4}}})
+        opening = {"open": {"driver_id": driver_id}}
+        for first in ({}, {"heartbeat": {}}, {"command_id": "1", "respond_to_offer": {"offer_id": "x"}},
+                      {"location": {"positions": [{}]}}, {"offer_received": {}}):
+            stream = driver.bidi(DRIVER + "StreamDriver", timeout=20)
+            stream.send(first)
+            self.ends_with(stream, "PROTOCOL_VIOLATION")
+        stream = driver.bidi(DRIVER + "StreamDriver", timeout=20)
+        for _ in range(3):
+            stream.send(opening)
+        self.ends_with(stream, "PROTOCOL_VIOLATION")
+        # Nothing at all, and then the end.
+        stream = driver.bidi(DRIVER + "StreamDriver", timeout=20)
+        stream.close()
+        list(stream)
+
+        for messages in ([{}], [{"heartbeat": {}}], [{"command_id": "1", "cancel_ride": {}}]):
+            stream = rider.bidi(RIDER + "StreamRide", timeout=20)
+            for message in messages:
+                stream.send(message)
+            self.ends_with(stream, "PROTOCOL_VIOLATION")
+        ride = rider.unary(RIDER + "RequestRide", {"rider_id": driver_id, "request_id": str(uuid.uuid4()), **AWAY})["ride"]
+        for second in ({"open": {"rider_id": driver_id, "ride_id": ride["ride_id"]}}, {}):
+            stream = rider.bidi(RIDER + "StreamRide", timeout=20)
+            stream.send({"open": {"rider_id": driver_id, "ride_id": ride["ride_id"]}})
+            stream.send(second)
+            self.ends_with(stream, "PROTOCOL_VIOLATION")
+        rider.unary(RIDER + "CancelRide", {"rider_id": driver_id, "ride_id": ride["ride_id"]})
+
+    def test_more_streams_than_there_may_be(self):
+        # Watching a ride of their own each, which is over only when they say so.
+        rider = Client(self.services.rider)
+        self.addCleanup(rider.close)
+        trudy = f"trudy-{uuid.uuid4().hex[:8]}"
+        ride = rider.unary(RIDER + "RequestRide", {"rider_id": trudy, "request_id": str(uuid.uuid4()), **AWAY})["ride"]
+        call, to_message, _ = rider._prepare(RIDER + "WatchRide", rider.channel.unary_stream)
+        request = to_message({"rider_id": trudy, "ride_id": ride["ride_id"]})
+        open_streams, refused = [], []
+        for _ in range(2000):
+            stream = call(request, timeout=60)
+            open_streams.append(stream)
+        for stream in open_streams:
+            try:
+                next(stream)
+            except grpc.RpcError as error:
+                refused.append(rider._error(error))
+        self.assertGreaterEqual(len(refused), 1600)
+        for error in refused:
+            self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "OVERLOADED"))
+            self.assertIn(b"google.rpc.RetryInfo", error.raw)
+        # Calls go on: the neighbours' are all unary on this side.
+        rides = self.neighbours.rides
+        self.assertTrue(eventually(lambda: self.neighbours.rides >= rides + 2))
+        for stream in open_streams:
+            stream.cancel()
+        rider.unary(RIDER + "CancelRide", {"rider_id": trudy, "ride_id": ride["ride_id"]})
+
+        # Whoever comes after them is let in again.
+        def let_in():
+            stream = call(request, timeout=20)
+            try:
+                return next(stream) is not None
+            except grpc.RpcError:
+                return False
+        self.assertTrue(eventually(let_in))
+
+    def test_floods_on_a_stream(self):
+        driver = Client(self.services.driver)
+        self.addCleanup(driver.close)
+        for flood in ({"offer_received": {"offer_id": "x"}}, {"command_id": "y" * 60_000, "location": {}},
+                      {"command_id": "1", "respond_to_offer": {"offer_id": "x", "response": "OFFER_RESPONSE_ACCEPT"}},
+                      {"command_id": "1"}, {"heartbeat": {}}):
+            driver_id = f"trudy-{uuid.uuid4().hex[:8]}"
+            driver.unary(DRIVER + "RegisterDriver", {"driver": {
+                "driver_id": driver_id, "region_id": "san_francisco", "product_ids": ["economy"],
+                "vehicle": {"plate": "T", "seats": 4}}})
+            _, to_message, _ = driver._prepare(DRIVER + "StreamDriver", driver.channel.stream_stream)
+            opening = to_message({"open": {"driver_id": driver_id}}).SerializeToString()
+            encoded = to_message(flood).SerializeToString()
+            connection = self.connection(self.services.driver).greet()
+            connection.socket.settimeout(2)
+            connection.send(h2.frame(h2.HEADERS, 1, h2.call_headers("/" + DRIVER + "StreamDriver"), h2.END_HEADERS)
+                            + h2.frame(h2.DATA, 1, h2.message(opening)))
+            body = h2.message(encoded)
+            per_frame = max(1, 16_000 // len(body))
+            pieces = b"".join(
+                h2.frame(h2.DATA, 1, (body * per_frame)[start:start + 16_000])
+                for start in range(0, len(body) * per_frame, 16_000))
+            # As much as the server's windows let through; nothing of its answers is read but what opens those.
+            give_up = time.monotonic() + 1.5 * self.heavy
+            while time.monotonic() < give_up and connection.send(pieces):
+                connection.read_some(0)
+            connection.close()
+
+
+    def test_zz_nothing_is_held_when_it_is_over(self):
+        """The last: all connections are closed, and what they took has been given back."""
+        def given_back():
+            return all(now.files <= before.files + 16 for before, now in zip(self.held, self.all_held()))
+        self.assertTrue(eventually(given_back), [now.files for now in self.all_held()])
+        for before, now in zip(self.held, self.all_held()):
+            print(f"    {before.files} open files before, {now.files} now; "
+                  f"{before.kilobytes / 1024:.0f} MB before, {now.kilobytes / 1024:.0f} MB now")
+            self.assertLess(now.kilobytes, before.kilobytes + KEPT_KILOBYTES)
+
+
+class FewOpenFiles(unittest.TestCase):
+    """More connections than a process may have files open: those who came before go on, and so do those after."""
+
+    def test_more_connections_than_there_can_be(self):
+        with hail_services.running(HostileClient.bin_dir, open_files=200) as services:
+            neighbours = Neighbours(services)
+            self.addCleanup(neighbours.stop)
+            self.assertTrue(eventually(lambda: neighbours.rides > 0))
+            held, refused = [], 0
+            for address in (services.rider, services.driver):
+                for _ in range(600):
+                    held.append(h2.Connection(address))
+            for connection in held:
+                refused += connection.read_some(0) == b""
+            rides = neighbours.rides
+            self.assertTrue(eventually(lambda: neighbours.error or neighbours.rides >= rides + 3))
+            for connection in held:
+                refused += connection.read_some(0) == b""
+                connection.close()
+            self.assertIsNone(neighbours.error)
+            self.assertGreater(refused, 600)
+            # The stores still open what they need, the services reach each other, and there is room again.
+            for address, method in ((services.rider, RIDER + "GetActiveRide"), (services.driver, DRIVER + "GetDriver")):
+                client = Client(address)
+                self.addCleanup(client.close)
+
+                def answered(client=client, method=method):
+                    try:
+                        client.unary(method, {"rider_id": "x"} if "rider" in method else {"driver_id": "x"})
+                        return True
+                    except CallError as error:
+                        return error.reason == "DRIVER_NOT_FOUND"
+                    except grpc.RpcError:
+                        return False
+                self.assertTrue(eventually(answered), method)
+            neighbours.stop()
+            self.assertIsNone(neighbours.error)
+            self.assertEqual(services.stop(), (0, 0))
+
+
+def load_tests(loader, _, __):
+    suite = unittest.TestSuite()
+    names = loader.getTestCaseNames(HostileClient)
+    for name in [name for name in names if "_zz_" not in name] * HostileClient.rounds:
+        suite.addTest(HostileClient(name))
+    suite.addTest(HostileClient("test_zz_nothing_is_held_when_it_is_over"))
+    suite.addTests(loader.loadTestsFromTestCase(FewOpenFiles))
+    return suite
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bin_dir")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--heavy", type=int, default=1)
+    arguments, rest = parser.parse_known_args()
+    HostileClient.bin_dir = arguments.bin_dir
+    HostileClient.rounds, HostileClient.heavy = arguments.rounds, arguments.heavy
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

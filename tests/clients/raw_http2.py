@@ -1,0 +1,90 @@
+"""HTTP/2 by hand, as far as a hostile client needs it: frames of any kind in any order, whole or in pieces.
+
+Header blocks are written without compression (RFC 7541 §6.2.2, literal without indexing); what comes back is read as
+frames and not looked into.
+"""
+
+import socket
+import struct
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
+
+
+def frame(kind, stream=0, payload=b"", flags=0, length=None):
+    """`length`: what the frame says of itself, if not the truth."""
+    said = len(payload) if length is None else length
+    return said.to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def settings(*pairs):
+    return frame(SETTINGS, payload=b"".join(struct.pack(">HI", key, value) for key, value in pairs))
+
+
+def literal(name, value):
+    def text(data):
+        assert len(data) < 127 + (1 << 20)
+        if len(data) < 127:
+            return bytes([len(data)]) + data
+        rest, out = len(data) - 127, b"\x7f"
+        while rest >= 128:
+            out += bytes([rest % 128 + 128])
+            rest //= 128
+        return out + bytes([rest]) + data
+    return b"\x00" + text(name.encode()) + text(value if isinstance(value, bytes) else value.encode())
+
+
+def call_headers(path, *more):
+    """The header block of a gRPC call."""
+    return b"".join(literal(name, value) for name, value in (
+        (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "localhost"),
+        ("te", "trailers"), ("content-type", "application/grpc"), *more))
+
+
+def message(payload, length=None, compressed=0):
+    """A gRPC message; `length`: what it says of itself, if not the truth."""
+    return bytes([compressed]) + struct.pack(">I", len(payload) if length is None else length) + payload
+
+
+class Connection:
+    def __init__(self, address, timeout=10):
+        host, port = address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)), timeout=timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def greet(self):
+        self.send(PREFACE + settings())
+        return self
+
+    def send(self, data):
+        """False if the server has had enough."""
+        try:
+            self.socket.sendall(data)
+            return True
+        except OSError:
+            return False
+
+    def read_some(self, seconds=0.0):
+        """What has come within that time; b"" at the end, None if nothing came."""
+        self.socket.settimeout(max(seconds, 0.001))
+        try:
+            return self.socket.recv(1 << 16)
+        except (socket.timeout, BlockingIOError):
+            return None
+        except OSError:
+            return b""
+        finally:
+            self.socket.settimeout(10)
+
+    def drain(self):
+        """Reads what there is, so that the server's answers find room."""
+        while self.read_some():
+            pass
+
+    def open(self, stream, path, *more, flags=END_HEADERS):
+        return self.send(frame(HEADERS, stream, call_headers(path, *more), flags))
+
+    def close(self):
+        self.socket.close()

@@ -1,0 +1,82 @@
+// Rides for targets: where they start from, and commands about them out of an input's bytes.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "rider-service/domain/ride.h"
+#include "tests/fuzz/fuzz_target.h"
+
+namespace hail::fuzz {
+
+inline const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+
+// One of a few drivers.
+inline std::string DriverId(int number) { return std::string("driver-") + static_cast<char>('0' + number); }
+
+// A ride that has just been asked for.
+inline rider::RideChange AskedFor(const std::string& ride_id, const rider::RideRules& rules, absl::Time now) {
+  rider::Ride ride;
+  ride.ride_id = ride_id;
+  ride.rider_id = "rider-of-" + ride_id;
+  ride.request_id = "request-1";
+  ride.region_id = "san_francisco";
+  ride.product_id = "economy";
+  ride.pickup = {{37.7955, -122.3937}, "Ferry Building"};
+  ride.dropoff = {{37.7879, -122.4075}, "Union Square"};
+  ride.fare.quoted = {"USD", 7'000'000};
+  ride.distance_m = 1900;
+  ride.trip_duration = absl::Seconds(202);
+  ride.labels = {{"purpose", "test"}};
+  ride.request_fingerprint = "1:00";
+  ride.cancellation_terms = {{"USD", 5'000'000}, absl::Minutes(2)};
+  return rider::NewRide(std::move(ride), rules, now);
+}
+
+// Whatever can be asked of a ride, mostly near to what fits its present.
+inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::Ride& ride,
+                                                    const rider::RideRules& rules, absl::Time now) {
+  const int command = input.Below(8);
+  // Mostly the present one.
+  static constexpr int kOff[] = {0, 0, 0, 0, 0, -1, 1, 2};
+  const std::int64_t epoch = ride.epoch + kOff[input.Below(8)];
+  const int driver = input.Below(4);
+  switch (command) {
+    case 0: {
+      rider::Assignment assignment;
+      assignment.epoch = epoch;
+      assignment.driver.driver_id = DriverId(driver);
+      assignment.driver.display_name = "Grace";
+      assignment.driver.vehicle = {"Toyota", "Prius", "green", "7ABC123", 4};
+      assignment.offer_id = "offer-" + std::to_string(input.Below(4));
+      if (input.Coin()) assignment.pickup_eta = absl::Seconds(input.Below(256));
+      return rider::Assign(ride, assignment, now);
+    }
+    case 1:
+    case 2: {
+      rider::DriverCommand step;
+      const bool own = ride.driver.has_value() && driver != 3;
+      step.driver_id = own ? ride.driver->driver_id : DriverId(driver);
+      step.epoch = epoch;
+      step.leg = ride.leg + kOff[input.Below(8)];
+      step.step = static_cast<rider::TripStep>(input.Below(6));
+      step.reason = static_cast<rider::CancelReason>(input.Below(12));
+      step.note = input.Coin() ? "a note" : "";
+      return rider::TakeStep(ride, step, rules, now);
+    }
+    case 3:
+      return rider::CancelByRider(ride, static_cast<rider::CancelReason>(input.Below(12)), "", now);
+    case 4:
+      return rider::GiveUpUnseen(ride, epoch, rules, now);
+    case 5:
+      return rider::EndUnfulfilled(ride, epoch, now);
+    case 6:
+      return rider::RaiseEpoch(ride, epoch);
+    default:
+      return rider::Resolve(ride, input.Coin() ? rider::Resolution::kComplete : rider::Resolution::kCancel, "operator",
+                            now);
+  }
+}
+
+}  // namespace hail::fuzz

@@ -1,0 +1,107 @@
+// Tokens that clients hand back: page tokens and signed quotes, damaged, forged, and of another filter.
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "rider-service/domain/page_token.h"
+#include "rider-service/domain/quote.h"
+#include "tests/fuzz/fuzz_target.h"
+
+namespace hail::fuzz {
+namespace {
+
+using rider::Quote;
+
+const std::string kKey(32, 'k');
+
+void PageTokens(Input& input) {
+  const std::string filter = input.Text();
+  const std::string text = input.Rest();
+  if (const auto position = rider::ReadPageToken(filter, text); position.ok()) {
+    Require(!position->empty(), "a page ended somewhere");
+    const auto again = rider::ReadPageToken(filter, rider::MakePageToken(filter, *position));
+    Require(again.ok() && *again == *position, "a token leads to its position");
+    Require(!rider::ReadPageToken(filter + "x", text).ok(), "a token is of its filter only");
+  }
+  if (text.empty()) return;
+  const auto own = rider::ReadPageToken(filter, rider::MakePageToken(filter, text));
+  Require(own.ok() && *own == text, "a token made here is read here");
+}
+
+void ForeignQuotes(Input& input) {
+  const std::string token = input.Rest();
+  Require(!rider::ReadQuote(kKey, token).ok(), "nobody else can sign a quote");
+}
+
+// What the key's owner would sign, but nobody ever made: an older version's payload, say.
+void SignedPayloads(Input& input) {
+  const std::string head = "v1." + absl::WebSafeBase64Escape(input.Rest());
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), kKey.data(), static_cast<int>(kKey.size()), reinterpret_cast<const unsigned char*>(head.data()),
+       head.size(), digest, &size);
+  const std::string token =
+      head + "." + absl::WebSafeBase64Escape(absl::string_view(reinterpret_cast<const char*>(digest), size));
+  const auto quote = rider::ReadQuote(kKey, token);
+  if (quote.ok()) Require(rider::SignQuote(kKey, *quote) == token, "a quote that is read is signed to the same token");
+}
+
+bool Same(const Quote& a, const Quote& b) {
+  return a.quote_id == b.quote_id && a.rider_id == b.rider_id && a.product_id == b.product_id &&
+         a.region_id == b.region_id && a.seats == b.seats && a.pickup == b.pickup && a.dropoff == b.dropoff &&
+         a.fare == b.fare && a.distance_m == b.distance_m && a.trip_duration == b.trip_duration &&
+         a.expire_time == b.expire_time;
+}
+
+void DamagedQuotes(Input& input) {
+  Quote quote;
+  quote.quote_id = input.Text();
+  quote.rider_id = input.Text();
+  quote.product_id = "economy";
+  quote.region_id = "san_francisco";
+  quote.seats = input.Below(8);
+  quote.pickup = {37.7955, -122.3937};
+  quote.dropoff = {37.7879, -122.4075};
+  quote.fare = {"USD", input.Int64()};
+  quote.distance_m = 1900;
+  quote.trip_duration = absl::Seconds(202);
+  quote.expire_time = absl::FromUnixSeconds(1'700'000'000);
+  const std::string token = rider::SignQuote(kKey, quote);
+  const auto whole = rider::ReadQuote(kKey, token);
+  if (token.size() <= rider::kMaxQuoteTokenBytes) Require(whole.ok() && Same(*whole, quote), "a quote is read as made");
+  Require(!rider::ReadQuote(std::string(32, 'x'), token).ok(), "a quote is of its key only");
+
+  std::string damaged = token;
+  while (!input.empty()) {
+    const std::size_t at = static_cast<std::size_t>(input.Below(256)) * 256 + static_cast<std::size_t>(input.Byte());
+    const char with = static_cast<char>(input.Byte());
+    if (at < damaged.size()) damaged[at] = static_cast<char>(damaged[at] ^ with);
+  }
+  // Base64 has several spellings of the same bytes: what is taken must say the same.
+  const auto read = rider::ReadQuote(kKey, damaged);
+  if (read.ok()) Require(Same(*read, quote), "a damaged quote says nothing new");
+}
+
+}  // namespace
+}  // namespace hail::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  hail::fuzz::Input input(data, size);
+  switch (input.Below(4)) {
+    case 0:
+      hail::fuzz::PageTokens(input);
+      break;
+    case 1:
+      hail::fuzz::ForeignQuotes(input);
+      break;
+    case 2:
+      hail::fuzz::SignedPayloads(input);
+      break;
+    default:
+      hail::fuzz::DamagedQuotes(input);
+      break;
+  }
+  return 0;
+}
