@@ -6,11 +6,13 @@ JOBS ?= $(shell nproc)
 CMAKE_ARGS ?=
 # Further arguments for ctest: CTEST_ARGS="-R Ride".
 CTEST_ARGS ?=
+# Further arguments for the crash test: CRASH_ARGS="--seed 7".
+CRASH_ARGS ?=
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage simulate mutants ci-long clean
+.PHONY: help setup setup-checks configure build build-all test crash-test demo lint format asan tsan coverage simulate mutants ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
 BUF_VERSION := 1.75.0
@@ -45,6 +47,12 @@ test: build-all ## Build and run all tests.
 	awk -v preset=$(PRESET) '/tests? failed out of/ { failed = $$4; total = $$NF; seen = 1 } \
 	  END { if (seen) printf "%s: %d passed, %d failed\n", preset, total - failed, failed }' $$log; \
 	exit $$status
+
+crash-test: configure ## Both services killed over and over under a misbehaving city; 5 minutes.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service-failpoints \
+	  driver-service-failpoints
+	@/usr/bin/python3 -B tests/crash/crash_test.py --bin build/$(PRESET)/bin --services build/$(PRESET)/tests/failpoints \
+	  $(CRASH_ARGS)
 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin

@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "common/bus/bus.h"
+#include "common/failpoint/failpoint.h"
 
 namespace hail {
 namespace {
@@ -89,6 +90,7 @@ class LocalSubscription final : public Bus::Subscription {
 class LocalBus final : public Bus {
  public:
   void Publish(std::string_view topic, BusPayload payload) override {
+    HAIL_FAILPOINT(kPublishBefore);
     const std::string name(topic);
     Shard& shard = shards_->Of(name);
     std::shared_ptr<const Subscribers> subscribers;

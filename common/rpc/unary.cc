@@ -1,6 +1,15 @@
 #include "common/rpc/unary.h"
 
+#include "common/failpoint/failpoint.h"
+#include "common/rpc/status.h"
+
 namespace hail::rpc::detail {
+
+void UnaryReactor::End(const absl::Status& status) {
+  code_ = status.code();
+  HAIL_FAILPOINT(kReplyUnary);
+  Finish(ToGrpc(status));
+}
 
 void UnaryReactor::OnDone() {
   Gate* const gate = gate_;

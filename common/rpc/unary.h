@@ -22,7 +22,6 @@
 #include "common/errors/error.h"
 #include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
-#include "common/rpc/status.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -36,10 +35,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   // `entered`: the gate let the call in.
   UnaryReactor(Gate* gate, const char* method, bool entered)
       : gate_(gate), method_(method), entered_(entered), began_(gate->Wall()) {}
-  void End(const absl::Status& status) {
-    code_ = status.code();
-    Finish(ToGrpc(status));
-  }
+  void End(const absl::Status& status);
   void OnDone() override;
 
  private:

@@ -4,6 +4,7 @@
 
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/failpoint/failpoint.h"
 
 namespace hail::sqlite {
 namespace {
@@ -124,7 +125,10 @@ absl::Status GroupCommitter::RunJobs(std::vector<Entry>& batch) {
     status = sqlite::Run(*connection_, "RELEASE job");
     if (!status.ok()) return status;
   }
-  return sqlite::Run(*connection_, "COMMIT");
+  HAIL_FAILPOINT(kCommitBefore);
+  status = sqlite::Run(*connection_, "COMMIT");
+  HAIL_FAILPOINT(kCommitAfter);
+  return status;
 }
 
 }  // namespace hail::sqlite

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
 #include "common/logging/log.h"
 #include "common/time/clock.h"
 #include "driver-service/codec/internal_codec.h"
@@ -82,6 +83,7 @@ void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
       }
     });
     core.LinkUp(now, link);
+    HAIL_FAILPOINT(kLinkUp);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "common/rpc/identity.h"
@@ -242,6 +243,7 @@ void DriverSession::Deliver(const DriverMessage& message) {
       ride_sequence_ = event->ride->sequence;
     }
   }
+  if (std::holds_alternative<OfferView>(message)) HAIL_FAILPOINT(kOfferMade);
   outbox_->Send(ToProto(message));
   if (std::holds_alternative<Replaced>(message)) outbox_->Finish();
 }
@@ -265,6 +267,7 @@ void DriverSession::Send(const std::string& command_id, const absl::Status& stat
   result.set_command_id(command_id);
   *result.mutable_status() = rpc::ToProto(status);
   *result.mutable_state() = ToProto(state);
+  HAIL_FAILPOINT(kReplyStream);
   outbox_->Send(std::move(response));
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/failpoint/failpoint.h"
 #include "common/logging/log.h"
 #include "driver-service/codec/internal_codec.h"
 
@@ -34,7 +35,9 @@ void RiderPeer::Stop() {
 }
 
 void RiderPeer::Confirm(const ConfirmCall& call) {
+  HAIL_FAILPOINT(kConfirmBefore);
   calls_.Confirm(call, [this, offer_id = call.offer_id, attempt = call.attempt](absl::StatusOr<RideView> result) {
+    HAIL_FAILPOINT(kConfirmReplied);
     host_.Post([offer_id, attempt, result = std::move(result)](Dispatch& core, Now now) {
       core.OnConfirmed(now, offer_id, attempt, result);
     });
@@ -50,6 +53,7 @@ void RiderPeer::FindAssignment(const FindCall& call) {
 void RiderPeer::FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
                               const std::optional<RideCursor>& cursor) {
   feed_->Send(feed_link_, SubscribeMessage(driver_id, subscription, cursor));
+  HAIL_FAILPOINT(kFeedSubscribed);
 }
 
 void RiderPeer::FeedUnsubscribe(const std::string& driver_id) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/failpoint/failpoint.h"
 #include "common/logging/log.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/codec/ride_codec.h"
@@ -123,6 +124,7 @@ Done<Ride> DispatchLink::CommandDone(const std::string& ride_id) {
 void DispatchLink::SendStart(const DispatchBook::Start& start) {
   Request message;
   Encode(start, message.mutable_start());
+  if (start.ride->epoch > 1) HAIL_FAILPOINT(kStartNewEpoch);
   stream_->Send(link_, std::move(message));
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
 #include "common/ids/uuid.h"
 #include "common/rpc/identity.h"
 #include "common/rpc/status.h"
@@ -136,6 +137,7 @@ void RideStream::CommandSink::EndCommand(CommandResult result) {
 void RideStream::CommandSink::Answer(CommandResult result) {
   StreamRideResponse response;
   *response.mutable_command_result() = std::move(result);
+  HAIL_FAILPOINT(kReplyStream);
   outbox_->Send(std::move(response));
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/storage/schema.h"
 
@@ -386,14 +387,21 @@ void SqliteRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
 }
 
 void SqliteRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
-  Read<RideLog>([ride_id = std::move(ride_id), after](Connection& db) { return Log(db, ride_id, after); },
-                std::move(done));
+  Read<RideLog>(
+      [ride_id = std::move(ride_id), after](Connection& db) {
+        HAIL_FAILPOINT(kFeedReadRide);
+        return Log(db, ride_id, after);
+      },
+      std::move(done));
 }
 
 void SqliteRideStore::ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) {
-  Read<DriverCatchUp>([driver_id = std::move(driver_id),
-                       cursor = std::move(cursor)](Connection& db) { return CatchUp(db, driver_id, cursor); },
-                      std::move(done));
+  Read<DriverCatchUp>(
+      [driver_id = std::move(driver_id), cursor = std::move(cursor)](Connection& db) {
+        HAIL_FAILPOINT(kFeedReadDriver);
+        return CatchUp(db, driver_id, cursor);
+      },
+      std::move(done));
 }
 
 void SqliteRideStore::ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) {

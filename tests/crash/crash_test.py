@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""Kills the services under a misbehaving city, at failpoints and at random, and judges what became of the rides.
+
+Starts rider-service and driver-service with failpoints (see common/failpoint/failpoint.h) on free loopback ports with
+their data in a temporary directory, and hail-sim against them. Each kill waits until at least 20 rides are in MATCHING
+and 5 confirmations are under way; commits are made slow for that, as on a slow disk. Then one service, or both, end by
+SIGKILL: either at once, or at the next passing of a failpoint, which must come. They are started again on the same
+data. In the end the city comes to rest, the services drain, and hail-check judges what clients saw and what is stored.
+
+Exit status: 0 if all kills happened as planned, every failpoint was passed, and hail-sim and hail-check are content.
+"""
+import argparse
+import collections
+import contextlib
+import json
+import pathlib
+import random
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from failpoint_table import FailpointTable  # noqa: E402
+from two_services import end_all, epoch, two_services  # noqa: E402
+
+# What a kill waits for.
+MATCHING = 20
+CONFIRMING = 5
+# For that, and for an armed failpoint to be passed, at most (wall seconds).
+PATIENCE = 60
+
+STATES = {2: "MATCHING", 3: "ENROUTE_TO_PICKUP", 4: "ARRIVED_AT_PICKUP", 5: "ENROUTE_TO_DROPOFF"}
+STATUSES = ["OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"]
+OTHER = {"rider": "driver", "driver": "rider"}
+
+# Failpoints that are passed when the line between the services comes up: what is killed first for that.
+AFTER_KILL_OF_OTHER = {("driver", "link.up"), ("rider", "start.new_epoch"), ("driver", "feed.subscribed"),
+                       ("rider", "feed.read_driver")}
+
+# Of the short form: one of each kind, and the moments that are hardest to get right.
+SHORT_PLAN = [("rider", "commit.before"), "driver", ("rider", "commit.after"), ("driver", "confirm.replied"), "both",
+              "rider"]
+# Of the long form, besides each failpoint.
+LONG_RANDOM = ["rider"] * 5 + ["driver"] * 5 + ["both"] * 5
+
+
+class Failure(Exception):
+    pass
+
+
+RANDOM = "random: "
+Kill = collections.namedtuple("Kill", "what rides drivers confirming at")
+
+
+class City:
+    def __init__(self, options, directory):
+        self.options = options
+        self.directory = directory
+        self.random = random.Random(options.seed)
+        self.kills = []
+        self.begin = time.time()
+        anchor = f"{self.begin:.3f}:{epoch('2008-05-22T18:00:00-07:00'):.3f}"
+        shared = {"time_scale": options.speed, "time_anchor": anchor, "shutdown.notice": "0s", "log.level": "warn"}
+        shared.update(pair.split("=", 1) for pair in options.set)
+        # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
+        patient = {"rider": {"ride.match_deadline": "20m", "ride.seen_within": "5m"}}
+        self.services = two_services(options.services, directory, shared, patient, {
+            name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints")} for name in OTHER})
+        self.sim_command = [
+            str(options.bin / "hail-sim"), "--rider", self.services["rider"].address, "--driver",
+            self.services["driver"].address, "--speed", str(options.speed), "--anchor", anchor, "--seed",
+            str(options.seed), "--ledger", str(directory / "ledger"), "--report", str(directory / "report.json"),
+            "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
+            "--decline", "0.15", "--ignore", "0.1", "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect",
+            "0.15", "--quiet", "40", "--no-progress"]
+        self.sim = None
+        self.tables = {}
+        self.confirms_lost = 0
+        self.too_quiet = 0
+
+    # --- What there is ---
+
+    def confirming(self):
+        """Confirmations under way: their drivers are RESERVED."""
+        table = self.tables["driver"]
+        replied = table.passed("confirm.replied")
+        return table.passed("confirm.before") - replied - self.confirms_lost
+
+    def metrics(self, name, metric, label):
+        """{value of `label`: value} of a service's metric; empty if it cannot be asked."""
+        try:
+            with urllib.request.urlopen(f"http://{self.services[name].metrics}/metrics", timeout=2) as reply:
+                lines = reply.read().decode().splitlines()
+        except OSError:
+            return {}
+        prefix = f'hail_{name}_{metric}{{{label}="'
+        return {line[len(prefix):].split('"')[0]: round(float(line.split()[-1]))
+                for line in lines if line.startswith(prefix)}
+
+    def matching(self):
+        return self.metrics("rider", "dispatch_rides", "for").get("match", 0)
+
+    def rides(self):
+        """Live rides by state. Of a dead service as stored, from a copy: to open its files would be part of a recovery.
+        Of a living one as of at most 2 s ago, but MATCHING as of now."""
+        if self.services["rider"].process.poll() is None:
+            return {**self.metrics("rider", "rides", "state"), "MATCHING": self.matching()}
+        store, copy = self.directory / "rider" / "rider.db", self.directory / "copy.db"
+        for end in ("", "-wal"):
+            if pathlib.Path(f"{store}{end}").exists():
+                shutil.copyfile(f"{store}{end}", f"{copy}{end}")
+        with contextlib.closing(sqlite3.connect(copy)) as connection:
+            counts = dict(connection.execute("SELECT state, COUNT(*) FROM rides GROUP BY state"))
+        return {name: counts.get(state, 0) for state, name in STATES.items()}
+
+    def drivers(self):
+        """Drivers by status, as of at most half a second ago."""
+        return self.metrics("driver", "drivers", "status")
+
+    # --- What is done ---
+
+    def start(self):
+        for name, service in self.services.items():
+            service.start()
+            self.tables[name] = FailpointTable(self.directory / f"{name}.failpoints", name)
+        self.tables["rider"].delay("commit.before", self.options.slow_commit)
+        # The moment between subscribing and reading is long enough for others to commit.
+        self.tables["rider"].delay("feed.read_driver", 0.002)
+        self.tables["rider"].delay("feed.read_ride", 0.002)
+        self.sim = subprocess.Popen(self.sim_command, stdout=open(self.directory / "sim.log", "wb"),
+                                    stderr=subprocess.STDOUT)
+
+    def check_running(self, armed=()):
+        if self.sim.poll() is not None:
+            raise Failure(f"hail-sim ended before the kills did (exit {self.sim.returncode}): make --length longer")
+        for name, service in self.services.items():
+            if name not in armed and service.process.poll() is not None:
+                raise Failure(f"{service.name} ended by itself: exit {service.process.returncode}")
+
+    def await_bustle(self):
+        """The drivers by status once enough goes on."""
+        give_up = time.time() + PATIENCE
+        most = (0, 0)
+        while True:
+            self.check_running()
+            confirming = self.confirming()
+            if confirming >= CONFIRMING:
+                matching = self.matching()
+                drivers = self.drivers() if matching >= MATCHING else None
+                if matching >= MATCHING and self.confirming() >= CONFIRMING:
+                    return drivers
+                most = max(most, (confirming, matching))
+            if time.time() > give_up:
+                raise Failure(f"not enough went on: at most {most[0]} confirmations with {most[1]} rides in MATCHING")
+            time.sleep(0.002)
+
+    def record(self, what, dead, drivers):
+        """After the death of the services in `dead`, and before they are started again."""
+        confirming = self.confirming()
+        if "driver" in dead:
+            # Nobody will hear of these.
+            self.confirms_lost += confirming
+        kill = Kill(what, self.rides(), drivers, confirming, time.time() - self.begin)
+        self.kills.append(kill)
+        rides = " ".join(f"{kill.rides.get(state, '-'):>9}" for state in STATES.values())
+        statuses = " ".join(f"{kill.drivers.get(status, '-'):>9}" for status in STATUSES)
+        print(f"{len(self.kills):>4} {kill.at:>6.1f} s  {what:<34} {rides}  {kill.confirming:>9} {statuses}", flush=True)
+
+    def kill_now(self, names):
+        """False if less went on at the moment of death than was asked for: then it does not count."""
+        drivers = self.await_bustle()
+        for name in names:
+            self.services[name].process.send_signal(signal.SIGKILL)
+        for name in names:
+            self.services[name].process.wait()
+        self.record(RANDOM + " and ".join(f"{name}-service" for name in names), names, drivers)
+        last = self.kills[-1]
+        if last.rides["MATCHING"] >= MATCHING and last.confirming >= CONFIRMING:
+            return True
+        self.too_quiet += 1
+        self.kills.pop()
+        print("     too little went on by then: not counted", flush=True)
+        return False
+
+    def kill_enough(self, names):
+        for _ in range(5):
+            if self.kill_now(names):
+                return
+            self.restart(names)
+        raise Failure("too little went on, again and again")
+
+    def restart(self, names):
+        # The others and the clients notice, or do not.
+        time.sleep(self.random.uniform(0, 0.8))
+        for name in names:
+            self.services[name].launch()
+        for name in names:
+            self.services[name].await_serving()
+
+    def kill_at(self, name, point):
+        service, table = self.services[name], self.tables[name]
+        before = table.killed(point)
+        if (name, point) in AFTER_KILL_OF_OTHER:
+            self.kill_enough([OTHER[name]])
+            drivers = {} if name == "rider" else self.drivers()
+            table.arm(point)
+            self.restart([OTHER[name]])
+        else:
+            drivers = self.await_bustle()
+            table.arm(point)
+        give_up = time.time() + PATIENCE
+        while service.process.poll() is None:
+            self.check_running([name])
+            if time.time() > give_up:
+                raise Failure(f"{service.name} did not come to {point}")
+            time.sleep(0.002)
+        if service.process.returncode != -signal.SIGKILL or table.killed(point) != before + 1:
+            raise Failure(f"{service.name} ended by itself before {point}: exit {service.process.returncode}")
+        self.record(f"{service.name} at {point}", [name], drivers)
+        self.restart([name])
+
+    def carry_out(self, plan):
+        print(f"{'':>14}  {'killed':<34} {'rides':<39}  being  drivers, up to 0.5 s before\n{'':>14}  {'':<34} "
+              f" MATCHING to pickup at pickup on trip  confirmed" + " ".join(f"{name[:9]:>9}" for name in STATUSES),
+              flush=True)
+        for item in plan:
+            if isinstance(item, tuple):
+                self.kill_at(*item)
+            else:
+                names = list(OTHER) if item == "both" else [item]
+                self.kill_enough(names)
+                self.restart(names)
+        for table in self.tables.values():
+            for name in table.names():
+                table.delay(name, 0)
+
+    def come_to_rest(self):
+        """What is wrong, in words; empty if nothing is."""
+        wrong = []
+        try:
+            status = self.sim.wait(timeout=self.options.length + 240)
+        except subprocess.TimeoutExpired:
+            raise Failure("hail-sim does not come to an end") from None
+        if status != 0:
+            wrong.append(f"hail-sim: exit {status}")
+        for service in self.services.values():
+            status, took = service.stop()
+            if status != 0:
+                wrong.append(f"{service.name} did not drain: exit {status} after {took:.1f} s")
+        report = json.loads((self.directory / "report.json").read_text())
+        if report["in_progress"] != 0 or report["lost"] != 0:
+            wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
+        judged = subprocess.run(
+            [str(self.options.bin / "hail-check"), str(self.directory / "ledger"), "--rider-db",
+             str(self.directory / "rider" / "rider.db"), "--driver-db", str(self.directory / "driver" / "driver.db")],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if judged.returncode != 0:
+            wrong.append(f"hail-check: exit {judged.returncode}")
+        for name, table in self.tables.items():
+            for point in table.names():
+                if table.passed(point) == 0:
+                    wrong.append(f"{name}-service never passed {point}")
+        self.summarize(report, judged.stdout)
+        return wrong
+
+    def summarize(self, report, verdict):
+        print("\nfailpoint            rider-service: passed, killed    driver-service: passed, killed")
+        names = list(dict.fromkeys(self.tables["rider"].names() + self.tables["driver"].names()))
+        for point in names:
+            cells = [f"{table.passed(point):>17} {table.killed(point):>9}" if point in table.names() else f"{'-':>27}"
+                     for table in self.tables.values()]
+            print(f"{point:<20} {cells[0]:>28} {cells[1]:>33}")
+        print("\nhail-check:\n" + verdict.rstrip())
+        at_points = sum(table.killed(point) for table in self.tables.values() for point in table.names())
+        hit = sum(table.killed(point) > 0 for table in self.tables.values() for point in table.names())
+        all_points = sum(len(table.names()) for table in self.tables.values())
+        at_random = [kill for kill in self.kills if kill.what.startswith(RANDOM)]
+        print("\nhail-sim: " + ", ".join(f"{key} {report[key]}" for key in (
+            "requested", "completed", "canceled", "unfulfilled", "in_progress", "lost", "double_booked",
+            "missed_events", "duplicate_events", "out_of_order_events", "redispatched", "offers", "declined",
+            "expired")))
+        print(f"{len(self.kills)} kills: {at_points} at failpoints ({hit} of {all_points} hit), {len(at_random)} at "
+              "random, with "
+              f"{min(kill.rides['MATCHING'] for kill in at_random)} to "
+              f"{max(kill.rides['MATCHING'] for kill in at_random)} rides in MATCHING (median "
+              f"{statistics.median(kill.rides['MATCHING'] for kill in at_random):.0f}) and "
+              f"{min(kill.confirming for kill in at_random)} to {max(kill.confirming for kill in at_random)} drivers "
+              f"being confirmed (median {statistics.median(kill.confirming for kill in at_random):.0f}); "
+              f"{time.time() - self.begin:.0f} s")
+
+
+def make_plan(city, short):
+    if short:
+        return SHORT_PLAN
+    plan = [(name, point) for name, table in city.tables.items() for point in table.names()] + LONG_RANDOM
+    city.random.shuffle(plan)
+    return plan
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with hail-sim and hail-check")
+    parser.add_argument("--services", type=pathlib.Path, required=True, help="directory with the services with failpoints")
+    parser.add_argument("--short", action="store_true", help=f"{len(SHORT_PLAN)} kills, not every failpoint")
+    parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of the kills (1)")
+    parser.add_argument("--speed", type=float, help="domain seconds a wall second (30, short 60)")
+    parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about")
+    parser.add_argument("--drivers", type=int)
+    parser.add_argument("--rides", type=int)
+    parser.add_argument("--slow-commit", type=float, default=0.25, help="seconds that each commit of rider-service takes")
+    parser.add_argument("--set", action="append", default=[], help="key=value for both services")
+    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
+    options = parser.parse_args()
+    defaults = {"speed": 60, "length": 24, "drivers": 250, "rides": 500} if options.short else {
+        "speed": 30, "length": 300, "drivers": 300, "rides": 2500}
+    for key, value in defaults.items():
+        if getattr(options, key) is None:
+            setattr(options, key, value)
+
+    directory = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="hail-crash-"))
+    directory.mkdir(parents=True, exist_ok=True)
+    city = City(options, directory)
+    wrong = ["interrupted"]
+    try:
+        city.start()
+        city.carry_out(make_plan(city, options.short))
+        wrong = city.come_to_rest()
+    except Failure as failure:
+        wrong = [str(failure)]
+    finally:
+        end_all([city.sim] + [service.process for service in city.services.values()])
+        if not wrong and not options.keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    for line in wrong:
+        print(f"WRONG: {line}")
+    print("crash test: all holds" if not wrong else f"crash test: failed; everything is in {directory}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Both services on free loopback ports with their data in one directory, for programs that stop and start them."""
+import datetime
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_ports(count):
+    """Ports that stay free while a service is down: below those that the system hands out by itself, one of which a
+    client that tries to connect would otherwise take sooner or later."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        end = int(file.read().split()[0])
+    candidates = random.Random().sample(range(min(10240, end // 2), end), 20 * count)
+    ports = []
+    for port in candidates:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise SystemExit("no free ports")
+
+
+def epoch(text):
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Service:
+    """One service that can be stopped, killed and started again on the same ports and data."""
+
+    def __init__(self, name, binaries, directory, settings, environment=None):
+        self.name = name
+        self.address = settings["listen"]
+        self.metrics = settings["metrics_listen"]
+        self.log = open(directory / f"{name}.log", "ab")
+        self.command = [str(binaries / name), "--port-file", str(directory / f"{name}.ports")]
+        self.ports = directory / f"{name}.ports"
+        for key, value in settings.items():
+            self.command += ["--set", f"{key}={value}"]
+        self.environment = {**os.environ, **(environment or {})}
+        self.process = None
+
+    def start(self):
+        self.launch()
+        self.await_serving()
+
+    def launch(self):
+        self.ports.unlink(missing_ok=True)
+        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, env=self.environment)
+
+    def await_serving(self):
+        deadline = time.time() + 20
+        while not self.ports.exists():
+            if self.process.poll() is not None or time.time() > deadline:
+                raise SystemExit(f"{self.name} did not start; see {self.log.name}")
+            time.sleep(0.02)
+
+    def stop(self, with_signal=signal.SIGTERM):
+        """The exit status, and how long it took."""
+        begin = time.time()
+        self.process.send_signal(with_signal)
+        try:
+            status = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = f"killed after 60 s ({self.process.wait()})"
+        return status, time.time() - begin
+
+
+def two_services(binaries, directory, shared, own=None, environments=None):
+    """{"rider": Service, "driver": Service}, not started. `shared` are settings of both, `own` and `environments` of one
+    each. Their stores are `directory`/rider/rider.db and `directory`/driver/driver.db."""
+    ports = [f"127.0.0.1:{port}" for port in free_ports(6)]
+    internal = {"rider": ports[0], "driver": ports[1]}
+
+    def service(name, other, public, metrics):
+        settings = {**shared, "listen": public, "internal_listen": internal[name], "metrics_listen": metrics,
+                    "data_dir": directory / name, f"{other}_service": internal[other], **(own or {}).get(name, {})}
+        return Service(f"{name}-service", binaries, directory, settings, (environments or {}).get(name))
+
+    return {"rider": service("rider", "driver", *ports[2:4]), "driver": service("driver", "rider", *ports[4:6])}
+
+
+def end_all(processes):
+    """Ends whatever of them still runs."""
+    for process in processes:
+        if process and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
