@@ -78,7 +78,7 @@ class City:
             self.services["driver"].address, "--speed", str(options.speed), "--anchor", anchor, "--seed",
             str(options.seed), "--ledger", str(directory / "ledger"), "--report", str(directory / "report.json"),
             "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
-            "--decline", "0.15", "--ignore", "0.1", "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect",
+            "--decline", "0.2", "--ignore", "0.15", "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect",
             "0.15", "--quiet", "40", "--no-progress"]
         self.sim = None
         self.tables = {}
@@ -108,17 +108,25 @@ class City:
         return self.metrics("rider", "dispatch_rides", "for").get("match", 0)
 
     def rides(self):
-        """Live rides by state. Of a dead service as stored, from a copy: to open its files would be part of a recovery.
-        Of a living one as of at most 2 s ago, but MATCHING as of now."""
-        if self.services["rider"].process.poll() is None:
-            return {**self.metrics("rider", "rides", "state"), "MATCHING": self.matching()}
+        """Live rides by state, as stored. From a copy: to open the store's own files would interfere, in a dead service's
+        recovery most of all."""
         store, copy = self.directory / "rider" / "rider.db", self.directory / "copy.db"
-        for end in ("", "-wal"):
-            if pathlib.Path(f"{store}{end}").exists():
-                shutil.copyfile(f"{store}{end}", f"{copy}{end}")
-        with contextlib.closing(sqlite3.connect(copy)) as connection:
-            counts = dict(connection.execute("SELECT state, COUNT(*) FROM rides GROUP BY state"))
-        return {name: counts.get(state, 0) for state, name in STATES.items()}
+        for _ in range(5):
+            # The log first, so that what moves from it into the database meanwhile is in either.
+            for end in ("-wal", ""):
+                if pathlib.Path(f"{store}{end}").exists():
+                    shutil.copyfile(f"{store}{end}", f"{copy}{end}")
+            try:
+                with contextlib.closing(sqlite3.connect(copy)) as connection:
+                    counts = dict(connection.execute("SELECT state, COUNT(*) FROM rides GROUP BY state"))
+                return {name: counts.get(state, 0) for state, name in STATES.items()}
+            except sqlite3.DatabaseError:
+                # Copied while it changed.
+                pass
+            finally:
+                for end in ("", "-wal", "-shm"):
+                    pathlib.Path(f"{copy}{end}").unlink(missing_ok=True)
+        raise Failure("the rides cannot be counted")
 
     def drivers(self):
         """Drivers by status, as of at most half a second ago."""
@@ -145,7 +153,7 @@ class City:
                 raise Failure(f"{service.name} ended by itself: exit {service.process.returncode}")
 
     def await_bustle(self):
-        """The drivers by status once enough goes on."""
+        """The drivers by status, and the confirmations under way, once enough goes on."""
         give_up = time.time() + PATIENCE
         most = (0, 0)
         while True:
@@ -153,34 +161,35 @@ class City:
             confirming = self.confirming()
             if confirming >= CONFIRMING:
                 matching = self.matching()
-                drivers = self.drivers() if matching >= MATCHING else None
-                if matching >= MATCHING and self.confirming() >= CONFIRMING:
-                    return drivers
+                drivers = self.drivers() if matching >= MATCHING else {}
+                confirming = self.confirming()
+                if any(drivers.values()) and confirming >= CONFIRMING:
+                    return drivers, confirming
                 most = max(most, (confirming, matching))
             if time.time() > give_up:
                 raise Failure(f"not enough went on: at most {most[0]} confirmations with {most[1]} rides in MATCHING")
             time.sleep(0.002)
 
-    def record(self, what, dead, drivers):
-        """After the death of the services in `dead`, and before they are started again."""
-        confirming = self.confirming()
+    def record(self, what, dead, drivers, confirming):
+        """After the death of the services in `dead`, and before they are started again. `confirming` is from just before:
+        once rider-service is dead, the confirmations under way fail at once, and are tried again."""
         if "driver" in dead:
-            # Nobody will hear of these.
-            self.confirms_lost += confirming
+            # Nobody will hear of what became of these.
+            self.confirms_lost += self.confirming()
         kill = Kill(what, self.rides(), drivers, confirming, time.time() - self.begin)
         self.kills.append(kill)
-        rides = " ".join(f"{kill.rides.get(state, '-'):>9}" for state in STATES.values())
+        rides = " ".join(f"{kill.rides[state]:>9}" for state in STATES.values())
         statuses = " ".join(f"{kill.drivers.get(status, '-'):>9}" for status in STATUSES)
         print(f"{len(self.kills):>4} {kill.at:>6.1f} s  {what:<34} {rides}  {kill.confirming:>9} {statuses}", flush=True)
 
     def kill_now(self, names):
         """False if less went on at the moment of death than was asked for: then it does not count."""
-        drivers = self.await_bustle()
+        drivers, confirming = self.await_bustle()
         for name in names:
             self.services[name].process.send_signal(signal.SIGKILL)
         for name in names:
             self.services[name].process.wait()
-        self.record(RANDOM + " and ".join(f"{name}-service" for name in names), names, drivers)
+        self.record(RANDOM + " and ".join(f"{name}-service" for name in names), names, drivers, confirming)
         last = self.kills[-1]
         if last.rides["MATCHING"] >= MATCHING and last.confirming >= CONFIRMING:
             return True
@@ -213,17 +222,19 @@ class City:
             table.arm(point)
             self.restart([OTHER[name]])
         else:
-            drivers = self.await_bustle()
+            drivers, _ = self.await_bustle()
             table.arm(point)
         give_up = time.time() + PATIENCE
+        confirming = before_last = self.confirming()
         while service.process.poll() is None:
+            confirming, before_last = self.confirming(), confirming
             self.check_running([name])
             if time.time() > give_up:
                 raise Failure(f"{service.name} did not come to {point}")
             time.sleep(0.002)
         if service.process.returncode != -signal.SIGKILL or table.killed(point) != before + 1:
             raise Failure(f"{service.name} ended by itself before {point}: exit {service.process.returncode}")
-        self.record(f"{service.name} at {point}", [name], drivers)
+        self.record(f"{service.name} at {point}", [name], drivers, before_last)
         self.restart([name])
 
     def carry_out(self, plan):
@@ -231,6 +242,7 @@ class City:
               f" MATCHING to pickup at pickup on trip  confirmed" + " ".join(f"{name[:9]:>9}" for name in STATUSES),
               flush=True)
         for item in plan:
+            time.sleep(self.random.uniform(0, self.options.calm))
             if isinstance(item, tuple):
                 self.kill_at(*item)
             else:
@@ -314,12 +326,13 @@ def main():
     parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about")
     parser.add_argument("--drivers", type=int)
     parser.add_argument("--rides", type=int)
-    parser.add_argument("--slow-commit", type=float, default=0.25, help="seconds that each commit of rider-service takes")
+    parser.add_argument("--calm", type=float, help="seconds between a restart and the next kill, at most (4, short 0.5)")
+    parser.add_argument("--slow-commit", type=float, default=0.3, help="seconds that each commit of rider-service takes")
     parser.add_argument("--set", action="append", default=[], help="key=value for both services")
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
-    defaults = {"speed": 60, "length": 24, "drivers": 250, "rides": 500} if options.short else {
-        "speed": 30, "length": 300, "drivers": 300, "rides": 2500}
+    defaults = {"speed": 60, "calm": 0.5, "length": 24, "drivers": 250, "rides": 500} if options.short else {
+        "speed": 30, "calm": 4, "length": 240, "drivers": 280, "rides": 2700}
     for key, value in defaults.items():
         if getattr(options, key) is None:
             setattr(options, key, value)
