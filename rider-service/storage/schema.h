@@ -1,4 +1,5 @@
-// The tables of rider.db. Times are microseconds since 1970 of domain time. Other programs (hail-check) read the plain
+// The tables of rider.db. Times are microseconds since 1970 of domain time,
+// unless it says otherwise. Other programs (hail-check) read the plain
 // columns; blobs are the contract's messages.
 #pragma once
 
@@ -59,6 +60,16 @@ CREATE TABLE secrets (
   name  TEXT PRIMARY KEY,
   value BLOB NOT NULL
 );
+)sql"},
+          {R"sql(
+-- Offers of which a driver was told that they came to nothing: they assign no ride any more.
+CREATE TABLE denied_offers (
+  offer_id     TEXT NOT NULL,
+  driver_id    TEXT NOT NULL,
+  deny_time_us INTEGER NOT NULL,       -- wall time
+  PRIMARY KEY (offer_id, driver_id)
+) WITHOUT ROWID;
+CREATE INDEX denied_offers_by_time ON denied_offers (deny_time_us);
 )sql"}};
 }
 

@@ -21,6 +21,8 @@ constexpr std::size_t kQuoteKeyBytes = 32;
 constexpr int kMaxDriverEvents = 256;
 // A guarded update that touches no row lost a race; with one writer per file that cannot go on for long.
 constexpr int kMaxAttempts = 8;
+// Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
+constexpr absl::Duration kKeepDenied = absl::Hours(1);
 
 // What every query of rides selects, in this order.
 constexpr char kRideColumns[] = " ride, internals ";
@@ -98,6 +100,7 @@ absl::StatusOr<std::optional<Ride>> FindById(Connection& db, const std::string& 
 constexpr char kByRequest[] = "rider_id = ? AND request_id = ?";
 constexpr char kLiveOfRider[] = "rider_id = ? AND state BETWEEN 2 AND 6";
 constexpr char kLiveOfDriver[] = "driver_id = ? AND state BETWEEN 3 AND 6";
+constexpr char kByOffer[] = "offer_id = ? AND driver_id = ?";
 
 absl::Status InsertRide(Connection& db, const Ride& ride) {
   absl::StatusOr<Statement> insert = db.Prepare(
@@ -181,6 +184,33 @@ absl::StatusOr<Created> CreateRide(Connection& db, const RideChange& change) {
   return created;
 }
 
+// The ride of the offer, or the note that there is none and will be none.
+absl::StatusOr<std::optional<Ride>> FindOrDeny(Connection& db, const std::string& driver_id,
+                                               const std::string& offer_id, absl::Time wall) {
+  absl::StatusOr<std::optional<Ride>> ride = FindRide(db, kByOffer, offer_id, driver_id);
+  if (!ride.ok() || *ride) return ride;
+  absl::StatusOr<Statement> forget = db.Prepare("DELETE FROM denied_offers WHERE deny_time_us < ?");
+  if (!forget.ok()) return forget.status();
+  forget->BindAll(absl::ToUnixMicros(wall - kKeepDenied));
+  if (absl::Status status = forget->Run(); !status.ok()) return status;
+  absl::StatusOr<Statement> deny =
+      db.Prepare("INSERT OR REPLACE INTO denied_offers (offer_id, driver_id, deny_time_us) VALUES (?, ?, ?)");
+  if (!deny.ok()) return deny.status();
+  deny->BindAll(offer_id, driver_id, absl::ToUnixMicros(wall));
+  if (absl::Status status = deny->Run(); !status.ok()) return status;
+  return ride;
+}
+
+// OFFER_EXPIRED if the change assigns by an offer that was denied.
+absl::Status CheckNotDenied(Connection& db, const Ride& before, const Ride& after) {
+  if (!after.driver || after.offer_id.empty() || after.offer_id == before.offer_id) return absl::OkStatus();
+  const absl::StatusOr<std::int64_t> denied = ReadNumber(
+      db, "SELECT COUNT(*) FROM denied_offers WHERE " + std::string(kByOffer), after.offer_id, after.driver->driver_id);
+  if (!denied.ok()) return denied.status();
+  if (*denied == 0) return absl::OkStatus();
+  return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
+}
+
 // The decision's outcome on the row as it is; nullopt: the row moved meanwhile.
 absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::string& ride_id, const Decide& decide) {
   const absl::StatusOr<std::optional<Ride>> before = FindById(db, ride_id);
@@ -190,6 +220,7 @@ absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::stri
   if (!change.ok()) return change.status();
   Changed changed{.ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
   if (!changed.changed) return std::optional<Changed>(std::move(changed));
+  if (absl::Status status = CheckNotDenied(db, **before, changed.ride); !status.ok()) return status;
 
   const absl::StatusOr<bool> updated = UpdateRide(db, **before, changed.ride);
   if (sqlite::UniqueViolation(updated.status())) {
@@ -331,7 +362,7 @@ absl::StatusOr<std::unique_ptr<SqliteRideStore>> SqliteRideStore::Open(const sql
   absl::StatusOr<std::unique_ptr<sqlite::Database>> database =
       sqlite::Database::Open(options, Migrations(), clock, observer);
   if (!database.ok()) return database.status();
-  return std::unique_ptr<SqliteRideStore>(new SqliteRideStore(*std::move(database)));
+  return std::unique_ptr<SqliteRideStore>(new SqliteRideStore(*std::move(database), clock));
 }
 
 void SqliteRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
@@ -371,9 +402,11 @@ void SqliteRideStore::ActiveOfRider(std::string rider_id, Done<std::optional<Rid
 }
 
 void SqliteRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) {
-  Read<std::optional<Ride>>(
-      [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](Connection& db) {
-        return FindRide(db, "offer_id = ? AND driver_id = ?", offer_id, driver_id);
+  // In the queue behind what was asked for before, and with it in one order.
+  database_->writer().SubmitFor<std::optional<Ride>>(
+      absl::InfiniteFuture(),
+      [driver_id = std::move(driver_id), offer_id = std::move(offer_id), wall = clock_->Read().wall](Connection& db) {
+        return FindOrDeny(db, driver_id, offer_id, wall);
       },
       std::move(done));
 }

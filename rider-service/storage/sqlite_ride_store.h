@@ -55,11 +55,13 @@ class SqliteRideStore final : public RideStore {
   void Stop() { database_->Stop(); }
 
  private:
-  explicit SqliteRideStore(std::unique_ptr<sqlite::Database> database) : database_(std::move(database)) {}
+  SqliteRideStore(std::unique_ptr<sqlite::Database> database, const Clock* clock)
+      : clock_(clock), database_(std::move(database)) {}
   // Runs `query` (Connection& -> StatusOr<T>) on a reader.
   template <typename T, typename Query>
   void Read(Query query, Done<T> done);
 
+  const Clock* const clock_;
   const std::unique_ptr<sqlite::Database> database_;
 };
 

@@ -551,6 +551,38 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id, "ride-1");
 }
 
+TEST_P(RideStoreConformance, AnOfferThatWasDeniedAssignsNothing) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  const auto by_offer = [&](const std::string& driver, const std::string& offer) {
+    return *Await<std::optional<Ride>>([&](auto done) { store().ByOffer(driver, offer, done); });
+  };
+  ASSERT_FALSE(by_offer("driver-1", "offer-1"));
+  ASSERT_FALSE(by_offer("driver-1", "offer-1")) << "as often as it is asked";
+  EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
+  subject_->Reopen();
+  EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
+  EXPECT_EQ(Find("ride-1")->state, RideState::kMatching);
+  EXPECT_THAT(DriverEvents("driver-1", 0), IsEmpty());
+  // Another driver's question about an offer is no answer to its driver.
+  ASSERT_FALSE(by_offer("driver-2", "offer-2"));
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok());
+  EXPECT_EQ(by_offer("driver-1", "offer-2")->ride_id, "ride-1");
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok()) << "the committed one's replay";
+}
+
+TEST_P(RideStoreConformance, AskedBehindAConfirmationThatWaitsItKnowsTheOffer) {
+  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
+  absl::StatusOr<Changed> confirmed = absl::UnknownError("not called");
+  store().Change(
+      "ride-1", [](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), kT0); },
+      absl::InfiniteFuture(), [&](absl::StatusOr<Changed> changed) { confirmed = std::move(changed); });
+  const auto found =
+      Await<std::optional<Ride>>([&](auto done) { store().ByOffer("driver-1", "offer-1", std::move(done)); });
+  ASSERT_TRUE(found.ok() && *found);
+  EXPECT_EQ((*found)->ride_id, "ride-1");
+  EXPECT_TRUE(confirmed.ok());
+}
+
 TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {
   for (int i = 1; i <= 5; ++i) {
     const std::string id = std::to_string(i);

@@ -25,6 +25,8 @@ struct RideDisk {
   std::map<std::string, std::map<std::int64_t, rider::RideEvent>> events;
   // What quotes are signed with, once somebody has asked for it.
   std::optional<std::string> quote_key;
+  // By offer_id and driver_id: no ride is assigned by them any more.
+  std::set<std::pair<std::string, std::string>> denied_offers;
 
   // --- Indexes: each entry is a ride_id, or the ride_id and sequence of an event ---
 

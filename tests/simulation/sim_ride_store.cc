@@ -213,6 +213,10 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
     rider::Changed changed{
         .ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
     if (!changed.changed) return changed;
+    if (changed.ride.driver && !changed.ride.offer_id.empty() && changed.ride.offer_id != before->offer_id &&
+        disk.denied_offers.contains({changed.ride.offer_id, changed.ride.driver->driver_id})) {
+      return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
+    }
 
     const absl::StatusOr<RideDisk::Outcome> outcome = disk.Update(*before, changed.ride, changed.event);
     if (!outcome.ok()) return outcome.status();
@@ -278,11 +282,13 @@ void SimRideStore::ActiveOfRider(std::string rider_id, Done<FoundRide> done) {
 }
 
 void SimRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<FoundRide> done) {
-  readers_.Submit<FoundRide>(
-      [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](const RideDisk& disk) {
+  committer_.Submit<FoundRide>(
+      absl::InfiniteFuture(),
+      [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](RideDisk& disk, std::vector<Row>*) {
         for (const Ride* ride : LookupAll(disk, disk.of_driver, driver_id)) {
           if (ride->offer_id == offer_id) return FoundRide(*ride);
         }
+        disk.denied_offers.insert({offer_id, driver_id});
         return FoundRide();
       },
       std::move(done));
