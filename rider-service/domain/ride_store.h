@@ -101,13 +101,16 @@ class RideStore {
   virtual void Create(RideChange change, absl::Time deadline, Done<Created> done) = 0;
 
   // Loads, decides, stores: row and event in one transaction, guarded by the sequence and epoch that were loaded.
-  // RIDE_NOT_FOUND; `decide`'s own error; DRIVER_BUSY if the driver has another live ride; DEADLINE_EXCEEDED.
+  // RIDE_NOT_FOUND; `decide`'s own error; OFFER_EXPIRED if it assigns by an offer that ByOffer has denied; DRIVER_BUSY
+  // if the driver has another live ride; DEADLINE_EXCEEDED.
   virtual void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) = 0;
 
   virtual void ById(std::string ride_id, Done<std::optional<Ride>> done) = 0;
   virtual void ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) = 0;
   virtual void ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) = 0;
-  // The ride whose present or last assignment came from that offer to that driver.
+  // The ride whose present or last assignment came from that offer to that driver. None is a promise, kept in the store
+  // for an hour at least: no change after it assigns by that offer to that driver. For the driver is told that it came
+  // to nothing, while a confirmation that was sent before may still be on its way.
   virtual void ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) = 0;
   // Latest request first.
   virtual void ListOfRider(RiderListing listing, Done<RidePage> done) = 0;

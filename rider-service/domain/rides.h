@@ -83,9 +83,10 @@ class Rides {
 
   // --- Drivers, by way of driver-service ---
 
-  // The one commit point of an assignment. Assign's refusals, RIDE_NOT_FOUND, DRIVER_BUSY, INVALID_FIELD.
+  // The one commit point of an assignment. Assign's refusals, RIDE_NOT_FOUND, OFFER_EXPIRED, DRIVER_BUSY,
+  // INVALID_FIELD.
   void Confirm(const Now& now, std::string ride_id, Assignment assignment, absl::Time deadline, Done<Ride> done);
-  // RIDE_NOT_FOUND unless the offer was committed for that driver.
+  // RIDE_NOT_FOUND unless the offer was committed for that driver; then it never will be.
   void FindAssignment(std::string driver_id, std::string offer_id, Done<Ride> done);
   // Semantics of TakeStep. After a cancel: the ride as the driver last had it.
   void RecordStep(const Now& now, std::string ride_id, DriverCommand command, absl::Time deadline, Done<Ride> done);

@@ -30,12 +30,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools")
 from failpoint_table import FailpointTable  # noqa: E402
 from two_services import end_all, epoch, two_services  # noqa: E402
 
-# What a kill waits for.
-MATCHING = 20
-CONFIRMING = 5
-# For that, and for an armed failpoint to be passed, at most (wall seconds).
-PATIENCE = 60
-
 STATES = {2: "MATCHING", 3: "ENROUTE_TO_PICKUP", 4: "ARRIVED_AT_PICKUP", 5: "ENROUTE_TO_DROPOFF"}
 STATUSES = ["OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"]
 OTHER = {"rider": "driver", "driver": "rider"}
@@ -154,16 +148,16 @@ class City:
 
     def await_bustle(self):
         """The drivers by status, and the confirmations under way, once enough goes on."""
-        give_up = time.time() + PATIENCE
+        give_up = time.time() + self.options.patience
         most = (0, 0)
         while True:
             self.check_running()
             confirming = self.confirming()
-            if confirming >= CONFIRMING:
+            if confirming >= self.options.confirming:
                 matching = self.matching()
-                drivers = self.drivers() if matching >= MATCHING else {}
+                drivers = self.drivers() if matching >= self.options.matching else {}
                 confirming = self.confirming()
-                if any(drivers.values()) and confirming >= CONFIRMING:
+                if any(drivers.values()) and confirming >= self.options.confirming:
                     return drivers, confirming
                 most = max(most, (confirming, matching))
             if time.time() > give_up:
@@ -191,7 +185,7 @@ class City:
             self.services[name].process.wait()
         self.record(RANDOM + " and ".join(f"{name}-service" for name in names), names, drivers, confirming)
         last = self.kills[-1]
-        if last.rides["MATCHING"] >= MATCHING and last.confirming >= CONFIRMING:
+        if last.rides["MATCHING"] >= self.options.matching and last.confirming >= self.options.confirming:
             return True
         self.too_quiet += 1
         self.kills.pop()
@@ -224,7 +218,7 @@ class City:
         else:
             drivers, _ = self.await_bustle()
             table.arm(point)
-        give_up = time.time() + PATIENCE
+        give_up = time.time() + self.options.patience
         confirming = before_last = self.confirming()
         while service.process.poll() is None:
             confirming, before_last = self.confirming(), confirming
@@ -308,8 +302,10 @@ class City:
               f"{time.time() - self.begin:.0f} s")
 
 
-def make_plan(city, short):
-    if short:
+def make_plan(city, options):
+    if options.plan:
+        return [tuple(item.split(":")) if ":" in item else item for item in options.plan.split(",")]
+    if options.short:
         return SHORT_PLAN
     plan = [(name, point) for name, table in city.tables.items() for point in table.names()] + LONG_RANDOM
     city.random.shuffle(plan)
@@ -321,6 +317,11 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with hail-sim and hail-check")
     parser.add_argument("--services", type=pathlib.Path, required=True, help="directory with the services with failpoints")
     parser.add_argument("--short", action="store_true", help=f"{len(SHORT_PLAN)} kills, not every failpoint")
+    parser.add_argument("--plan", help="these kills instead, separated by commas: rider, driver, both, rider:commit.after")
+    parser.add_argument("--matching", type=int, default=20, help="rides in MATCHING that a kill waits for (20)")
+    parser.add_argument("--confirming", type=int, default=5, help="confirmations under way that a kill waits for (5)")
+    parser.add_argument("--patience", type=float, default=120,
+                        help="seconds for that, and for an armed failpoint to be passed, at most (120)")
     parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of the kills (1)")
     parser.add_argument("--speed", type=float, help="domain seconds a wall second (30, short 60)")
     parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about")
@@ -343,7 +344,7 @@ def main():
     wrong = ["interrupted"]
     try:
         city.start()
-        city.carry_out(make_plan(city, options.short))
+        city.carry_out(make_plan(city, options))
         wrong = city.come_to_rest()
     except Failure as failure:
         wrong = [str(failure)]
