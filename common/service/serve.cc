@@ -3,10 +3,12 @@
 #include "common/logging/log.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
+#include "common/service/open_files.h"
 
 namespace hail {
 
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
+  AllowManyFiles();
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
                          .notice = settings.shutdown_notice,
