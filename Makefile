@@ -10,7 +10,7 @@ CTEST_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks configure build build-all test demo lint format asan tsan coverage simulate mutants ci-long clean
+.PHONY: help setup setup-checks configure build build-all test demo overload lint format asan tsan coverage simulate mutants ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
 BUF_VERSION := 1.75.0
