@@ -283,7 +283,8 @@ absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listi
   int place = 0;
   query->Bind(++place, listing.driver_id);
   if (listing.before_assign_time) {
-    query->Bind(++place, absl::ToUnixMicros(*listing.before_assign_time)).Bind(++place, listing.before_ride_id);
+    query->Bind(++place, absl::ToUnixMicros(*listing.before_assign_time));
+    query->Bind(++place, listing.before_ride_id);
   }
   query->Bind(++place, listing.limit + 1);
   absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
@@ -370,7 +371,8 @@ absl::StatusOr<std::unique_ptr<SqliteRideStore>> SqliteRideStore::Open(const sql
 
 void SqliteRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
   database_->writer().SubmitFor<Created>(
-      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done));
+      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done),
+      sqlite::GroupCommitter::Work::kNew);
 }
 
 void SqliteRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {
