@@ -60,10 +60,12 @@ demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin
 
 .PHONY: power-loss
-power-loss: configure ## Power cuts under the stores at random moments, SEEDS of them in each (5000).
+# How many.
+CUTS ?= 5000
+power-loss: configure ## Power cuts under the stores, at random moments: CUTS=5000 seeds in each.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail_sqlite_test rider_storage_test driver_storage_test
 	@for test in hail_sqlite_test rider_storage_test driver_storage_test; do \
-	  POWER_SEEDS=$(or $(SEEDS),5000) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
+	  POWER_SEEDS=$(CUTS) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
 
 asan: ## All tests under address and undefined-behaviour sanitizers.
 	@$(MAKE) --no-print-directory test PRESET=asan-ubsan
