@@ -49,20 +49,23 @@ test: build-all ## Build and run all tests.
 	  END { if (seen) printf "%s: %d passed, %d failed\n", preset, total - failed, failed }' $$log; \
 	exit $$status
 
+# POWER=1: with each kill the power fails, too.
 crash-test: configure ## Both services killed over and over under a misbehaving city; 5 minutes.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service-failpoints \
-	  driver-service-failpoints
+	  driver-service-failpoints hail_powerloss
 	@/usr/bin/python3 -B tests/crash/crash_test.py --bin build/$(PRESET)/bin --services build/$(PRESET)/tests/failpoints \
-	  $(CRASH_ARGS)
+	  $(if $(filter 1,$(POWER)),--power build/$(PRESET)/tests/libpowerloss.so) $(CRASH_ARGS)
 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin
 
 .PHONY: power-loss
-power-loss: configure ## Power cuts under the stores at random moments, SEEDS of them in each (5000).
+# How many.
+CUTS ?= 5000
+power-loss: configure ## Power cuts under the stores, at random moments: CUTS=5000 seeds in each.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail_sqlite_test rider_storage_test driver_storage_test
 	@for test in hail_sqlite_test rider_storage_test driver_storage_test; do \
-	  POWER_SEEDS=$(or $(SEEDS),5000) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
+	  POWER_SEEDS=$(CUTS) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
 
 overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load

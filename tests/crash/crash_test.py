@@ -65,8 +65,10 @@ class City:
         shared.update(pair.split("=", 1) for pair in options.set)
         # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
         patient = {"rider": {"ride.match_deadline": "20m", "ride.seen_within": "5m"}}
+        # With it a kill is a power cut: what was not synced is lost (docs/testing/power-loss.md).
+        power = {"LD_PRELOAD": str(options.power.resolve()), "POWERLOSS": "1"} if options.power else {}
         self.services = two_services(options.services, directory, shared, patient, {
-            name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints")} for name in OTHER})
+            name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints"), **power} for name in OTHER})
         self.sim_command = [
             str(options.bin / "hail-sim"), "--rider", self.services["rider"].address, "--driver",
             self.services["driver"].address, "--speed", str(options.speed), "--anchor", anchor, "--seed",
@@ -316,6 +318,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with hail-sim and hail-check")
     parser.add_argument("--services", type=pathlib.Path, required=True, help="directory with the services with failpoints")
+    parser.add_argument("--power", type=pathlib.Path, help="libpowerloss.so: each kill is a power cut")
     parser.add_argument("--short", action="store_true", help=f"{len(SHORT_PLAN)} kills, not every failpoint")
     parser.add_argument("--plan", help="these kills instead, separated by commas: rider, driver, both, rider:commit.after")
     parser.add_argument("--matching", type=int, default=20, help="rides in MATCHING that a kill waits for (20)")
