@@ -64,7 +64,7 @@ class City:
         shared = {"time_scale": options.speed, "time_anchor": anchor, "shutdown.notice": "0s", "log.level": "warn"}
         shared.update(pair.split("=", 1) for pair in options.set)
         # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
-        patient = {"rider": {"ride.match_deadline": "20m", "ride.seen_within": "5m"}}
+        patient = {"rider": {"ride.match_deadline": "8m" if options.short else "20m", "ride.seen_within": "5m"}}
         self.services = two_services(options.services, directory, shared, patient, {
             name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints")} for name in OTHER})
         self.sim_command = [
