@@ -64,7 +64,7 @@ class City:
         shared = {"time_scale": options.speed, "time_anchor": anchor, "shutdown.notice": "0s", "log.level": "warn"}
         shared.update(pair.split("=", 1) for pair in options.set)
         # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
-        patient = {"rider": {"ride.match_deadline": "20m", "ride.seen_within": "5m"}}
+        patient = {"rider": {"ride.match_deadline": "8m" if options.short else "20m", "ride.seen_within": "5m"}}
         # With it a kill is a power cut: what was not synced is lost (docs/testing/power-loss.md).
         power = {"LD_PRELOAD": str(options.power.resolve()), "POWERLOSS": "1"} if options.power else {}
         self.services = two_services(options.services, directory, shared, patient, {

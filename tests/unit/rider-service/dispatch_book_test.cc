@@ -109,14 +109,14 @@ TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
   Tick(kRules.seen_within + absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "the first command is not answered";
   // Looked for anew, and past the deadline: nothing else is asked for either.
-  const Ride redispatched = GiveUpUnseen(assigned, assigned.epoch, kRules, now_.domain).ride;
+  const Ride redispatched = rider::GiveUpUnseen(assigned, assigned.epoch, kRules, now_.domain).ride;
   book_.OnRide(now_, redispatched);
   Tick(kRules.match_deadline + kRules.offer_time + kRules.unfulfilled_grace);
   EXPECT_THAT(Take(), IsEmpty());
   book_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), ElementsAre("end ride-1@2"));
   // An answer to nothing changes nothing.
-  book_.OnCommandDone(now_, "ride-1", EndUnfulfilled(redispatched, redispatched.epoch, now_.domain).ride);
+  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(redispatched, redispatched.epoch, now_.domain).ride);
   EXPECT_EQ(book_.matching(), 0u);
   book_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), IsEmpty());
