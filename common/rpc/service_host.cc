@@ -26,19 +26,24 @@ constexpr absl::Duration kBeat = absl::Milliseconds(250);
 constexpr absl::Duration kUnwind = absl::Seconds(2);
 constexpr absl::Duration kLastCalls = absl::Seconds(1);
 
+// How often clients may ping, at most. Phones every 10 s; the other service's channel does every 5 s (channel.cc).
+constexpr absl::Duration kPublicPings = absl::Seconds(10);
+constexpr absl::Duration kInternalPings = absl::Seconds(2);
+
 std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
-                                    int max_message_bytes, int* port) {
+                                    int max_message_bytes, absl::Duration pings, int* port) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(max_message_bytes);
   // By default Linux lets a second process listen on the same port and share its connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // Dead phones are found; live ones may ping every 10 s.
+  // Dead phones are found.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(pings)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
   return builder.BuildAndStart();
 }
@@ -53,12 +58,12 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
                                 const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  server_ = Build(options_.listen, public_services, options_.max_message_bytes, &port_);
+  server_ = Build(options_.listen, public_services, options_.max_message_bytes, kPublicPings, &port_);
   if (server_ == nullptr) return Unavailable(Reason::kInternal, "cannot listen on " + options_.listen);
   // Applies to servers built from here on: channelz tells about connections, which is no business of the public.
   grpc::channelz::experimental::InitChannelzService();
-  internal_server_ =
-      Build(options_.internal_listen, internal_services, options_.max_internal_message_bytes, &internal_port_);
+  internal_server_ = Build(options_.internal_listen, internal_services, options_.max_internal_message_bytes,
+                           kInternalPings, &internal_port_);
   if (internal_server_ == nullptr)
     return Unavailable(Reason::kInternal, "cannot listen on " + options_.internal_listen);
   SetServing(healthy());
