@@ -1,6 +1,4 @@
 // Rides through both services: over the public API only, and with either service restarted in the middle.
-#include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,86 +6,24 @@
 #include "tests/integration/driver_app.h"
 #include "tests/integration/process.h"
 #include "tests/integration/rider_fixture.h"
+#include "tests/integration/trip_steps.h"
 
 namespace hail::testing {
 namespace {
 
-using hail::driver::v1::AdvanceTripRequest;
 using hail::type::v1::Ride;
 using hail::type::v1::RideEvent;
 using ::testing::ElementsAre;
-
-constexpr LatLng kNearFerryBuilding{37.7935, -122.3960};
 
 class Both : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(services_.rider.running() && services_.driver.running()); }
 
   std::unique_ptr<DriverApp> NewDriver(const std::string& driver_id) {
-    auto app = std::make_unique<DriverApp>(services_.driver.PublicChannel(), driver_id);
-    EXPECT_TRUE(app->Register().ok());
-    return app;
+    return hail::testing::NewDriver(services_.driver, driver_id);
   }
-
-  // Goes online where a ride is waiting: the offer may come before anything else, so nothing is waited for.
-  static void ComeOnline(DriverApp& app, const LatLng& at) {
-    app.Open();
-    app.SendPosition(at);
-    DriverApp::Request request;
-    request.set_command_id("come-online");
-    request.mutable_set_availability()->set_availability(hail::driver::v1::AVAILABILITY_ONLINE);
-    app.Send(request);
-  }
-
-  // Takes the next offer; the ride won.
-  static Ride Accept(DriverApp& app) {
-    const auto offer = app.NextOffer();
-    app.SendOfferReceived(offer.offer_id());
-    const auto result = app.Respond(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
-    EXPECT_EQ(result.status().code(), 0) << result.status().message();
-    EXPECT_EQ(result.state().ride().ride_id(), offer.ride_id());
-    return result.state().ride();
-  }
-
-  // The unary twin, again and again while a service is away: it is safe to repeat.
-  static Ride Advance(DriverApp& app, const Ride& ride, const std::function<void(AdvanceTripRequest&)>& step) {
-    AdvanceTripRequest request;
-    request.set_driver_id(app.driver_id());
-    request.set_ride_id(ride.ride_id());
-    request.set_epoch(ride.epoch());
-    step(request);
-    hail::driver::v1::AdvanceTripResponse response;
-    const absl::Time deadline = absl::Now() + absl::Seconds(20);
-    while (true) {
-      const grpc::Status status = app.stub().AdvanceTrip(PatientContext().get(), request, &response);
-      if (status.ok()) return response.ride();
-      if (status.error_code() != grpc::StatusCode::UNAVAILABLE || absl::Now() > deadline) {
-        ADD_FAILURE() << request.ShortDebugString() << ": " << status.error_message();
-        return {};
-      }
-    }
-  }
-  static void Seen(AdvanceTripRequest& request) { request.mutable_seen(); }
-  static void Arrive(AdvanceTripRequest& request) { request.mutable_arrive(); }
-  static void Start(AdvanceTripRequest& request) { request.mutable_start(); }
-  static void Complete(AdvanceTripRequest& request) {
-    request.set_leg(1);
-    request.mutable_complete();
-  }
-  static void GiveUp(AdvanceTripRequest& request) {
-    request.mutable_cancel()->set_reason(hail::type::v1::CANCEL_REASON_VEHICLE_PROBLEM);
-  }
-
-  // The sequences after `cursor`, to the end of the ride.
   std::vector<std::int64_t> EventsAfter(const std::string& rider_id, const std::string& ride_id, std::int64_t cursor) {
-    RiderClient client(services_.rider);
-    Watch watch(client.rides(), rider_id, ride_id, cursor);
-    std::vector<std::int64_t> sequences;
-    while (const auto update = watch.Next()) {
-      if (update->has_event()) sequences.push_back(update->event().sequence());
-    }
-    EXPECT_TRUE(watch.Finish().ok());
-    return sequences;
+    return SequencesAfter(services_.rider, rider_id, ride_id, cursor);
   }
 
   BothServices services_;

@@ -1,5 +1,6 @@
 #include "tests/integration/driver_app.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -10,13 +11,14 @@ namespace {
 
 namespace driver = hail::driver::v1;
 
-constexpr absl::Duration kPatience = absl::Seconds(10);
+constexpr absl::Duration kCallTime = absl::Seconds(10);
+constexpr absl::Duration kBeat = absl::Seconds(3);
 
 }  // namespace
 
 std::unique_ptr<grpc::ClientContext> CallContext() {
   auto context = std::make_unique<grpc::ClientContext>();
-  context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+  context->set_deadline(absl::ToChronoTime(absl::Now() + kCallTime));
   return context;
 }
 
@@ -139,9 +141,10 @@ DriverApp::Response DriverApp::Next(const std::function<bool(const Response&)>& 
 
 DriverApp::Response DriverApp::Await(std::size_t& from, const std::function<bool(const Response&)>& wanted,
                                      const char* what) {
-  const absl::Time deadline = absl::Now() + kPatience;
-  absl::MutexLock lock(&mutex_);
+  const absl::Time deadline = absl::Now() + patience_;
   while (true) {
+    BeatIfDue();
+    absl::MutexLock lock(&mutex_);
     for (; from < received_.size(); ++from) {
       if (wanted(received_[from])) return received_[from++];
     }
@@ -149,15 +152,26 @@ DriverApp::Response DriverApp::Await(std::size_t& from, const std::function<bool
       mutex_.AssertHeld();
       return received_.size() > from || ended_;
     };
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&more), deadline) || received_.size() == from) {
-      std::string all;
-      for (const Response& response : received_) all += response.ShortDebugString() + "\n";
-      ADD_FAILURE() << driver_id_ << " never got: " << what << "; the stream " << (ended_ ? "ended" : "is open")
-                    << "; got:\n"
-                    << all;
-      return {};
+    if (mutex_.AwaitWithDeadline(absl::Condition(&more), std::min(deadline, absl::Now() + kBeat))) {
+      if (received_.size() > from) continue;
+    } else if (absl::Now() < deadline) {
+      continue;
     }
+    std::string all;
+    for (const Response& response : received_) all += response.ShortDebugString() + "\n";
+    ADD_FAILURE() << driver_id_ << " never got: " << what << "; the stream " << (ended_ ? "ended" : "is open")
+                  << "; got:\n"
+                  << all;
+    return {};
   }
+}
+
+void DriverApp::BeatIfDue() {
+  if (stream_ == nullptr || absl::Now() < last_beat_ + kBeat) return;
+  last_beat_ = absl::Now();
+  Request request;
+  request.mutable_heartbeat();
+  Send(request);
 }
 
 driver::Offer DriverApp::NextOffer() {
@@ -195,11 +209,12 @@ driver::CommandResult DriverApp::NextResult(const std::string& command_id) {
 
 driver::DriverState DriverApp::AwaitState(const std::function<bool(const driver::DriverState&)>& wanted,
                                           const char* what) {
-  const absl::Time deadline = absl::Now() + kPatience;
+  const absl::Time deadline = absl::Now() + patience_;
   driver::GetDriverStateRequest request;
   request.set_driver_id(driver_id_);
   driver::GetDriverStateResponse response;
   while (absl::Now() < deadline) {
+    BeatIfDue();
     const grpc::Status status = stub_->GetDriverState(CallContext().get(), request, &response);
     if (status.ok() && wanted(response.state())) return response.state();
   }
@@ -219,7 +234,7 @@ grpc::Status DriverApp::AwaitEnd() {
       mutex_.AssertHeld();
       return ended_;
     };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&ended), 2 * kPatience)) {
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&ended), 2 * patience_)) {
       ADD_FAILURE() << "the stream of " << driver_id_ << " did not end";
       context_->TryCancel();
     }

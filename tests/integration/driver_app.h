@@ -53,14 +53,17 @@ class DriverApp {
   // Opens, goes online at `at`, and waits until the driver is AVAILABLE.
   void GoAvailable(const LatLng& at);
 
-  // The next message of which `wanted` holds among those not yet looked past. A failure after 10 s without one.
+  // How long what follows waits for what it wants before it is a failure. 10 s, unless set.
+  void set_patience(absl::Duration patience) { patience_ = patience; }
+
+  // The next message of which `wanted` holds among those not yet looked past.
   Response Next(const std::function<bool(const Response&)>& wanted, const char* what);
   hail::driver::v1::Offer NextOffer();
   hail::driver::v1::OfferUpdate NextOfferUpdate(hail::driver::v1::OfferStatus status);
   hail::type::v1::RideEvent NextEvent(hail::type::v1::RideEventType type);
   // The result of a command, wherever it stands: nothing is looked past.
   hail::driver::v1::CommandResult NextResult(const std::string& command_id);
-  // GetDriverState until `wanted` holds; a failure after 10 s.
+  // GetDriverState until `wanted` holds.
   hail::driver::v1::DriverState AwaitState(const std::function<bool(const hail::driver::v1::DriverState&)>& wanted,
                                            const char* what);
 
@@ -74,6 +77,8 @@ class DriverApp {
   void Drop();
 
  private:
+  // While something is waited for, the app shows that it is alive.
+  void BeatIfDue();
   // The first message from number `from` on of which `wanted` holds; `from` is moved behind it.
   Response Await(std::size_t& from, const std::function<bool(const Response&)>& wanted, const char* what);
 
@@ -83,6 +88,8 @@ class DriverApp {
   std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> stream_;
   std::thread reader_;
+  absl::Duration patience_ = absl::Seconds(10);
+  absl::Time last_beat_;
   int commands_ = 0;
   uint64_t position_seq_ = 0;
   std::size_t looked_at_ = 0;

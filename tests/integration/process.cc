@@ -26,13 +26,6 @@ namespace {
 constexpr absl::Duration kStartLimit = absl::Seconds(30);
 constexpr absl::Duration kLook = absl::Milliseconds(5);
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 std::string BinaryPath(const std::string& binary) { return std::string(HAIL_BIN_DIR) + "/" + binary; }
 
 // Runs `argv` with both outputs appended to files. The child dies with us, so that a crashed test leaves nothing
@@ -163,6 +156,15 @@ int ServiceProcess::WaitForExit(absl::Duration limit) {
   return code;
 }
 
+double ServiceProcess::RssMib() const {
+  // proc(5), statm: size resident …, in pages.
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/statm");
+  double size = 0;
+  double resident = 0;
+  in >> size >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
 std::string ServiceProcess::Address(const std::string& key) const {
   return "127.0.0.1:" + std::to_string(ports_.at(key));
 }
@@ -188,6 +190,13 @@ Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
   ran.out = ReadFile(dir.path() + "/out");
   ran.err = ReadFile(dir.path() + "/err");
   return ran;
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
 }
 
 std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address) {

@@ -57,6 +57,8 @@ class ServiceProcess {
   // Waits for the end by itself: the exit code, or -1 (and a failure).
   int WaitForExit(absl::Duration limit);
   bool running() const { return pid_ > 0; }
+  // Its resident memory now, in MiB.
+  double RssMib() const;
 
   // "127.0.0.1:PORT"; known after the first Start.
   std::string public_address() const { return Address("listen"); }
@@ -93,6 +95,9 @@ struct Ran {
 // Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most 60 s.
 Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
                const std::map<std::string, std::string>& env = {});
+
+// What is in the file; empty if it cannot be read.
+std::string ReadFile(const std::string& path);
 
 // A channel to `address` with a connection of its own and quick reconnects.
 std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address);

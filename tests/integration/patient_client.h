@@ -1,0 +1,23 @@
+// A client that follows the retry policy documented in the README.
+#pragma once
+
+#include <functional>
+
+#include "absl/time/time.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/status.h"
+
+namespace hail::testing {
+
+struct PatientOutcome {
+  // Of the last attempt.
+  grpc::Status status;
+  int attempts = 0;
+  absl::Duration took;
+};
+
+// Calls `attempt` until it ends with something that is not to be retried, for at most 30 s. Each attempt has a deadline
+// of 5 s and does not wait for a connection.
+PatientOutcome CallPatiently(const std::function<grpc::Status(grpc::ClientContext*)>& attempt);
+
+}  // namespace hail::testing
