@@ -1,13 +1,18 @@
 #include "common/sqlite/group_committer.h"
 
+#include <algorithm>
 #include <exception>
 
+#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/failpoint/failpoint.h"
 
 namespace hail::sqlite {
 namespace {
+
+// What is refused is told to wait at least this long.
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 
 absl::Status Run(Connection& connection, std::string_view sql) {
   absl::StatusOr<Statement> statement = connection.Prepare(sql);
@@ -25,20 +30,31 @@ GroupCommitter::GroupCommitter(std::unique_ptr<Connection> connection, const Clo
 
 GroupCommitter::~GroupCommitter() { Stop(); }
 
-void GroupCommitter::Submit(Deadline deadline, Job job, Done done) {
+void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
-    if (stopping_) {
-      refused = Unavailable(Reason::kStoreUnavailable, "the store is closed");
-    } else if (queue_.size() >= options_.max_queue) {
-      refused = Overloaded("too many changes wait for the store", absl::Seconds(1));
-    } else {
+    refused = Admit(deadline, work);
+    if (refused.ok()) {
       queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
       return;
     }
   }
   done(std::move(refused));
+}
+
+absl::Status GroupCommitter::Admit(Deadline deadline, Work work) const {
+  if (stopping_) return Unavailable(Reason::kStoreUnavailable, "the store is closed");
+  const absl::Duration wait = wait_.Estimate(absl::Now(), queue_.size());
+  // Whoever waits longer than their deadline would have the change made and not know it.
+  const absl::Duration most =
+      std::min(work == Work::kNew ? options_.max_wait_of_new : options_.max_wait, deadline - clock_->Read().wall);
+  // A deadline that has passed is judged when the transaction begins.
+  const bool too_long = wait > most && most > absl::ZeroDuration();
+  if (queue_.size() >= options_.max_queue || too_long) {
+    return Overloaded("too many changes wait for the store", std::max(wait, kRetryAfter));
+  }
+  return absl::OkStatus();
 }
 
 std::size_t GroupCommitter::depth() const {
@@ -67,6 +83,7 @@ void GroupCommitter::Run() {
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();
       }
+      wait_.BatchBegan(absl::Now(), batch.size());
     }
     const absl::Time began = absl::Now();
     const absl::Status status = Commit(batch);
@@ -79,6 +96,8 @@ void GroupCommitter::Run() {
       }
     }
     batch.clear();
+    absl::MutexLock lock(&mutex_);
+    wait_.BatchEnded(absl::Now());
   }
   connection_.reset();
 }

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/sqlite/connection.h"
+#include "common/sqlite/queue_wait.h"
 #include "common/sqlite/work.h"
 #include "common/time/clock.h"
 
@@ -43,10 +44,16 @@ class Observer {
 // BEGIN or COMMIT fails, every job of the batch hears STORE_UNAVAILABLE and nothing of it has happened.
 class GroupCommitter {
  public:
+  // What a job is for. Under overload what was begun goes on to its end, and what is new is refused first.
+  enum class Work { kBegun, kNew };
+
   struct Options {
     std::size_t max_batch = 512;
     // Jobs waiting beyond this are refused.
     std::size_t max_queue = 10'000;
+    // So are jobs that would wait longer than this, as far as can be told (wall time).
+    absl::Duration max_wait = absl::Seconds(2);
+    absl::Duration max_wait_of_new = absl::Milliseconds(500);
   };
 
   // `clock` (wall) and `observer` (may be null) must outlive this.
@@ -55,16 +62,16 @@ class GroupCommitter {
   ~GroupCommitter();
 
   // Queues `job`. Without running it, `done` hears: OVERLOADED (before Submit returns, on the caller's thread) when the
-  // queue is full; STORE_UNAVAILABLE (likewise) after Stop; DEADLINE_EXCEEDED when `deadline` had passed when the
-  // transaction began.
-  void Submit(Deadline deadline, Job job, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
+  // queue is full, or too long for the job to be done by its deadline; STORE_UNAVAILABLE (likewise) after Stop;
+  // DEADLINE_EXCEEDED when `deadline` had passed when the transaction began.
+  void Submit(Deadline deadline, Job job, Done done, Work work = Work::kBegun) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The same for a job with a result: `job` is Connection& -> StatusOr<T>, `done` takes StatusOr<T>.
   template <typename T>
   void SubmitFor(Deadline deadline, absl::AnyInvocable<absl::StatusOr<T>(Connection&)> job,
-                 absl::AnyInvocable<void(absl::StatusOr<T>)> done) {
+                 absl::AnyInvocable<void(absl::StatusOr<T>)> done, Work work = Work::kBegun) {
     auto [plain_job, plain_done] = WithResult<T>(std::move(job), std::move(done));
-    Submit(deadline, std::move(plain_job), std::move(plain_done));
+    Submit(deadline, std::move(plain_job), std::move(plain_done), work);
   }
 
   // How many jobs wait now.
@@ -82,6 +89,8 @@ class GroupCommitter {
   };
 
   void Run();
+  // OK, or why a job may not be queued now.
+  absl::Status Admit(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `batch` as one transaction, leaves each entry's outcome, returns the transaction's.
   absl::Status Commit(std::vector<Entry>& batch);
   absl::Status RunJobs(std::vector<Entry>& batch);
@@ -94,6 +103,7 @@ class GroupCommitter {
 
   mutable absl::Mutex mutex_;
   std::deque<Entry> queue_ ABSL_GUARDED_BY(mutex_);
+  QueueWait wait_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex join_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(join_mutex_);

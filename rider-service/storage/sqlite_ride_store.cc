@@ -370,7 +370,8 @@ absl::StatusOr<std::unique_ptr<SqliteRideStore>> SqliteRideStore::Open(const sql
 
 void SqliteRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
   database_->writer().SubmitFor<Created>(
-      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done));
+      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done),
+      sqlite::GroupCommitter::Work::kNew);
 }
 
 void SqliteRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {

@@ -10,6 +10,7 @@
 
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "tests/unit/common/sqlite/fixture.h"
 
@@ -181,6 +182,58 @@ TEST_F(GroupCommitterTest, AFullQueueRefusesAtOnce) {
   Release();
   told.Wait();
   EXPECT_THAT(Names(*database), ElementsAre("0", "1"));
+}
+
+TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) {
+  constexpr int kJobs = 100;
+  const auto slow = [](Connection&) {
+    absl::SleepFor(absl::Milliseconds(1));
+    return absl::OkStatus();
+  };
+  DatabaseOptions options;
+  options.writer.max_wait_of_new = absl::Milliseconds(20);
+  options.writer.max_wait = absl::Minutes(1);
+  auto database = Open(options);
+  // A large batch shows what a job takes: a millisecond at least.
+  Hold(*database);
+  absl::BlockingCounter learned(kJobs);
+  for (int i = 0; i < kJobs; ++i) {
+    database->writer().Submit(absl::InfiniteFuture(), slow, [&](const absl::Status&) { learned.DecrementCount(); });
+  }
+  Release();
+  learned.Wait();
+
+  absl::Notification go;
+  absl::Notification held;
+  absl::BlockingCounter told(kJobs + 2);
+  database->writer().Submit(
+      absl::InfiniteFuture(),
+      [&](Connection&) {
+        held.Notify();
+        go.WaitForNotification();
+        return absl::OkStatus();
+      },
+      [&](const absl::Status&) { told.DecrementCount(); });
+  held.WaitForNotification();
+  for (int i = 0; i < kJobs; ++i) {
+    database->writer().Submit(absl::InfiniteFuture(), slow, [&](const absl::Status&) { told.DecrementCount(); });
+  }
+  // A tenth of a second's work is ahead.
+  absl::Status refused;
+  const auto refuse = [&](absl::Status status) { refused = std::move(status); };
+  database->writer().Submit(absl::InfiniteFuture(), Insert(1, "new"), refuse, GroupCommitter::Work::kNew);
+  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded)) << refused;
+  EXPECT_GE(DetailsOf(refused)->retry_after, absl::Seconds(1));
+  refused = absl::OkStatus();
+  database->writer().Submit(clock_.Read().wall + absl::Milliseconds(20), Insert(2, "hurried"), refuse);
+  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded)) << refused;
+  database->writer().Submit(absl::InfiniteFuture(), Insert(3, "begun"), [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    told.DecrementCount();
+  });
+  go.Notify();
+  told.Wait();
+  EXPECT_THAT(Names(*database), ElementsAre("begun"));
 }
 
 TEST_F(GroupCommitterTest, WhenTheCommitFailsEveryJobOfTheBatchHearsSo) {

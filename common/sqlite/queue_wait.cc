@@ -1,0 +1,42 @@
+#include "common/sqlite/queue_wait.h"
+
+#include <algorithm>
+
+namespace hail::sqlite {
+namespace {
+
+// A batch costs one fsync and then so much for each job. In a batch this large the fsync hardly shows.
+constexpr std::size_t kTelling = 64;
+// How much the latest batch counts.
+constexpr double kWeight = 0.2;
+
+}  // namespace
+
+void QueueWait::BatchBegan(absl::Time now, std::size_t jobs) {
+  running_ = jobs;
+  began_ = now;
+}
+
+void QueueWait::BatchEnded(absl::Time now) {
+  if (running_ == 0) return;
+  const absl::Duration each = (now - began_) / static_cast<double>(running_);
+  if (running_ >= kTelling) {
+    per_job_ = per_job_ == absl::ZeroDuration() ? each : per_job_ * (1 - kWeight) + each * kWeight;
+  } else {
+    // A small batch shows only what a job costs at most. That keeps one bad batch from throttling the queue for good,
+    // when so little is let in that no batch is large any more.
+    per_job_ = std::min(per_job_, each);
+  }
+  running_ = 0;
+}
+
+absl::Duration QueueWait::Estimate(absl::Time now, std::size_t ahead) const {
+  absl::Duration left;
+  if (running_ > 0) {
+    // A batch that is late, as when the disk stalls, is likely to take as long again as it is late.
+    left = absl::AbsDuration(per_job_ * static_cast<double>(running_) - (now - began_));
+  }
+  return left + per_job_ * static_cast<double>(ahead);
+}
+
+}  // namespace hail::sqlite
