@@ -1,5 +1,7 @@
 #include "common/rpc/outbox.h"
 
+#include <utility>
+
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/rpc/status.h"
@@ -28,7 +30,8 @@ void OutboxBase::Abort(const absl::Status& status) {
 void OutboxBase::AbortLocked(const absl::Status& status) {
   if (phase_ >= Phase::kFinished) return;
   phase_ = Phase::kClosing;
-  final_ = status;
+  // The first reason stands: what is heard after a stream was cut off is that it was cut off.
+  if (!std::exchange(aborted_, true)) final_ = status;
   DropQueued();
   Pump();
 }

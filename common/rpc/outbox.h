@@ -32,7 +32,8 @@ class OutboxBase {
   // Ends the stream with `status` once all that was sent before has gone out. Only the first end counts. Prefer OK, and
   // business outcomes as messages: an error status may overtake messages on their way to the client.
   void Finish(const absl::Status& status = absl::OkStatus()) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way.
+  // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way, not
+  // an Abort.
   void Abort(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Cuts the stream off: the client sees CANCELLED.
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,6 +76,8 @@ class OutboxBase {
   // Counts writes, so that Tick can tell whether one is still the same.
   std::uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status final_ ABSL_GUARDED_BY(mutex_);
+  // Whether it was given by an Abort.
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   // What Tick saw, and when first.
   std::uint64_t stalled_write_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time stalled_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();

@@ -144,6 +144,10 @@ TEST_F(OutboxTest, AWriteThatGoesNowhereIsCutOff) {
   EXPECT_THAT(wire_.done, ElementsAre("write a"));
   outbox_.Tick(start_ + absl::Seconds(30), absl::Seconds(30), absl::Seconds(12));
   EXPECT_THAT(wire_.done, ElementsAre("write a", "cancel"));
+  // What gRPC reports of the cut is its consequence, not the reason.
+  outbox_.OnCancel();
+  outbox_.OnWriteDone(false);
+  EXPECT_EQ(outbox_.OnDone(), absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(OutboxTest, WritesThatGoOnAreNotCutOff) {
