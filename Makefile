@@ -12,7 +12,7 @@ CRASH_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks setup-fuzz configure build build-all test demo lint format asan tsan coverage crash-test simulate mutants \
+.PHONY: help setup setup-checks setup-fuzz configure build build-all test demo overload lint format asan tsan coverage crash-test simulate mutants \
   fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check

@@ -59,6 +59,10 @@ class Service:
             time.sleep(0.02)
         return json.loads(self.port_file.read_text())
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def stop(self, seconds=30):
         """Drains the service; its exit status."""
         if self._process is None:
@@ -79,8 +83,8 @@ class Service:
 class Services:
     """`rider` and `driver` are the public addresses, `rider_internal` and `driver_internal` the others."""
 
-    def __init__(self, bin_dir, directory, rider=None, open_files=None):
-        """`rider`: further settings of rider-service. `open_files`: see Service, for both."""
+    def __init__(self, bin_dir, directory, rider=None, driver=None, open_files=None):
+        """`rider`, `driver`: further settings of the one service. `open_files`: see Service, for both."""
         bin_dir = pathlib.Path(bin_dir)
         rider_internal, driver_internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.rider_internal, self.driver_internal = rider_internal, driver_internal
@@ -90,13 +94,15 @@ class Services:
             "data_dir": directory / "rider", **(rider or {})}, open_files)
         self.driver_service = Service(bin_dir / "driver-service", directory, {
             **common, "internal_listen": driver_internal, "rider_service": rider_internal,
-            "data_dir": directory / "driver"}, open_files)
+            "data_dir": directory / "driver", **(driver or {})}, open_files)
 
     def start(self):
         self.rider_service.start()
         self.driver_service.start()
-        self.rider = f"127.0.0.1:{self.rider_service.await_ports()['listen']}"
-        self.driver = f"127.0.0.1:{self.driver_service.await_ports()['listen']}"
+        rider, driver = self.rider_service.await_ports(), self.driver_service.await_ports()
+        self.rider = f"127.0.0.1:{rider['listen']}"
+        self.driver = f"127.0.0.1:{driver['listen']}"
+        self.driver_metrics = f"127.0.0.1:{driver['metrics_listen']}"
         return self
 
     def stop(self):

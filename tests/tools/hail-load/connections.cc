@@ -1,0 +1,26 @@
+#include "tests/tools/hail-load/connections.h"
+
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+
+namespace hail::load {
+
+std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, int count) {
+  grpc::ChannelArguments arguments;
+  // Otherwise all channels share one connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  // How long one attempt may take, too: where thousands connect, each waits for its turn.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // What is retried, and when, is the load's to say.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
+  for (int i = 0; i < count; ++i) {
+    channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+  }
+  return channels;
+}
+
+}  // namespace hail::load

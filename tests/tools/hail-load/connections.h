@@ -1,0 +1,15 @@
+// Many connections to one address.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "grpcpp/channel.h"
+
+namespace hail::load {
+
+// Each channel with a connection of its own, and quick reconnects.
+std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, int count);
+
+}  // namespace hail::load

@@ -1,0 +1,36 @@
+// A whole fleet that loses its streams at once and comes back within a second, with rides in hand and rides asked for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/tools/hail-load/overload.h"
+#include "tests/tools/hail-load/watched_process.h"
+
+namespace hail::load {
+
+struct FleetPlan {
+  std::string rider_address;
+  std::string driver_address;
+  // driver-service's metrics.
+  std::string driver_metrics;
+  int drivers = 9000;
+  // TCP connections they share; each driver of a real fleet has one of their own.
+  int connections = 100;
+  // Rides under way when the streams break.
+  int rides = 200;
+  // Over how long the streams are opened again.
+  absl::Duration within = absl::Seconds(1);
+  // What is promised: all drivers are back this long after the streams broke.
+  absl::Duration back_within = absl::Seconds(15);
+  // Calls a second of riders who know nothing of it, from before until well after.
+  double probes = 40;
+  std::vector<WatchedProcess> processes;
+  std::string svg;
+};
+
+absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan);
+
+}  // namespace hail::load

@@ -1,0 +1,117 @@
+// hail-load: more load than there should be, from a process of its own.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "tests/tools/hail-load/fleet.h"
+#include "tests/tools/hail-load/overload.h"
+#include "tests/tools/hail-load/watched_process.h"
+
+namespace {
+
+constexpr int kUsage = 2;
+
+// NAME=PID each.
+bool ParseProcesses(const std::vector<std::string>& texts, std::vector<hail::load::WatchedProcess>& processes) {
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    hail::load::WatchedProcess process;
+    if (equals == std::string::npos || !absl::SimpleAtoi(text.substr(equals + 1), &process.pid)) return false;
+    process.name = text.substr(0, equals);
+    processes.push_back(process);
+  }
+  return true;
+}
+
+int Conclude(const absl::StatusOr<hail::load::Judged>& judged, const std::string& report_file) {
+  if (!judged.ok()) {
+    std::cerr << "hail-load: " << std::string(judged.status().message()) << "\n";
+    return kUsage;
+  }
+  const std::string report = judged->report.dump(2) + "\n";
+  std::cout << report << std::flush;
+  if (!report_file.empty()) std::ofstream(report_file) << report;
+  for (const std::string& complaint : judged->complaints) std::cerr << "hail-load: " << complaint << "\n";
+  return judged->complaints.empty() ? 0 : 1;
+}
+
+absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Loads Hail's public API as people do who do not know of each other: calls are sent when their time has come, "
+      "whatever became of those before, and latencies count from that instant.\n"
+      "Exit status: 0 all that is promised held; 1 something did not; 2 the load could not be played.",
+      "hail-load"};
+  app.set_version_flag("--version", "hail-load " HAIL_VERSION);
+  app.require_subcommand(1);
+  std::vector<std::string> processes;
+  std::string report;
+  std::string svg;
+  const auto common = [&](CLI::App* command) {
+    command->add_option("--watch", processes, "NAME=PID of a process whose memory and processor time are watched");
+    command->add_option("--report", report, "file for the report (JSON), which is printed too");
+    command->add_option("--svg", svg, "file for a plot (SVG)");
+  };
+  const auto seconds = [](CLI::App* command, const char* name, absl::Duration& value, const char* what) {
+    command
+        ->add_option_function<double>(
+            name, [&value](double given) { value = SecondsOf(given); }, what)
+        ->check(CLI::PositiveNumber);
+  };
+
+  hail::load::OverloadPlan overload;
+  CLI::App* const requests = app.add_subcommand(
+      "overload", "Measures how many RequestRide calls a second are answered, then sends twice as many.");
+  requests->add_option("--rider", overload.rider_address, "rider-service's public address")->required();
+  requests->add_option("--connections", overload.connections, "connections")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  requests->add_option("--callers", overload.callers, "calls in flight while the capacity is measured")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  requests->add_option("--factor", overload.factor, "how many times the capacity is sent")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  seconds(requests, "--deadline", overload.deadline, "seconds a call may take. Default: 1");
+  seconds(requests, "--measure", overload.measure, "seconds for measuring the capacity. Default: 10");
+  seconds(requests, "--length", overload.overload, "seconds of overload. Default: 60");
+  seconds(requests, "--after", overload.after, "seconds of a little load after it. Default: 15");
+  common(requests);
+
+  hail::load::FleetPlan fleet;
+  CLI::App* const drivers = app.add_subcommand("fleet", "A fleet that loses its connections and comes back at once.");
+  drivers->add_option("--rider", fleet.rider_address, "rider-service's public address")->required();
+  drivers->add_option("--driver", fleet.driver_address, "driver-service's public address")->required();
+  drivers->add_option("--driver-metrics", fleet.driver_metrics, "driver-service's metrics_listen")->required();
+  drivers->add_option("--drivers", fleet.drivers, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  drivers->add_option("--connections", fleet.connections, "connections they share")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  drivers->add_option("--rides", fleet.rides, "rides under way")->check(CLI::Range(1, 10'000))->capture_default_str();
+  seconds(drivers, "--within", fleet.within, "seconds over which they come back. Default: 1");
+  seconds(drivers, "--back-within", fleet.back_within, "seconds after which all must be back. Default: 15");
+  common(drivers);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::vector<hail::load::WatchedProcess> watched;
+  if (!ParseProcesses(processes, watched)) {
+    std::cerr << "hail-load: --watch takes NAME=PID\n";
+    return kUsage;
+  }
+  overload.processes = fleet.processes = watched;
+  overload.svg = fleet.svg = svg;
+  return Conclude(requests->parsed() ? hail::load::PlayOverload(overload) : hail::load::PlayFleet(fleet), report);
+}

@@ -1,0 +1,77 @@
+#include "tests/tools/hail-load/request_load.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tests/tools/hail-load/connections.h"
+#include "tests/tools/hail-sim/calls.h"
+
+namespace hail::load {
+namespace {
+
+using hail::rider::v1::RequestRideRequest;
+using hail::rider::v1::RequestRideResponse;
+
+// What a closed loop needs until connections are open and caches warm.
+constexpr absl::Duration kWarmUp = absl::Seconds(2);
+
+// Evenly over a square in the midst of San Francisco, by the fractional parts of multiples of irrational numbers.
+void Spread(std::uint64_t number, double offset, hail::type::v1::LatLng* to) {
+  const auto part = [](double value) { return value - static_cast<double>(static_cast<std::int64_t>(value)); };
+  to->set_latitude_deg(37.75 + 0.04 * part(offset + static_cast<double>(number % 1'000'003) * 0.618033988749895));
+  to->set_longitude_deg(-122.45 + 0.04 * part(offset + static_cast<double>(number % 1'000'003) * 0.414213562373095));
+}
+
+}  // namespace
+
+RequestLoad::RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline)
+    : run_id_(std::move(run_id)), deadline_(deadline), channels_(Connect(rider_address, connections)) {
+  for (const auto& channel : channels_) stubs_.push_back(hail::rider::v1::RiderService::NewStub(channel));
+}
+
+RequestLoad::~RequestLoad() { in_flight_.AwaitNone(); }
+
+void RequestLoad::Send(Done done) {
+  const std::uint64_t number = next_++;
+  RequestRideRequest request;
+  request.set_rider_id(absl::StrCat(run_id_, "-", number));
+  request.set_request_id("1");
+  request.set_product_id("economy");
+  Spread(number, 0, request.mutable_pickup()->mutable_position());
+  Spread(number, 0.5, request.mutable_dropoff()->mutable_position());
+  auto* const stub = stubs_[number % stubs_.size()].get();
+  sim::StartUnary<RequestRideRequest, RequestRideResponse>(
+      [stub](auto* context, auto* request, auto* response, auto done) {
+        stub->async()->RequestRide(context, request, response, std::move(done));
+      },
+      std::move(request), deadline_,
+      [done = std::move(done)](absl::Time at, const grpc::Status& status, const RequestRideResponse&) {
+        done(at, status);
+      },
+      &in_flight_);
+}
+
+double RequestLoad::ClosedLoop(int callers, absl::Duration length) {
+  const absl::Time from = absl::Now() + kWarmUp;
+  const absl::Time to = from + length;
+  std::atomic<std::int64_t> answered = 0;
+  std::function<void()> again = [&] {
+    Send([&](absl::Time at, const grpc::Status& status) {
+      if (status.ok() && at >= from && at < to) ++answered;
+      if (at < to) again();
+    });
+  };
+  for (int i = 0; i < callers; ++i) again();
+  absl::SleepFor(to - absl::Now());
+  in_flight_.AwaitNone();
+  return static_cast<double>(answered) / absl::ToDoubleSeconds(length);
+}
+
+Paced RequestLoad::OpenLoop(double rate, absl::Duration length, Timeline& timeline) {
+  return SendPaced(absl::Now(), rate, length, [this, &timeline](absl::Time intended) {
+    Send([intended, &timeline](absl::Time at, const grpc::Status& status) { timeline.Record(intended, at, status); });
+  });
+}
+
+}  // namespace hail::load

@@ -1,0 +1,47 @@
+// RequestRide calls in numbers, each of a rider of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-load/pacer.h"
+#include "tests/tools/hail-load/timeline.h"
+#include "tests/tools/hail-sim/inbox.h"
+
+namespace hail::load {
+
+// Pickups and drop-offs are spread over San Francisco. Not thread-safe.
+class RequestLoad {
+ public:
+  // `run_id` keeps riders of different runs apart. Calls have `deadline`.
+  RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline);
+  // Waits for calls in flight.
+  ~RequestLoad();
+  RequestLoad(const RequestLoad&) = delete;
+  RequestLoad& operator=(const RequestLoad&) = delete;
+
+  // One call at a time by each of `callers`, for `length`. Answers a second.
+  double ClosedLoop(int callers, absl::Duration length);
+  // `rate` calls a second, whatever comes back; recorded in `timeline`, which must outlive this.
+  Paced OpenLoop(double rate, absl::Duration length, Timeline& timeline);
+
+ private:
+  using Done = std::function<void(absl::Time, const grpc::Status&)>;
+  void Send(Done done);
+
+  const std::string run_id_;
+  const absl::Duration deadline_;
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  std::vector<std::unique_ptr<hail::rider::v1::RiderService::Stub>> stubs_;
+  std::atomic<std::uint64_t> next_ = 0;
+  sim::CallsInFlight in_flight_;
+};
+
+}  // namespace hail::load
