@@ -24,7 +24,6 @@ namespace {
 constexpr absl::Duration kBeat = absl::Milliseconds(250);
 // After the grace: what cancelled calls get to unwind.
 constexpr absl::Duration kUnwind = absl::Seconds(2);
-constexpr absl::Duration kLastCalls = absl::Seconds(1);
 
 // How often clients may ping, at most. Phones every 10 s; the other service's channel does every 5 s (channel.cc).
 constexpr absl::Duration kPublicPings = absl::Seconds(10);
@@ -135,11 +134,12 @@ void ServiceHost::Drain() {
     mutex_.Await(absl::Condition(&none));
   }
   awake_stub_.reset();
-  // What is still in flight, and whoever watches health or channelz, is cancelled at the deadline. Calls that came in
-  // just before are refused by the gate first, which a busy machine needs a while for.
-  const absl::Time deadline = absl::Now() + kLastCalls;
-  server_->Shutdown(absl::ToChronoTime(deadline));
-  internal_server_->Shutdown(absl::ToChronoTime(deadline));
+  // Everything that was let in has been answered. From here on gRPC ends calls that come in on open connections with
+  // CANCELLED, which says nothing to a client; with a deadline that has passed it closes the connections at once, and
+  // clients see that nobody is there: UNAVAILABLE.
+  const auto now = absl::ToChronoTime(absl::Now());
+  server_->Shutdown(now);
+  internal_server_->Shutdown(now);
   server_->Wait();
   internal_server_->Wait();
 }

@@ -46,9 +46,10 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
 absl::Status GroupCommitter::Admit(Deadline deadline, Work work) const {
   if (stopping_) return Unavailable(Reason::kStoreUnavailable, "the store is closed");
   const absl::Duration wait = wait_.Estimate(absl::Now(), queue_.size());
-  // Whoever waits longer than their deadline would have the change made and not know it.
+  // Whoever waits longer than their deadline would have the change made and not know it. The other half of it is for
+  // the way back, and for the estimate's error.
   const absl::Duration most =
-      std::min(work == Work::kNew ? options_.max_wait_of_new : options_.max_wait, deadline - clock_->Read().wall);
+      std::min(work == Work::kNew ? options_.max_wait_of_new : options_.max_wait, (deadline - clock_->Read().wall) / 2);
   // A deadline that has passed is judged when the transaction begins.
   const bool too_long = wait > most && most > absl::ZeroDuration();
   if (queue_.size() >= options_.max_queue || too_long) {

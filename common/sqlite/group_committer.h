@@ -51,9 +51,10 @@ class GroupCommitter {
     std::size_t max_batch = 512;
     // Jobs waiting beyond this are refused.
     std::size_t max_queue = 10'000;
-    // So are jobs that would wait longer than this, as far as can be told (wall time).
-    absl::Duration max_wait = absl::Seconds(2);
-    absl::Duration max_wait_of_new = absl::Milliseconds(500);
+    // So are jobs that would wait longer than this, or than half of what their deadline allows, as far as can be told
+    // (wall time).
+    absl::Duration max_wait = absl::Seconds(3);
+    absl::Duration max_wait_of_new = absl::Seconds(1);
   };
 
   // `clock` (wall) and `observer` (may be null) must outlive this.

@@ -139,16 +139,25 @@ class Callers {
   }
 
   template <typename Response, typename Call>
-  Response Must(const char* what, Call call) {
+  Response Must(const char* what, Call call, grpc::StatusCode or_else = grpc::StatusCode::OK) {
     Response response;
     const PatientOutcome outcome =
         CallPatiently([&](grpc::ClientContext* context) { return call(context, &response); });
-    EXPECT_TRUE(outcome.status.ok()) << what << " after " << outcome.attempts
-                                     << " attempts: " << outcome.status.error_code() << " "
-                                     << outcome.status.error_message();
+    EXPECT_TRUE(outcome.status.ok() || outcome.status.error_code() == or_else)
+        << what << " after " << outcome.attempts << " attempts: " << outcome.status.error_code() << " "
+        << outcome.status.error_message();
     ++calls_;
     retries_ += outcome.attempts - 1;
     return response;
+  }
+
+  // Through New York: hail-sim's drivers are in San Francisco, and nobody takes these rides.
+  template <typename Request>
+  static void SetRoute(Request& request) {
+    request.mutable_pickup()->mutable_position()->set_latitude_deg(40.7484);
+    request.mutable_pickup()->mutable_position()->set_longitude_deg(-73.9857);
+    request.mutable_dropoff()->mutable_position()->set_latitude_deg(40.7614);
+    request.mutable_dropoff()->mutable_position()->set_longitude_deg(-73.9776);
   }
 
   void Ride(hail::rider::v1::RiderService::Stub& stub, int number) {
@@ -156,13 +165,11 @@ class Callers {
     for (int round = 0; !stop_; ++round) {
       hail::rider::v1::QuoteRideRequest quote;
       quote.set_rider_id(rider_id);
-      // Far from where hail-sim's city is busy.
-      *quote.mutable_pickup() = MissionDolores();
-      *quote.mutable_dropoff() = FerryBuilding();
+      SetRoute(quote);
       Must<hail::rider::v1::QuoteRideResponse>(
           "QuoteRide", [&](auto* context, auto* response) { return stub.QuoteRide(context, quote, response); });
       auto request = RiderClient::RideRequest(rider_id, absl::StrCat("request-", round));
-      request.set_product_id("xl");
+      SetRoute(request);
       const std::string ride_id =
           Must<hail::rider::v1::RequestRideResponse>(
               "RequestRide",
@@ -181,12 +188,10 @@ class Callers {
       cancel.set_rider_id(rider_id);
       cancel.set_ride_id(ride_id);
       cancel.set_reason(hail::type::v1::CANCEL_REASON_CHANGED_PLANS);
-      EXPECT_EQ(
-          Must<hail::rider::v1::CancelRideResponse>(
-              "CancelRide", [&](auto* context, auto* response) { return stub.CancelRide(context, cancel, response); })
-              .ride()
-              .state(),
-          hail::type::v1::RIDE_STATE_CANCELED);
+      // On a slow machine the ride may have ended unfulfilled before: an answer, too.
+      Must<hail::rider::v1::CancelRideResponse>(
+          "CancelRide", [&](auto* context, auto* response) { return stub.CancelRide(context, cancel, response); },
+          grpc::StatusCode::FAILED_PRECONDITION);
     }
   }
 
@@ -234,6 +239,9 @@ class Callers {
 };
 
 TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
+  // Three of each service.
+  constexpr int kRestarts = 6;
+  constexpr absl::Duration kCityLimit = absl::Seconds(110);
   constexpr int kSpeed = 30;
   const double now = absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch());
   // A Thursday evening in San Francisco, 18:00 there.
@@ -255,12 +263,13 @@ TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
     sim = RunProgram("hail-sim",
                      {"--rider", services.rider.public_address(), "--driver", services.driver.public_address(),
                       "--speed", absl::StrCat(kSpeed), "--anchor", anchor, "--rides", "100", "--drivers", "120",
-                      "--length", "10", "--ledger", ledger, "--report", report_file, "--no-progress"});
+                      "--length", "10", "--ledger", ledger, "--report", report_file, "--no-progress"},
+                     {}, kCityLimit);
     sim_over = true;
   });
   int restarts = 0;
   absl::Duration longest;
-  while (!sim_over && restarts < 40) {
+  while (!sim_over && restarts < kRestarts) {
     ServiceProcess& service = restarts % 2 == 0 ? services.rider : services.driver;
     const absl::Time began = absl::Now();
     EXPECT_EQ(service.Terminate(), 0);
@@ -274,7 +283,7 @@ TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
   city.join();
   callers.Stop();
   EXPECT_EQ(sim.exit_code, 0) << sim.out << sim.err;
-  EXPECT_GE(restarts, 4);
+  EXPECT_EQ(restarts, kRestarts) << "the city was quiet before the last of them";
   EXPECT_GT(callers.retries(), 0) << "nobody was ever turned away: nothing was tested";
   EXPECT_LT(longest, absl::Milliseconds(5200) + kBeyondGrace);
   for (ServiceProcess* service : {&services.rider, &services.driver}) EXPECT_EQ(service->Terminate(), 0);

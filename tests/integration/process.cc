@@ -176,13 +176,13 @@ std::shared_ptr<grpc::Channel> ServiceProcess::InternalChannel() const { return 
 std::string ServiceProcess::Log() const { return ReadFile(dir_.path() + "/err.log"); }
 
 Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
-               const std::map<std::string, std::string>& env) {
+               const std::map<std::string, std::string>& env, absl::Duration limit) {
   TempDir dir;
   std::vector<std::string> argv = {BinaryPath(binary)};
   argv.insert(argv.end(), args.begin(), args.end());
   Ran ran;
   const pid_t pid = Spawn(std::move(argv), Environment(env), dir.path() + "/out", dir.path() + "/err");
-  if (!WaitFor(pid, absl::Seconds(60), ran.exit_code)) {
+  if (!WaitFor(pid, limit, ran.exit_code)) {
     ADD_FAILURE() << binary << " did not end";
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);

@@ -92,9 +92,9 @@ struct Ran {
   std::string err;
 };
 
-// Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most 60 s.
+// Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most `limit`.
 Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
-               const std::map<std::string, std::string>& env = {});
+               const std::map<std::string, std::string>& env = {}, absl::Duration limit = absl::Seconds(60));
 
 // What is in the file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-sim/calls.h"
@@ -15,6 +16,7 @@ using hail::rider::v1::RequestRideResponse;
 
 // What a closed loop needs until connections are open and caches warm.
 constexpr absl::Duration kWarmUp = absl::Seconds(2);
+constexpr absl::Duration kAfterFailure = absl::Milliseconds(200);
 
 // Evenly over a square in the midst of San Francisco, by the fractional parts of multiples of irrational numbers.
 void Spread(std::uint64_t number, double offset, hail::type::v1::LatLng* to) {
@@ -59,11 +61,18 @@ double RequestLoad::ClosedLoop(int callers, absl::Duration length) {
   std::function<void()> again = [&] {
     Send([&](absl::Time at, const grpc::Status& status) {
       if (status.ok() && at >= from && at < to) ++answered;
-      if (at < to) again();
+      if (at >= to) return;
+      if (status.ok()) return again();
+      loop_.PostAfter(kAfterFailure, again);
     });
   };
   for (int i = 0; i < callers; ++i) again();
   absl::SleepFor(to - absl::Now());
+  in_flight_.AwaitNone();
+  // Who waits has a last turn.
+  absl::Notification last;
+  loop_.PostAfter(kAfterFailure, [&] { last.Notify(); });
+  last.WaitForNotification();
   in_flight_.AwaitNone();
   return static_cast<double>(answered) / absl::ToDoubleSeconds(length);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/exec/loop.h"
 #include "grpcpp/channel.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/tools/hail-load/pacer.h"
@@ -27,7 +28,7 @@ class RequestLoad {
   RequestLoad(const RequestLoad&) = delete;
   RequestLoad& operator=(const RequestLoad&) = delete;
 
-  // One call at a time by each of `callers`, for `length`. Answers a second.
+  // One call at a time by each of `callers`, for `length`; who gets no ride waits a moment. Answers a second.
   double ClosedLoop(int callers, absl::Duration length);
   // `rate` calls a second, whatever comes back; recorded in `timeline`, which must outlive this.
   Paced OpenLoop(double rate, absl::Duration length, Timeline& timeline);
@@ -42,6 +43,7 @@ class RequestLoad {
   std::vector<std::unique_ptr<hail::rider::v1::RiderService::Stub>> stubs_;
   std::atomic<std::uint64_t> next_ = 0;
   sim::CallsInFlight in_flight_;
+  Loop loop_{"callers"};
 };
 
 }  // namespace hail::load
