@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "common/rpc/call_info.h"
@@ -84,7 +85,8 @@ class UnaryCall {
   std::atomic<bool> finished_{false};
 };
 
-// Lets the call in (or refuses: DRAINING, OVERLOADED, INVALID_ARGUMENT for an oversized request) and runs
+// Lets the call in (or refuses: DRAINING, OVERLOADED, INVALID_ARGUMENT for an oversized request, DEADLINE_EXCEEDED when
+// its time is over already) and runs
 // `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws, the call ends with
 // INTERNAL. `method` must live for ever. Returns what the method must return to gRPC.
 template <typename Request, typename Response, typename Handler>
@@ -95,6 +97,11 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
   if (entered.ok() && request->ByteSizeLong() > gate->options().max_request_bytes) {
     entered =
         InvalidField("", "the request is larger than " + std::to_string(gate->options().max_request_bytes) + " bytes");
+  }
+  // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
+  // waiting.
+  if (entered.ok() && (context->IsCancelled() || absl::FromChrono(context->deadline()) <= absl::Now())) {
+    entered = absl::DeadlineExceededError("the deadline passed before the call began");
   }
   if (!entered.ok()) {
     reactor->End(entered);
