@@ -64,6 +64,10 @@ power-loss: configure ## Power cuts under the stores at random moments, SEEDS of
 	@for test in hail_sqlite_test rider_storage_test driver_storage_test; do \
 	  POWER_SEEDS=$(or $(SEEDS),5000) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
 
+overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load
+	@tests/tools/overload --bin build/$(PRESET)/bin --out build/overload
+
 asan: ## All tests under address and undefined-behaviour sanitizers.
 	@$(MAKE) --no-print-directory test PRESET=asan-ubsan
 
