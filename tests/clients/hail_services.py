@@ -59,10 +59,6 @@ class Service:
             time.sleep(0.02)
         return json.loads(self.port_file.read_text())
 
-    @property
-    def pid(self):
-        return self._process.pid
-
     def stop(self, seconds=30):
         """Drains the service; its exit status."""
         if self._process is None:
