@@ -134,9 +134,9 @@ void ServiceHost::Drain() {
     mutex_.Await(absl::Condition(&none));
   }
   awake_stub_.reset();
-  // Everything that was let in has been answered. From here on gRPC ends calls that come in on open connections with
-  // CANCELLED, which says nothing to a client; with a deadline that has passed it closes the connections at once, and
-  // clients see that nobody is there: UNAVAILABLE.
+  // Everything that was let in has been answered. From Shutdown on, gRPC ends calls that come in on open connections
+  // with CANCELLED, until it closes the connections and clients see that nobody is there. A deadline that has passed
+  // makes that a moment; giving it a second would be a second of CANCELLED.
   const auto now = absl::ToChronoTime(absl::Now());
   server_->Shutdown(now);
   internal_server_->Shutdown(now);

@@ -59,10 +59,6 @@ class Service:
             time.sleep(0.02)
         return json.loads(self.port_file.read_text())
 
-    @property
-    def pid(self):
-        return self._process.pid
-
     def stop(self, seconds=30):
         """Drains the service; its exit status."""
         if self._process is None:
@@ -83,18 +79,18 @@ class Service:
 class Services:
     """`rider` and `driver` are the public addresses, `rider_internal` and `driver_internal` the others."""
 
-    def __init__(self, bin_dir, directory, rider_settings=(), driver_settings=(), open_files=None):
-        """`rider_settings` and `driver_settings` are for one of them. `open_files`: see Service, for both."""
+    def __init__(self, bin_dir, directory, rider=None, driver=None, open_files=None):
+        """`rider`, `driver`: further settings of the one service. `open_files`: see Service, for both."""
         bin_dir = pathlib.Path(bin_dir)
         rider_internal, driver_internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.rider_internal, self.driver_internal = rider_internal, driver_internal
         common = {"listen": "127.0.0.1:0", "metrics_listen": "127.0.0.1:0", "shutdown.notice": "0s"}
         self.rider_service = Service(bin_dir / "rider-service", directory, {
             **common, "internal_listen": rider_internal, "driver_service": driver_internal,
-            "data_dir": directory / "rider", **dict(rider_settings)}, open_files)
+            "data_dir": directory / "rider", **(rider or {})}, open_files)
         self.driver_service = Service(bin_dir / "driver-service", directory, {
             **common, "internal_listen": driver_internal, "rider_service": rider_internal,
-            "data_dir": directory / "driver", **dict(driver_settings)}, open_files)
+            "data_dir": directory / "driver", **(driver or {})}, open_files)
 
     def start(self):
         self.rider_service.start()
@@ -110,9 +106,9 @@ class Services:
 
 
 @contextlib.contextmanager
-def running(bin_dir, **settings):
+def running(bin_dir, **arguments):
     with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
-        services = Services(bin_dir, pathlib.Path(directory), **settings)
+        services = Services(bin_dir, pathlib.Path(directory), **arguments)
         try:
             yield services.start()
         finally:

@@ -24,7 +24,7 @@ struct FleetPlan {
   // Over how long the streams are opened again.
   absl::Duration within = absl::Seconds(1);
   // What is promised: all drivers are back this long after the streams broke.
-  absl::Duration back_within = absl::Seconds(15);
+  absl::Duration back_within = absl::Seconds(30);
   // Calls a second of riders who know nothing of it, from before until well after.
   double probes = 40;
   std::vector<WatchedProcess> processes;

@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   drivers->add_option("--rides", fleet.rides, "rides under way")->check(CLI::Range(1, 10'000))->capture_default_str();
   seconds(drivers, "--within", fleet.within, "seconds over which they come back. Default: 1");
-  seconds(drivers, "--back-within", fleet.back_within, "seconds after which all must be back. Default: 15");
+  seconds(drivers, "--back-within", fleet.back_within, "seconds after which all must be back. Default: 30");
   common(drivers);
 
   try {

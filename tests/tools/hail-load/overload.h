@@ -15,7 +15,7 @@ struct OverloadPlan {
   std::string rider_address;
   int connections = 8;
   // In flight while the capacity is measured.
-  int callers = 128;
+  int callers = 512;
   absl::Duration deadline = absl::Seconds(1);
   // How long each part takes: a little load before, the capacity, twice (`factor` times) that, a little load after.
   absl::Duration calm = absl::Seconds(5);
