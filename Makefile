@@ -71,10 +71,6 @@ overload: configure ## Twice the capacity for a minute; a fleet that reconnects 
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load
 	@tests/tools/overload --bin build/$(PRESET)/bin --out build/overload
 
-overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
-	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load
-	@tests/tools/overload --bin build/$(PRESET)/bin --out build/overload
-
 asan: ## All tests under address and undefined-behaviour sanitizers.
 	@$(MAKE) --no-print-directory test PRESET=asan-ubsan
 

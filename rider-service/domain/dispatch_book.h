@@ -132,8 +132,8 @@ class DispatchBook {
   std::map<std::string, Matching> matching_;
   std::map<std::string, Unseen> unseen_;
   std::map<std::string, Departed> departed_;
-  // The rides that a command is under way for, and what was known of each when it was given: a ride may change sides, or
-  // leave and come back, before the answer.
+  // The rides that a command is under way for, and what was known of each when it was given: a ride may change sides,
+  // or leave and come back, before the answer.
   std::map<std::string, Version> commands_;
   // Who declined or did not answer, until the ride is over.
   std::map<std::string, std::set<std::string>> refused_;

@@ -5,8 +5,9 @@
 
 namespace hail::rider {
 
-// Whether the ride has what every ride has that the rules in ride.h made: a state, numbers from 1 on that can be counted
-// up, a deadline while MATCHING, driver and time of the assignment while somebody drives. Rules and cores take only such.
+// Whether the ride has what every ride has that the rules in ride.h made: a state, numbers from 1 on that can be
+// counted up, a deadline while MATCHING, driver and time of the assignment while somebody drives. Rules and cores take
+// only such.
 bool IsWhole(const Ride& ride);
 
 }  // namespace hail::rider

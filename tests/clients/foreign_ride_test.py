@@ -206,7 +206,7 @@ class ForeignRide(unittest.TestCase):
             client = self.riders if method.startswith(RIDER) else self.drivers
             for field in client.request_fields(method):
                 last = field.rsplit(".", 1)[-1]
-                known = IDS | {"command_id", "product_id", "region_id"}
+                known = IDS | {"command_id", "incarnation_id", "product_id", "region_id"}
                 self.assertTrue(not last.endswith(("_id", "_token")) or last in known, f"{method}: {field}")
 
     def test_2_while_it_is_offered(self):
