@@ -49,7 +49,7 @@ config::Schema RiderSchema() {
                 config::DurationFrom(absl::Milliseconds(10), absl::Seconds(10)))
       .Duration("feed.check_every", absl::Seconds(2), "How often watched rides are checked against the store.",
                 config::DurationFrom(absl::Milliseconds(100), absl::Seconds(60)))
-      .Int("limits.max_calls", 4096, "Unary calls in flight; beyond it calls are refused (OVERLOADED).",
+      .Int("limits.max_calls", 256, "Unary calls in flight; beyond it calls are refused (OVERLOADED).",
            config::IntFrom(1, 1'000'000))
       .Int("limits.max_streams", 100'000, "Open streams; beyond it streams are refused (OVERLOADED).",
            config::IntFrom(1, 10'000'000))
