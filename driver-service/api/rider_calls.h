@@ -20,6 +20,10 @@ struct ForCaller {
   std::string traceparent;
 };
 
+// An error as a driver's app gets it: one that rider-service gave stays as it is; one of the transport says only that
+// nobody could be asked (PEER_UNAVAILABLE). A deadline was the caller's own.
+absl::Status ErrorForCaller(const absl::Status& status);
+
 // Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a deadline of a few seconds.
 class RiderCalls {
  public:

@@ -16,18 +16,16 @@ constexpr absl::Duration kCallersTime = absl::Seconds(10);
 // When the feed opens, every driver with a session is subscribed at once.
 constexpr std::size_t kFeedQueue = 1'000'000;
 
-// An error as a driver's app gets it: one that rider-service gave stays as it is; one of the transport says only that
-// nobody could be asked. A deadline was the caller's own.
-absl::Status ErrorForCaller(const absl::Status& status) {
-  if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
-  return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
-}
-
 rpc::CallOptions OptionsOf(const ForCaller& caller) {
   return {.deadline = caller.deadline, .cap = kCallersTime, .traceparent = caller.traceparent};
 }
 
 }  // namespace
+
+absl::Status ErrorForCaller(const absl::Status& status) {
+  if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
+  return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
+}
 
 std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target) {
   const std::string service = internal::v1::AssignmentService::service_full_name();

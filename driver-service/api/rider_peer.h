@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,8 +26,8 @@ class RiderPeer final : public DispatchPeer {
 
   // How the streams are opened; their handlers run on the dispatch loop.
   struct Streams {
-    std::function<std::unique_ptr<Feed>(FeedHandlers)> feed;
-    std::function<std::unique_ptr<Positions>(PositionHandlers)> positions;
+    rpc::StreamOpener<internal::v1::WatchDriversRequest, internal::v1::WatchDriversResponse> feed;
+    rpc::StreamOpener<internal::v1::ReportLocationsRequest, internal::v1::ReportLocationsResponse> positions;
   };
 
   // All must outlive this.

@@ -18,12 +18,6 @@ namespace ipb = internal::v1;
 constexpr absl::Duration kCallTime = absl::Seconds(3);
 constexpr absl::Duration kCallersTime = absl::Seconds(10);
 
-// As RiderClient tells a driver's app of errors.
-absl::Status ErrorForCaller(const absl::Status& status) {
-  if (DetailsOf(status).has_value() || absl::IsDeadlineExceeded(status)) return status;
-  return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
-}
-
 }  // namespace
 
 DriverNode::DriverNode(Universe* universe, Life* life)
@@ -34,7 +28,7 @@ DriverNode::DriverNode(Universe* universe, Life* life)
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       housekeeping_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       store_(&universe->driver_disk(), store_threads_, &universe->clock(), universe->Bits(),
-             universe->stormy() ? universe->plan().driver_store : Without(universe->plan(), 2).driver_store),
+             universe->present().driver_store),
       host_({.clock = universe->clock(),
              .index = index_,
              .travel_times = travel_times_,
@@ -59,10 +53,6 @@ DriverNode::~DriverNode() {
 }
 
 driver::DispatchCounts DriverNode::Counts() const { return host_.counts(); }
-
-bool DriverNode::HasRide(const std::string& driver_id) const {
-  return universe_->ride_disk().live_of_driver.contains(driver_id);
-}
 
 std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox) {
   if (links_++ > 0) {
@@ -159,7 +149,7 @@ void DriverNode::RecordTripEvent(ipb::RecordTripEventRequest request, const driv
         rider.RecordTripEvent(request, deadline, answer);
       },
       [done = std::move(done)](absl::StatusOr<ipb::RecordTripEventResponse> response) {
-        if (!response.ok()) return done(ErrorForCaller(response.status()));
+        if (!response.ok()) return done(driver::ErrorForCaller(response.status()));
         done(std::move(*response->mutable_ride()));
       });
 }
@@ -174,7 +164,7 @@ void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driv
         rider.ListDriverRides(request, answer);
       },
       [done = std::move(done)](absl::StatusOr<ipb::ListDriverRidesResponse> response) {
-        if (!response.ok()) return done(ErrorForCaller(response.status()));
+        if (!response.ok()) return done(driver::ErrorForCaller(response.status()));
         done(*std::move(response));
       });
 }

@@ -30,7 +30,7 @@ class DriverNode final : private driver::RiderCalls {
   DriverNode(Universe* universe, Life* life);
   ~DriverNode() override;
 
-  const Life& life() const { return *life_; }
+  Life& life() { return *life_; }
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
   bool serving() const { return true; }
@@ -40,7 +40,6 @@ class DriverNode final : private driver::RiderCalls {
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
   driver::DispatchCounts Counts() const;
-  bool HasRide(const std::string& driver_id) const;
 
   std::shared_ptr<driver::DispatchLink> Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox);
 

@@ -101,13 +101,13 @@ Plan Shrink(const Plan& plan) {
       best = tried;
     }
   }
-  for (int* count : {&best.riders, &best.drivers, &best.rider_deaths, &best.driver_deaths, &best.partitions}) {
-    while (*count > 1) {
+  for (int Plan::*const count :
+       {&Plan::riders, &Plan::drivers, &Plan::rider_deaths, &Plan::driver_deaths, &Plan::partitions}) {
+    while (best.*count > 1) {
       Plan tried = best;
-      const std::ptrdiff_t at = reinterpret_cast<char*>(count) - reinterpret_cast<char*>(&best);
-      *reinterpret_cast<int*>(reinterpret_cast<char*>(&tried) + at) = *count / 2;
+      tried.*count /= 2;
       if (!still_fails(tried)) break;
-      *count /= 2;
+      best = tried;
     }
   }
   return best;

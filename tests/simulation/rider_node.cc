@@ -52,9 +52,8 @@ RiderNode::RiderNode(Universe* universe, Life* life)
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       book_loop_(&universe->scheduler(), life, Lag(universe)),
       housekeeping_(&universe->scheduler(), life, Lag(universe)),
-      store_(std::make_unique<SimRideStore>(
-          &universe->ride_disk(), store_threads_, &universe->clock(), universe->Bits(),
-          universe->stormy() ? universe->plan().rider_store : Without(universe->plan(), 2).rider_store)),
+      store_(std::make_unique<SimRideStore>(&universe->ride_disk(), store_threads_, &universe->clock(),
+                                            universe->Bits(), universe->present().rider_store)),
       bus_(universe, life),
       quoter_(&universe->regions(), *universe->ride_disk().quote_key, universe->Bits()),
       checks_(store_.get()),

@@ -31,7 +31,7 @@ class RiderNode final : private rider::RideObserver {
   RiderNode(Universe* universe, Life* life);
   ~RiderNode() override;
 
-  const Life& life() const { return *life_; }
+  Life& life() { return *life_; }
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
   bool serving() const { return serving_; }

@@ -35,6 +35,7 @@ const rider::Regions& ShippedRegions() {
 
 Universe::Universe(const Plan& plan, bool record)
     : plan_(plan),
+      calm_(Without(plan, ~0u)),
       record_(record),
       scheduler_(Start()),
       clock_(&scheduler_, {.anchor_wall = Start(), .anchor_domain = Start(), .scale = plan.scale}),
@@ -125,7 +126,7 @@ void Universe::KillRider(bool drain) {
   if (rider_->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
   if (rider_->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
   if (driver_ == nullptr) Hit(Situation::kBothDead);
-  scheduler_.End(const_cast<Life*>(&rider_->life()));
+  scheduler_.End(&rider_->life());
   rider_.reset();
   scheduler_.After(DownTime(), nullptr, [this] { StartRider(); });
 }
@@ -144,7 +145,7 @@ void Universe::KillDriver(bool drain) {
   if (driver_->confirming() > 0) Hit(Situation::kDriverDiedWithConfirmUnderWay);
   if (rider_ == nullptr) Hit(Situation::kBothDead);
   judge_.DriverServiceDied();
-  scheduler_.End(const_cast<Life*>(&driver_->life()));
+  scheduler_.End(&driver_->life());
   driver_.reset();
   scheduler_.After(DownTime(), nullptr, [this] { StartDriver(); });
 }
@@ -253,13 +254,12 @@ void Universe::BecomeCalm() {
   Note("the storm is over");
   stormy_ = false;
   judge_.BecameCalm(scheduler_.now());
-  const Plan calm = Without(plan_, ~0u);
-  rider_phones_.weather = calm.rider_phones;
-  driver_phones_.weather = calm.driver_phones;
-  services_.weather = calm.services;
+  rider_phones_.weather = calm_.rider_phones;
+  driver_phones_.weather = calm_.driver_phones;
+  services_.weather = calm_.services;
   services_.partitioned = false;
-  if (rider_ != nullptr) rider_->set_faults(calm.rider_store);
-  if (driver_ != nullptr) driver_->set_faults(calm.driver_store);
+  if (rider_ != nullptr) rider_->set_faults(calm_.rider_store);
+  if (driver_ != nullptr) driver_->set_faults(calm_.driver_store);
 }
 
 bool Universe::Quiet() const {

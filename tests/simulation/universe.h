@@ -61,6 +61,8 @@ class Universe {
   // --- For the parts ---
 
   const Plan& plan() const { return plan_; }
+  // What goes wrong now: all of the plan in the storm, nothing after it.
+  const Plan& present() const { return stormy_ ? plan_ : calm_; }
   Scheduler& scheduler() { return scheduler_; }
   const SimClock& clock() const { return clock_; }
   sim::Random& random() { return random_; }
@@ -83,7 +85,6 @@ class Universe {
   Route& services() { return services_; }
   // The same way, for what takes seconds.
   Route& slow_services() { return slow_services_; }
-  const std::map<std::string, std::unique_ptr<DriverPhone>>& driver_phone_list() const { return driver_list_; }
 
   // The storm has not ended yet.
   bool stormy() const { return stormy_; }
@@ -137,6 +138,7 @@ class Universe {
   void Check();
 
   const Plan plan_;
+  const Plan calm_;
   const bool record_;
   Scheduler scheduler_;
   SimClock clock_;
