@@ -1,5 +1,7 @@
 #include "common/rpc/gate.h"
 
+#include <pthread.h>
+
 #include <utility>
 
 #include "common/errors/error.h"
@@ -22,7 +24,9 @@ absl::Status Draining() {
 
 Gate::Gate(const Clock* clock, GateOptions options, CallObserver* observer)
     : clock_(clock), options_(options), observer_(observer != nullptr ? observer : &NoObserver()) {
-  if (options_.tick > absl::ZeroDuration()) ticker_ = std::thread([this] { RunTicks(); });
+  if (options_.tick <= absl::ZeroDuration()) return;
+  ticker_ = std::thread([this] { RunTicks(); });
+  pthread_setname_np(ticker_.native_handle(), "gate");
 }
 
 Gate::~Gate() {

@@ -1,5 +1,6 @@
 #include "common/rpc/service_host.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -68,6 +69,7 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
   SetServing(healthy());
   awake_stub_ = std::make_unique<grpc::GenericStub>(server_->InProcessChannel(grpc::ChannelArguments()));
   beat_ = std::thread([this, healthy = std::move(healthy)] { Beat(healthy); });
+  pthread_setname_np(beat_.native_handle(), "beat");
   return absl::OkStatus();
 }
 

@@ -1,13 +1,27 @@
 #include "common/service/serve.h"
 
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/exec/loop.h"
 #include "common/logging/log.h"
 #include "common/rpc/open_files.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
+#include "common/service/heap.h"
 
 namespace hail {
+namespace {
+
+constexpr absl::Duration kTrimEvery = absl::Seconds(5);
+
+}  // namespace
 
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
+#ifdef NDEBUG
+  // Debian's abseil looks for deadlock cycles at each lock, as if built for debugging; gRPC locks much.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+#endif
   const int open_files = rpc::UseAllOpenFiles();
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
@@ -23,6 +37,9 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   if (!started.ok()) return FailedToStart("not_serving", started);
   Log(LogLevel::kInfo, "serving",
       {{"port", host.port()}, {"internal_port", host.internal_port()}, {"open_files", open_files}});
+  HeapTrimmer trimmer;
+  Loop trimming("heap");
+  trimming.Every(kTrimEvery, [&trimmer] { trimmer.Tick(absl::Now()); });
   const int signal = rpc::WaitForTermination();
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   host.Drain();

@@ -1,5 +1,6 @@
 #include "common/sqlite/checkpointer.h"
 
+#include <pthread.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -33,6 +34,7 @@ Checkpointer::Checkpointer(std::unique_ptr<Connection> connection, std::int64_t 
   }
   absl::MutexLock lock(&join_mutex_);
   thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "checkpointer");
 }
 
 Checkpointer::~Checkpointer() { Stop(); }

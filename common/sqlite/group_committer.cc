@@ -1,5 +1,7 @@
 #include "common/sqlite/group_committer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <exception>
 
@@ -26,6 +28,7 @@ GroupCommitter::GroupCommitter(std::unique_ptr<Connection> connection, const Clo
     : clock_(clock), options_(options), observer_(observer), connection_(std::move(connection)) {
   absl::MutexLock lock(&join_mutex_);
   thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "store-writer");
 }
 
 GroupCommitter::~GroupCommitter() { Stop(); }

@@ -8,6 +8,8 @@ namespace {
 
 // How long it is remembered why a ride left the book (wall time): longer than any answer or working set can be late.
 constexpr absl::Duration kRememberDeparted = absl::Minutes(1);
+// When what could not be forgotten yet is looked at again (wall time).
+constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 }  // namespace
 
@@ -58,12 +60,14 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
     if (link_up_ && known->second.sent && !known_there) {
       out_->SendStop(ride.ride_id, known->second.ride.epoch, gone.reason);
     }
-    matching_.erase(known);
+    Drop(known);
   } else if (const auto before = departed_.find(ride.ride_id);
              before != departed_.end() && before->second.reason == gone.reason) {
     gone.since = before->second.since;
   }
-  departed_[ride.ride_id] = gone;
+  if (departed_.insert_or_assign(ride.ride_id, gone).second) {
+    to_forget_.emplace_back(now.wall + kRememberDeparted, ride.ride_id);
+  }
 
   if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) {
     unseen_.erase(ride.ride_id);
@@ -76,24 +80,40 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
 
 void DispatchBook::Advance(const Now& now, Matching& entry) {
   const std::string& ride_id = entry.ride.ride_id;
-  if (commands_.contains(ride_id) || now.wall < entry.command_not_before) return;
   const absl::Time deadline = *entry.ride.match_deadline;
-  if (now.domain >= deadline + rules_.offer_time + rules_.unfulfilled_grace ||
-      (entry.exhausted && now.domain >= deadline)) {
-    commands_[ride_id] = VersionOf(entry.ride);
-    out_->EndUnfulfilled(ride_id, entry.ride.epoch);
-    return;
+  const absl::Time end = entry.exhausted ? deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;
+  if (entry.end != end) {
+    ends_.erase({entry.end, ride_id});
+    entry.end = end;
   }
-  // After the deadline nothing is started: what runs may settle until the time above.
-  if (!link_up_ || entry.exhausted || now.domain >= deadline) return;
-  if (entry.sent) {
-    if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
-  } else if (entry.needs_new_epoch) {
-    commands_[ride_id] = VersionOf(entry.ride);
-    out_->RaiseEpoch(ride_id, entry.ride.epoch);
+  ends_.emplace(end, ride_id);
+
+  if (now.wall >= entry.command_not_before && !commands_.contains(ride_id)) {
+    // After the deadline nothing is started: what runs may settle until the end.
+    const bool may_start = link_up_ && !entry.exhausted && now.domain < deadline;
+    if (now.domain >= end) {
+      commands_[ride_id] = VersionOf(entry.ride);
+      out_->EndUnfulfilled(ride_id, entry.ride.epoch);
+    } else if (may_start && entry.sent) {
+      if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
+    } else if (may_start && entry.needs_new_epoch) {
+      commands_[ride_id] = VersionOf(entry.ride);
+      out_->RaiseEpoch(ride_id, entry.ride.epoch);
+    } else if (may_start) {
+      SendStart(now, entry);
+    }
+  }
+  if (entry.exhausted || (entry.sent && entry.acknowledged)) {
+    restless_.erase(ride_id);
   } else {
-    SendStart(now, entry);
+    restless_.insert(ride_id);
   }
+}
+
+void DispatchBook::Drop(std::map<std::string, Matching>::iterator entry) {
+  ends_.erase({entry->second.end, entry->first});
+  restless_.erase(entry->first);
+  matching_.erase(entry);
 }
 
 void DispatchBook::SendStart(const Now& now, Matching& entry) {
@@ -125,6 +145,7 @@ void DispatchBook::OnLinkDown(const Now& now) {
     entry.needs_new_epoch = true;
     // What an earlier link said holds only if it can no longer be tried anew.
     entry.exhausted = entry.exhausted && now.domain >= *entry.ride.match_deadline;
+    Advance(now, entry);
   }
 }
 
@@ -134,8 +155,11 @@ DispatchBook::Matching* DispatchBook::Started(const std::string& ride_id, std::i
   return &known->second;
 }
 
-void DispatchBook::OnStarted(const Now&, const std::string& ride_id, std::int64_t epoch) {
-  if (Matching* entry = Started(ride_id, epoch)) entry->acknowledged = true;
+void DispatchBook::OnStarted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
+  Matching* entry = Started(ride_id, epoch);
+  if (entry == nullptr) return;
+  entry->acknowledged = true;
+  Advance(now, *entry);
 }
 
 void DispatchBook::OnExhausted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
@@ -198,7 +222,7 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
   if (result.ok()) {
     Learn(now, *result, /*from_store=*/false);
   } else if (absl::IsNotFound(result.status())) {
-    matching_.erase(ride_id);
+    if (const auto known = matching_.find(ride_id); known != matching_.end()) Drop(known);
     unseen_.erase(ride_id);
     refused_.erase(ride_id);
   }
@@ -207,15 +231,32 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
 }
 
 void DispatchBook::OnTick(const Now& now) {
-  for (auto& [ride_id, entry] : matching_) Advance(now, entry);
+  // Advance changes both.
+  std::vector<std::string> due(restless_.begin(), restless_.end());
+  for (auto end = ends_.begin(); end != ends_.end() && end->first <= now.domain; ++end) due.push_back(end->second);
+  for (const std::string& ride_id : due) Advance(now, matching_.at(ride_id));
   for (auto& [ride_id, entry] : unseen_) {
     if (commands_.contains(ride_id) || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
     commands_[ride_id] = {0, entry.epoch};
     out_->GiveUpUnseen(ride_id, entry.epoch);
   }
-  std::erase_if(departed_, [&](const auto& gone) {
-    return now.wall >= gone.second.since + kRememberDeparted && !unseen_.contains(gone.first);
-  });
+  Forget(now);
+}
+
+void DispatchBook::Forget(const Now& now) {
+  // Those looked at in this tick come to the end of the queue, so it is gone through once at most.
+  while (!to_forget_.empty() && now.wall >= to_forget_.front().first) {
+    std::string ride_id = std::move(to_forget_.front().second);
+    to_forget_.pop_front();
+    const auto gone = departed_.find(ride_id);
+    if (gone == departed_.end()) continue;
+    const absl::Time due = gone->second.since + kRememberDeparted;
+    if (now.wall >= due && !unseen_.contains(ride_id)) {
+      departed_.erase(gone);
+    } else {
+      to_forget_.emplace_back(std::max(due, now.wall + kLookAgain), std::move(ride_id));
+    }
+  }
 }
 
 }  // namespace hail::rider

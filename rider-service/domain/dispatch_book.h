@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -104,6 +105,8 @@ class DispatchBook {
     bool needs_new_epoch = false;
     bool exhausted = false;
     absl::Time command_not_before = absl::InfinitePast();
+    // When (domain) it ends unfulfilled as things stand; where it stands in `ends_`.
+    absl::Time end;
   };
   struct Unseen {
     std::int64_t epoch = 0;
@@ -119,9 +122,13 @@ class DispatchBook {
 
   void Learn(const Now& now, const Ride& ride, bool from_store);
   void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
-  // Does what is due for one ride.
+  // Does what is due for one ride, and sets when it is to be looked at again.
   void Advance(const Now& now, Matching& entry);
+  // It is no longer matching.
+  void Drop(std::map<std::string, Matching>::iterator entry);
   void SendStart(const Now& now, Matching& entry);
+  // Lets go of what departed long ago.
+  void Forget(const Now& now);
   // The ride, if it was started on this link at `epoch`; else nullptr.
   Matching* Started(const std::string& ride_id, std::int64_t epoch);
 
@@ -130,8 +137,15 @@ class DispatchBook {
   const Timing timing_;
   bool link_up_ = false;
   std::map<std::string, Matching> matching_;
+  // Of these, what a tick has to look at, for there may be tens of thousands: by Matching::end, and those that wait for
+  // anything else than that.
+  std::set<std::pair<absl::Time, std::string>> ends_;
+  std::set<std::string> restless_;
   std::map<std::string, Unseen> unseen_;
   std::map<std::string, Departed> departed_;
+  // When (wall) each of these may be forgotten, about in that order: thousands depart in a second, and a tick must not
+  // look at all of them.
+  std::deque<std::pair<absl::Time, std::string>> to_forget_;
   // The rides that a command is under way for, and what was known of each when it was given: a ride may change sides,
   // or leave and come back, before the answer.
   std::map<std::string, Version> commands_;

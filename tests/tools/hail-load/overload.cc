@@ -145,6 +145,15 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
                                {"peak", std::round(memory.Peak(i))},
                                {"end", std::round(RssMib(plan.processes[i].pid))}};
   }
+  for (const Tally& tally : timeline.Seconds()) {
+    report["seconds"].push_back({{"sent", tally.sent},
+                                 {"in_time", tally.in_time},
+                                 {"refused", tally.refused},
+                                 {"other", tally.late + tally.Failed()},
+                                 {"answer_p50_ms", Ms(tally.answered.Quantile(0.5))},
+                                 {"answer_p99_ms", Ms(tally.answered.Quantile(0.99))},
+                                 {"refusal_p99_ms", Ms(tally.refusal.Quantile(0.99))}});
+  }
   report["complaints"] = judged.complaints;
   if (!plan.svg.empty()) {
     const absl::Status written = WriteFile(plan.svg, Svg("RequestRide, open loop", Panels(timeline, memory), spans));
