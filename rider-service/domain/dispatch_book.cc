@@ -79,40 +79,60 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
 }
 
 void DispatchBook::Advance(const Now& now, Matching& entry) {
-  const std::string& ride_id = entry.ride.ride_id;
-  const absl::Time deadline = *entry.ride.match_deadline;
-  const absl::Time end = entry.exhausted ? deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;
-  if (entry.end != end) {
-    ends_.erase({entry.end, ride_id});
-    entry.end = end;
-  }
-  ends_.emplace(end, ride_id);
+  const bool busy = commands_.contains(entry.ride.ride_id);
+  if (!busy && now.wall >= entry.command_not_before) Act(now, entry);
 
-  if (now.wall >= entry.command_not_before && !commands_.contains(ride_id)) {
-    // After the deadline nothing is started: what runs may settle until the end.
-    const bool may_start = link_up_ && !entry.exhausted && now.domain < deadline;
-    if (now.domain >= end) {
-      commands_[ride_id] = VersionOf(entry.ride);
-      out_->EndUnfulfilled(ride_id, entry.ride.epoch);
-    } else if (may_start && entry.sent) {
-      if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
-    } else if (may_start && entry.needs_new_epoch) {
-      commands_[ride_id] = VersionOf(entry.ride);
-      out_->RaiseEpoch(ride_id, entry.ride.epoch);
-    } else if (may_start) {
-      SendStart(now, entry);
-    }
-  }
-  if (entry.exhausted || (entry.sent && entry.acknowledged)) {
-    restless_.erase(ride_id);
+  absl::Time end = absl::InfiniteFuture();
+  absl::Time wake = absl::InfiniteFuture();
+  if (busy || commands_.contains(entry.ride.ride_id)) {
+    // OnCommandDone goes on.
+  } else if (now.wall < entry.command_not_before) {
+    wake = entry.command_not_before;
   } else {
-    restless_.insert(ride_id);
+    end = EndOf(entry);
+    if (entry.sent && !entry.acknowledged && !entry.exhausted) wake = *entry.sent + timing_.resend;
+  }
+  Schedule(entry, end, wake);
+}
+
+void DispatchBook::Act(const Now& now, Matching& entry) {
+  const std::string& ride_id = entry.ride.ride_id;
+  if (now.domain >= EndOf(entry)) {
+    commands_[ride_id] = VersionOf(entry.ride);
+    out_->EndUnfulfilled(ride_id, entry.ride.epoch);
+    return;
+  }
+  // After the deadline nothing is started: what runs may settle until the end.
+  if (!link_up_ || entry.exhausted || now.domain >= *entry.ride.match_deadline) return;
+  if (entry.sent) {
+    if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
+  } else if (entry.needs_new_epoch) {
+    commands_[ride_id] = VersionOf(entry.ride);
+    out_->RaiseEpoch(ride_id, entry.ride.epoch);
+  } else {
+    SendStart(now, entry);
   }
 }
 
+absl::Time DispatchBook::EndOf(const Matching& entry) const {
+  const absl::Time deadline = *entry.ride.match_deadline;
+  return entry.exhausted ? deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;
+}
+
+void DispatchBook::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
+  const std::string& ride_id = entry.ride.ride_id;
+  const auto move = [&](std::set<std::pair<absl::Time, std::string>>& schedule, absl::Time& from, absl::Time to) {
+    if (from == to) return;
+    if (from != absl::InfiniteFuture()) schedule.erase({from, ride_id});
+    if (to != absl::InfiniteFuture()) schedule.emplace(to, ride_id);
+    from = to;
+  };
+  move(ends_, entry.end, end);
+  move(wakes_, entry.wake, wake);
+}
+
 void DispatchBook::Drop(std::map<std::string, Matching>::iterator entry) {
-  ends_.erase({entry->second.end, entry->first});
-  restless_.erase(entry->first);
+  Schedule(entry->second, absl::InfiniteFuture(), absl::InfiniteFuture());
   matching_.erase(entry);
 }
 
@@ -231,9 +251,10 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
 }
 
 void DispatchBook::OnTick(const Now& now) {
-  // Advance changes both.
-  std::vector<std::string> due(restless_.begin(), restless_.end());
-  for (auto end = ends_.begin(); end != ends_.end() && end->first <= now.domain; ++end) due.push_back(end->second);
+  // Advance changes both schedules.
+  std::vector<std::string> due;
+  for (auto at = ends_.begin(); at != ends_.end() && at->first <= now.domain; ++at) due.push_back(at->second);
+  for (auto at = wakes_.begin(); at != wakes_.end() && at->first <= now.wall; ++at) due.push_back(at->second);
   for (const std::string& ride_id : due) Advance(now, matching_.at(ride_id));
   for (auto& [ride_id, entry] : unseen_) {
     if (commands_.contains(ride_id) || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;

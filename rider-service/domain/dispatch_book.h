@@ -105,8 +105,9 @@ class DispatchBook {
     bool needs_new_epoch = false;
     bool exhausted = false;
     absl::Time command_not_before = absl::InfinitePast();
-    // When (domain) it ends unfulfilled as things stand; where it stands in `ends_`.
-    absl::Time end;
+    // Where it stands in `ends_` and `wakes_`; in the infinite future: not there.
+    absl::Time end = absl::InfiniteFuture();
+    absl::Time wake = absl::InfiniteFuture();
   };
   struct Unseen {
     std::int64_t epoch = 0;
@@ -122,8 +123,13 @@ class DispatchBook {
 
   void Learn(const Now& now, const Ride& ride, bool from_store);
   void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
-  // Does what is due for one ride, and sets when it is to be looked at again.
+  // Does what is due for one ride, and sets when it is to be looked at again: to be called after every change to it.
   void Advance(const Now& now, Matching& entry);
+  // The first part of that.
+  void Act(const Now& now, Matching& entry);
+  // As things stand, when (domain) it ends unfulfilled.
+  absl::Time EndOf(const Matching& entry) const;
+  void Schedule(Matching& entry, absl::Time end, absl::Time wake);
   // It is no longer matching.
   void Drop(std::map<std::string, Matching>::iterator entry);
   void SendStart(const Now& now, Matching& entry);
@@ -137,10 +143,10 @@ class DispatchBook {
   const Timing timing_;
   bool link_up_ = false;
   std::map<std::string, Matching> matching_;
-  // Of these, what a tick has to look at, for there may be tens of thousands: by Matching::end, and those that wait for
-  // anything else than that.
+  // Of these, which a tick has to look at, for there may be tens of thousands, and when: the ends in domain time, all
+  // else in wall time. Who waits for a command or for a link is in neither.
   std::set<std::pair<absl::Time, std::string>> ends_;
-  std::set<std::string> restless_;
+  std::set<std::pair<absl::Time, std::string>> wakes_;
   std::map<std::string, Unseen> unseen_;
   std::map<std::string, Departed> departed_;
   // When (wall) each of these may be forgotten, about in that order: thousands depart in a second, and a tick must not

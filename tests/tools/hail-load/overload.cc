@@ -21,6 +21,7 @@ constexpr double kShareOfPeak = 0.8;
 constexpr absl::Duration kQuickRefusal = absl::Milliseconds(500);
 constexpr double kMostOtherFailures = 0.01;
 constexpr int kRecovery = 5;
+constexpr int kInARow = 3;
 // A second is normal again if its slowest hundredth took no longer than this, or thrice the calm one.
 constexpr absl::Duration kNormalP99 = absl::Milliseconds(50);
 
@@ -110,10 +111,16 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   const Tally over = timeline.Sum(overload_from, overload_to);
   const double in_time = static_cast<double>(over.in_time) / std::max(1, overload_to - overload_from);
   const absl::Duration normal = std::max(kNormalP99, 3 * calm.answered.Quantile(0.99));
+  // From the first of three normal seconds on: one slow second long after is the machine's.
   int recovered = after_from;
-  for (int at = after_from; at < end; ++at) {
+  for (int at = after_from, in_a_row = 0; at < end && in_a_row < kInARow; ++at) {
     const Tally tally = timeline.Sum(at, at + 1);
-    if (tally.in_time < tally.sent || tally.answered.Quantile(0.99) > normal) recovered = at + 1;
+    if (tally.in_time < tally.sent || tally.answered.Quantile(0.99) > normal) {
+      recovered = at + 1;
+      in_a_row = 0;
+    } else {
+      ++in_a_row;
+    }
   }
 
   Judged judged;
