@@ -31,8 +31,9 @@ TRIP = {"pickup": a_ride.FERRY_BUILDING, "dropoff": a_ride.CITY_HALL, "product_i
 AWAY = {"pickup": {"position": {"latitude_deg": 40.7580, "longitude_deg": -73.9855}},
         "dropoff": {"position": {"latitude_deg": 40.7128, "longitude_deg": -74.0060}}, "product_id": "economy"}
 
-# What an allocator may keep of what it was given back, at most: gRPC 1.51 took up to 225 MB more in one round.
-KEPT_KILOBYTES = 384 * 1024
+# What may be held once it is over and was given back, beyond what was before: gRPC took up to 300 MB more in one round.
+# A service that is calm looks every 5 s at what its allocator keeps.
+KEPT_KILOBYTES = 96 * 1024
 
 # The two neighbours print nothing.
 a_ride.show = lambda *_: None
@@ -50,6 +51,9 @@ class Neighbours:
         if not self._driver.ready.wait(20) or not self._driver.finished.empty():
             raise RuntimeError("the driver did not get online")
         self._over = threading.Event()
+        # Set: they may begin another ride.
+        self._going = threading.Event()
+        self._going.set()
         self._thread = threading.Thread(target=self._run)
         self.rides = 0
         self.longest = 0.0
@@ -59,6 +63,8 @@ class Neighbours:
     def _run(self):
         try:
             while not self._over.is_set():
+                if not self._going.wait(0.1):
+                    continue
                 began = time.monotonic()
                 self._ride()
                 self.longest = max(self.longest, time.monotonic() - began)
@@ -78,6 +84,15 @@ class Neighbours:
         assert ended["ride_id"] == ride["ride_id"], f"drove {ended['ride_id']}, asked for {ride['ride_id']}"
         told = self._rider.unary(RIDER + "GetRide", {"rider_id": self._rider_id, "ride_id": ride["ride_id"]})["ride"]
         assert told["state"] == "RIDE_STATE_COMPLETED", told
+
+    @contextlib.contextmanager
+    def pause(self):
+        """No further rides meanwhile; both stay connected."""
+        self._going.clear()
+        try:
+            yield
+        finally:
+            self._going.set()
 
     def stop(self):
         if self._over.is_set():
@@ -109,6 +124,7 @@ def eventually(holds, seconds=30):
 class HostileClient(unittest.TestCase):
     rounds = 1
     heavy = 1
+    any_memory = False
 
     @classmethod
     def setUpClass(cls):
@@ -494,13 +510,19 @@ class HostileClient(unittest.TestCase):
 
     def test_zz_nothing_is_held_when_it_is_over(self):
         """The last: all connections are closed, and what they took has been given back."""
+        self.assertTrue(eventually(lambda: self.neighbours.rides > self.rides_before))
+        most = 2**60 if self.any_memory else KEPT_KILOBYTES
+
         def given_back():
-            return all(now.files <= before.files + 16 for before, now in zip(self.held, self.all_held()))
-        self.assertTrue(eventually(given_back), [now.files for now in self.all_held()])
-        for before, now in zip(self.held, self.all_held()):
-            print(f"    {before.files} open files before, {now.files} now; "
-                  f"{before.kilobytes / 1024:.0f} MB before, {now.kilobytes / 1024:.0f} MB now")
-            self.assertLess(now.kilobytes, before.kilobytes + KEPT_KILOBYTES)
+            return all(now.files <= before.files + 16 and now.kilobytes <= before.kilobytes + most
+                       for before, now in zip(self.held, self.all_held()))
+        with self.neighbours.pause():
+            in_time = eventually(given_back)
+        told = [f"{before.files} open files before, {now.files} now; "
+                f"{before.kilobytes / 1024:.0f} MB before, {now.kilobytes / 1024:.0f} MB now"
+                for before, now in zip(self.held, self.all_held())]
+        print("    " + "\n    ".join(told))
+        self.assertTrue(in_time, told)
 
 
 class FewOpenFiles(unittest.TestCase):
@@ -558,7 +580,9 @@ if __name__ == "__main__":
     parser.add_argument("bin_dir")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--heavy", type=int, default=1)
+    parser.add_argument("--any-memory", action="store_true", help="do not judge memory: a sanitizer keeps what is freed")
     arguments, rest = parser.parse_known_args()
     HostileClient.bin_dir = arguments.bin_dir
     HostileClient.rounds, HostileClient.heavy = arguments.rounds, arguments.heavy
+    HostileClient.any_memory = arguments.any_memory
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

@@ -80,7 +80,9 @@ TEST(SlowReaders, TwoHundredWhoNeverReadCostLittleAreCutOffAndHarmNobody) {
     all_cut_off = HttpGet(services.rider.metrics_address(), "/metrics").find(cut_off) != std::string::npos;
   }
   EXPECT_TRUE(all_cut_off) << HttpGet(services.rider.metrics_address(), "/metrics");
+#ifndef __SANITIZE_ADDRESS__  // It keeps what is freed for a while, and puts zones around everything.
   EXPECT_LT(most - before, kMostMib);
+#endif
   EXPECT_LT(slowest, absl::Seconds(2));
   EXPECT_GT(positions, 100);
   RecordProperty("mib", absl::StrCat(most - before));

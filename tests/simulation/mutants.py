@@ -78,7 +78,7 @@ MUTANTS = [
     ("lose what a cursor missed", "rider-service/domain/ride_feed.cc",
      "      sent_ = *cursor_;\n", "      sent_ = present;\n"),
     ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_book.cc",
-     "now.domain >= deadline + rules_.offer_time + rules_.unfulfilled_grace ||", "false ||"),
+     "deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;", "deadline : absl::InfiniteFuture();"),
     ("show riders to anybody", "rider-service/domain/rides.cc",
      "    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive",
      "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive"),
