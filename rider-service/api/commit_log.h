@@ -13,6 +13,7 @@ class CommitLog final : public RideObserver {
   CommitLog(metrics::Registry* registry, RideObserver* next);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
+  bool Behind() const override { return next_->Behind(); }
 
  private:
   RideObserver* const next_;

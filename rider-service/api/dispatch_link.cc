@@ -14,6 +14,8 @@ namespace {
 // Wall time. Within which a command of the book must have begun to be written; it is tried again.
 constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
 constexpr absl::Duration kReadEvery = absl::Seconds(10);
+// What may wait for the book: about a second's worth of it.
+constexpr std::size_t kMostWaiting = 20'000;
 
 // The book wants to be looked at ten times a second of domain time's usual pace, and more often when that runs faster.
 absl::Duration TickEvery(double scale) {
@@ -66,6 +68,8 @@ void DispatchLink::Stop() {
 void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
   Post([this, ride](const Now& now) { book_.OnRide(now, ride); });
 }
+
+bool DispatchLink::Behind() const { return loop_->depth() > kMostWaiting; }
 
 DispatchLink::Stats DispatchLink::stats() const { return {link_up_, matching_, unseen_, loop_->depth()}; }
 

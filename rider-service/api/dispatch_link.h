@@ -49,6 +49,8 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
 
   Stats stats() const;
+  // Rides that nobody comes round to dispatch would fill the memory, and find no driver in time.
+  bool Behind() const override;
 
  private:
   // Runs `input(now)` on the loop, where the book may be used.

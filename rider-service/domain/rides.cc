@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kDefaultPage = 20;
 constexpr int kMaxPage = 100;
+constexpr absl::Duration kRetryWhenBehind = absl::Seconds(1);
 
 absl::Status NoSuchRide() { return NotFound(Reason::kRideNotFound, "no such ride"); }
 
@@ -67,6 +68,7 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
       !status.ok()) {
     return done(status);
   }
+  if (ports_.observer->Behind()) return done(Overloaded("too many rides wait to be dispatched", kRetryWhenBehind));
   const std::string fingerprint = RequestFingerprint(request);
   const absl::StatusOr<Quoter::Terms> terms = ports_.quoter->TermsFor(now, request);
   if (!terms.ok()) {

@@ -39,6 +39,8 @@ class RideObserver {
   // `event` is null when only the epoch rose, or when a repeated request found its ride (which the observer may not
   // know yet). The whole ride, internals and all. May be told twice, and of different rides in any order.
   virtual void OnCommitted(const Ride& ride, const RideEvent* event) = 0;
+  // Whether it is so far behind with what it was told that no further rides should begin. Thread-safe.
+  virtual bool Behind() const { return false; }
 };
 
 // Thread-safe; stateless but for its ports, which must outlive every call.

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct DriverStoreKind {
   // `clock` outlives the subject.
   std::function<std::unique_ptr<DriverStoreSubject>(const Clock* clock)> open;
 };
+// In messages, and in the names of tests.
+inline void PrintTo(const DriverStoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 class DriverStoreConformance : public ::testing::TestWithParam<DriverStoreKind>, public DriverStoreCalls {
  protected:

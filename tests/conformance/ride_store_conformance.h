@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "absl/synchronization/notification.h"
@@ -33,6 +34,8 @@ struct RideStoreKind {
   // `clock` outlives the subject.
   std::function<std::unique_ptr<RideStoreSubject>(const Clock* clock)> open;
 };
+// In messages, and in the names of tests.
+inline void PrintTo(const RideStoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 class RideStoreConformance : public ::testing::TestWithParam<RideStoreKind>, public RideStoreCalls {
  protected:

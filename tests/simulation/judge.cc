@@ -21,6 +21,8 @@ constexpr int kMaxRedispatches = 5;
 // What calm disks and bus may take to tell a watcher (wall), and how long the storm's last waves run on.
 constexpr absl::Duration kPrompt = absl::Milliseconds(600);
 constexpr absl::Duration kSettle = absl::Seconds(15);
+// What a commit may need in a storm, with disks that are slow and fail (wall).
+constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 
 bool Final(RideState state) {
   return state == RideState::kCompleted || state == RideState::kCanceled || state == RideState::kNoDriversAvailable;
@@ -341,7 +343,17 @@ void Judge::Look() {
     if (offer.confirming || now.domain < offer.expires + absl::Seconds(1) * clock_->scale().scale) continue;
     Fail(7, "an offer ends with its time", offer_id + " of " + offer.ride_id + " to " + offer.driver_id);
   }
+  for (const auto& [driver_id, ride_id] : disk_->live_of_driver) {
+    const Ride& ride = disk_->rides.at(ride_id);
+    if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) continue;
+    const absl::Duration waited = now.domain - std::max(*ride.assign_time, rider_up_since_);
+    if (waited > kSeenWithin + kStormyCommit * clock_->scale().scale) {
+      Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
+    }
+  }
 }
+
+void Judge::RiderServiceUp(bool up) { rider_up_since_ = up ? clock_->Read().domain : absl::InfiniteFuture(); }
 
 void Judge::DriverServiceDied() {
   live_.clear();

@@ -71,6 +71,8 @@ class Judge {
   void BecameCalm(absl::Time wall) { calm_since_ = wall; }
   // driver-service died: its offers are nobody's.
   void DriverServiceDied();
+  // rider-service came up, or died.
+  void RiderServiceUp(bool up);
 
   // --- From time to time ---
   void Look();
@@ -113,6 +115,8 @@ class Judge {
   // When each event was committed (wall).
   std::map<std::pair<std::string, std::int64_t>, absl::Time> committed_at_;
   absl::Time calm_since_ = absl::InfiniteFuture();
+  // Since when (domain) there is a rider-service.
+  absl::Time rider_up_since_ = absl::InfiniteFuture();
 };
 
 }  // namespace hail::simulation

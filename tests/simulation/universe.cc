@@ -89,6 +89,7 @@ void Universe::StartRider() {
   ++rider_runs_;
   Note("rider-service starts, run ", rider_runs_);
   rider_ = std::make_unique<RiderNode>(this, NewLife());
+  judge_.RiderServiceUp(true);
 }
 
 void Universe::StartDriver() {
@@ -126,6 +127,7 @@ void Universe::KillRider(bool drain) {
   if (rider_->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
   if (rider_->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
   if (driver_ == nullptr) Hit(Situation::kBothDead);
+  judge_.RiderServiceUp(false);
   scheduler_.End(&rider_->life());
   rider_.reset();
   scheduler_.After(DownTime(), nullptr, [this] { StartRider(); });

@@ -14,8 +14,8 @@ namespace {
 using hail::rider::v1::RequestRideRequest;
 using hail::rider::v1::RequestRideResponse;
 
-// What a closed loop needs until connections are open, caches warm, and rides end as fast as they begin (`tools/overload`
-// lets them wait for 5 s): each end is a commit, too.
+// What a closed loop needs until connections are open, caches warm, and rides end as fast as they begin
+// (`tools/overload` lets them wait for 5 s): each end is a commit, too.
 constexpr absl::Duration kWarmUp = absl::Seconds(8);
 constexpr absl::Duration kAfterFailure = absl::Milliseconds(200);
 

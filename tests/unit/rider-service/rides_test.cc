@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,6 +34,7 @@ class RidesTest : public StoreFixture, public RideObserver {
     observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
                         (event ? "" : " no event"));
   }
+  bool Behind() const override { return behind_; }
   std::vector<std::string> Observed() {
     absl::MutexLock lock(&mutex_);
     return std::exchange(observed_, {});
@@ -83,11 +85,23 @@ class RidesTest : public StoreFixture, public RideObserver {
   std::unique_ptr<Bus> bus_ = MakeLocalBus();
   ProtoEventCodec codec_;
   absl::Mutex mutex_;
+  std::atomic<bool> behind_ = false;
   std::vector<std::string> observed_;
   std::unique_ptr<Rides> rides_;
 };
 
 // --- Requests ---
+
+TEST_F(RidesTest, NoRideBeginsThatNobodyWouldComeRoundToDispatch) {
+  const absl::StatusOr<Ride> first = Request(Order());
+  ASSERT_TRUE(first.ok());
+  behind_ = true;
+  EXPECT_TRUE(HasReason(Request(Order("rider-2")).status(), Reason::kOverloaded));
+  // Rides under way go on.
+  EXPECT_TRUE(Confirm(*first).ok());
+  behind_ = false;
+  EXPECT_TRUE(Request(Order("rider-2")).ok());
+}
 
 TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
   const absl::StatusOr<Ride> ride = Request(Order());
