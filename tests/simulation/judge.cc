@@ -204,6 +204,16 @@ void Judge::ToldDriver(const std::string& driver_id, const type::v1::Ride& ride)
     Fail(1, "one (ride, epoch), one driver", name + ", before " + known->second);
 }
 
+void Judge::ToldDriverNoRide(const std::string& driver_id) {
+  const auto live = disk_->live_of_driver.find(driver_id);
+  if (live == disk_->live_of_driver.end()) return;
+  const Ride& ride = disk_->rides.at(live->second);
+  const auto granted = granted_.find(ride.offer_id);
+  // What was written before may have waited its turn on the stream.
+  if (granted == granted_.end() || clock_->Read().wall - granted->second < absl::Seconds(1)) return;
+  Fail(6, "a granted accept is not unsaid", Name(ride) + " of " + driver_id);
+}
+
 void Judge::Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride) {
   ToldRider(rider_id, ride);
   const auto [known, first] = acknowledged_.try_emplace({rider_id, request_id}, ride.ride_id());
@@ -316,6 +326,7 @@ void Judge::AcceptGranted(const std::string& driver_id, const std::string& offer
   if (driver == assigned_by_.end() || driver->second != driver_id) {
     Fail(6, "a granted accept is an assignment", offer_id + " of " + driver_id);
   }
+  granted_.try_emplace(offer_id, clock_->Read().wall);
 }
 
 void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer_id) {

@@ -48,6 +48,8 @@ class Judge {
   // --- What was told, at the instant it left the service ---
   void ToldRider(const std::string& rider_id, const type::v1::Ride& ride);
   void ToldDriver(const std::string& driver_id, const type::v1::Ride& ride);
+  // A driver's state was told, with no ride in hand.
+  void ToldDriverNoRide(const std::string& driver_id);
   // A request was acknowledged with this ride.
   void Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride);
   // A command on a ride was answered with success.
@@ -108,6 +110,8 @@ class Judge {
   std::map<std::string, std::string> live_of_ride_;
   // When (wall) each settled.
   std::map<std::string, absl::Time> settled_;
+  // Offers whose accept was answered with "yours", and when (wall).
+  std::map<std::string, absl::Time> granted_;
   // Offers whose accept was answered with "not yours".
   std::set<std::string> refused_;
   // Who was assigned by which offer.

@@ -16,6 +16,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # name, file, the code as it is, the code broken. Each must stand exactly once in its file.
+#
+# Not here, as a second line of code refuses the same: assign a ride that is over; ignore the epoch of a step; give up an
+# unseen assignment too soon; take a stale snapshot for the truth (with that second line gone, seed 195 finds it). And not
+# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it).
 MUTANTS = [
     ("skip the epoch check", "rider-service/domain/ride.cc",
      "if (assignment.epoch != ride.epoch) {", "if (false) {"),
@@ -69,9 +73,6 @@ MUTANTS = [
      "  MakeDue(taken_on, now.domain);"),
     ("let older streams replace newer", "driver-service/domain/dispatch_sessions.cc",
      "opening.number < open->opening.number) {", "false) {"),
-    ("take a stale snapshot for the truth", "driver-service/domain/dispatch_sessions.cc",
-     "  if (!session->unverified_ride.empty() && !mentions(snapshot.ride) &&",
-     "  if (false && !mentions(snapshot.ride) &&"),
     ("deaf to the 2 s check", "rider-service/domain/ride_feed.cc",
      "  if (begun_ && !reading_ && known_ > sent_) ReadFrom(sent_);\n}\n\n}  // namespace",
      "}\n\n}  // namespace"),

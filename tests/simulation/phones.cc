@@ -548,7 +548,11 @@ void DriverPhone::Told(const dpb::StreamDriverResponse& message) {
   Judge& judge = universe_->judge();
   const std::string& driver_id = agent_.driver_id();
   const auto told_state = [&](const dpb::DriverState& state) {
-    if (state.has_ride()) judge.ToldDriver(driver_id, state.ride());
+    if (state.has_ride()) {
+      judge.ToldDriver(driver_id, state.ride());
+    } else {
+      judge.ToldDriverNoRide(driver_id);
+    }
     if (state.has_offer()) judge.OfferShown(driver_id, state.offer());
   };
   if (message.has_snapshot()) told_state(message.snapshot());
