@@ -131,7 +131,8 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         if (std::count(after.excluded_driver_ids.begin(), after.excluded_driver_ids.end(), driver_id) == 0) {
           Fail(6, "who gives a ride up is excluded", name);
         }
-        if (!after.match_deadline || *after.match_deadline < now) {
+        // Counted from when it was decided: the commit may come much later where a disk is slow and time runs fast.
+        if (!after.match_deadline || *after.match_deadline != after.update_time + kMatchDeadline) {
           Fail(4, "the match deadline is set on entering MATCHING", name);
         }
         break;

@@ -12,8 +12,8 @@
 
 namespace hail::floor {
 
-// RequestRide answers with a ride like Hail's; with a database, once the rows Hail would write are committed. No check, no
-// look-up, no event told to anybody.
+// RequestRide answers with a ride like Hail's; with a database, once the rows Hail would write are committed. No check,
+// no look-up, no event told to anybody.
 class FloorRiderService final : public hail::rider::v1::RiderService::CallbackService {
  public:
   // `database` may be null; must outlive the service.

@@ -20,6 +20,7 @@
 #include "tests/tools/hail-load/fleet_driver.h"
 #include "tests/tools/hail-load/metrics_page.h"
 #include "tests/tools/hail-load/pacer.h"
+#include "tests/tools/hail-load/register.h"
 #include "tests/tools/hail-load/svg.h"
 #include "tests/tools/hail-load/timeline.h"
 
@@ -152,19 +153,9 @@ class Fleet {
 
   // Registers all drivers.
   absl::Status Register() {
-    std::atomic<std::size_t> next = 0;
-    std::atomic<int> failed = 0;
-    std::vector<std::thread> clerks;
-    for (int clerk = 0; clerk < 16; ++clerk) {
-      clerks.emplace_back([&] {
-        for (std::size_t i; (i = next++) < drivers_.size();) {
-          if (!RegisterOne(*stubs_[i % stubs_.size()], drivers_[i]->driver_id()).ok()) ++failed;
-        }
-      });
-    }
-    for (std::thread& clerk : clerks) clerk.join();
-    if (failed > 0) return absl::UnavailableError(absl::StrCat(failed.load(), " drivers could not be registered"));
-    return absl::OkStatus();
+    std::vector<std::string> ids;
+    for (const auto& driver : drivers_) ids.push_back(driver->driver_id());
+    return RegisterDrivers(stubs_, ids);
   }
 
   // All streams are opened, at instants spread evenly over `within`.
@@ -212,28 +203,6 @@ class Fleet {
     stubs_.clear();
     channels_ = load::Connect(plan_.driver_address, plan_.connections);
     for (const auto& channel : channels_) stubs_.push_back(DriverService::NewStub(channel));
-  }
-
-  static grpc::Status RegisterOne(DriverService::Stub& stub, const std::string& driver_id) {
-    hail::driver::v1::RegisterDriverRequest request;
-    auto& driver = *request.mutable_driver();
-    driver.set_driver_id(driver_id);
-    driver.set_display_name("Ada");
-    driver.set_region_id("san_francisco");
-    driver.mutable_vehicle()->set_plate("7ABC123");
-    driver.mutable_vehicle()->set_seats(4);
-    driver.add_product_ids("economy");
-    grpc::Status status;
-    for (int attempt = 0; attempt < 20; ++attempt) {
-      grpc::ClientContext context;
-      context.set_wait_for_ready(true);
-      context.set_deadline(absl::ToChronoTime(absl::Now() + kDeadline));
-      hail::driver::v1::RegisterDriverResponse response;
-      status = stub.RegisterDriver(&context, request, &response);
-      if (status.ok()) break;
-      absl::SleepFor(absl::Milliseconds(200));
-    }
-    return status;
   }
 
   const FleetPlan& plan_;

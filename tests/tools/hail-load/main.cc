@@ -8,8 +8,12 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "tests/tools/hail-load/fleet.h"
 #include "tests/tools/hail-load/overload.h"
+#include "tests/tools/hail-load/position_load.h"
+#include "tests/tools/hail-load/request_load.h"
 #include "tests/tools/hail-load/watched_process.h"
 
 namespace {
@@ -38,6 +42,18 @@ int Conclude(const absl::StatusOr<hail::load::Judged>& judged, const std::string
   if (!report_file.empty()) std::ofstream(report_file) << report;
   for (const std::string& complaint : judged->complaints) std::cerr << "hail-load: " << complaint << "\n";
   return judged->complaints.empty() ? 0 : 1;
+}
+
+// Riders of different runs are different ones.
+std::string RunId() { return absl::StrCat("load-", absl::ToUnixMillis(absl::Now())); }
+
+int Print(const hail::load::Answers& answers) {
+  nlohmann::ordered_json report = {{"per_second", answers.per_second}, {"failed", answers.failed}};
+  for (const auto& [name, share] : {std::pair("p50", 0.5), {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}}) {
+    report[absl::StrCat(name, "_ms")] = absl::ToDoubleMilliseconds(answers.took.Quantile(share));
+  }
+  std::cout << report.dump() << "\n";
+  return answers.took.count() > 0 ? 0 : 1;
 }
 
 absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
@@ -100,12 +116,60 @@ int main(int argc, char** argv) {
   seconds(drivers, "--back-within", fleet.back_within, "seconds after which all must be back. Default: 30");
   common(drivers);
 
+  std::string rider;
+  int connections = 8;
+  int callers = 64;
+  double length = 5;
+  double warm_up = 2;
+  int calls = 20;
+  const auto many = [&](CLI::App* command) {
+    command->add_option("--connections", connections, "connections")->check(CLI::Range(1, 1000))->capture_default_str();
+    command->add_option("--length", length, "seconds that count")->check(CLI::PositiveNumber)->capture_default_str();
+    command->add_option("--warm-up", warm_up, "seconds before them")->capture_default_str();
+  };
+  CLI::App* const rides = app.add_subcommand("rides", "RequestRide in a closed loop: how many a second, and how long.");
+  rides->add_option("--rider", rider, "rider-service's public address")->required();
+  rides->add_option("--callers", callers, "calls in flight")->check(CLI::Range(1, 10'000))->capture_default_str();
+  many(rides);
+  CLI::App* const spaced = app.add_subcommand("spaced", "RequestRide calls a second apart.");
+  spaced->add_option("--rider", rider, "rider-service's public address")->required();
+  spaced->add_option("--calls", calls, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
+  hail::load::PositionPlan positions;
+  CLI::App* const moves = app.add_subcommand("positions", "Positions over drivers' streams, as fast as they are read.");
+  moves->add_option("--driver", positions.driver_address, "driver-service's public address")->required();
+  moves->add_option("--drivers", positions.drivers, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  moves->add_option("--per-message", positions.per_message, "positions in a message")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  moves->add_flag("!--floor", positions.register_drivers, "the other end is hail-floor: register nobody");
+  many(moves);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  if (rides->parsed()) {
+    hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
+    return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));
+  }
+  if (spaced->parsed()) {
+    hail::load::RequestLoad load(rider, 1, RunId(), absl::Seconds(10));
+    return Print(load.Spaced(calls, absl::Seconds(1)));
+  }
+  if (moves->parsed()) {
+    positions.connections = connections;
+    positions.warm_up = SecondsOf(warm_up);
+    positions.length = SecondsOf(length);
+    const auto sent = hail::load::SendPositions(positions);
+    if (!sent.ok()) {
+      std::cerr << "hail-load: " << std::string(sent.status().message()) << "\n";
+      return kUsage;
+    }
+    std::cout << nlohmann::ordered_json{{"per_second", sent->per_second}}.dump() << "\n";
+    return 0;
+  }
   std::vector<hail::load::WatchedProcess> watched;
   if (!ParseProcesses(processes, watched)) {
     std::cerr << "hail-load: --watch takes NAME=PID\n";

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "tests/tools/hail-load/connections.h"
@@ -14,9 +15,6 @@ namespace {
 using hail::rider::v1::RequestRideRequest;
 using hail::rider::v1::RequestRideResponse;
 
-// What a closed loop needs until connections are open, caches warm, and rides end as fast as they begin
-// (`tools/overload` lets them wait for 5 s): each end is a commit, too.
-constexpr absl::Duration kWarmUp = absl::Seconds(8);
 constexpr absl::Duration kAfterFailure = absl::Milliseconds(200);
 
 // Evenly over a square in the midst of San Francisco, by the fractional parts of multiples of irrational numbers.
@@ -55,13 +53,22 @@ void RequestLoad::Send(Done done) {
       &in_flight_);
 }
 
-double RequestLoad::ClosedLoop(int callers, absl::Duration length) {
-  const absl::Time from = absl::Now() + kWarmUp;
+Answers RequestLoad::ClosedLoop(int callers, absl::Duration warm_up, absl::Duration length) {
+  const absl::Time from = absl::Now() + warm_up;
   const absl::Time to = from + length;
-  std::atomic<std::int64_t> answered = 0;
+  absl::Mutex mutex;
+  Answers answers;
   std::function<void()> again = [&] {
-    Send([&](absl::Time at, const grpc::Status& status) {
-      if (status.ok() && at >= from && at < to) ++answered;
+    const absl::Time sent = absl::Now();
+    Send([&, sent](absl::Time at, const grpc::Status& status) {
+      if (at >= from && at < to) {
+        absl::MutexLock lock(&mutex);
+        if (status.ok()) {
+          answers.took.Add(at - sent);
+        } else {
+          ++answers.failed;
+        }
+      }
       if (at >= to) return;
       if (status.ok()) return again();
       loop_.PostAfter(kAfterFailure, again);
@@ -75,7 +82,28 @@ double RequestLoad::ClosedLoop(int callers, absl::Duration length) {
   loop_.PostAfter(kAfterFailure, [&] { last.Notify(); });
   last.WaitForNotification();
   in_flight_.AwaitNone();
-  return static_cast<double>(answered) / absl::ToDoubleSeconds(length);
+  answers.per_second = static_cast<double>(answers.took.count()) / absl::ToDoubleSeconds(length);
+  return answers;
+}
+
+Answers RequestLoad::Spaced(int calls, absl::Duration apart) {
+  Answers answers;
+  const absl::Time began = absl::Now();
+  for (int i = 0; i < calls; ++i) {
+    absl::SleepFor(began + i * apart - absl::Now());
+    const absl::Time sent = absl::Now();
+    absl::Notification answered;
+    Send([&](absl::Time at, const grpc::Status& status) {
+      if (status.ok()) {
+        answers.took.Add(at - sent);
+      } else {
+        ++answers.failed;
+      }
+      answered.Notify();
+    });
+    answered.WaitForNotification();
+  }
+  return answers;
 }
 
 Paced RequestLoad::OpenLoop(double rate, absl::Duration length, Timeline& timeline) {

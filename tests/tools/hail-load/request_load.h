@@ -12,11 +12,21 @@
 #include "common/exec/loop.h"
 #include "grpcpp/channel.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-load/histogram.h"
 #include "tests/tools/hail-load/pacer.h"
 #include "tests/tools/hail-load/timeline.h"
 #include "tests/tools/hail-sim/inbox.h"
 
 namespace hail::load {
+
+// What became of a closed loop.
+struct Answers {
+  // Rides a second.
+  double per_second = 0;
+  // Calls that brought none.
+  std::int64_t failed = 0;
+  Histogram took;
+};
 
 // Pickups and drop-offs are spread over San Francisco. Not thread-safe.
 class RequestLoad {
@@ -28,8 +38,10 @@ class RequestLoad {
   RequestLoad(const RequestLoad&) = delete;
   RequestLoad& operator=(const RequestLoad&) = delete;
 
-  // One call at a time by each of `callers`, for `length`; who gets no ride waits a moment. Answers a second.
-  double ClosedLoop(int callers, absl::Duration length);
+  // One call at a time by each of `callers`, for `length` after `warm_up`; who gets no ride waits a moment.
+  Answers ClosedLoop(int callers, absl::Duration warm_up, absl::Duration length);
+  // `calls` calls, each `apart` after the one before, and how long they took.
+  Answers Spaced(int calls, absl::Duration apart);
   // `rate` calls a second, whatever comes back; recorded in `timeline`, which must outlive this.
   Paced OpenLoop(double rate, absl::Duration length, Timeline& timeline);
 
