@@ -59,13 +59,24 @@ crash-test: configure ## Both services killed over and over under a misbehaving 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin
 
-.PHONY: power-loss
+.PHONY: power-loss grpc bench
 # How many.
 CUTS ?= 5000
 power-loss: configure ## Power cuts under the stores, at random moments: CUTS=5000 seeds in each.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail_sqlite_test rider_storage_test driver_storage_test
 	@for test in hail_sqlite_test rider_storage_test driver_storage_test; do \
 	  POWER_SEEDS=$(CUTS) build/$(PRESET)/tests/$$test --gtest_filter='*PowerLoss.RandomCuts*' --gtest_brief=1; done
+
+grpc: setup ## gRPC of the installed version, built in Release into build/grpc; 10 minutes.
+	@deploy/setup deploy/apt-packages-grpc.txt
+	@deploy/build-grpc build/grpc
+
+# Uses build/grpc where that was built.
+bench: configure ## Hail beside the least its calls could cost and beside PostgreSQL; a table, and build/bench/report.json.
+	@deploy/setup deploy/apt-packages-bench.txt
+	@cmake --build build/$(PRESET) --parallel $(JOBS)
+	@tests/tools/bench --bin build/$(PRESET)/bin --out build/bench $(if $(wildcard build/grpc/lib),--grpc build/grpc/lib) \
+	  $(BENCH_ARGS)
 
 overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load
