@@ -76,6 +76,8 @@ class Solver {
     std::int32_t leaving = ride;
     std::int32_t end = Assignment::kNoDriver;
     std::int64_t distance = 0;
+    // The nearest end known; nothing beyond is looked at.
+    std::int64_t bound = std::numeric_limits<std::int64_t>::max();
     std::int32_t moving = ride;
     // The price of the new ride is found by the search: counted from 0.
     std::int64_t base = 0;
@@ -85,16 +87,19 @@ class Solver {
           d < leave_distance || (d == leave_distance && moving > leaving)) {
         leave_distance = d;
         leaving = moving;
+        bound = std::min(bound, d);
       }
       for (const AssignmentEdge& edge : rides_[static_cast<std::size_t>(moving)].edges) {
         DriverState& driver = At(edge.driver);
+        const std::int64_t d = base + edge.cost - driver.value;
+        if (d > bound) continue;
         if (driver.search != ride) {
           driver.search = ride;
           driver.settled = false;
-          driver.distance = std::numeric_limits<std::int64_t>::max();
+        } else if (driver.settled || d >= driver.distance) {
+          continue;
         }
-        const std::int64_t d = base + edge.cost - driver.value;
-        if (driver.settled || d >= driver.distance) continue;
+        if (driver.ride < 0) bound = d;
         driver.distance = d;
         driver.from = moving;
         driver.from_cost = edge.cost;

@@ -2,6 +2,8 @@
 //
 //   build/release/bin/matcher_bench [--benchmark_filter=…]
 //
+// Built where libbenchmark-dev is installed; compares with LEMON where liblemon-dev is, too.
+//
 // Counters: matched, rides that got a driver; pickup_s, the mean of their pickup times; over_edges_pct and
 // over_pairs_pct, by how much the total is above the optimum on the same candidates, and among all pairs of a ride and
 // a driver.
@@ -90,6 +92,18 @@ void BM_Match(benchmark::State& state) {
   Report(state, instance, static_cast<std::int64_t>(proposals.size()), total_us);
 }
 
+// What a matcher is given: sixteen candidates a ride and their pickup times. Part of match/batch, and no part of
+// solving.
+void BM_Candidates(benchmark::State& state) {
+  const std::vector<WaitingRide> waiting = InstanceOf(state).city.Waiting();
+  for (auto _ : state) {
+    for (const WaitingRide& ride : waiting) {
+      const std::vector<NearDriver> drivers = ride.candidates(kCandidates);
+      benchmark::DoNotOptimize(ride.pickup_times(drivers).data());
+    }
+  }
+}
+
 // Solvers alone, on the candidates as numbers.
 template <typename Solve>
 void BM_Solve(benchmark::State& state, Solve solve) {
@@ -124,6 +138,7 @@ void Sizes(benchmark::internal::Benchmark* bench) {
 
 BENCHMARK(BM_Match<BatchMatcher>)->Name("match/batch")->Apply(Sizes);
 BENCHMARK(BM_Match<NearestFirstMatcher>)->Name("match/nearest_first")->Apply(Sizes);
+BENCHMARK(BM_Candidates)->Name("match/candidates")->Apply(Sizes);
 BENCHMARK_CAPTURE(BM_Solve, own, Own)->Name("solve/own")->Apply(Sizes);
 #ifdef HAIL_LEMON
 BENCHMARK_CAPTURE(BM_Solve, ns, LemonNetworkSimplex)->Name("solve/lemon_network_simplex")->Apply(Sizes);
