@@ -17,9 +17,9 @@ namespace hail::driver {
 //
 // Who is left out where there are too few drivers: priority grows in proportion to the time waited, as in L. Kleinrock,
 // "A delay dependent queue discipline", Naval Research Logistics Quarterly 11 (1964). One who waited longer by T is
-// left out in another's favour only if that saves more than wait_weight × T of driving; so nobody is overtaken by rides
-// that came later than the longest drive ÷ wait_weight. It never leaves out one ride more, and of the rides that get a
-// driver it does not lengthen the total.
+// left out in another's favour only if that saves more than wait_weight × T of driving. Never is one ride more left
+// out for it, nor the total of those that get a driver lengthened. Nobody starves: each ride that has a candidate is
+// in some largest matching, and having waited long enough makes that the cheapest.
 class BatchMatcher final : public Matcher {
  public:
   struct Options {
