@@ -183,7 +183,16 @@ void Dispatch::Pump(Now now) {
       return index_.Nearest(start.pickup, limit, radius_m,
                             {start.region_id, start.product_id, start.seats, fresh_after}, accept);
     };
-    waiting.push_back({ride->start->ride_id, ride->start->pickup, radius_m, candidates});
+    auto pickup_times = [this, now, ride](const std::vector<NearDriver>& drivers) {
+      std::vector<absl::Duration> times;
+      times.reserve(drivers.size());
+      for (const NearDriver& driver : drivers) {
+        times.push_back(travel_times_.Estimate(driver.fix.point, ride->start->pickup, now.domain).time);
+      }
+      return times;
+    };
+    waiting.push_back(
+        {ride->start->ride_id, ride->start->pickup, radius_m, candidates, pickup_times, now.domain - ride->started});
   }
   std::vector<bool> offered(looking.size(), false);
   for (const Proposal& proposal : matcher_.Match(waiting)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
 #include "driver-service/domain/location_index.h"
 
@@ -19,6 +20,10 @@ struct WaitingRide {
   double radius_m = 0;
   // The `limit` nearest drivers who can be offered this ride, within radius_m, nearest first.
   std::function<std::vector<NearDriver>(std::size_t limit)> candidates;
+  // How long each of them would take to the pickup, in the order given.
+  std::function<std::vector<absl::Duration>(const std::vector<NearDriver>&)> pickup_times;
+  // Since this dispatch of the ride began (domain).
+  absl::Duration waited = absl::ZeroDuration();
 };
 
 struct Proposal {

@@ -21,8 +21,8 @@
 #include "driver-service/api/rider_client.h"
 #include "driver-service/api/rider_peer.h"
 #include "driver-service/api/trip_positions.h"
+#include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/location_index.h"
-#include "driver-service/domain/matcher.h"
 #include "driver-service/domain/travel_times.h"
 #include "driver-service/main/offer_metrics.h"
 #include "driver-service/storage/sqlite_driver_store.h"
@@ -48,7 +48,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
 
   LocationIndex index;
   const StraightLineTravelTimes travel_times;
-  const NearestFirstMatcher matcher;
+  const BatchMatcher matcher;
   // Its thread uses what stands between here and its Stop below.
   Loop loop("dispatch");
   DispatchHost dispatch({.clock = clock,

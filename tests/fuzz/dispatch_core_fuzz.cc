@@ -13,6 +13,7 @@
 
 #include "common/errors/error.h"
 #include "common/geo/lat_lng.h"
+#include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/dispatch.h"
 #include "tests/fuzz/fuzz_target.h"
 
@@ -545,7 +546,7 @@ class World final : public Dispatch::Out {
 
   LocationIndex index_;
   StraightLineTravelTimes travel_times_;
-  NearestFirstMatcher matcher_;
+  BatchMatcher matcher_;
   Dispatch core_;
 };
 

@@ -6,6 +6,7 @@
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/ride_codec.h"
+#include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/dispatch.h"
 #include "driver-service/domain/position_rules.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -74,7 +75,7 @@ struct Core {
   Now now{kReceived, kReceived};
   hail::driver::LocationIndex index;
   hail::driver::StraightLineTravelTimes travel_times;
-  hail::driver::NearestFirstMatcher matcher;
+  hail::driver::BatchMatcher matcher;
   EncodingOut out;
   Dispatch core{{}, index, travel_times, matcher, [] { return std::uint64_t{7}; }, out};
 };

@@ -15,8 +15,8 @@
 #include "driver-service/api/rider_calls.h"
 #include "driver-service/api/rider_peer.h"
 #include "driver-service/api/trip_positions.h"
+#include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/location_index.h"
-#include "driver-service/domain/matcher.h"
 #include "driver-service/domain/travel_times.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/sim_driver_store.h"
@@ -64,7 +64,7 @@ class DriverNode final : private driver::RiderCalls {
   SimDriverStore store_;
   driver::LocationIndex index_;
   const driver::StraightLineTravelTimes travel_times_;
-  const driver::NearestFirstMatcher matcher_;
+  const driver::BatchMatcher matcher_;
   driver::DispatchHost host_;
   driver::TripPositions trips_;
   driver::RiderPeer peer_;

@@ -399,7 +399,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
 
   LocationIndex index_;
   StraightLineTravelTimes travel_times_;
-  NearestFirstMatcher matcher_;
+  BatchMatcher matcher_;
   Dispatch core_;
 };
 

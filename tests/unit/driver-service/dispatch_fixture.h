@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
 #include "common/geo/lat_lng.h"
+#include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/dispatch.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -231,7 +232,7 @@ class DispatchTest : public testing::Test {
   std::uint64_t position_seq_ = 0;
   LocationIndex index_;
   StraightLineTravelTimes travel_times_;
-  NearestFirstMatcher matcher_;
+  BatchMatcher matcher_;
   RecordingOut out_;
   std::unique_ptr<Dispatch> core_;
   std::map<std::string, RespondResult> answers_;

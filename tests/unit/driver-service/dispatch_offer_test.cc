@@ -114,6 +114,46 @@ TEST_F(OfferTest, WhoWaitsLongestChoosesFirst) {
   EXPECT_THAT(Take(), ElementsAre("s1 offer o1 r2@1", "s2 offer o2 r1@1"));
 }
 
+TEST_F(OfferTest, RidesThatWaitTogetherAreMatchedTogether) {
+  Start("r1");
+  Start("r2", 1, {"b"});
+  Online("a", 1, 100);
+  Online("b", 2, 900);
+  Pass(absl::Seconds(1));
+  // r1 has a nearer driver in a, whom r2 needs.
+  EXPECT_THAT(Take(), ElementsAre("s2 offer o1 r1@1", "s1 offer o2 r2@1"));
+}
+
+TEST_F(OfferTest, TimeWaitedWeighsAgainstPickupTime) {
+  auto start_at = [&](const std::string& ride_id, double north_m) {
+    auto start = std::make_shared<DispatchStart>();
+    start->ride_id = ride_id;
+    start->epoch = 1;
+    start->region_id = "sf";
+    start->product_id = "economy";
+    start->pickup = Toward(kPickup, 0, north_m);
+    start->remaining = absl::Seconds(120);
+    core_->Start(now_, 1, std::move(start));
+  };
+  // 10 s longer are worth 100 s of driving: 400 m, not 900.
+  start_at("early", 0);
+  Pass(absl::Seconds(10));
+  start_at("late", 400);
+  Online("d1", 1, 400);
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("s1 offer o1 early@1"));
+
+  core_->Stop(now_, 1, "early", 1, StopReason::kRideCanceled);
+  core_->Stop(now_, 1, "late", 1, StopReason::kRideCanceled);
+  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  start_at("early2", 0);
+  Pass(absl::Seconds(10));
+  start_at("late2", 900);
+  Online("d2", 2, 900);
+  Pass(absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre("s2 offer o2 late2@1"));
+}
+
 TEST_F(OfferTest, ADeclineIsReportedAndTheNextDriverAsked) {
   Online("d1", 1, 300);
   Online("d2", 2, 400);
