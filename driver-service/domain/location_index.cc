@@ -17,8 +17,8 @@
 namespace hail::driver {
 namespace {
 
-// Tiles have an edge of 1.6 km: in a city most searches need to look at one only, and threads seldom meet in one.
-constexpr int kTileShift = 18;
+// Tiles have an edge of 3.1 km: in a city most searches need to look at one only, and threads seldom meet in one.
+constexpr int kTileShift = 19;
 
 struct HashOfDriver {
   using is_transparent = void;
@@ -37,7 +37,7 @@ struct SameDriver {
 };
 
 PlacedCar Placed(Car& car, const Fix& fix, const EarthPoint& point) {
-  return {point, car.kind->number, absl::ToUnixNanos(fix.observed), &car};
+  return {point, WholeSeconds(fix.observed), car.kind, &car};
 }
 
 }  // namespace

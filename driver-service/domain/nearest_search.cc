@@ -25,27 +25,28 @@ NearestSearch::NearestSearch(const LatLng& point, std::size_t limit, double radi
       limit_(limit),
       radius_m_(radius_m),
       filter_(filter),
-      fresh_after_ns_(absl::ToUnixNanos(filter.fresh_after)),
+      fresh_after_s_(WholeSeconds(filter.fresh_after)),
       accept_(accept),
       reach_(ChordUnder(radius_m) + kChordMargin) {}
 
 void NearestSearch::Look(absl::Span<const PlacedCar> cars) {
   for (const PlacedCar& placed : cars) {
     const std::int64_t squared_chord = SquaredChord(from_, placed.point);
-    if (squared_chord > squared_reach() || !IsFresh(placed) || !Fits(placed)) continue;
+    if (squared_chord > squared_reach() || !IsFresh(placed) || !Fits(*placed.kind)) continue;
     if (accept_ != nullptr && !(*accept_)(placed.car->driver_id)) continue;
     Add(squared_chord, *placed.car);
   }
 }
 
 bool NearestSearch::IsFresh(const PlacedCar& placed) const {
-  if (placed.observed_ns != fresh_after_ns_) return placed.observed_ns > fresh_after_ns_;
+  if (placed.observed_s != fresh_after_s_) return placed.observed_s > fresh_after_s_;
   return placed.car->fix.observed >= filter_.fresh_after;
 }
 
-bool NearestSearch::Fits(const PlacedCar& placed) {
-  std::uint32_t& known = kinds_[placed.kind % kinds_.size()];
-  if (known / 2 != placed.kind) known = placed.kind * 2 + (Passes(*placed.car->kind->profile, filter_) ? 1 : 0);
+bool NearestSearch::Fits(const CarKind& kind) {
+  const std::uint32_t number = kind.number;
+  std::uint32_t& known = kinds_[number % kinds_.size()];
+  if (known / 2 != number) known = number * 2 + (Passes(*kind.profile, filter_) ? 1 : 0);
   return (known & 1) != 0;
 }
 
@@ -56,14 +57,15 @@ void NearestSearch::Add(std::int64_t squared_chord, const Car& car) {
   candidates_.push_back({squared_chord, &car});
   if (nearest_.size() < limit_) {
     nearest_.push_back(squared_chord);
+    if (nearest_.size() < limit_) return;
+    std::make_heap(nearest_.begin(), nearest_.end());
   } else if (squared_chord < nearest_.front()) {
     std::pop_heap(nearest_.begin(), nearest_.end());
     nearest_.back() = squared_chord;
+    std::push_heap(nearest_.begin(), nearest_.end());
   } else {
     return;
   }
-  std::push_heap(nearest_.begin(), nearest_.end());
-  if (nearest_.size() < limit_) return;
   const auto furthest = static_cast<std::int64_t>(std::sqrt(static_cast<double>(nearest_.front()))) + 1;
   reach_ = std::min(reach_, furthest + kChordMargin);
 }

@@ -46,7 +46,7 @@ class NearestSearch {
     const Car* car;
   };
 
-  bool Fits(const PlacedCar& placed);
+  bool Fits(const CarKind& kind);
   bool IsFresh(const PlacedCar& placed) const;
   void Add(std::int64_t squared_chord, const Car& car);
 
@@ -55,14 +55,14 @@ class NearestSearch {
   const std::size_t limit_;
   const double radius_m_;
   const NearestFilter& filter_;
-  const std::int64_t fresh_after_ns_;
+  const std::uint32_t fresh_after_s_;
   const Accept* const accept_;
   std::int64_t reach_;
   // Chords of the `limit` nearest, as a heap, the furthest on top.
   absl::InlinedVector<std::int64_t, 16> nearest_;
   // Of the tile being looked at.
   absl::InlinedVector<Candidate, 64> candidates_;
-  // Kinds of cars met: number * 2, plus 1 if the filter lets it pass, at the place number % size.
+  // Kinds of cars met: CarKind::number * 2, plus 1 if the filter lets it pass, at the place number % size.
   std::array<std::uint32_t, 64> kinds_{};
   std::vector<NearDriver> found_;
   int tiles_with_hits_ = 0;

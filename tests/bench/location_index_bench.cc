@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "driver-service/domain/location_index.h"
 #include "tests/bench/city.h"
 
@@ -136,4 +137,10 @@ BENCHMARK(MemoryFloor)->Threads(1)->Threads(2)->UseRealTime();
 }  // namespace
 }  // namespace hail::bench
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  // As the services do.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+}
