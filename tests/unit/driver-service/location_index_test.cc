@@ -318,7 +318,7 @@ TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
   LocationIndex index;
   for (int i = 0; i < kStanding; ++i) Add(index, absl::StrCat("standing", i), Toward(pole, i * 61, i * 100));
   std::atomic<int> writers{2};
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;
   for (int t = 0; t < 2; ++t) {
     threads.emplace_back([&, t] {
       std::mt19937_64 random(static_cast<std::uint64_t>(t));
@@ -355,7 +355,6 @@ TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
     ASSERT_EQ(few.size(), 5u);
     ASSERT_LE(few.back().distance_m, 401);
   } while (writers > 0);
-  for (std::thread& thread : threads) thread.join();
 }
 
 // For the thread sanitizer; and no driver may be found twice, or outside what the query asked for.
