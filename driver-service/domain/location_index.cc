@@ -44,9 +44,9 @@ PlacedCar Placed(Car& car, const Fix& fix, const EarthPoint& point) {
 
 // Locks: a driver's shard, then a tile's, never two of one sort; last that of CarKinds.
 //
-// Of a car, all but `leaf` and `slot` is changed under the lock of the driver's shard. While the car is in a tile, the
-// lock of that tile's shard is held for a change too, so that whoever holds either may read. `leaf` and `slot` belong
-// to the tree, and are guarded by the lock of the tile's shard alone.
+// Of a car, `leaf` and `slot` belong to the tree: they are guarded by the lock of the tile's shard. All else is changed
+// under the lock of the driver's shard only. While the car is in a tile, its kind and fix are changed under the lock of
+// that tile's shard as well, so that whoever holds either may read them.
 struct alignas(64) LocationIndex::DriverShard {
   // The driver's car, or null.
   Car* Find(std::string_view driver_id, std::size_t hash) const ABSL_SHARED_LOCKS_REQUIRED(mutex) {

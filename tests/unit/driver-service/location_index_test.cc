@@ -216,7 +216,7 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
     LocationIndex index;
     BruteForce all;
     std::uint64_t seq = 0;
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 2000; ++step) {
       const std::string id = absl::StrCat("d", random() % count);
       BruteForce::Known& known = all.drivers[id];
       switch (random() % 16) {
