@@ -1,215 +1,273 @@
 #include "driver-service/domain/location_index.h"
 
 #include <algorithm>
-#include <cmath>
-#include <set>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
-#include "s2/s1angle.h"
-#include "s2/s2cap.h"
-#include "s2/s2cell_id.h"
-#include "s2/s2latlng.h"
-#include "s2/s2region_coverer.h"
+#include "absl/synchronization/mutex.h"
+#include "driver-service/domain/car_kinds.h"
+#include "driver-service/domain/car_tree.h"
+#include "driver-service/domain/earth_point.h"
+#include "driver-service/domain/nearest_search.h"
 
 namespace hail::driver {
 namespace {
 
-// Cells of about 2.2 km edge: the first rings of a search touch a handful, 12 km some hundred.
-constexpr int kCellLevel = 12;
-// The first ring looked at; each further one is twice as far.
-constexpr double kFirstRadiusM = 750;
-// Beyond this, going through all cells is cheaper than listing those in reach.
-constexpr double kLongestRingM = 30000;
-// With no more cars than this, too.
-constexpr std::size_t kFewCars = 48;
-// As in DistanceM.
-constexpr double kEarthRadiusM = 6371008.8;
+// Tiles have an edge of 800 m: wide enough for most searches in a city, narrow enough that threads seldom meet in one.
+constexpr int kTileShift = 17;
 
-std::uint64_t CellOf(const LatLng& point) {
-  return S2CellId(S2LatLng::FromDegrees(point.latitude_deg, point.longitude_deg)).parent(kCellLevel).id();
-}
+struct HashOfDriver {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view driver_id) const { return absl::Hash<std::string_view>()(driver_id); }
+  std::size_t operator()(const std::unique_ptr<Car>& car) const { return (*this)(car->driver_id); }
+};
 
-// All cells that reach within `radius_m` of `point`.
-std::vector<S2CellId> CellsAround(const LatLng& point, double radius_m) {
-  const S2Point center = S2LatLng::FromDegrees(point.latitude_deg, point.longitude_deg).ToPoint();
-  // A little more, so that rounding loses nobody: distances are checked one by one.
-  const S2Cap cap(center, S1Angle::Radians(radius_m * 1.000001 / kEarthRadiusM));
-  std::vector<S2CellId> cells;
-  S2RegionCoverer::GetSimpleCovering(cap, center, kCellLevel, &cells);
-  return cells;
+struct SameDriver {
+  using is_transparent = void;
+  static std::string_view IdOf(std::string_view driver_id) { return driver_id; }
+  static std::string_view IdOf(const std::unique_ptr<Car>& car) { return car->driver_id; }
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return IdOf(a) == IdOf(b);
+  }
+};
+
+PlacedCar Placed(Car& car, const Fix& fix, const EarthPoint& point) {
+  return {point, WholeSeconds(fix.observed), car.kind, &car};
 }
 
 }  // namespace
 
-struct LocationIndex::Car {
-  std::optional<Fix> fix;
-  std::shared_ptr<const CarProfile> profile;
-  bool offerable = false;
-  // 0: in none.
-  std::uint64_t cell = 0;
+// Locks: a driver's shard, then a tile's, never two of one sort; last that of CarKinds.
+//
+// Of a car, `leaf` and `slot` belong to the tree: they are guarded by the lock of the tile's shard. All else is changed
+// under the lock of the driver's shard only. While the car is in a tile, its kind and fix are changed under the lock of
+// that tile's shard as well, so that whoever holds either may read them.
+struct alignas(64) LocationIndex::DriverShard {
+  // The driver's car, or null.
+  Car* Find(std::string_view driver_id, std::size_t hash) const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
+    auto it = cars.find(driver_id, hash);
+    return it == cars.end() ? nullptr : it->get();
+  }
+  Car& FindOrAdd(const std::string& driver_id, std::size_t hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (Car* car = Find(driver_id, hash)) return *car;
+    auto car = std::make_unique<Car>();
+    car->driver_id = driver_id;
+    return **cars.insert(std::move(car)).first;
+  }
+
+  mutable absl::Mutex mutex;
+  absl::flat_hash_set<std::unique_ptr<Car>, HashOfDriver, SameDriver> cars ABSL_GUARDED_BY(mutex);
 };
 
-struct LocationIndex::DriverShard {
+struct alignas(64) LocationIndex::TileShard {
   mutable absl::Mutex mutex;
-  absl::flat_hash_map<std::string, Car> cars ABSL_GUARDED_BY(mutex);
-};
-
-struct LocationIndex::CellShard {
-  struct Entry {
-    std::string driver_id;
-    Fix fix;
-    std::shared_ptr<const CarProfile> profile;
-  };
-  mutable absl::Mutex mutex;
-  absl::flat_hash_map<std::uint64_t, std::vector<Entry>> cells ABSL_GUARDED_BY(mutex);
+  // By the low corner of their cubes. None is empty.
+  absl::flat_hash_map<EarthPoint, std::unique_ptr<CarTree>> tiles ABSL_GUARDED_BY(mutex);
 };
 
 LocationIndex::LocationIndex()
-    : drivers_(std::make_unique<std::array<DriverShard, kShards>>()),
-      cells_(std::make_unique<std::array<CellShard, kShards>>()) {}
+    : drivers_(std::make_unique<std::array<DriverShard, kDriverShards>>()),
+      tiles_(std::make_unique<std::array<TileShard, kTileShards>>()),
+      kinds_(std::make_unique<CarKinds>()) {}
 
 LocationIndex::~LocationIndex() = default;
 
-LocationIndex::DriverShard& LocationIndex::ShardOf(const std::string& driver_id) const {
-  return (*drivers_)[absl::Hash<std::string>()(driver_id) % kShards];
+LocationIndex::DriverShard& LocationIndex::ShardOf(std::size_t hash) const {
+  // By bits of the hash that do not say where in a small table it goes.
+  return (*drivers_)[(hash >> 40) % kDriverShards];
 }
 
-LocationIndex::CellShard& LocationIndex::ShardOfCell(std::uint64_t cell) const {
-  return (*cells_)[absl::Hash<std::uint64_t>()(cell) % kShards];
-}
+std::size_t LocationIndex::ShardOfTile(const EarthPoint& low) { return absl::Hash<EarthPoint>()(low) % kTileShards; }
 
-void LocationIndex::SetCar(const std::string& driver_id, std::shared_ptr<const CarProfile> car) {
-  DriverShard& shard = ShardOf(driver_id);
+void LocationIndex::SetCar(const std::string& driver_id, std::shared_ptr<const CarProfile> profile) {
+  const CarKind* kind = profile == nullptr ? nullptr : kinds_->Hold(std::move(profile));
+  const std::size_t hash = HashOfDriver()(driver_id);
+  DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
-  Car& known = shard.cars[driver_id];
-  known.profile = std::move(car);
-  Place(driver_id, known);
+  Car& car = shard.FindOrAdd(driver_id, hash);
+  if (kind == nullptr) TakeOut(car);
+  if (car.tile_shard == Car::kNowhere) {
+    std::swap(car.kind, kind);
+    Place(car);
+  } else {
+    absl::MutexLock tile_lock(&(*tiles_)[car.tile_shard].mutex);
+    std::swap(car.kind, kind);
+    CarTree::ReplaceInLeaf(Placed(car, car.fix, ToEarthPoint(car.fix.point)));
+  }
+  if (kind != nullptr) kinds_->Release(kind);
 }
 
 void LocationIndex::SetOfferable(const std::string& driver_id, bool offerable) {
-  DriverShard& shard = ShardOf(driver_id);
+  const std::size_t hash = HashOfDriver()(driver_id);
+  DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
-  Car& known = shard.cars[driver_id];
-  known.offerable = offerable;
-  Place(driver_id, known);
+  Car& car = shard.FindOrAdd(driver_id, hash);
+  if (car.offerable == offerable) return;
+  TakeOut(car);
+  car.offerable = offerable;
+  Place(car);
 }
 
 bool LocationIndex::Update(const std::string& driver_id, const Fix& fix) {
-  DriverShard& shard = ShardOf(driver_id);
+  const std::size_t hash = HashOfDriver()(driver_id);
+  DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
-  Car& known = shard.cars[driver_id];
-  if (known.fix.has_value() &&
-      std::tie(fix.session_epoch, fix.position_seq) <= std::tie(known.fix->session_epoch, known.fix->position_seq)) {
+  Car& car = shard.FindOrAdd(driver_id, hash);
+  if (car.located &&
+      std::tie(fix.session_epoch, fix.position_seq) <= std::tie(car.fix.session_epoch, car.fix.position_seq)) {
     return false;
   }
-  known.fix = fix;
-  Place(driver_id, known);
+  if (car.tile_shard != Car::kNowhere) {
+    const PlacedCar placed = Placed(car, fix, ToEarthPoint(fix.point));
+    TileShard& tiles = (*tiles_)[car.tile_shard];
+    absl::MutexLock tile_lock(&tiles.mutex);
+    if (CarTree::ReplaceInLeaf(placed)) {
+      car.fix = fix;
+      return true;
+    }
+    if (const EarthCube& tile = CarTree::CubeOf(car); tile.Contains(placed.point)) {
+      car.fix = fix;
+      CarTree& tree = *tiles.tiles.find(tile.low)->second;
+      tree.Remove(car);
+      tree.Insert(placed);
+      return true;
+    }
+  }
+  TakeOut(car);
+  car.fix = fix;
+  car.located = true;
+  Place(car);
   return true;
 }
 
 std::optional<Fix> LocationIndex::Find(const std::string& driver_id) const {
-  const DriverShard& shard = ShardOf(driver_id);
+  const std::size_t hash = HashOfDriver()(driver_id);
+  const DriverShard& shard = ShardOf(hash);
   absl::ReaderMutexLock lock(&shard.mutex);
-  auto it = shard.cars.find(driver_id);
-  return it == shard.cars.end() ? std::nullopt : it->second.fix;
+  const Car* car = shard.Find(driver_id, hash);
+  return car != nullptr && car->located ? std::optional(car->fix) : std::nullopt;
 }
 
 void LocationIndex::Remove(const std::string& driver_id) {
-  DriverShard& shard = ShardOf(driver_id);
+  const std::size_t hash = HashOfDriver()(driver_id);
+  DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
-  auto it = shard.cars.find(driver_id);
+  auto it = shard.cars.find(driver_id, hash);
   if (it == shard.cars.end()) return;
-  it->second.offerable = false;
-  Place(driver_id, it->second);
+  TakeOut(**it);
+  if ((*it)->kind != nullptr) kinds_->Release((*it)->kind);
   shard.cars.erase(it);
 }
 
-void LocationIndex::Place(const std::string& driver_id, Car& car) {
-  const bool placed = car.offerable && car.profile != nullptr && car.fix.has_value();
-  const std::uint64_t cell = placed ? CellOf(car.fix->point) : 0;
-  const std::uint64_t old_cell = std::exchange(car.cell, cell);
-  // Into the new before out of the old: a query may see both, and drops one.
-  if (cell != 0) {
-    CellShard& shard = ShardOfCell(cell);
-    absl::MutexLock lock(&shard.mutex);
-    std::vector<CellShard::Entry>& entries = shard.cells[cell];
-    auto entry = std::find_if(entries.begin(), entries.end(),
-                              [&](const CellShard::Entry& e) { return e.driver_id == driver_id; });
-    if (entry == entries.end()) {
-      entries.push_back({driver_id, *car.fix, car.profile});
-    } else {
-      entry->fix = *car.fix;
-      entry->profile = car.profile;
-    }
+void LocationIndex::Place(Car& car) {
+  if (!car.offerable || car.kind == nullptr || !car.located) return;
+  const EarthPoint point = ToEarthPoint(car.fix.point);
+  const EarthCube cube = EarthCube::Around(point, kTileShift);
+  car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(cube.low));
+  TileShard& shard = (*tiles_)[car.tile_shard];
+  absl::MutexLock lock(&shard.mutex);
+  std::unique_ptr<CarTree>& tree = shard.tiles[cube.low];
+  if (tree == nullptr) {
+    tree = std::make_unique<CarTree>(cube);
+    tile_count_.fetch_add(1, std::memory_order_relaxed);
   }
-  if (old_cell != 0 && old_cell != cell) {
-    CellShard& shard = ShardOfCell(old_cell);
-    absl::MutexLock lock(&shard.mutex);
-    auto it = shard.cells.find(old_cell);
-    std::erase_if(it->second, [&](const CellShard::Entry& e) { return e.driver_id == driver_id; });
-    if (it->second.empty()) shard.cells.erase(it);
+  tree->Insert(Placed(car, car.fix, point));
+  offerable_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void LocationIndex::TakeOut(Car& car) {
+  if (car.tile_shard == Car::kNowhere) return;
+  TileShard& shard = (*tiles_)[std::exchange(car.tile_shard, Car::kNowhere)];
+  absl::MutexLock lock(&shard.mutex);
+  auto it = shard.tiles.find(CarTree::CubeOf(car).low);
+  it->second->Remove(car);
+  if (it->second->empty()) {
+    shard.tiles.erase(it);
+    tile_count_.fetch_sub(1, std::memory_order_relaxed);
   }
-  if (old_cell == 0 && cell != 0) offerable_count_.fetch_add(1, std::memory_order_relaxed);
-  if (old_cell != 0 && cell == 0) offerable_count_.fetch_sub(1, std::memory_order_relaxed);
+  offerable_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                                const NearestFilter& filter) const {
-  return Nearest(point, limit, radius_m, filter, [](const std::string&) { return true; });
+  return Nearest(point, limit, radius_m, filter, nullptr);
 }
 
 std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                                const NearestFilter& filter,
                                                absl::FunctionRef<bool(const std::string& driver_id)> accept) const {
+  return Nearest(point, limit, radius_m, filter, &accept);
+}
+
+std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t limit, double radius_m,
+                                               const NearestFilter& filter,
+                                               const absl::FunctionRef<bool(const std::string&)>* accept) const {
   std::vector<NearDriver> found;
   if (limit == 0 || !(radius_m > 0)) return found;
-  auto take = [&](const std::vector<CellShard::Entry>& entries, double reach_m) {
-    for (const CellShard::Entry& entry : entries) {
-      const CarProfile& car = *entry.profile;
-      if (entry.fix.observed < filter.fresh_after || car.seats < filter.seats) continue;
-      if (!filter.region_id.empty() && car.region_id != filter.region_id) continue;
-      if (!filter.product_id.empty() &&
-          std::find(car.product_ids.begin(), car.product_ids.end(), filter.product_id) == car.product_ids.end()) {
-        continue;
-      }
-      const double distance_m = DistanceM(point, entry.fix.point);
-      if (distance_m > reach_m || !accept(entry.driver_id)) continue;
-      found.push_back({entry.driver_id, distance_m, entry.fix, entry.profile});
-    }
-  };
-
-  double reach_m = std::min(kFirstRadiusM, radius_m);
-  if (radius_m > kLongestRingM || offerable_count() <= kFewCars) reach_m = radius_m;
-  for (;; reach_m = std::min(radius_m, reach_m * 2)) {
-    found.clear();
-    if (reach_m > kLongestRingM || offerable_count() <= kFewCars) {
-      for (const CellShard& shard : *cells_) {
-        absl::ReaderMutexLock lock(&shard.mutex);
-        for (const auto& [cell, entries] : shard.cells) take(entries, reach_m);
-      }
-    } else {
-      for (const S2CellId cell : CellsAround(point, reach_m)) {
-        const CellShard& shard = ShardOfCell(cell.id());
-        absl::ReaderMutexLock lock(&shard.mutex);
-        if (auto it = shard.cells.find(cell.id()); it != shard.cells.end()) take(it->second, reach_m);
-      }
-    }
-    // By number of fix within a driver, the newest first: of one seen in two cells that is the true one.
-    std::sort(found.begin(), found.end(), [](const NearDriver& a, const NearDriver& b) {
-      return std::tie(a.driver_id, b.fix.session_epoch, b.fix.position_seq) <
-             std::tie(b.driver_id, a.fix.session_epoch, a.fix.position_seq);
-    });
-    found.erase(std::unique(found.begin(), found.end(),
-                            [](const NearDriver& a, const NearDriver& b) { return a.driver_id == b.driver_id; }),
-                found.end());
-    if (found.size() >= limit || reach_m >= radius_m) break;
+  for (;;) {
+    NearestSearch search(point, limit, radius_m, filter, accept);
+    Search(search);
+    if (search.Finish(found)) return found;
   }
-  std::sort(found.begin(), found.end(), [](const NearDriver& a, const NearDriver& b) {
-    return std::tie(a.distance_m, a.driver_id) < std::tie(b.distance_m, b.driver_id);
+}
+
+void LocationIndex::Search(NearestSearch& search) const {
+  // The tile around the point, then those within an edge of it, two, four, as long as there can be somebody nearer.
+  std::int64_t searched = -1;
+  for (std::int64_t ring = 0;; ring = ring == 0 ? std::int64_t{1} << kTileShift : 2 * ring) {
+    ring = std::min(ring, search.reach());
+    for (const TileAt& tile : TilesWithin(search.from(), searched, ring)) {
+      if (tile.squared_chord > search.squared_reach()) break;
+      const TileShard& shard = (*tiles_)[ShardOfTile(tile.low)];
+      absl::ReaderMutexLock lock(&shard.mutex);
+      auto it = shard.tiles.find(tile.low);
+      if (it == shard.tiles.end()) continue;
+      it->second->Search(search.from(), search);
+      search.LeaveTile();
+    }
+    if (ring >= search.reach()) return;
+    searched = ring;
+  }
+}
+
+absl::InlinedVector<LocationIndex::TileAt, 8> LocationIndex::TilesWithin(const EarthPoint& from, std::int64_t beyond,
+                                                                         std::int64_t reach) const {
+  absl::InlinedVector<TileAt, 8> found;
+  const auto take = [&](const EarthCube& cube) {
+    const std::int64_t squared_chord = cube.SquaredChordFrom(from);
+    const bool searched = beyond >= 0 && squared_chord <= beyond * beyond;
+    if (!searched && squared_chord <= reach * reach) found.push_back({squared_chord, cube.low});
+  };
+  EarthPoint first, last;
+  double cubes = 1;
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    first[axis] = static_cast<std::int32_t>(std::max<std::int64_t>(0, from[axis] - reach) >> kTileShift);
+    last[axis] = static_cast<std::int32_t>(std::min<std::int64_t>(2 * kEarthRadius, from[axis] + reach) >> kTileShift);
+    cubes *= last[axis] - first[axis] + 1;
+  }
+  // Space is emptier than the earth: beyond some rings there are more cubes to try than tiles to go through.
+  if (cubes > 27 && cubes > kTileShards + tile_count_.load(std::memory_order_relaxed)) {
+    for (const TileShard& shard : *tiles_) {
+      absl::ReaderMutexLock lock(&shard.mutex);
+      for (const auto& [low, tree] : shard.tiles) take(tree->cube());
+    }
+  } else {
+    for (std::int32_t x = first[0]; x <= last[0]; ++x) {
+      for (std::int32_t y = first[1]; y <= last[1]; ++y) {
+        for (std::int32_t z = first[2]; z <= last[2]; ++z) {
+          take({{x << kTileShift, y << kTileShift, z << kTileShift}, kTileShift});
+        }
+      }
+    }
+  }
+  std::sort(found.begin(), found.end(), [](const TileAt& a, const TileAt& b) {
+    return std::tie(a.squared_chord, a.low) < std::tie(b.squared_chord, b.low);
   });
-  if (found.size() > limit) found.resize(limit);
   return found;
 }
 

@@ -4,61 +4,28 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
+#include "driver-service/domain/earth_point.h"
+#include "driver-service/domain/near_driver.h"
 
 namespace hail::driver {
 
-// One fix. Validity (range, zero island, speed) is the caller's to check.
-struct Fix {
-  LatLng point;
-  // Orders fixes of one driver: (session_epoch, position_seq).
-  std::int64_t session_epoch = 0;
-  std::uint64_t position_seq = 0;
-  // Domain time: receipt − age.
-  absl::Time observed = absl::InfinitePast();
-  std::optional<float> speed_mps;
-  std::optional<float> heading_deg;
-  std::optional<float> accuracy_m;
-};
+struct Car;
+class CarKinds;
+class NearestSearch;
 
-// What a driver can be asked for. Shared; never changed.
-struct CarProfile {
-  std::string region_id;
-  std::vector<std::string> product_ids;
-  int seats = 0;
-};
-
-// Which drivers count.
-struct NearestFilter {
-  // Empty: any.
-  std::string region_id;
-  // Empty: any.
-  std::string product_id;
-  // At least so many; 0: any.
-  int seats = 0;
-  // Fixes observed before this do not count (domain time).
-  absl::Time fresh_after = absl::InfinitePast();
-};
-
-struct NearDriver {
-  std::string driver_id;
-  double distance_m = 0;
-  Fix fix;
-  std::shared_ptr<const CarProfile> car;
-};
-
-// Thread-safe. Offerable drivers with a position sit in S2 cells, spread over shards; all others are known by id only.
-// A query that runs while a driver crosses from one cell into another may miss that driver, and never sees one twice.
+// Thread-safe. Offerable drivers with a position sit in tiles of the earth, spread over shards, each tile split as
+// finely as it is crowded; all others are known by id only. A query that runs while a driver crosses from one tile into
+// another may miss that driver, and never sees one twice.
 class LocationIndex {
  public:
   LocationIndex();
@@ -90,25 +57,43 @@ class LocationIndex {
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                   const NearestFilter& filter) const;
 
-  // How many drivers are in the cells: offerable, with a position of any age.
+  // How many drivers are in the tiles: offerable, with a position of any age.
   std::size_t offerable_count() const { return offerable_count_.load(std::memory_order_relaxed); }
 
  private:
-  struct Car;
   struct DriverShard;
-  struct CellShard;
+  struct TileShard;
+  // A tile's low corner, and how near it comes to a point.
+  struct TileAt {
+    std::int64_t squared_chord;
+    EarthPoint low;
+  };
 
-  static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kDriverShards = 128;
+  static constexpr std::size_t kTileShards = 128;
 
-  DriverShard& ShardOf(const std::string& driver_id) const;
-  CellShard& ShardOfCell(std::uint64_t cell) const;
-  // Puts `car` into the cell it belongs into, out of the one it was in. Under the driver shard's lock, which is always
-  // taken before a cell shard's.
-  void Place(const std::string& driver_id, Car& car);
+  // By the hash of the driver's id.
+  DriverShard& ShardOf(std::size_t hash) const;
+  static std::size_t ShardOfTile(const EarthPoint& low);
 
-  std::unique_ptr<std::array<DriverShard, kShards>> drivers_;
-  std::unique_ptr<std::array<CellShard, kShards>> cells_;
+  // Puts `car`, which is in no tile, into the one it belongs into, if it is to be found.
+  void Place(Car& car);
+  // Takes it out of the tile it is in, if it is in one.
+  void TakeOut(Car& car);
+
+  // `accept` may be null.
+  std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m, const NearestFilter& filter,
+                                  const absl::FunctionRef<bool(const std::string& driver_id)>* accept) const;
+  void Search(NearestSearch& search) const;
+  // The tiles, some of them empty, that come within `reach` of `from` but not within `beyond`, nearest first.
+  absl::InlinedVector<TileAt, 8> TilesWithin(const EarthPoint& from, std::int64_t beyond, std::int64_t reach) const;
+
+  std::unique_ptr<std::array<DriverShard, kDriverShards>> drivers_;
+  std::unique_ptr<std::array<TileShard, kTileShards>> tiles_;
+  std::unique_ptr<CarKinds> kinds_;
   std::atomic<std::size_t> offerable_count_{0};
+  // For an estimate.
+  std::atomic<std::size_t> tile_count_{0};
 };
 
 }  // namespace hail::driver

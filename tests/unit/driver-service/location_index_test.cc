@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -130,67 +132,172 @@ TEST(LocationIndex, FollowsAMovingDriver) {
   EXPECT_EQ(index.offerable_count(), 1u);
 }
 
-// Against going through all drivers one by one, where both ways of looking are used: few cars and many, near and far.
-TEST(LocationIndex, FindsWhatBruteForceFinds) {
-  std::mt19937_64 random(7);
-  auto uniform = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };
+// What is known of all drivers, in a list to go through one by one.
+class BruteForce {
+ public:
   struct Known {
-    std::string id;
-    Fix fix;
+    std::optional<Fix> fix;
     std::shared_ptr<const CarProfile> car;
     bool offerable = false;
   };
-  for (const int count : {10, 400, 1200}) {
-    LocationIndex index;
-    std::vector<Known> all(static_cast<std::size_t>(count));
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      Known& known = all[i];
-      known.id = absl::StrCat("d", i);
-      known.car = Car(i % 7 == 0 ? "nyc" : "sf",
-                      i % 3 == 0 ? std::vector<std::string>{"economy", "xl"} : std::vector<std::string>{"economy"},
-                      i % 3 == 0 ? 6 : 4);
-      index.SetCar(known.id, known.car);
-    }
-    std::uint64_t seq = 0;
-    for (int round = 0; round < 30; ++round) {
-      for (int change = 0; change < count / 2; ++change) {
-        Known& known = all[random() % all.size()];
-        known.fix =
-            At(Toward(kCenter, uniform(0, 360), uniform(0, 1) < 0.5 ? uniform(0, 3000) : uniform(0, 40000)), ++seq);
-        known.fix.observed = kNow - absl::Seconds(uniform(0, 60));
-        known.offerable = random() % 4 != 0;
-        ASSERT_TRUE(index.Update(known.id, known.fix));
-        index.SetOfferable(known.id, known.offerable);
-      }
-      const LatLng point = Toward(kCenter, uniform(0, 360), uniform(0, 20000));
-      const NearestFilter filter{.region_id = random() % 2 ? "sf" : "",
-                                 .product_id = random() % 2 ? "xl" : "",
-                                 .seats = random() % 2 ? 5 : 0,
-                                 .fresh_after = kNow - absl::Seconds(uniform(0, 60))};
-      const double radius_m = uniform(0, 1) < 0.5 ? uniform(100, 3000) : uniform(100, 50000);
-      const std::size_t limit = 1 + random() % 20;
-      auto accept = [](const std::string& id) { return id.back() != '3'; };
 
-      std::vector<std::pair<double, std::string>> expected;
-      for (const Known& known : all) {
-        if (!known.offerable || known.fix.observed < filter.fresh_after || !accept(known.id)) continue;
-        if (!filter.region_id.empty() && known.car->region_id != filter.region_id) continue;
-        if (!filter.product_id.empty() && known.car->product_ids.size() < 2) continue;
-        if (known.car->seats < filter.seats) continue;
-        const double distance_m = DistanceM(point, known.fix.point);
-        if (distance_m <= radius_m) expected.emplace_back(distance_m, known.id);
+  std::map<std::string, Known> drivers;
+
+  std::size_t offerable_count() const {
+    return static_cast<std::size_t>(std::count_if(drivers.begin(), drivers.end(), [](const auto& entry) {
+      return entry.second.offerable && entry.second.car != nullptr && entry.second.fix.has_value();
+    }));
+  }
+
+  std::vector<std::pair<double, std::string>> Nearest(const LatLng& point, std::size_t limit, double radius_m,
+                                                      const NearestFilter& filter,
+                                                      absl::FunctionRef<bool(const std::string&)> accept) const {
+    std::vector<std::pair<double, std::string>> found;
+    for (const auto& [id, known] : drivers) {
+      if (!known.offerable || known.car == nullptr || !known.fix.has_value() || !accept(id)) continue;
+      if (known.fix->observed < filter.fresh_after || known.car->seats < filter.seats) continue;
+      if (!filter.region_id.empty() && known.car->region_id != filter.region_id) continue;
+      const std::vector<std::string>& products = known.car->product_ids;
+      if (!filter.product_id.empty() && std::count(products.begin(), products.end(), filter.product_id) == 0) continue;
+      const double distance_m = DistanceM(point, known.fix->point);
+      if (distance_m <= radius_m) found.emplace_back(distance_m, id);
+    }
+    std::sort(found.begin(), found.end());
+    if (found.size() > limit) found.resize(limit);
+    return found;
+  }
+};
+
+// Where the drivers of a comparison are.
+struct Place {
+  const char* name;
+  LatLng center;
+  double spread_m;
+  // Coordinates are multiples of this: the same points and the same distances come again and again. 0: any.
+  double step_deg;
+};
+
+const Place kPlaces[] = {
+    {"ACity", kCenter, 8000, 0},
+    {"ACrowd", kCenter, 60, 0},
+    {"WithinTheErrorOfAUnit", kCenter, 0.02, 0},
+    {"AGrid", {40, -74}, 1000, 0.001},
+    {"AGridAtTheEquator", {0, 90}, 1000, 0.001},
+    {"TheNorthPole", {90, 0}, 3000, 0},
+    {"NearTheSouthPole", {-89.98, 120}, 4000, 0},
+    {"TheDateLine", {-17, 180}, 5000, 0},
+    {"AGridOnTheDateLine", {52, -180}, 1000, 0.001},
+    {"ACountry", {47, 8}, 300'000, 0},
+    {"TheEarth", {10, 20}, 20'000'000, 0},
+};
+
+class AgainstBruteForce : public testing::TestWithParam<Place> {};
+
+INSTANTIATE_TEST_SUITE_P(LocationIndex, AgainstBruteForce, testing::ValuesIn(kPlaces),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+TEST_P(AgainstBruteForce, FindsTheSame) {
+  const Place& place = GetParam();
+  const std::vector<std::shared_ptr<const CarProfile>> cars = {
+      Car("sf", {"economy"}, 4), Car("sf", {"xl", "economy"}, 6), Car("nyc", {"economy", "xl"}, 6), Car("sf", {}, 6)};
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    std::mt19937_64 random(seed);
+    auto uniform = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };
+    auto round = [&](double deg) {
+      return place.step_deg == 0 ? deg : std::round(deg / place.step_deg) * place.step_deg;
+    };
+    auto somewhere = [&] {
+      // Denser towards the middle; and some are far from all others.
+      const double way = random() % 50 == 0 ? uniform(0, 2e7) : place.spread_m * uniform(0, 1) * uniform(0, 1);
+      const LatLng point = Toward(place.center, uniform(0, 360), way);
+      return LatLng{round(point.latitude_deg), round(point.longitude_deg)};
+    };
+    const std::size_t count = std::size_t{1} << (seed % 12);
+    LocationIndex index;
+    BruteForce all;
+    std::uint64_t seq = 0;
+    for (int step = 0; step < 2000; ++step) {
+      const std::string id = absl::StrCat("d", random() % count);
+      BruteForce::Known& known = all.drivers[id];
+      switch (random() % 16) {
+        case 0:
+          known.offerable = random() % 8 != 0;
+          index.SetOfferable(id, known.offerable);
+          break;
+        case 1:
+          // Equal cars are not always the same object.
+          known.car = cars[random() % cars.size()];
+          index.SetCar(id, random() % 2 == 0 ? known.car : std::make_shared<CarProfile>(*known.car));
+          break;
+        case 2:
+          if (random() % 4 != 0) break;
+          all.drivers.erase(id);
+          index.Remove(id);
+          break;
+        case 3:
+          if (random() % 8 != 0) break;
+          known.car = nullptr;
+          index.SetCar(id, nullptr);
+          break;
+        default:
+          if (known.car == nullptr && random() % 2 == 0) {
+            known.car = cars[random() % cars.size()];
+            known.offerable = true;
+            index.SetCar(id, known.car);
+            index.SetOfferable(id, true);
+          }
+          // Half drive on from where they are.
+          const bool drives = known.fix.has_value() && random() % 2 == 0;
+          Fix fix = At(drives ? Toward(known.fix->point, uniform(0, 360), uniform(0, 50)) : somewhere(), ++seq);
+          fix.observed = kNow - absl::Milliseconds(random() % 4000);
+          ASSERT_TRUE(index.Update(id, fix));
+          known.fix = fix;
       }
-      std::sort(expected.begin(), expected.end());
-      if (expected.size() > limit) expected.resize(limit);
+      if (step % 10 != 0) continue;
+      const LatLng point = somewhere();
+      NearestFilter filter;
+      if (random() % 2 == 0) filter.region_id = "sf";
+      if (random() % 2 == 0) filter.product_id = "xl";
+      if (random() % 2 == 0) filter.seats = 5;
+      if (random() % 2 == 0) filter.fresh_after = kNow - absl::Milliseconds(random() % 4000);
+      const std::size_t limit = random() % 8 == 0 ? 10'000 : 1 + random() % 20;
+      // From less than the spread to more than half way around the earth.
+      const double radius_m = random() % 4 == 0 ? uniform(0, 3e7) : place.spread_m * uniform(0, 1.5) + 1e-3;
+      auto accept = [&](const std::string& driver_id) { return seed % 2 == 0 || driver_id.back() != '3'; };
       std::vector<std::pair<double, std::string>> found;
       for (const NearDriver& driver : index.Nearest(point, limit, radius_m, filter, accept)) {
         found.emplace_back(driver.distance_m, driver.driver_id);
+        const BruteForce::Known& expected = all.drivers[driver.driver_id];
+        ASSERT_EQ(driver.fix.position_seq, expected.fix->position_seq);
+        ASSERT_EQ(driver.car->product_ids, expected.car->product_ids);
       }
-      ASSERT_EQ(found, expected) << count << " drivers, round " << round;
-      ASSERT_EQ(index.offerable_count(), static_cast<std::size_t>(std::count_if(
-                                             all.begin(), all.end(), [](const Known& k) { return k.offerable; })));
+      ASSERT_EQ(found, all.Nearest(point, limit, radius_m, filter, accept)) << "seed " << seed << ", step " << step;
+      ASSERT_EQ(index.offerable_count(), all.offerable_count());
+      const auto at = all.drivers.find(id);
+      ASSERT_EQ(index.Find(id).has_value(), at != all.drivers.end() && at->second.fix.has_value());
     }
+    for (const auto& [id, known] : all.drivers) index.Remove(id);
+    EXPECT_EQ(index.offerable_count(), 0u);
+    EXPECT_THAT(index.Nearest(place.center, 10, 3e7, {}), IsEmpty());
   }
+}
+
+TEST(LocationIndex, NinetyDriversAtOnePointAreAllFound) {
+  LocationIndex index;
+  for (int i = 10; i < 100; ++i) Add(index, absl::StrCat("d", i), kCenter);
+  EXPECT_EQ(index.Nearest(kCenter, 1000, 1, {}).size(), 90u);
+  EXPECT_THAT(Ids(index.Nearest(Toward(kCenter, 0, 5), 2, 10, {})), ElementsAre("d10", "d11"));
+}
+
+TEST(LocationIndex, MoreKindsOfCarsThanASearchRemembers) {
+  LocationIndex index;
+  for (int i = 0; i < 300; ++i) {
+    const std::string id = absl::StrCat("d", i);
+    index.SetCar(id, Car("sf", {absl::StrCat("product", i % 150)}, 4));
+    index.Update(id, At(kCenter));
+    index.SetOfferable(id, true);
+  }
+  EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 10, {.product_id = "product7"})), ElementsAre("d157", "d7"));
 }
 
 TEST(LocationIndex, WorksAcrossTheDateLineAndAtThePole) {
@@ -200,6 +307,54 @@ TEST(LocationIndex, WorksAcrossTheDateLineAndAtThePole) {
   Add(index, "pole", {89.9999, 10});
   EXPECT_THAT(Ids(index.Nearest({-17.0, -179.999}, 5, 2000, {})), ElementsAre("fiji"));
   EXPECT_THAT(Ids(index.Nearest({89.9999, -170}, 5, 2000, {})), ElementsAre("pole"));
+}
+
+// Those who stand still are found by each query, while others drive past them, from tile to tile, come and go: leaves
+// are split and joined under the queries.
+TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
+  constexpr int kStanding = 60;
+  constexpr int kDriving = 400;
+  const LatLng pole{89.999, 0};
+  LocationIndex index;
+  for (int i = 0; i < kStanding; ++i) Add(index, absl::StrCat("standing", i), Toward(pole, i * 61, i * 100));
+  std::atomic<int> writers{2};
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 2; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937_64 random(static_cast<std::uint64_t>(t));
+      for (std::uint64_t n = 1; n <= 20'000; ++n) {
+        // Each driver is of one thread.
+        const std::string id = absl::StrCat("driving", t, "-", random() % (kDriving / 2));
+        // Now all around a few points, now all over the place.
+        const double way =
+            n / 2000 % 2 == 0 ? static_cast<double>(random() % 4) * 1500 : static_cast<double>(random() % 6000);
+        ASSERT_TRUE(index.Update(id, At(Toward(pole, static_cast<double>(random() % 360), way), n)));
+        if (random() % 10 == 0) index.SetCar(id, Car("sf", {"economy"}, 4 + static_cast<int>(random() % 3)));
+        if (random() % 10 == 0) index.SetOfferable(id, random() % 4 != 0);
+        if (random() % 100 == 0) index.Remove(id);
+        // What changes nothing takes nobody away.
+        const std::string standing = absl::StrCat("standing", random() % kStanding);
+        index.SetCar(standing, Car("sf", {"economy"}, 4));
+        index.SetOfferable(standing, true);
+      }
+      --writers;
+    });
+  }
+  std::mt19937_64 random(9);
+  do {
+    const bool all = random() % 2 == 0;
+    // All there are, or as many as there can be no further than the outermost of those who stand.
+    std::vector<std::string> ids =
+        Ids(index.Nearest(pole, all ? 10'000 : kStanding + kDriving, all ? 100'000 : 5901, {.region_id = "sf"}));
+    std::sort(ids.begin(), ids.end());
+    ASSERT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
+    ASSERT_EQ(std::count_if(ids.begin(), ids.end(), [](const std::string& id) { return id.starts_with("standing"); }),
+              kStanding);
+    // The nearest of those who stand is as good as there: at most those who drive are nearer.
+    const std::vector<NearDriver> few = index.Nearest(pole, 5, 100'000, {.region_id = "sf"});
+    ASSERT_EQ(few.size(), 5u);
+    ASSERT_LE(few.back().distance_m, 401);
+  } while (writers > 0);
 }
 
 // For the thread sanitizer; and no driver may be found twice, or outside what the query asked for.

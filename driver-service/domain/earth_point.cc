@@ -1,0 +1,28 @@
+#include "driver-service/domain/earth_point.h"
+
+#include <numbers>
+
+namespace hail::driver {
+namespace {
+
+// As in DistanceM.
+constexpr double kEarthRadiusM = 6371008.8;
+
+}  // namespace
+
+EarthPoint ToEarthPoint(const LatLng& point) {
+  const double lat = point.latitude_deg * std::numbers::pi / 180;
+  const double lng = point.longitude_deg * std::numbers::pi / 180;
+  const double from_axis = std::cos(lat);
+  const auto units = [](double part) {
+    return static_cast<std::int32_t>(std::lrint(part * kEarthRadius)) + kEarthRadius;
+  };
+  return {units(from_axis * std::cos(lng)), units(from_axis * std::sin(lng)), units(std::sin(lat))};
+}
+
+std::int64_t ChordUnder(double distance_m) {
+  const double angle = std::min(distance_m / kEarthRadiusM, std::numbers::pi);
+  return static_cast<std::int64_t>(std::ceil(2 * std::sin(angle / 2) * kEarthRadius));
+}
+
+}  // namespace hail::driver
