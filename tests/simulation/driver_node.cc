@@ -90,10 +90,10 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
   u.Confirming(call.offer_id, call.driver.driver_id);
   const std::uint64_t link = links_;
   // Now and then one that is still on its way when the process that sent it is dead and the next one is up.
-  const bool doomed = u.stormy() && u.random().Chance(0.02 * u.plan().deaths_aimed);
+  const bool doomed = u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed);
   hail::simulation::Call<ipb::ConfirmAssignmentRequest, ipb::ConfirmAssignmentResponse, RiderNode>(
-      &u.network(), doomed ? &u.slow_services() : &u.services(), life_, [&u] { return u.rider(); }, kCallTime,
-      driver::ToProto(call),
+      &u.network(), doomed && u.random().Chance(0.5) ? &u.slow_services() : &u.services(), life_,
+      [&u] { return u.rider(); }, kCallTime, driver::ToProto(call),
       [](RiderNode& rider, const ipb::ConfirmAssignmentRequest& request, absl::Time deadline, auto answer) {
         rider.ConfirmAssignment(request, deadline, answer);
       },
@@ -112,7 +112,10 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
         done(driver::FromProto(response->ride()));
       });
   if (u.stormy() && call.attempt == 1 && u.random().Chance(u.plan().cancel_races)) u.CancelSoon(call.ride_id);
-  if (doomed) u.KillDriverSoon();
+  if (doomed) {
+    u.KillDriverSoon(/*briefly=*/true);
+    u.StallRiderStore(absl::Seconds(u.random().Between(2, 6)));
+  }
   // The moment at which it matters who dies.
   if (u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed)) {
     u.scheduler().After(absl::Milliseconds(u.random().Between(0, 30)), nullptr, [&u, rider = u.random().Chance(0.5)] {

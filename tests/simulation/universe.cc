@@ -31,6 +31,9 @@ const rider::Regions& ShippedRegions() {
   return *regions;
 }
 
+// How long a service is down that is back before what the dead one had asked for is done.
+constexpr absl::Duration kBriefly = absl::Milliseconds(20);
+
 }  // namespace
 
 Universe::Universe(const Plan& plan, bool record)
@@ -44,7 +47,7 @@ Universe::Universe(const Plan& plan, bool record)
       rider_phones_{"riders", plan.rider_phones},
       driver_phones_{"drivers", plan.driver_phones},
       services_{"services", plan.services},
-      slow_services_{"services, slowly", {.latency_mean = absl::Seconds(1), .latency_max = absl::Milliseconds(2900)}},
+      slow_services_{"services, slowly", {.latency_mean = absl::Seconds(2), .latency_max = absl::Milliseconds(2900)}},
       judge_(&ride_disk_, &clock_) {
   ride_disk_.quote_key = std::string(32, 'k');
 }
@@ -133,7 +136,7 @@ void Universe::KillRider(bool drain) {
   scheduler_.After(DownTime(), nullptr, [this] { StartRider(); });
 }
 
-void Universe::KillDriver(bool drain) {
+void Universe::KillDriver(bool drain, bool briefly) {
   if (driver_ == nullptr) return;
   if (drain) {
     Note("driver-service drains");
@@ -149,7 +152,7 @@ void Universe::KillDriver(bool drain) {
   judge_.DriverServiceDied();
   scheduler_.End(&driver_->life());
   driver_.reset();
-  scheduler_.After(DownTime(), nullptr, [this] { StartDriver(); });
+  scheduler_.After(briefly ? kBriefly : DownTime(), nullptr, [this] { StartDriver(); });
 }
 
 void Universe::KillRiderSoon() {
@@ -160,11 +163,20 @@ void Universe::KillRiderSoon() {
   });
 }
 
-void Universe::KillDriverSoon() {
+void Universe::StallRiderStore(absl::Duration length) {
+  if (rider_ == nullptr) return;
+  StoreFaults stalled = plan_.rider_store;
+  stalled.commit_mean = stalled.commit_max = length;
+  rider_->set_faults(stalled);
+  Life* const life = &rider_->life();
+  scheduler_.After(length, life, [this] { rider_->set_faults(stormy_ ? plan_.rider_store : calm_.rider_store); });
+}
+
+void Universe::KillDriverSoon(bool briefly) {
   if (std::exchange(driver_kill_planned_, true)) return;
-  scheduler_.After(absl::ZeroDuration(), nullptr, [this] {
+  scheduler_.After(absl::ZeroDuration(), nullptr, [this, briefly] {
     driver_kill_planned_ = false;
-    if (stormy_) KillDriver(false);
+    if (stormy_) KillDriver(false, briefly);
   });
 }
 

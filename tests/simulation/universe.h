@@ -122,7 +122,10 @@ class Universe {
 
   // A service dies at this very instant, once whatever runs now has returned.
   void KillRiderSoon();
-  void KillDriverSoon();
+  // Whatever rider-service commits takes up to `length` longer, for as long.
+  void StallRiderStore(absl::Duration length);
+  // `briefly`: the next one is up almost at once.
+  void KillDriverSoon(bool briefly = false);
 
  private:
   void Record(const std::string& line);
@@ -130,7 +133,7 @@ class Universe {
   void StartDriver();
   absl::Duration DownTime();
   void KillRider(bool drain);
-  void KillDriver(bool drain);
+  void KillDriver(bool drain, bool briefly = false);
   void PlanFaults();
   void Populate();
   void BecomeCalm();
