@@ -116,7 +116,10 @@ Plan Without(Plan plan, unsigned without) {
     plan.driver_store = Calm(plan.driver_store);
   }
   if (gone(2)) plan.bus = {};
-  if (gone(3)) plan.rider_deaths = plan.driver_deaths = 0;
+  if (gone(3)) {
+    plan.rider_deaths = plan.driver_deaths = 0;
+    plan.deaths_aimed = 0;
+  }
   if (gone(4)) plan.partitions = 0;
   if (gone(5)) {
     plan.people.decline = plan.people.ignore = plan.people.driver_cancel = plan.people.rider_cancel = 0;
