@@ -1,6 +1,7 @@
 #include "driver-service/domain/assignment.h"
 
 #include <algorithm>
+#include <ostream>
 #include <random>
 #include <set>
 
@@ -44,6 +45,10 @@ struct Shape {
   int edges;
   std::int64_t most_cost;
   int rounds;
+
+  friend void PrintTo(const Shape& shape, std::ostream* out) {
+    *out << shape.rides << " rides, " << shape.drivers << " drivers, " << shape.edges << " edges";
+  }
 };
 
 class AssignmentRandom : public testing::TestWithParam<Shape> {};

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <ostream>
 #include <random>
 #include <thread>
 
@@ -190,6 +191,8 @@ const Place kPlaces[] = {
     {"ACountry", {47, 8}, 300'000, 0},
     {"TheEarth", {10, 20}, 20'000'000, 0},
 };
+
+void PrintTo(const Place& place, std::ostream* out) { *out << place.name; }
 
 class AgainstBruteForce : public testing::TestWithParam<Place> {};
 
