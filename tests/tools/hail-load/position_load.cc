@@ -23,8 +23,10 @@ struct Shared {
   // Positions taken so far.
   std::atomic<std::int64_t> taken{0};
   std::atomic<bool> over{false};
-  std::atomic<int> ended_early{0};
   absl::Mutex mutex;
+  int ended_early ABSL_GUARDED_BY(mutex) = 0;
+  // Of the last of them.
+  std::string why ABSL_GUARDED_BY(mutex);
   int open ABSL_GUARDED_BY(mutex) = 0;
 };
 
@@ -69,12 +71,14 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
     StartWrite(&message_);
   }
 
-  void OnDone(const grpc::Status&) override {
-    if (!shared_->over) ++shared_->ended_early;
+  void OnDone(const grpc::Status& status) override {
     Shared* const shared = shared_;
     delete this;
     absl::MutexLock lock(&shared->mutex);
     --shared->open;
+    if (shared->over) return;
+    ++shared->ended_early;
+    shared->why = status.error_message();
   }
 
  private:
@@ -120,12 +124,13 @@ absl::StatusOr<Positions> SendPositions(const PositionPlan& plan) {
   absl::SleepFor(plan.length);
   const std::int64_t taken = shared.taken - before;
   const absl::Duration took = absl::Now() - from;
-  const int ended_early = shared.ended_early;
   shared.over = true;
   absl::MutexLock lock(&shared.mutex);
   const auto none = [&shared]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(shared.mutex) { return shared.open == 0; };
   shared.mutex.Await(absl::Condition(&none));
-  if (ended_early > 0) return absl::UnavailableError(absl::StrCat(ended_early, " streams ended early"));
+  if (shared.ended_early > 0) {
+    return absl::UnavailableError(absl::StrCat(shared.ended_early, " streams ended early: ", shared.why));
+  }
   return Positions{static_cast<double>(taken) / absl::ToDoubleSeconds(took)};
 }
 
