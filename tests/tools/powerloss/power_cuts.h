@@ -15,6 +15,10 @@ namespace hail::powerloss {
 // How many seeds to try: POWER_SEEDS of the environment, else `usual`.
 std::uint64_t SeedsToTry(std::uint64_t usual);
 
+// Whether any seed from 1 on makes `live` lose something: that a planted fault is found. How many seeds do depends on
+// how the threads happen to run, so as many are tried as a fault could plausibly hide behind.
+bool SomeSeedLoses(const std::function<bool(std::uint64_t seed)>& live);
+
 // For tests within one process. Each life is: Begin(), open the store in folder(), use it, CutNow(), close the store,
 // End().
 class PowerCuts {
