@@ -24,6 +24,10 @@ class Bus {
 
   virtual ~Bus() = default;
 
+  // Whether anybody may hear what is published on `topic` now. False spares making a payload; a subscription begun
+  // since is for what is published after it.
+  virtual bool Heard(std::string_view /*topic*/) const { return true; }
+
   // `topic` is exact: words of [A-Za-z0-9_-] or %XX, joined by dots. See TopicWord.
   virtual void Publish(std::string_view topic, BusPayload payload) = 0;
 

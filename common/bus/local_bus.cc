@@ -103,6 +103,13 @@ class LocalBus final : public Bus {
     for (const auto& subscriber : *subscribers) subscriber->Deliver(payload);
   }
 
+  bool Heard(std::string_view topic) const override {
+    const std::string name(topic);
+    Shard& shard = shards_->Of(name);
+    absl::MutexLock lock(&shard.mutex);
+    return shard.topics.contains(name);
+  }
+
   std::unique_ptr<Subscription> Subscribe(std::string topic,
                                           std::function<void(const BusPayload&)> on_message) override {
     auto subscriber = std::make_shared<Subscriber>(std::move(on_message));

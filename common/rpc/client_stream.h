@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/exec/executor.h"
+#include "common/rpc/joined.h"
 #include "common/rpc/link_core.h"
 #include "common/rpc/message_queue.h"
 #include "common/rpc/outgoing_stream.h"
@@ -169,7 +170,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
       }
       link_->AttemptHeard(number_);
       const bool posted = link_->loop().Post([this] {
-        link_->Handle(number_, [this] { link_->on_message_(incoming_); });
+        link_->Handle(number_, [this] { HearEach(incoming_, link_->on_message_); });
         Read();
       });
       // The loop has ended, and with it whoever listened.

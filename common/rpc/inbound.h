@@ -6,6 +6,7 @@
 
 #include "common/errors/error.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/joined.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
@@ -24,8 +25,12 @@ bool TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& messag
     outbox.Abort(InvalidField("", "the message is larger than " + std::to_string(max_bytes) + " bytes"));
     return false;
   }
-  call.WithSession(
-      [&message](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnMessage(message); });
+  HearEach(message, [&](const Request& each) {
+    // As if each were read by itself: none after the stream has begun to end.
+    if (&each != &message && !outbox.open()) return;
+    call.WithSession(
+        [&each](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnMessage(each); });
+  });
   return outbox.open();
 }
 

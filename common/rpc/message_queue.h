@@ -8,10 +8,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/rpc/joined.h"
+
 namespace hail::rpc {
 
 // Messages that all must go out, in order, up to a bound; and slots, one for each key, in which a newer message
-// replaces the older. Queued messages go first, then slots, the one that was filled first leading. Not thread-safe.
+// replaces the older. Queued messages go first (as many at once as may travel together, joined.h), then slots, the one
+// that was filled first leading. Not thread-safe.
 template <typename Message>
 class MessageQueue {
  public:
@@ -33,6 +36,7 @@ class MessageQueue {
     if (!queue_.empty()) {
       std::optional<Message> next(std::move(queue_.front()));
       queue_.pop_front();
+      JoinWaiting(*next, queue_);
       return next;
     }
     if (slot_order_.empty()) return std::nullopt;

@@ -11,8 +11,18 @@ CallMetrics::CallMetrics(metrics::Registry* registry)
       streams_ended_(registry->Counters("streams_ended_total", "Streams ended, by method and code.")) {}
 
 void CallMetrics::OnUnaryDone(const char* method, absl::StatusCode code, absl::Duration took) {
-  calls_.Of({{"method", method}, {"code", absl::StatusCodeToString(code)}}).Add();
-  call_seconds_.Of({{"method", method}}).Observe(absl::ToDoubleSeconds(took));
+  const Calls calls = CallsOf(method, code);
+  calls.count.Add();
+  calls.seconds.Observe(absl::ToDoubleSeconds(took));
+}
+
+CallMetrics::Calls CallMetrics::CallsOf(const char* method, absl::StatusCode code) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto known = known_.find({method, code}); known != known_.end()) return known->second;
+  const Calls calls{calls_.Of({{"method", method}, {"code", absl::StatusCodeToString(code)}}),
+                    call_seconds_.Of({{"method", method}})};
+  known_.emplace(std::pair(method, code), calls);
+  return calls;
 }
 
 void CallMetrics::OnStreamOpened(const char* method) { streams_.Of({{"method", method}}).Add(1); }

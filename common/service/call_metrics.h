@@ -2,8 +2,12 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/gate.h"
@@ -23,10 +27,21 @@ class CallMetrics final : public rpc::CallObserver {
   void OnException(const char* method, const std::string& what) override;
 
  private:
+  // What one method's calls of one outcome are counted in.
+  struct Calls {
+    metrics::Counter count;
+    metrics::Histogram seconds;
+  };
+  Calls CallsOf(const char* method, absl::StatusCode code) ABSL_LOCKS_EXCLUDED(mutex_);
+
   const metrics::CounterFamily calls_;
   const metrics::HistogramFamily call_seconds_;
   const metrics::GaugeFamily streams_;
   const metrics::CounterFamily streams_ended_;
+
+  absl::Mutex mutex_;
+  // Looked up by labels they would cost each call some microseconds. Method names live for ever: their addresses do.
+  absl::flat_hash_map<std::pair<const char*, absl::StatusCode>, Calls> known_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hail

@@ -1,21 +1,18 @@
 #include "common/service/serve.h"
 
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
-#include "common/exec/loop.h"
 #include "common/logging/log.h"
 #include "common/rpc/open_files.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
-#include "common/service/heap.h"
+
+// jemalloc reads this as the process starts: freed memory goes back to the system within ten seconds, in a calm process
+// too. Unused where another allocator is linked (sanitizers).
+extern "C" {
+const char* malloc_conf = "background_thread:true";
+}
 
 namespace hail {
-namespace {
-
-constexpr absl::Duration kTrimEvery = absl::Seconds(5);
-
-}  // namespace
 
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
 #ifdef NDEBUG
@@ -37,9 +34,6 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   if (!started.ok()) return FailedToStart("not_serving", started);
   Log(LogLevel::kInfo, "serving",
       {{"port", host.port()}, {"internal_port", host.internal_port()}, {"open_files", open_files}});
-  HeapTrimmer trimmer;
-  Loop trimming("heap");
-  trimming.Every(kTrimEvery, [&trimmer] { trimmer.Tick(absl::Now()); });
   const int signal = rpc::WaitForTermination();
   Log(LogLevel::kInfo, "draining", {{"signal", signal}});
   host.Drain();

@@ -37,7 +37,7 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
-    refused = Admit(deadline, work);
+    refused = AdmitLocked(deadline, work);
     if (refused.ok()) {
       queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
       return;
@@ -47,6 +47,11 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
 }
 
 absl::Status GroupCommitter::Admit(Deadline deadline, Work work) const {
+  absl::MutexLock lock(&mutex_);
+  return AdmitLocked(deadline, work);
+}
+
+absl::Status GroupCommitter::AdmitLocked(Deadline deadline, Work work) const {
   if (stopping_) return Unavailable(Reason::kStoreUnavailable, "the store is closed");
   const absl::Duration wait = wait_.Estimate(absl::Now(), queue_.size());
   // Whoever waits longer than their deadline would have the change made and not know it. The other half of it is for

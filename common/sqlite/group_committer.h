@@ -75,6 +75,9 @@ class GroupCommitter {
     Submit(deadline, std::move(plain_job), std::move(plain_done), work);
   }
 
+  // Whether Submit would refuse such a job now, and how: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
+  absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // How many jobs wait now.
   std::size_t depth() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -91,7 +94,7 @@ class GroupCommitter {
 
   void Run();
   // OK, or why a job may not be queued now.
-  absl::Status Admit(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `batch` as one transaction, leaves each entry's outcome, returns the transaction's.
   absl::Status Commit(std::vector<Entry>& batch);
   absl::Status RunJobs(std::vector<Entry>& batch);

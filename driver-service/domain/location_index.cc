@@ -208,7 +208,7 @@ std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t 
                                                const NearestFilter& filter,
                                                const absl::FunctionRef<bool(const std::string&)>* accept) const {
   std::vector<NearDriver> found;
-  if (limit == 0 || !(radius_m > 0)) return found;
+  if (limit == 0 || !(radius_m > 0) || tile_count_.load(std::memory_order_relaxed) == 0) return found;
   for (;;) {
     NearestSearch search(point, limit, radius_m, filter, accept);
     Search(search);

@@ -1,13 +1,14 @@
 #include "rider-service/api/commit_log.h"
 
 #include <string>
+#include <string_view>
 
 #include "common/logging/log.h"
 
 namespace hail::rider {
 namespace {
 
-std::string EventName(RideEventType type) {
+std::string_view EventName(RideEventType type) {
   switch (type) {
     case RideEventType::kRequested:
       return "requested";
@@ -33,11 +34,19 @@ std::string EventName(RideEventType type) {
   return "unspecified";
 }
 
+std::vector<metrics::Counter> CountersByType(const metrics::CounterFamily& family) {
+  std::vector<metrics::Counter> counters;
+  for (int type = 0; type <= static_cast<int>(RideEventType::kUnfulfilled); ++type) {
+    counters.push_back(family.Of({{"type", std::string(EventName(static_cast<RideEventType>(type)))}}));
+  }
+  return counters;
+}
+
 }  // namespace
 
 CommitLog::CommitLog(metrics::Registry* registry, RideObserver* next)
     : next_(next),
-      events_(registry->Counters("ride_events_total", "Events committed, by type.")),
+      events_(CountersByType(registry->Counters("ride_events_total", "Events committed, by type."))),
       match_seconds_(
           registry->Histograms("match_seconds", "From request to assignment, domain time.", metrics::WaitBounds())
               .Of()),
@@ -49,21 +58,22 @@ CommitLog::CommitLog(metrics::Registry* registry, RideObserver* next)
 
 void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
   if (event != nullptr) {
-    const std::string name = EventName(event->type);
-    events_.Of({{"type", name}}).Add();
+    events_.at(static_cast<std::size_t>(event->type)).Add();
     if (event->type == RideEventType::kAssigned && ride.assign_time) {
       match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time - ride.create_time));
     }
     if (event->type == RideEventType::kArrivedAtPickup && ride.arrive_time) {
       pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
     }
-    Log(LogLevel::kInfo, "ride_" + name,
-        {{"ride_id", ride.ride_id},
-         {"rider_id", ride.rider_id},
-         {"request_id", ride.request_id},
-         {"driver_id", event->driver_id},
-         {"sequence", event->sequence},
-         {"epoch", ride.epoch}});
+    if (LogEnabled(LogLevel::kInfo)) {
+      Log(LogLevel::kInfo, "ride_" + std::string(EventName(event->type)),
+          {{"ride_id", ride.ride_id},
+           {"rider_id", ride.rider_id},
+           {"request_id", ride.request_id},
+           {"driver_id", event->driver_id},
+           {"sequence", event->sequence},
+           {"epoch", ride.epoch}});
+    }
   }
   next_->OnCommitted(ride, event);
 }

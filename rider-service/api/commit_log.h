@@ -1,6 +1,8 @@
 // What the log and the metrics say of each committed event.
 #pragma once
 
+#include <vector>
+
 #include "common/metrics/metrics.h"
 #include "rider-service/domain/rides.h"
 
@@ -17,7 +19,8 @@ class CommitLog final : public RideObserver {
 
  private:
   RideObserver* const next_;
-  const metrics::CounterFamily events_;
+  // By RideEventType.
+  const std::vector<metrics::Counter> events_;
   const metrics::Histogram match_seconds_;
   const metrics::Histogram pickup_wait_seconds_;
 };

@@ -66,7 +66,7 @@ void DispatchLink::Stop() {
 }
 
 void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
-  Post([this, ride](const Now& now) { book_.OnRide(now, ride); });
+  Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
 }
 
 bool DispatchLink::Behind() const { return loop_->depth() > kMostWaiting; }

@@ -79,6 +79,7 @@ grpc::ServerUnaryReactor* RiderApi::RequestRide(grpc::CallbackServerContext* con
                                                 const hail::rider::v1::RequestRideRequest* request,
                                                 hail::rider::v1::RequestRideResponse* response) {
   return rpc::Unary(ports_.gate, context, request, response, "RequestRide", [this](const auto& call) {
+    if (const absl::Status status = ports_.rides->Admit(call->deadline()); !status.ok()) return call->Finish(status);
     if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
     ports_.rides->Request(ReadClock(), DecodeRequest(call->request()), call->deadline(),
                           AnswerWithRide(call, ports_.session.telemetry));

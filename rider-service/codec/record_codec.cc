@@ -1,6 +1,7 @@
 #include "rider-service/codec/record_codec.h"
 
 #include "common/errors/error.h"
+#include "google/protobuf/arena.h"
 #include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/whole_ride.h"
@@ -16,9 +17,10 @@ bool Parse(std::string_view bytes, Message& message) {
 }  // namespace
 
 std::string RideBytes(const Ride& ride) {
-  hail::type::v1::Ride message;
-  Encode(ride, &message);
-  return message.SerializeAsString();
+  google::protobuf::Arena arena;
+  auto* message = google::protobuf::Arena::CreateMessage<hail::type::v1::Ride>(&arena);
+  Encode(ride, message);
+  return message->SerializeAsString();
 }
 
 std::string InternalsBytes(const Ride& ride) {
@@ -43,9 +45,10 @@ absl::StatusOr<Ride> RideFromBytes(std::string_view ride_bytes, std::string_view
 }
 
 std::string EventBytes(const RideEvent& event) {
-  hail::type::v1::RideEvent message;
-  Encode(event, &message);
-  return message.SerializeAsString();
+  google::protobuf::Arena arena;
+  auto* message = google::protobuf::Arena::CreateMessage<hail::type::v1::RideEvent>(&arena);
+  Encode(event, message);
+  return message->SerializeAsString();
 }
 
 absl::StatusOr<RideEvent> EventFromBytes(std::string_view bytes) {

@@ -15,13 +15,13 @@ constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 DispatchBook::DispatchBook(Out* out, RideRules rules, Timing timing) : out_(out), rules_(rules), timing_(timing) {}
 
-void DispatchBook::OnRide(const Now& now, const Ride& ride) { Learn(now, ride, /*from_store=*/false); }
+void DispatchBook::OnRide(const Now& now, Ride ride) { Learn(now, std::move(ride), /*from_store=*/false); }
 
 void DispatchBook::OnDispatchable(const Now& now, const std::vector<Ride>& rides) {
   for (const Ride& ride : rides) Learn(now, ride, /*from_store=*/true);
 }
 
-void DispatchBook::Learn(const Now& now, const Ride& ride, bool from_store) {
+void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   if (const auto known = matching_.find(ride.ride_id);
       known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) {
     return;
@@ -44,7 +44,7 @@ void DispatchBook::Learn(const Now& now, const Ride& ride, bool from_store) {
     entry.acknowledged = false;
     entry.exhausted = false;
   }
-  entry.ride = ride;
+  entry.ride = std::move(ride);
   Advance(now, entry);
 }
 
@@ -131,7 +131,7 @@ void DispatchBook::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
   move(wakes_, entry.wake, wake);
 }
 
-void DispatchBook::Drop(std::map<std::string, Matching>::iterator entry) {
+void DispatchBook::Drop(std::unordered_map<std::string, Matching>::iterator entry) {
   Schedule(entry->second, absl::InfiniteFuture(), absl::InfiniteFuture());
   matching_.erase(entry);
 }
@@ -153,7 +153,13 @@ void DispatchBook::SendStart(const Now& now, Matching& entry) {
 void DispatchBook::OnLinkUp(const Now& now) {
   OnLinkDown(now);
   link_up_ = true;
-  for (auto& [ride_id, entry] : matching_) Advance(now, entry);
+  // Ids are in the order of the requests: who has waited longest comes first.
+  std::vector<Matching*> waiting;
+  waiting.reserve(matching_.size());
+  for (auto& [ride_id, entry] : matching_) waiting.push_back(&entry);
+  std::sort(waiting.begin(), waiting.end(),
+            [](const Matching* a, const Matching* b) { return a->ride.ride_id < b->ride.ride_id; });
+  for (Matching* entry : waiting) Advance(now, *entry);
 }
 
 void DispatchBook::OnLinkDown(const Now& now) {
@@ -197,7 +203,7 @@ void DispatchBook::OnSettled(const Now&, const std::string& ride_id, std::int64_
 
 void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& set) {
   if (!link_up_) return;
-  std::map<std::string, std::int64_t> working;
+  std::unordered_map<std::string, std::int64_t> working;
   for (const Dispatching& item : set) {
     std::int64_t& epoch = working[item.ride_id];
     epoch = std::max(epoch, item.epoch);

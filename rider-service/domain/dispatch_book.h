@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -60,7 +60,7 @@ class DispatchBook {
   DispatchBook(Out* out, RideRules rules, Timing timing);
 
   // A ride was committed, as it is after it (RideObserver). Older news than what is known is ignored.
-  void OnRide(const Now& now, const Ride& ride);
+  void OnRide(const Now& now, Ride ride);
   // All rides the store says need looking after: at start-up, and every 10 s in case an OnRide got lost. A ride that is
   // new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
   void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
@@ -121,7 +121,7 @@ class DispatchBook {
     absl::Time since;  // wall
   };
 
-  void Learn(const Now& now, const Ride& ride, bool from_store);
+  void Learn(const Now& now, Ride ride, bool from_store);
   void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
   // Does what is due for one ride, and sets when it is to be looked at again: to be called after every change to it.
   void Advance(const Now& now, Matching& entry);
@@ -131,7 +131,7 @@ class DispatchBook {
   absl::Time EndOf(const Matching& entry) const;
   void Schedule(Matching& entry, absl::Time end, absl::Time wake);
   // It is no longer matching.
-  void Drop(std::map<std::string, Matching>::iterator entry);
+  void Drop(std::unordered_map<std::string, Matching>::iterator entry);
   void SendStart(const Now& now, Matching& entry);
   // Lets go of what departed long ago.
   void Forget(const Now& now);
@@ -142,21 +142,21 @@ class DispatchBook {
   const RideRules rules_;
   const Timing timing_;
   bool link_up_ = false;
-  std::map<std::string, Matching> matching_;
+  std::unordered_map<std::string, Matching> matching_;
   // Of these, which a tick has to look at, for there may be tens of thousands, and when: the ends in domain time, all
   // else in wall time. Who waits for a command or for a link is in neither.
   std::set<std::pair<absl::Time, std::string>> ends_;
   std::set<std::pair<absl::Time, std::string>> wakes_;
-  std::map<std::string, Unseen> unseen_;
-  std::map<std::string, Departed> departed_;
+  std::unordered_map<std::string, Unseen> unseen_;
+  std::unordered_map<std::string, Departed> departed_;
   // When (wall) each of these may be forgotten, about in that order: thousands depart in a second, and a tick must not
   // look at all of them.
   std::deque<std::pair<absl::Time, std::string>> to_forget_;
   // The rides that a command is under way for, and what was known of each when it was given: a ride may change sides,
   // or leave and come back, before the answer.
-  std::map<std::string, Version> commands_;
+  std::unordered_map<std::string, Version> commands_;
   // Who declined or did not answer, until the ride is over.
-  std::map<std::string, std::set<std::string>> refused_;
+  std::unordered_map<std::string, std::set<std::string>> refused_;
 };
 
 }  // namespace hail::rider

@@ -95,6 +95,10 @@ class RideStore {
  public:
   virtual ~RideStore() = default;
 
+  // OVERLOADED if a Create by `deadline` (wall) would be refused now because too much waits; otherwise OK, and no
+  // promise. Never blocks: what is refused should cost as little as it can.
+  virtual absl::Status AdmitCreate(absl::Time /*deadline*/) const { return absl::OkStatus(); }
+
   // Stores a ride of NewRide() unless, in this order: the same rider's request_id is known, with the same fingerprint
   // (that ride, existed) or another (REQUEST_ID_REUSED); the rider has a live ride (RIDER_BUSY, metadata ride_id); the
   // quote was used (QUOTE_USED). Refused with DEADLINE_EXCEEDED if `deadline` (wall) passes before it begins.

@@ -44,9 +44,15 @@ std::string DriverTopic(const std::string& driver_id) { return "driver." + Topic
 Rides::Rides(Ports ports, RideRules rules) : ports_(std::move(ports)), rules_(rules) {}
 
 void Rides::Announce(const RideEvent& event) const {
-  const auto payload = std::make_shared<const std::string>(ports_.codec->Encode(event));
-  ports_.bus->Publish(RideTopic(event.ride_id), payload);
-  if (!event.driver_id.empty()) ports_.bus->Publish(DriverTopic(event.driver_id), payload);
+  // Most requests are watched only from their answer on: nobody is there to hear of them yet.
+  BusPayload payload;
+  const auto publish = [&](const std::string& topic) {
+    if (!ports_.bus->Heard(topic)) return;
+    if (payload == nullptr) payload = std::make_shared<const std::string>(ports_.codec->Encode(event));
+    ports_.bus->Publish(topic, payload);
+  };
+  publish(RideTopic(event.ride_id));
+  if (!event.driver_id.empty()) publish(DriverTopic(event.driver_id));
 }
 
 void Rides::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {
@@ -62,13 +68,18 @@ void Rides::Change(std::string ride_id, Decide decide, absl::Time deadline, Done
 
 // --- Riders ---
 
+absl::Status Rides::Admit(absl::Time deadline) const {
+  if (ports_.observer->Behind()) return Overloaded("too many rides wait to be dispatched", kRetryWhenBehind);
+  return ports_.store->AdmitCreate(deadline);
+}
+
 void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Done<Ride> done) {
+  if (absl::Status status = Admit(deadline); !status.ok()) return done(std::move(status));
   if (absl::Status status =
           FirstError(CheckId(request.rider_id, "rider_id"), CheckId(request.request_id, "request_id"));
       !status.ok()) {
     return done(status);
   }
-  if (ports_.observer->Behind()) return done(Overloaded("too many rides wait to be dispatched", kRetryWhenBehind));
   const std::string fingerprint = RequestFingerprint(request);
   const absl::StatusOr<Quoter::Terms> terms = ports_.quoter->TermsFor(now, request);
   if (!terms.ok()) {
@@ -80,7 +91,7 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
           if (!*found) return done(std::move(refusal));
           if ((*found)->request_fingerprint != fingerprint) return done(RequestIdReused((*found)->ride_id));
           ports_.observer->OnCommitted(**found, nullptr);
-          done(RideForRider(**found));
+          done(RideForRider(**std::move(found)));
         });
     return;
   }
@@ -106,7 +117,7 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
                          if (!created.ok()) return done(std::move(created).status());
                          if (created->event) Announce(*created->event);
                          ports_.observer->OnCommitted(created->ride, created->event ? &*created->event : nullptr);
-                         done(RideForRider(created->ride));
+                         done(RideForRider(std::move(created->ride)));
                        });
 }
 
@@ -124,7 +135,7 @@ void Rides::Cancel(const Now& now, std::string rider_id, std::string ride_id, Ca
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
-    done(RideForRider(changed->ride));
+    done(RideForRider(std::move(changed->ride)));
   });
 }
 
@@ -136,7 +147,7 @@ void Rides::Get(std::string rider_id, std::string ride_id, Done<Ride> done) {
                                           done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
     if (!ride.ok()) return done(std::move(ride).status());
     if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());
-    done(RideForRider(**ride));
+    done(RideForRider(**std::move(ride)));
   });
 }
 
@@ -145,7 +156,7 @@ void Rides::GetActive(std::string rider_id, Done<std::optional<Ride>> done) {
   ports_.store->ActiveOfRider(std::move(rider_id), [done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
     if (!ride.ok()) return done(std::move(ride).status());
     if (!*ride) return done(std::optional<Ride>());
-    done(std::optional<Ride>(RideForRider(**ride)));
+    done(std::optional<Ride>(RideForRider(**std::move(ride))));
   });
 }
 
@@ -174,7 +185,7 @@ void Rides::ListForRider(List list, Done<Listed> done) {
                               Listed listed;
                               if (page->more)
                                 listed.next_page_token = MakePageToken(filter, page->rides.back().ride_id);
-                              for (const Ride& ride : page->rides) listed.rides.push_back(RideForRider(ride));
+                              for (Ride& ride : page->rides) listed.rides.push_back(RideForRider(std::move(ride)));
                               done(std::move(listed));
                             });
 }
@@ -194,7 +205,7 @@ void Rides::Confirm(const Now& now, std::string ride_id, Assignment assignment, 
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
-    done(RideForDriver(changed->ride));
+    done(RideForDriver(std::move(changed->ride)));
   });
 }
 
@@ -206,7 +217,7 @@ void Rides::FindAssignment(std::string driver_id, std::string offer_id, Done<Rid
                         [done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
                           if (!ride.ok()) return done(std::move(ride).status());
                           if (!*ride) return done(NoSuchRide());
-                          done(RideForDriver(**ride));
+                          done(RideForDriver(**std::move(ride)));
                         });
 }
 
@@ -259,7 +270,7 @@ void Rides::ListForDriver(std::string driver_id, int page_size, std::string page
           listed.next_page_token =
               MakePageToken(filter, std::to_string(absl::ToUnixMicros(*last.assign_time)) + " " + last.ride_id);
         }
-        for (const Ride& ride : page->rides) listed.rides.push_back(RideForDriver(ride));
+        for (Ride& ride : page->rides) listed.rides.push_back(RideForDriver(std::move(ride)));
         done(std::move(listed));
       });
 }
@@ -280,7 +291,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
-    done(RideForRider(changed->ride));
+    done(RideForRider(std::move(changed->ride)));
   });
 }
 

@@ -61,9 +61,13 @@ class Rides {
 
   // --- Riders ---
 
+  // OVERLOADED if a request could not be taken in time now; otherwise OK, and no promise. Request asks it first; a
+  // handler that asks earlier spares the work of reading what will be refused.
+  absl::Status Admit(absl::Time deadline) const;
+
   // Looks the request_id up before anything else is judged: a known one is answered with its ride (as it is now) or
   // REQUEST_ID_REUSED even if the request would be refused today. INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_*,
-  // RIDER_BUSY (metadata ride_id).
+  // RIDER_BUSY (metadata ride_id), OVERLOADED.
   void Request(const Now& now, RideRequest request, absl::Time deadline, Done<Ride> done);
   // RIDE_NOT_FOUND also for another rider's.
   void Cancel(const Now& now, std::string rider_id, std::string ride_id, CancelReason reason, std::string note,

@@ -11,11 +11,10 @@ void ClearInternals(Ride& ride) {
 
 }  // namespace
 
-Ride RideForRider(const Ride& ride) {
-  Ride view = ride;
-  view.offer_id.clear();
-  ClearInternals(view);
-  return view;
+Ride RideForRider(Ride ride) {
+  ride.offer_id.clear();
+  ClearInternals(ride);
+  return ride;
 }
 
 RideEvent EventForRider(const RideEvent& event) {
@@ -28,14 +27,13 @@ RideEvent EventForRider(const RideEvent& event) {
   return view;
 }
 
-Ride RideForDriver(const Ride& ride) {
-  Ride view = ride;
-  view.rider_id.clear();
-  view.request_id.clear();
-  view.quote_id.clear();
-  view.labels.clear();
-  ClearInternals(view);
-  return view;
+Ride RideForDriver(Ride ride) {
+  ride.rider_id.clear();
+  ride.request_id.clear();
+  ride.quote_id.clear();
+  ride.labels.clear();
+  ClearInternals(ride);
+  return ride;
 }
 
 RideEvent EventForDriver(const RideEvent& event) {

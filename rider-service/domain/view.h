@@ -6,11 +6,11 @@
 namespace hail::rider {
 
 // For its rider: all but the offer and the internals.
-Ride RideForRider(const Ride& ride);
+Ride RideForRider(Ride ride);
 RideEvent EventForRider(const RideEvent& event);
 
 // For its driver: without rider, request, quote, labels and the internals.
-Ride RideForDriver(const Ride& ride);
+Ride RideForDriver(Ride ride);
 // For RideEvent::driver_id: of an event that took the ride away, the ride as the driver last had it.
 RideEvent EventForDriver(const RideEvent& event);
 

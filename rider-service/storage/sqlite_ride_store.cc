@@ -156,7 +156,7 @@ absl::Status InsertEvent(Connection& db, RideEvent& event) {
   return insert->Run();
 }
 
-absl::StatusOr<Created> CreateRide(Connection& db, const RideChange& change) {
+absl::StatusOr<Created> CreateRide(Connection& db, RideChange change) {
   const Ride& ride = change.ride;
   absl::StatusOr<std::optional<Ride>> known = FindRide(db, kByRequest, ride.rider_id, ride.request_id);
   if (!known.ok()) return known.status();
@@ -178,10 +178,9 @@ absl::StatusOr<Created> CreateRide(Connection& db, const RideChange& change) {
     if (!used.ok()) return used.status();
     if (*used > 0) return FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride");
   }
-  Created created{.ride = ride, .existed = false, .event = change.event};
   if (absl::Status status = InsertRide(db, ride); !status.ok()) return status;
-  if (absl::Status status = InsertEvent(db, *created.event); !status.ok()) return status;
-  return created;
+  if (absl::Status status = InsertEvent(db, *change.event); !status.ok()) return status;
+  return Created{.ride = std::move(change.ride), .existed = false, .event = std::move(change.event)};
 }
 
 // The ride of the offer, or the note that there is none and will be none.
@@ -369,10 +368,14 @@ absl::StatusOr<std::unique_ptr<SqliteRideStore>> SqliteRideStore::Open(const sql
   return std::unique_ptr<SqliteRideStore>(new SqliteRideStore(*std::move(database), clock));
 }
 
+absl::Status SqliteRideStore::AdmitCreate(absl::Time deadline) const {
+  return database_->writer().Admit(deadline, sqlite::GroupCommitter::Work::kNew);
+}
+
 void SqliteRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
   database_->writer().SubmitFor<Created>(
-      deadline, [change = std::move(change)](Connection& db) { return CreateRide(db, change); }, std::move(done),
-      sqlite::GroupCommitter::Work::kNew);
+      deadline, [change = std::move(change)](Connection& db) mutable { return CreateRide(db, std::move(change)); },
+      std::move(done), sqlite::GroupCommitter::Work::kNew);
 }
 
 void SqliteRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {

@@ -27,6 +27,7 @@ class SqliteRideStore final : public RideStore {
   static absl::StatusOr<std::unique_ptr<SqliteRideStore>> Open(const sqlite::DatabaseOptions& options,
                                                                const Clock* clock, sqlite::Observer* observer);
 
+  absl::Status AdmitCreate(absl::Time deadline) const override;
   void Create(RideChange change, absl::Time deadline, Done<Created> done) override;
   void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) override;
   void ById(std::string ride_id, Done<std::optional<Ride>> done) override;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/rpc/joined.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
@@ -229,17 +230,18 @@ void FakeRider::OpenLink(const std::string& driver_internal_address) {
   SendOnLink(hello);
   link_reader_ = std::thread([this] {
     internal::DispatchResponse response;
-    while (link_->Read(&response)) {
+    const auto hear = [this](const internal::DispatchResponse& message) {
       // The link is kept alive by echoing the other side's heartbeats.
-      if (response.has_heartbeat()) {
+      if (message.has_heartbeat()) {
         internal::DispatchRequest beat;
         beat.mutable_heartbeat();
         SendOnLink(beat);
-        continue;
+        return;
       }
       absl::MutexLock lock(&mutex_);
-      link_messages_.push_back(response);
-    }
+      link_messages_.push_back(message);
+    };
+    while (link_->Read(&response)) rpc::HearEach(response, hear);
   });
 }
 

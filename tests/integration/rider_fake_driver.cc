@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/rpc/joined.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 
@@ -55,22 +56,23 @@ grpc::Status FakeDriverService::Dispatch(grpc::ServerContext* context, Link* lin
     ++links_;
   }
   DispatchRequest request;
-  while (link->Read(&request)) {
+  const auto hear = [&](const DispatchRequest& heard) {
     DispatchResponse answer;
     absl::MutexLock lock(&mutex_);
-    if (request.has_start()) {
-      starts_.push_back(request.start());
-      if (!acknowledge_) continue;
-      answer.mutable_started()->set_ride_id(request.start().ride_id());
-      answer.mutable_started()->set_epoch(request.start().epoch());
+    if (heard.has_start()) {
+      starts_.push_back(heard.start());
+      if (!acknowledge_) return;
+      answer.mutable_started()->set_ride_id(heard.start().ride_id());
+      answer.mutable_started()->set_epoch(heard.start().epoch());
       link->Write(answer);
-    } else if (request.has_stop()) {
-      stops_.push_back(request.stop());
-    } else if (request.has_heartbeat()) {
+    } else if (heard.has_stop()) {
+      stops_.push_back(heard.stop());
+    } else if (heard.has_heartbeat()) {
       answer.mutable_heartbeat();
       link->Write(answer);
     }
-  }
+  };
+  while (link->Read(&request)) rpc::HearEach(request, hear);
   absl::MutexLock lock(&mutex_);
   if (link_ == link) {
     link_ = nullptr;

@@ -81,8 +81,8 @@ MUTANTS = [
     ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_book.cc",
      "deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;", "deadline : absl::InfiniteFuture();"),
     ("show riders to anybody", "rider-service/domain/rides.cc",
-     "    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive",
-     "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**ride));\n  });\n}\n\nvoid Rides::GetActive"),
+     "    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive",
+     "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive"),
     ("cancel anybody's ride", "rider-service/domain/rides.cc",
      "    if (ride.rider_id != rider_id) return NoSuchRide();\n    return CancelByRider", "    return CancelByRider"),
 ]

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/synchronization/mutex.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
 #include "common/sqlite/database.h"
@@ -26,6 +27,8 @@ int main(int argc, char** argv) {
   app.add_option("--port-file", port_file, "where the port is written once it serves")->required();
   CLI11_PARSE(app, argc, argv);
 
+  // As the services do: Debian's abseil is built for debugging.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   hail::rpc::BlockTermination();
   const hail::SystemClock clock;
   std::unique_ptr<hail::sqlite::Database> database;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "tests/tools/hail-load/fleet.h"
 #include "tests/tools/hail-load/overload.h"
@@ -61,6 +62,8 @@ absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
 }  // namespace
 
 int main(int argc, char** argv) {
+  // As the services do: Debian's abseil is built for debugging.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app{
       "Loads Hail's public API as people do who do not know of each other: calls are sent when their time has come, "
       "whatever became of those before, and latencies count from that instant.\n"
