@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/exec/executor.h"
 #include "common/ids/uuid.h"
+#include "common/rpc/joined.h"
 #include "common/time/clock.h"
 #include "driver-service/domain/dispatch.h"
 #include "driver-service/domain/driver_store.h"
@@ -84,6 +85,11 @@ class DispatchHost final : private Dispatch::Out {
   void AddDriverSink(StreamId stream, DriverSink sink);
   void RemoveDriverSink(StreamId stream);
   void AddLinkSink(LinkId link, LinkSink sink);
+  // For sinks: what the core says in one go, for `send` (rpc::Burst).
+  template <typename Message>
+  rpc::Burst<Message> BurstOf(std::function<void(Message)> send) const {
+    return rpc::Burst<Message>(&parts_.loop, std::move(send));
+  }
   void RemoveLinkSink(LinkId link);
 
   const Clock& clock() const { return parts_.clock; }

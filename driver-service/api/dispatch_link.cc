@@ -74,12 +74,15 @@ void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
       hello.has_domain_time() ? std::optional(absl::FromUnixSeconds(hello.domain_time().seconds())) : std::nullopt;
   host_.Post([&host = host_, link = link_, outbox = outbox_, theirs](Dispatch& core, Now now) {
     if (theirs.has_value()) WarnIfClocksDiffer(*theirs, now.domain, host.clock().scale());
-    host.AddLinkSink(link, [outbox](const LinkMessage& message) {
-      // Each set replaces the one before it; all else must arrive.
+    host.AddLinkSink(link, [outbox, burst = host.BurstOf<internal::v1::DispatchResponse>([outbox](auto message) {
+                       outbox->Send(std::move(message));
+                     })](const LinkMessage& message) mutable {
+      // Each set replaces the one before it; all else must arrive, and what was said before a set comes before it.
       if (std::holds_alternative<WorkingSet>(message)) {
+        burst.Flush();
         outbox->SendLatest("working_set", ToProto(message));
       } else {
-        outbox->Send(ToProto(message));
+        burst.Add(ToProto(message));
       }
     });
     core.LinkUp(now, link);

@@ -26,7 +26,12 @@ absl::Duration TickEvery(double scale) {
 
 DispatchLink::DispatchLink(RideStore* store, const Clock* clock, Executor* loop, std::string incarnation_id,
                            RideRules rules)
-    : store_(store), clock_(clock), loop_(loop), incarnation_id_(std::move(incarnation_id)), book_(this, rules) {}
+    : store_(store),
+      clock_(clock),
+      loop_(loop),
+      incarnation_id_(std::move(incarnation_id)),
+      book_(this, rules),
+      burst_(loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
 
 void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dispatchable) {
   stream_ =
@@ -37,6 +42,7 @@ void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dis
                   hello.mutable_hello()->set_incarnation_id(incarnation_id_);
                   Encode(clock_->Read().domain, hello.mutable_hello()->mutable_domain_time());
                   link_ = link;
+                  burst_.Clear();
                   stream_->Send(link, std::move(hello));
                   Run([this](const Now& now) { book_.OnLinkUp(now); });
                 },
@@ -129,7 +135,7 @@ void DispatchLink::SendStart(const DispatchBook::Start& start) {
   Request message;
   Encode(start, message.mutable_start());
   if (start.ride->epoch > 1) HAIL_FAILPOINT(kStartNewEpoch);
-  stream_->Send(link_, std::move(message));
+  burst_.Add(std::move(message));
 }
 
 void DispatchLink::SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason reason) {
@@ -137,7 +143,7 @@ void DispatchLink::SendStop(const std::string& ride_id, std::int64_t epoch, Disp
   message.mutable_stop()->set_ride_id(ride_id);
   message.mutable_stop()->set_epoch(epoch);
   message.mutable_stop()->set_reason(EncodeStopReason(reason));
-  stream_->Send(link_, std::move(message));
+  burst_.Add(std::move(message));
 }
 
 void DispatchLink::RaiseEpoch(const std::string& ride_id, std::int64_t epoch) {

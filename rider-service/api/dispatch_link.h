@@ -12,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "common/exec/executor.h"
+#include "common/rpc/joined.h"
 #include "common/rpc/outgoing_stream.h"
 #include "common/time/clock.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
@@ -76,9 +77,11 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   const std::string incarnation_id_;
   Rides* rides_ = nullptr;
   std::unique_ptr<rpc::OutgoingStream<Request>> stream_;
-  // The loop's own: the book, and the number of the link that is up.
+  // The loop's own: the book, the number of the link that is up, and what is about to be sent on it.
   DispatchBook book_;
   std::uint64_t link_ = 0;
+  // For link_.
+  rpc::Burst<Request> burst_;
   // The book's figures, for threads that are not the loop.
   std::atomic<bool> link_up_{false};
   std::atomic<std::size_t> matching_{0};

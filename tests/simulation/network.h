@@ -462,7 +462,7 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
       executor_->Post([this, link, message] {
         if (link != link_ || stopped_) return;
         BeUp(link);
-        if (handlers_.on_message) handlers_.on_message(message);
+        if (handlers_.on_message) rpc::HearEach(message, handlers_.on_message);
       });
     };
     end->on_end = [this, link](const absl::Status& status) {

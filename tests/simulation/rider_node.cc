@@ -119,11 +119,13 @@ rider::DispatchLink::Opener RiderNode::Opener() {
     return std::make_unique<SimOutgoingStream<DispatchRequest, DispatchResponse>>(
         &universe_->network(), life_, &book_loop_, open, true, std::move(handlers),
         [this, started = std::set<std::tuple<std::uint64_t, std::string, std::int64_t>>()](
-            std::uint64_t link, const DispatchRequest& request) mutable {
-          if (!request.has_start()) return;
-          if (!started.emplace(link, request.start().ride_id(), request.start().epoch()).second) {
-            universe_->Hit(Situation::kStartRepeated);
-          }
+            std::uint64_t link, const DispatchRequest& sent) mutable {
+          rpc::HearEach(sent, [&](const DispatchRequest& request) {
+            if (!request.has_start()) return;
+            if (!started.emplace(link, request.start().ride_id(), request.start().epoch()).second) {
+              universe_->Hit(Situation::kStartRepeated);
+            }
+          });
         });
   };
 }
