@@ -9,7 +9,10 @@
 namespace hail::driver {
 namespace {
 
-// How often positions are passed on, all that came in together.
+// Wall time. Positions are passed on as they come, all that came in meanwhile together, but no oftener than this: a
+// message costs more than the positions in it.
+constexpr absl::Duration kPositionsApart = absl::Milliseconds(5);
+// When those are passed on that came while the stream was down.
 constexpr absl::Duration kPositionsEvery = absl::Milliseconds(100);
 
 }  // namespace
@@ -26,10 +29,12 @@ RiderPeer::RiderPeer(const Clock& clock, DispatchHost& host, TripPositions& trip
 void RiderPeer::Start() {
   feed_->Start();
   positions_->Start();
+  trips_.TellFresh([this] { host_.loop().Post([this] { SendPositionsSoon(); }); });
   host_.loop().Every(kPositionsEvery, [this] { SendPositions(); });
 }
 
 void RiderPeer::Stop() {
+  trips_.TellFresh(nullptr);
   feed_->Stop();
   positions_->Stop();
 }
@@ -102,9 +107,17 @@ void RiderPeer::OnFeedMessage(const internal::v1::WatchDriversResponse& message)
   }
 }
 
+void RiderPeer::SendPositionsSoon() {
+  const absl::Duration wait = positions_sent_ + kPositionsApart - clock_.Read().wall;
+  // A clock that was set back must not hold them up.
+  if (wait <= absl::ZeroDuration() || wait > kPositionsApart) return SendPositions();
+  host_.loop().PostAfter(wait, [this] { SendPositions(); });
+}
+
 void RiderPeer::SendPositions() {
   // Down: they wait, and the latest counts.
   if (!positions_->up()) return;
+  positions_sent_ = clock_.Read().wall;
   for (internal::v1::ReportLocationsRequest& message : trips_.Take(clock_.Read().domain)) {
     positions_->Send(positions_link_, std::move(message));
   }

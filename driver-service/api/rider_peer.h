@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/rpc/outgoing_stream.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
@@ -52,6 +53,8 @@ class RiderPeer final : public DispatchPeer {
   FeedHandlers HandlersOfFeed();
   PositionHandlers HandlersOfPositions();
   void OnFeedMessage(const internal::v1::WatchDriversResponse& message);
+  // Now, or as soon as the last sending is long enough ago.
+  void SendPositionsSoon();
   void SendPositions();
 
   const Clock& clock_;
@@ -61,6 +64,8 @@ class RiderPeer final : public DispatchPeer {
   // Loop only: the present links.
   std::uint64_t feed_link_ = 0;
   std::uint64_t positions_link_ = 0;
+  // Wall time of the last SendPositions.
+  absl::Time positions_sent_ = absl::InfinitePast();
   const std::unique_ptr<Feed> feed_;
   const std::unique_ptr<Positions> positions_;
 };

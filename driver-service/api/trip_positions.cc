@@ -12,6 +12,11 @@ constexpr int kLocationsPerMessage = 128;
 
 }  // namespace
 
+void TripPositions::TellFresh(std::function<void()> on_fresh) {
+  absl::MutexLock lock(&mutex_);
+  on_fresh_ = std::move(on_fresh);
+}
+
 void TripPositions::SetRide(const std::string& driver_id, const RideRef& ride) {
   absl::MutexLock lock(&mutex_);
   if (ride != nullptr) {
@@ -26,7 +31,9 @@ void TripPositions::Add(const std::string& driver_id, const Fix& fix) {
   const auto trip = trips_.find(driver_id);
   if (trip == trips_.end()) return;
   trip->second.fix = fix;
-  if (!std::exchange(trip->second.fresh, true)) fresh_.push_back(driver_id);
+  if (std::exchange(trip->second.fresh, true)) return;
+  fresh_.push_back(driver_id);
+  if (fresh_.size() == 1 && on_fresh_) on_fresh_();
 }
 
 std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time now) {

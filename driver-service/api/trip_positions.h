@@ -1,6 +1,7 @@
 // The positions of drivers on a trip, on their way to the riders' streams: latest wins, one slot a driver.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,10 @@ class TripPositions {
  public:
   // Must outlive this.
   explicit TripPositions(const TravelTimes& travel_times) : travel_times_(travel_times) {}
+
+  // `on_fresh` runs when there is something to take that was not there before: on the thread that adds it, under a
+  // lock, so it must not call back. Null: nobody is told.
+  void TellFresh(std::function<void()> on_fresh);
 
   // The driver's ride in hand; null: none, and what was not taken yet is dropped.
   void SetRide(const std::string& driver_id, const RideRef& ride);
@@ -39,6 +44,7 @@ class TripPositions {
 
   const TravelTimes& travel_times_;
   absl::Mutex mutex_;
+  std::function<void()> on_fresh_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Trip> trips_ ABSL_GUARDED_BY(mutex_);
   // Those of trips_ with a fix that was not taken, and some without a trip by now; in the order they came, which is the
   // same in each run of a simulation.

@@ -17,10 +17,9 @@
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/tools/hail-load/connections.h"
-#include "tests/tools/hail-load/fleet_driver.h"
+#include "tests/tools/hail-load/fleet_drivers.h"
 #include "tests/tools/hail-load/metrics_page.h"
 #include "tests/tools/hail-load/pacer.h"
-#include "tests/tools/hail-load/register.h"
 #include "tests/tools/hail-load/svg.h"
 #include "tests/tools/hail-load/timeline.h"
 
@@ -33,9 +32,8 @@ using hail::rider::v1::RiderService;
 constexpr absl::Duration kDeadline = absl::Seconds(5);
 // Who was refused asks again.
 constexpr absl::Duration kAgain = absl::Seconds(1);
-// Each driver shows its position every five seconds.
-constexpr int kBeatSlices = 50;
-constexpr absl::Duration kBeatSlice = absl::Milliseconds(100);
+// Each driver shows its position so often.
+constexpr absl::Duration kBeat = absl::Seconds(5);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 // What a probe may take, and how long all preparations may.
 constexpr absl::Duration kProbeDeadline = absl::Seconds(1);
@@ -44,11 +42,6 @@ constexpr absl::Duration kPreparation = absl::Minutes(3);
 constexpr absl::Duration kSettled = absl::Minutes(1);
 // Share of the probes that must be answered in time, over the whole of it.
 constexpr double kProbesAnswered = 0.99;
-
-void SetPlace(double north, double east, hail::type::v1::LatLng* to) {
-  to->set_latitude_deg(37.74 + 0.05 * north);
-  to->set_longitude_deg(-122.46 + 0.05 * east);
-}
 
 // The riders: rides that wait for drivers, and how they fare.
 class Riders {
@@ -127,95 +120,6 @@ class Riders {
   Loop loop_{"riders"};
 };
 
-// The drivers, on a loop of their own.
-class Fleet {
- public:
-  Fleet(const FleetPlan& plan, const std::string& run_id) : plan_(plan) {
-    state_.loop = &loop_;
-    state_.in_flight = &in_flight_;
-    for (int i = 0; i < plan.drivers; ++i) {
-      hail::type::v1::LatLng at;
-      SetPlace(state_.random.Unit(), state_.random.Unit(), &at);
-      drivers_.push_back(std::make_unique<FleetDriver>(&state_, absl::StrCat(run_id, "-", i), at));
-    }
-    Connect();
-    loop_.Every(kBeatSlice, [this] {
-      for (std::size_t i = beat_++ % kBeatSlices; i < drivers_.size(); i += kBeatSlices) drivers_[i]->Beat();
-    });
-  }
-  ~Fleet() {
-    OnLoop([this] {
-      for (const auto& driver : drivers_) driver->Drop();
-    });
-    in_flight_.AwaitNone();
-    loop_.Stop();
-  }
-
-  // Registers all drivers.
-  absl::Status Register() {
-    std::vector<std::string> ids;
-    for (const auto& driver : drivers_) ids.push_back(driver->driver_id());
-    return RegisterDrivers(stubs_, ids);
-  }
-
-  // All streams are opened, at instants spread evenly over `within`.
-  void OpenAll(absl::Duration within) {
-    OnLoop([&] {
-      for (std::size_t i = 0; i < drivers_.size(); ++i) {
-        drivers_[i]->OpenAfter(within * state_.random.Unit(), stubs_[i % stubs_.size()].get());
-      }
-    });
-  }
-
-  // All connections end at once.
-  void DropAll() {
-    OnLoop([&] {
-      for (const auto& driver : drivers_) driver->Drop();
-      state_.catch_up = {};
-      state_.ended.clear();
-    });
-    in_flight_.AwaitNone();
-    Connect();
-  }
-
-  template <typename T>
-  T Read(const std::function<T(const FleetState&)>& read) {
-    T result;
-    OnLoop([&] { result = read(state_); });
-    return result;
-  }
-  int CaughtUp() {
-    return Read<int>([](const FleetState& state) { return state.caught_up; });
-  }
-
- private:
-  void OnLoop(const std::function<void()>& task) {
-    absl::Notification done;
-    loop_.Post([&] {
-      task();
-      done.Notify();
-    });
-    done.WaitForNotification();
-  }
-
-  // New connections; the old ones, which no stream uses any more, are closed.
-  void Connect() {
-    stubs_.clear();
-    channels_ = load::Connect(plan_.driver_address, plan_.connections);
-    for (const auto& channel : channels_) stubs_.push_back(DriverService::NewStub(channel));
-  }
-
-  const FleetPlan& plan_;
-  FleetState state_;
-  sim::CallsInFlight in_flight_;
-  std::vector<std::shared_ptr<grpc::Channel>> channels_;
-  std::vector<std::unique_ptr<DriverService::Stub>> stubs_;
-  std::vector<std::unique_ptr<FleetDriver>> drivers_;
-  std::size_t beat_ = 0;
-  // Last: its tasks use all of the above.
-  Loop loop_{"fleet"};
-};
-
 // The fleet as driver-service sees it.
 struct Seen {
   int streams = 0;
@@ -244,7 +148,7 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   Timeline timeline(start, kProbeDeadline);
   Panel drivers_panel{"drivers:", {{"caught up", {}}, {"offerable or on a trip", {}}}};
   Riders riders(plan.rider_address, run_id);
-  Fleet fleet(plan, run_id);
+  Fleet fleet({plan.driver_address, plan.drivers, plan.connections, kBeat}, run_id);
   // Watches until `wanted`, or until `limit` is over: whether, and when.
   const auto await = [&](absl::Duration limit, const std::function<bool(int, const Seen&)>& wanted) {
     const absl::Time deadline = absl::Now() + limit;

@@ -40,7 +40,8 @@ void FleetDriver::Open(std::int64_t attempt) {
   open.mutable_open()->set_driver_id(driver_id_);
   if (cursor_) *open.mutable_open()->mutable_cursor() = *cursor_;
   sim::StreamEvents<Response> events;
-  events.received = [this, attempt](absl::Time, const Response& message) {
+  events.received = [this, attempt](absl::Time at, const Response& message) {
+    if (fleet_->heard) fleet_->heard(at, message);
     fleet_->loop->Post([this, attempt, message] {
       if (attempt == attempt_) OnMessage(message);
     });
@@ -96,6 +97,7 @@ void FleetDriver::OnMessage(const Response& message) {
         fleet_->driven[message.event().ride_id()] = driver_id_;
         Seen(message.event().ride_id(), message.event().ride().epoch());
       }
+      if (fleet_->complete_at_once) StepAfter(message.event());
       return;
     case Response::kCommandResult: {
       const bool ok = message.command_result().status().code() == 0;
@@ -136,6 +138,29 @@ void FleetDriver::Seen(const std::string& ride_id, std::int64_t epoch) {
   stream_->Send(std::move(seen));
 }
 
+void FleetDriver::StepAfter(const hail::type::v1::RideEvent& event) {
+  Request request;
+  auto& step = *request.mutable_advance_trip();
+  switch (event.type()) {
+    case hail::type::v1::RIDE_EVENT_TYPE_ASSIGNED:
+      step.mutable_arrive();
+      break;
+    case hail::type::v1::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP:
+      step.mutable_start();
+      break;
+    case hail::type::v1::RIDE_EVENT_TYPE_STARTED:
+      step.mutable_complete();
+      break;
+    default:
+      return;
+  }
+  step.set_ride_id(event.ride_id());
+  step.set_epoch(event.ride().epoch());
+  step.set_leg(event.ride().leg());
+  request.set_command_id(absl::StrCat("step-", ++commands_));
+  stream_->Send(std::move(request));
+}
+
 void FleetDriver::SetCaughtUp(bool caught_up) {
   if (caught_up == caught_up_) return;
   caught_up_ = caught_up;
@@ -152,6 +177,7 @@ FleetDriver::Request FleetDriver::Position() {
   *position->mutable_location() = at_;
   position->mutable_age();
   position->set_position_seq(++position_seq_);
+  if (fleet_->positioned) fleet_->positioned(driver_id_, position_seq_);
   return request;
 }
 

@@ -35,6 +35,13 @@ struct FleetState {
   // Who drives which ride, as drivers were told: ride_id → driver_id.
   std::map<std::string, std::string> driven;
   std::int64_t refused_commands = 0;
+
+  // Rides assigned from now on are driven to their end at once.
+  bool complete_at_once = false;
+  // Unless null. Each message as it comes: on gRPC's threads.
+  std::function<void(absl::Time at, const hail::driver::v1::StreamDriverResponse&)> heard;
+  // Unless null. A driver's position is being sent.
+  std::function<void(const std::string& driver_id, std::uint64_t position_seq)> positioned;
 };
 
 // Used on the fleet's loop only. Must outlive its calls (FleetState::in_flight) and what it posted to the loop.
@@ -60,6 +67,8 @@ class FleetDriver {
   void OnMessage(const Response& message);
   void OnEnd(absl::Time at, const grpc::Status& status);
   void Seen(const std::string& ride_id, std::int64_t epoch);
+  // The step after what `event` tells, of a ride that is driven to its end at once.
+  void StepAfter(const hail::type::v1::RideEvent& event);
   void SetCaughtUp(bool caught_up);
   Request Position();
 

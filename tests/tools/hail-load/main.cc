@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "tests/tools/hail-load/fleet.h"
+#include "tests/tools/hail-load/offers.h"
 #include "tests/tools/hail-load/overload.h"
 #include "tests/tools/hail-load/position_load.h"
 #include "tests/tools/hail-load/request_load.h"
@@ -55,6 +56,24 @@ int Print(const hail::load::Answers& answers) {
   }
   std::cout << report.dump() << "\n";
   return answers.took.count() > 0 ? 0 : 1;
+}
+
+nlohmann::ordered_json Milliseconds(const hail::load::Histogram& histogram) {
+  nlohmann::ordered_json quantiles;
+  for (const auto& [name, share] : {std::pair("p50", 0.5), {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}}) {
+    quantiles[absl::StrCat(name, "_ms")] = absl::ToDoubleMilliseconds(histogram.Quantile(share));
+  }
+  return quantiles;
+}
+
+int Print(const hail::load::Offers& offers) {
+  const nlohmann::ordered_json report = {
+      {"offer", Milliseconds(offers.offer)},   {"position", Milliseconds(offers.position)},
+      {"answer", Milliseconds(offers.answer)}, {"offers", offers.offer.count()},
+      {"positions", offers.position.count()},  {"failed", offers.failed},
+      {"without_offer", offers.without_offer}};
+  std::cout << report.dump() << "\n";
+  return offers.offer.count() > 0 ? 0 : 1;
 }
 
 absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
@@ -134,6 +153,11 @@ int main(int argc, char** argv) {
   rides->add_option("--rider", rider, "rider-service's public address")->required();
   rides->add_option("--callers", callers, "calls in flight")->check(CLI::Range(1, 10'000))->capture_default_str();
   many(rides);
+  double rate = 1000;
+  CLI::App* const paced = app.add_subcommand("paced", "RequestRide at a fixed rate, whatever comes back.");
+  paced->add_option("--rider", rider, "rider-service's public address")->required();
+  paced->add_option("--rate", rate, "calls a second")->check(CLI::PositiveNumber)->required();
+  many(paced);
   CLI::App* const spaced = app.add_subcommand("spaced", "RequestRide calls a second apart.");
   spaced->add_option("--rider", rider, "rider-service's public address")->required();
   spaced->add_option("--calls", calls, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
@@ -144,8 +168,24 @@ int main(int argc, char** argv) {
   moves->add_option("--per-message", positions.per_message, "positions in a message")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
+  moves->add_option("--rate", positions.rate, "positions a second of all together. Default: as fast as they are read")
+      ->check(CLI::PositiveNumber);
+  moves->add_option("--watch", processes, "NAME=PID of the server, to tell what it spends");
   moves->add_flag("!--floor", positions.register_drivers, "the other end is hail-floor: register nobody");
   many(moves);
+
+  hail::load::OffersPlan offers;
+  CLI::App* const road = app.add_subcommand(
+      "offers", "A fleet on the road: how long until a request is a driver's offer, and a position with the rider.");
+  road->add_option("--rider", offers.rider_address, "rider-service's public address")->required();
+  road->add_option("--driver", offers.driver_address, "driver-service's public address")->required();
+  road->add_option("--drivers", offers.drivers, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  road->add_option("--rate", offers.rate, "requests a second")->check(CLI::PositiveNumber)->capture_default_str();
+  road->add_option("--watched", offers.watched, "rides with a rider watching")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  seconds(road, "--beat", offers.beat, "seconds between a driver's positions. Default: 4");
+  seconds(road, "--length", offers.length, "seconds that count. Default: 20");
 
   try {
     app.parse(argc, argv);
@@ -157,11 +197,27 @@ int main(int argc, char** argv) {
     hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
     return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));
   }
+  if (paced->parsed()) {
+    hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
+    return Print(load.AtRate(rate, SecondsOf(warm_up), SecondsOf(length)));
+  }
   if (spaced->parsed()) {
     hail::load::RequestLoad load(rider, 1, RunId(), absl::Seconds(10));
     return Print(load.Spaced(calls, absl::Seconds(1)));
   }
+  if (road->parsed()) {
+    const auto measured = hail::load::MeasureOffers(offers);
+    if (measured.ok()) return Print(*measured);
+    std::cerr << "hail-load: " << std::string(measured.status().message()) << "\n";
+    return kUsage;
+  }
+  std::vector<hail::load::WatchedProcess> watched;
+  if (!ParseProcesses(processes, watched)) {
+    std::cerr << "hail-load: --watch takes NAME=PID\n";
+    return kUsage;
+  }
   if (moves->parsed()) {
+    if (!watched.empty()) positions.server = watched.front();
     positions.connections = connections;
     positions.warm_up = SecondsOf(warm_up);
     positions.length = SecondsOf(length);
@@ -170,13 +226,12 @@ int main(int argc, char** argv) {
       std::cerr << "hail-load: " << std::string(sent.status().message()) << "\n";
       return kUsage;
     }
-    std::cout << nlohmann::ordered_json{{"per_second", sent->per_second}}.dump() << "\n";
+    std::cout << nlohmann::ordered_json{{"per_second", sent->per_second},
+                                        {"cpu_us_per_position", sent->cpu_us_per_position},
+                                        {"kib_per_stream", sent->kib_per_stream}}
+                     .dump()
+              << "\n";
     return 0;
-  }
-  std::vector<hail::load::WatchedProcess> watched;
-  if (!ParseProcesses(processes, watched)) {
-    std::cerr << "hail-load: --watch takes NAME=PID\n";
-    return kUsage;
   }
   overload.processes = fleet.processes = watched;
   overload.svg = fleet.svg = svg;

@@ -106,6 +106,20 @@ Answers RequestLoad::Spaced(int calls, absl::Duration apart) {
   return answers;
 }
 
+Answers RequestLoad::AtRate(double rate, absl::Duration warm_up, absl::Duration length) {
+  const absl::Time start = absl::Now();
+  Timeline timeline(start, deadline_);
+  OpenLoop(rate, warm_up + length, timeline);
+  in_flight_.AwaitNone();
+  const auto second = [](absl::Duration duration) { return static_cast<int>(absl::ToInt64Seconds(duration)); };
+  const Tally tally = timeline.Sum(second(warm_up), second(warm_up + length));
+  Answers answers;
+  answers.per_second = static_cast<double>(tally.answered.count()) / absl::ToDoubleSeconds(length);
+  answers.took = tally.answered;
+  answers.failed = tally.refused + tally.Failed();
+  return answers;
+}
+
 Paced RequestLoad::OpenLoop(double rate, absl::Duration length, Timeline& timeline) {
   return SendPaced(absl::Now(), rate, length, [this, &timeline](absl::Time intended) {
     Send([intended, &timeline](absl::Time at, const grpc::Status& status) { timeline.Record(intended, at, status); });

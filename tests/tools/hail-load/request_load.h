@@ -42,7 +42,10 @@ class RequestLoad {
   Answers ClosedLoop(int callers, absl::Duration warm_up, absl::Duration length);
   // `calls` calls, each `apart` after the one before, and how long they took.
   Answers Spaced(int calls, absl::Duration apart);
-  // `rate` calls a second, whatever comes back; recorded in `timeline`, which must outlive this.
+  // `rate` calls a second, whatever comes back; those of `length` after `warm_up` count, from when they were to be
+  // sent.
+  Answers AtRate(double rate, absl::Duration warm_up, absl::Duration length);
+  // The same for all of `length`; recorded in `timeline`, which must outlive this.
   Paced OpenLoop(double rate, absl::Duration length, Timeline& timeline);
 
  private:

@@ -1,0 +1,73 @@
+// The drivers of a fleet, on a loop of their own.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/exec/loop.h"
+#include "grpcpp/channel.h"
+#include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "tests/tools/hail-load/fleet_driver.h"
+#include "tests/tools/hail-sim/calls.h"
+
+namespace hail::load {
+
+// A place in the city, by shares of its height and width, both from 0 to 1.
+void SetPlace(double north, double east, hail::type::v1::LatLng* to);
+
+struct FleetOptions {
+  std::string driver_address;
+  int drivers = 0;
+  int connections = 1;
+  // Each driver shows its position so often.
+  absl::Duration beat;
+};
+
+// Thread-safe, but for being destroyed.
+class Fleet {
+ public:
+  Fleet(FleetOptions options, const std::string& run_id);
+  ~Fleet();
+  Fleet(const Fleet&) = delete;
+  Fleet& operator=(const Fleet&) = delete;
+
+  // Registers all drivers.
+  absl::Status Register();
+  // All streams are opened, at instants spread evenly over `within`.
+  void OpenAll(absl::Duration within);
+  // All connections end at once.
+  void DropAll();
+
+  // Runs `task` on the loop, where the state may be used, and waits for it.
+  void OnLoop(const std::function<void(FleetState&)>& task);
+  template <typename T>
+  T Read(const std::function<T(const FleetState&)>& read) {
+    T result;
+    OnLoop([&](FleetState& state) { result = read(state); });
+    return result;
+  }
+  int CaughtUp() {
+    return Read<int>([](const FleetState& state) { return state.caught_up; });
+  }
+
+ private:
+  // New connections; the old ones, which no stream uses any more, are closed.
+  void Connect();
+
+  const FleetOptions options_;
+  FleetState state_;
+  sim::CallsInFlight in_flight_;
+  std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  std::vector<std::unique_ptr<hail::driver::v1::DriverService::Stub>> stubs_;
+  std::vector<std::unique_ptr<FleetDriver>> drivers_;
+  std::size_t beat_ = 0;
+  // Last: its tasks use all of the above.
+  Loop loop_{"fleet"};
+};
+
+}  // namespace hail::load
