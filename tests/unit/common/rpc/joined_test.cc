@@ -5,10 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "common/exec/executor.h"
 #include "common/rpc/message_queue.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
 
@@ -75,6 +79,81 @@ TEST(JoinedTest, WhatReplacesIsNotJoined) {
   const Sent sent = SendAll(queue);
   EXPECT_EQ(sent.writes, 2);
   EXPECT_THAT(sent.heard, ElementsAreArray({"queued", "slot"}));
+}
+
+// Runs what was posted when it is told to.
+class ByHand final : public Executor {
+ public:
+  bool Post(std::function<void()> task) override {
+    tasks_.push_back(std::move(task));
+    return true;
+  }
+  bool PostAfter(absl::Duration, std::function<void()> task) override { return Post(std::move(task)); }
+  void Every(absl::Duration, std::function<void()>) override {}
+  std::size_t depth() const override { return tasks_.size(); }
+  void RunAll() {
+    while (!tasks_.empty()) {
+      const std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      task();
+    }
+  }
+
+ private:
+  std::deque<std::function<void()>> tasks_;
+};
+
+class BurstTest : public ::testing::Test {
+ protected:
+  void Say(const std::string& ride_id) {
+    loop_.Post([this, ride_id] { burst_.Add(Stop(ride_id)); });
+  }
+
+  ByHand loop_;
+  int sent_ = 0;
+  std::vector<std::string> heard_;
+  Burst<DispatchRequest> burst_{
+      &loop_, [this](const DispatchRequest& message) {
+        ++sent_;
+        HearEach(message, [this](const DispatchRequest& each) { heard_.push_back(each.stop().ride_id()); });
+      }};
+};
+
+TEST_F(BurstTest, WhatWaitingTasksSayIsOneMessage) {
+  for (const char* ride_id : {"a", "b", "c"}) Say(ride_id);
+  loop_.RunAll();
+  EXPECT_THAT(heard_, ElementsAreArray({"a", "b", "c"}));
+  EXPECT_EQ(sent_, 1);
+  Say("d");
+  loop_.RunAll();
+  EXPECT_EQ(sent_, 2);
+}
+
+TEST_F(BurstTest, ALongQueueDoesNotHoldItBack) {
+  for (int i = 0; i < 3 * kMostJoined; ++i) Say(std::to_string(i));
+  Say("last");
+  std::size_t heard_before_the_last = 0;
+  loop_.Post([&] { heard_before_the_last = heard_.size(); });
+  loop_.RunAll();
+  EXPECT_GE(heard_before_the_last, static_cast<std::size_t>(2 * kMostJoined));
+  EXPECT_EQ(heard_.size(), static_cast<std::size_t>(3 * kMostJoined + 1));
+  EXPECT_EQ(heard_.back(), "last");
+}
+
+TEST_F(BurstTest, WhatWasMeantForAStreamThatIsOverIsNotSent) {
+  burst_.Add(Stop("old"));
+  burst_.Clear();
+  burst_.Add(Stop("new"));
+  loop_.RunAll();
+  EXPECT_THAT(heard_, ElementsAreArray({"new"}));
+}
+
+TEST_F(BurstTest, FlushedIsSentAtOnceAndOnce) {
+  burst_.Add(Stop("a"));
+  burst_.Flush();
+  EXPECT_THAT(heard_, ElementsAreArray({"a"}));
+  loop_.RunAll();
+  EXPECT_EQ(sent_, 1);
 }
 
 }  // namespace
