@@ -50,6 +50,9 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   LocationIndex index;
   auto graphs = ReadRoadGraphs(options.road_graphs);
   if (!graphs.ok()) return FailedToStart("road_graphs_not_read", graphs.status());
+  for (const RoadGraph& graph : *graphs) {
+    Log(LogLevel::kInfo, "road_graph_read", {{"nodes", graph.node_count()}, {"edges", graph.edge_count()}});
+  }
   // Without a graph these are the straight line's.
   const RoadTravelTimes travel_times(*std::move(graphs));
   const BatchMatcher matcher;
