@@ -25,8 +25,8 @@ using HourlySeconds = std::array<double, 24>;
 // Sets the times of `network`'s edges and its factors from `observed`, one for each edge: the time of an edge at an
 // hour is its own mean pace over all hours × that of all streets at that hour. Each hour of each edge by itself is too
 // noisy to route by: of many ways that are about as quick the search takes the one measured too quick
-// (docs/decisions/0021-road-graph.md has both in figures). An hour's pace of all streets is their seconds ÷ their metres, its factor that ÷
-// the mean of the day's.
+// (docs/decisions/0021-road-graph.md has both in figures). An hour's pace of all streets is their seconds ÷ their
+// metres, its factor that ÷ the mean of the day's.
 void SetObservedTimes(std::span<const HourlySeconds> observed, RoadNetwork* network);
 
 }  // namespace hail::driver
