@@ -48,8 +48,12 @@ grpc::ServerUnaryReactor* DispatchApi::SearchDrivers(grpc::CallbackServerContext
     const std::vector<NearDriver> found =
         index_.Nearest(position, static_cast<std::size_t>(search.limit()), search.radius_m(),
                        {.product_id = search.product_id(), .seats = search.seats(), .fresh_after = now - freshness_});
-    for (const NearDriver& driver : found) {
-      *call->response().add_drivers() = ToProto(driver, travel_times_.Estimate(driver.fix.point, position, now).time);
+    std::vector<LatLng> places;
+    places.reserve(found.size());
+    for (const NearDriver& driver : found) places.push_back(driver.fix.point);
+    const std::vector<TravelEstimate> ways = travel_times_.EstimateTo(places, position, now);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      *call->response().add_drivers() = ToProto(found[i], ways[i].time);
     }
     call->Finish();
   });

@@ -184,10 +184,13 @@ void Dispatch::Pump(Now now) {
                             {start.region_id, start.product_id, start.seats, fresh_after}, accept);
     };
     auto pickup_times = [this, now, ride](const std::vector<NearDriver>& drivers) {
+      std::vector<LatLng> places;
+      places.reserve(drivers.size());
+      for (const NearDriver& driver : drivers) places.push_back(driver.fix.point);
       std::vector<absl::Duration> times;
       times.reserve(drivers.size());
-      for (const NearDriver& driver : drivers) {
-        times.push_back(travel_times_.Estimate(driver.fix.point, ride->start->pickup, now.domain).time);
+      for (const TravelEstimate& way : travel_times_.EstimateTo(places, ride->start->pickup, now.domain)) {
+        times.push_back(way.time);
       }
       return times;
     };

@@ -3,17 +3,20 @@
 #include <cmath>
 
 namespace hail::driver {
-namespace {
-
-constexpr absl::Duration kHour = absl::Hours(1);
 
 int LocalHour(const LatLng& place, absl::Time time) {
-  const absl::Duration since_epoch = time - absl::UnixEpoch() + kHour * (place.longitude_deg / 15.0);
-  const double hours = std::floor(absl::FDivDuration(since_epoch, kHour));
+  const absl::Duration since_epoch = time - absl::UnixEpoch() + absl::Hours(place.longitude_deg / 15.0);
+  const double hours = std::floor(absl::FDivDuration(since_epoch, absl::Hours(1)));
   return static_cast<int>(hours - 24 * std::floor(hours / 24));
 }
 
-}  // namespace
+std::vector<TravelEstimate> TravelTimes::EstimateTo(std::span<const LatLng> from, const LatLng& to,
+                                                    absl::Time departure) const {
+  std::vector<TravelEstimate> estimates;
+  estimates.reserve(from.size());
+  for (const LatLng& place : from) estimates.push_back(Estimate(place, to, departure));
+  return estimates;
+}
 
 // Circuity and speeds: medians of 17,938 taxi trips in San Francisco on Thursday 22 May 2008 (CRAWDAD epfl/mobility),
 // each trip's GPS path over its duration, by local hour; path over straight line for the circuity.

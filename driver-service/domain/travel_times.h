@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <span>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
@@ -14,16 +16,22 @@ struct TravelEstimate {
   double distance_m = 0;
 };
 
+// Of the day at `place`, 0..23, in local solar time (UTC + longitude ÷ 15°): close enough to the clock on the wall for
+// traffic, and needs no time-zone data.
+int LocalHour(const LatLng& place, absl::Time time);
+
 // The port. Thread-safe, quick (called for each offer and position report), never fails.
 class TravelTimes {
  public:
   virtual ~TravelTimes() = default;
   // `departure` is domain time.
   virtual TravelEstimate Estimate(const LatLng& from, const LatLng& to, absl::Time departure) const = 0;
+  // The same from each of many places, in their order: what Estimate says of each, at less cost where one look will do.
+  virtual std::vector<TravelEstimate> EstimateTo(std::span<const LatLng> from, const LatLng& to,
+                                                 absl::Time departure) const;
 };
 
-// Straight line × circuity ÷ speed of the hour. The hour is local solar time (UTC + longitude ÷ 15°): close enough to
-// the clock on the wall for traffic, and needs no time-zone data.
+// Straight line × circuity ÷ speed of the local hour where the way begins.
 class StraightLineTravelTimes final : public TravelTimes {
  public:
   struct Options {

@@ -4,6 +4,9 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "driver-service/roads/road_files.h"
+
 namespace hail::driver {
 namespace {
 
@@ -13,6 +16,12 @@ std::string CheckPeer(const config::Value& value) {
   std::string target = std::get<std::string>(value);
   if (target.rfind(prefix, 0) == 0) target.erase(0, prefix.size());
   return config::Address(/*allow_zero_port=*/false)(target);
+}
+
+// Reads them as they will be read, so that a mistake in a file is listed with every other one.
+std::string CheckRoadGraphs(const config::Value& value) {
+  const auto graphs = ReadRoadGraphs(std::get<std::string>(value));
+  return graphs.ok() ? "" : absl::StrCat("cannot be used: ", std::string(graphs.status().message()));
 }
 
 }  // namespace
@@ -45,6 +54,10 @@ config::Schema DriverSchema() {
                 DurationFrom(absl::Milliseconds(100), absl::Minutes(10)))
       .Double("search.radius_max", defaults.radius_max_m, "Metres beyond which no driver is asked.",
               DoubleFrom(10, 100'000))
+      .String("travel.road_graphs", "",
+              "Streets to estimate travel times by: PREFIX of PREFIX_nodes.csv and PREFIX_edges.csv (or .csv.gz), more "
+              "after commas, each with @FACTOR behind to multiply its times; empty: straight lines.",
+              CheckRoadGraphs)
       .CheckAll([](const config::Values& values) -> std::vector<std::string> {
         if (values.Double("search.radius_start") <= values.Double("search.radius_max")) return {};
         return {"search.radius_start must not be above search.radius_max"};
@@ -62,6 +75,7 @@ DriverOptions ReadDriverOptions(const config::Values& values) {
   options.dispatch.radius_factor = values.Double("search.radius_factor");
   options.dispatch.radius_step = values.Duration("search.radius_step");
   options.dispatch.radius_max_m = values.Double("search.radius_max");
+  options.road_graphs = values.String("travel.road_graphs");
   return options;
 }
 

@@ -14,6 +14,8 @@ struct DriverOptions {
   // The peer's internal address.
   std::string rider_service;
   DispatchOptions dispatch;
+  // As ReadRoadGraphs takes them.
+  std::string road_graphs;
 };
 
 config::Schema DriverSchema();

@@ -23,8 +23,9 @@
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/location_index.h"
-#include "driver-service/domain/travel_times.h"
+#include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
+#include "driver-service/roads/road_files.h"
 #include "driver-service/storage/sqlite_driver_store.h"
 
 namespace hail::driver {
@@ -47,7 +48,13 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   SqliteDriverStore& store = **opened;
 
   LocationIndex index;
-  const StraightLineTravelTimes travel_times;
+  auto graphs = ReadRoadGraphs(options.road_graphs);
+  if (!graphs.ok()) return FailedToStart("road_graphs_not_read", graphs.status());
+  for (const RoadGraph& graph : *graphs) {
+    Log(LogLevel::kInfo, "road_graph_read", {{"nodes", graph.node_count()}, {"edges", graph.edge_count()}});
+  }
+  // Without a graph these are the straight line's.
+  const RoadTravelTimes travel_times(*std::move(graphs));
   const BatchMatcher matcher;
   // Its thread uses what stands between here and its Stop below.
   Loop loop("dispatch");

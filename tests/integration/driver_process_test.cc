@@ -89,6 +89,14 @@ TEST(DriverConfig, KeysAreCheckedAgainstEachOther) {
   EXPECT_NE(ran.err.find("search.radius_start"), std::string::npos) << ran.err;
 }
 
+TEST(DriverConfig, ARoadGraphThatCannotBeReadIsListedWithTheRest) {
+  const Ran ran =
+      RunProgram("driver-service", {"--set", "travel.road_graphs=/nowhere/streets", "--set", "rider_service=nowhere"});
+  EXPECT_EQ(ran.exit_code, 2);
+  EXPECT_NE(ran.err.find("/nowhere/streets_nodes.csv"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("rider_service"), std::string::npos) << ran.err;
+}
+
 TEST(DriverConfig, TheEnvironmentIsReadAndFlagsWin) {
   const Ran ran = RunProgram("driver-service", {"--print-config", "--set", "offer.receive_time=20s"},
                              {{"HAIL_OFFER_RECEIVE_TIME", "10s"}, {"HAIL_RIDER_SERVICE", "dns:///rider:50061"}});

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <set>
 
-#include "tests/tools/hail-sim/csv.h"
+#include "common/csv/csv.h"
 #include "tests/tools/hail-sim/random.h"
 
 namespace hail::sim {

@@ -3,7 +3,7 @@
 #include <sqlite3.h>
 
 #include "gtest/gtest.h"
-#include "tests/unit/tools/temp_file.h"
+#include "tests/unit/temp_file.h"
 
 namespace hail::check {
 namespace {

@@ -1,7 +1,7 @@
 #include "tests/tools/hail-sim/records.h"
 
 #include "gtest/gtest.h"
-#include "tests/unit/tools/temp_file.h"
+#include "tests/unit/temp_file.h"
 
 namespace hail::sim {
 namespace {

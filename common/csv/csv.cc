@@ -1,4 +1,4 @@
-#include "tests/tools/hail-sim/csv.h"
+#include "common/csv/csv.h"
 
 #include <zlib.h>
 
@@ -9,7 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
-namespace hail::sim {
+namespace hail {
 namespace {
 
 // The fields of `line`, in the strings that `fields` has already: half a million rows are read, most to be left out.
@@ -74,9 +74,8 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
   gzbuffer(handle, 1 << 18);
   absl::StatusOr<bool> read = reader.Line();
   if (!read.ok()) return read.status();
-  std::vector<std::string> header;
+  std::vector<std::string>& header = reader.header_;
   Split(reader.line_, header);
-  reader.width_ = header.size();
   reader.columns_ = columns;
   for (const std::string& column : columns) {
     const auto place = std::find(header.begin(), header.end(), column);
@@ -109,9 +108,14 @@ absl::StatusOr<bool> CsvReader::Next() {
     if (!read.ok() || !*read) return read;
   } while (line_.empty());
   Split(line_, row_);
-  if (row_.size() != width_) return Wrong(absl::StrCat(row_.size(), " fields, the header has ", width_));
+  if (row_.size() != header_.size())
+    return Wrong(absl::StrCat(row_.size(), " fields, the header has ", header_.size()));
   for (std::size_t i = 0; i < places_.size(); ++i) fields_[i] = row_[places_[i]];
   return true;
+}
+
+bool CsvReader::Has(const std::string& column) const {
+  return std::find(header_.begin(), header_.end(), column) != header_.end();
 }
 
 absl::StatusOr<double> CsvReader::Number(std::size_t column) const {
@@ -122,4 +126,4 @@ absl::StatusOr<double> CsvReader::Number(std::size_t column) const {
   return value;
 }
 
-}  // namespace hail::sim
+}  // namespace hail

@@ -1,9 +1,9 @@
-#include "tests/tools/hail-sim/csv.h"
+#include "common/csv/csv.h"
 
 #include "gtest/gtest.h"
-#include "tests/unit/tools/temp_file.h"
+#include "tests/unit/temp_file.h"
 
-namespace hail::sim {
+namespace hail {
 namespace {
 
 using testing::TempDirectory;
@@ -28,6 +28,8 @@ TEST(CsvReader, TakesColumnsByNameNotByPlace) {
   ASSERT_TRUE(csv.ok());
   ASSERT_TRUE(*csv->Next());
   EXPECT_EQ(csv->Text(0), "1");
+  EXPECT_TRUE(csv->Has("x"));
+  EXPECT_FALSE(csv->Has("y"));
 }
 
 TEST(CsvReader, ReadsQuotedFieldsBlankFieldsAndCarriageReturns) {
@@ -84,4 +86,4 @@ TEST(CsvReader, NoticesATruncatedGzip) {
 }
 
 }  // namespace
-}  // namespace hail::sim
+}  // namespace hail

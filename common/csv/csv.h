@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace hail::sim {
+namespace hail {
 
 // Reads one file, row after row. Quoted fields (RFC 4180) may hold commas and doubled quotes, not line breaks.
 class CsvReader {
@@ -26,6 +26,11 @@ class CsvReader {
   // a damaged file.
   absl::StatusOr<bool> Next();
 
+  // Whether the header has this column, whether asked for or not.
+  bool Has(const std::string& column) const;
+  // What is wrong with the present row, with file and line in front: "roads.csv:7: no such node". INVALID_ARGUMENT.
+  absl::Status Wrong(const std::string& what) const;
+
   // The present row's field of the `column`-th of the columns asked for.
   const std::string& Text(std::size_t column) const { return fields_[column]; }
   // The field as a number. INVALID_ARGUMENT with column and line.
@@ -36,18 +41,17 @@ class CsvReader {
   CsvReader();
   // Reads the next line into line_.
   absl::StatusOr<bool> Line();
-  absl::Status Wrong(const std::string& what) const;
 
   std::unique_ptr<File> file_;
   std::string path_;
   std::vector<std::string> columns_;
   // Where in a row each of the columns is.
   std::vector<std::size_t> places_;
-  std::size_t width_ = 0;
+  std::vector<std::string> header_;
   std::size_t line_number_ = 0;
   std::string line_;
   std::vector<std::string> row_;
   std::vector<std::string> fields_;
 };
 
-}  // namespace hail::sim
+}  // namespace hail

@@ -1,0 +1,62 @@
+#include "driver-service/domain/road_travel_times.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+namespace hail::driver {
+namespace {
+
+constexpr double kApproachMps = 3;
+// Beyond them no way is looked for.
+constexpr absl::Duration kDetour = absl::Minutes(10);
+constexpr double kDetourFactor = 4;
+
+}  // namespace
+
+TravelEstimate RoadTravelTimes::Estimate(const LatLng& from, const LatLng& to, absl::Time departure) const {
+  return EstimateTo({&from, 1}, to, departure).front();
+}
+
+std::vector<TravelEstimate> RoadTravelTimes::EstimateTo(std::span<const LatLng> from, const LatLng& to,
+                                                        absl::Time departure) const {
+  std::vector<TravelEstimate> estimates = straight_line_.EstimateTo(from, to, departure);
+  std::optional<RoadGraph::Snapped> end;
+  const auto graph = std::find_if(graphs_.begin(), graphs_.end(), [&](const RoadGraph& candidate) {
+    end = candidate.Snap(to);
+    return end.has_value();
+  });
+  if (graph == graphs_.end()) return estimates;
+
+  // Which of `from` go by street, and from where.
+  std::vector<std::size_t> by_street;
+  std::vector<RoadGraph::Snapped> starts;
+  absl::Duration longest = absl::ZeroDuration();
+  const auto limit = [&](std::size_t i) { return kDetour + kDetourFactor * estimates[i].time; };
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const std::optional<RoadGraph::Snapped> start = graph->Snap(from[i]);
+    if (!start || start->node == end->node) continue;
+    if (DistanceM(from[i], to) <= start->distance_m + end->distance_m) continue;
+    by_street.push_back(i);
+    starts.push_back(*start);
+    longest = std::max(longest, limit(i));
+  }
+  if (starts.empty()) return estimates;
+
+  const std::vector<std::optional<RoadGraph::Way>> ways =
+      graph->WaysTo(starts, *end, LocalHour(to, departure), longest);
+  for (std::size_t k = 0; k < ways.size(); ++k) {
+    TravelEstimate& estimate = estimates[by_street[k]];
+    const absl::Duration at_most = limit(by_street[k]);
+    if (!ways[k] || ways[k]->time > at_most) {
+      estimate.time = at_most;
+      continue;
+    }
+    const double approach_m = starts[k].distance_m + end->distance_m;
+    estimate.time = ways[k]->time + absl::Seconds(approach_m / kApproachMps);
+    estimate.distance_m = ways[k]->distance_m + approach_m;
+  }
+  return estimates;
+}
+
+}  // namespace hail::driver

@@ -1,0 +1,34 @@
+// Travel times by street, where there is a map of them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "driver-service/domain/road_graph.h"
+#include "driver-service/domain/travel_times.h"
+
+namespace hail::driver {
+
+// Where both ends of a way are near a node of one graph: the time by street at the local hour of the destination, and
+// from each end to its node in a straight line at 3 m/s, a car's speed where it turns in and stops. As by
+// StraightLineTravelTimes where an end is near no graph, and where the ends are nearer to each other than to their
+// nodes. A way that takes longer than ten minutes and four times the straight line's is not looked for to its end: it
+// counts as that long.
+//
+// Thread-safe. Many places to one cost a single search (RoadGraph::WaysTo); where graphs overlap, the first one that
+// the destination is in counts.
+class RoadTravelTimes final : public TravelTimes {
+ public:
+  explicit RoadTravelTimes(std::vector<RoadGraph> graphs, StraightLineTravelTimes::Options straight_line = {})
+      : graphs_(std::move(graphs)), straight_line_(straight_line) {}
+
+  TravelEstimate Estimate(const LatLng& from, const LatLng& to, absl::Time departure) const override;
+  std::vector<TravelEstimate> EstimateTo(std::span<const LatLng> from, const LatLng& to,
+                                         absl::Time departure) const override;
+
+ private:
+  const std::vector<RoadGraph> graphs_;
+  const StraightLineTravelTimes straight_line_;
+};
+
+}  // namespace hail::driver
