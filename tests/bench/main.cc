@@ -15,14 +15,16 @@ int main(int argc, char** argv) {
   match->add_option("--data", options.data, "folder with the recorded trips and traces")->capture_default_str();
   match
       ->add_option("--drivers-share", options.drivers_shares,
-                   "which share of the recorded fleet drives; may be repeated. Default: all, and few enough to be "
-                   "scarce at the peak")
+                   "which share of the recorded fleet drives; may be repeated")
+      ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
   match
       ->add_option("--seeds", options.seeds,
                    "how often each replay is repeated, with other fractions of recorded times")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
+  match->add_flag("--drivers-stay", options.drivers_stay,
+                  "drivers wait where they dropped off, instead of making for where rides were asked for lately");
   match->add_flag("--no-optimum", options.no_optimum, "leave out the optimum per window, which takes most of the time");
   match->add_option("--report", options.report, "file for the report (JSON)");
   match->add_option("--svg", options.svg, "file for the plot (SVG)");

@@ -34,13 +34,11 @@ struct DataSet {
   std::string trips;
   // Empty: drivers start at the first pickup each has in the trips.
   std::string traces;
-  // Shares of the fleet, if not told otherwise.
-  std::vector<double> shares;
 };
 
 const DataSet kDataSets[] = {
-    {"San Francisco", "trips_sf_2008-05-22.csv.gz", "traces_sf_2008-05-22.csv.gz", {1, 0.6}},
-    {"New York", "trips_nyc_2013-01-01_0000-0056.csv.gz", "", {1, 0.6}},
+    {"San Francisco", "trips_sf_2008-05-22.csv.gz", "traces_sf_2008-05-22.csv.gz"},
+    {"New York", "trips_nyc_2013-01-01_0000-0056.csv.gz", ""},
 };
 
 // Each taxi's first pickup, in the order of the taxis' ids.
@@ -97,6 +95,7 @@ struct Policy {
   const driver::Matcher* matcher;
   double window_s = 0;
   bool look_again_together = false;
+  bool hold_in_crowds_only = false;
 };
 
 // A figure over all seeds.
@@ -257,6 +256,9 @@ int RunMatchBench(const MatchBenchOptions& options) {
   std::vector<Policy> policies = {{"nearest first, one by one", &nearest_first}};
   for (const double window : kWindows) policies.push_back({"batch", &batch, window});
   policies.push_back({"at once, again together", &batch, 0, true});
+  for (const double window : kWindows) {
+    if (window > 0) policies.push_back({"batch, held in crowds", &batch, window, false, true});
+  }
   if (!options.no_optimum) {
     for (const double window : kWindows) policies.push_back({"optimum", &optimum, window});
   }
@@ -272,7 +274,7 @@ int RunMatchBench(const MatchBenchOptions& options) {
       std::fprintf(stderr, "hail-bench: the recorded trips are no part of Hail; --data names their folder\n");
       return kAbsent;
     }
-    for (const double share : options.drivers_shares.empty() ? data_set.shares : options.drivers_shares) {
+    for (const double share : options.drivers_shares) {
       Section section{data_set.name, 0, share, ShareOf(*fleet, share, 1).size(), {}};
       for (const Policy& policy : policies) section.rows.push_back({policy, {}});
       for (int seed = 1; seed <= options.seeds; ++seed) {
@@ -285,7 +287,9 @@ int RunMatchBench(const MatchBenchOptions& options) {
                        row.policy.name.c_str(), row.policy.window_s);
           MatchRules rules;
           rules.window = absl::Seconds(row.policy.window_s);
+          rules.drivers_return = !options.drivers_stay;
           rules.look_again_together = row.policy.look_again_together;
+          rules.hold_in_crowds_only = row.policy.hold_in_crowds_only;
           row.figures.push_back(FiguresOf(Replay(*trips, drivers, *row.policy.matcher, travel_times, rules)));
         }
       }

@@ -4,12 +4,14 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <queue>
 #include <set>
 #include <utility>
 
 #include "driver-service/domain/location_index.h"
+#include "tests/tools/hail-sim/random.h"
 
 namespace hail::bench {
 namespace {
@@ -19,6 +21,9 @@ absl::Time NextMultiple(absl::Time time, absl::Duration step) {
   return absl::UnixEpoch() + absl::Ceil(time - absl::UnixEpoch(), step);
 }
 
+// A driver makes for the pickup of one of so many rides that were asked for last.
+constexpr std::size_t kLately = 200;
+
 class Replayer {
  public:
   Replayer(const std::vector<sim::Trip>& trips, const std::vector<sim::Start>& fleet, const driver::Matcher& matcher,
@@ -27,21 +32,21 @@ class Replayer {
     const auto car = std::make_shared<const driver::CarProfile>();
     for (const sim::Start& start : fleet) {
       index_.SetCar(start.taxi_id, car);
+      index_.SetOfferable(start.taxi_id, true);
       PutAt(start.taxi_id, start.position);
     }
   }
 
   std::vector<std::optional<Served>> Run() {
-    std::size_t next_trip = 0;
-    while (next_trip < trips_.size() || !due_.empty()) {
-      const absl::Time request = next_trip < trips_.size() ? trips_[next_trip].request_time : absl::InfiniteFuture();
+    while (next_trip_ < trips_.size() || !due_.empty()) {
+      const absl::Time request = next_trip_ < trips_.size() ? trips_[next_trip_].request_time : absl::InfiniteFuture();
       const absl::Time look = due_.empty() ? absl::InfiniteFuture() : NextMultiple(due_.begin()->first, rules_.tick);
       if (look < request) {
         Look(look);
         continue;
       }
-      due_.insert({Windowed() ? NextMultiple(request, rules_.window) : request, next_trip});
-      ++next_trip;
+      due_.insert({IsHeld(next_trip_) ? NextMultiple(request, rules_.window) : request, next_trip_});
+      ++next_trip_;
       Look(request);
     }
     return std::move(served_);
@@ -50,12 +55,60 @@ class Replayer {
  private:
   bool Windowed() const { return rules_.window > absl::ZeroDuration(); }
 
+  bool IsHeld(std::size_t trip) const {
+    if (!Windowed()) return false;
+    if (!rules_.hold_in_crowds_only) return true;
+    for (std::size_t i = trip; i-- > 0;) {
+      if (trips_[i].request_time < trips_[trip].request_time - rules_.crowd_time) return false;
+      if (DistanceM(trips_[i].pickup, trips_[trip].pickup) <= rules_.dispatch.radius_start_m) return true;
+    }
+    return false;
+  }
+
   void PutAt(const std::string& taxi_id, const LatLng& point) {
     driver::Fix fix;
     fix.point = point;
     fix.position_seq = ++last_fix_;
     index_.Update(taxi_id, fix);
-    index_.SetOfferable(taxi_id, true);
+  }
+
+  // What drivers without a ride did up to `now`. Those on the way show up at multiples of position_interval.
+  void Drive(absl::Time now) {
+    while (!drop_offs_.empty() && drop_offs_.top().first <= now) {
+      const auto [time, trip] = drop_offs_.top();
+      drop_offs_.pop();
+      const std::string& taxi_id = served_[trip]->taxi_id;
+      const LatLng& from = trips_[trip].dropoff;
+      index_.SetOfferable(taxi_id, true);
+      PutAt(taxi_id, from);
+      if (!rules_.drivers_return) continue;
+      const std::size_t back = sim::Random(0, trips_[trip].trip_id).Index(std::min(kLately, next_trip_));
+      const LatLng& to = trips_[next_trip_ - 1 - back].pickup;
+      returning_[taxi_id] = {from, to, time, travel_times_.Estimate(from, to, time).time};
+    }
+    const absl::Time shown = absl::UnixEpoch() + absl::Floor(now - absl::UnixEpoch(), rules_.position_interval);
+    if (shown <= last_shown_) return;
+    last_shown_ = shown;
+    for (auto it = returning_.begin(); it != returning_.end();) {
+      const auto& [taxi_id, way] = *it;
+      const double part = way.time > absl::ZeroDuration() ? absl::FDivDuration(shown - way.departure, way.time) : 1;
+      if (part <= 0) {
+        ++it;
+        continue;
+      }
+      PutAt(taxi_id, Between(way.from, way.to, std::min(part, 1.0)));
+      if (part >= 1) {
+        returning_.erase(it++);
+      } else {
+        ++it;
+      }
+    }
+  }
+
+  // Straight in degrees: a city is flat enough.
+  static LatLng Between(const LatLng& from, const LatLng& to, double part) {
+    return {from.latitude_deg + part * (to.latitude_deg - from.latitude_deg),
+            from.longitude_deg + part * (to.longitude_deg - from.longitude_deg)};
   }
 
   double RadiusM(absl::Duration waited) const {
@@ -75,11 +128,7 @@ class Replayer {
 
   // As Dispatch::Pump.
   void Look(absl::Time now) {
-    while (!drop_offs_.empty() && drop_offs_.top().first <= now) {
-      const std::size_t trip = drop_offs_.top().second;
-      drop_offs_.pop();
-      PutAt(served_[trip]->taxi_id, trips_[trip].dropoff);
-    }
+    Drive(now);
     std::vector<std::size_t> looking;
     while (!due_.empty() && due_.begin()->first <= now) {
       const std::size_t trip = due_.begin()->second;
@@ -91,10 +140,10 @@ class Replayer {
     // Who has waited longest chooses first: trips are by request time.
     std::sort(looking.begin(), looking.end());
 
+    std::vector<bool> matched(looking.size(), false);
     std::vector<driver::WaitingRide> waiting;
     waiting.reserve(looking.size());
     for (const std::size_t trip : looking) waiting.push_back(Waiting(now, trip));
-    std::vector<bool> matched(looking.size(), false);
     for (const driver::Proposal& proposal : matcher_.Match(waiting)) {
       matched[proposal.ride] = true;
       Assign(now, looking[proposal.ride], proposal.driver);
@@ -132,10 +181,18 @@ class Replayer {
     const absl::Duration duration =
         ride.duration ? *ride.duration : travel_times_.Estimate(ride.pickup, ride.dropoff, pickup).time;
     index_.SetOfferable(driver.driver_id, false);
+    returning_.erase(driver.driver_id);
     served_[trip] = Served{driver.driver_id, now - ride.request_time, pickup_time};
     drop_offs_.push({pickup + duration, trip});
   }
 
+  // A driver's way to where it will wait.
+  struct Way {
+    LatLng from;
+    LatLng to;
+    absl::Time departure;
+    absl::Duration time;
+  };
   using Moment = std::pair<absl::Time, std::size_t>;
 
   const std::vector<sim::Trip>& trips_;
@@ -144,12 +201,17 @@ class Replayer {
   const MatchRules& rules_;
   driver::LocationIndex index_;
   std::uint64_t last_fix_ = 0;
+  // Those before it have been asked for.
+  std::size_t next_trip_ = 0;
   // By trip.
   std::vector<std::optional<Served>> served_;
   // Trips that wait, by when they look next.
   std::set<Moment> due_;
   // Trips that have a driver, by when that one is free again.
   std::priority_queue<Moment, std::vector<Moment>, std::greater<>> drop_offs_;
+  // By taxi_id; ordered, so that all is done in the same order in each run.
+  std::map<std::string, Way> returning_;
+  absl::Time last_shown_ = absl::InfinitePast();
 };
 
 double Mean(const std::vector<double>& values) {

@@ -2,8 +2,10 @@
 // the same output.
 //
 // What is ours: LocationIndex, matchers, travel times, and the rules by which Dispatch looks for drivers. What is a
-// model: drivers accept at once and always, drive straight to the pickup, and wait where they dropped off; every car
-// fits every ride; idle cars' positions are never stale; riders never cancel.
+// model: drivers accept at once and always; every car fits every ride; idle cars' positions are never stale; riders
+// never cancel. After a drop-off a driver makes for where a ride was asked for lately, can be offered rides on the way,
+// and waits there: recorded cabs find rides near where they are, and cars left standing where riders get off would run
+// out where riders get on.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +26,11 @@ struct MatchRules {
   // 0, as Dispatch does: a ride looks as it is requested, and then every `dispatch.rematch_interval`. Above: all that
   // wait look together at each multiple of the window since the epoch.
   absl::Duration window = absl::ZeroDuration();
+  // With a window: only a ride that finds others near it is held until the window's end: requested less than
+  // `crowd_time` before it, not further from it than it looks at first. All others are matched at once; rides that
+  // found nobody look again together at the window's end.
+  bool hold_in_crowds_only = false;
+  absl::Duration crowd_time = absl::Seconds(2);
   // Without a window: rides that found nobody look again together, at multiples of `dispatch.rematch_interval`, instead
   // of each that long after its last look.
   bool look_again_together = false;
@@ -31,6 +38,10 @@ struct MatchRules {
   absl::Duration match_deadline = absl::Seconds(120);
   // What is due is done at multiples of this, or as the next ride comes in: the period of Dispatch::Tick.
   absl::Duration tick = absl::Milliseconds(20);
+  // How often a driver without a ride says where it is.
+  absl::Duration position_interval = absl::Seconds(10);
+  // Without: drivers wait where they dropped off.
+  bool drivers_return = true;
   // The radius and rematch_interval count.
   driver::DispatchOptions dispatch;
 };
@@ -47,8 +58,8 @@ struct Served {
 };
 
 // What became of each trip, in the order given; nullopt: unfulfilled. `trips` are by request time, ids of trips and
-// drivers are unique. Each driver of `fleet` is free from the beginning, and after a trip at its drop-off. A trip takes
-// as long as recorded, or as estimated where that is not known.
+// drivers are unique. Each driver of `fleet` is free from the beginning, and again from the drop-off of a trip on. A
+// trip takes as long as recorded, or as estimated where that is not known.
 std::vector<std::optional<Served>> Replay(const std::vector<sim::Trip>& trips, const std::vector<sim::Start>& fleet,
                                           const driver::Matcher& matcher, const driver::TravelTimes& travel_times,
                                           const MatchRules& rules);

@@ -105,6 +105,19 @@ TEST(MatchReplay, ADriverIsFreeAgainWhereThePassengerGotOff) {
   EXPECT_NEAR(absl::ToDoubleSeconds(rides[1]->pickup_time), 0, 0.1);
 }
 
+TEST(MatchReplay, ADriverReturnsToWhereRidesWereAskedFor) {
+  // Free at 300 s 500 m east of the only pickup so far; 20 s later it has gone 200 m of the way back.
+  const std::vector<Trip> trips = {TripAt("first", 0, 0), TripAt("second", 320, 0)};
+  const auto rides = Play(trips, {{"only", kOrigin}}, BatchMatcher(), absl::ZeroDuration());
+  ASSERT_TRUE(rides[1]);
+  EXPECT_NEAR(absl::ToDoubleSeconds(rides[1]->pickup_time), 30, 0.1);
+  MatchRules rules;
+  rules.drivers_return = false;
+  const auto stayed = Replay(trips, {{"only", kOrigin}}, BatchMatcher(), TravelTimes(), rules);
+  ASSERT_TRUE(stayed[1]);
+  EXPECT_NEAR(absl::ToDoubleSeconds(stayed[1]->pickup_time), 50, 0.1);
+}
+
 TEST(MatchReplay, TheRadiusGrowsWithTheTimeWaited) {
   // 1,500 m at first, 3,000 m after two seconds, 6,000 m after four.
   const auto rides = Play({TripAt("lonely", 0, 0)}, {{"far", EastM(5000)}}, BatchMatcher(), absl::ZeroDuration());
