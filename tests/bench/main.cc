@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
       "Replays a recorded day of San Francisco and an hour of New York against nearest-first matching, batches with "
       "windows, and the optimum per window. Domain time only: the same seeds give the same figures.");
   match->add_option("--data", options.data, "folder with the recorded trips and traces")->capture_default_str();
+  match->add_option("--only", options.only, "sf or nyc")->check(CLI::IsMember({"sf", "nyc"}));
   match
       ->add_option("--drivers-share", options.drivers_shares,
                    "which share of the recorded fleet drives; may be repeated")

@@ -30,6 +30,8 @@ constexpr double kWindows[] = {0, 0.5, 1, 2, 4};
 // ---- What is replayed
 
 struct DataSet {
+  // As MatchBenchOptions::only.
+  std::string key;
   std::string name;
   std::string trips;
   // Empty: drivers start at the first pickup each has in the trips.
@@ -37,8 +39,8 @@ struct DataSet {
 };
 
 const DataSet kDataSets[] = {
-    {"San Francisco", "trips_sf_2008-05-22.csv.gz", "traces_sf_2008-05-22.csv.gz"},
-    {"New York", "trips_nyc_2013-01-01_0000-0056.csv.gz", ""},
+    {"sf", "San Francisco", "trips_sf_2008-05-22.csv.gz", "traces_sf_2008-05-22.csv.gz"},
+    {"nyc", "New York", "trips_nyc_2013-01-01_0000-0056.csv.gz", ""},
 };
 
 // Each taxi's first pickup, in the order of the taxis' ids.
@@ -95,7 +97,6 @@ struct Policy {
   const driver::Matcher* matcher;
   double window_s = 0;
   bool look_again_together = false;
-  bool hold_in_crowds_only = false;
 };
 
 // A figure over all seeds.
@@ -256,15 +257,16 @@ int RunMatchBench(const MatchBenchOptions& options) {
   std::vector<Policy> policies = {{"nearest first, one by one", &nearest_first}};
   for (const double window : kWindows) policies.push_back({"batch", &batch, window});
   policies.push_back({"at once, again together", &batch, 0, true});
-  for (const double window : kWindows) {
-    if (window > 0) policies.push_back({"batch, held in crowds", &batch, window, false, true});
-  }
   if (!options.no_optimum) {
-    for (const double window : kWindows) policies.push_back({"optimum", &optimum, window});
+    for (const double window : kWindows) {
+      // At once, there is nothing to solve: most batches are of one.
+      if (window > 0) policies.push_back({"optimum", &optimum, window});
+    }
   }
 
   std::vector<Section> sections;
   for (const DataSet& data_set : kDataSets) {
+    if (!options.only.empty() && options.only != data_set.key) continue;
     const std::string trips_path = absl::StrCat(options.data, "/", data_set.trips);
     absl::StatusOr<std::vector<sim::Start>> fleet =
         data_set.traces.empty() ? FirstPickups(trips_path)
@@ -289,7 +291,6 @@ int RunMatchBench(const MatchBenchOptions& options) {
           rules.window = absl::Seconds(row.policy.window_s);
           rules.drivers_return = !options.drivers_stay;
           rules.look_again_together = row.policy.look_again_together;
-          rules.hold_in_crowds_only = row.policy.hold_in_crowds_only;
           row.figures.push_back(FiguresOf(Replay(*trips, drivers, *row.policy.matcher, travel_times, rules)));
         }
       }

@@ -9,8 +9,10 @@ namespace hail::bench {
 struct MatchBenchOptions {
   // Where the recorded trips and traces are.
   std::string data = "../shared/data";
+  // "sf" or "nyc"; empty: both.
+  std::string only;
   // Which shares of the recorded fleets drive, 0 .. 1. Of all there are plenty; seven in ten are too few at the peak.
-  std::vector<double> drivers_shares = {1, 0.8, 0.7};
+  std::vector<double> drivers_shares = {1, 0.7};
   // How often each replay is repeated, each time with other fractions of the recorded second or minute and, of a share,
   // other drivers.
   int seeds = 5;

@@ -45,7 +45,7 @@ class Replayer {
         Look(look);
         continue;
       }
-      due_.insert({IsHeld(next_trip_) ? NextMultiple(request, rules_.window) : request, next_trip_});
+      due_.insert({Windowed() ? NextMultiple(request, rules_.window) : request, next_trip_});
       ++next_trip_;
       Look(request);
     }
@@ -54,16 +54,6 @@ class Replayer {
 
  private:
   bool Windowed() const { return rules_.window > absl::ZeroDuration(); }
-
-  bool IsHeld(std::size_t trip) const {
-    if (!Windowed()) return false;
-    if (!rules_.hold_in_crowds_only) return true;
-    for (std::size_t i = trip; i-- > 0;) {
-      if (trips_[i].request_time < trips_[trip].request_time - rules_.crowd_time) return false;
-      if (DistanceM(trips_[i].pickup, trips_[trip].pickup) <= rules_.dispatch.radius_start_m) return true;
-    }
-    return false;
-  }
 
   void PutAt(const std::string& taxi_id, const LatLng& point) {
     driver::Fix fix;

@@ -26,11 +26,6 @@ struct MatchRules {
   // 0, as Dispatch does: a ride looks as it is requested, and then every `dispatch.rematch_interval`. Above: all that
   // wait look together at each multiple of the window since the epoch.
   absl::Duration window = absl::ZeroDuration();
-  // With a window: only a ride that finds others near it is held until the window's end: requested less than
-  // `crowd_time` before it, not further from it than it looks at first. All others are matched at once; rides that
-  // found nobody look again together at the window's end.
-  bool hold_in_crowds_only = false;
-  absl::Duration crowd_time = absl::Seconds(2);
   // Without a window: rides that found nobody look again together, at multiples of `dispatch.rematch_interval`, instead
   // of each that long after its last look.
   bool look_again_together = false;
