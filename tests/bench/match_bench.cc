@@ -212,7 +212,7 @@ nlohmann::ordered_json ToJson(const std::vector<Section>& sections, int seeds) {
 }
 
 load::Panel PanelOf(const Section& section, const char* what, double (*of)(const MatchFigures&)) {
-  load::Panel panel{absl::StrCat(section.Title(), ": mean ", what, ", s:"), {}};
+  load::Panel panel{absl::StrCat(section.data_set, ", ", section.drivers, " drivers: mean ", what, ", s:"), {}};
   std::map<std::string, std::size_t> places;
   double least = 1e9;
   for (const Row& row : section.rows) {
@@ -233,7 +233,7 @@ std::string Plot(const std::vector<Section>& sections) {
   std::vector<load::Panel> panels;
   for (const Section& section : sections) {
     panels.push_back(PanelOf(section, "wait", [](const MatchFigures& f) { return f.wait_mean_s; }));
-    panels.push_back(PanelOf(section, "pickup time", [](const MatchFigures& f) { return f.pickup_mean_s; }));
+    panels.push_back(PanelOf(section, "pickup", [](const MatchFigures& f) { return f.pickup_mean_s; }));
   }
   return load::Svg("Wait (request to arrival) and pickup time (assignment to arrival) by matching window", panels, {});
 }
