@@ -59,7 +59,7 @@ crash-test: configure ## Both services killed over and over under a misbehaving 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin
 
-.PHONY: power-loss grpc bench
+.PHONY: power-loss grpc bench bench-match
 # How many.
 CUTS ?= 5000
 power-loss: configure ## Power cuts under the stores, at random moments: CUTS=5000 seeds in each.
@@ -77,6 +77,13 @@ bench: configure ## Hail beside the least its calls could cost and beside Postgr
 	@cmake --build build/$(PRESET) --parallel $(JOBS)
 	@tests/tools/bench --bin build/$(PRESET)/bin --out build/bench $(if $(wildcard build/grpc/lib),--grpc build/grpc/lib) \
 	  $(BENCH_ARGS)
+
+# Where the recorded days are; they are no part of Hail.
+DATA ?= ../shared/data
+bench-match: configure ## Matching windows on recorded days (DATA=../shared/data): a table, and a plot in build/bench.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-bench
+	@mkdir -p build/bench
+	@build/$(PRESET)/bin/hail-bench match --data $(DATA) --report build/bench/match.json --svg build/bench/match-window.svg
 
 overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load

@@ -62,20 +62,21 @@ std::string Svg(const std::string& title, const std::vector<Panel>& panels, cons
     for (const Series& series : panel.series) {
       for (const auto& [seconds, value] : series.points) most = std::max(most, value);
     }
-    const double end = AxisEnd(most);
-    const auto y_of = [&](double value) { return top + kPanel - value / end * kPanel; };
+    const double range = AxisEnd(most - panel.from);
+    const auto y_of = [&](double value) { return top + kPanel - (value - panel.from) / range * kPanel; };
     for (const Span& span : spans) {
       svg += absl::StrFormat("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#f4f0e4\"/>\n",
                              x_of(span.from), top, x_of(span.to) - x_of(span.from), kPanel);
       svg += Text((x_of(span.from) + x_of(span.to)) / 2, top + 12, "middle", span.name, "#998");
     }
     for (int tick = 0; tick <= 4; ++tick) {
-      const double value = end * tick / 4;
+      const double value = panel.from + range * tick / 4;
       svg += Line(kLeft, y_of(value), kWidth - kRight, y_of(value));
       svg += Text(kLeft - 6, y_of(value) + 4, "end", absl::StrFormat("%g", value));
     }
     for (int tick = 0; tick <= 10; ++tick) {
-      svg += Text(x_of(last * tick / 10), top + kPanel + 16, "middle", absl::StrFormat("%.0f s", last * tick / 10));
+      const double seconds = last * tick / 10;
+      svg += Text(x_of(seconds), top + kPanel + 16, "middle", absl::StrFormat("%.*f s", last < 10 ? 1 : 0, seconds));
     }
     std::string legend = panel.title;
     svg += Text(kLeft, top - 6, "start", legend);

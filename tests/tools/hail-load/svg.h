@@ -18,6 +18,8 @@ struct Series {
 struct Panel {
   std::string title;
   std::vector<Series> series;
+  // Where the axis of values begins.
+  double from = 0;
 };
 
 // Spans of time worth a name, shaded.

@@ -44,8 +44,8 @@ struct Window {
 };
 
 // Columns trip_id, request_time_utc, pickup_lat, pickup_lon, dropoff_lat, dropoff_lon, passengers, duration_s; the last
-// two may be blank. Trips requested in `window`, by time. Where every time is a whole minute the records are rounded:
-// each is moved by up to a minute, by `seed`.
+// two may be blank. Trips requested in `window`, by time. Where nine times in ten are whole minutes those are rounded:
+// each of them is moved by up to a minute, by `seed`.
 absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Window& window, std::uint64_t seed);
 
 // Columns time_utc, taxi_id, lat, lon, sorted by time: where each taxi is first seen in `window`, in that order.

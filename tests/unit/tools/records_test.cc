@@ -1,5 +1,7 @@
 #include "tests/tools/hail-sim/records.h"
 
+#include <algorithm>
+
 #include "gtest/gtest.h"
 #include "tests/unit/temp_file.h"
 
@@ -37,6 +39,8 @@ TEST(ReadTrips, SpreadsRoundedTimesOverTheirMinuteAlwaysTheSameWay) {
   TempDirectory directory;
   std::string text = kHeader;
   for (int i = 0; i < 50; ++i) text += Row("t" + std::to_string(i), 120, "", "");
+  // One meter in fifty knew the second.
+  text += Row("exact", 150, "", "");
   const std::string path = directory.Write("t", text);
   const auto once = ReadTrips(path, {}, 7);
   const auto again = ReadTrips(path, {}, 7);
@@ -45,6 +49,8 @@ TEST(ReadTrips, SpreadsRoundedTimesOverTheirMinuteAlwaysTheSameWay) {
   EXPECT_GT(once->back().request_time, absl::FromUnixSeconds(170));
   EXPECT_LT(once->back().request_time, absl::FromUnixSeconds(180));
   for (std::size_t i = 0; i < once->size(); ++i) EXPECT_EQ((*once)[i].request_time, (*again)[i].request_time);
+  const auto exact = std::find_if(once->begin(), once->end(), [](const Trip& trip) { return trip.trip_id == "exact"; });
+  EXPECT_EQ(exact->request_time, absl::FromUnixSeconds(150));
 }
 
 TEST(ReadTrips, SaysWhatIsWrong) {
