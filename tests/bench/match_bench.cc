@@ -11,13 +11,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/csv/csv.h"
 #include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/matcher.h"
 #include "driver-service/domain/travel_times.h"
 #include "nlohmann/json.hpp"
 #include "tests/bench/match_replay.h"
 #include "tests/tools/hail-load/svg.h"
-#include "tests/tools/hail-sim/csv.h"
 #include "tests/tools/hail-sim/random.h"
 #include "tests/tools/hail-sim/records.h"
 
@@ -46,8 +46,7 @@ const DataSet kDataSets[] = {
 // Each taxi's first pickup, in the order of the taxis' ids.
 absl::StatusOr<std::vector<sim::Start>> FirstPickups(const std::string& path) {
   enum { kTaxi, kTime, kLat, kLon };
-  absl::StatusOr<sim::CsvReader> csv =
-      sim::CsvReader::Open(path, {"taxi_id", "request_time_utc", "pickup_lat", "pickup_lon"});
+  absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"taxi_id", "request_time_utc", "pickup_lat", "pickup_lon"});
   if (!csv.ok()) return csv.status();
   std::map<std::string, std::pair<double, LatLng>> first;
   while (true) {
