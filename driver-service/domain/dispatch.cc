@@ -144,7 +144,7 @@ double Dispatch::RadiusM(Now now, const Ride& ride) const {
 
 void Dispatch::Pump(Now now) {
   std::vector<Ride*> looking;
-  while (!due_.empty() && due_.begin()->first <= now.domain) {
+  while (!due_.empty() && due_.begin()->first <= now.domain && looking.size() < options_.most_matched_at_once) {
     Ride& ride = *rides_.at(due_.begin()->second);
     due_.erase(due_.begin());
     ride.next_look = absl::InfiniteFuture();
@@ -202,8 +202,10 @@ void Dispatch::Pump(Now now) {
     offered[proposal.ride] = true;
     MakeOffer(now, *looking[proposal.ride], proposal.driver);
   }
+  const absl::Time again =
+      now.domain + options_.rematch_interval - (now.domain - absl::UnixEpoch()) % options_.rematch_interval;
   for (std::size_t i = 0; i < looking.size(); ++i) {
-    if (!offered[i]) MakeDue(*looking[i], std::min(looking[i]->deadline, now.domain + options_.rematch_interval));
+    if (!offered[i]) MakeDue(*looking[i], std::min(looking[i]->deadline, again));
   }
 }
 

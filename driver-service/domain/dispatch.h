@@ -10,6 +10,7 @@
 // is caught up; a ride in hand outlives stream, position and feed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,8 +39,12 @@ struct DispatchOptions {
   double radius_factor = 2;
   absl::Duration radius_step = absl::Seconds(2);  // domain
   double radius_max_m = 12000;
-  // How often a ride that found nobody looks again.
-  absl::Duration rematch_interval = absl::Seconds(1);  // domain
+  // Domain. Rides that found nobody look again at its next multiple, so together: a driver who gets free goes to the
+  // nearest of them, not to whoever happens to look next (docs/decisions/0020-match-window.md).
+  absl::Duration rematch_interval = absl::Seconds(1);
+  // As many rides are matched at one go, those due longest first; the rest at the next tick. Bounds how long the loop
+  // is busy with it where thousands wait.
+  std::size_t most_matched_at_once = 500;
   // A driver whose app did not show an offer is not asked again for that ride so long.
   absl::Duration unreceived_pause = absl::Seconds(30);  // domain
   // How long settled offers and ended dispatches are remembered.

@@ -23,12 +23,12 @@ namespace hail::bench {
 
 // When rides look for a driver. All lengths are of domain time.
 struct MatchRules {
-  // 0, as Dispatch does: a ride looks as it is requested, and then every `dispatch.rematch_interval`. Above: all that
-  // wait look together at each multiple of the window since the epoch.
+  // 0, as Dispatch does: a ride looks as it is requested. Above: all that wait look together at each multiple of the
+  // window since the epoch.
   absl::Duration window = absl::ZeroDuration();
-  // Without a window: rides that found nobody look again together, at multiples of `dispatch.rematch_interval`, instead
-  // of each that long after its last look.
-  bool look_again_together = false;
+  // Without a window: rides that found nobody look again together, at multiples of `dispatch.rematch_interval`, as
+  // Dispatch does. False: each that long after its last look.
+  bool look_again_together = true;
   // A ride that has no driver so long after its request goes unfulfilled.
   absl::Duration match_deadline = absl::Seconds(120);
   // What is due is done at multiples of this, or as the next ride comes in: the period of Dispatch::Tick.

@@ -124,6 +124,37 @@ TEST_F(OfferTest, RidesThatWaitTogetherAreMatchedTogether) {
   EXPECT_THAT(Take(), ElementsAre("s2 offer o1 r1@1", "s1 offer o2 r2@1"));
 }
 
+TEST_F(OfferTest, WhoFoundNobodyLooksAgainTogetherWithTheOthers) {
+  // r1 came first, and a is nearer to it; r2, which came up between two seconds, can have only a.
+  Start("r1");
+  Pass(absl::Milliseconds(300));
+  Start("r2", 1, {"b"});
+  Take();
+  Online("a", 1, 100);
+  Online("b", 2, 900);
+  Pass(absl::Milliseconds(600));
+  EXPECT_THAT(Take(), IsEmpty());
+  Pass(absl::Milliseconds(100));
+  EXPECT_THAT(Take(), ElementsAre("s2 offer o1 r1@1", "s1 offer o2 r2@1"));
+}
+
+class SmallBatchTest : public DispatchTest {
+ protected:
+  SmallBatchTest() : DispatchTest({.most_matched_at_once = 3}) {}
+};
+
+TEST_F(SmallBatchTest, OfManyThatWaitThoseDueLongestAreMatchedFirst) {
+  for (const char* ride_id : {"r1", "r2", "r3", "r4"}) Start(ride_id);
+  for (int i = 1; i <= 4; ++i) Online("d" + std::to_string(i), i, 100 * i);
+  Take();
+  now_.wall += absl::Seconds(1);
+  now_.domain += absl::Seconds(1);
+  core_->Tick(now_);
+  EXPECT_EQ(Take().size(), 3u);
+  core_->Tick(now_);
+  EXPECT_THAT(Take(), ElementsAre("s4 offer o4 r4@1"));
+}
+
 TEST_F(OfferTest, TimeWaitedWeighsAgainstPickupTime) {
   auto start_at = [&](const std::string& ride_id, double north_m) {
     auto start = std::make_shared<DispatchStart>();
