@@ -1,7 +1,6 @@
 #include "rider-service/codec/event_codec.h"
 
 #include "common/errors/error.h"
-#include "google/protobuf/arena.h"
 #include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/whole_ride.h"
@@ -9,14 +8,13 @@
 namespace hail::rider {
 
 std::string ProtoEventCodec::Encode(const RideEvent& event) const {
-  google::protobuf::Arena arena;
-  auto* record = google::protobuf::Arena::CreateMessage<record::v1::EventRecord>(&arena);
-  rider::Encode(event, record->mutable_event());
-  record->set_driver_id(event.driver_id);
-  record->set_driver_sequence(event.driver_sequence);
-  record->set_ended(event.ended);
-  if (event.former) rider::Encode(*event.former, record->mutable_former());
-  return record->SerializeAsString();
+  record::v1::EventRecord record;
+  rider::Encode(event, record.mutable_event());
+  record.set_driver_id(event.driver_id);
+  record.set_driver_sequence(event.driver_sequence);
+  record.set_ended(event.ended);
+  if (event.former) rider::Encode(*event.former, record.mutable_former());
+  return record.SerializeAsString();
 }
 
 absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) const {

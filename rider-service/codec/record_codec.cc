@@ -1,7 +1,6 @@
 #include "rider-service/codec/record_codec.h"
 
 #include "common/errors/error.h"
-#include "google/protobuf/arena.h"
 #include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/whole_ride.h"
@@ -17,10 +16,9 @@ bool Parse(std::string_view bytes, Message& message) {
 }  // namespace
 
 std::string RideBytes(const Ride& ride) {
-  google::protobuf::Arena arena;
-  auto* message = google::protobuf::Arena::CreateMessage<hail::type::v1::Ride>(&arena);
-  Encode(ride, message);
-  return message->SerializeAsString();
+  hail::type::v1::Ride message;
+  Encode(ride, &message);
+  return message.SerializeAsString();
 }
 
 std::string InternalsBytes(const Ride& ride) {
@@ -45,10 +43,9 @@ absl::StatusOr<Ride> RideFromBytes(std::string_view ride_bytes, std::string_view
 }
 
 std::string EventBytes(const RideEvent& event) {
-  google::protobuf::Arena arena;
-  auto* message = google::protobuf::Arena::CreateMessage<hail::type::v1::RideEvent>(&arena);
-  Encode(event, message);
-  return message->SerializeAsString();
+  hail::type::v1::RideEvent message;
+  Encode(event, &message);
+  return message.SerializeAsString();
 }
 
 absl::StatusOr<RideEvent> EventFromBytes(std::string_view bytes) {
