@@ -20,6 +20,12 @@ absl::Status Draining() {
                    {.reason = Reason::kDraining, .retry_after = absl::Seconds(1)});
 }
 
+// Made once: see ToGrpc.
+const absl::Status& TooManyCalls() {
+  static const auto* const refusal = new absl::Status(Overloaded("too many calls in flight", absl::Seconds(1)));
+  return *refusal;
+}
+
 }  // namespace
 
 Gate::Gate(const Clock* clock, GateOptions options, CallObserver* observer)
@@ -40,7 +46,7 @@ Gate::~Gate() {
 absl::Status Gate::EnterUnary() {
   absl::MutexLock lock(&mutex_);
   if (draining_) return Draining();
-  if (unary_in_flight_ >= options_.max_unary_in_flight) return Overloaded("too many calls in flight", absl::Seconds(1));
+  if (unary_in_flight_ >= options_.max_unary_in_flight) return TooManyCalls();
   ++unary_in_flight_;
   return absl::OkStatus();
 }

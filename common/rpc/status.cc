@@ -5,11 +5,26 @@
 
 namespace hail::rpc {
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
+namespace {
+
+grpc::Status Encode(const absl::Status& status) {
   const hail::type::v1::Status proto = ToProto(status);
   return grpc::Status(static_cast<grpc::StatusCode>(proto.code()), proto.message(),
                       proto.details().empty() ? std::string() : proto.SerializeAsString());
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  // Under overload thousands in a second hear the very same: what saying no costs is taken from those who get a yes.
+  thread_local absl::Status last;
+  thread_local grpc::Status encoded;
+  if (status != last) {
+    encoded = Encode(status);
+    last = status;
+  }
+  return encoded;
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {

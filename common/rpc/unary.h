@@ -89,9 +89,12 @@ class UnaryCall {
 // its time is over already) and runs
 // `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws, the call ends with
 // INTERNAL. `method` must live for ever. Returns what the method must return to gRPC.
-template <typename Request, typename Response, typename Handler>
+//
+// `admit(absl::Time deadline)` is asked first and may refuse the call: before anything is made of it, for under
+// overload most calls get no further.
+template <typename Request, typename Response, typename Handler, typename Admit>
 grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, const Request* request,
-                                Response* response, const char* method, Handler&& handler) {
+                                Response* response, const char* method, Handler&& handler, Admit&& admit) {
   absl::Status entered = gate->EnterUnary();
   auto* reactor = new detail::UnaryReactor(gate, method, entered.ok());
   if (entered.ok() && request->ByteSizeLong() > gate->options().max_request_bytes) {
@@ -103,6 +106,7 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
   if (entered.ok() && (context->IsCancelled() || absl::FromChrono(context->deadline()) <= absl::Now())) {
     entered = absl::DeadlineExceededError("the deadline passed before the call began");
   }
+  if (entered.ok()) entered = admit(absl::FromChrono(context->deadline()));
   if (!entered.ok()) {
     reactor->End(entered);
     return reactor;
@@ -115,6 +119,13 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
     call->Finish(Internal("the call failed"));
   }
   return reactor;
+}
+
+template <typename Request, typename Response, typename Handler>
+grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, const Request* request,
+                                Response* response, const char* method, Handler&& handler) {
+  return Unary(gate, context, request, response, method, std::forward<Handler>(handler),
+               [](absl::Time) { return absl::OkStatus(); });
 }
 
 }  // namespace hail::rpc

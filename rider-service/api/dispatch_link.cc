@@ -13,7 +13,11 @@ namespace {
 
 // Wall time. Within which a command of the book must have begun to be written; it is tried again.
 constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
+// Wall time. How often the store is read for rides the book should know and does not; the more rides wait, the
+// seldomer, for each costs some ten microseconds: in an overload there are tens of thousands, and the store has better
+// to do.
 constexpr absl::Duration kReadEvery = absl::Seconds(10);
+constexpr absl::Duration kReadEveryPerRide = absl::Milliseconds(5);
 // What may wait for the book: about a second's worth of it.
 constexpr std::size_t kMostWaiting = 20'000;
 
@@ -63,7 +67,7 @@ void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dis
     Run([&](const Now& now) { book_.OnDispatchable(now, dispatchable); });
   });
   loop_->Every(TickEvery(clock_->scale().scale), [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
-  loop_->Every(kReadEvery, [this] { ReadDispatchable(); });
+  ReadLater();
   stream_->Start();
 }
 
@@ -110,6 +114,13 @@ void DispatchLink::OnMessage(const Now& now, const Response& message) {
     case Response::MESSAGE_NOT_SET:
       return;
   }
+}
+
+void DispatchLink::ReadLater() {
+  loop_->PostAfter(std::max(kReadEvery, kReadEveryPerRide * static_cast<std::int64_t>(matching_.load())), [this] {
+    ReadDispatchable();
+    ReadLater();
+  });
 }
 
 void DispatchLink::ReadDispatchable() {

@@ -59,6 +59,8 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   // On the loop: `input(now)`, then the figures.
   void Run(const std::function<void(const Now&)>& input);
   void OnMessage(const Now& now, const Response& message);
+  // ReadDispatchable, when it is time, and again.
+  void ReadLater();
   void ReadDispatchable();
   // What Rides calls when a command of the book is done.
   Done<Ride> CommandDone(const std::string& ride_id);

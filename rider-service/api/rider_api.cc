@@ -78,12 +78,14 @@ grpc::ServerUnaryReactor* RiderApi::QuoteRide(grpc::CallbackServerContext* conte
 grpc::ServerUnaryReactor* RiderApi::RequestRide(grpc::CallbackServerContext* context,
                                                 const hail::rider::v1::RequestRideRequest* request,
                                                 hail::rider::v1::RequestRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "RequestRide", [this](const auto& call) {
-    if (const absl::Status status = ports_.rides->Admit(call->deadline()); !status.ok()) return call->Finish(status);
-    if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
-    ports_.rides->Request(ReadClock(), DecodeRequest(call->request()), call->deadline(),
-                          AnswerWithRide(call, ports_.session.telemetry));
-  });
+  return rpc::Unary(
+      ports_.gate, context, request, response, "RequestRide",
+      [this](const auto& call) {
+        if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
+        ports_.rides->Request(ReadClock(), DecodeRequest(call->request()), call->deadline(),
+                              AnswerWithRide(call, ports_.session.telemetry));
+      },
+      [this](absl::Time deadline) { return ports_.rides->Admit(deadline); });
 }
 
 grpc::ServerUnaryReactor* RiderApi::GetRide(grpc::CallbackServerContext* context,

@@ -40,6 +40,7 @@ constexpr absl::Duration kProbeDeadline = absl::Seconds(1);
 constexpr absl::Duration kPreparation = absl::Minutes(3);
 // For rides to find their drivers after all is over.
 constexpr absl::Duration kSettled = absl::Minutes(1);
+constexpr absl::Duration kLastRides = absl::Seconds(2);
 // Share of the probes that must be answered in time, over the whole of it.
 constexpr double kProbesAnswered = 0.99;
 
@@ -197,6 +198,9 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   const double took = second() - broke;
   say(absl::StrFormat("%s after %.1f s", back ? "all drivers are back" : "not all drivers are back", took));
   probes.join();
+  // The last probes' rides find their drivers, and the count of those who wait, which is half a second old, knows of
+  // it.
+  absl::SleepFor(kLastRides);
   const bool settled = await(kSettled, [&](int, const Seen& seen) { return seen.waiting_rides == 0; });
   const auto rides = riders.Rides();
   const auto driven =
@@ -209,6 +213,8 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
     if (ride.state() != hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP || known == driven.end() ||
         known->second != ride.driver().driver_id()) {
       ++lost;
+      say(absl::StrFormat("ride %s: state %d, driver \"%s\", driven by \"%s\"", ride_id, ride.state(),
+                          ride.driver().driver_id(), known == driven.end() ? "" : known->second));
     }
     const auto before = driven_before.find(ride_id);
     if (before != driven_before.end() && before->second != ride.driver().driver_id()) ++moved;
