@@ -126,6 +126,8 @@ struct Seen {
   int streams = 0;
   int offerable = 0;
   int on_trip = 0;
+  // Being asked, or their answer being committed.
+  int deciding = 0;
   int waiting_rides = 0;
 };
 Seen Look(const std::string& metrics) {
@@ -134,8 +136,11 @@ Seen Look(const std::string& metrics) {
     const auto found = page.find(name);
     return found == page.end() ? 0 : static_cast<int>(found->second);
   };
-  return {value("hail_driver_driver_streams"), value("hail_driver_drivers_offerable"),
-          value("hail_driver_drivers{status=\"ON_TRIP\"}"), value("hail_driver_dispatch_rides")};
+  return {
+      value("hail_driver_driver_streams"), value("hail_driver_drivers_offerable"),
+      value("hail_driver_drivers{status=\"ON_TRIP\"}"),
+      value("hail_driver_offers_live{status=\"PENDING\"}") + value("hail_driver_offers_live{status=\"CONFIRMING\"}"),
+      value("hail_driver_dispatch_rides")};
 }
 
 }  // namespace
@@ -147,7 +152,7 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   const auto say = [&](const std::string& what) { absl::FPrintF(stderr, "%5.1f s: %s\n", second(), what); };
   const std::string run_id = absl::StrCat("fleet-", absl::ToUnixMillis(start));
   Timeline timeline(start, kProbeDeadline);
-  Panel drivers_panel{"drivers:", {{"caught up", {}}, {"offerable or on a trip", {}}}};
+  Panel drivers_panel{"drivers:", {{"caught up", {}}, {"offerable, deciding or on a trip", {}}}};
   Riders riders(plan.rider_address, run_id);
   Fleet fleet({plan.driver_address, plan.drivers, plan.connections, kBeat}, run_id);
   // Watches until `wanted`, or until `limit` is over: whether, and when.
@@ -157,7 +162,7 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
       const int caught_up = fleet.CaughtUp();
       const Seen seen = Look(plan.driver_metrics);
       drivers_panel.series[0].points.emplace_back(second(), caught_up);
-      drivers_panel.series[1].points.emplace_back(second(), seen.offerable + seen.on_trip);
+      drivers_panel.series[1].points.emplace_back(second(), seen.offerable + seen.on_trip + seen.deciding);
       if (wanted(caught_up, seen)) return true;
       if (absl::Now() > deadline) {
         say(absl::StrFormat("still %d caught up, %d streams, %d offerable, %d on a trip, %d rides waiting", caught_up,
@@ -168,7 +173,8 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
     }
   };
   const auto all_there = [&](int caught_up, const Seen& seen) {
-    return caught_up == plan.drivers && seen.streams == plan.drivers && seen.offerable + seen.on_trip >= plan.drivers;
+    return caught_up == plan.drivers && seen.streams == plan.drivers &&
+           seen.offerable + seen.on_trip + seen.deciding >= plan.drivers;
   };
 
   if (absl::Status status = fleet.Register(); !status.ok()) return status;
