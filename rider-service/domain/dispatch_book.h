@@ -61,8 +61,8 @@ class DispatchBook {
 
   // A ride was committed, as it is after it (RideObserver). Older news than what is known is ignored.
   void OnRide(const Now& now, Ride ride);
-  // All rides the store says need looking after: at start-up, and every 10 s in case an OnRide got lost. A ride that is
-  // new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
+  // All rides the store says need looking after: at start-up, and now and then in case an OnRide got lost. A ride that
+  // is new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
   void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
 
   // A link came up (any earlier one is over), after its hello was sent. Rides started on an earlier link start at

@@ -57,20 +57,7 @@ class Riders {
   }
 
   // Asks for a ride, again with the same request_id until it is acknowledged; `timeline`, if given, gets the first try.
-  void Request(absl::Time intended, Timeline* timeline) {
-    const std::uint64_t number = next_++;
-    hail::rider::v1::RequestRideRequest request;
-    request.set_rider_id(absl::StrCat(run_id_, "-", number));
-    request.set_request_id("1");
-    request.set_product_id("economy");
-    // By the fractional parts of multiples of irrational numbers: evenly spread.
-    const double x = static_cast<double>(number);
-    SetPlace(std::fmod(x * 0.618033988749895, 1), std::fmod(x * 0.414213562373095, 1),
-             request.mutable_pickup()->mutable_position());
-    SetPlace(std::fmod(0.5 + x * 0.618033988749895, 1), std::fmod(x * 0.732050807568877, 1),
-             request.mutable_dropoff()->mutable_position());
-    Send(request, intended, timeline);
-  }
+  void Request(absl::Time intended, Timeline* timeline) { Send(FleetRequest(run_id_, next_++), intended, timeline); }
 
   // The rides acknowledged: ride_id → rider_id.
   std::map<std::string, std::string> Rides() const {

@@ -1,5 +1,6 @@
 #include "tests/tools/hail-load/fleet_drivers.h"
 
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,11 +14,26 @@ namespace {
 // How finely the drivers' positions are spread over time.
 constexpr absl::Duration kBeatSlice = absl::Milliseconds(50);
 
-}  // namespace
-
+// By shares of the city's height and width, both from 0 to 1.
 void SetPlace(double north, double east, hail::type::v1::LatLng* to) {
   to->set_latitude_deg(37.74 + 0.05 * north);
   to->set_longitude_deg(-122.46 + 0.05 * east);
+}
+
+}  // namespace
+
+hail::rider::v1::RequestRideRequest FleetRequest(const std::string& run_id, std::uint64_t number) {
+  hail::rider::v1::RequestRideRequest request;
+  request.set_rider_id(absl::StrCat(run_id, "-", number));
+  request.set_request_id("1");
+  request.set_product_id("economy");
+  // By the fractional parts of multiples of irrational numbers: evenly spread.
+  const double x = static_cast<double>(number);
+  SetPlace(std::fmod(x * 0.618033988749895, 1), std::fmod(x * 0.414213562373095, 1),
+           request.mutable_pickup()->mutable_position());
+  SetPlace(std::fmod(0.5 + x * 0.618033988749895, 1), std::fmod(x * 0.732050807568877, 1),
+           request.mutable_dropoff()->mutable_position());
+  return request;
 }
 
 Fleet::Fleet(FleetOptions options, const std::string& run_id) : options_(std::move(options)) {

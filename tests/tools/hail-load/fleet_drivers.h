@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,13 +13,14 @@
 #include "common/exec/loop.h"
 #include "grpcpp/channel.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "hail/rider/v1/rider_service.pb.h"
 #include "tests/tools/hail-load/fleet_driver.h"
 #include "tests/tools/hail-sim/calls.h"
 
 namespace hail::load {
 
-// A place in the city, by shares of its height and width, both from 0 to 1.
-void SetPlace(double north, double east, hail::type::v1::LatLng* to);
+// The `number`th rider's request in the city where a fleet drives: pickups and drop-offs are evenly spread over it.
+hail::rider::v1::RequestRideRequest FleetRequest(const std::string& run_id, std::uint64_t number);
 
 struct FleetOptions {
   std::string driver_address;

@@ -1,6 +1,5 @@
 #include "tests/tools/hail-load/offers.h"
 
-#include <cmath>
 #include <map>
 #include <memory>
 #include <utility>
@@ -165,22 +164,12 @@ class Riders {
 
   void Request(absl::Time intended, bool watch) {
     const std::uint64_t number = next_++;
-    RequestRideRequest request;
-    request.set_rider_id(absl::StrCat(run_id_, "-", number));
-    request.set_request_id("1");
-    request.set_product_id("economy");
-    // By the fractional parts of multiples of irrational numbers: evenly spread.
-    const double x = static_cast<double>(number);
-    SetPlace(std::fmod(x * 0.618033988749895, 1), std::fmod(x * 0.414213562373095, 1),
-             request.mutable_pickup()->mutable_position());
-    SetPlace(std::fmod(0.5 + x * 0.618033988749895, 1), std::fmod(x * 0.732050807568877, 1),
-             request.mutable_dropoff()->mutable_position());
     RiderService::Stub* const stub = stubs_[number % stubs_.size()].get();
     sim::StartUnary<RequestRideRequest, RequestRideResponse>(
         [stub](auto* context, auto* request, auto* response, auto done) {
           stub->async()->RequestRide(context, request, response, std::move(done));
         },
-        request, kDeadline,
+        FleetRequest(run_id_, number), kDeadline,
         [this, stub, intended, watch](absl::Time at, const grpc::Status& status, const RequestRideResponse& response) {
           if (!status.ok()) return log_->Failed();
           log_->Answered(response.ride().ride_id(), intended, at);
