@@ -1,51 +1,71 @@
 #include "driver-service/domain/car_tree.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hail::driver {
 
 void CarTree::Append(Node& leaf, const PlacedCar& placed) {
-  placed.car->leaf = &leaf;
-  placed.car->slot = static_cast<std::uint32_t>(leaf.cars.size());
+  if (leaf.cars.size() == leaf.cars.capacity()) {
+    // Once for a leaf, but where it is too small to be split.
+    leaf.cars.reserve(std::max(kMostCars + 1, 2 * leaf.cars.size()));
+    for (PlacedCar& moved : leaf.cars) moved.car->entry = &moved;
+  }
   leaf.cars.push_back(placed);
+  placed.car->leaf = &leaf;
+  placed.car->entry = &leaf.cars.back();
 }
 
-void CarTree::Insert(const PlacedCar& placed) {
-  Node* node = &root_;
-  for (;; node = &(*node->octants)[node->cube.OctantOf(placed.point)]) {
+void CarTree::PutBelow(Node* node, const PlacedCar& placed) {
+  while (node->octants != nullptr) {
+    const unsigned octant = node->cube.OctantOf(placed.point);
+    node->occupied |= static_cast<std::uint8_t>(1u << octant);
+    node = &(*node->octants)[octant];
     ++node->count;
-    if (node->octants == nullptr) break;
   }
   Append(*node, placed);
   if (node->count > kMostCars) Split(*node);
 }
 
-bool CarTree::ReplaceInLeaf(const PlacedCar& placed) {
-  const Car& car = *placed.car;
-  if (!car.leaf->cube.Contains(placed.point)) return false;
-  car.leaf->cars[car.slot] = placed;
-  return true;
-}
-
-const EarthCube& CarTree::CubeOf(const Car& car) {
-  const Node* node = car.leaf;
-  while (node->parent != nullptr) node = node->parent;
-  return node->cube;
-}
-
-void CarTree::Remove(const Car& car) {
+void CarTree::TakeOut(const Car& car, const Node* end) {
   Node& leaf = *car.leaf;
-  leaf.cars[car.slot] = leaf.cars.back();
-  leaf.cars[car.slot].car->slot = car.slot;
+  *car.entry = leaf.cars.back();
+  car.entry->car->entry = car.entry;
   leaf.cars.pop_back();
   Node* to_join = nullptr;
-  for (Node* node = &leaf; node != nullptr; node = node->parent) {
-    if (--node->count <= kFewCars && node->octants != nullptr) to_join = node;
+  for (Node* node = &leaf; node != end; node = node->parent) {
+    --node->count;
+    if (node->count == 0 && node->parent != nullptr) {
+      node->parent->occupied &= static_cast<std::uint8_t>(~(1u << node->parent->cube.OctantOf(node->cube.low)));
+    }
+    if (node->count <= kFewCars && node->octants != nullptr) to_join = node;
   }
   if (to_join == nullptr) return;
   const auto octants = std::exchange(to_join->octants, nullptr);
+  to_join->occupied = 0;
   for (Node& octant : *octants) Gather(octant, *to_join);
 }
+
+void CarTree::Insert(const PlacedCar& placed) {
+  ++root_.count;
+  PutBelow(&root_, placed);
+}
+
+void CarTree::Move(const PlacedCar& placed) {
+  // Four in five stay in their leaf.
+  Node* around = placed.car->leaf;
+  if (around->cube.Contains(placed.point)) {
+    *placed.car->entry = placed;
+    return;
+  }
+  while (!around->cube.Contains(placed.point)) around = around->parent;
+  TakeOut(*placed.car, around);
+  PutBelow(around, placed);
+}
+
+void CarTree::Remove(const Car& car) { TakeOut(car, nullptr); }
+
+const EarthPoint& CarTree::PointOf(const Car& car) { return car.entry->point; }
 
 void CarTree::Split(Node& leaf) {
   if (leaf.cube.shift <= kSmallestShift) return;
@@ -55,9 +75,10 @@ void CarTree::Split(Node& leaf) {
     (*leaf.octants)[i].parent = &leaf;
   }
   for (const PlacedCar& placed : std::exchange(leaf.cars, {})) {
-    Node& octant = (*leaf.octants)[leaf.cube.OctantOf(placed.point)];
-    ++octant.count;
-    Append(octant, placed);
+    const unsigned octant = leaf.cube.OctantOf(placed.point);
+    leaf.occupied |= static_cast<std::uint8_t>(1u << octant);
+    ++(*leaf.octants)[octant].count;
+    Append((*leaf.octants)[octant], placed);
   }
   for (Node& octant : *leaf.octants) {
     if (octant.count > kMostCars) Split(octant);

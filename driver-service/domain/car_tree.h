@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,13 +50,12 @@ class CarTree {
 
   // `placed.point` is in cube(); `placed.car` is in no tree.
   void Insert(const PlacedCar& placed);
-  // `placed.car` is in a tree: puts the new in the place of the old if that is where it belongs, otherwise returns
-  // false.
-  static bool ReplaceInLeaf(const PlacedCar& placed);
-  // `car` is in this tree.
-  void Remove(const Car& car);
-  // The cube of the tree that `car` is in.
-  static const EarthCube& CubeOf(const Car& car);
+  // `placed.car` is in a tree, and `placed.point` in the cube of that tree.
+  static void Move(const PlacedCar& placed);
+  // `car` is in a tree.
+  static void Remove(const Car& car);
+  // Where `car`, which is in a tree, was put.
+  static const EarthPoint& PointOf(const Car& car);
 
   // Shows `visitor` the cars that are within visitor.squared_reach() of `from`, and others, leaf by leaf, more or less
   // the nearest first: visitor.Look(cars). The reach may shrink on the way.
@@ -75,7 +77,10 @@ class CarTree {
     std::unique_ptr<std::array<Node, 8>> octants;
     // Cars here and below.
     std::uint32_t count = 0;
+    // A bit for each octant that has cars: most are underground or in the air.
+    std::uint8_t occupied = 0;
   };
+  static_assert(sizeof(Node) == 64);
 
   // A leaf with more cars is split. Searches are about as fast with 16 or 32.
   static constexpr std::size_t kMostCars = 24;
@@ -88,11 +93,52 @@ class CarTree {
   static void Search(const Node& node, const EarthPoint& from, Visitor& visitor);
 
   static void Append(Node& leaf, const PlacedCar& placed);
+  // Puts it into its leaf below `node`, or into `node`, whose own count is the caller's.
+  static void PutBelow(Node* node, const PlacedCar& placed);
+  // Out of its leaf, and of the counts of the nodes around it, up to `end` and without it; null: of all.
+  static void TakeOut(const Car& car, const Node* end);
   static void Split(Node& leaf);
   // Moves all cars below `node` into `leaf`.
   static void Gather(Node& node, Node& leaf);
 
   Node root_;
+};
+
+// A Fix in the space of a cache line. What is not known is NaN.
+class StoredFix {
+ public:
+  StoredFix() = default;
+  explicit StoredFix(const Fix& fix)
+      : point_(fix.point),
+        session_epoch_(fix.session_epoch),
+        position_seq_(fix.position_seq),
+        observed_(fix.observed),
+        speed_mps_(fix.speed_mps.value_or(kUnknown)),
+        heading_deg_(fix.heading_deg.value_or(kUnknown)),
+        accuracy_m_(fix.accuracy_m.value_or(kUnknown)) {}
+
+  const LatLng& point() const { return point_; }
+  absl::Time observed() const { return observed_; }
+  // By (session_epoch, position_seq).
+  bool IsOlderThan(const Fix& fix) const {
+    return session_epoch_ != fix.session_epoch ? session_epoch_ < fix.session_epoch : position_seq_ < fix.position_seq;
+  }
+  Fix Whole() const {
+    const auto known = [](float value) { return std::isnan(value) ? std::nullopt : std::optional(value); };
+    return {
+        point_, session_epoch_, position_seq_, observed_, known(speed_mps_), known(heading_deg_), known(accuracy_m_)};
+  }
+
+ private:
+  static constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+
+  LatLng point_;
+  std::int64_t session_epoch_ = 0;
+  std::uint64_t position_seq_ = 0;
+  absl::Time observed_ = absl::InfinitePast();
+  float speed_mps_ = kUnknown;
+  float heading_deg_ = kUnknown;
+  float accuracy_m_ = kUnknown;
 };
 
 // A driver and what is known of that driver: two cache lines. LocationIndex says which lock guards what.
@@ -102,15 +148,17 @@ struct alignas(64) Car {
   std::string driver_id;
   // Null: not known.
   const CarKind* kind = nullptr;
-  // Where in the tree it is in.
+  // In the tree it is in, and its place in `leaf->cars`.
   CarTree::Node* leaf = nullptr;
-  std::uint32_t slot = 0;
+  PlacedCar* entry = nullptr;
+  // Of the driver_id: different if this is, the same for one other driver in four thousand millions.
+  std::uint32_t id_hash = 0;
   // The shard of the tile it is in, or kNowhere.
   std::uint16_t tile_shard = kNowhere;
   bool offerable = false;
   // Whether there is a fix.
   bool located = false;
-  Fix fix;
+  StoredFix fix;
 };
 static_assert(sizeof(Car) == 128);
 
@@ -130,23 +178,29 @@ void CarTree::Search(const Node& node, const EarthPoint& from, Visitor& visitor)
     way[axis][upper ? 1 : 0] = to_lower * to_lower;
     way[axis][upper ? 0 : 1] = to_upper * to_upper;
   }
-  const auto in_reach = [&](unsigned step) {
-    return way[0][step & 1] + way[1][step >> 1 & 1] + way[2][step >> 2] <= visitor.squared_reach();
+  struct Next {
+    const Node* octant;
+    std::int64_t squared_way;
   };
+  // First the nearest, then those one step from it, two, three. Who is next is not a branch: it would be guessed wrong.
+  std::array<Next, 8> nexts;
+  unsigned count = 0;
+  for (const unsigned step : {0u, 1u, 2u, 4u, 3u, 5u, 6u, 7u}) {
+    const std::int64_t squared_way = way[0][step & 1] + way[1][step >> 1 & 1] + way[2][step >> 2];
+    nexts[count] = {&(*node.octants)[nearest ^ step], squared_way};
+    count += (node.occupied >> (nearest ^ step) & 1) & static_cast<unsigned>(squared_way <= visitor.squared_reach());
+  }
   // Memory is slower than all else here: what is most likely looked at is asked for all at once.
-  for (unsigned step = 0; step < 8; ++step) {
-    const Node& octant = (*node.octants)[nearest ^ step];
-    if (!in_reach(step) || octant.count == 0) continue;
+  for (unsigned i = 0; i < count; ++i) {
+    const Node& octant = *nexts[i].octant;
     if (octant.octants == nullptr) {
-      for (std::size_t i = 0; i < octant.cars.size(); i += 2) __builtin_prefetch(&octant.cars[i]);
+      for (std::size_t at = 0; at < octant.cars.size(); at += 2) __builtin_prefetch(&octant.cars[at]);
     } else {
       for (const Node& below : *octant.octants) __builtin_prefetch(&below);
     }
   }
-  // First the nearest, then those one step from it, two, three.
-  for (const unsigned step : {0u, 1u, 2u, 4u, 3u, 5u, 6u, 7u}) {
-    const Node& octant = (*node.octants)[nearest ^ step];
-    if (in_reach(step) && octant.count > 0) Search(octant, from, visitor);
+  for (unsigned i = 0; i < count; ++i) {
+    if (nexts[i].squared_way <= visitor.squared_reach()) Search(*nexts[i].octant, from, visitor);
   }
 }
 

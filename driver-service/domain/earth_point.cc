@@ -25,4 +25,10 @@ std::int64_t ChordUnder(double distance_m) {
   return static_cast<std::int64_t>(std::ceil(2 * std::sin(angle / 2) * kEarthRadius));
 }
 
+double DistanceOfChord(std::int64_t squared_chord) {
+  const double half = std::sqrt(static_cast<double>(squared_chord)) / (2.0 * kEarthRadius);
+  // Rounding can make it longer than the earth is wide.
+  return 2 * kEarthRadiusM * std::asin(std::min(1.0, half));
+}
+
 }  // namespace hail::driver

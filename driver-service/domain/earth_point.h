@@ -17,14 +17,14 @@ namespace hail::driver {
 using EarthPoint = std::array<std::int32_t, 3>;
 inline constexpr std::int32_t kEarthRadius = (1 << 30) - 1;
 
-// Rounding moves a point by up to half a unit on each axis, which is less than 0.87 units in all. So of two cars, the
-// one that is truly nearer is measured as further off by less than 4 * 0.87 units.
-inline constexpr std::int64_t kChordMargin = 4;
-
 EarthPoint ToEarthPoint(const LatLng& point);
 
 // At least the length of the chord under a great-circle distance, in units.
 std::int64_t ChordUnder(double distance_m);
+
+// The great-circle distance over a chord, in metres: of points in whole units, within 2 cm of DistanceM up to 1,000 km;
+// less exact the nearer they are to opposite ends of the earth.
+double DistanceOfChord(std::int64_t squared_chord);
 
 // The square of the chord between two points. It grows with their great-circle distance.
 inline std::int64_t SquaredChord(const EarthPoint& a, const EarthPoint& b) {

@@ -29,24 +29,30 @@ struct HashOfDriver {
 struct SameDriver {
   using is_transparent = void;
   static std::string_view IdOf(std::string_view driver_id) { return driver_id; }
-  static std::string_view IdOf(const std::unique_ptr<Car>& car) { return car->driver_id; }
+  static std::string_view IdOf(const std::unique_ptr<Car>& car) {
+    // The other half of a car is read next.
+    __builtin_prefetch(&car->fix);
+    return car->driver_id;
+  }
   template <typename A, typename B>
   bool operator()(const A& a, const B& b) const {
     return IdOf(a) == IdOf(b);
   }
 };
 
-PlacedCar Placed(Car& car, const Fix& fix, const EarthPoint& point) {
-  return {point, WholeSeconds(fix.observed), car.kind, &car};
+PlacedCar Placed(Car& car, absl::Time observed, const EarthPoint& point) {
+  return {point, WholeSeconds(observed), car.kind, &car};
 }
+
+EarthCube TileAround(const EarthPoint& point) { return EarthCube::Around(point, kTileShift); }
 
 }  // namespace
 
 // Locks: a driver's shard, then a tile's, never two of one sort; last that of CarKinds.
 //
-// Of a car, `leaf` and `slot` belong to the tree: they are guarded by the lock of the tile's shard. All else is changed
-// under the lock of the driver's shard only. While the car is in a tile, its kind and fix are changed under the lock of
-// that tile's shard as well, so that whoever holds either may read them.
+// Of a car, `leaf` and `entry` belong to the tree: they are guarded by the lock of the tile's shard. All else is
+// changed under the lock of the driver's shard only. While the car is in a tile, its kind and fix are changed under the
+// lock of that tile's shard as well, so that whoever holds either may read them.
 struct alignas(64) LocationIndex::DriverShard {
   // The driver's car, or null.
   Car* Find(std::string_view driver_id, std::size_t hash) const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
@@ -57,6 +63,7 @@ struct alignas(64) LocationIndex::DriverShard {
     if (Car* car = Find(driver_id, hash)) return *car;
     auto car = std::make_unique<Car>();
     car->driver_id = driver_id;
+    car->id_hash = static_cast<std::uint32_t>(hash);
     return **cars.insert(std::move(car)).first;
   }
 
@@ -97,7 +104,7 @@ void LocationIndex::SetCar(const std::string& driver_id, std::shared_ptr<const C
   } else {
     absl::MutexLock tile_lock(&(*tiles_)[car.tile_shard].mutex);
     std::swap(car.kind, kind);
-    CarTree::ReplaceInLeaf(Placed(car, car.fix, ToEarthPoint(car.fix.point)));
+    CarTree::Move(Placed(car, car.fix.observed(), CarTree::PointOf(car)));
   }
   if (kind != nullptr) kinds_->Release(kind);
 }
@@ -118,28 +125,20 @@ bool LocationIndex::Update(const std::string& driver_id, const Fix& fix) {
   DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
   Car& car = shard.FindOrAdd(driver_id, hash);
-  if (car.located &&
-      std::tie(fix.session_epoch, fix.position_seq) <= std::tie(car.fix.session_epoch, car.fix.position_seq)) {
-    return false;
-  }
+  if (car.located && !car.fix.IsOlderThan(fix)) return false;
   if (car.tile_shard != Car::kNowhere) {
-    const PlacedCar placed = Placed(car, fix, ToEarthPoint(fix.point));
-    TileShard& tiles = (*tiles_)[car.tile_shard];
-    absl::MutexLock tile_lock(&tiles.mutex);
-    if (CarTree::ReplaceInLeaf(placed)) {
-      car.fix = fix;
-      return true;
-    }
-    if (const EarthCube& tile = CarTree::CubeOf(car); tile.Contains(placed.point)) {
-      car.fix = fix;
-      CarTree& tree = *tiles.tiles.find(tile.low)->second;
-      tree.Remove(car);
-      tree.Insert(placed);
+    absl::MutexLock tile_lock(&(*tiles_)[car.tile_shard].mutex);
+    // It is long on its way; the point is worked out meanwhile.
+    __builtin_prefetch(car.entry, 1);
+    const EarthPoint point = ToEarthPoint(fix.point);
+    if (TileAround(CarTree::PointOf(car)).Contains(point)) {
+      car.fix = StoredFix(fix);
+      CarTree::Move(Placed(car, fix.observed, point));
       return true;
     }
   }
   TakeOut(car);
-  car.fix = fix;
+  car.fix = StoredFix(fix);
   car.located = true;
   Place(car);
   return true;
@@ -150,7 +149,7 @@ std::optional<Fix> LocationIndex::Find(const std::string& driver_id) const {
   const DriverShard& shard = ShardOf(hash);
   absl::ReaderMutexLock lock(&shard.mutex);
   const Car* car = shard.Find(driver_id, hash);
-  return car != nullptr && car->located ? std::optional(car->fix) : std::nullopt;
+  return car != nullptr && car->located ? std::optional(car->fix.Whole()) : std::nullopt;
 }
 
 void LocationIndex::Remove(const std::string& driver_id) {
@@ -166,8 +165,8 @@ void LocationIndex::Remove(const std::string& driver_id) {
 
 void LocationIndex::Place(Car& car) {
   if (!car.offerable || car.kind == nullptr || !car.located) return;
-  const EarthPoint point = ToEarthPoint(car.fix.point);
-  const EarthCube cube = EarthCube::Around(point, kTileShift);
+  const EarthPoint point = ToEarthPoint(car.fix.point());
+  const EarthCube cube = TileAround(point);
   car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(cube.low));
   TileShard& shard = (*tiles_)[car.tile_shard];
   absl::MutexLock lock(&shard.mutex);
@@ -176,7 +175,7 @@ void LocationIndex::Place(Car& car) {
     tree = std::make_unique<CarTree>(cube);
     tile_count_.fetch_add(1, std::memory_order_relaxed);
   }
-  tree->Insert(Placed(car, car.fix, point));
+  tree->Insert(Placed(car, car.fix.observed(), point));
   offerable_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -184,8 +183,8 @@ void LocationIndex::TakeOut(Car& car) {
   if (car.tile_shard == Car::kNowhere) return;
   TileShard& shard = (*tiles_)[std::exchange(car.tile_shard, Car::kNowhere)];
   absl::MutexLock lock(&shard.mutex);
-  auto it = shard.tiles.find(CarTree::CubeOf(car).low);
-  it->second->Remove(car);
+  auto it = shard.tiles.find(TileAround(CarTree::PointOf(car)).low);
+  CarTree::Remove(car);
   if (it->second->empty()) {
     shard.tiles.erase(it);
     tile_count_.fetch_sub(1, std::memory_order_relaxed);
@@ -216,21 +215,26 @@ std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t 
   }
 }
 
+void LocationIndex::SearchTile(const EarthPoint& low, NearestSearch& search) const {
+  const std::size_t hash = absl::Hash<EarthPoint>()(low);
+  const TileShard& shard = (*tiles_)[hash % kTileShards];
+  absl::ReaderMutexLock lock(&shard.mutex);
+  auto it = shard.tiles.find(low, hash);
+  if (it == shard.tiles.end()) return;
+  it->second->Search(search.from(), search);
+  search.LeaveTile();
+}
+
 void LocationIndex::Search(NearestSearch& search) const {
   // The tile around the point, then those within an edge of it, two, four, as long as there can be somebody nearer.
-  std::int64_t searched = -1;
-  for (std::int64_t ring = 0;; ring = ring == 0 ? std::int64_t{1} << kTileShift : 2 * ring) {
+  SearchTile(TileAround(search.from()).low, search);
+  std::int64_t searched = 0;
+  for (std::int64_t ring = std::int64_t{1} << kTileShift; searched < search.reach(); ring *= 2) {
     ring = std::min(ring, search.reach());
     for (const TileAt& tile : TilesWithin(search.from(), searched, ring)) {
       if (tile.squared_chord > search.squared_reach()) break;
-      const TileShard& shard = (*tiles_)[ShardOfTile(tile.low)];
-      absl::ReaderMutexLock lock(&shard.mutex);
-      auto it = shard.tiles.find(tile.low);
-      if (it == shard.tiles.end()) continue;
-      it->second->Search(search.from(), search);
-      search.LeaveTile();
+      SearchTile(tile.low, search);
     }
-    if (ring >= search.reach()) return;
     searched = ring;
   }
 }
@@ -240,8 +244,7 @@ absl::InlinedVector<LocationIndex::TileAt, 8> LocationIndex::TilesWithin(const E
   absl::InlinedVector<TileAt, 8> found;
   const auto take = [&](const EarthCube& cube) {
     const std::int64_t squared_chord = cube.SquaredChordFrom(from);
-    const bool searched = beyond >= 0 && squared_chord <= beyond * beyond;
-    if (!searched && squared_chord <= reach * reach) found.push_back({squared_chord, cube.low});
+    if (squared_chord > beyond * beyond && squared_chord <= reach * reach) found.push_back({squared_chord, cube.low});
   };
   EarthPoint first, last;
   double cubes = 1;

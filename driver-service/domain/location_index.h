@@ -85,6 +85,7 @@ class LocationIndex {
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m, const NearestFilter& filter,
                                   const absl::FunctionRef<bool(const std::string& driver_id)>* accept) const;
   void Search(NearestSearch& search) const;
+  void SearchTile(const EarthPoint& low, NearestSearch& search) const;
   // The tiles, some of them empty, that come within `reach` of `from` but not within `beyond`, nearest first.
   absl::InlinedVector<TileAt, 8> TilesWithin(const EarthPoint& from, std::int64_t beyond, std::int64_t reach) const;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <string_view>
-#include <tuple>
 #include <utility>
 
 namespace hail::driver {
@@ -20,87 +19,88 @@ bool Passes(const CarProfile& car, const NearestFilter& filter) {
 
 NearestSearch::NearestSearch(const LatLng& point, std::size_t limit, double radius_m, const NearestFilter& filter,
                              const Accept* accept)
-    : point_(point),
-      from_(ToEarthPoint(point)),
+    : from_(ToEarthPoint(point)),
       limit_(limit),
-      radius_m_(radius_m),
       filter_(filter),
       fresh_after_s_(WholeSeconds(filter.fresh_after)),
       accept_(accept),
-      reach_(ChordUnder(radius_m) + kChordMargin) {}
+      squared_reach_(ChordUnder(radius_m) * ChordUnder(radius_m)) {}
 
-void NearestSearch::Look(absl::Span<const PlacedCar> cars) {
-  for (const PlacedCar& placed : cars) {
-    const std::int64_t squared_chord = SquaredChord(from_, placed.point);
-    if (squared_chord > squared_reach() || !IsFresh(placed) || !Fits(*placed.kind)) continue;
-    if (accept_ != nullptr && !(*accept_)(placed.car->driver_id)) continue;
-    Add(squared_chord, *placed.car);
-  }
+std::int64_t NearestSearch::reach() const {
+  return static_cast<std::int64_t>(std::sqrt(static_cast<double>(squared_reach_))) + 1;
 }
 
-bool NearestSearch::IsFresh(const PlacedCar& placed) const {
+inline bool NearestSearch::IsFresh(const PlacedCar& placed) const {
   if (placed.observed_s != fresh_after_s_) return placed.observed_s > fresh_after_s_;
-  return placed.car->fix.observed >= filter_.fresh_after;
+  return placed.car->fix.observed() >= filter_.fresh_after;
 }
 
-bool NearestSearch::Fits(const CarKind& kind) {
+inline bool NearestSearch::Fits(const CarKind& kind) {
   const std::uint32_t number = kind.number;
   std::uint32_t& known = kinds_[number % kinds_.size()];
   if (known / 2 != number) known = number * 2 + (Passes(*kind.profile, filter_) ? 1 : 0);
   return (known & 1) != 0;
 }
 
-void NearestSearch::Add(std::int64_t squared_chord, const Car& car) {
-  // It will most likely be read on leaving the tile.
-  __builtin_prefetch(&car);
-  __builtin_prefetch(&car.fix);
-  candidates_.push_back({squared_chord, &car});
-  if (nearest_.size() < limit_) {
-    nearest_.push_back(squared_chord);
-    if (nearest_.size() < limit_) return;
-    std::make_heap(nearest_.begin(), nearest_.end());
-  } else if (squared_chord < nearest_.front()) {
-    std::pop_heap(nearest_.begin(), nearest_.end());
-    nearest_.back() = squared_chord;
-    std::push_heap(nearest_.begin(), nearest_.end());
-  } else {
-    return;
+void NearestSearch::Look(absl::Span<const PlacedCar> cars) {
+  for (const PlacedCar& placed : cars) {
+    const std::int64_t squared_chord = SquaredChord(from_, placed.point);
+    if (squared_chord > squared_reach_ || !IsFresh(placed) || !Fits(*placed.kind)) continue;
+    if (accept_ != nullptr && !(*accept_)(placed.car->driver_id)) continue;
+    Add(squared_chord, *placed.car);
   }
-  const auto furthest = static_cast<std::int64_t>(std::sqrt(static_cast<double>(nearest_.front()))) + 1;
-  reach_ = std::min(reach_, furthest + kChordMargin);
 }
 
+const std::string& NearestSearch::DriverOf(const Hit& hit) const {
+  return hit.car != nullptr ? hit.car->driver_id : taken_down_[hit.number].driver.driver_id;
+}
+
+void NearestSearch::Add(std::int64_t squared_chord, const Car& car) {
+  const auto is_before = [&](const Hit& hit) {
+    if (squared_chord != hit.squared_chord) return squared_chord < hit.squared_chord;
+    return car.driver_id < DriverOf(hit);
+  };
+  if (hits_.size() == limit_) {
+    if (!is_before(hits_.back())) return;
+    hits_.pop_back();
+  }
+  // It will be read on leaving the tile, if nobody else is nearer.
+  __builtin_prefetch(&car);
+  __builtin_prefetch(&car.fix);
+  hits_.push_back({squared_chord, &car, 0});
+  for (std::size_t at = hits_.size() - 1; at > 0 && is_before(hits_[at - 1]); --at) std::swap(hits_[at], hits_[at - 1]);
+  if (hits_.size() == limit_) squared_reach_ = hits_.back().squared_chord;
+}
+
+NearestSearch::TakenDown::TakenDown(std::int64_t squared_chord, const Car& car)
+    : driver{car.driver_id, DistanceOfChord(squared_chord), car.fix.Whole(), car.kind->profile}, id_hash(car.id_hash) {}
+
 void NearestSearch::LeaveTile() {
-  absl::InlinedVector<std::pair<double, const Car*>, 32> hits;
-  for (const Candidate& candidate : candidates_) {
-    if (candidate.squared_chord > squared_reach()) continue;
-    const double distance_m = DistanceM(point_, candidate.car->fix.point);
-    if (distance_m <= radius_m_) hits.emplace_back(distance_m, candidate.car);
+  const std::size_t before = taken_down_.size();
+  for (Hit& hit : hits_) {
+    if (hit.car == nullptr) continue;
+    const Car& car = *std::exchange(hit.car, nullptr);
+    hit.number = taken_down_.size();
+    taken_down_.emplace_back(hit.squared_chord, car);
   }
-  candidates_.clear();
-  if (hits.empty()) return;
-  std::sort(hits.begin(), hits.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.first, a.second->driver_id) < std::tie(b.first, b.second->driver_id);
-  });
-  if (hits.size() > limit_) hits.resize(limit_);
-  ++tiles_with_hits_;
-  found_.reserve(found_.size() + hits.size());
-  for (const auto& [distance_m, car] : hits) {
-    found_.push_back({car->driver_id, distance_m, car->fix, car->kind->profile});
-  }
+  if (taken_down_.size() > before) ++tiles_with_hits_;
+}
+
+bool NearestSearch::HasSomebodyTwice() const {
+  absl::InlinedVector<std::uint32_t, 32> hashes;
+  for (const Hit& hit : hits_) hashes.push_back(taken_down_[hit.number].id_hash);
+  std::sort(hashes.begin(), hashes.end());
+  if (std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end()) return false;
+  std::vector<std::string_view> ids;
+  for (const Hit& hit : hits_) ids.push_back(DriverOf(hit));
+  std::sort(ids.begin(), ids.end());
+  return std::adjacent_find(ids.begin(), ids.end()) != ids.end();
 }
 
 bool NearestSearch::Finish(std::vector<NearDriver>& found) {
-  found = std::move(found_);
-  if (tiles_with_hits_ <= 1) return true;
-  absl::InlinedVector<std::string_view, 32> ids;
-  for (const NearDriver& driver : found) ids.push_back(driver.driver_id);
-  std::sort(ids.begin(), ids.end());
-  if (std::adjacent_find(ids.begin(), ids.end()) != ids.end()) return false;
-  std::sort(found.begin(), found.end(), [](const NearDriver& a, const NearDriver& b) {
-    return std::tie(a.distance_m, a.driver_id) < std::tie(b.distance_m, b.driver_id);
-  });
-  if (found.size() > limit_) found.resize(limit_);
+  if (tiles_with_hits_ > 1 && HasSomebodyTwice()) return false;
+  found.reserve(hits_.size());
+  for (const Hit& hit : hits_) found.push_back(std::move(taken_down_[hit.number].driver));
   return true;
 }
 
