@@ -41,6 +41,8 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
     refused = AdmitLocked(deadline, work);
     if (refused.ok()) {
       queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
+      begin_by_ =
+          work == Work::kUnhurried ? std::min(begin_by_, absl::Now() + options_.unhurried_wait) : absl::InfinitePast();
       return;
     }
   }
@@ -83,18 +85,26 @@ void GroupCommitter::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void GroupCommitter::AwaitWork() {
+  while (!stopping_ && begin_by_ > absl::Now()) {
+    const absl::Time by = begin_by_;
+    const auto changed = [this, by]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || begin_by_ != by; };
+    mutex_.AwaitWithDeadline(absl::Condition(&changed), by);
+  }
+}
+
 void GroupCommitter::Run() {
   std::vector<Entry> batch;
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); };
-      mutex_.Await(absl::Condition(&wanted));
+      AwaitWork();
       if (queue_.empty()) break;
       while (!queue_.empty() && batch.size() < options_.max_batch) {
         batch.push_back(std::move(queue_.front()));
         queue_.pop_front();
       }
+      begin_by_ = queue_.empty() ? absl::InfiniteFuture() : absl::InfinitePast();
       wait_.BatchBegan(absl::Now(), batch.size());
     }
     const absl::Time began = absl::Now();

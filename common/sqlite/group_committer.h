@@ -38,14 +38,16 @@ class Observer {
 
 // Thread-safe.
 //
-// A batch is everything queued when the writer becomes free, at most `max_batch` jobs: BEGIN IMMEDIATE, each job within
-// a SAVEPOINT of its own, COMMIT. A job that returns an error is rolled back alone; its neighbours do not notice.
-// `done` callbacks run on the writer's thread, in order of submission, after COMMIT returned: OK means durable. If
-// BEGIN or COMMIT fails, every job of the batch hears STORE_UNAVAILABLE and nothing of it has happened.
+// A batch is everything queued when the writer becomes free and somebody waits for it, at most `max_batch` jobs: BEGIN
+// IMMEDIATE, each job within a SAVEPOINT of its own, COMMIT. A job that returns an error is rolled back alone; its
+// neighbours do not notice. `done` callbacks run on the writer's thread, in order of submission, after COMMIT returned:
+// OK means durable. If BEGIN or COMMIT fails, every job of the batch hears STORE_UNAVAILABLE and nothing of it has
+// happened.
 class GroupCommitter {
  public:
-  // What a job is for. Under overload what was begun goes on to its end, and what is new is refused first.
-  enum class Work { kBegun, kNew };
+  // What a job is for. Under overload what was begun goes on to its end, and what is new is refused first. For what is
+  // in no hurry alone no batch begins before `unhurried_wait`: nobody waits for a log.
+  enum class Work { kBegun, kNew, kUnhurried };
 
   struct Options {
     std::size_t max_batch = 512;
@@ -55,6 +57,7 @@ class GroupCommitter {
     // (wall time).
     absl::Duration max_wait = absl::Seconds(3);
     absl::Duration max_wait_of_new = absl::Seconds(1);
+    absl::Duration unhurried_wait = absl::Milliseconds(200);
   };
 
   // `clock` (wall) and `observer` (may be null) must outlive this.
@@ -93,6 +96,8 @@ class GroupCommitter {
   };
 
   void Run();
+  // Waits for a batch to begin with.
+  void AwaitWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK, or why a job may not be queued now.
   absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `batch` as one transaction, leaves each entry's outcome, returns the transaction's.
@@ -107,6 +112,8 @@ class GroupCommitter {
 
   mutable absl::Mutex mutex_;
   std::deque<Entry> queue_ ABSL_GUARDED_BY(mutex_);
+  // When the next batch begins at the latest.
+  absl::Time begin_by_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   QueueWait wait_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex join_mutex_;

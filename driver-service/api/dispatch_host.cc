@@ -1,5 +1,6 @@
 #include "driver-service/api/dispatch_host.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hail::driver {
@@ -7,7 +8,10 @@ namespace {
 
 // Short enough for offers of 15 s at 30 times the speed of life.
 constexpr absl::Duration kTick = absl::Milliseconds(20);
+// All are counted so often, in so many steps.
 constexpr absl::Duration kCount = absl::Milliseconds(500);
+constexpr std::size_t kCountSteps = 20;
+constexpr std::size_t kLeastCounted = 200;
 
 }  // namespace
 
@@ -18,12 +22,22 @@ DispatchHost::DispatchHost(Parts parts, const DispatchOptions& options)
 void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled) {
   peer_ = &peer;
   on_offer_settled_ = std::move(on_offer_settled);
-  parts_.loop.Every(kTick, [this] { core_.Tick(parts_.clock.Read()); });
-  parts_.loop.Every(kCount, [this] {
-    const DispatchCounts counts = core_.Counts(parts_.clock.Read());
-    absl::MutexLock lock(&counts_mutex_);
-    counts_ = counts;
+  parts_.loop.Every(kTick, [this] {
+    const Now now = parts_.clock.Read();
+    core_.Tick(now);
+    CountOn(now);
   });
+}
+
+void DispatchHost::CountOn(Now now) {
+  if (now.wall < count_from_) return;
+  if (!core_.CountOn(now, tally_, std::max(kLeastCounted, core_.session_count() / kCountSteps))) return;
+  {
+    absl::MutexLock lock(&counts_mutex_);
+    counts_ = tally_.counts;
+  }
+  tally_ = {};
+  count_from_ = std::max(count_from_ + kCount, now.wall);
 }
 
 bool DispatchHost::Post(Input input) {

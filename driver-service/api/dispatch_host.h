@@ -109,6 +109,8 @@ class DispatchHost final : private Dispatch::Out {
   void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) override;
   void LogOffer(const OfferRecord& record) override;
 
+  void CountOn(Now now);
+
   const Parts parts_;
   DispatchPeer* peer_ = nullptr;
   std::function<void(const OfferRecord&)> on_offer_settled_;
@@ -120,6 +122,9 @@ class DispatchHost final : private Dispatch::Out {
 
   mutable absl::Mutex counts_mutex_;
   DispatchCounts counts_ ABSL_GUARDED_BY(counts_mutex_);
+  // Of the loop: the count under way, and when it began or may begin.
+  DispatchTally tally_;
+  absl::Time count_from_ = absl::InfinitePast();
 };
 
 }  // namespace hail::driver

@@ -267,16 +267,27 @@ void Dispatch::Wake(Now now, const Timer& timer) {
 }
 
 DispatchCounts Dispatch::Counts(Now now) const {
-  DispatchCounts counts;
-  for (const auto& [id, session] : sessions_) {
-    ++counts.drivers[static_cast<std::size_t>(StateOf(now, *session).status)];
-    if (session->stream != 0) ++counts.streams;
+  DispatchTally tally;
+  CountOn(now, tally, sessions_.size());
+  return tally.counts;
+}
+
+bool Dispatch::CountOn(Now now, DispatchTally& tally, std::size_t most) const {
+  DispatchCounts& counts = tally.counts;
+  auto next = sessions_.upper_bound(tally.after);
+  for (; next != sessions_.end() && most > 0; ++next, --most) {
+    const Session& session = *next->second;
+    BlockedBy blocked_by;
+    ++counts.drivers[static_cast<std::size_t>(StatusOf(now, session, blocked_by))];
+    if (session.stream != 0) ++counts.streams;
+    tally.after = next->first;
   }
+  if (next != sessions_.end()) return false;
   counts.rides = static_cast<int>(rides_.size());
   for (const auto& [ride, offer] : live_offer_of_ride_) {
     ++(offers_.at(offer)->status == OfferStatus::kPending ? counts.offers_pending : counts.offers_confirming);
   }
-  return counts;
+  return true;
 }
 
 }  // namespace hail::driver

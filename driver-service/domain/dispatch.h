@@ -169,6 +169,12 @@ class Dispatch {
 
   DispatchCounts Counts(Now now) const;
 
+  // Counts `most` more sessions: of many, all at once would hold up everybody else. True: these were the last, and
+  // `tally.counts` is whole.
+  bool CountOn(Now now, DispatchTally& tally, std::size_t most) const;
+
+  std::size_t session_count() const { return sessions_.size(); }
+
  private:
   struct Session;
   struct Offer;
@@ -213,6 +219,8 @@ class Dispatch {
   void Send(const Session& session, const DriverMessage& message);
   void SendEvent(Session& session, const RideEventView& event);
   DriverState StateOf(Now now, const Session& session) const;
+  // And why not more, for one who wants to be online.
+  DriverStatus StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const;
   void LearnAssignment(Now now, Session& session, const RideRef& ride);
 
   // dispatch_offers.cc

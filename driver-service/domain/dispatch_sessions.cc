@@ -146,23 +146,29 @@ DriverState Dispatch::StateOf(Now now, const Session& session) const {
   state.session_epoch = session.epoch;
   const Offer* offer = session.live_offer.empty() ? nullptr : offers_.at(session.live_offer).get();
   if (offer != nullptr) state.offer = View(now, *offer);
-  if (session.ride != nullptr) {
-    state.status = DriverStatus::kOnTrip;
-  } else if (offer != nullptr) {
-    state.status = offer->status == OfferStatus::kConfirming ? DriverStatus::kReserved : DriverStatus::kOffered;
-  } else if (session.availability == Availability::kOnline) {
-    const std::optional<Fix> fix = index_.Find(state.driver_id);
-    if (session.stream == 0 && now.wall - session.last_unary >= options_.contact_time) {
-      state.blocked_by = BlockedBy::kNotConnected;
-    } else if (!session.synced) {
-      state.blocked_by = BlockedBy::kNotSynced;
-    } else if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness) {
-      state.blocked_by = BlockedBy::kStalePosition;
-    } else {
-      state.status = DriverStatus::kAvailable;
-    }
-  }
+  state.status = StatusOf(now, session, state.blocked_by);
   return state;
+}
+
+DriverStatus Dispatch::StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const {
+  blocked_by = {};
+  if (session.ride != nullptr) return DriverStatus::kOnTrip;
+  if (!session.live_offer.empty()) {
+    return offers_.at(session.live_offer)->status == OfferStatus::kConfirming ? DriverStatus::kReserved
+                                                                              : DriverStatus::kOffered;
+  }
+  if (session.availability != Availability::kOnline) return DriverStatus::kOffline;
+  const std::optional<Fix> fix = index_.Find(session.driver.driver_id);
+  if (session.stream == 0 && now.wall - session.last_unary >= options_.contact_time) {
+    blocked_by = BlockedBy::kNotConnected;
+  } else if (!session.synced) {
+    blocked_by = BlockedBy::kNotSynced;
+  } else if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness) {
+    blocked_by = BlockedBy::kStalePosition;
+  } else {
+    return DriverStatus::kAvailable;
+  }
+  return DriverStatus::kOffline;
 }
 
 void Dispatch::UpdateOfferable(Now now, Session& session) {

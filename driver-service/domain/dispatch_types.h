@@ -126,4 +126,11 @@ struct DispatchCounts {
   int offers_confirming = 0;
 };
 
+// A count under way, some sessions at a time.
+struct DispatchTally {
+  DispatchCounts counts;
+  // The driver counted last.
+  std::string after;
+};
+
 }  // namespace hail::driver

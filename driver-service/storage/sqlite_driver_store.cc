@@ -181,7 +181,8 @@ void SqliteDriverStore::FlushRecords() {
         }
         // After a refusal the next record tries again: this may be the caller's thread, with the queue still full.
         if (status.ok()) FlushRecords();
-      });
+      },
+      sqlite::GroupCommitter::Work::kUnhurried);
 }
 
 std::uint64_t SqliteDriverStore::lost_records() const {

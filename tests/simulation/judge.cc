@@ -155,6 +155,10 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
     committed_at_[{after.ride_id, after.sequence}] = clock_->Read().wall;
     if (event->type == RideEventType::kAssigned) {
       assigned_by_[after.offer_id] = after.driver->driver_id;
+      const auto epoch = confirmed_at_epoch_.find(after.offer_id);
+      if (epoch == confirmed_at_epoch_.end() || epoch->second != after.epoch) {
+        Fail(7, "an offer of another epoch is not accepted", name + " by " + after.offer_id);
+      }
       if (refused_.contains(after.offer_id))
         Fail(6, "a refusal of an accept is not taken back", name + " by " + after.offer_id);
     }
@@ -311,6 +315,7 @@ void Judge::OfferSettled(const driver::OfferRecord& record) {
 void Judge::ConfirmAsked(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
                          std::int64_t epoch, int attempt) {
   const std::string name = absl::StrCat(offer_id, " of ", ride_id, " epoch ", epoch, " for ", driver_id);
+  confirmed_at_epoch_[offer_id] = epoch;
   if (settled_.contains(offer_id)) Fail(7, "an offer that is over is not confirmed", name);
   const auto shown = live_.find(offer_id);
   if (shown == live_.end()) return;

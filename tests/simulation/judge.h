@@ -114,6 +114,8 @@ class Judge {
   std::map<std::string, absl::Time> granted_;
   // Offers whose accept was answered with "not yours".
   std::set<std::string> refused_;
+  // The epoch that each offer was made at, of those to be confirmed.
+  std::map<std::string, std::int64_t> confirmed_at_epoch_;
   // Who was assigned by which offer.
   std::map<std::string, std::string> assigned_by_;
   // When each event was committed (wall).

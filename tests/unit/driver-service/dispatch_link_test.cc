@@ -227,5 +227,20 @@ TEST_F(LinkTest, CountsSayWhatThereIs) {
   EXPECT_THAT(counts.drivers, ElementsAre(0, 1, 1, 1, 0));
 }
 
+TEST_F(LinkTest, CountsComeToTheSameInSteps) {
+  Online("d1", 1, 300);
+  Online("d2", 2, 400);
+  Online("d3", 3, 500);
+  Start("r1");
+  DispatchTally tally;
+  EXPECT_FALSE(core_->CountOn(now_, tally, 1));
+  EXPECT_FALSE(core_->CountOn(now_, tally, 1));
+  EXPECT_TRUE(core_->CountOn(now_, tally, 1));
+  EXPECT_EQ(tally.counts.streams, 3);
+  EXPECT_EQ(tally.counts.rides, 1);
+  EXPECT_EQ(tally.counts.offers_pending, 1);
+  EXPECT_THAT(tally.counts.drivers, ElementsAre(0, 2, 1, 0, 0));
+}
+
 }  // namespace
 }  // namespace hail::driver

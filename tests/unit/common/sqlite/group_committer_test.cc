@@ -86,6 +86,37 @@ TEST_F(GroupCommitterTest, WhatWaitsIsCommittedTogetherAndAnsweredInOrder) {
   EXPECT_THAT(batches_.jobs(), ElementsAre(1, 3));
 }
 
+TEST_F(GroupCommitterTest, WhatIsInNoHurryGoesWithWhatIs) {
+  auto database = Open({.writer = {.unhurried_wait = absl::InfiniteDuration()}}, &batches_);
+  absl::BlockingCounter told(2);
+  const auto tell = [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    told.DecrementCount();
+  };
+  database->writer().Submit(absl::InfiniteFuture(), Insert(1, "a"), tell, GroupCommitter::Work::kUnhurried);
+  database->writer().Submit(absl::InfiniteFuture(), Insert(2, "b"), tell);
+  told.Wait();
+  EXPECT_THAT(batches_.jobs(), ElementsAre(2));
+}
+
+TEST_F(GroupCommitterTest, WhatIsInNoHurryIsDoneInTheEnd) {
+  int item = 0;
+  for (const absl::Duration wait : {absl::Milliseconds(5), absl::InfiniteDuration()}) {
+    auto database = Open({.writer = {.unhurried_wait = wait}}, &batches_);
+    absl::Notification told;
+    ++item;
+    database->writer().Submit(
+        absl::InfiniteFuture(), Insert(item, std::to_string(item)),
+        [&](const absl::Status& status) {
+          EXPECT_TRUE(status.ok()) << status;
+          told.Notify();
+        },
+        GroupCommitter::Work::kUnhurried);
+    if (wait == absl::InfiniteDuration()) database->Stop();
+    told.WaitForNotification();
+  }
+}
+
 TEST_F(GroupCommitterTest, NothingIsAnsweredBeforeItIsCommitted) {
   auto database = Open();
   absl::Notification told;
