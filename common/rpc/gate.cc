@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "common/errors/error.h"
@@ -19,6 +20,10 @@ absl::Status Draining() {
   return MakeError(absl::StatusCode::kUnavailable, "this service is shutting down",
                    {.reason = Reason::kDraining, .retry_after = absl::Seconds(1)});
 }
+
+// A round of ticks takes its time, in steps of at least so many streams, and so many steps.
+constexpr std::size_t kTogether = 10;
+constexpr std::size_t kMostSteps = 100;
 
 // Made once: see ToGrpc.
 const absl::Status& TooManyCalls() {
@@ -125,12 +130,25 @@ void Gate::Tick() {
 }
 
 void Gate::RunTicks() {
+  std::vector<std::weak_ptr<LiveStream>> round;
   while (true) {
+    round.clear();
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick)) return;
+      round.reserve(streams_.size());
+      for (const auto& [number, stream] : streams_) round.push_back(stream);
     }
-    Tick();
+    const std::size_t steps = std::clamp<std::size_t>(round.size() / kTogether, 1, kMostSteps);
+    for (std::size_t step = 0; step < steps; ++step) {
+      {
+        absl::MutexLock lock(&mutex_);
+        if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick / static_cast<double>(steps))) return;
+      }
+      const absl::Time wall = Wall();
+      for (std::size_t i = step; i < round.size(); i += steps) {
+        if (const std::shared_ptr<LiveStream> stream = round[i].lock()) stream->Tick(wall);
+      }
+    }
   }
 }
 

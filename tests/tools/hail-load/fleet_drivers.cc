@@ -12,7 +12,7 @@ namespace hail::load {
 namespace {
 
 // How finely the drivers' positions are spread over time.
-constexpr absl::Duration kBeatSlice = absl::Milliseconds(50);
+constexpr absl::Duration kBeatSlice = absl::Milliseconds(2);
 
 // By shares of the city's height and width, both from 0 to 1.
 void SetPlace(double north, double east, hail::type::v1::LatLng* to) {

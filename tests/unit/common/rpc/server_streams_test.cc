@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/rpc/status.h"
@@ -378,6 +379,31 @@ class CountingService final : public hail::rider::v1::RiderService::CallbackServ
  private:
   Gate* const gate_;
 };
+
+// Real time: rounds go on by themselves.
+TEST(Gate, LooksAfterEachOfManyStreams) {
+  struct Looked : LiveStream {
+    explicit Looked(absl::BlockingCounter* all) : all(all) {}
+    void Tick(absl::Time) override {
+      if (!std::exchange(known, true)) all->DecrementCount();
+    }
+    void Drain(absl::Duration) override {}
+    void Cancel() override {}
+    absl::BlockingCounter* const all;
+    bool known = false;
+  };
+  for (const int count : {1, 9, 257}) {
+    absl::BlockingCounter all(count);
+    std::vector<std::shared_ptr<Looked>> streams;
+    SystemClock clock;
+    Gate gate(&clock, {.tick = absl::Milliseconds(20)}, nullptr);
+    for (int i = 0; i < count; ++i) {
+      streams.push_back(std::make_shared<Looked>(&all));
+      ASSERT_TRUE(gate.EnterStream(streams.back()).ok());
+    }
+    all.Wait();
+  }
+}
 
 TEST(ServerStreamTest, SendsFinishesAndIsDrained) {
   FakeClock clock;
