@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
@@ -159,6 +160,7 @@ absl::StatusOr<Positions> SendPositions(const PositionPlan& plan) {
   }
   const absl::Time give_up = absl::Now() + kOpening;
   while (shared.ready < plan.drivers && absl::Now() < give_up) absl::SleepFor(absl::Milliseconds(20));
+  absl::FPrintF(stderr, "%d drivers online\n", shared.ready.load());
   Positions positions;
   std::int64_t skipped = 0;
   std::int64_t number = 0;
