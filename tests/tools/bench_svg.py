@@ -1,11 +1,13 @@
 """A line chart as an SVG file, both axes logarithmic where asked."""
 import math
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 300, 64, 44, 34
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 700, 300, 64, 180, 44, 34
 COLORS = ["#1b6ca8", "#c8553d", "#5a9367", "#8d6a9f", "#b08b00", "#444444"]
 
 
 def _label(value):
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:g}M"
     if value >= 1000:
         return f"{value / 1000:g}k"
     return f"{value:g}"
@@ -37,7 +39,7 @@ def chart(title, x_title, y_title, series, log_x=False, log_y=False):
         return size * (value - low) / ((high - low) or 1)
 
     def at(x, y):
-        return (LEFT + scale(x, x_low, x_high, WIDTH - LEFT - 130, log_x),
+        return (LEFT + scale(x, x_low, x_high, WIDTH - LEFT - RIGHT, log_x),
                 HEIGHT - BOTTOM - scale(y, y_low, y_high, HEIGHT - BOTTOM - TOP, log_y))
 
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11">',
@@ -51,11 +53,11 @@ def chart(title, x_title, y_title, series, log_x=False, log_y=False):
                    f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">{_label(tick)}</text>')
     for tick in _ticks(y_low, y_high, log_y):
         _, y = at(x_low, tick)
-        out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - 130}" stroke="#eee"/>'
+        out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#eee"/>'
                    f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end">{_label(tick)}</text>')
     for number, (name, line) in enumerate(series.items()):
         color = COLORS[number % len(COLORS)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(*point) for point in line))
         out.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-        out.append(f'<text x="{WIDTH - 124}" y="{TOP + 14 * number + 8}" fill="{color}">{name}</text>')
+        out.append(f'<text x="{WIDTH - RIGHT + 6}" y="{TOP + 14 * number + 8}" fill="{color}">{name}</text>')
     return "\n".join(out) + "\n</svg>\n"
