@@ -57,8 +57,8 @@ struct GateOptions {
   absl::Duration write_stall = absl::Seconds(30);
   // The same once the stream is ending.
   absl::Duration linger = absl::Seconds(12);
-  // How often each stream is looked after; not all at the same moment, which calls would have to wait for. Zero: whoever
-  // owns the gate calls Tick (tests).
+  // How often each stream is looked after; not all at the same moment, which calls would have to wait for. Zero:
+  // whoever owns the gate calls Tick (tests).
   absl::Duration tick = absl::Milliseconds(500);
 };
 

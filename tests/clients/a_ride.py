@@ -8,9 +8,11 @@ Prints each message as it goes by. The driver's app is a thread with a StreamDri
 
 import argparse
 import queue
+import random
 import re
 import sys
 import threading
+import time
 import uuid
 
 from grpc_reflection import Client
@@ -41,6 +43,11 @@ def show(who, what, message):
     sys.stdout.flush()
 
 
+# UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED: what README says to repeat, how often, and for how long.
+REPEATED = {14, 4, 8}
+FIRST_WAIT, MOST_WAIT, GIVE_UP = 0.1, 2.0, 30.0
+
+
 class DriverApp:
     """Goes online, takes the first offer and drives it. `ready` is set once offers can come."""
 
@@ -49,6 +56,8 @@ class DriverApp:
         self._id = driver_id
         self._stream = None
         self._commands = 0
+        # By command_id: the command, when it was sent first, the wait before it is repeated.
+        self._unanswered = {}
         self._positions = 0
         self.ready = threading.Event()
         self.finished = queue.Queue()
@@ -82,7 +91,25 @@ class DriverApp:
 
     def _command(self, **command):
         self._commands += 1
-        self._stream.send({"command_id": str(self._commands), **command})
+        message = {"command_id": str(self._commands), **command}
+        self._unanswered[message["command_id"]] = (message, time.monotonic(), FIRST_WAIT)
+        self._stream.send(message)
+
+    def _answered(self, result):
+        """Repeats what was refused and may be repeated, as long as README says."""
+        # What has no command_id, as a position, is not repeated.
+        message, sent, wait = self._unanswered.pop(result.get("command_id"), (None, 0, 0))
+        status = result.get("status", {})
+        if not status.get("code"):
+            return
+        if message is None or status["code"] not in REPEATED or time.monotonic() - sent > GIVE_UP:
+            raise RuntimeError(f"refused: {result}")
+        show("driver", "repeats", message)
+        self._unanswered[message["command_id"]] = (message, sent, min(2 * wait, MOST_WAIT))
+        asked = [float(detail["retry_delay"].rstrip("s")) for detail in status.get("details", []) if "retry_delay" in detail]
+        again = threading.Timer(max([wait * random.uniform(0.5, 1), *asked]), self._stream.send, [message])
+        again.daemon = True
+        again.start()
 
     def _position(self, location):
         self._positions += 1
@@ -103,8 +130,7 @@ class DriverApp:
             self._position(STAND)
             self._command(set_availability={"availability": "AVAILABILITY_ONLINE"})
         elif what == "command_result":
-            if body.get("status", {}).get("code"):
-                raise RuntimeError(f"refused: {body}")
+            self._answered(body)
             if body.get("state", {}).get("availability") == "AVAILABILITY_ONLINE":
                 self.ready.set()
         elif what == "offer":

@@ -190,6 +190,8 @@ class Client:
     def _prepare(self, method, kind):
         service, name = method.rsplit("/", 1)
         self._learn(service)
+        # What the details of a status in a message may be, which nothing refers to by name.
+        self._learn("google.rpc.ErrorInfo")
         descriptor = self._pool.FindServiceByName(service).methods_by_name[name]
         request = _message_class(self._pool, descriptor.input_type)
         response = _message_class(self._pool, descriptor.output_type)
