@@ -108,9 +108,10 @@ class Riders {
   Loop loop_{"riders"};
 };
 
-// The fleet as driver-service sees it.
+// The fleet as driver-service sees it: each driver counted once, in one count, which takes a moment.
 struct Seen {
   int streams = 0;
+  // Can be offered a ride.
   int offerable = 0;
   int on_trip = 0;
   // Being asked, or their answer being committed.
@@ -123,11 +124,10 @@ Seen Look(const std::string& metrics) {
     const auto found = page.find(name);
     return found == page.end() ? 0 : static_cast<int>(found->second);
   };
-  return {
-      value("hail_driver_driver_streams"), value("hail_driver_drivers_offerable"),
-      value("hail_driver_drivers{status=\"ON_TRIP\"}"),
-      value("hail_driver_offers_live{status=\"PENDING\"}") + value("hail_driver_offers_live{status=\"CONFIRMING\"}"),
-      value("hail_driver_dispatch_rides")};
+  return {value("hail_driver_driver_streams"), value("hail_driver_drivers{status=\"AVAILABLE\"}"),
+          value("hail_driver_drivers{status=\"ON_TRIP\"}"),
+          value("hail_driver_drivers{status=\"OFFERED\"}") + value("hail_driver_drivers{status=\"RESERVED\"}"),
+          value("hail_driver_dispatch_rides")};
 }
 
 }  // namespace
