@@ -89,7 +89,7 @@ LocationIndex::DriverShard& LocationIndex::ShardOf(std::size_t hash) const {
   return (*drivers_)[(hash >> 40) % kDriverShards];
 }
 
-std::size_t LocationIndex::ShardOfTile(const EarthPoint& low) { return absl::Hash<EarthPoint>()(low) % kTileShards; }
+std::size_t LocationIndex::ShardOfTile(std::size_t hash) { return hash % kTileShards; }
 
 void LocationIndex::SetCar(const std::string& driver_id, std::shared_ptr<const CarProfile> profile) {
   const CarKind* kind = profile == nullptr ? nullptr : kinds_->Hold(std::move(profile));
@@ -167,7 +167,7 @@ void LocationIndex::Place(Car& car) {
   if (!car.offerable || car.kind == nullptr || !car.located) return;
   const EarthPoint point = ToEarthPoint(car.fix.point());
   const EarthCube cube = TileAround(point);
-  car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(cube.low));
+  car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(absl::Hash<EarthPoint>()(cube.low)));
   TileShard& shard = (*tiles_)[car.tile_shard];
   absl::MutexLock lock(&shard.mutex);
   std::unique_ptr<CarTree>& tree = shard.tiles[cube.low];
@@ -217,7 +217,7 @@ std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t 
 
 void LocationIndex::SearchTile(const EarthPoint& low, NearestSearch& search) const {
   const std::size_t hash = absl::Hash<EarthPoint>()(low);
-  const TileShard& shard = (*tiles_)[hash % kTileShards];
+  const TileShard& shard = (*tiles_)[ShardOfTile(hash)];
   absl::ReaderMutexLock lock(&shard.mutex);
   auto it = shard.tiles.find(low, hash);
   if (it == shard.tiles.end()) return;

@@ -74,7 +74,8 @@ class LocationIndex {
 
   // By the hash of the driver's id.
   DriverShard& ShardOf(std::size_t hash) const;
-  static std::size_t ShardOfTile(const EarthPoint& low);
+  // By the hash of the tile's low corner.
+  static std::size_t ShardOfTile(std::size_t hash);
 
   // Puts `car`, which is in no tile, into the one it belongs into, if it is to be found.
   void Place(Car& car);
