@@ -85,9 +85,11 @@ bench-match: configure ## Matching windows on recorded days (DATA=../shared/data
 	@mkdir -p build/bench
 	@build/$(PRESET)/bin/hail-bench match --data $(DATA) --report build/bench/match.json --svg build/bench/match-window.svg
 
+# Uses build/grpc where that was built, as the production image does.
 overload: configure ## Twice the capacity for a minute; a fleet that reconnects within a second. Reports and plots.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target rider-service driver-service hail-load
-	@tests/tools/overload --bin build/$(PRESET)/bin --out build/overload
+	@tests/tools/overload --bin build/$(PRESET)/bin --out build/overload \
+	  $(if $(wildcard build/grpc/lib),--grpc build/grpc/lib)
 
 asan: ## All tests under address and undefined-behaviour sanitizers.
 	@$(MAKE) --no-print-directory test PRESET=asan-ubsan

@@ -93,7 +93,8 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   begin("calm");
   load.OpenLoop(100, plan.calm, timeline);
   begin("capacity");
-  const double capacity = load.ClosedLoop(plan.callers, kWarmUp, plan.measure).per_second;
+  const auto measure = [&] { return load.ClosedLoop(plan.callers, kWarmUp, plan.measure).per_second; };
+  const double capacity = measure();
   if (capacity <= 0) return absl::UnavailableError(absl::StrCat("no answer from ", plan.rider_address));
   begin(absl::StrFormat("%.0f a second, %.1f times the capacity", capacity * plan.factor, plan.factor));
   const auto cpu_before = cpu();
@@ -110,6 +111,10 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   // The last answers are in.
   absl::SleepFor(plan.deadline + absl::Seconds(1));
   spans.back().to = end;
+  absl::FPrintF(stderr, "%5.1f s: capacity again\n", second());
+  // What the machine can do wavers by a quarter within minutes: the peak is what it could do before and after.
+  const double capacity_after = measure();
+  const double peak = (capacity + capacity_after) / 2;
 
   const Tally calm = timeline.Sum(0, static_cast<int>(absl::ToInt64Seconds(plan.calm)));
   const Tally over = timeline.Sum(overload_from, overload_to);
@@ -131,8 +136,8 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   const auto expect = [&](bool holds, const std::string& complaint) {
     if (!holds) judged.complaints.push_back(complaint);
   };
-  expect(in_time >= kShareOfPeak * capacity,
-         absl::StrFormat("answers within the deadline fell to %.0f %% of the peak", 100 * in_time / capacity));
+  expect(in_time >= kShareOfPeak * peak,
+         absl::StrFormat("answers within the deadline fell to %.0f %% of the peak", 100 * in_time / peak));
   expect(over.refused_without_retry == 0, absl::StrCat(over.refused_without_retry, " refusals without RetryInfo"));
   expect(over.refusal.Quantile(0.99) <= kQuickRefusal,
          absl::StrFormat("refusals took %.0f ms (p99)", Ms(over.refusal.Quantile(0.99))));
@@ -143,9 +148,10 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
 
   auto& report = judged.report;
   report = {{"capacity_per_s", std::round(capacity)},
+            {"capacity_after_per_s", std::round(capacity_after)},
             {"calm", Describe(calm, absl::ToDoubleSeconds(plan.calm))},
             {"overload", Describe(over, std::max(1, overload_to - overload_from))},
-            {"share_of_peak", std::round(1000 * in_time / capacity) / 1000},
+            {"share_of_peak", std::round(1000 * in_time / peak) / 1000},
             {"recovered_after_s", recovered - after_from},
             {"generator_lag_ms", {{"p50", Ms(paced.lag.Quantile(0.5))}, {"p99", Ms(paced.lag.Quantile(0.99))}}}};
   report["cores_used"]["hail-load"] = absl::ToDoubleSeconds(cpu_after[0] - cpu_before[0]) / overload_seconds;
