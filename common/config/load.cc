@@ -115,7 +115,8 @@ class Assembly {
   };
 
   static std::string Shown(const Key& key, const std::string& text) {
-    return key.secret ? absl::StrCat(key.name, " ") : absl::StrCat(key.name, " \"", text, "\" ");
+    if (key.secret) return absl::StrCat(key.name, " ");
+    return absl::StrCat(key.name, " \"", key.redacted ? key.redacted(text) : text, "\" ");
   }
 
   void Put(const Key& key, Value value, const std::string& where) {
@@ -182,6 +183,7 @@ std::string PrintConfig(const Schema& schema, const Values& values) {
         break;
     }
     if (key.secret) out[key.name] = "<redacted>";
+    if (key.redacted) out[key.name] = key.redacted(values.String(key.name));
   }
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

@@ -35,6 +35,8 @@ struct Key {
   Check check;
   // Never printed, neither by --print-config nor in a problem.
   bool secret = false;
+  // What of a string may be printed; null: all of it. Must bear a text that is not what the key wants.
+  std::function<std::string(const std::string&)> redacted = nullptr;
 };
 
 // The effective value of every key of a schema. Copyable, immutable, thread-safe. Asking for a key that the schema does

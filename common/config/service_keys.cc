@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/postgres/url.h"
 #include "common/time/time_anchor.h"
 
 namespace hail::config {
@@ -12,7 +13,11 @@ constexpr char kSqlite[] = "sqlite:";
 
 std::string CheckStoreUrl(const Value& value) {
   const std::string& url = std::get<std::string>(value);
-  return url.rfind(kSqlite, 0) == 0 && url.size() > sizeof(kSqlite) - 1 ? "" : "must be sqlite:FILE";
+  if (postgres::IsUrl(url)) {
+    const auto params = postgres::ParseUrl(url);
+    return params.ok() ? "" : std::string(params.status().message());
+  }
+  return url.rfind(kSqlite, 0) == 0 && url.size() > sizeof(kSqlite) - 1 ? "" : "must be sqlite:FILE or postgres://…";
 }
 
 std::vector<std::string> CheckTime(const Values& values) {
@@ -30,8 +35,12 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
       .String("metrics_listen", defaults.metrics_listen,
               "Where Prometheus scrapes /metrics, HOST:PORT with a numeric host.", Address(true))
       .String("data_dir", defaults.data_dir, "Directory of the embedded store; made if it is not there.", NotEmpty())
-      .String("store.url", absl::StrCat(kSqlite, "{data_dir}/", defaults.store_file),
-              "The store: sqlite:FILE, embedded.", CheckStoreUrl)
+      .Add({.name = "store.url",
+            .default_text = absl::StrCat(kSqlite, "{data_dir}/", defaults.store_file),
+            .doc = "The store: sqlite:FILE, embedded, or postgres://USER:PASSWORD@HOST:PORT/DATABASE with libpq's "
+                   "parameters.",
+            .check = CheckStoreUrl,
+            .redacted = postgres::WithoutPassword})
       .String("bus.url", "local:", "Fan-out inside the service: local:, in this process.", OneOf({"local:"}))
       .Double("time_scale", 1, "Domain seconds a wall second; the same in both services and the simulator.",
               DoubleFrom(0.001, 10'000))
@@ -53,7 +62,12 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   settings.internal_listen = values.String("internal_listen");
   settings.metrics_listen = values.String("metrics_listen");
   settings.data_dir = values.String("data_dir");
-  settings.store_path = values.String("store.url").substr(sizeof(kSqlite) - 1);
+  const std::string& store_url = values.String("store.url");
+  if (postgres::IsUrl(store_url)) {
+    settings.store_database = postgres::ParseUrl(store_url).value();
+  } else {
+    settings.store_path = store_url.substr(sizeof(kSqlite) - 1);
+  }
   // Checked when the values were loaded.
   settings.time_scale = ParseTimeScale(values.Double("time_scale"), values.String("time_anchor")).value();
   settings.log_level = ParseLogLevel(values.String("log.level")).value();

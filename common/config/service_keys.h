@@ -1,12 +1,14 @@
 // The keys that every service of Hail has.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/logging/level.h"
+#include "common/postgres/url.h"
 #include "common/time/clock.h"
 
 namespace hail::config {
@@ -33,8 +35,9 @@ struct ServiceSettings {
   std::string internal_listen;
   std::string metrics_listen;
   std::string data_dir;
-  // The SQLite file of store.url.
+  // store.url: the SQLite file, or else the PostgreSQL database.
   std::string store_path;
+  std::optional<postgres::ConnectParams> store_database;
   TimeScale time_scale;
   LogLevel log_level = LogLevel::kInfo;
   // Between NOT_SERVING and the end of the first stream: time for load balancers to look elsewhere.

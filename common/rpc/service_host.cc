@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -144,6 +145,23 @@ void ServiceHost::Drain() {
   internal_server_->Shutdown(now);
   server_->Wait();
   internal_server_->Wait();
+}
+
+NotServingHost::NotServingHost(const HostOptions& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  int port = 0;
+  server_ = Build(options.listen, {}, options.max_message_bytes, kPublicPings, &port);
+  internal_server_ = Build(options.internal_listen, {}, options.max_internal_message_bytes, kInternalPings, &port);
+  for (grpc::Server* server : {server_.get(), internal_server_.get()}) {
+    if (server != nullptr) server->GetHealthCheckService()->SetServingStatus(false);
+  }
+}
+
+NotServingHost::~NotServingHost() {
+  for (grpc::Server* server : {server_.get(), internal_server_.get()}) {
+    // Watches of health are cut off at once.
+    if (server != nullptr) server->Shutdown(std::chrono::system_clock::now());
+  }
 }
 
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports) {

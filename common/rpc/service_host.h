@@ -89,6 +89,23 @@ class ServiceHost {
   std::thread beat_;
 };
 
+// Before a service can serve: health says NOT_SERVING on both addresses, and nothing else is there. Ends, and frees the
+// addresses, with its object. Only before the process's ServiceHost starts.
+class NotServingHost {
+ public:
+  explicit NotServingHost(const HostOptions& options);
+  ~NotServingHost();
+  NotServingHost(const NotServingHost&) = delete;
+  NotServingHost& operator=(const NotServingHost&) = delete;
+
+  // Whether both addresses could be bound.
+  bool bound() const { return server_ != nullptr && internal_server_ != nullptr; }
+
+ private:
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<grpc::Server> internal_server_;
+};
+
 // Writes {"listen":50051,…} to `path` in one step (a reader sees all or nothing). UNAVAILABLE where that fails.
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports);
 

@@ -38,4 +38,11 @@ int WaitForTermination() {
   return signal;
 }
 
+bool TerminationWithin(absl::Duration wall) {
+  const sigset_t set = TerminationSignals();
+  const timespec within = absl::ToTimespec(wall);
+  // Interrupted, which it is seldom, it comes back early.
+  return sigtimedwait(&set, nullptr, &within) > 0;
+}
+
 }  // namespace hail::rpc

@@ -38,6 +38,10 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
       : gate_(gate), method_(method), entered_(entered), began_(gate->Wall()) {}
   void End(const absl::Status& status);
   void OnDone() override;
+  // OnDone on the thread that sent the answer, as gRPC's own reactor has it, instead of on another: a change of threads
+  // is a fifth of what a refused call costs. gRPC asks for that only of what does little and holds no lock; it calls
+  // from its polling threads, which hold none.
+  bool InternalInlineable() override { return true; }
 
  private:
   Gate* const gate_;

@@ -21,7 +21,8 @@ StoreMetrics::StoreMetrics(metrics::Registry* registry, const Clock* clock)
               .Of()),
       commit_failures_(registry->Counters("commit_failures_total", "Commits that failed.").Of()),
       checkpoint_seconds_(
-          registry->Histograms("checkpoint_seconds", "How long checkpoints took.", metrics::LatencyBounds()).Of()) {}
+          registry->Histograms("checkpoint_seconds", "How long checkpoints took.", metrics::LatencyBounds()).Of()),
+      connections_(registry->Gauges("store_connections", "Connections to the database, ready and wanted.")) {}
 
 void StoreMetrics::OnBatch(std::size_t jobs, absl::Duration took, const absl::Status& status) {
   commit_seconds_.Observe(absl::ToDoubleSeconds(took));
@@ -45,6 +46,20 @@ void StoreMetrics::OnJobFailed(const absl::Status& status) {
 }
 
 void StoreMetrics::OnException(const std::string& what) { Log(LogLevel::kError, "store_job_threw", {{"what", what}}); }
+
+void StoreMetrics::OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) {
+  OnBatch(writes, took, status);
+}
+
+void StoreMetrics::OnConnections(int ready, int wanted) {
+  connections_.Of({{"state", "ready"}}).Set(ready);
+  connections_.Of({{"state", "wanted"}}).Set(wanted);
+  Log(LogLevel::kInfo, "store_connections", {{"ready", ready}, {"wanted", wanted}});
+}
+
+void StoreMetrics::OnConnectionLost(const absl::Status& why) {
+  if (connection_lines_.Now(clock_->Read().wall)) Log(LogLevel::kWarn, "store_connection_lost", {{"status", why}});
+}
 
 void StoreMetrics::OnProbe(const absl::Status& status) {
   probe_ok_ = status.ok();

@@ -9,14 +9,16 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/metrics/metrics.h"
+#include "common/postgres/pool.h"
 #include "common/sqlite/group_committer.h"
 #include "common/time/clock.h"
 
 namespace hail {
 
-// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total, checkpoint_seconds. What fails is logged, at
-// most once a second each kind: a disk that fails does so thousands of times.
-class StoreMetrics final : public sqlite::Observer {
+// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total; of an embedded store checkpoint_seconds; of
+// a database store_connections{state}. What fails is logged, at most once a second each kind: a disk that fails does so
+// thousands of times.
+class StoreMetrics final : public sqlite::Observer, public postgres::Observer {
  public:
   // Both must outlive it; `clock` is read for wall time.
   StoreMetrics(metrics::Registry* registry, const Clock* clock);
@@ -25,7 +27,12 @@ class StoreMetrics final : public sqlite::Observer {
   void OnCheckpoint(int pages, absl::Duration took) override;
   void OnCheckpointFailed(const absl::Status& status) override;
   void OnJobFailed(const absl::Status& status) override;
+  // Of both.
   void OnException(const std::string& what) override;
+  void OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) override;
+  void OnConnections(int ready, int wanted) override;
+  void OnConnectionLost(const absl::Status& why) override;
+  void OnReadFailed(const absl::Status& status) override { OnJobFailed(status); }
   // A look at the store worked, or did not.
   void OnProbe(const absl::Status& status);
 
@@ -53,12 +60,14 @@ class StoreMetrics final : public sqlite::Observer {
   const metrics::Histogram batch_jobs_;
   const metrics::Counter commit_failures_;
   const metrics::Histogram checkpoint_seconds_;
+  const metrics::GaugeFamily connections_;
   std::atomic<bool> probe_ok_{true};
   std::atomic<bool> writable_{true};
   std::atomic<bool> probing_{false};
   Seldom commit_lines_;
   Seldom job_lines_;
   Seldom checkpoint_lines_;
+  Seldom connection_lines_;
 };
 
 }  // namespace hail

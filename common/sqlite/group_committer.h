@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/exec/queue_wait.h"
 #include "common/sqlite/connection.h"
-#include "common/sqlite/queue_wait.h"
 #include "common/sqlite/work.h"
 #include "common/time/clock.h"
 

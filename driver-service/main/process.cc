@@ -10,6 +10,7 @@
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/gate.h"
+#include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
@@ -26,6 +27,7 @@
 #include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
 #include "driver-service/roads/road_files.h"
+#include "driver-service/storage/postgres_driver_store.h"
 #include "driver-service/storage/sqlite_driver_store.h"
 
 namespace hail::driver {
@@ -33,6 +35,19 @@ namespace {
 
 // Wall time.
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
+
+// UNAVAILABLE if the store is not there, or not yet.
+absl::Status OpenDatabase(const DriverOptions& options, const Clock* clock, StoreMetrics* metrics,
+                          std::unique_ptr<DriverDatabase>* database) {
+  if (options.service.store_database) {
+    auto opened = PostgresDriverStore::Open(*options.service.store_database, {}, clock, metrics);
+    if (opened.ok()) *database = *std::move(opened);
+    return opened.status();
+  }
+  auto opened = SqliteDriverStore::Open({.path = options.service.store_path}, clock, metrics);
+  if (opened.ok()) *database = *std::move(opened);
+  return opened.status();
+}
 
 }  // namespace
 
@@ -43,9 +58,13 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   StoreMetrics store_metrics(&registry, &clock);
   OfferMetrics offer_metrics(&registry);
 
-  auto opened = SqliteDriverStore::Open({.path = options.service.store_path}, &clock, &store_metrics);
-  if (!opened.ok()) return FailedToStart("store_not_opened", opened.status());
-  SqliteDriverStore& store = **opened;
+  std::unique_ptr<DriverDatabase> database;
+  const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
+  // A file that cannot be used stays so.
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  if (absl::IsCancelled(opened)) return 0;
+  if (!opened.ok()) return FailedToStart("store_not_opened", opened);
+  DriverDatabase& store = *database;
 
   LocationIndex index;
   auto graphs = ReadRoadGraphs(options.road_graphs);

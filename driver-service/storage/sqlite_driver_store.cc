@@ -1,13 +1,11 @@
 #include "driver-service/storage/sqlite_driver_store.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
 #include "driver-service/storage/schema.h"
 
@@ -16,9 +14,6 @@ namespace {
 
 using sqlite::Connection;
 using sqlite::Statement;
-
-// Of one job: what is written beside it waits for it.
-constexpr std::size_t kRecordsPerJob = 500;
 
 absl::StatusOr<std::optional<StoredDriver>> Load(Connection& connection, const std::string& driver_id) {
   absl::StatusOr<Statement> select = connection.Prepare(
@@ -121,7 +116,15 @@ absl::StatusOr<std::unique_ptr<SqliteDriverStore>> SqliteDriverStore::Open(const
 }
 
 SqliteDriverStore::SqliteDriverStore(std::unique_ptr<sqlite::Database> database, std::size_t max_waiting_records)
-    : max_waiting_records_(max_waiting_records), database_(std::move(database)) {}
+    : offer_log_(max_waiting_records,
+                 [this](const OfferLogBuffer::Records& records, bool hurry, std::function<void(absl::Status)> done) {
+                   using Work = sqlite::GroupCommitter::Work;
+                   database_->writer().Submit(
+                       absl::InfiniteFuture(),
+                       [records](Connection& connection) { return InsertRecords(connection, *records); },
+                       std::move(done), hurry ? Work::kBegun : Work::kUnhurried);
+                 }),
+      database_(std::move(database)) {}
 
 SqliteDriverStore::~SqliteDriverStore() { Stop(); }
 
@@ -147,61 +150,8 @@ void SqliteDriverStore::SetAvailability(const std::string& driver_id, Availabili
       std::move(done));
 }
 
-void SqliteDriverStore::AppendOfferLog(OfferRecord record) {
-  {
-    absl::MutexLock lock(&mutex_);
-    waiting_.push_back(std::move(record));
-    if (waiting_.size() > max_waiting_records_) {
-      waiting_.pop_front();
-      ++lost_;
-    }
-  }
-  FlushRecords();
-}
-
-// One job at a time, each with all that came in while the one before was written.
-void SqliteDriverStore::FlushRecords() {
-  auto records = std::make_shared<std::vector<OfferRecord>>();
-  {
-    absl::MutexLock lock(&mutex_);
-    if (writing_ || waiting_.empty()) return;
-    writing_ = true;
-    const std::size_t count = std::min(waiting_.size(), kRecordsPerJob);
-    records->assign(std::make_move_iterator(waiting_.begin()),
-                    std::make_move_iterator(waiting_.begin() + static_cast<std::ptrdiff_t>(count)));
-    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-  }
-  database_->writer().Submit(
-      absl::InfiniteFuture(), [records](Connection& connection) { return InsertRecords(connection, *records); },
-      [this, records](absl::Status status) {
-        {
-          absl::MutexLock lock(&mutex_);
-          writing_ = false;
-          if (!status.ok()) lost_ += records->size();
-        }
-        // After a refusal the next record tries again: this may be the caller's thread, with the queue still full.
-        if (status.ok()) FlushRecords();
-      },
-      sqlite::GroupCommitter::Work::kUnhurried);
-}
-
-std::uint64_t SqliteDriverStore::lost_records() const {
-  absl::MutexLock lock(&mutex_);
-  return lost_;
-}
-
 void SqliteDriverStore::Stop() {
-  // The queue is in order: once this has run, so has the job with the records before it.
-  for (;;) {
-    absl::Notification written;
-    FlushRecords();
-    database_->writer().Submit(
-        absl::InfiniteFuture(), [](Connection&) { return absl::OkStatus(); },
-        [&written](const absl::Status&) { written.Notify(); });
-    written.WaitForNotification();
-    absl::MutexLock lock(&mutex_);
-    if (waiting_.empty() && !writing_) break;
-  }
+  offer_log_.Drain();
   database_->Stop();
 }
 

@@ -2,22 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "common/sqlite/database.h"
 #include "common/time/clock.h"
-#include "driver-service/domain/driver_store.h"
+#include "driver-service/storage/driver_database.h"
+#include "driver-service/storage/offer_log_buffer.h"
 
 namespace hail::driver {
 
 // Thread-safe.
-class SqliteDriverStore final : public DriverStore {
+class SqliteDriverStore final : public DriverDatabase {
  public:
   struct Options {
     // The file; missing folders are created.
@@ -37,30 +36,17 @@ class SqliteDriverStore final : public DriverStore {
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
   void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
                        std::function<void(absl::StatusOr<StoredDriver>)> done) override;
-  void AppendOfferLog(OfferRecord record) override;
+  void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
 
-  // Finds out whether commits work (sqlite::Database::ProbeWrite).
-  void ProbeWrite(std::function<void(absl::Status)> done) { database_->ProbeWrite(std::move(done)); }
-
-  // Changes and reads that wait now.
-  std::size_t depth() const { return database_->writer().depth() + database_->readers().depth(); }
-  // Offer records that were never written: too many were waiting, or the store refused them.
-  std::uint64_t lost_records() const;
-
-  // Finishes what is queued, the offer log included, and closes the file. Idempotent.
-  void Stop();
+  void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
+  std::size_t depth() const override { return database_->writer().depth() + database_->readers().depth(); }
+  std::uint64_t lost_records() const override { return offer_log_.lost(); }
+  void Stop() override;
 
  private:
   SqliteDriverStore(std::unique_ptr<sqlite::Database> database, std::size_t max_waiting_records);
 
-  // Hands the waiting records to the writer, unless that is under way.
-  void FlushRecords() ABSL_LOCKS_EXCLUDED(mutex_);
-
-  const std::size_t max_waiting_records_;
-  mutable absl::Mutex mutex_;
-  std::deque<OfferRecord> waiting_ ABSL_GUARDED_BY(mutex_);
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  std::uint64_t lost_ ABSL_GUARDED_BY(mutex_) = 0;
+  OfferLogBuffer offer_log_;
   // Last: its threads use the members above until it is gone.
   std::unique_ptr<sqlite::Database> database_;
 };

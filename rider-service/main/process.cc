@@ -18,6 +18,7 @@
 #include "common/rpc/client_stream.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/outgoing_calls.h"
+#include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
@@ -32,6 +33,7 @@
 #include "rider-service/codec/event_codec.h"
 #include "rider-service/domain/quote.h"
 #include "rider-service/domain/rides.h"
+#include "rider-service/storage/postgres_ride_store.h"
 #include "rider-service/storage/sqlite_ride_store.h"
 
 namespace hail::rider {
@@ -53,6 +55,20 @@ absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
   });
   answered.WaitForNotification();
   return answer;
+}
+
+// UNAVAILABLE if the store is not there, or not yet.
+absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, StoreMetrics* metrics,
+                          std::unique_ptr<RideDatabase>* database) {
+  if (options.service.store_database) {
+    auto opened = PostgresRideStore::Open(*options.service.store_database, {}, clock, metrics);
+    if (opened.ok()) *database = *std::move(opened);
+    return opened.status();
+  }
+  auto opened =
+      SqliteRideStore::Open({.path = options.service.store_path, .readers = options.store_readers}, clock, metrics);
+  if (opened.ok()) *database = *std::move(opened);
+  return opened.status();
 }
 
 // Which rides are in which live state, as of the last look at the store.
@@ -80,10 +96,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   CallMetrics call_metrics(&registry);
   StoreMetrics store_metrics(&registry, &clock);
 
-  auto opened = SqliteRideStore::Open({.path = options.service.store_path, .readers = options.store_readers}, &clock,
-                                      &store_metrics);
-  if (!opened.ok()) return FailedToStart("store_not_opened", opened.status());
-  SqliteRideStore& store = **opened;
+  std::unique_ptr<RideDatabase> database;
+  const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
+  // A file that cannot be used stays so.
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  if (absl::IsCancelled(opened)) return 0;
+  if (!opened.ok()) return FailedToStart("store_not_opened", opened);
+  RideDatabase& store = *database;
   const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
   if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
   auto dispatchable =

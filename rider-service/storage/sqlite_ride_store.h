@@ -15,12 +15,12 @@
 #include "absl/time/time.h"
 #include "common/sqlite/database.h"
 #include "common/time/clock.h"
-#include "rider-service/domain/ride_store.h"
+#include "rider-service/storage/ride_database.h"
 
 namespace hail::rider {
 
 // Thread-safe.
-class SqliteRideStore final : public RideStore {
+class SqliteRideStore final : public RideDatabase {
  public:
   // Opens, or makes, the database file at `options.path`. `clock` and `observer` (may be null) must outlive the store.
   // Errors are those of sqlite::Database::Open.
@@ -45,15 +45,10 @@ class SqliteRideStore final : public RideStore {
   void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
 
-  // Finds out whether commits work (sqlite::Database::ProbeWrite).
-  void ProbeWrite(std::function<void(absl::Status)> done) { database_->ProbeWrite(std::move(done)); }
-
-  // Jobs waiting, for metrics.
-  std::size_t writes_queued() const { return database_->writer().depth(); }
-  std::size_t reads_queued() const { return database_->readers().depth(); }
-
-  // Finishes what is queued and closes the file; later calls hear STORE_UNAVAILABLE. Idempotent; not from a `done`.
-  void Stop() { database_->Stop(); }
+  void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
+  std::size_t writes_queued() const override { return database_->writer().depth(); }
+  std::size_t reads_queued() const override { return database_->readers().depth(); }
+  void Stop() override { database_->Stop(); }
 
  private:
   SqliteRideStore(std::unique_ptr<sqlite::Database> database, const Clock* clock)

@@ -7,22 +7,13 @@
 
 #include "common/sqlite/connection.h"
 #include "driver-service/storage/sqlite_driver_store.h"
+#include "tests/conformance/stored_offers.h"
 #include "tests/conformance/temp_folder.h"
 #include "tests/simulation/sim_driver_store.h"
 #include "tests/simulation/stepped_executor.h"
 
 namespace hail::driver {
 namespace {
-
-// The enumerator among `all` whose name is `name`.
-template <typename Enum, typename Name>
-Enum ByName(std::initializer_list<Enum> all, Name* name_of, const std::string& name) {
-  for (const Enum each : all) {
-    if (name_of(each) == name) return each;
-  }
-  ADD_FAILURE() << "an unknown name is stored: " << name;
-  return *all.begin();
-}
 
 class SqliteSubject final : public DriverStoreSubject {
  public:
@@ -56,23 +47,17 @@ class SqliteSubject final : public DriverStoreSubject {
         " pickup_eta_us, pickup_distance_m FROM offers ORDER BY offer_id");
     std::vector<OfferRecord> records;
     while (*select.Step()) {
-      OfferRecord record;
-      record.offer_id = select.Text(0);
-      record.ride_id = select.Text(1);
-      record.epoch = select.Int64(2);
-      record.driver_id = select.Text(3);
-      record.outcome = ByName({OfferStatus::kAccepted, OfferStatus::kDeclined, OfferStatus::kExpired,
-                               OfferStatus::kRevoked, OfferStatus::kPending, OfferStatus::kConfirming},
-                              OfferStatusName, std::string(select.Text(4)));
-      record.reason = ByName({RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
-                              RevokeReason::kSuperseded, RevokeReason::kWentOffline},
-                             RevokeReasonName, std::string(select.Text(5)));
-      record.received = select.Int64(6) != 0;
-      record.made_time = absl::FromUnixMicros(select.Int64(7));
-      record.settled_time = absl::FromUnixMicros(select.Int64(8));
-      record.pickup_eta = absl::Microseconds(select.Int64(9));
-      record.pickup_distance_m = select.Double(10);
-      records.push_back(std::move(record));
+      records.push_back(StoredOffer({.offer_id = std::string(select.Text(0)),
+                                     .ride_id = std::string(select.Text(1)),
+                                     .epoch = select.Int64(2),
+                                     .driver_id = std::string(select.Text(3)),
+                                     .outcome = std::string(select.Text(4)),
+                                     .revoke_reason = std::string(select.Text(5)),
+                                     .received = select.Int64(6),
+                                     .made_time_us = select.Int64(7),
+                                     .settled_time_us = select.Int64(8),
+                                     .pickup_eta_us = select.Int64(9),
+                                     .pickup_distance_m = select.Double(10)}));
     }
     return records;
   }

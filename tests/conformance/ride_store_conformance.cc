@@ -572,17 +572,31 @@ TEST_P(RideStoreConformance, AnOfferThatWasDeniedAssignsNothing) {
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok()) << "the committed one's replay";
 }
 
-TEST_P(RideStoreConformance, AskedBehindAConfirmationThatWaitsItKnowsTheOffer) {
-  ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
-  absl::StatusOr<Changed> confirmed = absl::UnknownError("not called");
-  store().Change(
-      "ride-1", [](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), kT0); },
-      absl::InfiniteFuture(), [&](absl::StatusOr<Changed> changed) { confirmed = std::move(changed); });
-  const auto found =
-      Await<std::optional<Ride>>([&](auto done) { store().ByOffer("driver-1", "offer-1", std::move(done)); });
-  ASSERT_TRUE(found.ok() && *found);
-  EXPECT_EQ((*found)->ride_id, "ride-1");
-  EXPECT_TRUE(confirmed.ok());
+// Whichever comes first: the confirmation wins, or the denial keeps its word.
+TEST_P(RideStoreConformance, AskedWhileAConfirmationWaitsBothHearTheSame) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string n = std::to_string(i);
+    ASSERT_TRUE(Create(Requested("ride-" + n, "rider-" + n)).ok());
+    absl::StatusOr<std::optional<Ride>> found = absl::UnknownError("not called");
+    absl::Notification asked;
+    const absl::StatusOr<Changed> confirmed = Await<Changed>([&](Done<Changed> done) {
+      store().Change(
+          "ride-" + n, [&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-" + n, "offer-" + n), kT0); },
+          absl::InfiniteFuture(), std::move(done));
+      store().ByOffer("driver-" + n, "offer-" + n, [&](absl::StatusOr<std::optional<Ride>> ride) {
+        found = std::move(ride);
+        asked.Notify();
+      });
+    });
+    WaitFor(asked);
+    ASSERT_TRUE(found.ok()) << found.status();
+    if (*found) {
+      EXPECT_TRUE(confirmed.ok()) << confirmed.status();
+      EXPECT_EQ((*found)->ride_id, "ride-" + n);
+    } else {
+      EXPECT_TRUE(HasReason(confirmed.status(), Reason::kOfferExpired)) << confirmed.status();
+    }
+  }
 }
 
 TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {

@@ -1,4 +1,8 @@
-// Rides through both services: over the public API only, and with either service restarted in the middle.
+// Rides through both services, on each kind of store: over the public API only, and with either service restarted in
+// the middle.
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +11,7 @@
 #include "tests/integration/process.h"
 #include "tests/integration/rider_fixture.h"
 #include "tests/integration/trip_steps.h"
+#include "tests/postgres/postgres_server.h"
 
 namespace hail::testing {
 namespace {
@@ -15,8 +20,11 @@ using hail::type::v1::Ride;
 using hail::type::v1::RideEvent;
 using ::testing::ElementsAre;
 
-class Both : public ::testing::Test {
+enum class StoreKind { kEmbedded, kPostgres };
+
+class Both : public ::testing::TestWithParam<StoreKind> {
  protected:
+  Both() : services_(Settings(), Settings()) {}
   void SetUp() override { ASSERT_TRUE(services_.rider.running() && services_.driver.running()); }
 
   std::unique_ptr<DriverApp> NewDriver(const std::string& driver_id) {
@@ -26,10 +34,21 @@ class Both : public ::testing::Test {
     return SequencesAfter(services_.rider, rider_id, ride_id, cursor);
   }
 
+  // Where a service keeps what it keeps; both share one database.
+  std::map<std::string, std::string> Settings() {
+    if (GetParam() == StoreKind::kEmbedded) return {};
+    if (!postgres_) postgres_.emplace();
+    return {{"store.url", postgres_->url()}};
+  }
+
+  std::optional<PostgresServer> postgres_;
   BothServices services_;
 };
 
-TEST_F(Both, ARideGoesThroughBothServices) {
+INSTANTIATE_TEST_SUITE_P(On, Both, ::testing::Values(StoreKind::kEmbedded, StoreKind::kPostgres),
+                         [](const auto& kind) { return kind.param == StoreKind::kEmbedded ? "Embedded" : "Postgres"; });
+
+TEST_P(Both, ARideGoesThroughBothServices) {
   const auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);
   RiderClient client(services_.rider);
@@ -65,7 +84,7 @@ TEST_F(Both, ARideGoesThroughBothServices) {
   EXPECT_THAT(EventsAfter("ann", requested.ride_id(), 0), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
-TEST_F(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
+TEST_P(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
   auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);
   std::string ride_id;
@@ -102,7 +121,7 @@ TEST_F(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
   EXPECT_EQ(Accept(*driver).ride_id(), next.ride_id());
 }
 
-TEST_F(Both, ARideThatWaitsSurvivesARestartOfEitherService) {
+TEST_P(Both, ARideThatWaitsSurvivesARestartOfEitherService) {
   std::string ride_id;
   {
     RiderClient client(services_.rider);
@@ -119,7 +138,7 @@ TEST_F(Both, ARideThatWaitsSurvivesARestartOfEitherService) {
   EXPECT_GT(ride.epoch(), 1);
 }
 
-TEST_F(Both, ACanceledRideFreesItsDriver) {
+TEST_P(Both, ACanceledRideFreesItsDriver) {
   const auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);
   RiderClient client(services_.rider);
@@ -132,7 +151,7 @@ TEST_F(Both, ACanceledRideFreesItsDriver) {
                      "available again");
 }
 
-TEST_F(Both, AnOfferIsWithdrawnWhenItsRideIsCanceled) {
+TEST_P(Both, AnOfferIsWithdrawnWhenItsRideIsCanceled) {
   const auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);
   RiderClient client(services_.rider);
@@ -146,7 +165,7 @@ TEST_F(Both, AnOfferIsWithdrawnWhenItsRideIsCanceled) {
   EXPECT_EQ(late.status().code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
-TEST_F(Both, ARefusedRideGoesToTheNextDriverAndNotBack) {
+TEST_P(Both, ARefusedRideGoesToTheNextDriverAndNotBack) {
   const auto near = NewDriver("driver-near");
   const auto far = NewDriver("driver-far");
   near->GoAvailable(kNearFerryBuilding);

@@ -6,10 +6,6 @@
 
 #include <fstream>
 
-#include "absl/time/clock.h"
-#include "grpcpp/client_context.h"
-#include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/support/byte_buffer.h"
 #include "gtest/gtest.h"
 
 namespace hail::testing {
@@ -33,37 +29,6 @@ std::map<std::string, std::string> StoreFaults::environment() const {
 void StoreFaults::On(const std::string& fault) { std::ofstream(folder_.path() + "/" + fault); }
 
 void StoreFaults::Off(const std::string& fault) { unlink((folder_.path() + "/" + fault).c_str()); }
-
-bool Serving(const ServiceProcess& service) {
-  // grpc.health.v1.HealthCheckResponse {status = SERVING}: field 1, a varint. The request for the whole server is
-  // empty.
-  grpc::GenericStub stub(service.PublicChannel());
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-  const grpc::Slice nothing;
-  const grpc::ByteBuffer request(&nothing, 1);
-  grpc::CompletionQueue queue;
-  const auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
-  call->StartCall();
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  call->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  grpc::Slice bytes;
-  return status.ok() && response.DumpToSingleSlice(&bytes).ok() &&
-         std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == "\x08\x01";
-}
-
-bool AwaitServing(const ServiceProcess& service, bool serving) {
-  const absl::Time limit = absl::Now() + absl::Seconds(30);
-  while (Serving(service) != serving) {
-    if (absl::Now() > limit) return false;
-    absl::SleepFor(absl::Milliseconds(50));
-  }
-  return true;
-}
 
 Ran StartAnother(const std::string& binary, const ServiceProcess& service,
                  const std::map<std::string, std::string>& env) {

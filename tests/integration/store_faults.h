@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "tests/integration/health.h"
 #include "tests/integration/process.h"
 
 namespace hail::testing {
@@ -27,11 +28,6 @@ class StoreFaults {
  private:
   TempDir folder_;
 };
-
-// Whether health says SERVING. False if nobody answers.
-bool Serving(const ServiceProcess& service);
-// Waits until health says so; false if it does not within 30 s.
-bool AwaitServing(const ServiceProcess& service, bool serving);
 
 // `service`'s binary started on the data of `service` (which does not run, or holds it), with `env`; it is expected to
 // end by itself.

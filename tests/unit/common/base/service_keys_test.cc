@@ -7,8 +7,10 @@
 namespace hail::config {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 Schema ServiceSchema() {
   Schema schema;
@@ -54,13 +56,17 @@ TEST(ServiceKeysTest, SettingsFollow) {
   EXPECT_EQ(settings.log_level, LogLevel::kWarn);
   EXPECT_EQ(settings.shutdown_grace, absl::Seconds(3));
   EXPECT_EQ(ReadServiceSettings(ValuesWith(ServiceSchema(), {{"store.url", "sqlite:/x/y.db"}})).store_path, "/x/y.db");
+  EXPECT_FALSE(settings.store_database);
+  EXPECT_TRUE(ReadServiceSettings(ValuesWith(ServiceSchema(), {{"store.url", "postgres://db/city"}})).store_database);
 }
 
 TEST(ServiceKeysTest, BadValuesAreRefused) {
   EXPECT_THAT(Problems({"time_scale=30"}), ElementsAre(HasSubstr("needs an anchor")));
   EXPECT_THAT(Problems({"time_scale=30", "time_anchor=1"}), ElementsAre(HasSubstr("WALL:DOMAIN")));
   EXPECT_THAT(Problems({"time_scale=0"}), ElementsAre(HasSubstr("time_scale")));
-  EXPECT_THAT(Problems({"store.url=postgres://db"}), ElementsAre(HasSubstr("sqlite:FILE")));
+  EXPECT_THAT(Problems({"store.url=mysql://db"}), ElementsAre(HasSubstr("sqlite:FILE or postgres:")));
+  EXPECT_THAT(Problems({"store.url=postgres://hail:hunter2@db/city?no_such=1"}),
+              ElementsAre(AllOf(HasSubstr("hail:***@db"), HasSubstr("must be postgres:"), Not(HasSubstr("hunter2")))));
   EXPECT_THAT(Problems({"store.url=sqlite:"}), ElementsAre(HasSubstr("sqlite:FILE")));
   EXPECT_THAT(Problems({"bus.url=nats://bus"}), ElementsAre(HasSubstr("local:")));
   EXPECT_THAT(Problems({"listen=50051"}), ElementsAre(HasSubstr("HOST:PORT")));

@@ -1,8 +1,8 @@
-#include "common/sqlite/queue_wait.h"
+#include "common/exec/queue_wait.h"
 
 #include <gtest/gtest.h>
 
-namespace hail::sqlite {
+namespace hail {
 namespace {
 
 class QueueWaitTest : public ::testing::Test {
@@ -53,4 +53,4 @@ TEST_F(QueueWaitTest, OneBadBatchIsForgottenEvenIfNoLargeOneFollows) {
 }
 
 }  // namespace
-}  // namespace hail::sqlite
+}  // namespace hail

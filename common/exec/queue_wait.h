@@ -5,7 +5,7 @@
 
 #include "absl/time/time.h"
 
-namespace hail::sqlite {
+namespace hail {
 
 // Learns what a job costs from batches done. Not thread-safe. Times are wall time, and never go back.
 class QueueWait {
@@ -24,4 +24,4 @@ class QueueWait {
   absl::Time began_;
 };
 
-}  // namespace hail::sqlite
+}  // namespace hail

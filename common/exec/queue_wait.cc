@@ -1,8 +1,8 @@
-#include "common/sqlite/queue_wait.h"
+#include "common/exec/queue_wait.h"
 
 #include <algorithm>
 
-namespace hail::sqlite {
+namespace hail {
 namespace {
 
 // A batch costs one fsync and then so much for each job. In a batch this large the fsync hardly shows.
@@ -39,4 +39,4 @@ absl::Duration QueueWait::Estimate(absl::Time now, std::size_t ahead) const {
   return left + per_job_ * static_cast<double>(ahead);
 }
 
-}  // namespace hail::sqlite
+}  // namespace hail

@@ -1,0 +1,137 @@
+#include "common/postgres/migrate.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/errors/error.h"
+#include "common/postgres/libpq.h"
+
+namespace hail::postgres {
+namespace {
+
+// Two processes that make the same thing at the same time: IF NOT EXISTS does not keep one of them from failing.
+constexpr int kMaxAttempts = 5;
+
+absl::StatusOr<ConnPtr> Connect(const ConnectParams& params, absl::Time by) {
+  ConnPtr conn = StartConnect(params);
+  if (conn == nullptr || PQstatus(conn.get()) == CONNECTION_BAD) return ConnectFailure(conn.get());
+  for (PostgresPollingStatusType poll_for = PGRES_POLLING_WRITING; poll_for != PGRES_POLLING_OK;
+       poll_for = PQconnectPoll(conn.get())) {
+    if (poll_for == PGRES_POLLING_FAILED) return ConnectFailure(conn.get());
+    pollfd polled{.fd = PQsocket(conn.get()),
+                  .events = static_cast<short>(poll_for == PGRES_POLLING_READING ? POLLIN : POLLOUT),
+                  .revents = 0};
+    const auto left = std::max<std::int64_t>(0, absl::ToInt64Milliseconds(by - absl::Now()));
+    if (poll(&polled, 1, static_cast<int>(left)) == 0) {
+      return Unavailable(Reason::kStoreUnavailable, "the database does not answer");
+    }
+  }
+  PQsetErrorVerbosity(conn.get(), PQERRORS_DEFAULT);
+  return conn;
+}
+
+class Migrator {
+ public:
+  Migrator(ConnPtr conn, const std::string& schema, const std::vector<Migration>& migrations)
+      : conn_(std::move(conn)), schema_(schema), migrations_(migrations) {}
+
+  absl::Status Run() {
+    absl::StatusOr<bool> made = HasSchema();
+    if (!made.ok()) return made.status();
+    if (!*made) {
+      if (absl::Status status = Do(absl::StrCat("CREATE SCHEMA IF NOT EXISTS ", schema_)); !status.ok()) return status;
+    }
+    for (const std::string& sql : {absl::StrCat("SET search_path TO ", schema_),
+                                   std::string("CREATE TABLE IF NOT EXISTS schema_version ("
+                                               "one INTEGER PRIMARY KEY, version INTEGER NOT NULL)"),
+                                   std::string("INSERT INTO schema_version (one, version) VALUES (1, 0)"
+                                               " ON CONFLICT (one) DO NOTHING")}) {
+      if (absl::Status status = Do(sql); !status.ok()) return status;
+    }
+    while (true) {
+      const absl::StatusOr<bool> more = Step();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+    }
+  }
+
+ private:
+  // The rows of one statement, as text.
+  absl::StatusOr<std::vector<std::string>> Ask(const std::string& sql) {
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(PQexec(conn_.get(), sql.c_str()), PQclear);
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+      return result == nullptr ? ConnectFailure(conn_.get()) : CommandFailure(result.get());
+    }
+    std::vector<std::string> rows;
+    for (int i = 0; i < PQntuples(result.get()); ++i) rows.emplace_back(PQgetvalue(result.get(), i, 0));
+    return rows;
+  }
+  absl::Status Do(const std::string& sql) { return Ask(sql).status(); }
+
+  // Who may use a schema need not have the right to make one.
+  absl::StatusOr<bool> HasSchema() {
+    const absl::StatusOr<std::vector<std::string>> found =
+        Ask(absl::StrCat("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = '", schema_, "'"));
+    if (!found.ok()) return found.status();
+    return !found->empty();
+  }
+
+  // Applies one migration; false if there is none to apply.
+  absl::StatusOr<bool> Step() {
+    if (absl::Status status = Do("BEGIN"); !status.ok()) return status;
+    absl::StatusOr<bool> stepped = StepInTransaction();
+    const absl::Status ended = Do(stepped.ok() ? "COMMIT" : "ROLLBACK");
+    if (stepped.ok() && !ended.ok()) return ended;
+    return stepped;
+  }
+
+  absl::StatusOr<bool> StepInTransaction() {
+    // Others wait here until this one has committed.
+    const auto rows = Ask("SELECT version FROM schema_version WHERE one = 1 FOR UPDATE");
+    if (!rows.ok()) return rows.status();
+    if (rows->size() != 1) return absl::FailedPreconditionError("schema_version has no row");
+    const int version = std::atoi((*rows)[0].c_str());
+    const int known = static_cast<int>(migrations_.size());
+    if (version > known) {
+      return absl::FailedPreconditionError(absl::StrCat("the schema ", schema_, " is of version ", version,
+                                                        ", this program knows ", known,
+                                                        " at most: run the program that made it, or a newer one"));
+    }
+    if (version == known) return false;
+    if (absl::Status status = Do(migrations_[static_cast<std::size_t>(version)].sql); !status.ok()) return status;
+    const absl::Status noted = Do(absl::StrCat("UPDATE schema_version SET version = ", version + 1, " WHERE one = 1"));
+    if (!noted.ok()) return noted;
+    return true;
+  }
+
+  const ConnPtr conn_;
+  const std::string& schema_;
+  const std::vector<Migration>& migrations_;
+};
+
+}  // namespace
+
+absl::Status Migrate(const ConnectParams& params, const std::string& schema, const std::vector<Migration>& migrations,
+                     absl::Duration patience) {
+  const absl::Time by = absl::Now() + patience;
+  absl::Status status;
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    absl::StatusOr<ConnPtr> conn = Connect(params, by);
+    if (!conn.ok()) return conn.status();
+    status = Migrator(*std::move(conn), schema, migrations).Run();
+    // 42P07, duplicate_table, is a FAILED_PRECONDITION too, and over at the second attempt.
+    if (status.ok()) return status;
+  }
+  return absl::IsAlreadyExists(status) || absl::IsAborted(status)
+             ? Unavailable(Reason::kStoreUnavailable, std::string(status.message()))
+             : status;
+}
+
+}  // namespace hail::postgres

@@ -1,0 +1,175 @@
+// A bounded number of connections to PostgreSQL, and what waits for them.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/exec/queue_wait.h"
+#include "common/postgres/connection.h"
+#include "common/postgres/statement.h"
+#include "common/postgres/url.h"
+#include "common/time/clock.h"
+
+namespace hail::postgres {
+
+// Told about what happens, for metrics and logs. Called on the pool's thread; must not block.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // A transaction of `writes` writes was committed (or not) in `took`, from its first byte to the answer.
+  virtual void OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
+  // So many connections are there now, of so many. Called when that changes.
+  virtual void OnConnections(int ready, int wanted) = 0;
+  // One could not be made, or ended.
+  virtual void OnConnectionLost(const absl::Status& why) = 0;
+  // A read failed for another reason than its connection.
+  virtual void OnReadFailed(const absl::Status&) {}
+  // An answer threw. A bug; `what` is for the log.
+  virtual void OnException(const std::string& what) = 0;
+};
+
+// Wall time after which nobody wants the outcome any more; InfiniteFuture: none.
+using Deadline = absl::Time;
+
+// Thread-safe. One thread of its own does all I/O, and runs all answers.
+//
+// Reads are transactions of one command each, many on one connection at a time. Writes that wait for a connection go
+// out together, as one transaction with one commit: so a write must not fail because of what is beside it, nor make it
+// fail. It says what it needs by WHERE and ON CONFLICT DO NOTHING, and hears from its rows whether it happened. Where a
+// command fails all the same, the transaction is rolled back and each of its writes tried again alone; serialization
+// failures and deadlocks are retried.
+//
+// Answers: of a write, after COMMIT. ALREADY_EXISTS (with the index's name) if a unique index refused it when it was
+// alone. STORE_UNAVAILABLE for all else; where the connection ended before the answer, the write may have happened.
+// While there is no connection at all, everything is refused at once.
+class Pool {
+ public:
+  // What a write is for. Under overload what was begun goes on to its end, and what is new is refused first.
+  enum class Work { kBegun, kNew };
+  using Answer = absl::AnyInvocable<void(absl::StatusOr<std::vector<Rows>>)>;
+
+  struct Options {
+    // At least 1 each.
+    int writers = 2;
+    int readers = 2;
+    // Writes that share a transaction.
+    std::size_t max_batch = 256;
+    // Reads on one connection that are not answered.
+    std::size_t max_reads_in_flight = 32;
+    // Waiting beyond this, each of reads and writes, is refused.
+    std::size_t max_queue = 10'000;
+    // So are writes that would wait longer than this, or than half of what their deadline allows, as far as can be told
+    // (wall time).
+    absl::Duration max_wait = absl::Seconds(3);
+    absl::Duration max_wait_of_new = absl::Seconds(1);
+    // The server gives up a statement after this, or after waiting for a lock for half of it.
+    absl::Duration statement_timeout = absl::Seconds(5);
+    // Of the service's own, in the database of the URL.
+    std::string schema;
+    // Shown in pg_stat_activity.
+    std::string application_name;
+  };
+
+  // Starts to connect; returns at once. `clock` (wall) and `observer` (may be null) must outlive the pool, as must
+  // `statements`: all that will ever be sent.
+  Pool(ConnectParams params, Options options, const std::vector<const Statement*>& statements, const Clock* clock,
+       Observer* observer);
+  // Stops.
+  ~Pool();
+
+  // Returns true once each connection is there, false when `wall` has passed first.
+  bool AwaitConnections(absl::Duration wall) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Without being run, `answer` hears: STORE_UNAVAILABLE or OVERLOADED (before this returns, on the caller's thread).
+  void Read(Command command, Answer answer) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The commands are one write: all of them or none, in this order. Writes with a smaller `key` go before others of the
+  // same transaction; give what two writes may both lock the same key, and no two transactions wait for each other in a
+  // ring. Without being run, `answer` hears: STORE_UNAVAILABLE or OVERLOADED (as above), or DEADLINE_EXCEEDED when
+  // `deadline` had passed when the transaction began.
+  void Write(std::vector<Command> commands, std::string key, Deadline deadline, Answer answer, Work work = Work::kBegun)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Whether Write would refuse such a write now, and how: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
+  absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // How many wait now, what is under way not counted.
+  std::size_t writes_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::size_t reads_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Finishes what is queued, for some seconds at most, and closes the connections. Idempotent; not from an answer.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Unit {
+    std::vector<Command> commands;
+    std::string key;
+    Deadline deadline;
+    Answer answer;
+    // Not with others: a transaction they shared has failed.
+    bool alone = false;
+    int attempts = 0;
+  };
+  using Batch = std::vector<std::unique_ptr<Unit>>;
+  struct Line {
+    bool writer = false;
+    // Null between two attempts.
+    std::unique_ptr<Connection> connection;
+    bool ready = false;
+    absl::Time connect_at;
+    absl::Duration back_off;
+    // Of a writer.
+    QueueWait wait;
+  };
+
+  void Run();
+  // Connects what is due, takes note of what was lost. Returns when to look again.
+  absl::Time LookAfterLines();
+  void Close(Line& line, const absl::Status& why);
+  void CountReady();
+  // Hands waiting units to lines that can take them.
+  void Dispatch();
+  Batch TakeWrites(Line& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Batch TakeReads(std::size_t most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendWrites(Line& line, Batch batch);
+  void SendRead(Line& line, std::unique_ptr<Unit> unit);
+  void OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows, bool lost);
+  void OnRead(std::unique_ptr<Unit> unit, absl::StatusOr<std::vector<Rows>> rows, bool lost);
+  void Tell(Unit& unit, absl::StatusOr<std::vector<Rows>> rows);
+  // All that waits, as nobody is there to do it.
+  void RefuseAll();
+  absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Wake() const;
+
+  const ConnectParams params_;
+  const Options options_;
+  StatementNames statements_;
+  const Clock* const clock_;
+  Observer* const observer_;
+  // eventfd(2): wakes the thread.
+  const int wake_;
+
+  // The thread's own, except for each line's `wait`, which mutex_ guards.
+  std::vector<std::unique_ptr<Line>> lines_;
+
+  mutable absl::Mutex mutex_;
+  std::deque<std::unique_ptr<Unit>> writes_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Unit>> reads_ ABSL_GUARDED_BY(mutex_);
+  int ready_writers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int ready_readers_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Mutex join_mutex_;
+  std::thread thread_ ABSL_GUARDED_BY(join_mutex_);
+};
+
+}  // namespace hail::postgres

@@ -1,0 +1,57 @@
+#include "common/postgres/url.h"
+
+#include <libpq-fe.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace hail::postgres {
+
+bool IsUrl(std::string_view url) { return url.rfind("postgres://", 0) == 0 || url.rfind("postgresql://", 0) == 0; }
+
+absl::StatusOr<ConnectParams> ParseUrl(const std::string& url) {
+  char* problem = nullptr;
+  const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options(PQconninfoParse(url.c_str(), &problem),
+                                                                               PQconninfoFree);
+  // libpq's own words quote the URL, password included.
+  PQfreemem(problem);
+  if (!IsUrl(url) || options == nullptr) {
+    return absl::InvalidArgumentError("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE with libpq's parameters");
+  }
+  ConnectParams params;
+  for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
+    if (option->val != nullptr) params.emplace_back(option->keyword, option->val);
+  }
+  SetDefault(&params, "target_session_attrs", "read-write");
+  SetDefault(&params, "client_encoding", "UTF8");
+  // Of a connection whose other end vanished: noticed within seconds, also while nothing is sent.
+  SetDefault(&params, "keepalives_idle", "5");
+  SetDefault(&params, "keepalives_interval", "2");
+  SetDefault(&params, "keepalives_count", "3");
+  SetDefault(&params, "tcp_user_timeout", "7000");
+  return params;
+}
+
+std::string WithoutPassword(const std::string& url) {
+  std::string shown = url;
+  // USER:PASSWORD@, where a password may hold anything but @.
+  if (const std::size_t at = shown.rfind('@'); at != std::string::npos) {
+    const std::size_t scheme = shown.find("://");
+    const std::size_t user = scheme == std::string::npos || scheme > at ? 0 : scheme + 3;
+    const std::size_t colon = shown.find(':', user);
+    if (colon < at) shown.replace(colon + 1, at - colon - 1, "***");
+  }
+  for (std::size_t at = 0; (at = shown.find("password=", at)) != std::string::npos;) {
+    at += sizeof("password=") - 1;
+    shown.replace(at, std::min(shown.find_first_of("& ", at), shown.size()) - at, "***");
+  }
+  return shown;
+}
+
+void SetDefault(ConnectParams* params, const std::string& keyword, const std::string& value) {
+  const bool present =
+      std::any_of(params->begin(), params->end(), [&](const auto& param) { return param.first == keyword; });
+  if (!present) params->emplace_back(keyword, value);
+}
+
+}  // namespace hail::postgres

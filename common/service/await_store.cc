@@ -1,0 +1,34 @@
+#include "common/service/await_store.h"
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+#include "common/logging/log.h"
+#include "common/rpc/service_host.h"
+#include "common/rpc/termination.h"
+
+namespace hail {
+namespace {
+
+// Wall time between two attempts.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+
+}  // namespace
+
+absl::Status AwaitStore(const config::ServiceSettings& settings, const std::function<absl::Status()>& open) {
+  absl::Status status = open();
+  if (!absl::IsUnavailable(status)) return status;
+
+  const rpc::NotServingHost host({.listen = settings.listen, .internal_listen = settings.internal_listen});
+  // Without it the service waits all the same: nobody is answered, which says the same.
+  if (!host.bound()) Log(LogLevel::kWarn, "health_not_served", {{"listen", settings.listen}});
+  for (absl::Duration pause = kFirstPause; absl::IsUnavailable(status); pause = std::min(pause * 2, kLongestPause)) {
+    Log(LogLevel::kWarn, "waiting_for_store", {{"status", status}});
+    if (rpc::TerminationWithin(pause)) return absl::CancelledError("asked to stop before the store was there");
+    status = open();
+  }
+  return status;
+}
+
+}  // namespace hail

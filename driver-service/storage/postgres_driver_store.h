@@ -1,0 +1,64 @@
+// The store port on PostgreSQL, for any number of replicas (common/postgres). Schema: postgres_schema.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/postgres/pool.h"
+#include "common/postgres/url.h"
+#include "common/time/clock.h"
+#include "driver-service/storage/driver_database.h"
+#include "driver-service/storage/offer_log_buffer.h"
+#include "driver-service/storage/postgres_schema.h"
+
+namespace hail::driver {
+
+struct PostgresStoreOptions {
+  // A schema for each store; its name is one word of lower-case letters, digits and _.
+  std::string schema = kPostgresSchema;
+  // Connections to write and to read on.
+  int writers = 1;
+  int readers = 1;
+  // For how long the opening waits for a database that does not answer.
+  absl::Duration patience = absl::Seconds(5);
+  // Offer records waiting to be written; beyond it the oldest are lost.
+  std::size_t max_waiting_records = 50'000;
+};
+
+// Thread-safe.
+class PostgresDriverStore final : public DriverDatabase {
+ public:
+  // Makes the tables or brings them up to date, and connects. `clock` and `observer` (may be null) must outlive the
+  // store. Errors are those of postgres::Migrate.
+  static absl::StatusOr<std::unique_ptr<PostgresDriverStore>> Open(const postgres::ConnectParams& params,
+                                                                   const PostgresStoreOptions& options,
+                                                                   const Clock* clock, postgres::Observer* observer);
+  ~PostgresDriverStore() override;
+
+  void Register(const Driver& driver, absl::Time now, absl::Time deadline,
+                std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
+                       std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
+
+  void ProbeWrite(std::function<void(absl::Status)> done) override;
+  std::size_t depth() const override { return pool_.writes_queued() + pool_.reads_queued(); }
+  std::uint64_t lost_records() const override { return offer_log_.lost(); }
+  void Stop() override;
+
+ private:
+  PostgresDriverStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
+                      postgres::Observer* observer);
+
+  OfferLogBuffer offer_log_;
+  // Last: its thread uses what stands above until it is gone.
+  postgres::Pool pool_;
+};
+
+}  // namespace hail::driver

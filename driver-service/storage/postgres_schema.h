@@ -1,0 +1,50 @@
+// The tables of driver-service in PostgreSQL, in a schema of its own. As in schema.h: times are microseconds of domain
+// time since the Unix epoch.
+#pragma once
+
+#include <vector>
+
+#include "common/postgres/migrate.h"
+
+namespace hail::driver {
+
+inline constexpr char kPostgresSchema[] = "hail_driver";
+
+// One entry per schema version, oldest first; released ones never change.
+inline std::vector<postgres::Migration> PostgresMigrations() {
+  return {{R"sql(
+CREATE TABLE drivers (
+  driver_id     TEXT PRIMARY KEY,
+  display_name  TEXT NOT NULL,
+  region_id     TEXT NOT NULL,
+  vehicle_make  TEXT NOT NULL,
+  vehicle_model TEXT NOT NULL,
+  vehicle_color TEXT NOT NULL,
+  vehicle_plate TEXT NOT NULL,
+  vehicle_seats INTEGER NOT NULL,
+  product_ids   TEXT NOT NULL,     -- joined by line feeds: ids hold no white space
+  online        INTEGER NOT NULL,  -- the wish: 0 or 1
+  create_time   BIGINT NOT NULL,
+  update_time   BIGINT NOT NULL
+);
+
+-- Settled offers, for audit. Nothing is decided by it.
+CREATE TABLE offers (
+  offer_id      TEXT PRIMARY KEY,
+  ride_id       TEXT NOT NULL,
+  epoch         BIGINT NOT NULL,
+  driver_id     TEXT NOT NULL,
+  outcome       TEXT NOT NULL,     -- ACCEPTED, DECLINED, EXPIRED, REVOKED
+  revoke_reason TEXT NOT NULL,     -- TAKEN, RIDE_CANCELED, SUPERSEDED, WENT_OFFLINE; empty unless REVOKED
+  received      INTEGER NOT NULL,  -- the app showed it: 0 or 1
+  made_time     BIGINT NOT NULL,
+  settled_time  BIGINT NOT NULL,
+  pickup_eta_us BIGINT NOT NULL,
+  pickup_distance_m DOUBLE PRECISION NOT NULL
+);
+CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
+CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
+)sql"}};
+}
+
+}  // namespace hail::driver

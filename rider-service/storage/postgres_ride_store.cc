@@ -1,0 +1,654 @@
+#include "rider-service/storage/postgres_ride_store.h"
+
+#include <openssl/rand.h>
+
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
+#include "rider-service/codec/record_codec.h"
+
+namespace hail::rider {
+namespace {
+
+using postgres::Blob;
+using postgres::Command;
+using postgres::Params;
+using postgres::Rows;
+using postgres::Statement;
+
+constexpr std::size_t kQuoteKeyBytes = 32;
+constexpr int kMaxDriverEvents = 256;
+// Of one call: a change that finds the row moved, a creation that finds what was in its way gone.
+constexpr int kMaxAttempts = 8;
+// Of one change that two connections raced with for a number among the driver's events: one of them always wins.
+constexpr int kMaxRaces = 100;
+// Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
+constexpr absl::Duration kKeepSettled = absl::Hours(1);
+
+// --- Statements that change something ---
+
+// No row: something is in the way.
+const Statement kInsert{R"sql(
+WITH r AS (
+  INSERT INTO rides (ride_id, rider_id, request_id, quote_id, state, sequence, epoch, seen, create_time_us,
+    update_time_us, match_deadline_us, ride, internals)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)
+  ON CONFLICT DO NOTHING RETURNING ride_id),
+e AS (
+  INSERT INTO events (ride_id, sequence, type, epoch, state, driver_sequence, ended, event_time_us, event)
+  SELECT ride_id, $6, $13::INTEGER, $7, $5, 0, 0, $14::BIGINT, $15::BYTEA FROM r)
+SELECT 1 FROM r)sql"};
+
+const Statement kWhyNotInserted{R"sql(
+SELECT why, ride, internals FROM (
+  SELECT 1 AS why, ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2
+  UNION ALL SELECT 2, ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6
+  UNION ALL SELECT 3, ride, internals FROM rides WHERE quote_id = $3) AS found
+ORDER BY why LIMIT 1)sql"};
+enum Why { kKnown = 1, kBusy = 2, kQuoteUsed = 3 };
+
+// $1 to $3 say which row it must be, $4 to $14 what becomes of it.
+constexpr char kUpdateRide[] = R"sql(
+  UPDATE rides SET driver_id = $4, offer_id = $5, state = $6, sequence = $7, epoch = $8, seen = $9,
+    update_time_us = $10, assign_time_us = $11, match_deadline_us = $12, ride = $13, internals = $14
+  WHERE ride_id = $1 AND sequence = $2 AND epoch = $3)sql";
+// $15 to $21: the event, numbered for its driver.
+constexpr char kInsertEvent[] = R"sql(
+  INSERT INTO events (ride_id, sequence, type, epoch, state, driver_id, driver_sequence, ended, event_time_us, event,
+    former)
+  SELECT ride_id, $15::BIGINT, $16::INTEGER, $8, $6, $17::TEXT,
+    CASE WHEN $17::TEXT IS NULL THEN 0
+    ELSE COALESCE((SELECT MAX(driver_sequence) FROM events WHERE driver_id = $17::TEXT), 0) + 1 END,
+    $18::INTEGER, $19::BIGINT, $20::BYTEA, $21::BYTEA
+  FROM u RETURNING driver_sequence)sql";
+
+// Of each no row: the ride is not as it was, or something is in the way.
+const Statement kUpdate{std::string(kUpdateRide) + " RETURNING 0"};
+const Statement kUpdateWithEvent{"WITH u AS (" + std::string(kUpdateRide) + " RETURNING ride_id), e AS (" +
+                                 kInsertEvent + ") SELECT driver_sequence FROM e"};
+// $22: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
+const Statement kAssign{
+    "WITH o AS ("
+    "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $22)"
+    "  ON CONFLICT (offer_id, driver_id) DO UPDATE SET settle_time_us = excluded.settle_time_us"
+    "  WHERE NOT settled_offers.denied RETURNING 1), "
+    "u AS (" +
+    std::string(kUpdateRide) +
+    "  AND EXISTS (SELECT 1 FROM o)"
+    "  AND NOT EXISTS (SELECT 1 FROM rides AS other"
+    "    WHERE other.driver_id = $4 AND other.state BETWEEN 3 AND 6 AND other.ride_id <> $1)"
+    "  RETURNING ride_id), e AS (" +
+    kInsertEvent + ") SELECT driver_sequence FROM e"};
+
+const Statement kWhyNotAssigned{R"sql(
+SELECT EXISTS (SELECT 1 FROM rides WHERE ride_id = $1 AND sequence = $2 AND epoch = $3),
+  EXISTS (SELECT 1 FROM settled_offers WHERE offer_id = $5 AND driver_id = $4 AND denied),
+  EXISTS (SELECT 1 FROM rides WHERE driver_id = $4 AND state BETWEEN 3 AND 6 AND ride_id <> $1))sql"};
+
+// To deny an offer: its row is locked, then, with all who held it before done, looked for, then denied.
+const Statement kForgetOffers{"DELETE FROM settled_offers WHERE settle_time_us < $1"};
+const Statement kLockOffer{
+    "INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($1, $2, FALSE, $3)"
+    " ON CONFLICT (offer_id, driver_id) DO UPDATE SET settle_time_us = excluded.settle_time_us"};
+const Statement kDeny{
+    "UPDATE settled_offers SET denied = TRUE WHERE offer_id = $1 AND driver_id = $2"
+    " AND NOT EXISTS (SELECT 1 FROM rides WHERE rides.offer_id = $1 AND rides.driver_id = $2)"};
+
+const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
+const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
+const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
+
+// --- Statements that read ---
+
+const Statement kById{"SELECT ride, internals FROM rides WHERE ride_id = $1"};
+const Statement kByRequest{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2"};
+const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6"};
+const Statement kByOffer{"SELECT ride, internals FROM rides WHERE offer_id = $1 AND driver_id = $2"};
+const Statement kOfRider{
+    "SELECT ride, internals FROM rides WHERE rider_id = $1 AND ($2::TEXT = '' OR ride_id < $2::TEXT)"
+    " AND ($3::BOOLEAN OR state = ANY ($4::INTEGER[])) ORDER BY ride_id DESC LIMIT $5::BIGINT"};
+const Statement kOfDriver{
+    "SELECT ride, internals FROM rides WHERE driver_id = $1"
+    " AND ($2::BIGINT IS NULL OR (assign_time_us, ride_id) < ($2::BIGINT, $3::TEXT))"
+    " ORDER BY assign_time_us DESC, ride_id DESC LIMIT $4::BIGINT"};
+// A ride with each of its events, as of one instant.
+const Statement kLog{R"sql(
+SELECT r.ride, r.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
+FROM rides AS r LEFT JOIN events AS e ON e.ride_id = r.ride_id AND e.sequence > $2::BIGINT
+WHERE r.ride_id = $1 ORDER BY e.sequence)sql"};
+// What a driver has in hand, with each event that was missed, as of one instant.
+const Statement kDriver{R"sql(
+SELECT (SELECT MAX(driver_sequence) FROM events WHERE driver_id = $1),
+  (SELECT MAX(sequence) FROM events WHERE ride_id = $2 AND driver_id = $1),
+  live.ride, live.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
+FROM (SELECT 1) AS one
+LEFT JOIN rides AS live ON live.driver_id = $1 AND live.state BETWEEN 3 AND 6
+LEFT JOIN events AS e ON e.ride_id = $2 AND e.driver_id = $1 AND e.sequence > $3
+ORDER BY e.sequence)sql"};
+const Statement kDriverEvents{
+    "SELECT event, driver_id, driver_sequence, ended, former FROM events"
+    " WHERE driver_id = $1 AND driver_sequence > $2 ORDER BY driver_sequence LIMIT " +
+    std::to_string(kMaxDriverEvents)};
+const Statement kSequences{"SELECT ride_id, sequence FROM rides WHERE ride_id = ANY ($1::TEXT[])"};
+const Statement kDriverSequences{
+    "SELECT id, (SELECT MAX(driver_sequence) FROM events WHERE driver_id = id) FROM UNNEST($1::TEXT[]) AS ids (id)"};
+const Statement kDispatchable{
+    "SELECT ride, internals FROM rides WHERE state BETWEEN 2 AND 6 AND (state = 2 OR (state = 3 AND seen = 0))"
+    " ORDER BY ride_id"};
+const Statement kCountLive{
+    "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state"};
+
+std::vector<const Statement*> AllStatements() {
+  return {&kInsert,       &kWhyNotInserted, &kUpdate,        &kUpdateWithEvent, &kAssign,          &kWhyNotAssigned,
+          &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
+          &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
+          &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
+          &kCountLive};
+}
+
+// --- Values in and out ---
+
+std::optional<std::string> OrNull(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time) {
+  if (!time) return std::nullopt;
+  return absl::ToUnixMicros(*time);
+}
+
+absl::StatusOr<Ride> RideAt(const Rows& rows, int row, int column = 0) {
+  return RideFromBytes(rows.Bytes(row, column), rows.Bytes(row, column + 1));
+}
+
+absl::StatusOr<RideEvent> EventAt(const Rows& rows, int row, int column = 0) {
+  absl::StatusOr<RideEvent> event = EventFromBytes(rows.Bytes(row, column));
+  if (!event.ok()) return event;
+  event->driver_id = std::string(rows.Bytes(row, column + 1));
+  event->driver_sequence = rows.Int64(row, column + 2);
+  event->ended = rows.Int64(row, column + 3) != 0;
+  if (!rows.IsNull(row, column + 4)) {
+    absl::StatusOr<Ride> former = RideFromBytes(rows.Bytes(row, column + 4), "");
+    if (!former.ok()) return former.status();
+    event->former = *std::move(former);
+  }
+  return event;
+}
+
+absl::StatusOr<std::optional<Ride>> FirstRide(const Rows& rows) {
+  if (rows.size() == 0) return std::optional<Ride>();
+  absl::StatusOr<Ride> ride = RideAt(rows, 0);
+  if (!ride.ok()) return ride.status();
+  return std::optional<Ride>(*std::move(ride));
+}
+
+absl::StatusOr<std::vector<Ride>> AllRides(const Rows& rows) {
+  std::vector<Ride> rides;
+  for (int row = 0; row < rows.size(); ++row) {
+    absl::StatusOr<Ride> ride = RideAt(rows, row);
+    if (!ride.ok()) return ride.status();
+    rides.push_back(*std::move(ride));
+  }
+  return rides;
+}
+
+// The events of a result whose event begins at `column`; a row without one is skipped.
+absl::StatusOr<std::vector<RideEvent>> AllEvents(const Rows& rows, int column = 0) {
+  std::vector<RideEvent> events;
+  for (int row = 0; row < rows.size(); ++row) {
+    if (rows.IsNull(row, column)) continue;
+    absl::StatusOr<RideEvent> event = EventAt(rows, row, column);
+    if (!event.ok()) return event.status();
+    events.push_back(*std::move(event));
+  }
+  return events;
+}
+
+absl::StatusOr<std::map<std::string, std::int64_t>> Numbers(const Rows& rows) {
+  std::map<std::string, std::int64_t> numbers;
+  for (int row = 0; row < rows.size(); ++row) numbers[std::string(rows.Bytes(row, 0))] = rows.Int64(row, 1);
+  return numbers;
+}
+
+// Cuts a page that was read one row too long.
+absl::StatusOr<RidePage> Page(const Rows& rows, int limit) {
+  absl::StatusOr<std::vector<Ride>> rides = AllRides(rows);
+  if (!rides.ok()) return rides.status();
+  RidePage page{*std::move(rides), false};
+  if (page.rides.size() > static_cast<std::size_t>(limit)) {
+    page.rides.resize(static_cast<std::size_t>(limit));
+    page.more = true;
+  }
+  return page;
+}
+
+absl::StatusOr<RideLog> LogOf(const Rows& rows) {
+  if (rows.size() == 0) return NotFound(Reason::kRideNotFound, "no such ride");
+  absl::StatusOr<Ride> ride = RideAt(rows, 0);
+  if (!ride.ok()) return ride.status();
+  absl::StatusOr<std::vector<RideEvent>> events = AllEvents(rows, 2);
+  if (!events.ok()) return events.status();
+  return RideLog{.ride = *std::move(ride), .events = *std::move(events)};
+}
+
+absl::StatusOr<DriverCatchUp> CatchUpOf(const Rows& rows, const std::optional<Cursor>& cursor) {
+  DriverCatchUp catch_up;
+  catch_up.driver_sequence = rows.Int64(0, 0);
+  if (!rows.IsNull(0, 2)) {
+    absl::StatusOr<Ride> ride = RideAt(rows, 0, 2);
+    if (!ride.ok()) return ride.status();
+    catch_up.ride = *std::move(ride);
+  }
+  if (!cursor || cursor->ride_id.empty()) return catch_up;
+  const std::int64_t last_of_ride = rows.Int64(0, 1);
+  if (last_of_ride == 0 || cursor->sequence > last_of_ride) {
+    catch_up.reset = true;
+    return catch_up;
+  }
+  absl::StatusOr<std::vector<RideEvent>> missed = AllEvents(rows, 4);
+  if (!missed.ok()) return missed.status();
+  catch_up.missed = *std::move(missed);
+  return catch_up;
+}
+
+bool Assigns(const Ride& before, const Ride& after) {
+  return after.driver && !after.offer_id.empty() && after.offer_id != before.offer_id;
+}
+
+Command UpdateOf(const Ride& before, const Ride& after, const std::optional<RideEvent>& event, absl::Time wall) {
+  const std::optional<std::string> driver_id =
+      after.driver ? std::optional<std::string>(after.driver->driver_id) : std::nullopt;
+  Command command;
+  command.params = Params::Of(
+      after.ride_id, before.sequence, before.epoch, driver_id, OrNull(after.offer_id), static_cast<int>(after.state),
+      after.sequence, after.epoch, after.seen_time.has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time),
+      OrNull(after.assign_time), OrNull(after.match_deadline), Blob{RideBytes(after)}, Blob{InternalsBytes(after)});
+  command.statement = &kUpdate;
+  if (!event) return command;
+  command.statement = &kUpdateWithEvent;
+  command.params.Add(event->sequence);
+  command.params.Add(static_cast<int>(event->type));
+  command.params.Add(OrNull(event->driver_id));
+  command.params.Add(event->ended ? 1 : 0);
+  command.params.Add(absl::ToUnixMicros(event->event_time));
+  command.params.Add(Blob{EventBytes(*event)});
+  const std::string former = event->former ? RideBytes(*event->former) : "";
+  command.params.Add(event->former ? std::optional<Blob>(Blob{former}) : std::nullopt);
+  if (!Assigns(before, after)) return command;
+  command.statement = &kAssign;
+  command.params.Add(absl::ToUnixMicros(wall));
+  return command;
+}
+
+// What a caller hears of an error of the pool.
+absl::Status Told(const absl::Status& status) {
+  if (!absl::IsAlreadyExists(status)) return status;
+  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+}
+
+// Keys of writes: what locks little goes first, each kind in one order.
+std::string KeyOfRider(const std::string& rider_id) { return "1" + rider_id; }
+std::string KeyOfOffer(const std::string& offer_id) { return "2" + offer_id; }
+std::string KeyOfRide(const std::string& ride_id) { return "3" + ride_id; }
+
+}  // namespace
+
+// A ride on its way into the store.
+struct PostgresRideStore::Creation {
+  RideChange change;
+  absl::Time deadline;
+  Done<Created> done;
+  int attempts = 0;
+};
+
+// A change that is being made.
+struct PostgresRideStore::Attempt {
+  std::string ride_id;
+  Decide decide;
+  absl::Time deadline;
+  Done<Changed> done;
+  int attempts = 0;
+  int races = 0;
+  // As it was read, and what was made of it.
+  Ride before;
+  Changed changed;
+};
+
+absl::StatusOr<std::unique_ptr<PostgresRideStore>> PostgresRideStore::Open(const postgres::ConnectParams& params,
+                                                                           const PostgresStoreOptions& options,
+                                                                           const Clock* clock,
+                                                                           postgres::Observer* observer) {
+  const absl::Status migrated = postgres::Migrate(params, options.schema, PostgresMigrations(), options.patience);
+  if (!migrated.ok()) return migrated;
+  std::unique_ptr<PostgresRideStore> store(new PostgresRideStore(params, options, clock, observer));
+  if (!store->pool_->AwaitConnections(options.patience)) {
+    return Unavailable(Reason::kStoreUnavailable, "the database takes fewer connections than are needed");
+  }
+  return store;
+}
+
+PostgresRideStore::PostgresRideStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options,
+                                     const Clock* clock, postgres::Observer* observer)
+    : clock_(clock),
+      pool_(std::make_unique<postgres::Pool>(params,
+                                             postgres::Pool::Options{.writers = options.writers,
+                                                                     .readers = options.readers,
+                                                                     .schema = options.schema,
+                                                                     .application_name = "rider-service"},
+                                             AllStatements(), clock, observer)) {}
+
+template <typename T, typename Parse>
+void PostgresRideStore::Read(Command command, Parse parse, Done<T> done) {
+  pool_->Read(std::move(command),
+              [parse = std::move(parse), done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
+                if (rows.ok()) {
+                  done(parse(rows->front()));
+                } else {
+                  done(Told(rows.status()));
+                }
+              });
+}
+
+absl::Status PostgresRideStore::AdmitCreate(absl::Time deadline) const {
+  return pool_->Admit(deadline, postgres::Pool::Work::kNew);
+}
+
+// --- Create ---
+
+void PostgresRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
+  Insert(std::make_shared<Creation>(Creation{std::move(change), deadline, std::move(done)}));
+}
+
+void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
+  const Ride& ride = creation->change.ride;
+  const RideEvent& event = *creation->change.event;
+  Command insert{
+      &kInsert,
+      Params::Of(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id), static_cast<int>(ride.state),
+                 ride.sequence, ride.epoch, absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
+                 OrNull(ride.match_deadline), Blob{RideBytes(ride)}, Blob{InternalsBytes(ride)},
+                 static_cast<int>(event.type), absl::ToUnixMicros(event.event_time), Blob{EventBytes(event)})};
+  pool_->Write(
+      {std::move(insert)}, KeyOfRider(ride.rider_id), creation->deadline,
+      [this, creation](absl::StatusOr<std::vector<Rows>> rows) {
+        if (!rows.ok()) {
+          creation->done(Told(rows.status()));
+        } else if (rows->front().size() == 1) {
+          RideChange& change = creation->change;
+          creation->done(Created{.ride = std::move(change.ride), .existed = false, .event = std::move(change.event)});
+        } else {
+          FindWhyNotInserted(creation);
+        }
+      },
+      postgres::Pool::Work::kNew);
+}
+
+void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
+  const Ride& ride = creation->change.ride;
+  Command find{&kWhyNotInserted, Params::Of(ride.rider_id, ride.request_id, OrNull(ride.quote_id))};
+  pool_->Read(std::move(find), [this, creation](absl::StatusOr<std::vector<Rows>> found) {
+    if (!found.ok()) return creation->done(Told(found.status()));
+    const Rows& rows = found->front();
+    if (rows.size() == 0) {
+      // What was in the way is gone.
+      if (++creation->attempts < kMaxAttempts) return Insert(creation);
+      return creation->done(Unavailable(Reason::kStoreUnavailable, "the ride could not be stored"));
+    }
+    absl::StatusOr<Ride> other = RideAt(rows, 0, 1);
+    if (!other.ok()) return creation->done(other.status());
+    switch (rows.Int64(0, 0)) {
+      case kKnown:
+        if (other->request_fingerprint == creation->change.ride.request_fingerprint) {
+          return creation->done(Created{.ride = *std::move(other), .existed = true, .event = std::nullopt});
+        }
+        return creation->done(
+            MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
+                      {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", other->ride_id}}}));
+      case kBusy:
+        return creation->done(
+            FailedPrecondition(Reason::kRiderBusy, "the rider has a live ride", {{"ride_id", other->ride_id}}));
+      default:
+        return creation->done(FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride"));
+    }
+  });
+}
+
+// --- Change ---
+
+void PostgresRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->ride_id = std::move(ride_id);
+  attempt->decide = std::move(decide);
+  attempt->deadline = deadline;
+  attempt->done = std::move(done);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto [changing, first] = changing_.try_emplace(attempt->ride_id);
+    if (!first) {
+      changing->second.push_back(std::move(attempt));
+      return;
+    }
+  }
+  Load(std::move(attempt));
+}
+
+void PostgresRideStore::Finish(const std::shared_ptr<Attempt>& attempt, absl::StatusOr<Changed> result) {
+  std::shared_ptr<Attempt> next;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto changing = changing_.find(attempt->ride_id);
+    if (changing->second.empty()) {
+      changing_.erase(changing);
+    } else {
+      next = std::move(changing->second.front());
+      changing->second.pop_front();
+    }
+  }
+  // First: a `done` that throws must not leave it waiting.
+  if (next != nullptr) Load(std::move(next));
+  attempt->done(std::move(result));
+}
+
+void PostgresRideStore::Load(std::shared_ptr<Attempt> attempt) {
+  if (attempt->deadline <= clock_->Read().wall) {
+    return Finish(attempt, absl::DeadlineExceededError("the deadline passed before the change began"));
+  }
+  if (++attempt->attempts > kMaxAttempts) {
+    return Finish(attempt,
+                  Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about"));
+  }
+  pool_->Read({&kById, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
+    if (!rows.ok()) return Finish(attempt, Told(rows.status()));
+    absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->front());
+    if (!ride.ok()) return Finish(attempt, ride.status());
+    if (!*ride) return Finish(attempt, NotFound(Reason::kRideNotFound, "no such ride"));
+    attempt->before = **std::move(ride);
+    DecideAndUpdate(attempt);
+  });
+}
+
+void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt) {
+  absl::StatusOr<RideChange> change = Internal("the change failed");
+  try {
+    change = attempt->decide(attempt->before);
+  } catch (const std::exception&) {
+    Finish(attempt, change.status());
+    // The pool says so.
+    throw;
+  }
+  if (!change.ok()) return Finish(attempt, change.status());
+  attempt->changed = {.ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
+  Changed& changed = attempt->changed;
+  if (!changed.changed) return Finish(attempt, std::move(changed));
+  Command update = UpdateOf(attempt->before, changed.ride, changed.event, clock_->Read().wall);
+  pool_->Write({std::move(update)}, KeyOfRide(attempt->ride_id), attempt->deadline,
+               [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
+                 if (absl::IsAlreadyExists(rows.status())) {
+                   // Somebody else was as quick: with the driver's next event, or with a ride for the driver.
+                   if (++attempt->races < kMaxRaces) --attempt->attempts;
+                   Load(attempt);
+                 } else if (!rows.ok()) {
+                   Finish(attempt, rows.status());
+                 } else if (rows->front().size() == 1) {
+                   if (attempt->changed.event) attempt->changed.event->driver_sequence = rows->front().Int64(0, 0);
+                   Finish(attempt, std::move(attempt->changed));
+                 } else if (attempt->changed.event && Assigns(attempt->before, attempt->changed.ride)) {
+                   FindWhyNotUpdated(attempt);
+                 } else {
+                   Load(attempt);
+                 }
+               });
+}
+
+void PostgresRideStore::FindWhyNotUpdated(std::shared_ptr<Attempt> attempt) {
+  const Ride& after = attempt->changed.ride;
+  Command find{&kWhyNotAssigned, Params::Of(after.ride_id, attempt->before.sequence, attempt->before.epoch,
+                                            after.driver->driver_id, after.offer_id)};
+  pool_->Read(std::move(find), [this, attempt](absl::StatusOr<std::vector<Rows>> found) {
+    if (!found.ok()) return Finish(attempt, Told(found.status()));
+    const Rows& rows = found->front();
+    const bool unmoved = rows.Int64(0, 0) != 0;
+    const bool denied = rows.Int64(0, 1) != 0;
+    const bool busy = rows.Int64(0, 2) != 0;
+    if (unmoved && denied) {
+      return Finish(attempt,
+                    FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing"));
+    }
+    if (unmoved && busy) {
+      return Finish(attempt, FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride"));
+    }
+    Load(attempt);
+  });
+}
+
+// --- Reads ---
+
+void PostgresRideStore::ById(std::string ride_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>({&kById, Params::Of(ride_id)}, FirstRide, std::move(done));
+}
+
+void PostgresRideStore::ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>({&kByRequest, Params::Of(rider_id, request_id)}, FirstRide, std::move(done));
+}
+
+void PostgresRideStore::ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) {
+  Read<std::optional<Ride>>({&kActiveOfRider, Params::Of(rider_id)}, FirstRide, std::move(done));
+}
+
+void PostgresRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) {
+  const absl::Time wall = clock_->Read().wall;
+  std::vector<Command> commands;
+  commands.push_back({&kForgetOffers, Params::Of(absl::ToUnixMicros(wall - kKeepSettled))});
+  commands.push_back({&kLockOffer, Params::Of(offer_id, driver_id, absl::ToUnixMicros(wall))});
+  commands.push_back({&kDeny, Params::Of(offer_id, driver_id)});
+  commands.push_back({&kByOffer, Params::Of(offer_id, driver_id)});
+  pool_->Write(std::move(commands), KeyOfOffer(offer_id), absl::InfiniteFuture(),
+               [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
+                 if (rows.ok()) {
+                   done(FirstRide(rows->back()));
+                 } else {
+                   done(Told(rows.status()));
+                 }
+               });
+}
+
+void PostgresRideStore::ListOfRider(RiderListing listing, Done<RidePage> done) {
+  std::vector<std::int64_t> states;
+  for (const RideState state : listing.states) states.push_back(static_cast<int>(state));
+  Read<RidePage>(
+      {&kOfRider,
+       Params::Of(listing.rider_id, listing.before_ride_id, listing.states.empty(), states, listing.limit + 1)},
+      [limit = listing.limit](const Rows& rows) { return Page(rows, limit); }, std::move(done));
+}
+
+void PostgresRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
+  Read<RidePage>(
+      {&kOfDriver,
+       Params::Of(listing.driver_id, OrNull(listing.before_assign_time), listing.before_ride_id, listing.limit + 1)},
+      [limit = listing.limit](const Rows& rows) { return Page(rows, limit); }, std::move(done));
+}
+
+void PostgresRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
+  // Without a cursor no event: NULL is above nothing.
+  Read<RideLog>(
+      {&kLog, Params::Of(ride_id, after)},
+      [](const Rows& rows) {
+        HAIL_FAILPOINT(kFeedReadRide);
+        return LogOf(rows);
+      },
+      std::move(done));
+}
+
+void PostgresRideStore::ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) {
+  const Cursor from = cursor.value_or(Cursor());
+  Read<DriverCatchUp>(
+      {&kDriver, Params::Of(driver_id, from.ride_id, from.sequence)},
+      [cursor = std::move(cursor)](const Rows& rows) {
+        HAIL_FAILPOINT(kFeedReadDriver);
+        return CatchUpOf(rows, cursor);
+      },
+      std::move(done));
+}
+
+void PostgresRideStore::ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) {
+  Read<std::vector<RideEvent>>(
+      {&kDriverEvents, Params::Of(driver_id, after)}, [](const Rows& rows) { return AllEvents(rows); },
+      std::move(done));
+}
+
+void PostgresRideStore::Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) {
+  Read<std::map<std::string, std::int64_t>>({&kSequences, Params::Of(ride_ids)}, Numbers, std::move(done));
+}
+
+void PostgresRideStore::DriverSequences(std::vector<std::string> driver_ids,
+                                        Done<std::map<std::string, std::int64_t>> done) {
+  Read<std::map<std::string, std::int64_t>>({&kDriverSequences, Params::Of(driver_ids)}, Numbers, std::move(done));
+}
+
+void PostgresRideStore::Dispatchable(Done<std::vector<Ride>> done) {
+  Read<std::vector<Ride>>({&kDispatchable, Params()}, AllRides, std::move(done));
+}
+
+void PostgresRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
+  using Counts = std::map<RideState, LiveRides>;
+  Read<Counts>(
+      {&kCountLive, Params()},
+      [](const Rows& rows) -> absl::StatusOr<Counts> {
+        Counts counts;
+        for (int row = 0; row < rows.size(); ++row) {
+          counts[static_cast<RideState>(rows.Int64(row, 0))] = {rows.Int64(row, 1),
+                                                                absl::FromUnixMicros(rows.Int64(row, 2))};
+        }
+        return counts;
+      },
+      std::move(done));
+}
+
+void PostgresRideStore::QuoteKey(Done<std::string> done) {
+  std::string key(kQuoteKeyBytes, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) != 1) {
+    return done(Internal("the system's random generator failed"));
+  }
+  std::vector<Command> commands;
+  commands.push_back({&kMakeKey, Params::Of(Blob{key})});
+  commands.push_back({&kReadKey, Params()});
+  pool_->Write(std::move(commands), "", absl::InfiniteFuture(),
+               [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
+                 if (rows.ok()) {
+                   done(std::string(rows->back().Bytes(0, 0)));
+                 } else {
+                   done(Told(rows.status()));
+                 }
+               });
+}
+
+void PostgresRideStore::ProbeWrite(std::function<void(absl::Status)> done) {
+  pool_->Write({{&kProbe, Params()}}, "", absl::InfiniteFuture(),
+               [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); });
+}
+
+}  // namespace hail::rider

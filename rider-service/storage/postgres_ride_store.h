@@ -1,0 +1,98 @@
+// RideStore on PostgreSQL, for any number of replicas (common/postgres). Schema: postgres_schema.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/postgres/pool.h"
+#include "common/postgres/url.h"
+#include "common/time/clock.h"
+#include "rider-service/storage/postgres_schema.h"
+#include "rider-service/storage/ride_database.h"
+
+namespace hail::rider {
+
+struct PostgresStoreOptions {
+  // A schema for each store; its name is one word of lower-case letters, digits and _.
+  std::string schema = kPostgresSchema;
+  // Connections to write and to read on.
+  int writers = 2;
+  int readers = 2;
+  // For how long the opening waits for a database that does not answer.
+  absl::Duration patience = absl::Seconds(5);
+};
+
+// Thread-safe. Each change is decided on the row as it was read and lands only on a row of that sequence and epoch, in
+// one statement together with its event; else it is decided again. So any number of processes may do so at once.
+class PostgresRideStore final : public RideDatabase {
+ public:
+  // Makes the tables or brings them up to date, and connects. `clock` and `observer` (may be null) must outlive the
+  // store. Errors are those of postgres::Migrate.
+  static absl::StatusOr<std::unique_ptr<PostgresRideStore>> Open(const postgres::ConnectParams& params,
+                                                                 const PostgresStoreOptions& options,
+                                                                 const Clock* clock, postgres::Observer* observer);
+
+  absl::Status AdmitCreate(absl::Time deadline) const override;
+  void Create(RideChange change, absl::Time deadline, Done<Created> done) override;
+  void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void ById(std::string ride_id, Done<std::optional<Ride>> done) override;
+  void ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) override;
+  void ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) override;
+  void ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) override;
+  void ListOfRider(RiderListing listing, Done<RidePage> done) override;
+  void ListOfDriver(DriverListing listing, Done<RidePage> done) override;
+  void ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) override;
+  void ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) override;
+  void ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) override;
+  void Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) override;
+  void DriverSequences(std::vector<std::string> driver_ids, Done<std::map<std::string, std::int64_t>> done) override;
+  void Dispatchable(Done<std::vector<Ride>> done) override;
+  void CountLive(Done<std::map<RideState, LiveRides>> done) override;
+  void QuoteKey(Done<std::string> done) override;
+
+  void ProbeWrite(std::function<void(absl::Status)> done) override;
+  std::size_t writes_queued() const override { return pool_->writes_queued(); }
+  std::size_t reads_queued() const override { return pool_->reads_queued(); }
+  void Stop() override { pool_->Stop(); }
+
+ private:
+  struct Creation;
+  struct Attempt;
+
+  PostgresRideStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
+                    postgres::Observer* observer);
+
+  // What `parse` (const postgres::Rows& -> StatusOr<T>) makes of the command's rows.
+  template <typename T, typename Parse>
+  void Read(postgres::Command command, Parse parse, Done<T> done);
+
+  // The steps of Create and Change; each ends with `done` or goes on with another.
+  void Insert(std::shared_ptr<Creation> creation);
+  void FindWhyNotInserted(std::shared_ptr<Creation> creation);
+  void Load(std::shared_ptr<Attempt> attempt);
+  void Finish(const std::shared_ptr<Attempt>& attempt, absl::StatusOr<Changed> result) ABSL_LOCKS_EXCLUDED(mutex_);
+  void DecideAndUpdate(const std::shared_ptr<Attempt>& attempt);
+  void FindWhyNotUpdated(std::shared_ptr<Attempt> attempt);
+
+  const Clock* const clock_;
+  absl::Mutex mutex_;
+  // Rides being changed, each with the changes that wait for that one: this process does not race with itself.
+  absl::flat_hash_map<std::string, std::deque<std::shared_ptr<Attempt>>> changing_ ABSL_GUARDED_BY(mutex_);
+  // Last: its thread uses what stands above until it is gone.
+  const std::unique_ptr<postgres::Pool> pool_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,79 @@
+// The tables of rider-service in PostgreSQL, in a schema of its own. As in schema.h: times are microseconds since 1970
+// of domain time, unless it says otherwise; blobs are the contract's messages.
+#pragma once
+
+#include <vector>
+
+#include "common/postgres/migrate.h"
+
+namespace hail::rider {
+
+inline constexpr char kPostgresSchema[] = "hail_rider";
+
+// One entry per released version of the schema, run once each, in order. Texts that are ordered by are compared as
+// bytes, whatever the database's language is.
+inline std::vector<postgres::Migration> PostgresMigrations() {
+  return {{R"sql(
+CREATE TABLE rides (
+  ride_id           TEXT COLLATE "C" PRIMARY KEY,
+  rider_id          TEXT NOT NULL,
+  request_id        TEXT NOT NULL,
+  quote_id          TEXT,              -- NULL: requested without
+  driver_id         TEXT,              -- the assigned driver, and of an ended ride the last one; else NULL
+  offer_id          TEXT,              -- the accepted offer behind it; else NULL
+  state             INTEGER NOT NULL,  -- hail.type.v1.RideState
+  sequence          BIGINT NOT NULL,
+  epoch             BIGINT NOT NULL,
+  seen              INTEGER NOT NULL,  -- 1: the present assignment was acknowledged
+  create_time_us    BIGINT NOT NULL,
+  update_time_us    BIGINT NOT NULL,
+  assign_time_us    BIGINT,
+  match_deadline_us BIGINT,
+  ride              BYTEA NOT NULL,    -- hail.type.v1.Ride
+  internals         BYTEA NOT NULL     -- hail.rider.record.v1.RideInternals
+);
+CREATE UNIQUE INDEX rides_by_request ON rides (rider_id, request_id);
+CREATE UNIQUE INDEX rides_by_quote ON rides (quote_id) WHERE quote_id IS NOT NULL;
+-- One live ride per rider (MATCHING to the last stop) and per driver: what makes double booking impossible.
+CREATE UNIQUE INDEX rides_live_of_rider ON rides (rider_id) WHERE state BETWEEN 2 AND 6;
+CREATE UNIQUE INDEX rides_live_of_driver ON rides (driver_id) WHERE state BETWEEN 3 AND 6;
+CREATE INDEX rides_live ON rides (state) WHERE state BETWEEN 2 AND 6;
+CREATE INDEX rides_of_rider ON rides (rider_id, ride_id);
+CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us, ride_id) WHERE driver_id IS NOT NULL;
+CREATE INDEX rides_by_offer ON rides (offer_id) WHERE offer_id IS NOT NULL;
+
+CREATE TABLE events (
+  ride_id         TEXT NOT NULL,
+  sequence        BIGINT NOT NULL,
+  type            INTEGER NOT NULL,    -- hail.type.v1.RideEventType
+  epoch           BIGINT NOT NULL,     -- the ride's, after the event
+  state           INTEGER NOT NULL,    -- the ride's, after the event
+  driver_id       TEXT,                -- whose ride it was during or right after the event; else NULL
+  driver_sequence BIGINT NOT NULL,     -- its number among the driver's events; 0 without one
+  ended           INTEGER NOT NULL,    -- 1: the ride is no longer the driver's after it
+  event_time_us   BIGINT NOT NULL,
+  event           BYTEA NOT NULL,      -- hail.type.v1.RideEvent
+  former          BYTEA,               -- of REDISPATCHED: hail.type.v1.Ride as the driver last had it
+  PRIMARY KEY (ride_id, sequence)
+);
+CREATE UNIQUE INDEX events_of_driver ON events (driver_id, driver_sequence) WHERE driver_id IS NOT NULL;
+
+-- What became of offers somebody asked about or accepted, for an hour: who assigns a ride by an offer and who denies it
+-- both write its row first, so that one waits for the other.
+CREATE TABLE settled_offers (
+  offer_id       TEXT NOT NULL,
+  driver_id      TEXT NOT NULL,
+  denied         BOOLEAN NOT NULL,     -- the driver was told that it came to nothing: it assigns no ride any more
+  settle_time_us BIGINT NOT NULL,      -- wall time
+  PRIMARY KEY (offer_id, driver_id)
+);
+CREATE INDEX settled_offers_by_time ON settled_offers (settle_time_us);
+
+CREATE TABLE secrets (
+  name  TEXT PRIMARY KEY,
+  value BYTEA NOT NULL
+);
+)sql"}};
+}
+
+}  // namespace hail::rider

@@ -1,0 +1,65 @@
+// What must hold for every DriverStore, for the one on PostgreSQL.
+#include "driver-service/storage/postgres_driver_store.h"
+
+#include "tests/conformance/driver_store_conformance.h"
+#include "tests/conformance/stored_offers.h"
+#include "tests/postgres/postgres_server.h"
+
+namespace hail::driver {
+namespace {
+
+class PostgresSubject final : public DriverStoreSubject {
+ public:
+  explicit PostgresSubject(const Clock* clock) : clock_(clock) { Open(); }
+
+  DriverStore& store() override { return *store_; }
+  void Reopen() override {
+    store_.reset();
+    Open();
+  }
+
+  std::vector<OfferRecord> OfferLog() override {
+    // All that waits is written by the time it is closed.
+    Reopen();
+    std::vector<OfferRecord> records;
+    const testing::Table table = testing::SharedPostgres().Ask(
+        "SELECT offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, settled_time,"
+        " pickup_eta_us, pickup_distance_m FROM " +
+        schema_ + ".offers ORDER BY offer_id COLLATE \"C\"");
+    for (const auto& row : table) {
+      records.push_back(StoredOffer({.offer_id = row[0],
+                                     .ride_id = row[1],
+                                     .epoch = std::stoll(row[2]),
+                                     .driver_id = row[3],
+                                     .outcome = row[4],
+                                     .revoke_reason = row[5],
+                                     .received = std::stoll(row[6]),
+                                     .made_time_us = std::stoll(row[7]),
+                                     .settled_time_us = std::stoll(row[8]),
+                                     .pickup_eta_us = std::stoll(row[9]),
+                                     .pickup_distance_m = std::stod(row[10])}));
+    }
+    return records;
+  }
+
+ private:
+  void Open() {
+    auto store = PostgresDriverStore::Open(*postgres::ParseUrl(testing::SharedPostgres().url()), {.schema = schema_},
+                                           clock_, nullptr);
+    if (!store.ok()) ADD_FAILURE() << store.status();
+    store_ = *std::move(store);
+  }
+
+  const Clock* const clock_;
+  const std::string schema_ = testing::UniqueSchema();
+  std::unique_ptr<PostgresDriverStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OnPostgres, DriverStoreConformance,
+                         ::testing::Values(DriverStoreKind{
+                             .name = "Postgres",
+                             .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); }}),
+                         [](const auto& kind) { return kind.param.name; });
+
+}  // namespace
+}  // namespace hail::driver

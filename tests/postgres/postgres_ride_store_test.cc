@@ -1,0 +1,58 @@
+// What must hold for every RideStore, for the one on PostgreSQL.
+#include "rider-service/storage/postgres_ride_store.h"
+
+#include <stdexcept>
+
+#include "tests/conformance/ride_store_conformance.h"
+#include "tests/postgres/postgres_server.h"
+
+namespace hail::rider {
+namespace {
+
+class PostgresSubject final : public RideStoreSubject {
+ public:
+  explicit PostgresSubject(const Clock* clock) : clock_(clock) { Open(); }
+
+  RideStore& store() override { return *store_; }
+  void Reopen() override {
+    store_.reset();
+    Open();
+  }
+
+ private:
+  void Open() {
+    auto store = PostgresRideStore::Open(*postgres::ParseUrl(testing::SharedPostgres().url()), {.schema = schema_},
+                                         clock_, nullptr);
+    if (!store.ok()) ADD_FAILURE() << store.status();
+    store_ = *std::move(store);
+  }
+
+  const Clock* const clock_;
+  const std::string schema_ = testing::UniqueSchema();
+  std::unique_ptr<PostgresRideStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(OnPostgres, RideStoreConformance,
+                         ::testing::Values(RideStoreKind{
+                             .name = "Postgres",
+                             .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); }}),
+                         [](const auto& kind) { return kind.param.name; });
+
+// In the simulation a bug ends the run; a service goes on.
+TEST_P(RideStoreConformance, ADecisionThatThrowsFailsAloneAndKeepsNobodyWaiting) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  const auto outcomes = AwaitAll<Changed>(2, [&](std::size_t i, Done<Changed> done) {
+    store().Change(
+        "ride-1",
+        [i](const Ride& ride) -> absl::StatusOr<RideChange> {
+          if (i == 0) throw std::runtime_error("a bug");
+          return RaiseEpoch(ride, 1);
+        },
+        absl::InfiniteFuture(), std::move(done));
+  });
+  EXPECT_EQ(outcomes[0].status().code(), absl::StatusCode::kInternal) << outcomes[0].status();
+  EXPECT_TRUE(outcomes[1].ok()) << outcomes[1].status();
+}
+
+}  // namespace
+}  // namespace hail::rider
