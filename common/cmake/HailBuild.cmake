@@ -67,6 +67,10 @@ if(NOT HAIL_SANITIZE)
     -Wl,--push-state,--no-as-needed ${HAIL_JEMALLOC_LIBRARY} -Wl,--pop-state)
 endif()
 
+find_library(HAIL_NATS_LIBRARY nats REQUIRED)
+add_library(hail::nats INTERFACE IMPORTED)
+target_link_libraries(hail::nats INTERFACE ${HAIL_NATS_LIBRARY})
+
 # s2 has no exported targets in every release Debian and Ubuntu ship.
 find_library(HAIL_S2_LIBRARY s2 REQUIRED)
 find_path(HAIL_S2_INCLUDE s2/s2cell_id.h REQUIRED)

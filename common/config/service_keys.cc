@@ -3,6 +3,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/postgres/url.h"
 #include "common/time/time_anchor.h"
 
@@ -10,6 +12,7 @@ namespace hail::config {
 namespace {
 
 constexpr char kSqlite[] = "sqlite:";
+constexpr char kLocal[] = "local:";
 
 std::string CheckStoreUrl(const Value& value) {
   const std::string& url = std::get<std::string>(value);
@@ -18,6 +21,28 @@ std::string CheckStoreUrl(const Value& value) {
     return params.ok() ? "" : std::string(params.status().message());
   }
   return url.rfind(kSqlite, 0) == 0 && url.size() > sizeof(kSqlite) - 1 ? "" : "must be sqlite:FILE or postgres://…";
+}
+
+std::string CheckBusUrl(const Value& value) {
+  const std::string& urls = std::get<std::string>(value);
+  if (urls == kLocal) return "";
+  for (const std::string& url : std::vector<std::string>(absl::StrSplit(urls, ','))) {
+    const bool is_nats = url.rfind("nats://", 0) == 0 || url.rfind("tls://", 0) == 0;
+    if (!is_nats || url.size() == url.find("://") + 3) return "must be local: or nats://HOST:PORT";
+  }
+  return "";
+}
+
+// Users, passwords and tokens of all URLs in a list become ***.
+std::string WithoutUserInfo(const std::string& urls) {
+  std::vector<std::string> shown;
+  for (const std::string& url : std::vector<std::string>(absl::StrSplit(urls, ','))) {
+    const std::size_t at = url.rfind('@');
+    const std::size_t scheme = url.find("://");
+    const std::size_t begin = scheme == std::string::npos || scheme > at ? 0 : scheme + 3;
+    shown.push_back(at == std::string::npos ? url : absl::StrCat(url.substr(0, begin), "***", url.substr(at)));
+  }
+  return absl::StrJoin(shown, ",");
 }
 
 std::vector<std::string> CheckTime(const Values& values) {
@@ -41,7 +66,13 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
                    "parameters.",
             .check = CheckStoreUrl,
             .redacted = postgres::WithoutPassword})
-      .String("bus.url", "local:", "Fan-out inside the service: local:, in this process.", OneOf({"local:"}))
+      .Add({.name = "bus.url",
+            .default_text = kLocal,
+            .doc = defaults.bus ? "Fan-out inside the service: local:, in this process, or between replicas "
+                                  "nats://USER:PASSWORD@HOST:PORT (tls://…), more servers of the cluster after commas."
+                                : "Fan-out inside the service: local:, in this process.",
+            .check = defaults.bus ? CheckBusUrl : OneOf({kLocal}),
+            .redacted = WithoutUserInfo})
       .Double("time_scale", 1, "Domain seconds a wall second; the same in both services and the simulator.",
               DoubleFrom(0.001, 10'000))
       .String("time_anchor", "",
@@ -68,6 +99,7 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   } else {
     settings.store_path = store_url.substr(sizeof(kSqlite) - 1);
   }
+  if (values.String("bus.url") != kLocal) settings.nats_url = values.String("bus.url");
   // Checked when the values were loaded.
   settings.time_scale = ParseTimeScale(values.Double("time_scale"), values.String("time_anchor")).value();
   settings.log_level = ParseLogLevel(values.String("log.level")).value();

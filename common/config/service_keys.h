@@ -23,6 +23,8 @@ struct ServiceDefaults {
   std::string data_dir;
   // The store's file in data_dir: "rider.db".
   std::string store_file;
+  // Whether the service has something to say between its replicas: bus.url may be NATS's.
+  bool bus = false;
 };
 
 // Declares listen, internal_listen, metrics_listen, data_dir, store.url, bus.url, time_scale, time_anchor, log.level,
@@ -38,6 +40,8 @@ struct ServiceSettings {
   // store.url: the SQLite file, or else the PostgreSQL database.
   std::string store_path;
   std::optional<postgres::ConnectParams> store_database;
+  // bus.url; empty: in this process.
+  std::string nats_url;
   TimeScale time_scale;
   LogLevel log_level = LogLevel::kInfo;
   // Between NOT_SERVING and the end of the first stream: time for load balancers to look elsewhere.

@@ -26,7 +26,8 @@ config::Schema RiderSchema() {
                           .internal_listen = "127.0.0.1:50061",
                           .metrics_listen = "127.0.0.1:9464",
                           .data_dir = "hail-data/rider-service",
-                          .store_file = "rider.db"},
+                          .store_file = "rider.db",
+                          .bus = true},
                          &schema);
   schema
       .String("driver_service", "127.0.0.1:50062",

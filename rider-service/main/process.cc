@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/bus/bus.h"
+#include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
@@ -43,6 +44,9 @@ namespace {
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
 // A position that old is of no use to anybody: its ride has ended, or its driver is long gone.
 constexpr absl::Duration kKeepFix = absl::Minutes(10);
+
+// What replicas of rider-service say to each other is below this, in NATS's words (docs/operations.md).
+constexpr char kBusSubject[] = "hail.rider";
 
 // Waits for an answer of the store. Not on a thread of the store's.
 template <typename T>
@@ -109,7 +113,17 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
       Await<std::vector<Ride>>([&](Done<std::vector<Ride>> done) { store.Dispatchable(std::move(done)); });
   if (!dispatchable.ok()) return FailedToStart("rides_not_read", dispatchable.status());
 
-  const std::unique_ptr<Bus> bus = MakeLocalBus();
+  std::unique_ptr<Bus> bus;
+  // The same, if it reaches other replicas.
+  NatsBus* nats = nullptr;
+  if (options.service.nats_url.empty()) {
+    bus = MakeLocalBus();
+  } else {
+    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "rider-service"});
+    if (!made.ok()) return FailedToStart("bus_not_made", made.status());
+    nats = made->get();
+    bus = *std::move(made);
+  }
   const ProtoEventCodec codec;
   const Quoter quoter(&regions, *quote_key, SystemRandom(), options.quote_valid_for);
   TelemetryBoard telemetry;
@@ -164,6 +178,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
   const metrics::Gauge fixes = registry.Gauges("driver_fixes", "Rides whose driver's position is known.").Of();
   const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
+  const metrics::GaugeFamily bus_state =
+      registry.Gauges("bus", "Of the bus between replicas: connected, and lost messages.");
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
     const auto live = last_look.rides();
@@ -186,6 +202,11 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     queues.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
     fixes.Set(static_cast<double>(telemetry.size()));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
+    if (nats != nullptr) {
+      const NatsStats bus_stats = nats->stats();
+      bus_state.Of({{"what", "connected"}}).Set(bus_stats.connected ? 1 : 0);
+      bus_state.Of({{"what", "lost"}}).Set(static_cast<double>(bus_stats.lost));
+    }
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);

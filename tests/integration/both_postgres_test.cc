@@ -10,7 +10,7 @@
 #include "tests/integration/process.h"
 #include "tests/integration/rider_fixture.h"
 #include "tests/integration/trip_steps.h"
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
 namespace hail::testing {
 namespace {

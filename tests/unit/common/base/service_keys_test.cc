@@ -18,7 +18,8 @@ Schema ServiceSchema() {
                   .internal_listen = "127.0.0.1:50061",
                   .metrics_listen = "127.0.0.1:9464",
                   .data_dir = "hail-data/rider-service",
-                  .store_file = "rider.db"},
+                  .store_file = "rider.db",
+                  .bus = true},
                  &schema);
   return schema;
 }
@@ -67,8 +68,12 @@ TEST(ServiceKeysTest, BadValuesAreRefused) {
   EXPECT_THAT(Problems({"store.url=mysql://db"}), ElementsAre(HasSubstr("sqlite:FILE or postgres:")));
   EXPECT_THAT(Problems({"store.url=postgres://hail:hunter2@db/city?no_such=1"}),
               ElementsAre(AllOf(HasSubstr("hail:***@db"), HasSubstr("must be postgres:"), Not(HasSubstr("hunter2")))));
+  EXPECT_THAT(Problems({"bus.url=nats://"}), ElementsAre(HasSubstr("must be local: or nats:")));
+  EXPECT_THAT(Problems({"bus.url=nats://a:4222,b:hunter2@c"}),
+              ElementsAre(AllOf(HasSubstr("***@c"), Not(HasSubstr("hunter2")))));
+  EXPECT_THAT(Problems({"bus.url=nats://a:4222,tls://user:hunter2@b:4222"}), ElementsAre());
   EXPECT_THAT(Problems({"store.url=sqlite:"}), ElementsAre(HasSubstr("sqlite:FILE")));
-  EXPECT_THAT(Problems({"bus.url=nats://bus"}), ElementsAre(HasSubstr("local:")));
+  EXPECT_THAT(Problems({"bus.url=kafka://bus"}), ElementsAre(HasSubstr("local:")));
   EXPECT_THAT(Problems({"listen=50051"}), ElementsAre(HasSubstr("HOST:PORT")));
   EXPECT_THAT(Problems({"log.level=loud"}), ElementsAre(HasSubstr("debug, info, warn, error")));
   EXPECT_THAT(Problems({"data_dir="}), ElementsAre(HasSubstr("empty")));

@@ -1,11 +1,9 @@
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +14,8 @@
 #include <sstream>
 #include <thread>
 #include <vector>
+
+#include "tests/engines/engine.h"
 
 namespace hail::testing {
 namespace {
@@ -33,25 +33,6 @@ std::string FindBin() {
     if (fs::exists(version.path() / "bin" / "postgres")) found.push_back((version.path() / "bin").string());
   }
   return found.empty() ? "" : *std::max_element(found.begin(), found.end());
-}
-
-// Runs `arguments` as whom PostgreSQL accepts, which is not root, with its output in `log`. It ends with this process.
-pid_t Spawn(const std::vector<std::string>& arguments, const std::string& log) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  const passwd* const user = getuid() == 0 ? getpwnam(kUser) : nullptr;
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  if (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0) _exit(126);
-  if (user != nullptr && (setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) _exit(126);
-  // A crash of the test is one of the server: it must not be left over. After setuid, which forgets it.
-  prctl(PR_SET_PDEATHSIG, SIGQUIT);
-  if (getppid() != parent) _exit(126);
-  execv(argv[0], argv.data());
-  _exit(127);
 }
 
 std::string ReadFile(const std::string& path) {
@@ -73,9 +54,9 @@ PostgresServer::PostgresServer() : bin_(FindBin()) {
     EXPECT_EQ(chown(folder.c_str(), user->pw_uid, user->pw_gid), 0);
   }
   int status = 0;
-  waitpid(Spawn({Program("initdb"), "-D", folder_.path("data"), "-A", "trust", "-U", "hail", "-E", "UTF8", "--locale=C",
-                 "--no-sync", "--no-instructions"},
-                folder_.path("log")),
+  waitpid(SpawnEngine({Program("initdb"), "-D", folder_.path("data"), "-A", "trust", "-U", "hail", "-E", "UTF8",
+                       "--locale=C", "--no-sync", "--no-instructions"},
+                      folder_.path("log"), kUser),
           &status, 0);
   if (status != 0) ADD_FAILURE() << "initdb failed:\n" << ReadFile(folder_.path("log"));
   Start();
@@ -95,9 +76,9 @@ Table PostgresServer::Ask(const std::string& sql) const { return Session(*this).
 
 void PostgresServer::Start() {
   if (bin_.empty()) return;
-  pid_ = Spawn({Program("postgres"), "-D", folder_.path("data"), "-k", folder_.path(""), "-c",
-                "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=off"},
-               folder_.path("log"));
+  pid_ = SpawnEngine({Program("postgres"), "-D", folder_.path("data"), "-k", folder_.path(""), "-c",
+                      "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "fsync=off"},
+                     folder_.path("log"), kUser);
   for (int waited = 0; PQping(url().c_str()) != PQPING_OK; waited += 10) {
     if (waited > kPatienceMs || waitpid(pid_, nullptr, WNOHANG) == pid_) {
       ADD_FAILURE() << "PostgreSQL did not come up:\n" << ReadFile(folder_.path("log"));

@@ -13,7 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
 #include "common/time/fake_clock.h"
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
 namespace hail::postgres {
 namespace {

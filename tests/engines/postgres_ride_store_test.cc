@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "tests/conformance/ride_store_conformance.h"
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
 namespace hail::rider {
 namespace {

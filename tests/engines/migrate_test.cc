@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
 namespace hail::postgres {
 namespace {

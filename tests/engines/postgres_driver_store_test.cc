@@ -3,7 +3,7 @@
 
 #include "tests/conformance/driver_store_conformance.h"
 #include "tests/conformance/stored_offers.h"
-#include "tests/postgres/postgres_server.h"
+#include "tests/engines/postgres_server.h"
 
 namespace hail::driver {
 namespace {

@@ -1,0 +1,185 @@
+#include "common/bus/nats_bus.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "tests/engines/nats_server.h"
+
+namespace hail {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
+// What one subscriber was told.
+class Heard {
+ public:
+  Heard(Bus& bus, const std::string& topic)
+      : subscription_(bus.Subscribe(topic, [this](const BusPayload& payload) {
+          absl::MutexLock lock(&mutex_);
+          texts_.push_back(*payload);
+        })) {}
+
+  // Whether `text` comes, or came.
+  bool Await(const std::string& text) {
+    absl::MutexLock lock(&mutex_);
+    const auto came = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return std::find(texts_.begin(), texts_.end(), text) != texts_.end();
+    };
+    return mutex_.AwaitWithTimeout(absl::Condition(&came), kPatience);
+  }
+  std::vector<std::string> texts() const {
+    absl::MutexLock lock(&mutex_);
+    return texts_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::vector<std::string> texts_ ABSL_GUARDED_BY(mutex_);
+  // Last: its callback uses what stands above.
+  const std::unique_ptr<Bus::Subscription> subscription_;
+};
+
+class NatsBusTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<NatsBus> Replica(const std::string& prefix = "hail.test", std::size_t max_queue = 10'000) const {
+    auto bus = MakeNatsBus({.url = server_.url(), .prefix = prefix, .name = "test", .max_queue = max_queue});
+    EXPECT_TRUE(bus.ok()) << bus.status();
+    return *std::move(bus);
+  }
+  static bool AwaitConnected(const NatsBus& bus, bool connected = true) {
+    const absl::Time limit = absl::Now() + kPatience;
+    while (bus.stats().connected != connected) {
+      if (absl::Now() > limit) return false;
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+    return true;
+  }
+  static void Say(Bus& bus, const std::string& topic, const std::string& text) {
+    bus.Publish(topic, std::make_shared<const std::string>(text));
+  }
+  // Until `from` reaches `to`: a connection that is there may not have said yet what it wants to hear.
+  static void Join(Bus& from, Bus& to) {
+    Heard joined(to, "joined");
+    const absl::Time limit = absl::Now() + kPatience;
+    while (joined.texts().empty()) {
+      ASSERT_LT(absl::Now(), limit) << "no way between the replicas";
+      Say(from, "joined", "");
+      absl::SleepFor(absl::Milliseconds(5));
+    }
+  }
+
+  testing::NatsServer server_;
+};
+
+TEST_F(NatsBusTest, ReplicasHearEachOtherOnceAndInOrder) {
+  server_.Start();
+  const auto one = Replica(), two = Replica();
+  Join(*one, *two);
+  Heard here(*one, "ride.1"), there(*two, "ride.1"), elsewhere(*two, "ride.11");
+  const std::string bytes("\0\xff,", 3);
+  for (const std::string& text : {std::string("a"), bytes, std::string(), std::string("end")})
+    Say(*one, "ride.1", text);
+  EXPECT_THAT(here.texts(), ElementsAre("a", bytes, "", "end")) << "before Publish returns";
+  ASSERT_TRUE(there.Await("end"));
+  EXPECT_THAT(there.texts(), ElementsAre("a", bytes, "", "end"));
+  EXPECT_THAT(elsewhere.texts(), IsEmpty());
+  // What was said here does not come back from the server.
+  Say(*two, "ride.1", "answer");
+  ASSERT_TRUE(here.Await("answer"));
+  EXPECT_THAT(here.texts(), ElementsAre("a", bytes, "", "end", "answer"));
+}
+
+TEST_F(NatsBusTest, AnotherServicesMessagesAreNotHeard) {
+  server_.Start();
+  const auto one = Replica("hail.test"), other = Replica("hail.tested"), same = Replica("hail.test");
+  Join(*one, *same);
+  ASSERT_TRUE(AwaitConnected(*other));
+  Heard there(*other, "ride.1"), here(*same, "ride.1");
+  Say(*one, "ride.1", "mine");
+  ASSERT_TRUE(here.Await("mine"));
+  EXPECT_THAT(there.texts(), IsEmpty());
+}
+
+TEST_F(NatsBusTest, NothingIsHeardAfterASubscriptionEnds) {
+  server_.Start();
+  const auto one = Replica(), two = Replica();
+  Join(*one, *two);
+  auto ended = std::make_unique<Heard>(*two, "ride.1");
+  Heard other(*two, "ride.1");
+  Say(*one, "ride.1", "a");
+  ASSERT_TRUE(ended->Await("a"));
+  ended.reset();
+  Say(*one, "ride.1", "b");
+  EXPECT_TRUE(other.Await("b"));
+}
+
+TEST_F(NatsBusTest, WithoutAServerAReplicaHearsItselfAndLaterTheOthers) {
+  const auto one = Replica(), two = Replica();
+  Heard here(*one, "ride.1"), there(*two, "ride.1");
+  Say(*one, "ride.1", "alone");
+  EXPECT_THAT(here.texts(), ElementsAre("alone"));
+  EXPECT_FALSE(one->stats().connected);
+  EXPECT_EQ(one->stats().lost, 1u) << "to the others";
+  server_.Start();
+  Join(*one, *two);
+  Say(*one, "ride.1", "together");
+  EXPECT_TRUE(there.Await("together"));
+  EXPECT_THAT(there.texts(), ElementsAre("together"));
+}
+
+TEST_F(NatsBusTest, AServerThatCameBackIsUsedAgain) {
+  server_.Start();
+  const auto one = Replica(), two = Replica();
+  Join(*one, *two);
+  server_.Kill();
+  ASSERT_TRUE(AwaitConnected(*one, false));
+  Heard here(*one, "ride.1"), there(*two, "ride.1");
+  for (int i = 0; i < 1000; ++i) Say(*one, "ride.1", std::to_string(i));
+  EXPECT_EQ(here.texts().size(), 1000u);
+  server_.Start();
+  Join(*one, *two);
+  Say(*one, "ride.1", "back");
+  EXPECT_TRUE(there.Await("back"));
+  EXPECT_THAT(there.texts(), ElementsAre("back")) << "a hint that is late is none";
+}
+
+TEST_F(NatsBusTest, ASlowSubscriberHoldsUpNobodyElse) {
+  server_.Start();
+  const auto one = Replica(), two = Replica("hail.test", 100);
+  Join(*one, *two);
+  absl::Notification held, go_on;
+  const auto slow = two->Subscribe("ride.1", [&](const BusPayload&) {
+    if (!held.HasBeenNotified()) held.Notify();
+    go_on.WaitForNotification();
+  });
+  Heard here(*one, "ride.1");
+  Say(*one, "ride.1", "first");
+  held.WaitForNotification();
+  for (int i = 0; i < 5000; ++i) Say(*one, "ride.1", "more");
+  EXPECT_EQ(here.texts().size(), 5001u);
+  const absl::Time limit = absl::Now() + kPatience;
+  while (two->stats().lost == 0 && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(5));
+  EXPECT_GT(two->stats().lost, 0u) << "what it did not take is counted";
+  go_on.Notify();
+}
+
+TEST(NatsUrlTest, WhatIsNoUrlIsRefused) {
+  EXPECT_TRUE(IsNatsUrl("nats://127.0.0.1:4222"));
+  EXPECT_TRUE(IsNatsUrl("tls://nats.example:4222"));
+  for (const std::string bad : {"local:", "nats:", "http://127.0.0.1", ""}) EXPECT_FALSE(IsNatsUrl(bad)) << bad;
+  EXPECT_FALSE(MakeNatsBus({.url = "nats://127.0.0.1:no-port", .prefix = "hail.test", .name = "test"}).ok());
+}
+
+}  // namespace
+}  // namespace hail
