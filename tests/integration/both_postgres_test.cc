@@ -5,12 +5,12 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "tests/engines/postgres_server.h"
 #include "tests/integration/driver_app.h"
 #include "tests/integration/health.h"
 #include "tests/integration/process.h"
 #include "tests/integration/rider_fixture.h"
 #include "tests/integration/trip_steps.h"
-#include "tests/engines/postgres_server.h"
 
 namespace hail::testing {
 namespace {

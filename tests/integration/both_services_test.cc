@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "tests/engines/postgres_server.h"
 #include "tests/integration/driver_app.h"
 #include "tests/integration/process.h"
 #include "tests/integration/rider_fixture.h"
 #include "tests/integration/trip_steps.h"
-#include "tests/engines/postgres_server.h"
 
 namespace hail::testing {
 namespace {
