@@ -49,12 +49,13 @@ test: build-all ## Build and run all tests.
 	  END { if (seen) printf "%s: %d passed, %d failed\n", preset, total - failed, failed }' $$log; \
 	exit $$status
 
-# POWER=1: with each kill the power fails, too.
+# POWER=1: with each kill the power fails, too. STORE=postgres: both services keep their state there.
 crash-test: configure ## Both services killed over and over under a misbehaving city; 5 minutes.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service-failpoints \
 	  driver-service-failpoints hail_powerloss
 	@/usr/bin/python3 -B tests/crash/crash_test.py --bin build/$(PRESET)/bin --services build/$(PRESET)/tests/failpoints \
-	  $(if $(filter 1,$(POWER)),--power build/$(PRESET)/tests/libpowerloss.so) $(CRASH_ARGS)
+	  $(if $(filter 1,$(POWER)),--power build/$(PRESET)/tests/libpowerloss.so) \
+	  $(if $(filter postgres,$(STORE)),--postgres --slow-commit 0.1) $(CRASH_ARGS)
 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin

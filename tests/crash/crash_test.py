@@ -28,6 +28,7 @@ import urllib.request
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
 from failpoint_table import FailpointTable  # noqa: E402
+from postgres import Postgres  # noqa: E402
 from two_services import end_all, epoch, two_services  # noqa: E402
 
 STATES = {2: "MATCHING", 3: "ENROUTE_TO_PICKUP", 4: "ARRIVED_AT_PICKUP", 5: "ENROUTE_TO_DROPOFF"}
@@ -63,6 +64,13 @@ class City:
         anchor = f"{self.begin:.3f}:{epoch('2008-05-22T18:00:00-07:00'):.3f}"
         shared = {"time_scale": options.speed, "time_anchor": anchor, "shutdown.notice": "0s", "log.level": "warn"}
         shared.update(pair.split("=", 1) for pair in options.set)
+        self.postgres = None
+        if options.postgres:
+            # Its server runs as another user.
+            directory.chmod(0o755)
+            (directory / "server").mkdir()
+            self.postgres = Postgres(directory / "server")
+            shared["store.url"] = self.postgres.url
         # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
         patient = {"rider": {"ride.match_deadline": "8m" if options.short else "20m", "ride.seen_within": "5m"}}
         # With it a kill is a power cut: what was not synced is lost (docs/testing/power-loss.md).
@@ -106,6 +114,10 @@ class City:
     def rides(self):
         """Live rides by state, as stored. From a copy: to open the store's own files would interfere, in a dead service's
         recovery most of all."""
+        if self.postgres:
+            rows = self.postgres.rows("SELECT state, COUNT(*) FROM hail_rider.rides GROUP BY state")
+            counts = {int(state): int(count) for state, count in rows}
+            return {name: counts.get(state, 0) for state, name in STATES.items()}
         store, copy = self.directory / "rider" / "rider.db", self.directory / "copy.db"
         for _ in range(5):
             # The log first, so that what moves from it into the database meanwhile is in either.
@@ -265,6 +277,9 @@ class City:
         report = json.loads((self.directory / "report.json").read_text())
         if report["in_progress"] != 0 or report["lost"] != 0:
             wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
+        if self.postgres:
+            for name in self.services:
+                self.postgres.export(name, self.directory / name / f"{name}.db")
         judged = subprocess.run(
             [str(self.options.bin / "hail-check"), str(self.directory / "ledger"), "--rider-db",
              str(self.directory / "rider" / "rider.db"), "--driver-db", str(self.directory / "driver" / "driver.db")],
@@ -319,6 +334,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with hail-sim and hail-check")
     parser.add_argument("--services", type=pathlib.Path, required=True, help="directory with the services with failpoints")
     parser.add_argument("--power", type=pathlib.Path, help="libpowerloss.so: each kill is a power cut")
+    parser.add_argument("--postgres", action="store_true", help="both services keep their state in a PostgreSQL")
     parser.add_argument("--short", action="store_true", help=f"{len(SHORT_PLAN)} kills, not every failpoint")
     parser.add_argument("--plan", help="these kills instead, separated by commas: rider, driver, both, rider:commit.after")
     parser.add_argument("--matching", type=int, default=20, help="rides in MATCHING that a kill waits for (20)")
@@ -353,6 +369,8 @@ def main():
         wrong = [str(failure)]
     finally:
         end_all([city.sim] + [service.process for service in city.services.values()])
+        if city.postgres:
+            city.postgres.stop()
         if not wrong and not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
     for line in wrong:

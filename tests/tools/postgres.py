@@ -1,0 +1,74 @@
+"""A PostgreSQL of Debian's package with temporary data, for tools and tests."""
+import csv
+import glob
+import io
+import os
+import pathlib
+import pwd
+import sqlite3
+import subprocess
+
+# What hail-check reads of each service's store.
+TABLES = {"rider": {"rides": "ride_id rider_id request_id driver_id state sequence epoch",
+                    "events": "ride_id sequence type epoch state driver_id driver_sequence ended event_time_us"},
+          "driver": {"offers": "offer_id ride_id epoch driver_id outcome"}}
+TEXTS = {"ride_id", "rider_id", "request_id", "driver_id", "offer_id", "outcome"}
+
+
+class Postgres:
+    """Runs from its making until stop(). FileNotFoundError if it is not installed."""
+
+    def __init__(self, directory, settings=""):
+        """`directory` must exist, and anybody may enter it from now on. `settings`: lines of postgresql.conf."""
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+        if not found:
+            raise FileNotFoundError("PostgreSQL is not installed")
+        self.bin = pathlib.Path(found[-1])
+        self.data = directory / "pg"
+        self.data.mkdir()
+        self._user = None
+        if os.getuid() == 0:
+            # It refuses to be root.
+            self._user = "postgres"
+            os.chown(self.data, pwd.getpwnam("postgres").pw_uid, -1)
+            directory.chmod(0o755)
+        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "hail", "--no-instructions")
+        with open(self.data / "postgresql.conf", "a", encoding="ascii") as file:
+            file.write("listen_addresses = ''\nmax_connections = 300\n"
+                       f"unix_socket_directories = '{self.data}'\n{settings}")
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
+
+    def _run(self, program, *arguments):
+        command = [str(self.bin / program), *map(str, arguments)]
+        if self._user:
+            command = ["runuser", "-u", self._user, "--", *command]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    @property
+    def url(self):
+        """For store.url."""
+        return f"postgres://hail@/postgres?host={self.data}"
+
+    def psql(self, *arguments):
+        """What psql prints."""
+        return subprocess.run(["psql", "-h", str(self.data), "-U", "hail", "-q", "-v", "ON_ERROR_STOP=1", "postgres",
+                               *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+
+    def rows(self, select):
+        """Of a SELECT, as text; None for NULL."""
+        text = self.psql("-c", f"COPY ({select}) TO STDOUT (FORMAT csv, NULL '\\N')")
+        return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
+
+    def export(self, service, path):
+        """What hail-check reads of a service's store, as the SQLite file it reads it from."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(path) as file:
+            for table, columns in TABLES[service].items():
+                names = columns.split()
+                typed = ", ".join(f"{name} {'TEXT' if name in TEXTS else 'INTEGER'}" for name in names)
+                file.execute(f"CREATE TABLE {table} ({typed})")
+                file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
+                                 self.rows(f"SELECT {', '.join(names)} FROM hail_{service}.{table}"))
+
+    def stop(self):
+        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
