@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "rider-service/domain/ride_refusals.h"
 #include "rider-service/domain/view.h"
 
 namespace hail::rider {
@@ -41,7 +42,7 @@ void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
     if (!begun_) FinishWith(log.status());
     return;
   }
-  if (log->ride.rider_id != rider_id_) return FinishWith(NotFound(Reason::kRideNotFound, "no such ride"));
+  if (log->ride.rider_id != rider_id_) return FinishWith(NoSuchRide());
   const std::int64_t present = log->ride.sequence;
   const std::int64_t before = sent_;
   known_ = std::max(known_, present);

@@ -7,6 +7,7 @@
 
 #include "common/errors/error.h"
 #include "rider-service/domain/page_token.h"
+#include "rider-service/domain/ride_refusals.h"
 #include "rider-service/domain/view.h"
 
 namespace hail::rider {
@@ -15,13 +16,6 @@ namespace {
 constexpr int kDefaultPage = 20;
 constexpr int kMaxPage = 100;
 constexpr absl::Duration kRetryWhenBehind = absl::Seconds(1);
-
-absl::Status NoSuchRide() { return NotFound(Reason::kRideNotFound, "no such ride"); }
-
-absl::Status RequestIdReused(const std::string& ride_id) {
-  return MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
-                   {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", ride_id}}});
-}
 
 absl::StatusOr<int> PageSize(int asked) {
   if (asked < 0) return InvalidField("page_size", "must not be negative");

@@ -9,6 +9,7 @@
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
 #include "rider-service/codec/record_codec.h"
+#include "rider-service/domain/ride_refusals.h"
 
 namespace hail::rider {
 namespace {
@@ -227,7 +228,7 @@ absl::StatusOr<RidePage> Page(const Rows& rows, int limit) {
 }
 
 absl::StatusOr<RideLog> LogOf(const Rows& rows) {
-  if (rows.size() == 0) return NotFound(Reason::kRideNotFound, "no such ride");
+  if (rows.size() == 0) return NoSuchRide();
   absl::StatusOr<Ride> ride = RideAt(rows, 0);
   if (!ride.ok()) return ride.status();
   absl::StatusOr<std::vector<RideEvent>> events = AllEvents(rows, 2);
@@ -287,7 +288,7 @@ Command UpdateOf(const Ride& before, const Ride& after, const std::optional<Ride
 // What a caller hears of an error of the pool.
 absl::Status Told(const absl::Status& status) {
   if (!absl::IsAlreadyExists(status)) return status;
-  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+  return RideMovesTooFast();
 }
 
 // Keys of writes: what locks little goes first, each kind in one order.
@@ -405,14 +406,11 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
         if (other->request_fingerprint == creation->change.ride.request_fingerprint) {
           return creation->done(Created{.ride = *std::move(other), .existed = true, .event = std::nullopt});
         }
-        return creation->done(
-            MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
-                      {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", other->ride_id}}}));
+        return creation->done(RequestIdReused(other->ride_id));
       case kBusy:
-        return creation->done(
-            FailedPrecondition(Reason::kRiderBusy, "the rider has a live ride", {{"ride_id", other->ride_id}}));
+        return creation->done(RiderBusy(other->ride_id));
       default:
-        return creation->done(FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride"));
+        return creation->done(QuoteUsed());
     }
   });
 }
@@ -458,14 +456,13 @@ void PostgresRideStore::Load(std::shared_ptr<Attempt> attempt) {
     return Finish(attempt, absl::DeadlineExceededError("the deadline passed before the change began"));
   }
   if (++attempt->attempts > kMaxAttempts) {
-    return Finish(attempt,
-                  Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about"));
+    return Finish(attempt, RideMovesTooFast());
   }
   pool_->Read({&kById, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
     if (!rows.ok()) return Finish(attempt, Told(rows.status()));
     absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->front());
     if (!ride.ok()) return Finish(attempt, ride.status());
-    if (!*ride) return Finish(attempt, NotFound(Reason::kRideNotFound, "no such ride"));
+    if (!*ride) return Finish(attempt, NoSuchRide());
     attempt->before = **std::move(ride);
     DecideAndUpdate(attempt);
   });
@@ -515,11 +512,10 @@ void PostgresRideStore::FindWhyNotUpdated(std::shared_ptr<Attempt> attempt) {
     const bool denied = rows.Int64(0, 1) != 0;
     const bool busy = rows.Int64(0, 2) != 0;
     if (unmoved && denied) {
-      return Finish(attempt,
-                    FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing"));
+      return Finish(attempt, OfferDenied());
     }
     if (unmoved && busy) {
-      return Finish(attempt, FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride"));
+      return Finish(attempt, DriverBusy());
     }
     Load(attempt);
   });

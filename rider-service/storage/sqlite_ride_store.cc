@@ -8,6 +8,7 @@
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
 #include "rider-service/codec/record_codec.h"
+#include "rider-service/domain/ride_refusals.h"
 #include "rider-service/storage/schema.h"
 
 namespace hail::rider {
@@ -164,19 +165,18 @@ absl::StatusOr<Created> CreateRide(Connection& db, RideChange change) {
     if ((*known)->request_fingerprint == ride.request_fingerprint) {
       return Created{.ride = **std::move(known), .existed = true, .event = std::nullopt};
     }
-    return MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
-                     {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", (*known)->ride_id}}});
+    return RequestIdReused((*known)->ride_id);
   }
   const absl::StatusOr<std::optional<Ride>> live = FindRide(db, kLiveOfRider, ride.rider_id);
   if (!live.ok()) return live.status();
   if (*live) {
-    return FailedPrecondition(Reason::kRiderBusy, "the rider has a live ride", {{"ride_id", (*live)->ride_id}});
+    return RiderBusy((*live)->ride_id);
   }
   if (!ride.quote_id.empty()) {
     const absl::StatusOr<std::int64_t> used =
         ReadNumber(db, "SELECT COUNT(*) FROM rides WHERE quote_id = ?", ride.quote_id);
     if (!used.ok()) return used.status();
-    if (*used > 0) return FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride");
+    if (*used > 0) return QuoteUsed();
   }
   if (absl::Status status = InsertRide(db, ride); !status.ok()) return status;
   if (absl::Status status = InsertEvent(db, *change.event); !status.ok()) return status;
@@ -207,14 +207,14 @@ absl::Status CheckNotDenied(Connection& db, const Ride& before, const Ride& afte
       db, "SELECT COUNT(*) FROM denied_offers WHERE " + std::string(kByOffer), after.offer_id, after.driver->driver_id);
   if (!denied.ok()) return denied.status();
   if (*denied == 0) return absl::OkStatus();
-  return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
+  return OfferDenied();
 }
 
 // The decision's outcome on the row as it is; nullopt: the row moved meanwhile.
 absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::string& ride_id, const Decide& decide) {
   const absl::StatusOr<std::optional<Ride>> before = FindById(db, ride_id);
   if (!before.ok()) return before.status();
-  if (!*before) return NotFound(Reason::kRideNotFound, "no such ride");
+  if (!*before) return NoSuchRide();
   absl::StatusOr<RideChange> change = decide(**before);
   if (!change.ok()) return change.status();
   Changed changed{.ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
@@ -224,7 +224,7 @@ absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::stri
   const absl::StatusOr<bool> updated = UpdateRide(db, **before, changed.ride);
   if (sqlite::UniqueViolation(updated.status())) {
     // An update touches one unique index only: the driver's.
-    return FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride");
+    return DriverBusy();
   }
   if (!updated.ok()) return updated.status();
   if (!*updated) return std::optional<Changed>();
@@ -240,7 +240,7 @@ absl::StatusOr<Changed> ChangeRide(Connection& db, const std::string& ride_id, c
     if (!changed.ok()) return changed.status();
     if (*changed) return **std::move(changed);
   }
-  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+  return RideMovesTooFast();
 }
 
 // Cuts a page that was read one row too long.
@@ -332,7 +332,7 @@ absl::StatusOr<DriverCatchUp> CatchUp(Connection& db, const std::string& driver_
 absl::StatusOr<RideLog> Log(Connection& db, const std::string& ride_id, const std::optional<std::int64_t>& after) {
   absl::StatusOr<std::optional<Ride>> ride = FindById(db, ride_id);
   if (!ride.ok()) return ride.status();
-  if (!*ride) return NotFound(Reason::kRideNotFound, "no such ride");
+  if (!*ride) return NoSuchRide();
   RideLog log{.ride = **std::move(ride), .events = {}};
   if (!after) return log;
   absl::StatusOr<std::vector<RideEvent>> events =

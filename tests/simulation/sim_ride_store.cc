@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "common/errors/error.h"
+#include "rider-service/domain/ride_refusals.h"
 
 namespace hail::simulation {
 namespace {
@@ -133,7 +134,7 @@ DriverCatchUp CatchUp(const RideDisk& disk, const std::string& driver_id, const 
 absl::StatusOr<RideLog> Log(const RideDisk& disk, const std::string& ride_id,
                             const std::optional<std::int64_t>& after) {
   const Ride* ride = disk.Find(ride_id);
-  if (ride == nullptr) return NotFound(Reason::kRideNotFound, "no such ride");
+  if (ride == nullptr) return rider::NoSuchRide();
   RideLog log{.ride = *ride, .events = {}};
   if (after) log.events = EventsAfter(disk, ride_id, *after);
   return log;
@@ -188,14 +189,13 @@ absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange&
     if (known->request_fingerprint == ride.request_fingerprint) {
       return Created{.ride = *known, .existed = true, .event = std::nullopt};
     }
-    return MakeError(absl::StatusCode::kAlreadyExists, "the request_id was used for a ride with another body",
-                     {.reason = Reason::kRequestIdReused, .metadata = {{"ride_id", known->ride_id}}});
+    return rider::RequestIdReused(known->ride_id);
   }
   if (const Ride* live = Lookup(disk, disk.live_of_rider, ride.rider_id); live != nullptr) {
-    return FailedPrecondition(Reason::kRiderBusy, "the rider has a live ride", {{"ride_id", live->ride_id}});
+    return rider::RiderBusy(live->ride_id);
   }
   if (disk.by_quote.count(ride.quote_id) > 0) {
-    return FailedPrecondition(Reason::kQuoteUsed, "the quote was used for another ride");
+    return rider::QuoteUsed();
   }
   Created created{.ride = ride, .existed = false, .event = change.event};
   if (absl::Status status = disk.Insert(ride, *created.event); !status.ok()) return status;
@@ -207,7 +207,7 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
                                                       std::vector<Row>* rows) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const FoundRide before = CopyOf(disk.Find(ride_id));
-    if (!before) return NotFound(Reason::kRideNotFound, "no such ride");
+    if (!before) return rider::NoSuchRide();
     absl::StatusOr<RideChange> change = decide(*before);
     if (!change.ok()) return change.status();
     rider::Changed changed{
@@ -215,20 +215,20 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
     if (!changed.changed) return changed;
     if (changed.ride.driver && !changed.ride.offer_id.empty() && changed.ride.offer_id != before->offer_id &&
         disk.denied_offers.contains({changed.ride.offer_id, changed.ride.driver->driver_id})) {
-      return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
+      return rider::OfferDenied();
     }
 
     const absl::StatusOr<RideDisk::Outcome> outcome = disk.Update(*before, changed.ride, changed.event);
     if (!outcome.ok()) return outcome.status();
     if (*outcome == RideDisk::Outcome::kDriverBusy) {
-      return FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride");
+      return rider::DriverBusy();
     }
     if (*outcome == RideDisk::Outcome::kDone) {
       rows->push_back({.before = *before, .after = changed.ride, .event = changed.event, .what = "change"});
       return changed;
     }
   }
-  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+  return rider::RideMovesTooFast();
 }
 
 void SimRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {

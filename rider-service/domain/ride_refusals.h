@@ -1,0 +1,25 @@
+// What a RideStore refuses with, and Rides before it asks one: the same words whatever keeps the rides.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace hail::rider {
+
+// RIDE_NOT_FOUND.
+absl::Status NoSuchRide();
+// REQUEST_ID_REUSED; `ride_id` is the ride it was used for.
+absl::Status RequestIdReused(const std::string& ride_id);
+// RIDER_BUSY; `ride_id` is the live ride.
+absl::Status RiderBusy(const std::string& ride_id);
+// QUOTE_USED.
+absl::Status QuoteUsed();
+// DRIVER_BUSY.
+absl::Status DriverBusy();
+// OFFER_EXPIRED: ByOffer has denied it.
+absl::Status OfferDenied();
+// STORE_UNAVAILABLE: each decision found the row moved.
+absl::Status RideMovesTooFast();
+
+}  // namespace hail::rider
