@@ -26,6 +26,10 @@ constexpr int kMaxDriverEvents = 256;
 constexpr int kMaxAttempts = 8;
 // Of one change that two connections raced with for a number among the driver's events: one of them always wins.
 constexpr int kMaxRaces = 100;
+// The index that keeps two events of a ride from having one sequence.
+constexpr char kEventsOfRide[] = "events_pkey";
+// And two events of a driver from having one number.
+constexpr char kEventsOfDriver[] = "events_of_driver";
 // Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
 constexpr absl::Duration kKeepSettled = absl::Hours(1);
 
@@ -47,7 +51,8 @@ const Statement kWhyNotInserted{R"sql(
 SELECT why, ride, internals FROM (
   SELECT 1 AS why, ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2
   UNION ALL SELECT 2, ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6
-  UNION ALL SELECT 3, ride, internals FROM rides WHERE quote_id = $3) AS found
+  UNION ALL SELECT 3, ride, internals FROM rides WHERE quote_id = $3
+  UNION ALL SELECT 4, ride, internals FROM rides WHERE ride_id = $4) AS found
 ORDER BY why LIMIT 1)sql"};
 enum Why { kKnown = 1, kBusy = 2, kQuoteUsed = 3 };
 
@@ -114,7 +119,7 @@ const Statement kOfRider{
 const Statement kOfDriver{
     "SELECT ride, internals FROM rides WHERE driver_id = $1"
     " AND ($2::BIGINT IS NULL OR (assign_time_us, ride_id) < ($2::BIGINT, $3::TEXT))"
-    " ORDER BY assign_time_us DESC, ride_id DESC LIMIT $4::BIGINT"};
+    " ORDER BY assign_time_us DESC NULLS LAST, ride_id DESC LIMIT $4::BIGINT"};
 // A ride with each of its events, as of one instant.
 const Statement kLog{R"sql(
 SELECT r.ride, r.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
@@ -390,7 +395,7 @@ void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
 
 void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
   const Ride& ride = creation->change.ride;
-  Command find{&kWhyNotInserted, Params::Of(ride.rider_id, ride.request_id, OrNull(ride.quote_id))};
+  Command find{&kWhyNotInserted, Params::Of(ride.rider_id, ride.request_id, OrNull(ride.quote_id), ride.ride_id)};
   pool_->Read(std::move(find), [this, creation](absl::StatusOr<std::vector<Rows>> found) {
     if (!found.ok()) return creation->done(Told(found.status()));
     const Rows& rows = found->front();
@@ -409,8 +414,11 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
         return creation->done(RequestIdReused(other->ride_id));
       case kBusy:
         return creation->done(RiderBusy(other->ride_id));
-      default:
+      case kQuoteUsed:
         return creation->done(QuoteUsed());
+      default:
+        // Ids are drawn, so this is a bug.
+        return creation->done(absl::AlreadyExistsError("there is a ride of that ride_id"));
     }
   });
 }
@@ -484,10 +492,15 @@ void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt)
   Command update = UpdateOf(attempt->before, changed.ride, changed.event, clock_->Read().wall);
   pool_->Write({std::move(update)}, KeyOfRide(attempt->ride_id), attempt->deadline,
                [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
-                 if (absl::IsAlreadyExists(rows.status())) {
-                   // Somebody else was as quick: with the driver's next event, or with a ride for the driver.
+                 if (absl::IsAlreadyExists(rows.status()) && rows.status().message() == kEventsOfDriver) {
+                   // Somebody else was as quick with the driver's next event.
                    if (++attempt->races < kMaxRaces) --attempt->attempts;
                    Load(attempt);
+                 } else if (absl::IsAlreadyExists(rows.status()) && rows.status().message() == kEventsOfRide) {
+                   // Not a race, which the row's sequence decides: the decision is wrong.
+                   Finish(attempt, absl::AlreadyExistsError("the ride has an event of that sequence"));
+                 } else if (absl::IsAlreadyExists(rows.status())) {
+                   Finish(attempt, DriverBusy());
                  } else if (!rows.ok()) {
                    Finish(attempt, rows.status());
                  } else if (rows->front().size() == 1) {

@@ -39,7 +39,8 @@ CREATE UNIQUE INDEX rides_live_of_rider ON rides (rider_id) WHERE state BETWEEN 
 CREATE UNIQUE INDEX rides_live_of_driver ON rides (driver_id) WHERE state BETWEEN 3 AND 6;
 CREATE INDEX rides_live ON rides (state) WHERE state BETWEEN 2 AND 6;
 CREATE INDEX rides_of_rider ON rides (rider_id, ride_id);
-CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us, ride_id) WHERE driver_id IS NOT NULL;
+CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us DESC NULLS LAST, ride_id DESC)
+  WHERE driver_id IS NOT NULL;
 CREATE INDEX rides_by_offer ON rides (offer_id) WHERE offer_id IS NOT NULL;
 
 CREATE TABLE events (

@@ -36,6 +36,8 @@ struct DriverStoreKind {
   std::string name;
   // `clock` outlives the subject.
   std::function<std::unique_ptr<DriverStoreSubject>(const Clock* clock)> open;
+  // What is asked first is done first, also where the second does not wait for the answer to the first.
+  bool in_order = true;
 };
 // In messages, and in the names of tests.
 inline void PrintTo(const DriverStoreKind& kind, std::ostream* out) { *out << kind.name; }

@@ -4,6 +4,8 @@
 
 namespace hail::driver {
 
+DriverStoreKind RealKind() { return SqliteKind(); }
+
 INSTANTIATE_TEST_SUITE_P(AllKinds, DriverStoreConformance, ::testing::Values(SqliteKind(), SimulatedKind()),
                          [](const auto& kind) { return kind.param.name; });
 

@@ -9,5 +9,7 @@ namespace hail::driver {
 DriverStoreKind SqliteKind();
 // Without faults.
 DriverStoreKind SimulatedKind();
+// The one that the program compares with the simulated one; each program has its own.
+DriverStoreKind RealKind();
 
 }  // namespace hail::driver

@@ -33,6 +33,10 @@ struct RideStoreKind {
   std::string name;
   // `clock` outlives the subject.
   std::function<std::unique_ptr<RideStoreSubject>(const Clock* clock)> open;
+  // What is asked first is done first, also where the second does not wait for the answer to the first.
+  bool in_order = true;
+  // Keeps a change's event as one of its ride, whatever ride it names.
+  bool events_are_the_rides = false;
 };
 // In messages, and in the names of tests.
 inline void PrintTo(const RideStoreKind& kind, std::ostream* out) { *out << kind.name; }

@@ -4,6 +4,8 @@
 
 namespace hail::rider {
 
+RideStoreKind RealKind() { return SqliteKind(); }
+
 INSTANTIATE_TEST_SUITE_P(AllKinds, RideStoreConformance, ::testing::Values(SqliteKind(), SimulatedKind()),
                          [](const auto& kind) { return kind.param.name; });
 

@@ -9,5 +9,7 @@ namespace hail::rider {
 RideStoreKind SqliteKind();
 // Without faults.
 RideStoreKind SimulatedKind();
+// The one that the program compares with the simulated one; each program has its own.
+RideStoreKind RealKind();
 
 }  // namespace hail::rider

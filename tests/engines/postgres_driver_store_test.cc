@@ -2,6 +2,7 @@
 #include "driver-service/storage/postgres_driver_store.h"
 
 #include "tests/conformance/driver_store_conformance.h"
+#include "tests/conformance/driver_store_kinds.h"
 #include "tests/conformance/stored_offers.h"
 #include "tests/engines/postgres_server.h"
 
@@ -55,10 +56,17 @@ class PostgresSubject final : public DriverStoreSubject {
   std::unique_ptr<PostgresDriverStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OnPostgres, DriverStoreConformance,
-                         ::testing::Values(DriverStoreKind{
-                             .name = "Postgres",
-                             .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); }}),
+}  // namespace
+
+DriverStoreKind RealKind() {
+  return {.name = "Postgres",
+          .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); },
+          .in_order = false};
+}
+
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(OnPostgres, DriverStoreConformance, ::testing::Values(RealKind()),
                          [](const auto& kind) { return kind.param.name; });
 
 }  // namespace

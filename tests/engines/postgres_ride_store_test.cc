@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "tests/conformance/ride_store_conformance.h"
+#include "tests/conformance/ride_store_kinds.h"
 #include "tests/engines/postgres_server.h"
 
 namespace hail::rider {
@@ -32,10 +33,18 @@ class PostgresSubject final : public RideStoreSubject {
   std::unique_ptr<PostgresRideStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OnPostgres, RideStoreConformance,
-                         ::testing::Values(RideStoreKind{
-                             .name = "Postgres",
-                             .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); }}),
+}  // namespace
+
+RideStoreKind RealKind() {
+  return {.name = "Postgres",
+          .open = [](const Clock* clock) { return std::make_unique<PostgresSubject>(clock); },
+          .in_order = false,
+          .events_are_the_rides = true};
+}
+
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(OnPostgres, RideStoreConformance, ::testing::Values(RealKind()),
                          [](const auto& kind) { return kind.param.name; });
 
 // In the simulation a bug ends the run; a service goes on.
