@@ -1,4 +1,4 @@
-# For builds with HAIL_SANITIZE=thread: the sanitizer's view of absl's locks. See tsan/absl_locks.cc.
+# For builds with HAIL_SANITIZE=thread: the sanitizer's view of absl's locks and statuses. See tsan/absl_locks.cc.
 
 get_target_property(HAIL_ABSL_INCLUDE absl::synchronization INTERFACE_INCLUDE_DIRECTORIES)
 find_file(HAIL_ABSL_OPTIONS absl/base/options.h PATHS ${HAIL_ABSL_INCLUDE} REQUIRED)
@@ -11,7 +11,7 @@ set(HAIL_ABSL_NAMESPACE "${length}${namespace}")
 set(HAIL_TSAN_SOURCE ${CMAKE_CURRENT_LIST_DIR}/tsan/absl_locks.cc)
 file(STRINGS ${HAIL_TSAN_SOURCE} lines REGEX "^(HAIL_|(void|bool) WRAP)")
 foreach(line IN LISTS lines)
-  if(line MATCHES "\\(([0-9]+(Mutex|CondVar|Notification|BlockingCounter)[A-Za-z0-9_]+)")
+  if(line MATCHES "\\(([0-9]+(Mutex|CondVar|Notification|BlockingCounter|Status)[A-Za-z0-9_]+)")
     foreach(prefix _ZN4absl _ZNK4absl)
       add_link_options(-Wl,--wrap=${prefix}${HAIL_ABSL_NAMESPACE}${CMAKE_MATCH_1})
     endforeach()

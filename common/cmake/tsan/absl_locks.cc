@@ -1,4 +1,4 @@
-// Tells ThreadSanitizer what absl's locks do.
+// Tells ThreadSanitizer what absl's locks and statuses do.
 //
 // The distribution's absl is not built for the sanitizer, which therefore sees no lock taken and reports a race for
 // each use of guarded data. In a build with HAIL_SANITIZE=thread the linker (--wrap) sends calls of these functions
@@ -6,6 +6,8 @@
 //
 // Readers of one lock are ordered among each other too, which hides races between two readers that write: a small loss.
 #include <sanitizer/tsan_interface.h>
+
+#include <cstdint>
 
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
@@ -179,6 +181,15 @@ void WRAP(15BlockingCounter4WaitEv)(absl::BlockingCounter* counter) {
     REAL(15BlockingCounter4WaitEv)(counter);
   }
   Taken(counter);
+}
+
+// Lets go of one of a status's counted references: the last one frees what the others have read.
+void REAL(6Status15UnrefNonInlinedEm)(std::uintptr_t rep);
+void WRAP(6Status15UnrefNonInlinedEm)(std::uintptr_t rep) {
+  const void* const counted = reinterpret_cast<const void*>(rep);  // NOLINT(performance-no-int-to-ptr)
+  LettingGo(counted);
+  Taken(counted);
+  REAL(6Status15UnrefNonInlinedEm)(rep);
 }
 
 }  // extern "C"
