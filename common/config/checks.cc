@@ -1,8 +1,10 @@
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/config/schema.h"
 
 namespace hail::config {
@@ -58,6 +60,21 @@ Check Address(bool allow_zero_port) {
     if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos || !absl::SimpleAtoi(text, &port) ||
         port > 65535 || (port == 0 && !allow_zero_port)) {
       return absl::StrCat("must have a port from ", allow_zero_port ? 0 : 1, " to 65535");
+    }
+    return "";
+  };
+}
+
+Check Peer() {
+  return [](const Value& value) -> std::string {
+    const std::string& target = std::get<std::string>(value);
+    constexpr std::string_view kDns = "dns:///";
+    constexpr std::string_view kList = "ipv4:";
+    std::vector<std::string> addresses = {target};
+    if (target.rfind(kDns, 0) == 0) addresses = {target.substr(kDns.size())};
+    if (target.rfind(kList, 0) == 0) addresses = absl::StrSplit(target.substr(kList.size()), ',');
+    for (const std::string& address : addresses) {
+      if (std::string wrong = Address(/*allow_zero_port=*/false)(address); !wrong.empty()) return wrong;
     }
     return "";
   };

@@ -116,7 +116,11 @@ void Pool::Write(std::vector<Command> commands, std::string key, Deadline deadli
       unit->key = std::move(key);
       unit->deadline = deadline;
       unit->answer = std::move(answer);
-      writes_.push_back(std::move(unit));
+      if (work == Work::kFirst) {
+        writes_.push_front(std::move(unit));
+      } else {
+        writes_.push_back(std::move(unit));
+      }
     }
   }
   if (refused.ok()) {
@@ -133,6 +137,7 @@ absl::Status Pool::Admit(Deadline deadline, Work work) const {
 
 absl::Status Pool::AdmitLocked(Deadline deadline, Work work) const {
   if (stopping_ || ready_writers_ == 0) return NoConnection();
+  if (work == Work::kFirst) return absl::OkStatus();
   const absl::Time now = absl::Now();
   absl::Duration wait = absl::InfiniteDuration();
   for (const auto& line : lines_) {

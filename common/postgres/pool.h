@@ -54,8 +54,9 @@ using Deadline = absl::Time;
 // While there is no connection at all, everything is refused at once.
 class Pool {
  public:
-  // What a write is for. Under overload what was begun goes on to its end, and what is new is refused first.
-  enum class Work { kBegun, kNew };
+  // What a write is for. Under overload what was begun goes on to its end, and what is new is refused first. What
+  // keeps the process alive for others waits behind nothing.
+  enum class Work { kBegun, kNew, kFirst };
   using Answer = absl::AnyInvocable<void(absl::StatusOr<std::vector<Rows>>)>;
 
   struct Options {

@@ -10,14 +10,6 @@
 namespace hail::driver {
 namespace {
 
-// HOST:PORT, or dns:///NAME:PORT for all addresses of a name.
-std::string CheckPeer(const config::Value& value) {
-  const std::string prefix = "dns:///";
-  std::string target = std::get<std::string>(value);
-  if (target.rfind(prefix, 0) == 0) target.erase(0, prefix.size());
-  return config::Address(/*allow_zero_port=*/false)(target);
-}
-
 // Reads them as they will be read, so that a mistake in a file is listed with every other one.
 std::string CheckRoadGraphs(const config::Value& value) {
   const auto graphs = ReadRoadGraphs(std::get<std::string>(value));
@@ -38,8 +30,8 @@ config::Schema DriverSchema() {
                           .store_file = "driver.db"},
                          &schema);
   schema
-      .String("rider_service", "127.0.0.1:50061", "Internal address of rider-service, HOST:PORT or dns:///NAME:PORT.",
-              CheckPeer)
+      .String("rider_service", "127.0.0.1:50061",
+              "Internal address of rider-service: HOST:PORT, dns:///NAME:PORT or ipv4:IP:PORT,IP:PORT.", config::Peer())
       .Duration("offer.receive_time", defaults.receive_time,
                 "How long a driver's app has to say that it shows an offer (wall time).",
                 DurationFrom(absl::Milliseconds(100), absl::Minutes(1)))

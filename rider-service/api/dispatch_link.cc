@@ -18,6 +18,12 @@ constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
 // to do.
 constexpr absl::Duration kReadEvery = absl::Seconds(10);
 constexpr absl::Duration kReadEveryPerRide = absl::Milliseconds(5);
+// Wall time. While it runs nobody else looks after this process's rides; renewed five times as often, so that a restart
+// of the database, or a slow moment, does not end it.
+constexpr absl::Duration kLease = absl::Seconds(5);
+constexpr absl::Duration kRenewEvery = absl::Seconds(1);
+// How often the store is asked for rides of the dead, and for those that others took over.
+constexpr absl::Duration kCheckEvery = absl::Seconds(2);
 // What may wait for the book: about a second's worth of it.
 constexpr std::size_t kMostWaiting = 20'000;
 
@@ -28,23 +34,19 @@ absl::Duration TickEvery(double scale) {
 
 }  // namespace
 
-DispatchLink::DispatchLink(RideStore* store, const Clock* clock, Executor* loop, std::string incarnation_id,
-                           RideRules rules)
-    : store_(store),
-      clock_(clock),
-      loop_(loop),
-      incarnation_id_(std::move(incarnation_id)),
+DispatchLink::DispatchLink(Ports ports, RideRules rules)
+    : ports_(std::move(ports)),
       book_(this, rules),
-      burst_(loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
+      burst_(ports_.loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
 
-void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dispatchable) {
+void DispatchLink::Start(Rides* rides, const Opener& open) {
   stream_ =
       open({.on_up =
                 [this](std::uint64_t link) {
                   Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link}});
                   Request hello;
-                  hello.mutable_hello()->set_incarnation_id(incarnation_id_);
-                  Encode(clock_->Read().domain, hello.mutable_hello()->mutable_domain_time());
+                  hello.mutable_hello()->set_incarnation_id(ports_.incarnation_id);
+                  Encode(ports_.clock->Read().domain, hello.mutable_hello()->mutable_domain_time());
                   link_ = link;
                   burst_.Clear();
                   stream_->Send(link, std::move(hello));
@@ -62,35 +64,55 @@ void DispatchLink::Start(Rides* rides, const Opener& open, std::vector<Ride> dis
                   heartbeat.mutable_heartbeat();
                   return heartbeat;
                 }});
-  loop_->Post([this, rides, dispatchable = std::move(dispatchable)] {
+  ports_.loop->Post([this, rides] {
     rides_ = rides;
-    Run([&](const Now& now) { book_.OnDispatchable(now, dispatchable); });
+    RenewLease();
   });
-  loop_->Every(TickEvery(clock_->scale().scale), [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
+  if (ports_.store->shared()) {
+    from_keepers_ = ports_.bus->Subscribe(KeeperTopic(ports_.incarnation_id), [this](const BusPayload& payload) {
+      const absl::StatusOr<RideEvent> event = ports_.codec->Decode(*payload);
+      if (!event.ok()) return;
+      Post([this, ride = event->ride](const Now& now) { book_.OnElsewhere(now, ride); });
+    });
+    ports_.loop->Every(kRenewEvery, [this] { RenewLease(); });
+    ports_.loop->Every(kCheckEvery, [this] { CheckOthers(); });
+  }
+  ports_.loop->Every(TickEvery(ports_.clock->scale().scale),
+                     [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
   ReadLater();
   stream_->Start();
 }
 
-void DispatchLink::Stop() {
+void DispatchLink::Stop(std::function<void()> done) {
+  from_keepers_ = nullptr;
   if (stream_ != nullptr) stream_->Stop();
+  if (!ports_.store->shared()) return done();
+  ports_.loop->Post([this, done = std::move(done)] {
+    stopped_ = true;
+    ports_.store->RenewLease(absl::ZeroDuration(), [done](const absl::Status&) { done(); });
+  });
 }
 
 void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
   Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
 }
 
-bool DispatchLink::Behind() const { return loop_->depth() > kMostWaiting; }
+bool DispatchLink::Behind() const { return ports_.loop->depth() > kMostWaiting; }
 
-DispatchLink::Stats DispatchLink::stats() const { return {link_up_, matching_, unseen_, loop_->depth()}; }
+DispatchLink::Stats DispatchLink::stats() const {
+  return {leased_, leases_, link_up_, matching_, unseen_, ports_.loop->depth()};
+}
 
 void DispatchLink::Post(std::function<void(const Now&)> input) {
-  loop_->Post([this, input = std::move(input)] { Run(input); });
+  ports_.loop->Post([this, input = std::move(input)] { Run(input); });
 }
 
 void DispatchLink::Run(const std::function<void(const Now&)>& input) {
   // Before Start there is nobody to command; what is heard until then is in the store, and is read from it.
   if (rides_ == nullptr) return;
-  input(clock_->Read());
+  input(ports_.clock->Read());
+  leased_ = book_.leased();
+  leases_ = book_.leases();
   link_up_ = book_.link_up();
   matching_ = book_.matching();
   unseen_ = book_.unseen();
@@ -117,28 +139,60 @@ void DispatchLink::OnMessage(const Now& now, const Response& message) {
 }
 
 void DispatchLink::ReadLater() {
-  loop_->PostAfter(std::max(kReadEvery, kReadEveryPerRide * static_cast<std::int64_t>(matching_.load())), [this] {
+  ports_.loop->PostAfter(std::max(kReadEvery, kReadEveryPerRide * static_cast<std::int64_t>(matching_.load())), [this] {
     ReadDispatchable();
     ReadLater();
   });
 }
 
-void DispatchLink::ReadDispatchable() {
-  store_->Dispatchable([this](const absl::StatusOr<std::vector<Ride>>& rides) {
-    if (!rides.ok()) {
-      Log(LogLevel::kWarn, "dispatchable_rides_not_read", {{"status", rides.status()}});
-      return;
-    }
-    Post([this, rides = *rides](const Now& now) { book_.OnDispatchable(now, rides); });
+void DispatchLink::ReadDispatchable() { ports_.store->Dispatchable(Found()); }
+
+void DispatchLink::RenewLease() {
+  if (stopped_) return;
+  if (!ports_.store->shared()) return Run([this](const Now& now) { book_.OnLease(now, absl::InfiniteFuture()); });
+  // As of now: the store counts from when it hears of it, which is later.
+  const absl::Time until = ports_.clock->Read().wall + kLease;
+  ports_.store->RenewLease(kLease, [this, until](const absl::Status& status) {
+    if (!status.ok()) return Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
+    Post([this, until](const Now& now) { book_.OnLease(now, until); });
   });
 }
 
-Done<Ride> DispatchLink::CommandDone(const std::string& ride_id) {
-  return [this, ride_id](const absl::StatusOr<Ride>& ride) {
-    if (!ride.ok()) {
-      Log(LogLevel::kWarn, "dispatch_command_failed", {{"ride_id", ride_id}, {"status", ride.status()}});
+void DispatchLink::CheckOthers() {
+  ports_.store->Orphans([this, found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
+    if (rides.ok() && !rides->empty()) Log(LogLevel::kInfo, "orphans_found", {{"count", rides->size()}});
+    found(rides);
+  });
+  std::vector<std::string> ride_ids = book_.RideIds();
+  if (ride_ids.empty()) return;
+  ports_.store->KeptElsewhere(std::move(ride_ids), [this](const absl::StatusOr<std::vector<Ride>>& rides) {
+    if (!rides.ok()) return Log(LogLevel::kWarn, "keepers_not_read", {{"status", rides.status()}});
+    if (rides->empty()) return;
+    Post([this, rides = *rides](const Now& now) {
+      for (const Ride& ride : rides) book_.OnElsewhere(now, ride);
+    });
+  });
+}
+
+Done<std::vector<Ride>> DispatchLink::Found() {
+  return [this](const absl::StatusOr<std::vector<Ride>>& rides) {
+    if (!rides.ok()) return Log(LogLevel::kWarn, "dispatchable_rides_not_read", {{"status", rides.status()}});
+    if (rides->empty()) return;
+    Post([this, rides = *rides](const Now& now) { book_.OnDispatchable(now, rides); });
+  };
+}
+
+Done<Changed> DispatchLink::CommandDone(const std::string& ride_id) {
+  return [this, ride_id](const absl::StatusOr<Changed>& done) {
+    if (!done.ok()) {
+      Log(LogLevel::kWarn, "dispatch_command_failed", {{"ride_id", ride_id}, {"status", done.status()}});
+      return Post(
+          [this, ride_id, status = done.status()](const Now& now) { book_.OnCommandDone(now, ride_id, status); });
     }
-    Post([this, ride_id, ride](const Now& now) { book_.OnCommandDone(now, ride_id, ride); });
+    const bool elsewhere = !done->changed && !done->keeper.empty();
+    Post([this, ride_id, ride = done->ride, elsewhere](const Now& now) {
+      book_.OnCommandDone(now, ride_id, ride, elsewhere);
+    });
   };
 }
 
@@ -158,16 +212,16 @@ void DispatchLink::SendStop(const std::string& ride_id, std::int64_t epoch, Disp
 }
 
 void DispatchLink::RaiseEpoch(const std::string& ride_id, std::int64_t epoch) {
-  rides_->RaiseEpoch(ride_id, epoch, clock_->Read().wall + kCommandDeadline, CommandDone(ride_id));
+  rides_->RaiseEpoch(ride_id, epoch, ports_.clock->Read().wall + kCommandDeadline, CommandDone(ride_id));
 }
 
 void DispatchLink::EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) {
-  const Now now = clock_->Read();
+  const Now now = ports_.clock->Read();
   rides_->EndUnfulfilled(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
 }
 
 void DispatchLink::GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) {
-  const Now now = clock_->Read();
+  const Now now = ports_.clock->Read();
   rides_->GiveUpUnseen(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/bus/bus.h"
 #include "common/exec/executor.h"
 #include "common/rpc/joined.h"
 #include "common/rpc/outgoing_stream.h"
@@ -27,6 +28,9 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
  public:
   // What it is doing, for metrics.
   struct Stats {
+    // It looks after its rides; false: others may. And how often that began.
+    bool leased = false;
+    int leases = 0;
     bool link_up = false;
     std::size_t matching = 0;
     std::size_t unseen = 0;
@@ -37,15 +41,25 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   using Response = hail::internal::v1::DispatchResponse;
   using Opener = rpc::StreamOpener<Request, Response>;
 
-  // `store`, `clock` and `loop` must outlive it. Hears of rides from now on, does nothing about them before Start.
-  // `incarnation_id` names this run of the process.
-  DispatchLink(RideStore* store, const Clock* clock, Executor* loop, std::string incarnation_id, RideRules rules);
+  struct Ports {
+    RideStore* store = nullptr;
+    Bus* bus = nullptr;
+    const EventCodec* codec = nullptr;
+    const Clock* clock = nullptr;
+    Executor* loop = nullptr;
+    // Names this run of the process, as in the store.
+    std::string incarnation_id;
+  };
 
-  // Takes over `dispatchable` (what the store had at start-up) and opens the link, whose handlers must run on the loop.
-  // `rides` must live until the loop has stopped.
-  void Start(Rides* rides, const Opener& open, std::vector<Ride> dispatchable);
-  // Ends the link. Before the loop is stopped; what it still runs comes to nothing. Idempotent.
-  void Stop();
+  // What `ports` point to must outlive it. Hears of rides from now on, does nothing about them before Start.
+  DispatchLink(Ports ports, RideRules rules);
+
+  // Looks after what the store has, and opens the link, whose handlers must run on the loop. `rides` must live until
+  // the loop has stopped.
+  void Start(Rides* rides, const Opener& open);
+  // Ends the link, and the lease; `done` runs when others may take over. Before the loop is stopped; what it still runs
+  // comes to nothing. Once.
+  void Stop(std::function<void()> done);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
 
@@ -61,9 +75,13 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   void OnMessage(const Now& now, const Response& message);
   // ReadDispatchable, when it is time, and again.
   void ReadLater();
-  void ReadDispatchable();
+  // Where others share the store: renews the lease; looks for rides of the dead, and for those that others took over.
+  void RenewLease();
+  void CheckOthers();
+  // What the store calls with rides to look after.
+  Done<std::vector<Ride>> Found();
   // What Rides calls when a command of the book is done.
-  Done<Ride> CommandDone(const std::string& ride_id);
+  Done<Changed> CommandDone(const std::string& ride_id);
 
   // DispatchBook::Out; on the loop.
   void SendStart(const DispatchBook::Start& start) override;
@@ -71,13 +89,12 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override;
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override;
   void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override;
+  void ReadDispatchable() override;
 
-  RideStore* const store_;
-  const Clock* const clock_;
-  Executor* const loop_;
-  // This run of the process, for the hello.
-  const std::string incarnation_id_;
+  const Ports ports_;
   Rides* rides_ = nullptr;
+  // Of the loop. Set: the lease is not renewed any more.
+  bool stopped_ = false;
   std::unique_ptr<rpc::OutgoingStream<Request>> stream_;
   // The loop's own: the book, the number of the link that is up, and what is about to be sent on it.
   DispatchBook book_;
@@ -85,9 +102,13 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   // For link_.
   rpc::Burst<Request> burst_;
   // The book's figures, for threads that are not the loop.
+  std::atomic<bool> leased_{false};
+  std::atomic<int> leases_{0};
   std::atomic<bool> link_up_{false};
   std::atomic<std::size_t> matching_{0};
   std::atomic<std::size_t> unseen_{0};
+  // Last: posts to all of the above until it has ended.
+  std::unique_ptr<Bus::Subscription> from_keepers_;
 };
 
 }  // namespace hail::rider

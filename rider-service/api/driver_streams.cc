@@ -14,6 +14,8 @@ using hail::internal::v1::WatchDriversRequest;
 using hail::internal::v1::WatchDriversResponse;
 
 constexpr char kHeartbeatSlot[] = "heartbeat";
+// Where replicas tell each other the positions they are told, each message as it came.
+constexpr char kPositionsTopic[] = "positions";
 
 class DriversSink final : public DriverSession::Sink {
  public:
@@ -64,9 +66,20 @@ void DriversStream::OnDrain(absl::Duration retry_after) {
 
 void DriversStream::OnEnd() { session_->Close(); }
 
+std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board, const Clock* clock) {
+  return bus->Subscribe(kPositionsTopic, [board, clock](const BusPayload& payload) {
+    ReportLocationsRequest message;
+    if (!message.ParseFromString(*payload)) return;
+    const Now now = clock->Read();
+    for (const auto& location : message.locations()) board->Report(location, now);
+  });
+}
+
 void LocationsStream::OnMessage(const ReportLocationsRequest& message) {
   const Now now = ports_.clock->Read();
   for (const auto& location : message.locations()) ports_.telemetry->Report(location, now);
+  if (!ports_.bus->Heard(kPositionsTopic)) return;
+  ports_.bus->Publish(kPositionsTopic, std::make_shared<const std::string>(message.SerializeAsString()));
 }
 
 }  // namespace hail::rider

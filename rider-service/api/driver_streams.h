@@ -27,6 +27,9 @@ class DriversStream final : public rpc::InboundSession<hail::internal::v1::Watch
   const std::shared_ptr<DriverSession> session_;
 };
 
+// Reports to the board what other replicas of rider-service are told of drivers' positions.
+std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board, const Clock* clock);
+
 class LocationsStream final : public rpc::InboundSession<hail::internal::v1::ReportLocationsRequest> {
  public:
   LocationsStream(const SessionPorts& ports, std::shared_ptr<rpc::OutboxBase> outbox)

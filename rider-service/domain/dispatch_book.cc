@@ -21,15 +21,48 @@ void DispatchBook::OnDispatchable(const Now& now, const std::vector<Ride>& rides
   for (const Ride& ride : rides) Learn(now, ride, /*from_store=*/true);
 }
 
+void DispatchBook::OnLease(const Now& now, absl::Time until) {
+  lease_until_ = std::max(lease_until_, until);
+  if (leased_ || now.wall >= lease_until_) return;
+  leased_ = true;
+  ++leases_;
+  out_->ReadDispatchable();
+}
+
+void DispatchBook::LetGo() {
+  leased_ = false;
+  for (auto& [ride_id, entry] : matching_) {
+    if (link_up_ && entry.sent && !entry.exhausted) {
+      out_->SendStop(ride_id, entry.ride.epoch, StopReason::kSuperseded);
+    }
+  }
+  // Commands that are under way are still answered. What was known of the rest is read again.
+  matching_.clear();
+  departed_.clear();
+  to_forget_.clear();
+  ends_.clear();
+  wakes_.clear();
+  unseen_.clear();
+  refused_.clear();
+}
+
+std::vector<std::string> DispatchBook::RideIds() const {
+  std::vector<std::string> ride_ids;
+  ride_ids.reserve(matching_.size() + unseen_.size());
+  for (const auto& [ride_id, entry] : matching_) ride_ids.push_back(ride_id);
+  for (const auto& [ride_id, entry] : unseen_) ride_ids.push_back(ride_id);
+  return ride_ids;
+}
+
+bool DispatchBook::Knows(const Ride& ride) const {
+  const auto known = matching_.find(ride.ride_id);
+  if (known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) return true;
+  const auto gone = departed_.find(ride.ride_id);
+  return gone != departed_.end() && VersionOf(ride) <= gone->second.version;
+}
+
 void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
-  if (const auto known = matching_.find(ride.ride_id);
-      known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) {
-    return;
-  }
-  if (const auto gone = departed_.find(ride.ride_id);
-      gone != departed_.end() && VersionOf(ride) <= gone->second.version) {
-    return;
-  }
+  if (!leased_ || Knows(ride)) return;
   if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride, from_store);
 
   departed_.erase(ride.ride_id);
@@ -49,11 +82,31 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
 }
 
 void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_store) {
-  Departed gone{VersionOf(ride), StopReason::kTaken, now.wall};
   if (IsFinal(ride.state)) {
-    gone.reason = ride.state == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded;
     refused_.erase(ride.ride_id);
+    Depart(now, ride, ride.state == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
+  } else {
+    Depart(now, ride, StopReason::kTaken);
   }
+  if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) {
+    unseen_.erase(ride.ride_id);
+    return;
+  }
+  // Nobody could have acknowledged it to a process that was not there: one that finds it stored gives the full time.
+  const absl::Time since = from_store ? std::max(now.domain, *ride.assign_time) : *ride.assign_time;
+  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = since + rules_.seen_within};
+}
+
+void DispatchBook::OnElsewhere(const Now& now, const Ride& ride) {
+  if (!leased_ || Knows(ride)) return;
+  refused_.erase(ride.ride_id);
+  unseen_.erase(ride.ride_id);
+  if (IsFinal(ride.state)) return LearnNotMatching(now, ride, /*from_store=*/false);
+  Depart(now, ride, ride.state == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
+}
+
+void DispatchBook::Depart(const Now& now, const Ride& ride, StopReason reason) {
+  Departed gone{VersionOf(ride), reason, now.wall};
   if (const auto known = matching_.find(ride.ride_id); known != matching_.end()) {
     // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
     const bool known_there = gone.reason == StopReason::kTaken || known->second.exhausted;
@@ -68,14 +121,6 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
   if (departed_.insert_or_assign(ride.ride_id, gone).second) {
     to_forget_.emplace_back(now.wall + kRememberDeparted, ride.ride_id);
   }
-
-  if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) {
-    unseen_.erase(ride.ride_id);
-    return;
-  }
-  // Nobody could have acknowledged it to a process that was not there: one that finds it stored gives the full time.
-  const absl::Time since = from_store ? std::max(now.domain, *ride.assign_time) : *ride.assign_time;
-  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = since + rules_.seen_within};
 }
 
 void DispatchBook::Advance(const Now& now, Matching& entry) {
@@ -232,7 +277,8 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
   }
 }
 
-void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result) {
+void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result,
+                                 bool elsewhere) {
   // Not again at once, whether it failed or (the store's clock being behind, say) changed nothing.
   const absl::Time not_before = now.wall + timing_.retry_command;
   const auto command = commands_.find(ride_id);
@@ -245,7 +291,9 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
   if (const auto known = unseen_.find(ride_id); known != unseen_.end()) {
     known->second.command_not_before = not_before;
   }
-  if (result.ok()) {
+  if (result.ok() && elsewhere) {
+    OnElsewhere(now, *result);
+  } else if (result.ok()) {
     Learn(now, *result, /*from_store=*/false);
   } else if (absl::IsNotFound(result.status())) {
     if (const auto known = matching_.find(ride_id); known != matching_.end()) Drop(known);
@@ -257,6 +305,7 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
 }
 
 void DispatchBook::OnTick(const Now& now) {
+  if (leased_ && now.wall >= lease_until_) LetGo();
   // Advance changes both schedules.
   std::vector<std::string> due;
   for (auto at = ends_.begin(); at != ends_.end() && at->first <= now.domain; ++at) due.push_back(at->second);

@@ -45,6 +45,8 @@ class DispatchBook {
     virtual void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) = 0;
     virtual void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) = 0;
     virtual void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) = 0;
+    // The store is to be read for OnDispatchable.
+    virtual void ReadDispatchable() = 0;
   };
 
   // Wall time.
@@ -59,11 +61,18 @@ class DispatchBook {
   DispatchBook(Out* out, RideRules rules) : DispatchBook(out, rules, Timing()) {}
   DispatchBook(Out* out, RideRules rules, Timing timing);
 
-  // A ride was committed, as it is after it (RideObserver). Older news than what is known is ignored.
+  // Until `until` (wall; it may have passed) this process is its rides' keeper (RideStore), whoever else is there. Not
+  // before, and not after: then the book is empty, drivers' offers are withdrawn, and what it is told of rides it does
+  // not take in. Each time it begins the store is read.
+  void OnLease(const Now& now, absl::Time until);
+
+  // A ride was committed by this process, as it is after it (RideObserver). Older news than what is known is ignored.
   void OnRide(const Now& now, Ride ride);
   // All rides the store says need looking after: at start-up, and now and then in case an OnRide got lost. A ride that
   // is new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
   void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
+  // Another process became the ride's keeper: `ride` as it was committed there.
+  void OnElsewhere(const Now& now, const Ride& ride);
 
   // A link came up (any earlier one is over), after its hello was sent. Rides started on an earlier link start at
   // epoch + 1, the others at once.
@@ -81,15 +90,22 @@ class DispatchBook {
   };
   void OnWorkingSet(const Now& now, const std::vector<Dispatching>& set);
 
-  // What became of a command: the present ride, or why it could not be run (it is tried again).
-  void OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result);
+  // What became of a command: the present ride, or why it could not be run (it is tried again). `elsewhere`: the ride
+  // was not changed, as another process keeps it.
+  void OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result,
+                     bool elsewhere = false);
 
   // At least ten times a (wall) second when time runs as usual, more often when it is scaled up.
   void OnTick(const Now& now);
 
+  bool leased() const { return leased_; }
+  // How often a lease began.
+  int leases() const { return leases_; }
   bool link_up() const { return link_up_; }
   std::size_t matching() const { return matching_.size(); }
   std::size_t unseen() const { return unseen_.size(); }
+  // All that it looks after.
+  std::vector<std::string> RideIds() const;
 
  private:
   // News of a ride are ordered by its events, and between two events by its epoch.
@@ -123,6 +139,12 @@ class DispatchBook {
 
   void Learn(const Now& now, Ride ride, bool from_store);
   void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
+  // Whether the book knows as much of the ride as `ride` says, or more.
+  bool Knows(const Ride& ride) const;
+  // It is not to be dispatched from here any more, for that reason.
+  void Depart(const Now& now, const Ride& ride, StopReason reason);
+  // The lease has ended.
+  void LetGo();
   // Does what is due for one ride, and sets when it is to be looked at again: to be called after every change to it.
   void Advance(const Now& now, Matching& entry);
   // The first part of that.
@@ -141,6 +163,9 @@ class DispatchBook {
   Out* const out_;
   const RideRules rules_;
   const Timing timing_;
+  absl::Time lease_until_ = absl::InfinitePast();
+  bool leased_ = false;
+  int leases_ = 0;
   bool link_up_ = false;
   std::unordered_map<std::string, Matching> matching_;
   // Of these, which a tick has to look at, for there may be tens of thousands, and when: the ends in domain time, all

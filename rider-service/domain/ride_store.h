@@ -30,6 +30,8 @@ struct Created {
   Ride ride;
   // The ride was there already, by the same request.
   bool existed = false;
+  // Then, the process that looks after it, if that is another one (RideStore).
+  std::string keeper;
   // REQUESTED; unset if existed.
   std::optional<RideEvent> event;
 };
@@ -38,6 +40,8 @@ struct Changed {
   Ride ride;
   std::optional<RideEvent> event;
   bool changed = false;
+  // The process that looked after the ride before (RideStore), if that is another one. Unless `changed` it still does.
+  std::string keeper;
 };
 
 // A ride and the part of its log after a cursor, as of one instant.
@@ -91,6 +95,11 @@ struct LiveRides {
   absl::Time oldest;
 };
 
+// Where several processes share the store, a ride that waits for a driver, or for its driver to see it, is looked after
+// by one of them: its keeper, who committed what the ride is now. So the keeper changes only as the ride does, and
+// whoever knows the ride's latest sequence and epoch knows its keeper. A process is named by its incarnation, and
+// counts as alive while its lease runs, by the store's clock. What a dead one kept is for anybody to take over, by
+// changing it.
 class RideStore {
  public:
   virtual ~RideStore() = default;
@@ -131,8 +140,20 @@ class RideStore {
   virtual void Sequences(std::vector<std::string> ride_ids, Done<std::map<std::string, std::int64_t>> done) = 0;
   virtual void DriverSequences(std::vector<std::string> driver_ids, Done<std::map<std::string, std::int64_t>> done) = 0;
 
-  // All that the dispatch book must look after: MATCHING, and assigned but not seen.
+  // All that the dispatch book must look after: MATCHING, and assigned but not seen, of which this process is the
+  // keeper, or which a process kept that is dead.
   virtual void Dispatchable(Done<std::vector<Ride>> done) = 0;
+
+  // Whether several processes may share it. If not, the rest of these are not called.
+  virtual bool shared() const { return false; }
+  // Lets this process count as alive for so long from now (zero: no longer).
+  virtual void RenewLease(absl::Duration /*lease*/, std::function<void(absl::Status)> done) { done(absl::OkStatus()); }
+  // Of Dispatchable, those of the dead.
+  virtual void Orphans(Done<std::vector<Ride>> done) { done(std::vector<Ride>()); }
+  // Of these rides, as they are, those that another process keeps.
+  virtual void KeptElsewhere(std::vector<std::string> /*ride_ids*/, Done<std::vector<Ride>> done) {
+    done(std::vector<Ride>());
+  }
 
   // The rides in each live state now; states without any are left out.
   virtual void CountLive(Done<std::map<RideState, LiveRides>> done) = 0;

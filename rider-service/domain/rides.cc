@@ -34,10 +34,11 @@ absl::Status FirstError(Statuses... statuses) {
 
 std::string RideTopic(const std::string& ride_id) { return "ride." + TopicWord(ride_id); }
 std::string DriverTopic(const std::string& driver_id) { return "driver." + TopicWord(driver_id); }
+std::string KeeperTopic(const std::string& incarnation) { return "keeper." + TopicWord(incarnation); }
 
 Rides::Rides(Ports ports, RideRules rules) : ports_(std::move(ports)), rules_(rules) {}
 
-void Rides::Announce(const RideEvent& event) const {
+void Rides::Announce(const RideEvent& event, const std::string& former_keeper) const {
   // Most requests are watched only from their answer on: nobody is there to hear of them yet.
   BusPayload payload;
   const auto publish = [&](const std::string& topic) {
@@ -47,13 +48,14 @@ void Rides::Announce(const RideEvent& event) const {
   };
   publish(RideTopic(event.ride_id));
   if (!event.driver_id.empty()) publish(DriverTopic(event.driver_id));
+  if (!former_keeper.empty()) publish(KeeperTopic(former_keeper));
 }
 
 void Rides::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done) {
   ports_.store->Change(std::move(ride_id), std::move(decide), deadline,
                        [this, done = std::move(done)](absl::StatusOr<Changed> changed) {
                          if (changed.ok() && changed->changed) {
-                           if (changed->event) Announce(*changed->event);
+                           if (changed->event) Announce(*changed->event, changed->keeper);
                            ports_.observer->OnCommitted(changed->ride, changed->event ? &*changed->event : nullptr);
                          }
                          done(std::move(changed));
@@ -84,7 +86,6 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
           if (!found.ok()) return done(std::move(found).status());
           if (!*found) return done(std::move(refusal));
           if ((*found)->request_fingerprint != fingerprint) return done(RequestIdReused((*found)->ride_id));
-          ports_.observer->OnCommitted(**found, nullptr);
           done(RideForRider(**std::move(found)));
         });
     return;
@@ -110,7 +111,9 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
                        [this, done = std::move(done)](absl::StatusOr<Created> created) {
                          if (!created.ok()) return done(std::move(created).status());
                          if (created->event) Announce(*created->event);
-                         ports_.observer->OnCommitted(created->ride, created->event ? &*created->event : nullptr);
+                         if (created->keeper.empty()) {
+                           ports_.observer->OnCommitted(created->ride, created->event ? &*created->event : nullptr);
+                         }
                          done(RideForRider(std::move(created->ride)));
                        });
 }
@@ -291,34 +294,25 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
 
 // --- The dispatch book ---
 
-void Rides::RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done) {
+void Rides::RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done) {
   auto decide = [epoch](const Ride& ride) -> absl::StatusOr<RideChange> { return rider::RaiseEpoch(ride, epoch); };
-  Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(std::move(changed).status());
-    done(std::move(changed->ride));
-  });
+  Change(std::move(ride_id), std::move(decide), deadline, std::move(done));
 }
 
 void Rides::EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline,
-                           Done<Ride> done) {
+                           Done<Changed> done) {
   auto decide = [epoch, at = now.domain](const Ride& ride) -> absl::StatusOr<RideChange> {
     return rider::EndUnfulfilled(ride, epoch, at);
   };
-  Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(std::move(changed).status());
-    done(std::move(changed->ride));
-  });
+  Change(std::move(ride_id), std::move(decide), deadline, std::move(done));
 }
 
 void Rides::GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline,
-                         Done<Ride> done) {
+                         Done<Changed> done) {
   auto decide = [epoch, rules = rules_, at = now.domain](const Ride& ride) -> absl::StatusOr<RideChange> {
     return rider::GiveUpUnseen(ride, epoch, rules, at);
   };
-  Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
-    if (!changed.ok()) return done(std::move(changed).status());
-    done(std::move(changed->ride));
-  });
+  Change(std::move(ride_id), std::move(decide), deadline, std::move(done));
 }
 
 }  // namespace hail::rider

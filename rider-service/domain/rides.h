@@ -23,6 +23,8 @@ namespace hail::rider {
 // Where the events of a ride, and of a driver's rides, are published.
 std::string RideTopic(const std::string& ride_id);
 std::string DriverTopic(const std::string& driver_id);
+// Where a process hears of the events by which others became the keepers of its rides (RideStore).
+std::string KeeperTopic(const std::string& incarnation);
 
 // How events travel on the bus. Thread-safe. Implemented in codec/.
 class EventCodec {
@@ -105,13 +107,14 @@ class Rides {
 
   // --- The dispatch book's commands: `done` gets the whole ride, internals and all ---
 
-  void RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
-  void EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
-  void GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Ride> done);
+  void RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
+  void EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
+  void GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
 
  private:
   void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done);
-  void Announce(const RideEvent& event) const;
+  // `former_keeper`: to be told as well; empty: this process.
+  void Announce(const RideEvent& event, const std::string& former_keeper = "") const;
 
   const Ports ports_;
   const RideRules rules_;

@@ -6,17 +6,6 @@
 #include "common/errors/error.h"
 
 namespace hail::rider {
-namespace {
-
-// HOST:PORT, with or without the scheme that makes gRPC look for all addresses of a name.
-std::string CheckPeer(const config::Value& value) {
-  constexpr char kDns[] = "dns:///";
-  std::string address = std::get<std::string>(value);
-  if (address.rfind(kDns, 0) == 0) address.erase(0, sizeof(kDns) - 1);
-  return config::Address(/*allow_zero_port=*/false)(address);
-}
-
-}  // namespace
 
 config::Schema RiderSchema() {
   const auto at_least_1s = config::DurationFrom(absl::Seconds(1), absl::Hours(24));
@@ -31,7 +20,8 @@ config::Schema RiderSchema() {
                          &schema);
   schema
       .String("driver_service", "127.0.0.1:50062",
-              "The internal address of driver-service, HOST:PORT or dns:///HOST:PORT.", CheckPeer)
+              "Internal address of driver-service: HOST:PORT, dns:///NAME:PORT or ipv4:IP:PORT,IP:PORT.",
+              config::Peer())
       .String(
           "regions_file", "",
           "JSON file with regions, service areas, products and prices; empty: San Francisco and New York as shipped.")

@@ -28,6 +28,7 @@
 #include "rider-service/api/commit_log.h"
 #include "rider-service/api/dispatch_link.h"
 #include "rider-service/api/driver_search.h"
+#include "rider-service/api/driver_streams.h"
 #include "rider-service/api/feed_checks.h"
 #include "rider-service/api/rider_api.h"
 #include "rider-service/api/telemetry.h"
@@ -44,6 +45,9 @@ namespace {
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
 // A position that old is of no use to anybody: its ride has ended, or its driver is long gone.
 constexpr absl::Duration kKeepFix = absl::Minutes(10);
+
+// Wall time.
+constexpr absl::Duration kEndLeaseWithin = absl::Seconds(1);
 
 // What replicas of rider-service say to each other is below this, in NATS's words (docs/operations.md).
 constexpr char kBusSubject[] = "hail.rider";
@@ -63,9 +67,10 @@ absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
 
 // UNAVAILABLE if the store is not there, or not yet.
 absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, StoreMetrics* metrics,
-                          std::unique_ptr<RideDatabase>* database) {
+                          const std::string& incarnation_id, std::unique_ptr<RideDatabase>* database) {
   if (options.service.store_database) {
-    auto opened = PostgresRideStore::Open(*options.service.store_database, {}, clock, metrics);
+    auto opened =
+        PostgresRideStore::Open(*options.service.store_database, {.incarnation_id = incarnation_id}, clock, metrics);
     if (opened.ok()) *database = *std::move(opened);
     return opened.status();
   }
@@ -100,8 +105,9 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   CallMetrics call_metrics(&registry);
   StoreMetrics store_metrics(&registry, &clock);
 
+  const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   std::unique_ptr<RideDatabase> database;
-  const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
+  const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, incarnation_id, &database); };
   // A file that cannot be used stays so.
   const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
   if (absl::IsCancelled(opened)) return 0;
@@ -109,9 +115,6 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   RideDatabase& store = *database;
   const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
   if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
-  auto dispatchable =
-      Await<std::vector<Ride>>([&](Done<std::vector<Ride>> done) { store.Dispatchable(std::move(done)); });
-  if (!dispatchable.ok()) return FailedToStart("rides_not_read", dispatchable.status());
 
   std::unique_ptr<Bus> bus;
   // The same, if it reaches other replicas.
@@ -130,7 +133,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   FeedChecks checks(&store);
   // Its thread uses what stands between here and its Stop below.
   Loop book_loop("dispatch-book");
-  DispatchLink link(&store, &clock, &book_loop, UuidV7(clock.Read().wall, SystemRandom()), options.rules);
+  DispatchLink link({.store = &store,
+                     .bus = bus.get(),
+                     .codec = &codec,
+                     .clock = &clock,
+                     .loop = &book_loop,
+                     .incarnation_id = incarnation_id},
+                    options.rules);
   CommitLog commit_log(&registry, &link);
   Rides rides({.store = &store,
                .bus = bus.get(),
@@ -173,6 +182,9 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const metrics::GaugeFamily rides_by_state = registry.Gauges("rides", "Live rides, by state.");
   const metrics::GaugeFamily oldest_by_state = registry.Gauges(
       "oldest_ride_seconds", "For how long the ride that changed longest ago is as it is, by state, domain time.");
+  const metrics::Gauge leased =
+      registry.Gauges("lease_held", "1 while this process looks after the rides it committed last; 0: others may.")
+          .Of();
   const metrics::Gauge link_up = registry.Gauges("dispatch_link_up", "1 while the dispatch link is up.").Of();
   const metrics::GaugeFamily dispatching = registry.Gauges("dispatch_rides", "Rides being looked after, by what for.");
   const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
@@ -193,6 +205,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
           .Set(any ? absl::ToDoubleSeconds(now - found->second.oldest) : 0);
     }
     const DispatchLink::Stats stats = link.stats();
+    leased.Set(stats.leased ? 1 : 0);
     link_up.Set(stats.link_up ? 1 : 0);
     dispatching.Of({{"for", "match"}}).Set(static_cast<double>(stats.matching));
     dispatching.Of({{"for", "seen"}}).Set(static_cast<double>(stats.unseen));
@@ -212,16 +225,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  Log(LogLevel::kInfo, "rides_waiting", {{"count", dispatchable->size()}});
   const auto stub = hail::internal::v1::DispatchService::NewStub(channel);
-  link.Start(
-      &rides,
-      [&](auto handlers) {
-        return std::make_unique<rpc::ReconnectingStream<DispatchLink::Request, DispatchLink::Response>>(
-            &book_loop, &clock, [&](auto* context, auto* reactor) { stub->async()->Dispatch(context, reactor); },
-            std::move(handlers));
-      },
-      *std::move(dispatchable));
+  link.Start(&rides, [&](auto handlers) {
+    return std::make_unique<rpc::ReconnectingStream<DispatchLink::Request, DispatchLink::Response>>(
+        &book_loop, &clock, [&](auto* context, auto* reactor) { stub->async()->Dispatch(context, reactor); },
+        std::move(handlers));
+  });
+  const auto positions = nats == nullptr ? nullptr : HearPositions(bus.get(), &telemetry, &clock);
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&rider_api},
                                .internal_services = {&assignment_api},
@@ -229,7 +239,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
-  link.Stop();
+  absl::Notification lease_ended;
+  link.Stop([&] { lease_ended.Notify(); });
+  // Otherwise it runs out.
+  lease_ended.WaitForNotificationWithTimeout(kEndLeaseWithin);
   book_loop.Stop();
   calls.Stop();
   housekeeping.Stop();

@@ -39,8 +39,8 @@ constexpr absl::Duration kKeepSettled = absl::Hours(1);
 const Statement kInsert{R"sql(
 WITH r AS (
   INSERT INTO rides (ride_id, rider_id, request_id, quote_id, state, sequence, epoch, seen, create_time_us,
-    update_time_us, match_deadline_us, ride, internals)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)
+    update_time_us, match_deadline_us, ride, internals, keeper)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $16)
   ON CONFLICT DO NOTHING RETURNING ride_id),
 e AS (
   INSERT INTO events (ride_id, sequence, type, epoch, state, driver_sequence, ended, event_time_us, event)
@@ -48,37 +48,37 @@ e AS (
 SELECT 1 FROM r)sql"};
 
 const Statement kWhyNotInserted{R"sql(
-SELECT why, ride, internals FROM (
-  SELECT 1 AS why, ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2
-  UNION ALL SELECT 2, ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6
-  UNION ALL SELECT 3, ride, internals FROM rides WHERE quote_id = $3
-  UNION ALL SELECT 4, ride, internals FROM rides WHERE ride_id = $4) AS found
+SELECT why, ride, internals, keeper FROM (
+  SELECT 1 AS why, ride, internals, keeper FROM rides WHERE rider_id = $1 AND request_id = $2
+  UNION ALL SELECT 2, ride, internals, keeper FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6
+  UNION ALL SELECT 3, ride, internals, keeper FROM rides WHERE quote_id = $3
+  UNION ALL SELECT 4, ride, internals, keeper FROM rides WHERE ride_id = $4) AS found
 ORDER BY why LIMIT 1)sql"};
 enum Why { kKnown = 1, kBusy = 2, kQuoteUsed = 3 };
 
-// $1 to $3 say which row it must be, $4 to $14 what becomes of it.
+// $1 to $3 say which row it must be, $4 to $15 what becomes of it.
 constexpr char kUpdateRide[] = R"sql(
   UPDATE rides SET driver_id = $4, offer_id = $5, state = $6, sequence = $7, epoch = $8, seen = $9,
-    update_time_us = $10, assign_time_us = $11, match_deadline_us = $12, ride = $13, internals = $14
+    update_time_us = $10, assign_time_us = $11, match_deadline_us = $12, ride = $13, internals = $14, keeper = $15
   WHERE ride_id = $1 AND sequence = $2 AND epoch = $3)sql";
-// $15 to $21: the event, numbered for its driver.
+// $16 to $22: the event, numbered for its driver.
 constexpr char kInsertEvent[] = R"sql(
   INSERT INTO events (ride_id, sequence, type, epoch, state, driver_id, driver_sequence, ended, event_time_us, event,
     former)
-  SELECT ride_id, $15::BIGINT, $16::INTEGER, $8, $6, $17::TEXT,
-    CASE WHEN $17::TEXT IS NULL THEN 0
-    ELSE COALESCE((SELECT MAX(driver_sequence) FROM events WHERE driver_id = $17::TEXT), 0) + 1 END,
-    $18::INTEGER, $19::BIGINT, $20::BYTEA, $21::BYTEA
+  SELECT ride_id, $16::BIGINT, $17::INTEGER, $8, $6, $18::TEXT,
+    CASE WHEN $18::TEXT IS NULL THEN 0
+    ELSE COALESCE((SELECT MAX(driver_sequence) FROM events WHERE driver_id = $18::TEXT), 0) + 1 END,
+    $19::INTEGER, $20::BIGINT, $21::BYTEA, $22::BYTEA
   FROM u RETURNING driver_sequence)sql";
 
 // Of each no row: the ride is not as it was, or something is in the way.
 const Statement kUpdate{std::string(kUpdateRide) + " RETURNING 0"};
 const Statement kUpdateWithEvent{"WITH u AS (" + std::string(kUpdateRide) + " RETURNING ride_id), e AS (" +
                                  kInsertEvent + ") SELECT driver_sequence FROM e"};
-// $22: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
+// $23: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
 const Statement kAssign{
     "WITH o AS ("
-    "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $22)"
+    "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $23)"
     "  ON CONFLICT (offer_id, driver_id) DO UPDATE SET settle_time_us = excluded.settle_time_us"
     "  WHERE NOT settled_offers.denied RETURNING 1), "
     "u AS (" +
@@ -105,10 +105,16 @@ const Statement kDeny{
 
 const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
 const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
+const Statement kRenewLease{
+    "INSERT INTO incarnations (incarnation_id, lease_end) VALUES ($1, NOW() + $2 * INTERVAL '1 second')"
+    " ON CONFLICT (incarnation_id) DO UPDATE SET lease_end = excluded.lease_end"};
+const Statement kEndLease{"DELETE FROM incarnations WHERE incarnation_id = $1"};
+const Statement kForgetDead{"DELETE FROM incarnations WHERE lease_end < NOW() - INTERVAL '1 hour'"};
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
 // --- Statements that read ---
 
+const Statement kToChange{"SELECT ride, internals, keeper FROM rides WHERE ride_id = $1"};
 const Statement kById{"SELECT ride, internals FROM rides WHERE ride_id = $1"};
 const Statement kByRequest{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2"};
 const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6"};
@@ -141,9 +147,13 @@ const Statement kDriverEvents{
 const Statement kSequences{"SELECT ride_id, sequence FROM rides WHERE ride_id = ANY ($1::TEXT[])"};
 const Statement kDriverSequences{
     "SELECT id, (SELECT MAX(driver_sequence) FROM events WHERE driver_id = id) FROM UNNEST($1::TEXT[]) AS ids (id)"};
-const Statement kDispatchable{
-    "SELECT ride, internals FROM rides WHERE state BETWEEN 2 AND 6 AND (state = 2 OR (state = 3 AND seen = 0))"
-    " ORDER BY ride_id"};
+// Of live rides, to be looked after.
+constexpr char kToDispatch[] = "SELECT ride, internals FROM rides WHERE (state = 2 OR (state = 3 AND seen = 0)) AND ";
+// Whose keeper is dead.
+constexpr char kOrphaned[] = "keeper NOT IN (SELECT incarnation_id FROM incarnations WHERE lease_end > NOW())";
+const Statement kDispatchable{std::string(kToDispatch) + "(keeper = $1 OR " + kOrphaned + ") ORDER BY ride_id"};
+const Statement kOrphans{std::string(kToDispatch) + "keeper <> $1 AND " + kOrphaned + " ORDER BY ride_id"};
+const Statement kKeptElsewhere{"SELECT ride, internals FROM rides WHERE ride_id = ANY ($1::TEXT[]) AND keeper <> $2"};
 const Statement kCountLive{
     "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state"};
 
@@ -152,7 +162,8 @@ std::vector<const Statement*> AllStatements() {
           &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
           &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
           &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
-          &kCountLive};
+          &kCountLive,    &kOrphans,        &kKeptElsewhere, &kRenewLease,      &kEndLease,        &kForgetDead,
+          &kToChange};
 }
 
 // --- Values in and out ---
@@ -265,14 +276,16 @@ bool Assigns(const Ride& before, const Ride& after) {
   return after.driver && !after.offer_id.empty() && after.offer_id != before.offer_id;
 }
 
-Command UpdateOf(const Ride& before, const Ride& after, const std::optional<RideEvent>& event, absl::Time wall) {
+Command UpdateOf(const Ride& before, const Ride& after, const std::optional<RideEvent>& event,
+                 const std::string& keeper, absl::Time wall) {
   const std::optional<std::string> driver_id =
       after.driver ? std::optional<std::string>(after.driver->driver_id) : std::nullopt;
   Command command;
-  command.params = Params::Of(
-      after.ride_id, before.sequence, before.epoch, driver_id, OrNull(after.offer_id), static_cast<int>(after.state),
-      after.sequence, after.epoch, after.seen_time.has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time),
-      OrNull(after.assign_time), OrNull(after.match_deadline), Blob{RideBytes(after)}, Blob{InternalsBytes(after)});
+  command.params =
+      Params::Of(after.ride_id, before.sequence, before.epoch, driver_id, OrNull(after.offer_id),
+                 static_cast<int>(after.state), after.sequence, after.epoch, after.seen_time.has_value() ? 1 : 0,
+                 absl::ToUnixMicros(after.update_time), OrNull(after.assign_time), OrNull(after.match_deadline),
+                 Blob{RideBytes(after)}, Blob{InternalsBytes(after)}, keeper);
   command.statement = &kUpdate;
   if (!event) return command;
   command.statement = &kUpdateWithEvent;
@@ -319,8 +332,9 @@ struct PostgresRideStore::Attempt {
   Done<Changed> done;
   int attempts = 0;
   int races = 0;
-  // As it was read, and what was made of it.
+  // As it was read, by whom else it was kept, and what was made of it.
   Ride before;
+  std::string keeper;
   Changed changed;
 };
 
@@ -340,6 +354,7 @@ absl::StatusOr<std::unique_ptr<PostgresRideStore>> PostgresRideStore::Open(const
 PostgresRideStore::PostgresRideStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options,
                                      const Clock* clock, postgres::Observer* observer)
     : clock_(clock),
+      incarnation_id_(options.incarnation_id),
       pool_(std::make_unique<postgres::Pool>(params,
                                              postgres::Pool::Options{.writers = options.writers,
                                                                      .readers = options.readers,
@@ -372,12 +387,12 @@ void PostgresRideStore::Create(RideChange change, absl::Time deadline, Done<Crea
 void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
   const Ride& ride = creation->change.ride;
   const RideEvent& event = *creation->change.event;
-  Command insert{
-      &kInsert,
-      Params::Of(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id), static_cast<int>(ride.state),
-                 ride.sequence, ride.epoch, absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
-                 OrNull(ride.match_deadline), Blob{RideBytes(ride)}, Blob{InternalsBytes(ride)},
-                 static_cast<int>(event.type), absl::ToUnixMicros(event.event_time), Blob{EventBytes(event)})};
+  Command insert{&kInsert, Params::Of(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id),
+                                      static_cast<int>(ride.state), ride.sequence, ride.epoch,
+                                      absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
+                                      OrNull(ride.match_deadline), Blob{RideBytes(ride)}, Blob{InternalsBytes(ride)},
+                                      static_cast<int>(event.type), absl::ToUnixMicros(event.event_time),
+                                      Blob{EventBytes(event)}, incarnation_id_)};
   pool_->Write(
       {std::move(insert)}, KeyOfRider(ride.rider_id), creation->deadline,
       [this, creation](absl::StatusOr<std::vector<Rows>> rows) {
@@ -385,7 +400,8 @@ void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
           creation->done(Told(rows.status()));
         } else if (rows->front().size() == 1) {
           RideChange& change = creation->change;
-          creation->done(Created{.ride = std::move(change.ride), .existed = false, .event = std::move(change.event)});
+          creation->done(Created{
+              .ride = std::move(change.ride), .existed = false, .keeper = "", .event = std::move(change.event)});
         } else {
           FindWhyNotInserted(creation);
         }
@@ -409,7 +425,8 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
     switch (rows.Int64(0, 0)) {
       case kKnown:
         if (other->request_fingerprint == creation->change.ride.request_fingerprint) {
-          return creation->done(Created{.ride = *std::move(other), .existed = true, .event = std::nullopt});
+          return creation->done(Created{
+              .ride = *std::move(other), .existed = true, .keeper = KeeperAt(rows, 0, 3), .event = std::nullopt});
         }
         return creation->done(RequestIdReused(other->ride_id));
       case kBusy:
@@ -466,12 +483,13 @@ void PostgresRideStore::Load(std::shared_ptr<Attempt> attempt) {
   if (++attempt->attempts > kMaxAttempts) {
     return Finish(attempt, RideMovesTooFast());
   }
-  pool_->Read({&kById, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
+  pool_->Read({&kToChange, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
     if (!rows.ok()) return Finish(attempt, Told(rows.status()));
     absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->front());
     if (!ride.ok()) return Finish(attempt, ride.status());
     if (!*ride) return Finish(attempt, NoSuchRide());
     attempt->before = **std::move(ride);
+    attempt->keeper = KeeperAt(rows->front(), 0, 2);
     DecideAndUpdate(attempt);
   });
 }
@@ -486,10 +504,13 @@ void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt)
     throw;
   }
   if (!change.ok()) return Finish(attempt, change.status());
-  attempt->changed = {.ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
+  attempt->changed = {.ride = std::move(change->ride),
+                      .event = std::move(change->event),
+                      .changed = change->changed,
+                      .keeper = attempt->keeper};
   Changed& changed = attempt->changed;
   if (!changed.changed) return Finish(attempt, std::move(changed));
-  Command update = UpdateOf(attempt->before, changed.ride, changed.event, clock_->Read().wall);
+  Command update = UpdateOf(attempt->before, changed.ride, changed.event, incarnation_id_, clock_->Read().wall);
   pool_->Write({std::move(update)}, KeyOfRide(attempt->ride_id), attempt->deadline,
                [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
                  if (absl::IsAlreadyExists(rows.status()) && rows.status().message() == kEventsOfDriver) {
@@ -619,7 +640,7 @@ void PostgresRideStore::DriverSequences(std::vector<std::string> driver_ids,
 }
 
 void PostgresRideStore::Dispatchable(Done<std::vector<Ride>> done) {
-  Read<std::vector<Ride>>({&kDispatchable, Params()}, AllRides, std::move(done));
+  Read<std::vector<Ride>>({&kDispatchable, Params::Of(incarnation_id_)}, AllRides, std::move(done));
 }
 
 void PostgresRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
@@ -653,6 +674,33 @@ void PostgresRideStore::QuoteKey(Done<std::string> done) {
                    done(Told(rows.status()));
                  }
                });
+}
+
+void PostgresRideStore::RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) {
+  std::vector<Command> commands;
+  if (lease > absl::ZeroDuration()) {
+    commands.push_back({&kForgetDead, Params()});
+    commands.push_back({&kRenewLease, Params::Of(incarnation_id_, absl::ToDoubleSeconds(lease))});
+  } else {
+    commands.push_back({&kEndLease, Params::Of(incarnation_id_)});
+  }
+  pool_->Write(
+      std::move(commands), "", absl::InfiniteFuture(),
+      [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) { done(std::move(rows).status()); },
+      postgres::Pool::Work::kFirst);
+}
+
+void PostgresRideStore::Orphans(Done<std::vector<Ride>> done) {
+  Read<std::vector<Ride>>({&kOrphans, Params::Of(incarnation_id_)}, AllRides, std::move(done));
+}
+
+void PostgresRideStore::KeptElsewhere(std::vector<std::string> ride_ids, Done<std::vector<Ride>> done) {
+  Read<std::vector<Ride>>({&kKeptElsewhere, Params::Of(ride_ids, incarnation_id_)}, AllRides, std::move(done));
+}
+
+std::string PostgresRideStore::KeeperAt(const Rows& rows, int row, int column) const {
+  std::string keeper(rows.Bytes(row, column));
+  return keeper == incarnation_id_ ? "" : keeper;
 }
 
 void PostgresRideStore::ProbeWrite(std::function<void(absl::Status)> done) {

@@ -25,6 +25,8 @@
 namespace hail::rider {
 
 struct PostgresStoreOptions {
+  // Names this process among those that share the store (ride_store.h).
+  std::string incarnation_id;
   // A schema for each store; its name is one word of lower-case letters, digits and _.
   std::string schema = kPostgresSchema;
   // Connections to write and to read on.
@@ -62,6 +64,10 @@ class PostgresRideStore final : public RideDatabase {
   void Dispatchable(Done<std::vector<Ride>> done) override;
   void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
+  bool shared() const override { return true; }
+  void RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) override;
+  void Orphans(Done<std::vector<Ride>> done) override;
+  void KeptElsewhere(std::vector<std::string> ride_ids, Done<std::vector<Ride>> done) override;
 
   void ProbeWrite(std::function<void(absl::Status)> done) override;
   std::size_t writes_queued() const override { return pool_->writes_queued(); }
@@ -86,8 +92,11 @@ class PostgresRideStore final : public RideDatabase {
   void Finish(const std::shared_ptr<Attempt>& attempt, absl::StatusOr<Changed> result) ABSL_LOCKS_EXCLUDED(mutex_);
   void DecideAndUpdate(const std::shared_ptr<Attempt>& attempt);
   void FindWhyNotUpdated(std::shared_ptr<Attempt> attempt);
+  // The keeper in that column, if it is another process.
+  std::string KeeperAt(const postgres::Rows& rows, int row, int column) const;
 
   const Clock* const clock_;
+  const std::string incarnation_id_;
   absl::Mutex mutex_;
   // Rides being changed, each with the changes that wait for that one: this process does not race with itself.
   absl::flat_hash_map<std::string, std::deque<std::shared_ptr<Attempt>>> changing_ ABSL_GUARDED_BY(mutex_);

@@ -30,7 +30,8 @@ CREATE TABLE rides (
   assign_time_us    BIGINT,
   match_deadline_us BIGINT,
   ride              BYTEA NOT NULL,    -- hail.type.v1.Ride
-  internals         BYTEA NOT NULL     -- hail.rider.record.v1.RideInternals
+  internals         BYTEA NOT NULL,    -- hail.rider.record.v1.RideInternals
+  keeper            TEXT NOT NULL      -- incarnation that committed sequence and epoch (ride_store.h)
 );
 CREATE UNIQUE INDEX rides_by_request ON rides (rider_id, request_id);
 CREATE UNIQUE INDEX rides_by_quote ON rides (quote_id) WHERE quote_id IS NOT NULL;
@@ -38,6 +39,7 @@ CREATE UNIQUE INDEX rides_by_quote ON rides (quote_id) WHERE quote_id IS NOT NUL
 CREATE UNIQUE INDEX rides_live_of_rider ON rides (rider_id) WHERE state BETWEEN 2 AND 6;
 CREATE UNIQUE INDEX rides_live_of_driver ON rides (driver_id) WHERE state BETWEEN 3 AND 6;
 CREATE INDEX rides_live ON rides (state) WHERE state BETWEEN 2 AND 6;
+CREATE INDEX rides_to_dispatch ON rides (keeper) WHERE state = 2 OR (state = 3 AND seen = 0);
 CREATE INDEX rides_of_rider ON rides (rider_id, ride_id);
 CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us DESC NULLS LAST, ride_id DESC)
   WHERE driver_id IS NOT NULL;
@@ -69,6 +71,12 @@ CREATE TABLE settled_offers (
   PRIMARY KEY (offer_id, driver_id)
 );
 CREATE INDEX settled_offers_by_time ON settled_offers (settle_time_us);
+
+-- The processes that are alive, by the database's clock.
+CREATE TABLE incarnations (
+  incarnation_id TEXT PRIMARY KEY,
+  lease_end      TIMESTAMPTZ NOT NULL
+);
 
 CREATE TABLE secrets (
   name  TEXT PRIMARY KEY,

@@ -784,6 +784,68 @@ TEST_P(RideStoreConformance, FindsWhatNeedsLookingAfter) {
   for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id)) << "internals and all";
 }
 
+// What holds among processes that share a store; of one that none can share, nothing.
+TEST_P(RideStoreConformance, ARideIsLookedAfterByWhoCommittedItLast) {
+  RideStore* const other = subject_->other();
+  EXPECT_EQ(store().shared(), other != nullptr);
+  if (other == nullptr) return;
+  const auto live = [&](RideStore* process, absl::Duration lease) {
+    absl::Status renewed;
+    absl::Notification done;
+    process->RenewLease(lease, [&](absl::Status status) {
+      renewed = std::move(status);
+      done.Notify();
+    });
+    WaitFor(done);
+    return renewed.ok();
+  };
+  const auto dispatchable = [&](RideStore* process) {
+    return Ids(*Await<std::vector<Ride>>([&](auto done) { process->Dispatchable(done); }));
+  };
+  const auto orphans = [&](RideStore* process) {
+    return Ids(*Await<std::vector<Ride>>([&](auto done) { process->Orphans(done); }));
+  };
+  const auto elsewhere = [&](RideStore* process, std::vector<std::string> ids) {
+    return Ids(*Await<std::vector<Ride>>([&](auto done) { process->KeptElsewhere(ids, done); }));
+  };
+  const auto change = [&](RideStore* process, const std::string& ride_id, const Decide& decide) {
+    return *Await<Changed>([&](auto done) { process->Change(ride_id, decide, absl::InfiniteFuture(), done); });
+  };
+  const auto raise = [](const Ride& ride) { return RaiseEpoch(ride, 1); };
+  ASSERT_TRUE(live(&store(), absl::Minutes(5)) && live(other, absl::Minutes(5)));
+  ASSERT_EQ(Create(Requested("ride-1", "rider-1"))->keeper, "");
+  ASSERT_EQ(Create(Requested("ride-2", "rider-2"))->keeper, "");
+  EXPECT_THAT(dispatchable(&store()), ElementsAre("ride-1", "ride-2"));
+  EXPECT_THAT(dispatchable(other), IsEmpty());
+  EXPECT_THAT(orphans(other), IsEmpty()) << "their keeper is alive";
+  EXPECT_THAT(elsewhere(other, {"ride-1", "ride-9"}), ElementsAre("ride-1"));
+
+  const absl::StatusOr<Created> again = Await<Created>([&](auto done) {
+    other->Create(NewRide(Requested("ride-3", "rider-1"), rules_, kT0), absl::InfiniteFuture(), done);
+  });
+  EXPECT_TRUE(again->existed);
+  EXPECT_EQ(again->keeper, "one");
+
+  const Changed raised = change(other, "ride-2", raise);
+  EXPECT_TRUE(raised.changed);
+  EXPECT_EQ(raised.keeper, "one") << "who is to be told";
+  EXPECT_THAT(dispatchable(&store()), ElementsAre("ride-1"));
+  EXPECT_THAT(dispatchable(other), ElementsAre("ride-2"));
+  EXPECT_THAT(elsewhere(&store(), {"ride-1", "ride-2"}), ElementsAre("ride-2"));
+  const Changed late = change(&store(), "ride-2", raise);
+  EXPECT_FALSE(late.changed);
+  EXPECT_EQ(late.keeper, "other") << "who goes on with it";
+  EXPECT_EQ(change(other, "ride-2", raise).keeper, "") << "its own";
+
+  ASSERT_TRUE(live(&store(), absl::ZeroDuration()));
+  EXPECT_THAT(orphans(other), ElementsAre("ride-1"));
+  EXPECT_THAT(dispatchable(other), ElementsAre("ride-1", "ride-2"));
+  change(other, "ride-1", raise);
+  EXPECT_THAT(orphans(other), IsEmpty());
+  ASSERT_TRUE(live(&store(), absl::Minutes(5)));
+  EXPECT_THAT(dispatchable(&store()), IsEmpty()) << "taken over meanwhile";
+}
+
 TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
   const auto create = [&](const std::string& id, int second) {
     return Await<Created>([&](Done<Created> done) {

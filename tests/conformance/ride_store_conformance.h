@@ -25,6 +25,8 @@ class RideStoreSubject {
   virtual RideStore& store() = 0;
   // Ends the store, with nothing under way, and opens it again on what it kept.
   virtual void Reopen() = 0;
+  // The store as another process has it that shares it; null where none can.
+  virtual RideStore* other() { return nullptr; }
   // Returns once `finished`. A store without threads of its own is driven here.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
 };

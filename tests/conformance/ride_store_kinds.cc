@@ -42,6 +42,7 @@ class SimulatedSubject final : public RideStoreSubject {
   explicit SimulatedSubject(const Clock* clock) : clock_(clock) { Open(); }
 
   RideStore& store() override { return *store_; }
+  RideStore* other() override { return &*other_; }
   void Reopen() override {
     store_.reset();
     Open();
@@ -53,8 +54,9 @@ class SimulatedSubject final : public RideStoreSubject {
 
  private:
   void Open() {
-    store_.emplace(
-        &disk_, executor_, clock_, [this] { return ++drawn_ * 0x9e3779b97f4a7c15u; }, simulation::StoreFaults());
+    const auto draw = [this] { return ++drawn_ * 0x9e3779b97f4a7c15u; };
+    store_.emplace(&disk_, executor_, clock_, draw, simulation::StoreFaults(), "one");
+    other_.emplace(&disk_, executor_, clock_, draw, simulation::StoreFaults(), "other");
   }
 
   const Clock* const clock_;
@@ -64,6 +66,7 @@ class SimulatedSubject final : public RideStoreSubject {
   std::uint64_t drawn_ = 0;
   simulation::RideDisk disk_;
   std::optional<simulation::SimRideStore> store_;
+  std::optional<simulation::SimRideStore> other_;
 };
 
 template <typename Subject>

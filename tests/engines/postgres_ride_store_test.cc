@@ -15,22 +15,28 @@ class PostgresSubject final : public RideStoreSubject {
   explicit PostgresSubject(const Clock* clock) : clock_(clock) { Open(); }
 
   RideStore& store() override { return *store_; }
+  RideStore* other() override {
+    if (other_ == nullptr) other_ = Opened("other");
+    return other_.get();
+  }
   void Reopen() override {
     store_.reset();
     Open();
   }
 
  private:
-  void Open() {
-    auto store = PostgresRideStore::Open(*postgres::ParseUrl(testing::SharedPostgres().url()), {.schema = schema_},
-                                         clock_, nullptr);
+  void Open() { store_ = Opened("one"); }
+  std::unique_ptr<PostgresRideStore> Opened(const std::string& incarnation_id) {
+    auto store = PostgresRideStore::Open(*postgres::ParseUrl(testing::SharedPostgres().url()),
+                                         {.incarnation_id = incarnation_id, .schema = schema_}, clock_, nullptr);
     if (!store.ok()) ADD_FAILURE() << store.status();
-    store_ = *std::move(store);
+    return *std::move(store);
   }
 
   const Clock* const clock_;
   const std::string schema_ = testing::UniqueSchema();
   std::unique_ptr<PostgresRideStore> store_;
+  std::unique_ptr<PostgresRideStore> other_;
 };
 
 }  // namespace

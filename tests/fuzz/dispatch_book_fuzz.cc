@@ -31,7 +31,7 @@ struct Command {
 
 class World final : public DispatchBook::Out {
  public:
-  World() : book_(this, rules_) {}
+  World() : book_(this, rules_) { book_.OnLease(now_, absl::InfiniteFuture()); }
 
   void Step(Input& input) {
     const std::string ride_id = "ride-" + std::to_string(input.Below(kRides));
@@ -250,6 +250,7 @@ class World final : public DispatchBook::Out {
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override {
     Ask({Command::Kind::kEnd, ride_id, epoch});
   }
+  void ReadDispatchable() override { Reconcile(); }
   void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override {
     Ask({Command::Kind::kGiveUp, ride_id, epoch});
   }

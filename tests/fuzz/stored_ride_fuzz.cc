@@ -23,6 +23,7 @@ class NoOut final : public rider::DispatchBook::Out {
   void RaiseEpoch(const std::string&, std::int64_t) override {}
   void EndUnfulfilled(const std::string&, std::int64_t) override {}
   void GiveUpUnseen(const std::string&, std::int64_t) override {}
+  void ReadDispatchable() override {}
 };
 
 void Use(const Ride& ride, Input& commands) {
@@ -42,6 +43,7 @@ void Use(const Ride& ride, Input& commands) {
 
   NoOut out;
   rider::DispatchBook book(&out, rules);
+  book.OnLease({kStart, kStart}, absl::InfiniteFuture());
   book.OnDispatchable({kStart, kStart}, {ride});
   book.OnLinkUp({kStart, kStart});
   book.OnRide({kStart, kStart}, present);

@@ -370,7 +370,9 @@ void Judge::Look() {
   }
 }
 
-void Judge::RiderServiceUp(bool up) { rider_up_since_ = up ? clock_->Read().domain : absl::InfiniteFuture(); }
+void Judge::RiderServiceUp(bool up, absl::Duration later) {
+  rider_up_since_ = up ? clock_->Read().domain + later * clock_->scale().scale : absl::InfiniteFuture();
+}
 
 void Judge::DriverServiceDied() {
   live_.clear();

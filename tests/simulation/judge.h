@@ -73,8 +73,9 @@ class Judge {
   void BecameCalm(absl::Time wall) { calm_since_ = wall; }
   // driver-service died: its offers are nobody's.
   void DriverServiceDied();
-  // rider-service came up, or died.
-  void RiderServiceUp(bool up);
+  // rider-service came up, or died. Where it has replicas, also when one of them did and the others have to find out
+  // what it looked after: that may take `later` (wall).
+  void RiderServiceUp(bool up, absl::Duration later = absl::ZeroDuration());
 
   // --- From time to time ---
   void Look();
@@ -121,7 +122,7 @@ class Judge {
   // When each event was committed (wall).
   std::map<std::pair<std::string, std::int64_t>, absl::Time> committed_at_;
   absl::Time calm_since_ = absl::InfiniteFuture();
-  // Since when (domain) there is a rider-service.
+  // Since when (domain) there is a rider-service that looks after all rides.
   absl::Time rider_up_since_ = absl::InfiniteFuture();
 };
 

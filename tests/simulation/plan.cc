@@ -95,6 +95,12 @@ Plan PlanOf(std::uint64_t seed) {
   plan.unseen = Odd(random, 0.3);
   plan.last_moment = Odd(random, 0.3);
   plan.wrong_clocks = Odd(random, 0.5);
+  if (random.Chance(0.6)) {
+    plan.rider_replicas = random.Chance(0.5) ? 2 : 3;
+    plan.rider_deaths += 2;
+    plan.store_cuts = static_cast<int>(random.Between(0, 3));
+    plan.bus_cuts = static_cast<int>(random.Between(0, 3));
+  }
   return plan;
 }
 
@@ -115,12 +121,15 @@ Plan Without(Plan plan, unsigned without) {
     plan.rider_store = Calm(plan.rider_store);
     plan.driver_store = Calm(plan.driver_store);
   }
-  if (gone(2)) plan.bus = {};
+  if (gone(2)) {
+    plan.bus = {};
+    plan.bus_cuts = 0;
+  }
   if (gone(3)) {
     plan.rider_deaths = plan.driver_deaths = 0;
     plan.deaths_aimed = 0;
   }
-  if (gone(4)) plan.partitions = 0;
+  if (gone(4)) plan.partitions = plan.store_cuts = 0;
   if (gone(5)) {
     plan.people.decline = plan.people.ignore = plan.people.driver_cancel = plan.people.rider_cancel = 0;
     plan.people.pause = 0;

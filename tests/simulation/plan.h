@@ -38,6 +38,11 @@ struct Plan {
   int driver_deaths = 0;
   double drained = 0;
   int partitions = 0;
+  // Processes of rider-service. More than one share the store, and a bus between them.
+  int rider_replicas = 1;
+  // With several: how often one of them cannot reach the store for a while, or the bus.
+  int store_cuts = 0;
+  int bus_cuts = 0;
   // A death is planned at an instant that matters: right after a commit, with a confirmation under way.
   double deaths_aimed = 0.5;
   sim::Odds people;

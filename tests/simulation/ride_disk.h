@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "rider-service/domain/ride.h"
 
 namespace hail::simulation {
@@ -27,6 +28,11 @@ struct RideDisk {
   std::optional<std::string> quote_key;
   // By offer_id and driver_id: no ride is assigned by them any more.
   std::set<std::pair<std::string, std::string>> denied_offers;
+
+  // By ride_id: the incarnation that committed what the ride is now.
+  std::map<std::string, std::string> keepers;
+  // By incarnation: until when (wall) it counts as alive.
+  std::map<std::string, absl::Time> leases;
 
   // --- Indexes: each entry is a ride_id, or the ride_id and sequence of an event ---
 

@@ -11,6 +11,7 @@
 #include "common/rpc/identity.h"
 #include "driver-service/api/dispatch_link.h"
 #include "rider-service/api/api_codec.h"
+#include "rider-service/api/driver_streams.h"
 #include "rider-service/codec/ride_codec.h"
 #include "tests/simulation/driver_node.h"
 #include "tests/simulation/universe.h"
@@ -49,15 +50,23 @@ std::function<absl::Duration()> Lag(Universe* universe) {
 RiderNode::RiderNode(Universe* universe, Life* life)
     : universe_(universe),
       life_(life),
+      incarnation_id_(absl::StrCat("rider-run-", universe->rider_runs())),
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       book_loop_(&universe->scheduler(), life, Lag(universe)),
       housekeeping_(&universe->scheduler(), life, Lag(universe)),
       store_(std::make_unique<SimRideStore>(&universe->ride_disk(), store_threads_, &universe->clock(),
-                                            universe->Bits(), universe->present().rider_store)),
+                                            universe->Bits(), universe->present().rider_store,
+                                            universe->plan().rider_replicas > 1 ? incarnation_id_ : "")),
       bus_(universe, life),
       quoter_(&universe->regions(), *universe->ride_disk().quote_key, universe->Bits()),
       checks_(store_.get()),
-      link_(store_.get(), &universe->clock(), &book_loop_, absl::StrCat("rider-run-", universe->rider_runs()), {}),
+      link_({.store = store_.get(),
+             .bus = &bus_,
+             .codec = &codec_,
+             .clock = &universe->clock(),
+             .loop = &book_loop_,
+             .incarnation_id = incarnation_id_},
+            {}),
       rides_({.store = store_.get(),
               .bus = &bus_,
               .codec = &codec_,
@@ -86,25 +95,37 @@ RiderNode::~RiderNode() {
 }
 
 void RiderNode::Boot() {
-  store_->Dispatchable([this](absl::StatusOr<std::vector<Ride>> rides) {
+  store_->Dispatchable([this](const absl::StatusOr<std::vector<Ride>>& rides) {
     // A process that cannot read its store ends, and is started again.
     if (!rides.ok()) {
       universe_->scheduler().After(absl::Seconds(1), life_, [this] { Boot(); });
       return;
     }
-    Serve(*std::move(rides));
+    Serve(*rides);
   });
 }
 
-void RiderNode::Serve(std::vector<Ride> dispatchable) {
+void RiderNode::Serve(const std::vector<Ride>& dispatchable) {
   if (universe_->rider_runs() > 1) {
     for (const Ride& ride : dispatchable) {
       if (ride.state == rider::RideState::kMatching) universe_->Hit(Situation::kDispatchRestartedAfterRiderDeath);
     }
   }
-  link_.Start(&rides_, Opener(), std::move(dispatchable));
+  link_.Start(&rides_, Opener());
   housekeeping_.Every(absl::Seconds(2), [this] { checks_.Check(); });
   housekeeping_.Every(absl::Milliseconds(500), [this] { gate_.Tick(); });
+  if (store_->shared()) {
+    positions_ = rider::HearPositions(&bus_, &telemetry_, &universe_->clock());
+    housekeeping_.Every(absl::Milliseconds(500), [this, leases = 0]() mutable {
+      const rider::DispatchLink::Stats stats = link_.stats();
+      if (leases > 0 && (stats.leases > leases || !stats.leased)) {
+        if (stats.leases > leases) universe_->Hit(Situation::kLeaseEndedInALivingProcess);
+        // What it had waited for it waits for anew.
+        universe_->judge().RiderServiceUp(true, absl::Seconds(10));
+      }
+      leases = stats.leases;
+    });
+  }
   serving_ = true;
 }
 
@@ -142,6 +163,16 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
   u.Digest(absl::StrCat(after.ride_id, after.sequence, after.epoch));
   u.judge().Committed(before, after, event);
   if (before == nullptr) u.Created(after.ride_id);
+  if (const std::string keeper = u.TakeOver(after.ride_id, incarnation_id_);
+      store_->shared() && before != nullptr && keeper != incarnation_id_) {
+    const bool waits = before->state == rider::RideState::kMatching;
+    if (u.IsAlive(keeper)) {
+      u.Hit(waits ? Situation::kRideOfAnotherReplicaChanged : Situation::kTripWentOnAtAnotherReplica);
+      if (event == nullptr) u.Hit(Situation::kRideOfALivingReplicaTakenOver);
+    } else {
+      u.Hit(event == nullptr ? Situation::kOrphanTakenOver : Situation::kOrphanChangedBeforeAnybodyTookItOver);
+    }
+  }
   if (event == nullptr) {
     u.Hit(Situation::kEpochRaised);
     // Only its epoch has changed since its latest event.

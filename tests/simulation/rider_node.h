@@ -38,6 +38,8 @@ class RiderNode final : private rider::RideObserver {
   const rider::SessionPorts& session_ports() const { return session_ports_; }
   rider::Rides* rides() { return &rides_; }
   const SimRideStore& store() const { return *store_; }
+  SimBus& bus() { return bus_; }
+  const std::string& incarnation_id() const { return incarnation_id_; }
   void set_faults(const StoreFaults& faults) { store_->set_faults(faults); }
   // Confirmations that were begun and not answered.
   int confirming() const { return confirming_; }
@@ -71,13 +73,14 @@ class RiderNode final : private rider::RideObserver {
  private:
   // Reads what a process reads before it serves; gives up (and is started again) if the store does not answer.
   void Boot();
-  void Serve(std::vector<rider::Ride> dispatchable);
+  void Serve(const std::vector<rider::Ride>& dispatchable);
   void OnCommitted(const rider::Ride& ride, const rider::RideEvent* event) override;
   void Watch(const rider::Ride* before, const rider::Ride& after, const rider::RideEvent* event);
   rider::DispatchLink::Opener Opener();
 
   Universe* const universe_;
   Life* const life_;
+  const std::string incarnation_id_;
   SimExecutor store_threads_;
   SimExecutor book_loop_;
   SimExecutor housekeeping_;
@@ -95,6 +98,8 @@ class RiderNode final : private rider::RideObserver {
   bool serving_ = false;
   int confirming_ = 0;
   int untold_ = 0;
+  // Hears positions where there are other replicas.
+  std::unique_ptr<Bus::Subscription> positions_;
 };
 
 }  // namespace hail::simulation

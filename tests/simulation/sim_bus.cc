@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "rider-service/codec/event_codec.h"
+#include "tests/simulation/rider_node.h"
 #include "tests/simulation/universe.h"
 
 namespace hail::simulation {
@@ -26,8 +27,23 @@ SimBus::SimBus(Universe* universe, const Life* life) : universe_(universe), life
 
 SimBus::~SimBus() = default;
 
+bool SimBus::Heard(std::string_view topic) const {
+  if (universe_->plan().rider_replicas > 1) return true;
+  const auto found = topics_->by_name.find(std::string(topic));
+  return found != topics_->by_name.end() && !found->second.empty();
+}
+
 void SimBus::Publish(std::string_view topic, BusPayload payload) {
   const std::string name(topic);
+  Arrive(name, payload);
+  for (RiderNode* const other : universe_->riders()) {
+    if (&other->bus() == this || cut_ || other->bus().cut_) continue;
+    universe_->scheduler().After(absl::Milliseconds(universe_->random().Between(0, 5)), &other->life(),
+                                 [other, name, payload] { other->bus().Arrive(name, payload); });
+  }
+}
+
+void SimBus::Arrive(const std::string& name, const BusPayload& payload) {
   const auto found = topics_->by_name.find(name);
   if (found == topics_->by_name.end() || found->second.empty()) return;
   if (!universe_->stormy()) return Deliver(name, payload);

@@ -15,15 +15,20 @@ namespace hail::simulation {
 
 class Universe;
 
-// Belongs to one process. Delivers on the publisher's stack, as the local bus does, unless it misbehaves.
+// Belongs to one process. Delivers on the publisher's stack, as the local bus does, unless it misbehaves; to the other
+// processes a little later.
 class SimBus final : public Bus {
  public:
   SimBus(Universe* universe, const Life* life);
   ~SimBus() override;
 
+  bool Heard(std::string_view topic) const override;
   void Publish(std::string_view topic, BusPayload payload) override;
   std::unique_ptr<Subscription> Subscribe(std::string topic,
                                           std::function<void(const BusPayload&)> on_message) override;
+
+  // Cut off from the other processes.
+  void set_cut(bool cut) { cut_ = cut; }
 
  private:
   using Subscribers = std::map<std::uint64_t, std::shared_ptr<std::function<void(const BusPayload&)>>>;
@@ -33,12 +38,15 @@ class SimBus final : public Bus {
   class Ended;
 
   void Deliver(const std::string& topic, const BusPayload& payload);
+  // Here, a message that was published by this process or by another one.
+  void Arrive(const std::string& topic, const BusPayload& payload);
 
   Universe* const universe_;
   const Life* const life_;
   // Subscriptions may outlive the process they were made in.
   const std::shared_ptr<Topics> topics_ = std::make_shared<Topics>();
   std::uint64_t next_ = 0;
+  bool cut_ = false;
 };
 
 }  // namespace hail::simulation

@@ -140,14 +140,19 @@ absl::StatusOr<RideLog> Log(const RideDisk& disk, const std::string& ride_id,
   return log;
 }
 
-std::vector<Ride> DispatchableOn(const RideDisk& disk) {
-  std::vector<Ride> found;
-  for (const auto& [ride_id, ride] : disk.rides) {
-    if (ride.state == RideState::kMatching || (ride.state == RideState::kEnrouteToPickup && !ride.seen_time)) {
-      found.push_back(ride);
-    }
-  }
-  return found;
+bool ToDispatch(const Ride& ride) {
+  return ride.state == RideState::kMatching || (ride.state == RideState::kEnrouteToPickup && !ride.seen_time);
+}
+
+bool IsAlive(const RideDisk& disk, const std::string& incarnation_id, absl::Time wall) {
+  const auto lease = disk.leases.find(incarnation_id);
+  return lease != disk.leases.end() && wall < lease->second;
+}
+
+// Who keeps the ride, if it is not `incarnation_id`.
+std::string KeeperBeside(const RideDisk& disk, const std::string& ride_id, const std::string& incarnation_id) {
+  const std::string& keeper = disk.keepers.at(ride_id);
+  return keeper == incarnation_id ? "" : keeper;
 }
 
 std::map<RideState, LiveRides> CountLiveOn(const RideDisk& disk) {
@@ -165,8 +170,10 @@ std::map<RideState, LiveRides> CountLiveOn(const RideDisk& disk) {
 }  // namespace
 
 SimRideStore::SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock,
-                           std::function<std::uint64_t()> random, StoreFaults faults)
-    : random_(Shared(std::move(random))),
+                           std::function<std::uint64_t()> random, StoreFaults faults, std::string incarnation_id)
+    : clock_(clock),
+      incarnation_id_(std::move(incarnation_id)),
+      random_(Shared(std::move(random))),
       committer_(disk, executor, clock, random_, faults),
       readers_(disk, executor, random_, faults) {}
 
@@ -183,11 +190,15 @@ void SimRideStore::set_faults(const StoreFaults& faults) {
   readers_.set_faults(faults);
 }
 
-absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange& change, std::vector<Row>* rows) {
+absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange& change,
+                                               const std::string& incarnation_id, std::vector<Row>* rows) {
   const Ride& ride = change.ride;
   if (const Ride* known = Lookup(disk, disk.by_request, std::pair(ride.rider_id, ride.request_id)); known != nullptr) {
     if (known->request_fingerprint == ride.request_fingerprint) {
-      return Created{.ride = *known, .existed = true, .event = std::nullopt};
+      return Created{.ride = *known,
+                     .existed = true,
+                     .keeper = KeeperBeside(disk, known->ride_id, incarnation_id),
+                     .event = std::nullopt};
     }
     return rider::RequestIdReused(known->ride_id);
   }
@@ -197,21 +208,24 @@ absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange&
   if (disk.by_quote.count(ride.quote_id) > 0) {
     return rider::QuoteUsed();
   }
-  Created created{.ride = ride, .existed = false, .event = change.event};
+  Created created{.ride = ride, .existed = false, .keeper = "", .event = change.event};
   if (absl::Status status = disk.Insert(ride, *created.event); !status.ok()) return status;
+  disk.keepers[ride.ride_id] = incarnation_id;
   rows->push_back({.before = std::nullopt, .after = created.ride, .event = created.event, .what = "create"});
   return created;
 }
 
 absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std::string& ride_id, const Decide& decide,
-                                                      std::vector<Row>* rows) {
+                                                      const std::string& incarnation_id, std::vector<Row>* rows) {
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const FoundRide before = CopyOf(disk.Find(ride_id));
     if (!before) return rider::NoSuchRide();
     absl::StatusOr<RideChange> change = decide(*before);
     if (!change.ok()) return change.status();
-    rider::Changed changed{
-        .ride = std::move(change->ride), .event = std::move(change->event), .changed = change->changed};
+    rider::Changed changed{.ride = std::move(change->ride),
+                           .event = std::move(change->event),
+                           .changed = change->changed,
+                           .keeper = KeeperBeside(disk, ride_id, incarnation_id)};
     if (!changed.changed) return changed;
     if (changed.ride.driver && !changed.ride.offer_id.empty() && changed.ride.offer_id != before->offer_id &&
         disk.denied_offers.contains({changed.ride.offer_id, changed.ride.driver->driver_id})) {
@@ -224,6 +238,7 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
       return rider::DriverBusy();
     }
     if (*outcome == RideDisk::Outcome::kDone) {
+      disk.keepers[ride_id] = incarnation_id;
       rows->push_back({.before = *before, .after = changed.ride, .event = changed.event, .what = "change"});
       return changed;
     }
@@ -234,16 +249,17 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
 void SimRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {
   committer_.Submit<Created>(
       deadline,
-      [change = std::move(change)](RideDisk& disk, std::vector<Row>* rows) { return CreateOn(disk, change, rows); },
+      [change = std::move(change), keeper = incarnation_id_](RideDisk& disk, std::vector<Row>* rows) {
+        return CreateOn(disk, change, keeper, rows);
+      },
       std::move(done));
 }
 
 void SimRideStore::Change(std::string ride_id, Decide decide, absl::Time deadline, Done<rider::Changed> done) {
   committer_.Submit<rider::Changed>(
       deadline,
-      [ride_id = std::move(ride_id), decide = std::move(decide)](RideDisk& disk, std::vector<Row>* rows) {
-        return ChangeOn(disk, ride_id, decide, rows);
-      },
+      [ride_id = std::move(ride_id), decide = std::move(decide), keeper = incarnation_id_](
+          RideDisk& disk, std::vector<Row>* rows) { return ChangeOn(disk, ride_id, decide, keeper, rows); },
       std::move(done));
 }
 
@@ -344,8 +360,46 @@ void SimRideStore::DriverSequences(std::vector<std::string> driver_ids, Done<Num
       std::move(done));
 }
 
-void SimRideStore::Dispatchable(Done<std::vector<Ride>> done) {
-  readers_.Submit<std::vector<Ride>>(DispatchableOn, std::move(done));
+void SimRideStore::Dispatchable(Done<std::vector<Ride>> done) { ReadDispatchable(/*own=*/true, std::move(done)); }
+
+void SimRideStore::Orphans(Done<std::vector<Ride>> done) { ReadDispatchable(/*own=*/false, std::move(done)); }
+
+void SimRideStore::ReadDispatchable(bool own, Done<std::vector<Ride>> done) {
+  readers_.Submit<std::vector<Ride>>(
+      [this, own](const RideDisk& disk) {
+        const absl::Time now = clock_->Read().wall;
+        std::vector<Ride> found;
+        for (const auto& [ride_id, ride] : disk.rides) {
+          const std::string& keeper = disk.keepers.at(ride_id);
+          const bool wanted = !shared() || (keeper == incarnation_id_ ? own : !IsAlive(disk, keeper, now));
+          if (ToDispatch(ride) && wanted) found.push_back(ride);
+        }
+        return found;
+      },
+      std::move(done));
+}
+
+void SimRideStore::RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) {
+  committer_.Submit<bool>(
+      absl::InfiniteFuture(),
+      [this, lease](RideDisk& disk, std::vector<Row>*) {
+        disk.leases[incarnation_id_] = clock_->Read().wall + lease;
+        return true;
+      },
+      [done = std::move(done)](const absl::StatusOr<bool>& renewed) { done(renewed.status()); });
+}
+
+void SimRideStore::KeptElsewhere(std::vector<std::string> ride_ids, Done<std::vector<Ride>> done) {
+  readers_.Submit<std::vector<Ride>>(
+      [this, ride_ids = std::move(ride_ids)](const RideDisk& disk) {
+        std::vector<Ride> found;
+        for (const std::string& ride_id : ride_ids) {
+          const Ride* const ride = disk.Find(ride_id);
+          if (ride != nullptr && disk.keepers.at(ride_id) != incarnation_id_) found.push_back(*ride);
+        }
+        return found;
+      },
+      std::move(done));
 }
 
 void SimRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {

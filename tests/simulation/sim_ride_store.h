@@ -25,9 +25,10 @@ namespace hail::simulation {
 // a `done` or a hook) none of its `done`s runs any more, while `disk` has what was committed before, told or not.
 class SimRideStore final : public rider::RideStore {
  public:
-  // All must outlive the store. `random`: 64 bits at a time, seeded.
+  // All must outlive the store. `random`: 64 bits at a time, seeded. `incarnation_id` names the process where several
+  // share the disk; empty: it has the disk for itself.
   SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
-               StoreFaults faults);
+               StoreFaults faults, std::string incarnation_id = "");
   ~SimRideStore() override = default;
 
   // --- For those who watch; may be empty, may destroy the store ---
@@ -63,6 +64,10 @@ class SimRideStore final : public rider::RideStore {
   void Dispatchable(rider::Done<std::vector<rider::Ride>> done) override;
   void CountLive(rider::Done<std::map<rider::RideState, rider::LiveRides>> done) override;
   void QuoteKey(rider::Done<std::string> done) override;
+  bool shared() const override { return !incarnation_id_.empty(); }
+  void RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) override;
+  void Orphans(rider::Done<std::vector<rider::Ride>> done) override;
+  void KeptElsewhere(std::vector<std::string> ride_ids, rider::Done<std::vector<rider::Ride>> done) override;
 
   // Jobs that wait or are under way.
   std::size_t writes_queued() const { return committer_.depth(); }
@@ -78,10 +83,15 @@ class SimRideStore final : public rider::RideStore {
   };
 
   static absl::StatusOr<rider::Created> CreateOn(RideDisk& disk, const rider::RideChange& change,
-                                                 std::vector<Row>* rows);
+                                                 const std::string& incarnation_id, std::vector<Row>* rows);
   static absl::StatusOr<rider::Changed> ChangeOn(RideDisk& disk, const std::string& ride_id,
-                                                 const rider::Decide& decide, std::vector<Row>* rows);
+                                                 const rider::Decide& decide, const std::string& incarnation_id,
+                                                 std::vector<Row>* rows);
+  // Of what is to be looked after, what this one keeps (`own`), and what the dead kept.
+  void ReadDispatchable(bool own, rider::Done<std::vector<rider::Ride>> done);
 
+  const Clock* const clock_;
+  const std::string incarnation_id_;
   const Bits random_;
   SimCommitter<RideDisk, Row> committer_;
   SimReaders<RideDisk> readers_;

@@ -112,6 +112,18 @@ std::string_view NameOf(Situation situation) {
       return "link broke with a confirmation under way";
     case Situation::kDispatchRestartedAfterRiderDeath:
       return "ride dispatched anew after rider-service's death";
+    case Situation::kRideOfAnotherReplicaChanged:
+      return "waiting ride changed at another replica than its keeper";
+    case Situation::kTripWentOnAtAnotherReplica:
+      return "trip went on at another replica than its keeper";
+    case Situation::kRideOfALivingReplicaTakenOver:
+      return "waiting ride taken over from a replica whose lease ended alive";
+    case Situation::kOrphanTakenOver:
+      return "waiting ride of a dead replica taken over";
+    case Situation::kOrphanChangedBeforeAnybodyTookItOver:
+      return "ride of a dead replica changed before anybody took it over";
+    case Situation::kLeaseEndedInALivingProcess:
+      return "lease ended in a living process";
     case Situation::kRiderResumedBehind:
       return "rider resumed events behind";
     case Situation::kRiderCursorAhead:

@@ -70,6 +70,13 @@ enum class Situation : std::size_t {
   kLinkBrokeWithOfferPending,
   kLinkBrokeWithConfirmUnderWay,
   kDispatchRestartedAfterRiderDeath,
+  // --- Several replicas of rider-service ---
+  kRideOfAnotherReplicaChanged,
+  kTripWentOnAtAnotherReplica,
+  kRideOfALivingReplicaTakenOver,
+  kOrphanTakenOver,
+  kOrphanChangedBeforeAnybodyTookItOver,
+  kLeaseEndedInALivingProcess,
   // --- Streams and feeds ---
   kRiderResumedBehind,
   kRiderCursorAhead,

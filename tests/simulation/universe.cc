@@ -31,6 +31,9 @@ const rider::Regions& ShippedRegions() {
   return *regions;
 }
 
+// How long it may take until the rides of a replica that is gone are another's: its lease, a look for orphans, the
+// reads.
+constexpr absl::Duration kTakeOver = absl::Seconds(10);
 // How long a service is down that is back before what the dead one had asked for is done.
 constexpr absl::Duration kBriefly = absl::Milliseconds(20);
 
@@ -50,6 +53,7 @@ Universe::Universe(const Plan& plan, bool record)
       slow_services_{"services, slowly", {.latency_mean = absl::Seconds(2), .latency_max = absl::Milliseconds(2900)}},
       judge_(&ride_disk_, &clock_) {
   ride_disk_.quote_key = std::string(32, 'k');
+  riders_.resize(static_cast<std::size_t>(plan.rider_replicas));
 }
 
 Universe::~Universe() {
@@ -57,7 +61,7 @@ Universe::~Universe() {
   rider_list_.clear();
   driver_list_.clear();
   strangers_.clear();
-  if (rider_ != nullptr) KillRider(false);
+  for (std::size_t replica = 0; replica < riders_.size(); ++replica) KillRider(replica, false);
   if (driver_ != nullptr) KillDriver(false);
 }
 
@@ -87,12 +91,34 @@ int Universe::created_in(const std::string& ride_id) const {
 
 // --- Processes ---
 
-void Universe::StartRider() {
-  if (rider_ != nullptr) return;
+RiderNode* Universe::rider() {
+  const std::vector<RiderNode*> alive = riders();
+  if (alive.empty()) return nullptr;
+  return alive.size() == 1 ? alive.front() : alive[AnyReplica() % alive.size()];
+}
+
+std::vector<RiderNode*> Universe::riders() const {
+  std::vector<RiderNode*> alive;
+  for (const auto& rider : riders_) {
+    if (rider != nullptr) alive.push_back(rider.get());
+  }
+  return alive;
+}
+
+std::size_t Universe::AnyReplica() { return static_cast<std::size_t>(random_.Bits() % riders_.size()); }
+
+bool Universe::IsAlive(const std::string& incarnation_id) const {
+  const std::vector<RiderNode*> alive = riders();
+  return std::any_of(alive.begin(), alive.end(),
+                     [&](const RiderNode* rider) { return rider->incarnation_id() == incarnation_id; });
+}
+
+void Universe::StartRider(std::size_t replica) {
+  if (riders_[replica] != nullptr) return;
   ++rider_runs_;
   Note("rider-service starts, run ", rider_runs_);
-  rider_ = std::make_unique<RiderNode>(this, NewLife());
-  judge_.RiderServiceUp(true);
+  riders_[replica] = std::make_unique<RiderNode>(this, NewLife());
+  judge_.RiderServiceUp(true, riders_.size() > 1 ? kTakeOver : absl::ZeroDuration());
 }
 
 void Universe::StartDriver() {
@@ -116,24 +142,26 @@ void Universe::CancelSoon(const std::string& ride_id) {
   }
 }
 
-void Universe::KillRider(bool drain) {
-  if (rider_ == nullptr) return;
+void Universe::KillRider(std::size_t replica, bool drain) {
+  std::unique_ptr<RiderNode>& rider = riders_[replica];
+  if (rider == nullptr) return;
   if (drain) {
-    Note("rider-service drains");
-    rider_->gate().Drain(absl::Seconds(1));
-    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr, [this] { KillRider(false); });
+    Note(rider->incarnation_id(), " drains");
+    rider->gate().Drain(absl::Seconds(1));
+    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr,
+                     [this, replica] { KillRider(replica, false); });
     return;
   }
-  Note("rider-service dies");
+  Note(rider->incarnation_id(), " dies");
   ++deaths_;
-  if (rider_->untold() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
-  if (rider_->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
-  if (rider_->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
+  if (rider->untold() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
+  if (rider->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
+  if (rider->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
   if (driver_ == nullptr) Hit(Situation::kBothDead);
-  judge_.RiderServiceUp(false);
-  scheduler_.End(&rider_->life());
-  rider_.reset();
-  scheduler_.After(DownTime(), nullptr, [this] { StartRider(); });
+  scheduler_.End(&rider->life());
+  rider.reset();
+  judge_.RiderServiceUp(!riders().empty(), kTakeOver);
+  scheduler_.After(DownTime(), nullptr, [this, replica] { StartRider(replica); });
 }
 
 void Universe::KillDriver(bool drain, bool briefly) {
@@ -148,7 +176,7 @@ void Universe::KillDriver(bool drain, bool briefly) {
   ++deaths_;
   if (driver_->Counts().offers_pending > 0) Hit(Situation::kDriverDiedWithOfferPending);
   if (driver_->confirming() > 0) Hit(Situation::kDriverDiedWithConfirmUnderWay);
-  if (rider_ == nullptr) Hit(Situation::kBothDead);
+  if (riders().empty()) Hit(Situation::kBothDead);
   judge_.DriverServiceDied();
   scheduler_.End(&driver_->life());
   driver_.reset();
@@ -159,17 +187,41 @@ void Universe::KillRiderSoon() {
   if (std::exchange(rider_kill_planned_, true)) return;
   scheduler_.After(absl::ZeroDuration(), nullptr, [this] {
     rider_kill_planned_ = false;
-    if (stormy_) KillRider(false);
+    if (stormy_) KillRider(AnyReplica(), false);
   });
 }
 
 void Universe::StallRiderStore(absl::Duration length) {
-  if (rider_ == nullptr) return;
   StoreFaults stalled = plan_.rider_store;
   stalled.commit_mean = stalled.commit_max = length;
-  rider_->set_faults(stalled);
-  Life* const life = &rider_->life();
-  scheduler_.After(length, life, [this] { rider_->set_faults(stormy_ ? plan_.rider_store : calm_.rider_store); });
+  for (RiderNode* const rider : riders()) {
+    rider->set_faults(stalled);
+    scheduler_.After(length, &rider->life(), [this, rider] { rider->set_faults(present().rider_store); });
+  }
+}
+
+void Universe::CutStore(absl::Duration length) {
+  RiderNode* const rider = this->rider();
+  if (rider == nullptr) return;
+  Note(rider->incarnation_id(), " cannot reach the store");
+  CountFault();
+  StoreFaults cut = plan_.rider_store;
+  cut.fail_unwritten = cut.fail_read = 1;
+  rider->set_faults(cut);
+  scheduler_.After(length, &rider->life(), [this, rider] {
+    rider->set_faults(present().rider_store);
+    // What it did not hear of while it was away it finds out now.
+    judge_.RiderServiceUp(true, kTakeOver);
+  });
+}
+
+void Universe::CutBus(absl::Duration length) {
+  RiderNode* const rider = this->rider();
+  if (rider == nullptr) return;
+  Note(rider->incarnation_id(), " cannot reach the bus");
+  CountFault();
+  rider->bus().set_cut(true);
+  scheduler_.After(length, &rider->life(), [rider] { rider->bus().set_cut(false); });
 }
 
 void Universe::KillDriverSoon(bool briefly) {
@@ -187,7 +239,7 @@ void Universe::PlanFaults() {
   for (int i = 0; i < plan_.rider_deaths; ++i) {
     const bool drain = random_.Chance(plan_.drained);
     scheduler_.After(storm * random_.Unit(), nullptr, [this, drain] {
-      if (stormy_) KillRider(drain);
+      if (stormy_) KillRider(AnyReplica(), drain);
     });
   }
   for (int i = 0; i < plan_.driver_deaths; ++i) {
@@ -204,6 +256,18 @@ void Universe::PlanFaults() {
       CountFault();
       services_.partitioned = true;
       scheduler_.After(length, nullptr, [this] { services_.partitioned = false; });
+    });
+  }
+  for (int i = 0; i < plan_.store_cuts; ++i) {
+    const absl::Duration length = absl::Seconds(random_.Between(1, 20));
+    scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
+      if (stormy_) CutStore(length);
+    });
+  }
+  for (int i = 0; i < plan_.bus_cuts; ++i) {
+    const absl::Duration length = absl::Seconds(random_.Between(1, 25));
+    scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
+      if (stormy_) CutBus(length);
     });
   }
   scheduler_.After(storm, nullptr, [this] { BecomeCalm(); });
@@ -272,12 +336,15 @@ void Universe::BecomeCalm() {
   driver_phones_.weather = calm_.driver_phones;
   services_.weather = calm_.services;
   services_.partitioned = false;
-  if (rider_ != nullptr) rider_->set_faults(calm_.rider_store);
+  for (RiderNode* const rider : riders()) {
+    rider->set_faults(calm_.rider_store);
+    rider->bus().set_cut(false);
+  }
   if (driver_ != nullptr) driver_->set_faults(calm_.driver_store);
 }
 
 bool Universe::Quiet() const {
-  if (stormy_ || riders_to_come_ > 0 || rider_ == nullptr || driver_ == nullptr) return false;
+  if (stormy_ || riders_to_come_ > 0 || riders().size() < riders_.size() || driver_ == nullptr) return false;
   for (const auto& phone : rider_list_) {
     if (!phone->agent().done()) return false;
   }
@@ -320,7 +387,7 @@ void Universe::Check() {
 }
 
 Result Universe::Run() {
-  StartRider();
+  for (std::size_t replica = 0; replica < riders_.size(); ++replica) StartRider(replica);
   StartDriver();
   Populate();
   PlanFaults();

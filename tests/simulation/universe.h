@@ -75,8 +75,11 @@ class Universe {
   const sim::World& world() const { return world_; }
   sim::Violations& seen_by_clients() { return seen_by_clients_; }
 
+  // One of rider-service's processes that are alive, any; null: there is none.
+  RiderNode* rider();
+  // All of them.
+  std::vector<RiderNode*> riders() const;
   // Null while dead.
-  RiderNode* rider() { return rider_.get(); }
   DriverNode* driver() { return driver_.get(); }
   RideDisk& ride_disk() { return ride_disk_; }
   DriverDisk& driver_disk() { return driver_disk_; }
@@ -120,7 +123,13 @@ class Universe {
   // The rider of this ride thinks better of it, within a second or two.
   void CancelSoon(const std::string& ride_id);
 
-  // A service dies at this very instant, once whatever runs now has returned.
+  // Whose commit made the ride what it is, and whose it is now: by incarnation, "" for none before.
+  std::string TakeOver(const std::string& ride_id, const std::string& incarnation_id) {
+    return std::exchange(keepers_[ride_id], incarnation_id);
+  }
+  bool IsAlive(const std::string& incarnation_id) const;
+
+  // A service dies at this very instant, once whatever runs now has returned. Of rider-service's processes, any.
   void KillRiderSoon();
   // Whatever rider-service commits takes up to `length` longer, for as long.
   void StallRiderStore(absl::Duration length);
@@ -129,10 +138,14 @@ class Universe {
 
  private:
   void Record(const std::string& line);
-  void StartRider();
+  void StartRider(std::size_t replica);
   void StartDriver();
   absl::Duration DownTime();
-  void KillRider(bool drain);
+  void KillRider(std::size_t replica, bool drain);
+  std::size_t AnyReplica();
+  // One that is alive loses its way to the store, or to the bus, for so long.
+  void CutStore(absl::Duration length);
+  void CutBus(absl::Duration length);
   void KillDriver(bool drain, bool briefly = false);
   void PlanFaults();
   void Populate();
@@ -157,7 +170,9 @@ class Universe {
   sim::World world_;
   sim::Violations seen_by_clients_;
   std::deque<Life> lives_;
-  std::unique_ptr<RiderNode> rider_;
+  // By replica; null while dead.
+  std::vector<std::unique_ptr<RiderNode>> riders_;
+  std::map<std::string, std::string> keepers_;
   std::unique_ptr<DriverNode> driver_;
   bool stormy_ = true;
   bool rider_kill_planned_ = false;

@@ -36,7 +36,7 @@ class Postgres:
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as file:
             file.write("listen_addresses = ''\nmax_connections = 300\n"
                        f"unix_socket_directories = '{self.data}'\n{settings}")
-        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
+        self.start()
 
     def _run(self, program, *arguments):
         command = [str(self.bin / program), *map(str, arguments)]
@@ -70,5 +70,9 @@ class Postgres:
                 file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
                                  self.rows(f"SELECT {', '.join(names)} FROM hail_{service}.{table}"))
 
-    def stop(self):
-        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+    def stop(self, mode="immediate", wait=True):
+        """`mode`: of pg_ctl. immediate: as a crash."""
+        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w" if wait else "-W", "stop")
+
+    def start(self):
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")

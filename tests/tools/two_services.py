@@ -38,12 +38,13 @@ def epoch(text):
 class Service:
     """One service that can be stopped, killed and started again on the same ports and data."""
 
-    def __init__(self, name, binaries, directory, settings, environment=None):
+    def __init__(self, name, binaries, directory, settings, environment=None, binary=None):
+        """`binary`: the program's name, if it is another one."""
         self.name = name
         self.address = settings["listen"]
         self.metrics = settings["metrics_listen"]
         self.log = open(directory / f"{name}.log", "ab")
-        self.command = [str(binaries / name), "--port-file", str(directory / f"{name}.ports")]
+        self.command = [str(binaries / (binary or name)), "--port-file", str(directory / f"{name}.ports")]
         self.ports = directory / f"{name}.ports"
         for key, value in settings.items():
             self.command += ["--set", f"{key}={value}"]

@@ -205,8 +205,9 @@ int main(int argc, char** argv) {
       "repeated or out of order; 2 the run could not be played; 130 interrupted.",
       "hail-sim"};
   app.set_version_flag("--version", "hail-sim " HAIL_VERSION);
-  app.add_option("--rider", arguments.rider, "rider-service's public address")->required();
-  app.add_option("--driver", arguments.driver, "driver-service's public address");
+  app.add_option("--rider", arguments.rider, "rider-service's public address; of replicas: ipv4:IP:PORT,IP:PORT")
+      ->required();
+  app.add_option("--driver", arguments.driver, "driver-service's public address; of replicas: as with --rider");
   app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
   app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
   app.add_option("--from", arguments.from, "replay from this instant: ISO 8601 with offset, or epoch seconds");

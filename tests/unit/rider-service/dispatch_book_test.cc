@@ -22,8 +22,12 @@ const RideRules kRules;
 
 class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
  protected:
+  DispatchBookTest() {
+    book_.OnLease(now_, absl::InfiniteFuture());
+    EXPECT_THAT(Take(), ElementsAre("read"));
+  }
   void SendStart(const DispatchBook::Start& start) override {
-    EXPECT_TRUE(book_.link_up());
+    EXPECT_TRUE(Book().link_up());
     EXPECT_GT(start.remaining, absl::ZeroDuration());
     EXPECT_EQ(start.offer_time, absl::Seconds(15));
     sent_.push_back("start " + start.ride->ride_id + "@" + std::to_string(start.ride->epoch));
@@ -36,9 +40,12 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
   void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override { Command("raise ", ride_id, epoch); }
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override { Command("end ", ride_id, epoch); }
   void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override { Command("unseen ", ride_id, epoch); }
+  void ReadDispatchable() override { sent_.push_back("read"); }
   void Command(const std::string& what, const std::string& ride_id, std::int64_t epoch) {
     sent_.push_back(what + ride_id + "@" + std::to_string(epoch));
   }
+
+  virtual const DispatchBook& Book() const { return book_; }
 
   // Time passes; domain and wall run alike here.
   void Pass(absl::Duration time) {
@@ -420,6 +427,90 @@ TEST_F(DispatchBookTest, ADepartedRideIsForgottenAfterAWhile) {
   Tick(absl::Seconds(61));
   book_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 3"));
+}
+
+// One of several processes that share the store.
+class SharedBookTest : public DispatchBookTest {
+ protected:
+  SharedBookTest() {
+    shared_.OnLinkUp(now_);
+    shared_.OnLease(now_, now_.wall + absl::Seconds(5));
+    EXPECT_THAT(Take(), ElementsAre("read"));
+    shared_.OnRide(now_, ride_);
+    EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
+    shared_.OnStarted(now_, "ride-1", 1);
+  }
+  void TickShared(absl::Duration time) {
+    Pass(time);
+    shared_.OnTick(now_);
+  }
+
+  const DispatchBook& Book() const override { return shared_; }
+
+  const Ride ride_ = Matching();
+  DispatchBook shared_{this, kRules};
+};
+
+TEST_F(SharedBookTest, ALeaseThatEndsLetsAllGo) {
+  shared_.OnRide(now_, Assigned(Matching("ride-2")));
+  TickShared(absl::Seconds(4));
+  shared_.OnLease(now_, now_.wall + absl::Seconds(5));
+  TickShared(absl::Milliseconds(4900));
+  EXPECT_THAT(Take(), ElementsAre()) << "the lease was renewed";
+  TickShared(absl::Milliseconds(100));
+  EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 3"));
+  EXPECT_THAT(shared_.RideIds(), ElementsAre());
+  shared_.OnRide(now_, Matching("ride-3"));
+  shared_.OnDispatchable(now_, {ride_});
+  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "they are somebody else's";
+  shared_.OnLease(now_, now_.wall - absl::Seconds(1));
+  EXPECT_THAT(Take(), ElementsAre()) << "an answer that came too late";
+
+  // Nobody else took them over.
+  shared_.OnLease(now_, now_.wall + absl::Seconds(5));
+  EXPECT_THAT(Take(), ElementsAre("read"));
+  shared_.OnDispatchable(now_, {ride_, Assigned(Matching("ride-2"))});
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
+  EXPECT_EQ(shared_.unseen(), 1u);
+}
+
+TEST_F(SharedBookTest, WhatAnotherAssignedIsThatOnesToWatch) {
+  const Ride assigned = Assigned(ride_);
+  shared_.OnElsewhere(now_, assigned);
+  EXPECT_THAT(Take(), ElementsAre()) << "who confirmed it knows";
+  EXPECT_THAT(shared_.RideIds(), ElementsAre());
+  shared_.OnElsewhere(now_, assigned);
+  shared_.OnRide(now_, ride_);
+  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "old news";
+}
+
+TEST_F(SharedBookTest, WhatAnotherEndedOrStartedAnewIsStopped) {
+  shared_.OnElsewhere(now_, rider::CancelByRider(ride_, rider::CancelReason::kOther, "", now_.domain)->ride);
+  EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 1"));
+  shared_.OnRide(now_, Matching("ride-2"));
+  Take();
+  shared_.OnElsewhere(now_, rider::RaiseEpoch(Matching("ride-2"), 1).ride);
+  EXPECT_THAT(Take(), ElementsAre("stop ride-2@1 3"));
+  EXPECT_THAT(shared_.RideIds(), ElementsAre());
+}
+
+TEST_F(SharedBookTest, OldNewsOfAnotherChangeNothing) {
+  shared_.OnElsewhere(now_, ride_);
+  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "as it is known here";
+  const Ride raised = rider::RaiseEpoch(ride_, 1).ride;
+  shared_.OnRide(now_, rider::RaiseEpoch(raised, 2).ride);
+  Take();
+  shared_.OnElsewhere(now_, raised);
+  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "it came back since";
+}
+
+TEST_F(SharedBookTest, WhatAnotherTookOverFirstIsNotStarted) {
+  const Ride orphan = Matching("ride-2");
+  shared_.OnDispatchable(now_, {orphan});
+  EXPECT_THAT(Take(), ElementsAre("raise ride-2@1"));
+  shared_.OnCommandDone(now_, "ride-2", rider::RaiseEpoch(orphan, 1).ride, /*elsewhere=*/true);
+  EXPECT_THAT(Take(), ElementsAre());
+  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1"));
 }
 
 }  // namespace

@@ -214,7 +214,7 @@ TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
   const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kOther, ""};
   ASSERT_TRUE(Step(ride.ride_id, cancel).ok());
   // No event, so nothing on the bus; the observer hears.
-  ASSERT_TRUE(Await<Ride>([&](auto done) { rides_->RaiseEpoch(ride.ride_id, 2, kNever, done); }).ok());
+  ASSERT_TRUE(Await<Changed>([&](auto done) { rides_->RaiseEpoch(ride.ride_id, 2, kNever, done); }).ok());
   ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
   EXPECT_THAT(heard, ElementsAre("ride 2/1", "driver 2/1", "ride 3/2", "driver 3/2", "ride 4/0"));
   EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@1.1", ride.ride_id + "@2.1", ride.ride_id + "@3.2",
@@ -408,18 +408,18 @@ TEST_F(RidesTest, TheBooksCommandsAnswerTheWholeRide) {
   const Ride ride = *Request(Order());
   ASSERT_TRUE(Confirm(ride).ok());
   now_.domain += absl::Seconds(60);
-  const absl::StatusOr<Ride> unseen =
-      Await<Ride>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id, 1, kNever, done); });
+  const absl::StatusOr<Changed> unseen =
+      Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id, 1, kNever, done); });
   ASSERT_TRUE(unseen.ok());
-  EXPECT_EQ(unseen->state, RideState::kMatching);
-  EXPECT_THAT(unseen->excluded_driver_ids, ElementsAre("driver-1"));
+  EXPECT_EQ(unseen->ride.state, RideState::kMatching);
+  EXPECT_THAT(unseen->ride.excluded_driver_ids, ElementsAre("driver-1"));
 
   const auto end = [&] {
-    return Await<Ride>([&](auto done) { rides_->EndUnfulfilled(now_, ride.ride_id, 2, kNever, done); });
+    return Await<Changed>([&](auto done) { rides_->EndUnfulfilled(now_, ride.ride_id, 2, kNever, done); });
   };
-  EXPECT_EQ(end()->state, RideState::kMatching) << "the deadline is a new one";
+  EXPECT_EQ(end()->ride.state, RideState::kMatching) << "the deadline is a new one";
   now_.domain += absl::Seconds(120);
-  EXPECT_EQ(end()->state, RideState::kNoDriversAvailable);
+  EXPECT_EQ(end()->ride.state, RideState::kNoDriversAvailable);
 }
 
 TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
@@ -438,9 +438,9 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   EXPECT_TRUE(gone(Await<std::optional<Ride>>([&](auto done) { rides_->GetActive("rider-1", done); }).status()));
   EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->FindAssignment("d", "o", done); }).status()));
   EXPECT_TRUE(gone(Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("d", 0, "", done); }).status()));
-  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->RaiseEpoch("r", 1, kNever, done); }).status()));
-  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->EndUnfulfilled(now_, "r", 1, kNever, done); }).status()));
-  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->GiveUpUnseen(now_, "r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->RaiseEpoch("r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->EndUnfulfilled(now_, "r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, "r", 1, kNever, done); }).status()));
   EXPECT_THAT(Observed(), IsEmpty());
 }
 
