@@ -12,7 +12,7 @@ CRASH_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks setup-fuzz configure build build-all test demo overload lint format asan tsan coverage crash-test simulate mutants \
+.PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-deploy format asan tsan coverage crash-test simulate mutants \
   fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
@@ -127,6 +127,14 @@ $(BUF):
 lint: setup-checks $(BUF) ## buf lint on the contract, clang-format on the code.
 	@cd proto && ../$(BUF) lint && echo "lint: proto/ is clean"
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format --dry-run -Werror && echo "lint: the code's format is clean"
+
+# Nothing is installed where the programs are there, from wherever they come.
+setup-deploy: setup
+	@PATH=$$PATH:/usr/sbin; for program in docker-compose go haproxy promtool; do \
+	  command -v $$program >/dev/null || { deploy/setup deploy/apt-packages-deploy.txt; break; }; done
+
+check-deploy: setup-deploy ## What is in deploy/, read strictly by the programs and types it is for; nothing is run.
+	@tests/deploy/check
 
 format: setup-checks ## Put the code into shape with clang-format.
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format -i
