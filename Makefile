@@ -12,7 +12,7 @@ CRASH_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-deploy format asan tsan coverage crash-test simulate mutants \
+.PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-deploy format asan tsan coverage crash-test cluster-test simulate mutants \
   fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
@@ -56,6 +56,12 @@ crash-test: configure ## Both services killed over and over under a misbehaving 
 	@/usr/bin/python3 -B tests/crash/crash_test.py --bin build/$(PRESET)/bin --services build/$(PRESET)/tests/failpoints \
 	  $(if $(filter 1,$(POWER)),--power build/$(PRESET)/tests/libpowerloss.so) \
 	  $(if $(filter postgres,$(STORE)),--postgres --slow-commit 0.1) $(CRASH_ARGS)
+
+# Further arguments: CLUSTER_ARGS="--seed 7 --rider-replicas 2".
+CLUSTER_ARGS ?=
+cluster-test: configure ## Replicas on PostgreSQL and NATS, killed, cut off and left without either; 8 minutes.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
+	@/usr/bin/python3 -B tests/crash/cluster_test.py --bin build/$(PRESET)/bin $(CLUSTER_ARGS)
 
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin

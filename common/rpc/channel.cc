@@ -11,8 +11,10 @@ namespace {
 
 constexpr int kMaxMessageBytes = 16 << 20;
 
-std::string ServiceConfig(const std::vector<IdempotentMethod>& idempotent) {
+std::string ServiceConfig(bool replicas, const std::vector<IdempotentMethod>& idempotent) {
   nlohmann::json config = {{"loadBalancingConfig", {{{"round_robin", nlohmann::json::object()}}}}};
+  // One that drains, or cannot reach its store, gets no new calls. Where there is no other, its own answer says more.
+  if (replicas) config["healthCheckConfig"] = {{"serviceName", ""}};
   if (!idempotent.empty()) {
     nlohmann::json names = nlohmann::json::array();
     for (const IdempotentMethod& method : idempotent) {
@@ -33,6 +35,7 @@ std::string ServiceConfig(const std::vector<IdempotentMethod>& idempotent) {
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std::vector<IdempotentMethod>& idempotent) {
+  const bool replicas = target.rfind("dns:///", 0) == 0 || target.rfind("ipv4:", 0) == 0;
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
@@ -46,7 +49,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std:
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  arguments.SetServiceConfigJSON(ServiceConfig(idempotent));
+  arguments.SetServiceConfigJSON(ServiceConfig(replicas, idempotent));
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
 }
 

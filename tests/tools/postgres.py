@@ -18,14 +18,16 @@ TEXTS = {"ride_id", "rider_id", "request_id", "driver_id", "offer_id", "outcome"
 class Postgres:
     """Runs from its making until stop(). FileNotFoundError if it is not installed."""
 
-    def __init__(self, directory, settings=""):
-        """`directory` must exist, and anybody may enter it from now on. `settings`: lines of postgresql.conf."""
+    def __init__(self, directory, settings="", port=None):
+        """`directory` must exist, and anybody may enter it from now on. `settings`: lines of postgresql.conf. `port`: of
+        127.0.0.1, to listen on as well as on its socket."""
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         if not found:
             raise FileNotFoundError("PostgreSQL is not installed")
         self.bin = pathlib.Path(found[-1])
         self.data = directory / "pg"
         self.data.mkdir()
+        self.port = port or 5432
         self._user = None
         if os.getuid() == 0:
             # It refuses to be root.
@@ -34,7 +36,8 @@ class Postgres:
             directory.chmod(0o755)
         self._run("initdb", "-D", self.data, "-A", "trust", "-U", "hail", "--no-instructions")
         with open(self.data / "postgresql.conf", "a", encoding="ascii") as file:
-            file.write("listen_addresses = ''\nmax_connections = 300\n"
+            file.write(f"listen_addresses = '{'127.0.0.1' if port else ''}'\nport = {self.port}\n"
+                       "max_connections = 300\n"
                        f"unix_socket_directories = '{self.data}'\n{settings}")
         self.start()
 
@@ -51,7 +54,7 @@ class Postgres:
 
     def psql(self, *arguments):
         """What psql prints."""
-        return subprocess.run(["psql", "-h", str(self.data), "-U", "hail", "-q", "-v", "ON_ERROR_STOP=1", "postgres",
+        return subprocess.run(["psql", "-h", str(self.data), "-p", str(self.port), "-U", "hail", "-q", "-v", "ON_ERROR_STOP=1", "postgres",
                                *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
     def rows(self, select):
@@ -71,8 +74,16 @@ class Postgres:
                                  self.rows(f"SELECT {', '.join(names)} FROM hail_{service}.{table}"))
 
     def stop(self, mode="immediate", wait=True):
-        """`mode`: of pg_ctl. immediate: as a crash."""
-        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w" if wait else "-W", "stop")
+        """`mode`: of pg_ctl. immediate: as a crash. Nothing, if it does not run."""
+        if self.running():
+            self._run("pg_ctl", "-D", self.data, "-m", mode, "-w" if wait else "-W", "stop")
+
+    def running(self):
+        try:
+            self._run("pg_ctl", "-D", self.data, "status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def start(self):
         self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
