@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/error.h"
+
 namespace hail::driver {
 namespace {
 
@@ -13,11 +15,17 @@ constexpr absl::Duration kCount = absl::Milliseconds(500);
 constexpr std::size_t kCountSteps = 20;
 constexpr std::size_t kLeastCounted = 200;
 
+DispatchOptions OptionsOf(DispatchOptions options, const std::string& replica) {
+  options.replica = replica;
+  return options;
+}
+
 }  // namespace
 
-DispatchHost::DispatchHost(Parts parts, const DispatchOptions& options)
+DispatchHost::DispatchHost(Parts parts, DispatchOptions options)
     : parts_(std::move(parts)),
-      core_(options, parts_.index, parts_.travel_times, parts_.matcher, parts_.random, *this) {}
+      core_(OptionsOf(std::move(options), parts_.replica), parts_.index, parts_.travel_times, parts_.matcher,
+            parts_.random, *this) {}
 
 void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled) {
   peer_ = &peer;
@@ -50,16 +58,29 @@ void DispatchHost::WithSession(const std::string& driver_id, SessionInput input)
       input(core.State(now, driver_id).session_epoch, core, now);
       return;
     }
-    parts_.store.Get(driver_id, [this, input](absl::StatusOr<StoredDriver> stored) {
-      Post([input, stored = std::move(stored)](Dispatch& core, Now now) {
-        if (!stored.ok()) {
-          input(stored.status(), core, now);
-          return;
-        }
-        input(core.OpenUnary(now, stored->driver, stored->availability), core, now);
-      });
-    });
+    parts_.store.ClaimIdleSession(
+        driver_id, parts_.replica, /*gone=*/0,
+        OnLoop([input](const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now) {
+          if (!claimed.ok()) {
+            input(claimed.status(), core, now);
+          } else if (!claimed->claimed) {
+            input(Unavailable(Reason::kPeerUnavailable, "another replica has the driver's session"), core, now);
+          } else {
+            const StoredDriver& stored = claimed->stored;
+            input(core.OpenUnary(now, stored.driver, stored.availability, claimed->session.epoch), core, now);
+          }
+        }));
   });
+}
+
+void DispatchHost::ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input) {
+  parts_.store.ClaimSession(driver_id, parts_.replica, opening, OnLoop(std::move(input)));
+}
+
+DriverStore::ClaimDone DispatchHost::OnLoop(ClaimInput input) {
+  return [this, input = std::move(input)](absl::StatusOr<ClaimedSession> claimed) {
+    Post([input, claimed = std::move(claimed)](Dispatch& core, Now now) { input(claimed, core, now); });
+  };
 }
 
 void DispatchHost::AddDriverSink(StreamId stream, DriverSink sink) { driver_sinks_[stream] = std::move(sink); }

@@ -41,8 +41,10 @@ class DispatchHost final : private Dispatch::Out {
   using DriverSink = std::function<void(const DriverMessage& message)>;
   using LinkSink = std::function<void(const LinkMessage& message)>;
   // Runs on the loop with the driver's session open, or with why it could not be opened (then `core` must not be asked
-  // about the driver).
+  // about the driver): PEER_UNAVAILABLE where another replica has it.
   using SessionInput = std::function<void(absl::StatusOr<std::int64_t> session_epoch, Dispatch& core, Now now)>;
+  // Runs on the loop with what came of a claim.
+  using ClaimInput = std::function<void(const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now)>;
 
   // All references must outlive the host.
   struct Parts {
@@ -55,8 +57,10 @@ class DispatchHost final : private Dispatch::Out {
     Executor& loop;
     // For ids.
     RandomBits random;
+    // This process among those that share the store: DispatchOptions::replica.
+    std::string replica = {};
   };
-  DispatchHost(Parts parts, const DispatchOptions& options);
+  DispatchHost(Parts parts, DispatchOptions options);
 
   // Before anything is posted. `peer` must live until the loop has stopped; `on_offer_settled` runs on the loop and
   // must not block.
@@ -77,6 +81,9 @@ class DispatchHost final : private Dispatch::Out {
   // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. Once the
   // loop has stopped: never runs.
   void WithSession(const std::string& driver_id, SessionInput input);
+
+  // Claims the session for a stream of the driver's app. Once the loop has stopped: never runs.
+  void ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input);
 
   // A number no other stream or link of this process has.
   std::int64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -110,6 +117,7 @@ class DispatchHost final : private Dispatch::Out {
   void LogOffer(const OfferRecord& record) override;
 
   void CountOn(Now now);
+  DriverStore::ClaimDone OnLoop(ClaimInput input);
 
   const Parts parts_;
   DispatchPeer* peer_ = nullptr;

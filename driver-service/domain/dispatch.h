@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -62,6 +63,9 @@ struct DispatchOptions {
   absl::Duration contact_time = absl::Seconds(35);  // wall
   // A session without stream, offer or ride is forgotten so long after the last contact.
   absl::Duration session_idle = absl::Minutes(10);  // wall
+
+  // This process among the replicas of driver-service: its incarnation, as its claims name it.
+  std::string replica;
 };
 
 class Dispatch {
@@ -98,26 +102,32 @@ class Dispatch {
 
   // ---- Drivers
 
-  // A stream was opened for a stored driver. Replaces an open one (which is sent Replaced). Nothing is sent to the new
-  // stream before the feed has answered; then: the events missed since `cursor`, a snapshot, caught_up. Returns the
-  // session's epoch: the fixes of this stream carry it. A stream that the same run of the app opened before the open
-  // one has come late: it is sent Replaced instead.
-  std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
+  // A stream was opened for a stored driver, and its session claimed at `epoch`. Replaces an open one (which is sent
+  // Replaced). Nothing is sent to the new stream before the feed has answered; then: the events missed since `cursor`,
+  // a snapshot, caught_up. Returns the session's epoch: the fixes of this stream carry it. A stream that the same run
+  // of the app opened before the open one, or whose claim is older than the open one's, has come late: it is sent
+  // Replaced instead.
+  std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, std::int64_t epoch, StreamId stream,
                           std::optional<RideCursor> cursor, const Opening& opening = {});
 
   // The stream ended, for whatever reason. Without effect for one that was replaced.
   void CloseStream(Now now, const std::string& driver_id, StreamId stream);
 
-  // A unary call of this driver came in. False: no session; load the driver and call OpenUnary.
+  // A unary call of this driver came in. False: no session; claim it and call OpenUnary.
   bool Contact(Now now, const std::string& driver_id);
 
-  // A unary call of a stored driver came in. Opens a session if there is none. The session's epoch.
-  std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability);
+  // A unary call of a stored driver came in, and the session was claimed at `epoch`. Opens it if there is none. The
+  // session's epoch.
+  std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
   // A wish given to OpenStream or OpenUnary counts for a new session only: of an open one the core knows the latest.
 
   // The driver's wish, after it was stored. Offline withdraws a pending offer.
   void SetAvailability(Now now, const std::string& driver_id, Availability availability);
+
+  // Sessions as the store knows them. One that another replica claimed after it was claimed here ends: its stream is
+  // sent Replaced, a pending offer is withdrawn, one being confirmed goes on until its outcome is certain.
+  void OnClaims(Now now, const std::vector<SessionClaim>& claims);
 
   // The app shows the offer.
   void OfferReceived(Now now, const std::string& driver_id, const std::string& offer_id);
@@ -211,7 +221,9 @@ class Dispatch {
 
   // dispatch_sessions.cc
   Session* FindSession(const std::string& driver_id) const;
-  Session& Open(Now now, const Driver& driver, Availability availability);
+  Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
+  // Another replica claimed the driver's session at `epoch`.
+  void Lose(Now now, const std::string& driver_id, std::int64_t epoch);
   void Subscribe(Now now, Session& session);
   void UpdateOfferable(Now now, Session& session);
   void SetRide(Now now, Session& session, RideRef ride);
@@ -266,12 +278,13 @@ class Dispatch {
   std::set<LinkId> links_;
   // The live offer of a ride, also of one no longer dispatched here.
   std::map<std::string, std::string> live_offer_of_ride_;
+  // Offers being confirmed whose driver's session was lost, by driver. A session opened meanwhile has its offer again.
+  std::map<std::string, std::string> orphans_;
   // Rides without a live offer, by when to look for a driver next.
   std::set<std::pair<absl::Time, std::string>> due_;
   Timers domain_timers_;
   Timers wall_timers_;
   bool feed_up_ = false;
-  std::int64_t last_session_epoch_ = 0;
   std::int64_t last_subscription_ = 0;
   std::int64_t last_find_ = 0;
 };

@@ -191,9 +191,14 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
   live_offer_of_ride_.erase(offer.start->ride_id);
   if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end()) MakeDue(*ride->second, now.domain);
   if (Session* session = FindSession(offer.driver_id); session != nullptr) {
-    session->live_offer.clear();
+    // A session that was opened after this offer's was lost has it as well (orphans_).
+    if (session->live_offer == offer.offer_id) session->live_offer.clear();
     UpdateOfferable(now, *session);
     Send(*session, UpdateOf(offer.offer_id, offer.start->ride_id, status, reason));
+  }
+
+  if (auto orphan = orphans_.find(offer.driver_id); orphan != orphans_.end() && orphan->second == offer.offer_id) {
+    orphans_.erase(orphan);
   }
 
   OfferRecord record;
@@ -221,22 +226,23 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
 
 void Dispatch::Accept(Offer& offer) {
   offer.status = OfferStatus::kConfirming;
-  Send(*FindSession(offer.driver_id),
-       UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
+  Session& session = *FindSession(offer.driver_id);
+  offer.driver = session.driver;
+  Send(session, UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
   SendConfirm(offer);
 }
 
 void Dispatch::SendConfirm(Offer& offer) {
-  const Session& session = *FindSession(offer.driver_id);
+  const Session* session = FindSession(offer.driver_id);
   ++offer.attempts;
   offer.in_flight = true;
-  offer.attempt_generation = session.synced ? session.feed_generation : -1;
+  offer.attempt_generation = session != nullptr && session->synced ? session->feed_generation : -1;
   ConfirmCall call;
   call.offer_id = offer.offer_id;
   call.attempt = offer.attempts;
   call.ride_id = offer.start->ride_id;
   call.epoch = offer.start->epoch;
-  call.driver = session.driver;
+  call.driver = offer.driver;
   // It was an estimate as of the offer: the way is the same, whatever time the answer took.
   call.pickup_eta = offer.pickup_eta;
   out_.Confirm(call);
@@ -263,15 +269,16 @@ void Dispatch::OnConfirmed(Now now, const std::string& offer_id, int attempt, ab
 
 void Dispatch::Committed(Now now, Offer& offer, RideView ride) {
   EndDispatch(now, offer.start->ride_id, offer.start->epoch);
-  Session& session = *FindSession(offer.driver_id);
-  // The committed one's replay is answered with the present ride: it may be over by now.
-  if (ride.live && ride.offer_id == offer.offer_id) {
-    const bool as_new_as_feed = session.synced && offer.attempt_generation == session.feed_generation;
-    const bool another = session.ride != nullptr && session.ride->ride_id != ride.ride_id;
-    session.unverified_ride = ride.ride_id;
-    SetRide(now, session, std::make_shared<const RideView>(std::move(ride)));
+  // None: the replica that has the driver now learns it from the feed. The committed one's replay is answered with the
+  // present ride: it may be over by now.
+  if (Session* session = FindSession(offer.driver_id);
+      session != nullptr && ride.live && ride.offer_id == offer.offer_id) {
+    const bool as_new_as_feed = session->synced && offer.attempt_generation == session->feed_generation;
+    const bool another = session->ride != nullptr && session->ride->ride_id != ride.ride_id;
+    session->unverified_ride = ride.ride_id;
+    SetRide(now, *session, std::make_shared<const RideView>(std::move(ride)));
     // Otherwise the ride's end may have been told before this reply came in.
-    if (!as_new_as_feed || another) Subscribe(now, session);
+    if (!as_new_as_feed || another) Subscribe(now, *session);
   }
   Settle(now, offer, OfferStatus::kAccepted);
 }
@@ -282,9 +289,10 @@ void Dispatch::Refused(Now now, Offer& offer, const absl::Status& status) {
   if (driver_at_fault || status.code() == absl::StatusCode::kInvalidArgument) {
     if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end())
       ride->second->excluded.insert(offer.driver_id);
-    Session& session = *FindSession(offer.driver_id);
     // What is known here of the driver's rides is wrong.
-    if (driver_at_fault) Subscribe(now, session);
+    if (Session* session = FindSession(offer.driver_id); session != nullptr && driver_at_fault) {
+      Subscribe(now, *session);
+    }
     Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     return;
   }

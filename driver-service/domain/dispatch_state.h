@@ -16,10 +16,13 @@ namespace hail::driver {
 struct Dispatch::Session {
   Driver driver;
   Availability availability = Availability::kOffline;
+  // Of the latest claim.
   std::int64_t epoch = 0;
 
   // 0: none.
   StreamId stream = 0;
+  // Of the claim it was opened with.
+  std::int64_t stream_epoch = 0;
   // Of the stream.
   Opening opening;
   // Wall time.
@@ -62,6 +65,8 @@ struct Dispatch::Offer {
   double pickup_distance_m = 0;
   bool received = false;
 
+  // As of its acceptance.
+  Driver driver;
   // Confirmations made so far; at most one is under way.
   int attempts = 0;
   bool in_flight = false;

@@ -75,6 +75,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   // Without a graph these are the straight line's.
   const RoadTravelTimes travel_times(*std::move(graphs));
   const BatchMatcher matcher;
+  const std::string replica = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses what stands between here and its Stop below.
   Loop loop("dispatch");
   DispatchHost dispatch({.clock = clock,
@@ -83,7 +84,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                          .matcher = matcher,
                          .store = store,
                          .loop = loop,
-                         .random = SystemRandom()},
+                         .random = SystemRandom(),
+                         .replica = replica},
                         options.dispatch);
   TripPositions trips(travel_times);
   RiderClient rider(RiderChannel(options.rider_service));
