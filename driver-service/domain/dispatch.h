@@ -8,6 +8,10 @@
 // cannot be accepted; an accepted offer is the driver's only after rider-service said so, and until it did the driver
 // waits (RESERVED) however long that takes; a driver is offered rides only while rider-service's feed about that driver
 // is caught up; a ride in hand outlives stream, position and feed.
+//
+// Of any number of replicas each driver's session is one's, the owner's: it makes the driver's offers, its own and
+// those that others ask for, and confirms what the driver accepts. A replica that dispatches a ride asks the owner of
+// the driver it found (dispatch_replicas.cc, docs/decisions/0024-driver-replicas.md).
 #pragma once
 
 #include <cstddef>
@@ -28,6 +32,7 @@
 #include "driver-service/domain/dispatch_types.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/matcher.h"
+#include "driver-service/domain/replica_message.h"
 #include "driver-service/domain/travel_times.h"
 
 namespace hail::driver {
@@ -66,6 +71,15 @@ struct DispatchOptions {
 
   // This process among the replicas of driver-service: its incarnation, as its claims name it.
   std::string replica;
+  // What the owner of a driver's session has time for, asked for an offer; then the next driver is looked for.
+  absl::Duration ask_answer_time = absl::Milliseconds(500);  // wall
+  // An offer that was asked for is asked for again so often, and given up after so many times without an answer.
+  absl::Duration ask_interval = absl::Seconds(2);  // wall
+  int asks_unanswered = 3;
+  // An owner withdraws a pending offer that was not asked for again so long.
+  absl::Duration asker_silence = absl::Seconds(6);  // wall
+  // A driver whose owner made no offer is not asked for again for that ride so long.
+  absl::Duration refused_pause = absl::Seconds(5);  // domain
 };
 
 class Dispatch {
@@ -89,6 +103,15 @@ class Dispatch {
     virtual void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) = 0;
     // An offer settled: for the log and metrics.
     virtual void LogOffer(const OfferRecord& record) = 0;
+
+    // To other replicas. A process that is alone need not take these.
+    virtual void ToReplica(const std::string& /*replica*/, const ReplicaMessage& /*message*/) {}
+    virtual void ToReplicas(const ReplicaMessage& /*message*/) {}
+    // A session was opened here, or whether its driver can be offered rides changed: for sightings.
+    virtual void OnOfferable(const std::string& /*driver_id*/, std::int64_t /*session_epoch*/, bool /*offerable*/,
+                             const std::shared_ptr<const CarProfile>& /*car*/) {}
+    // The session is no longer here.
+    virtual void OnSessionGone(const std::string& /*driver_id*/) {}
   };
 
   using RespondDone = std::function<void(RespondResult)>;
@@ -157,6 +180,11 @@ class Dispatch {
   void Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> start);
   void Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason);
 
+  // ---- Other replicas
+
+  // What replica `from` said; its incarnation is not this process's.
+  void OnReplicaMessage(Now now, const std::string& from, const ReplicaMessage& message);
+
   // ---- rider-service
 
   // What came of Out::Confirm. FAILED_PRECONDITION, NOT_FOUND and INVALID_ARGUMENT with one of Hail's reasons are
@@ -189,6 +217,10 @@ class Dispatch {
   struct Session;
   struct Offer;
   struct Ride;
+  // A driver whose session another replica has.
+  struct Remote;
+  // A live offer that was asked of another replica.
+  struct Asked;
   // A ride whose dispatch at `epoch` is over for good, so that a late start of it is not taken on.
   struct Ended {
     std::int64_t epoch = 0;
@@ -208,7 +240,10 @@ class Dispatch {
     kConfirmRetry,
     kFeedAnswer,
     kReview,
-    kWorkingSet
+    kWorkingSet,
+    kAsk,
+    kAskerGone,
+    kForgetRemote
   };
   struct Timer {
     TimerKind kind;
@@ -236,7 +271,9 @@ class Dispatch {
   void LearnAssignment(Now now, Session& session, const RideRef& ride);
 
   // dispatch_offers.cc
-  void MakeOffer(Now now, Ride& ride, const NearDriver& candidate);
+  // To a driver whose session is here. `asker`: the replica that asked for it; empty: this one's ride.
+  void MakeOffer(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
+                 std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited, const std::string& asker);
   OfferView View(Now now, const Offer& offer) const;
   void Accept(Offer& offer);
   void SendConfirm(Offer& offer);
@@ -249,9 +286,28 @@ class Dispatch {
   void Refused(Now now, Offer& offer, const absl::Status& status);
   void Answer(Now now, const Offer& offer, bool accept, RespondDone& done);
 
+  // dispatch_replicas.cc
+  void Ask(Now now, Ride& ride, const NearDriver& candidate);
+  void SendAsk(Now now, const Asked& asked, bool repeated);
+  void AskAgain(Now now, Asked& asked);
+  void SettleAsked(Now now, Asked& asked);
+  void WithdrawAsked(Now now, Asked& asked, RevokeReason reason);
+  // To the asker, if the offer was asked for.
+  void TellAsker(const Offer& offer);
+  AskEnding WhyNotOffered(Now now, const OfferAsk& ask) const;
+  Remote& Known(Now now, const std::string& driver_id, const std::string& replica, std::int64_t epoch);
+  bool CanAsk(const std::string& driver_id) const;
+  void On(Now now, const std::string& from, const Sightings& sightings);
+  void On(Now now, const std::string& from, const SessionClaimed& claimed);
+  void On(Now now, const std::string& from, const RideStarted& started);
+  void On(Now now, const std::string& from, const OfferAsk& ask);
+  void On(Now now, const std::string& from, const OfferWithdraw& withdraw);
+  void On(Now now, const std::string& from, const OfferTold& told);
+
   // dispatch.cc
-  // The pending offer of the ride, if it has one.
-  Offer* PendingOffer(const std::string& ride_id);
+  // Revokes the pending offer of the ride, if it has one at an epoch below `below`, here or at another replica. One
+  // that is being confirmed goes on.
+  void WithdrawPending(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason);
   void Drop(const std::string& ride_id);
   void EndDispatch(Now now, const std::string& ride_id, std::int64_t epoch);
   void RememberEnded(Now now, const std::string& ride_id, std::int64_t epoch);
@@ -274,9 +330,13 @@ class Dispatch {
   std::map<std::string, std::unique_ptr<Offer>> offers_;
   std::map<std::string, std::unique_ptr<Ride>> rides_;
   std::map<std::string, Ended> ended_;
+  std::map<std::string, std::unique_ptr<Remote>> remotes_;
+  std::map<std::string, std::unique_ptr<Asked>> asked_;
+  // Replicas that did not answer: not asked before they are heard again.
+  std::set<std::string> silent_;
   std::map<std::int64_t, Find> finds_;
   std::set<LinkId> links_;
-  // The live offer of a ride, also of one no longer dispatched here.
+  // The live offer of a ride, in offers_ or asked_; also of one not, or no longer, dispatched here.
   std::map<std::string, std::string> live_offer_of_ride_;
   // Offers being confirmed whose driver's session was lost, by driver. A session opened meanwhile has its offer again.
   std::map<std::string, std::string> orphans_;

@@ -40,25 +40,32 @@ OfferUpdate UpdateOf(const std::string& offer_id, const std::string& ride_id, Of
 
 }  // namespace
 
-void Dispatch::MakeOffer(Now now, Ride& ride, const NearDriver& candidate) {
-  Session& session = *FindSession(candidate.driver_id);
-  const TravelEstimate way = travel_times_.Estimate(candidate.fix.point, ride.start->pickup, now.domain);
+void Dispatch::MakeOffer(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
+                         std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited,
+                         const std::string& asker) {
+  Session& session = *FindSession(driver_id);
+  const TravelEstimate way = travel_times_.Estimate(fix.point, start->pickup, now.domain);
   auto offer = std::make_unique<Offer>();
-  offer->offer_id = UuidV7(now.wall, random_);
-  offer->driver_id = candidate.driver_id;
-  offer->start = ride.start;
+  offer->offer_id = offer_id;
+  offer->driver_id = driver_id;
+  offer->start = std::move(start);
   offer->made = now.domain;
-  offer->expires = now.domain + ride.start->offer_time;
-  offer->ride_waited = now.domain - ride.started;
+  offer->expires = now.domain + offer->start->offer_time;
+  offer->ride_waited = ride_waited;
   offer->pickup_eta = way.time;
   offer->pickup_distance_m = way.distance_m;
+  offer->asker = asker;
+  offer->asked_at = now.wall;
 
   session.live_offer = offer->offer_id;
-  live_offer_of_ride_[ride.start->ride_id] = offer->offer_id;
+  live_offer_of_ride_[offer->start->ride_id] = offer->offer_id;
   UpdateOfferable(now, session);
   domain_timers_.insert({offer->expires, {TimerKind::kOfferExpiry, offer->offer_id}});
   wall_timers_.insert({now.wall + options_.receive_time, {TimerKind::kReceive, offer->offer_id}});
+  if (!asker.empty())
+    wall_timers_.insert({now.wall + options_.asker_silence, {TimerKind::kAskerGone, offer->offer_id}});
   Send(session, View(now, *offer));
+  TellAsker(*offer);
   offers_.emplace(offer->offer_id, std::move(offer));
 }
 
@@ -173,7 +180,8 @@ void Dispatch::NotTaken(Now now, Offer& offer, OfferStatus outcome) {
     settled.epoch = offer.start->epoch;
     settled.driver_id = offer.driver_id;
     settled.outcome = outcome;
-    out_.ToLink(ride->second->link, settled);
+    // Of another replica's ride its own link is told, by that replica.
+    if (offer.asker.empty()) out_.ToLink(ride->second->link, settled);
   }
   Settle(now, offer, outcome);
 }
@@ -182,6 +190,7 @@ void Dispatch::NotReceived(Now now, Offer& offer) {
   if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end()) {
     ride->second->paused[offer.driver_id] = now.domain + options_.unreceived_pause;
   }
+  offer.ending = AskEnding::kNotReceived;
   Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
 }
 
@@ -197,6 +206,7 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
     Send(*session, UpdateOf(offer.offer_id, offer.start->ride_id, status, reason));
   }
 
+  TellAsker(offer);
   if (auto orphan = orphans_.find(offer.driver_id); orphan != orphans_.end() && orphan->second == offer.offer_id) {
     orphans_.erase(orphan);
   }
@@ -229,6 +239,7 @@ void Dispatch::Accept(Offer& offer) {
   Session& session = *FindSession(offer.driver_id);
   offer.driver = session.driver;
   Send(session, UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
+  TellAsker(offer);
   SendConfirm(offer);
 }
 
@@ -293,9 +304,11 @@ void Dispatch::Refused(Now now, Offer& offer, const absl::Status& status) {
     if (Session* session = FindSession(offer.driver_id); session != nullptr && driver_at_fault) {
       Subscribe(now, *session);
     }
+    offer.ending = AskEnding::kDriverRefused;
     Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     return;
   }
+  offer.ending = AskEnding::kDispatchOver;
   EndDispatch(now, offer.start->ride_id, offer.start->epoch);
   Settle(now, offer, OfferStatus::kRevoked, ReasonOf(status));
 }

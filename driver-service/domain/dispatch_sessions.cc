@@ -45,10 +45,20 @@ Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability av
     if (auto orphan = orphans_.extract(driver.driver_id)) slot->live_offer = std::move(orphan.mapped());
   }
   slot->driver = driver;
-  index_.SetCar(driver.driver_id, std::make_shared<const CarProfile>(
-                                      CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats}));
+  slot->car =
+      std::make_shared<const CarProfile>(CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats});
+  index_.SetCar(driver.driver_id, slot->car);
+  if (auto remote = remotes_.extract(driver.driver_id)) {
+    index_.SetOfferable(driver.driver_id, slot->offerable);
+    if (auto asked = asked_.find(remote.mapped()->asked);
+        asked != asked_.end() && asked->second->status == OfferStatus::kPending) {
+      WithdrawAsked(now, *asked->second, RevokeReason::kSuperseded);
+    }
+  }
   // Two claims of this process may come in the other order.
   slot->epoch = std::max(slot->epoch, epoch);
+  out_.ToReplicas(SessionClaimed{driver.driver_id, slot->epoch});
+  out_.OnOfferable(driver.driver_id, slot->epoch, slot->offerable, slot->car);
   slot->last_seen = now.wall;
   return *slot;
 }
@@ -63,6 +73,10 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
       out_.ToDriver(stream, Replaced{});
       return open->epoch;
     }
+  }
+  if (auto remote = remotes_.find(driver.driver_id); remote != remotes_.end() && epoch < remote->second->epoch) {
+    out_.ToDriver(stream, Replaced{});
+    return epoch;
   }
   Session& session = Open(now, driver, availability, epoch);
   if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
@@ -113,7 +127,7 @@ std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability ava
 
 void Dispatch::OnClaims(Now now, const std::vector<SessionClaim>& claims) {
   for (const SessionClaim& claim : claims) {
-    if (claim.replica != options_.replica) Lose(now, claim.driver_id, claim.epoch);
+    if (claim.replica != options_.replica) On(now, claim.replica, SessionClaimed{claim.driver_id, claim.epoch});
   }
   Pump(now);
 }
@@ -134,6 +148,7 @@ void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch) {
   if (feed_up_) out_.FeedUnsubscribe(driver_id);
   // The position stays: whoever has the driver now says what can be asked of it.
   index_.SetOfferable(driver_id, false);
+  out_.OnSessionGone(driver_id);
   sessions_.erase(driver_id);
 }
 
@@ -209,6 +224,7 @@ void Dispatch::UpdateOfferable(Now now, Session& session) {
   if (offerable == session.offerable) return;
   session.offerable = offerable;
   index_.SetOfferable(session.driver.driver_id, offerable);
+  out_.OnOfferable(session.driver.driver_id, session.epoch, offerable, session.car);
 }
 
 // A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
@@ -221,6 +237,7 @@ void Dispatch::Review(Now now, const std::string& driver_id) {
   if (!tied && now.wall >= idle_at) {
     if (feed_up_) out_.FeedUnsubscribe(driver_id);
     index_.Remove(driver_id);
+    out_.OnSessionGone(driver_id);
     sessions_.erase(driver_id);
     return;
   }
