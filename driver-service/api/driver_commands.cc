@@ -76,8 +76,13 @@ void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availabil
     store_.SetAvailability(driver_id, wish, now.domain, deadline,
                            [this, driver_id, done](absl::StatusOr<StoredDriver> stored) {
                              host_.Post([driver_id, stored = std::move(stored), done](Dispatch& core, Now now) {
-                               if (stored.ok()) core.SetAvailability(now, driver_id, stored->availability);
-                               done(stored.status(), core.State(now, driver_id));
+                               absl::Status status = stored.status();
+                               if (status.ok()) core.SetAvailability(now, driver_id, stored->availability);
+                               // Whoever claimed it meanwhile may have read the wish as it was before.
+                               if (status.ok() && !core.HasSession(driver_id)) {
+                                 status = Unavailable(Reason::kPeerUnavailable, "the session has moved; retry");
+                               }
+                               done(status, core.State(now, driver_id));
                              });
                            });
   });

@@ -287,15 +287,17 @@ void Dispatch::Wake(Now now, const Timer& timer) {
       }
       return;
     case TimerKind::kForgetRemote: {
-      auto remote = remotes_.find(timer.id);
-      if (remote == remotes_.end()) return;
-      const absl::Time idle_at = remote->second->heard + options_.session_idle;
-      if (!remote->second->asked.empty() || now.wall < idle_at) {
-        wall_timers_.insert({std::max(idle_at, now.wall + options_.session_idle), timer});
+      auto it = remotes_.find(timer.id);
+      // Of one that was here meanwhile there may be another timer.
+      if (it == remotes_.end() || now.wall < it->second->review_at) return;
+      Remote& remote = *it->second;
+      if (remote.asked.empty() && remote.heard + options_.session_idle <= now.wall) {
+        index_.Remove(timer.id);
+        remotes_.erase(it);
         return;
       }
-      index_.Remove(timer.id);
-      remotes_.erase(remote);
+      remote.review_at = std::max(remote.heard, now.wall - options_.session_idle / 2) + options_.session_idle;
+      wall_timers_.insert({remote.review_at, timer});
       return;
     }
   }

@@ -200,8 +200,7 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
   live_offer_of_ride_.erase(offer.start->ride_id);
   if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end()) MakeDue(*ride->second, now.domain);
   if (Session* session = FindSession(offer.driver_id); session != nullptr) {
-    // A session that was opened after this offer's was lost has it as well (orphans_).
-    if (session->live_offer == offer.offer_id) session->live_offer.clear();
+    session->live_offer.clear();
     UpdateOfferable(now, *session);
     Send(*session, UpdateOf(offer.offer_id, offer.start->ride_id, status, reason));
   }

@@ -25,7 +25,8 @@ Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const s
   std::unique_ptr<Remote>& slot = remotes_[driver_id];
   if (slot == nullptr) {
     slot = std::make_unique<Remote>();
-    wall_timers_.insert({now.wall + options_.session_idle, {TimerKind::kForgetRemote, driver_id}});
+    slot->review_at = now.wall + options_.session_idle;
+    wall_timers_.insert({slot->review_at, {TimerKind::kForgetRemote, driver_id}});
   }
   Remote& remote = *slot;
   remote.heard = now.wall;
@@ -238,8 +239,9 @@ void Dispatch::On(Now now, const std::string& from, const OfferAsk& ask) {
     return;
   }
   const std::string& ride_id = ask.start->ride_id;
-  // One at a lower epoch, as its start shows.
-  if (auto ride = rides_.find(ride_id); ride != rides_.end()) Drop(ride_id);
+  // As its start shows, which may not have been heard.
+  if (ask.start->epoch > 1) On(now, from, RideStarted{{ride_id, ask.start->epoch}});
+  // What the asker has given up.
   WithdrawPending(now, ride_id, ask.start->epoch + 1, RevokeReason::kSuperseded);
   MakeOffer(now, ask.offer_id, ask.driver_id, *index_.Find(ask.driver_id), ask.start, ask.ride_waited, from);
 }

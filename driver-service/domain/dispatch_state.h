@@ -105,6 +105,8 @@ struct Dispatch::Remote {
   bool offerable = false;
   // Wall time.
   absl::Time heard = absl::InfinitePast();
+  // When it is next looked at whether to forget it, wall time.
+  absl::Time review_at;
   // The offer in asked_ of this driver; empty: none.
   std::string asked;
 };

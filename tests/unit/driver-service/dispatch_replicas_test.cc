@@ -383,6 +383,23 @@ TEST_F(AskTest, AStartOfTheSameOrALowerEpochSupersedesNothing) {
   EXPECT_EQ(Core("a").Counts(now_).rides, 1);
 }
 
+TEST_F(AskTest, AnAskShowsThatLowerEpochsAreOverToo) {
+  Online("b", "d1", 7, 300);
+  lose_ = [](const Sent& sent) { return Is<RideStarted>(sent); };
+  Start("a", "r1", 2);
+  Start("b", "r1", 1);
+  EXPECT_EQ(Core("b").Counts(now_).rides, 0);
+}
+
+TEST_F(AskTest, AnOwnersLinkIsNotToldOfOthersOffers) {
+  Online("b", "d1", 7, 300);
+  Start("a", "r1");
+  Start("b", "r1");
+  Respond("b", "d1", "o1", false);
+  EXPECT_THAT(Of('l', Take("b")), ElementsAre("l1 started r1@1"));
+  EXPECT_THAT(Of('l', Take("a")), ElementsAre("l1 started r1@1", "l1 settled r1@1 d1 DECLINED"));
+}
+
 // ---- Sessions that move
 
 TEST_F(AskTest, ADriverWhoMovesIsAskedForWhereTheSessionIs) {
@@ -394,6 +411,17 @@ TEST_F(AskTest, ADriverWhoMovesIsAskedForWhereTheSessionIs) {
   Pass(absl::Seconds(1));
   EXPECT_EQ(Record("b").records.at(0).reason, RevokeReason::kSuperseded);
   EXPECT_FALSE(Core("b").HasSession("d1"));
+  EXPECT_EQ(Status("c", "d1"), DriverStatus::kOffered);
+}
+
+TEST_F(AskTest, AnOfferOfAnOwnerThatLostTheDriverIsNotWaitedFor) {
+  Add("c");
+  Online("b", "d1", 7, 300);
+  Start("a", "r1");
+  Received("b", "d1", "o1");
+  lose_ = [](const Sent& sent) { return sent.from == "b"; };
+  Online("c", "d1", 9, 300);
+  Pass(absl::Seconds(1));
   EXPECT_EQ(Status("c", "d1"), DriverStatus::kOffered);
 }
 
