@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/error.h"
+
 namespace hail::driver {
 namespace {
 
@@ -13,14 +15,22 @@ constexpr absl::Duration kCount = absl::Milliseconds(500);
 constexpr std::size_t kCountSteps = 20;
 constexpr std::size_t kLeastCounted = 200;
 
+DispatchOptions OptionsOf(DispatchOptions options, const std::string& replica) {
+  options.replica = replica;
+  return options;
+}
+
 }  // namespace
 
-DispatchHost::DispatchHost(Parts parts, const DispatchOptions& options)
+DispatchHost::DispatchHost(Parts parts, DispatchOptions options)
     : parts_(std::move(parts)),
-      core_(options, parts_.index, parts_.travel_times, parts_.matcher, parts_.random, *this) {}
+      core_(OptionsOf(std::move(options), parts_.replica), parts_.index, parts_.travel_times, parts_.matcher,
+            parts_.random, *this) {}
 
-void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled) {
+void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled,
+                         ReplicaPeers* replicas) {
   peer_ = &peer;
+  replicas_ = replicas;
   on_offer_settled_ = std::move(on_offer_settled);
   parts_.loop.Every(kTick, [this] {
     const Now now = parts_.clock.Read();
@@ -44,22 +54,51 @@ bool DispatchHost::Post(Input input) {
   return parts_.loop.Post([this, input = std::move(input)] { input(core_, parts_.clock.Read()); });
 }
 
-void DispatchHost::WithSession(const std::string& driver_id, SessionInput input) {
-  Post([this, driver_id, input = std::move(input)](Dispatch& core, Now now) {
+void DispatchHost::WithSession(const std::string& driver_id, SessionInput input,
+                               std::function<void(const SessionClaim&)> elsewhere, std::int64_t gone) {
+  Post([this, driver_id, input = std::move(input), elsewhere = std::move(elsewhere), gone](Dispatch& core, Now now) {
     if (core.Contact(now, driver_id)) {
       input(core.State(now, driver_id).session_epoch, core, now);
       return;
     }
-    parts_.store.Get(driver_id, [this, input](absl::StatusOr<StoredDriver> stored) {
-      Post([input, stored = std::move(stored)](Dispatch& core, Now now) {
-        if (!stored.ok()) {
-          input(stored.status(), core, now);
-          return;
-        }
-        input(core.OpenUnary(now, stored->driver, stored->availability), core, now);
-      });
-    });
+    const auto opened = [input, elsewhere](const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now) {
+      if (!claimed.ok()) {
+        input(claimed.status(), core, now);
+      } else if (claimed->claimed) {
+        const StoredDriver& stored = claimed->stored;
+        input(core.OpenUnary(now, stored.driver, stored.availability, claimed->session.epoch), core, now);
+      } else if (elsewhere) {
+        elsewhere(claimed->session);
+      } else {
+        input(Unavailable(Reason::kPeerUnavailable, "another replica has the driver's session; retry"), core, now);
+      }
+    };
+    parts_.store.ClaimIdleSession(driver_id, parts_.replica, gone, OnLoop(driver_id, opened));
   });
+}
+
+void DispatchHost::ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input) {
+  parts_.store.ClaimSession(driver_id, parts_.replica, opening, OnLoop(driver_id, std::move(input)));
+}
+
+DriverStore::ClaimDone DispatchHost::OnLoop(const std::string& driver_id, ClaimInput input) {
+  {
+    absl::MutexLock lock(&claims_mutex_);
+    ++claiming_[driver_id];
+  }
+  return [this, driver_id, input = std::move(input)](absl::StatusOr<ClaimedSession> claimed) {
+    Post([this, driver_id, input, claimed = std::move(claimed)](Dispatch& core, Now now) {
+      input(claimed, core, now);
+      absl::MutexLock lock(&claims_mutex_);
+      if (auto claiming = claiming_.find(driver_id); --claiming->second == 0) claiming_.erase(claiming);
+    });
+  };
+}
+
+bool DispatchHost::HasOrOpensSession(const std::string& driver_id) const {
+  if (core_.HasSession(driver_id)) return true;
+  absl::MutexLock lock(&claims_mutex_);
+  return claiming_.contains(driver_id);
 }
 
 void DispatchHost::AddDriverSink(StreamId stream, DriverSink sink) { driver_sinks_[stream] = std::move(sink); }
@@ -101,6 +140,23 @@ void DispatchHost::OnTrip(const std::string& driver_id, std::int64_t, const Ride
 void DispatchHost::LogOffer(const OfferRecord& record) {
   parts_.store.AppendOfferLog(record);
   on_offer_settled_(record);
+}
+
+void DispatchHost::ToReplica(const std::string& replica, const ReplicaMessage& message) {
+  if (replicas_ != nullptr) replicas_->ToReplica(replica, message);
+}
+
+void DispatchHost::ToReplicas(const ReplicaMessage& message) {
+  if (replicas_ != nullptr) replicas_->ToReplicas(message);
+}
+
+void DispatchHost::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                               const std::shared_ptr<const CarProfile>& car) {
+  if (replicas_ != nullptr) replicas_->OnOfferable(driver_id, session_epoch, offerable, car);
+}
+
+void DispatchHost::OnSessionGone(const std::string& driver_id) {
+  if (replicas_ != nullptr) replicas_->OnSessionGone(driver_id);
 }
 
 }  // namespace hail::driver

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,6 +35,17 @@ class DispatchPeer {
   virtual void OnTrip(const std::string& driver_id, const RideRef& ride) = 0;
 };
 
+// What the core says to other replicas. All of it runs on the loop and must not block.
+class ReplicaPeers {
+ public:
+  virtual ~ReplicaPeers() = default;
+  virtual void ToReplica(const std::string& replica, const ReplicaMessage& message) = 0;
+  virtual void ToReplicas(const ReplicaMessage& message) = 0;
+  virtual void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                           const std::shared_ptr<const CarProfile>& car) = 0;
+  virtual void OnSessionGone(const std::string& driver_id) = 0;
+};
+
 // Thread-safe, unless a function says otherwise.
 class DispatchHost final : private Dispatch::Out {
  public:
@@ -41,8 +53,10 @@ class DispatchHost final : private Dispatch::Out {
   using DriverSink = std::function<void(const DriverMessage& message)>;
   using LinkSink = std::function<void(const LinkMessage& message)>;
   // Runs on the loop with the driver's session open, or with why it could not be opened (then `core` must not be asked
-  // about the driver).
+  // about the driver): PEER_UNAVAILABLE where another replica has it.
   using SessionInput = std::function<void(absl::StatusOr<std::int64_t> session_epoch, Dispatch& core, Now now)>;
+  // Runs on the loop with what came of a claim.
+  using ClaimInput = std::function<void(const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now)>;
 
   // All references must outlive the host.
   struct Parts {
@@ -55,12 +69,15 @@ class DispatchHost final : private Dispatch::Out {
     Executor& loop;
     // For ids.
     RandomBits random;
+    // This process among those that share the store: DispatchOptions::replica.
+    std::string replica = {};
   };
-  DispatchHost(Parts parts, const DispatchOptions& options);
+  DispatchHost(Parts parts, DispatchOptions options);
 
-  // Before anything is posted. `peer` must live until the loop has stopped; `on_offer_settled` runs on the loop and
-  // must not block.
-  void Start(DispatchPeer& peer, std::function<void(const OfferRecord& record)> on_offer_settled);
+  // Before anything is posted. `peer` and `replicas` (null: this process is alone) must live until the loop has
+  // stopped; `on_offer_settled` runs on the loop and must not block.
+  void Start(DispatchPeer& peer, std::function<void(const OfferRecord& record)> on_offer_settled,
+             ReplicaPeers* replicas = nullptr);
 
   // Runs `input` on the loop. False, without running it, once stopped.
   bool Post(Input input);
@@ -74,9 +91,17 @@ class DispatchHost final : private Dispatch::Out {
   // On the loop only: runs `input` at once.
   void Here(const Input& input) { input(core_, parts_.clock.Read()); }
 
-  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. Once the
-  // loop has stopped: never runs.
-  void WithSession(const std::string& driver_id, SessionInput input);
+  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. If another
+  // replica has it, `elsewhere` runs instead, on the loop. `gone`: the epoch of a session whose replica said that it
+  // has it no more. Once the loop has stopped: never runs.
+  void WithSession(const std::string& driver_id, SessionInput input,
+                   std::function<void(const SessionClaim& session)> elsewhere = nullptr, std::int64_t gone = 0);
+
+  // On the loop only. Whether a session of `driver_id` is open here, or being opened.
+  bool HasOrOpensSession(const std::string& driver_id) const ABSL_LOCKS_EXCLUDED(claims_mutex_);
+
+  // Claims the session for a stream of the driver's app. Once the loop has stopped: never runs.
+  void ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input);
 
   // A number no other stream or link of this process has.
   std::int64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
@@ -108,17 +133,29 @@ class DispatchHost final : private Dispatch::Out {
   void FeedUnsubscribe(const std::string& driver_id) override;
   void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) override;
   void LogOffer(const OfferRecord& record) override;
+  void ToReplica(const std::string& replica, const ReplicaMessage& message) override;
+  void ToReplicas(const ReplicaMessage& message) override;
+  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                   const std::shared_ptr<const CarProfile>& car) override;
+  void OnSessionGone(const std::string& driver_id) override;
 
   void CountOn(Now now);
+  // For a claim that is about to be made.
+  DriverStore::ClaimDone OnLoop(const std::string& driver_id, ClaimInput input) ABSL_LOCKS_EXCLUDED(claims_mutex_);
 
   const Parts parts_;
   DispatchPeer* peer_ = nullptr;
+  ReplicaPeers* replicas_ = nullptr;
   std::function<void(const OfferRecord&)> on_offer_settled_;
   std::atomic<std::int64_t> next_id_{1};
   // Loop only.
   Dispatch core_;
   absl::flat_hash_map<StreamId, DriverSink> driver_sinks_;
   absl::flat_hash_map<LinkId, LinkSink> link_sinks_;
+
+  mutable absl::Mutex claims_mutex_;
+  // Claims under way, by driver.
+  absl::flat_hash_map<std::string, int> claiming_ ABSL_GUARDED_BY(claims_mutex_);
 
   mutable absl::Mutex counts_mutex_;
   DispatchCounts counts_ ABSL_GUARDED_BY(counts_mutex_);

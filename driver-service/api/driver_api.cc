@@ -26,6 +26,15 @@ bool MaySpeak(const Call& call, const std::string& driver_id, const std::string&
   return status.ok();
 }
 
+// Ends the call with what came of it.
+template <typename Response, typename Call>
+SessionCalls::Done<Response> AnswerOf(const Call& call) {
+  return [call](absl::StatusOr<Response> result) {
+    if (result.ok()) call->response() = *std::move(result);
+    call->Finish(result.status());
+  };
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* DriverApi::RegisterDriver(grpc::CallbackServerContext* context,
@@ -63,12 +72,8 @@ grpc::ServerUnaryReactor* DriverApi::GetDriverState(grpc::CallbackServerContext*
                                                     const v1::GetDriverStateRequest* request,
                                                     v1::GetDriverStateResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "GetDriverState", [this](auto call) {
-    const std::string driver_id = call->request().driver_id();
-    if (!MaySpeak(call, driver_id, "driver_id")) return;
-    commands_.ReadState(driver_id, [call](const absl::StatusOr<DriverState>& state) {
-      if (state.ok()) *call->response().mutable_state() = ToProto(*state);
-      call->Finish(state.status());
-    });
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    calls_.GetDriverState(call->request(), call->deadline(), AnswerOf<v1::GetDriverStateResponse>(call));
   });
 }
 
@@ -76,13 +81,8 @@ grpc::ServerUnaryReactor* DriverApi::SetAvailability(grpc::CallbackServerContext
                                                      const v1::SetAvailabilityRequest* request,
                                                      v1::SetAvailabilityResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "SetAvailability", [this](auto call) {
-    const std::string driver_id = call->request().driver_id();
-    if (!MaySpeak(call, driver_id, "driver_id")) return;
-    commands_.SetAvailability(driver_id, call->request().availability(), Deadline(call->deadline()),
-                              [call](const absl::Status& status, const DriverState& state) {
-                                if (status.ok()) *call->response().mutable_state() = ToProto(state);
-                                call->Finish(status);
-                              });
+    if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
+    calls_.SetAvailability(call->request(), Deadline(call->deadline()), AnswerOf<v1::SetAvailabilityResponse>(call));
   });
 }
 
@@ -91,10 +91,7 @@ grpc::ServerUnaryReactor* DriverApi::UpdateLocation(grpc::CallbackServerContext*
                                                     v1::UpdateLocationResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "UpdateLocation", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
-    commands_.UpdateLocation(call->request(), [call](const absl::StatusOr<int>& taken) {
-      if (taken.ok()) call->response().set_accepted(*taken);
-      call->Finish(taken.status());
-    });
+    calls_.UpdateLocation(call->request(), call->deadline(), AnswerOf<v1::UpdateLocationResponse>(call));
   });
 }
 
@@ -103,16 +100,7 @@ grpc::ServerUnaryReactor* DriverApi::RespondToOffer(grpc::CallbackServerContext*
                                                     v1::RespondToOfferResponse* response) {
   return rpc::Unary(&gate_, context, request, response, "RespondToOffer", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
-    const absl::StatusOr<bool> accept = DriverCommands::CheckAnswer(call->request());
-    if (!accept.ok()) return call->Finish(accept.status());
-    commands_.RespondToOffer(call->request().driver_id(), call->request().offer_id(), *accept, call->deadline(),
-                             [call](const absl::StatusOr<RespondResult>& result) {
-                               if (!result.ok()) return call->Finish(result.status());
-                               if (!result->status.ok()) return call->Finish(result->status);
-                               *call->response().mutable_offer() = ToProto(result->offer);
-                               *call->response().mutable_state() = ToProto(result->state);
-                               call->Finish();
-                             });
+    calls_.RespondToOffer(call->request(), call->deadline(), AnswerOf<v1::RespondToOfferResponse>(call));
   });
 }
 

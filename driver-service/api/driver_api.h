@@ -3,14 +3,16 @@
 
 #include "common/rpc/gate.h"
 #include "driver-service/api/driver_commands.h"
+#include "driver-service/api/session_calls.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 
 namespace hail::driver {
 
 class DriverApi final : public v1::DriverService::CallbackService {
  public:
-  // Both must outlive the server.
-  DriverApi(rpc::Gate& gate, DriverCommands& commands) : gate_(gate), commands_(commands) {}
+  // All must outlive the server.
+  DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& calls)
+      : gate_(gate), commands_(commands), calls_(calls) {}
 
   grpc::ServerUnaryReactor* RegisterDriver(grpc::CallbackServerContext* context,
                                            const v1::RegisterDriverRequest* request,
@@ -42,6 +44,7 @@ class DriverApi final : public v1::DriverService::CallbackService {
 
   rpc::Gate& gate_;
   DriverCommands& commands_;
+  SessionCalls& calls_;
 };
 
 }  // namespace hail::driver

@@ -70,16 +70,22 @@ void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availabil
     });
     return;
   }
-  store_.SetAvailability(driver_id, *wish, clock_.Read().domain, deadline,
-                         [this, driver_id, done = std::move(done)](absl::StatusOr<StoredDriver> stored) {
-                           host_.Post([driver_id, stored = std::move(stored), done](Dispatch& core, Now now) {
-                             if (stored.ok()) {
-                               core.OpenUnary(now, stored->driver, stored->availability);
-                               core.SetAvailability(now, driver_id, stored->availability);
-                             }
-                             done(stored.status(), core.State(now, driver_id));
+  host_.WithSession(driver_id, [this, driver_id, wish = *wish, deadline, done = std::move(done)](
+                                   absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+    if (!session.ok()) return done(session.status(), core.State(now, driver_id));
+    store_.SetAvailability(driver_id, wish, now.domain, deadline,
+                           [this, driver_id, done](absl::StatusOr<StoredDriver> stored) {
+                             host_.Post([driver_id, stored = std::move(stored), done](Dispatch& core, Now now) {
+                               absl::Status status = stored.status();
+                               if (status.ok()) core.SetAvailability(now, driver_id, stored->availability);
+                               // Whoever claimed it meanwhile may have read the wish as it was before.
+                               if (status.ok() && !core.HasSession(driver_id)) {
+                                 status = Unavailable(Reason::kPeerUnavailable, "the session has moved; retry");
+                               }
+                               done(status, core.State(now, driver_id));
+                             });
                            });
-                         });
+  });
 }
 
 void DriverCommands::ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done) {

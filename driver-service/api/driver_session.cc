@@ -126,21 +126,21 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
   }
   driver_id_ = request.open().driver_id();
   phase_ = Phase::kOpening;
-  commands_.store().Get(driver_id_, [self = shared_from_this(), cursor = *std::move(cursor),
-                                     opening = Opening{request.open().incarnation_id(), request.open().opening()}](
-                                        absl::StatusOr<StoredDriver> stored) {
-    self->commands_.host().Post([self, cursor, opening, stored = std::move(stored)](Dispatch& core, Now now) {
-      self->Opened(stored, cursor, opening, core, now);
-    });
-  });
+  const Opening opening{request.open().incarnation_id(), request.open().opening()};
+  commands_.host().ClaimForStream(driver_id_, opening,
+                                  [self = shared_from_this(), cursor = *std::move(cursor), opening](
+                                      const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now) {
+                                    self->Opened(claimed, cursor, opening, core, now);
+                                  });
 }
 
-void DriverSession::Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor,
+void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
                            const Opening& opening, Dispatch& core, Now now) {
-  if (!stored.ok()) {
-    outbox_->Finish(stored.status());
+  if (!claimed.ok()) {
+    outbox_->Finish(claimed.status());
     return;
   }
+  if (!claimed->claimed) return Deliver(Replaced{});
   {
     absl::MutexLock lock(&mutex_);
     if (phase_ == Phase::kEnded) return;
@@ -149,10 +149,11 @@ void DriverSession::Opened(const absl::StatusOr<StoredDriver>& stored, const std
   // comes after this one.
   commands_.host().AddDriverSink(stream_,
                                  [self = shared_from_this()](const DriverMessage& message) { self->Deliver(message); });
+  const StoredDriver& stored = claimed->stored;
   const std::int64_t session_epoch =
-      core.OpenStream(now, stored->driver, stored->availability, stream_, cursor, opening);
+      core.OpenStream(now, stored.driver, stored.availability, claimed->session.epoch, stream_, cursor, opening);
   Log(LogLevel::kDebug, "driver_stream_opened",
-      {{"driver_id", stored->driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", info_.request_id}});
+      {{"driver_id", stored.driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", info_.request_id}});
 
   absl::MutexLock lock(&mutex_);
   if (phase_ == Phase::kEnded) return;

@@ -39,8 +39,8 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
   enum class Phase { kNew, kOpening, kOpen, kEnded };
 
   void Open(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // On the loop, with the driver as stored.
-  void Opened(const absl::StatusOr<StoredDriver>& stored, const std::optional<RideCursor>& cursor,
+  // On the loop, with what came of the claim.
+  void Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
               const Opening& opening, Dispatch& core, Now now) ABSL_LOCKS_EXCLUDED(mutex_);
   void Handle(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandleCommand(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

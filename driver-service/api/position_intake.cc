@@ -42,7 +42,10 @@ absl::StatusOr<int> PositionIntake::Take(const std::string& driver_id, std::int6
   }
   int taken = 0;
   for (const Fix& fix : newer) taken += index_.Update(driver_id, fix) ? 1 : 0;
-  if (taken > 0) trips_.Add(driver_id, newer.back());
+  if (taken > 0) {
+    trips_.Add(driver_id, newer.back());
+    if (sightings_ != nullptr) sightings_->Moved(driver_id);
+  }
   return taken;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/time/clock.h"
+#include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/location_index.h"
 #include "hail/driver/v1/driver_service.pb.h"
@@ -15,9 +16,9 @@ namespace hail::driver {
 // Thread-safe; cheap enough for gRPC's threads.
 class PositionIntake {
  public:
-  // All must outlive this.
-  PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips)
-      : clock_(clock), index_(index), trips_(trips) {}
+  // All must outlive this. `sightings` is null where no other replica wants to know.
+  PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips, SightingBoard* sightings = nullptr)
+      : clock_(clock), index_(index), trips_(trips), sightings_(sightings) {}
 
   // Takes `request.positions` as fixes of session `session_epoch`. How many were newer than what was known;
   // INVALID_FIELD, and none is taken, if one of them is impossible.
@@ -28,6 +29,7 @@ class PositionIntake {
   const Clock& clock_;
   LocationIndex& index_;
   TripPositions& trips_;
+  SightingBoard* const sightings_;
 };
 
 }  // namespace hail::driver

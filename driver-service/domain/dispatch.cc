@@ -34,10 +34,9 @@ void Dispatch::LinkDown(Now now, LinkId link) {
     if (ride->link == link) dropped.push_back(id);
   }
   for (const std::string& id : dropped) {
+    const std::int64_t epoch = rides_.at(id)->start->epoch;
     Drop(id);
-    if (Offer* offer = PendingOffer(id); offer != nullptr) {
-      Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
-    }
+    WithdrawPending(now, id, epoch + 1, RevokeReason::kSuperseded);
   }
   Pump(now);
 }
@@ -69,10 +68,10 @@ void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> 
     // Who declined it before is not asked again, whatever has come round to rider-service.
     excluded.merge(known.excluded);
     Drop(ride_id);
-    if (Offer* offer = PendingOffer(ride_id); offer != nullptr) {
-      Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
-    }
   }
+  // Of an earlier dispatch, here or at the replica that dispatched it.
+  WithdrawPending(now, ride_id, epoch, RevokeReason::kSuperseded);
+  if (epoch > 1) out_.ToReplicas(RideStarted{{ride_id, epoch}});
   auto ride = std::make_unique<Ride>();
   ride->link = link;
   ride->started = now.domain;
@@ -94,22 +93,27 @@ void Dispatch::Stop(Now now, LinkId link, const std::string& ride_id, std::int64
   if (it == rides_.end()) return;
   Drop(ride_id);
   // One that is being confirmed is settled by rider-service's answer: what stopped the dispatch may be that very offer.
-  if (Offer* offer = PendingOffer(ride_id); offer != nullptr) {
-    const RevokeReason why = reason == StopReason::kTaken          ? RevokeReason::kTaken
-                             : reason == StopReason::kRideCanceled ? RevokeReason::kRideCanceled
-                                                                   : RevokeReason::kSuperseded;
-    Settle(now, *offer, OfferStatus::kRevoked, why);
-  }
+  WithdrawPending(now, ride_id, epoch + 1,
+                  reason == StopReason::kTaken          ? RevokeReason::kTaken
+                  : reason == StopReason::kRideCanceled ? RevokeReason::kRideCanceled
+                                                        : RevokeReason::kSuperseded);
   Pump(now);
 }
 
 // ---- Rides
 
-Dispatch::Offer* Dispatch::PendingOffer(const std::string& ride_id) {
+void Dispatch::WithdrawPending(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason) {
   auto it = live_offer_of_ride_.find(ride_id);
-  if (it == live_offer_of_ride_.end()) return nullptr;
-  Offer* offer = offers_.at(it->second).get();
-  return offer->status == OfferStatus::kPending ? offer : nullptr;
+  if (it == live_offer_of_ride_.end()) return;
+  if (auto asked = asked_.find(it->second); asked != asked_.end()) {
+    Asked& offer = *asked->second;
+    if (offer.status == OfferStatus::kPending && offer.start->epoch < below) WithdrawAsked(now, offer, reason);
+    return;
+  }
+  Offer& offer = *offers_.at(it->second);
+  if (offer.status == OfferStatus::kPending && offer.start->epoch < below) {
+    Settle(now, offer, OfferStatus::kRevoked, reason);
+  }
 }
 
 void Dispatch::Drop(const std::string& ride_id) {
@@ -176,7 +180,7 @@ void Dispatch::Pump(Now now) {
         return false;
       }
       const Session* session = FindSession(driver_id);
-      return session != nullptr && session->offerable;
+      return session != nullptr ? session->offerable : CanAsk(driver_id);
     };
     auto candidates = [this, ride, radius_m, fresh_after, accept](std::size_t limit) {
       const DispatchStart& start = *ride->start;
@@ -200,7 +204,14 @@ void Dispatch::Pump(Now now) {
   std::vector<bool> offered(looking.size(), false);
   for (const Proposal& proposal : matcher_.Match(waiting)) {
     offered[proposal.ride] = true;
-    MakeOffer(now, *looking[proposal.ride], proposal.driver);
+    Ride& ride = *looking[proposal.ride];
+    const NearDriver& driver = proposal.driver;
+    if (FindSession(driver.driver_id) == nullptr) {
+      Ask(now, ride, driver);
+    } else {
+      MakeOffer(now, UuidV7(now.wall, random_), driver.driver_id, driver.fix, ride.start, now.domain - ride.started,
+                "");
+    }
   }
   const absl::Time again =
       now.domain + options_.rematch_interval - (now.domain - absl::UnixEpoch()) % options_.rematch_interval;
@@ -254,7 +265,7 @@ void Dispatch::Wake(Now now, const Timer& timer) {
     case TimerKind::kReview:
       Review(now, timer.id);
       return;
-    case TimerKind::kWorkingSet:
+    case TimerKind::kWorkingSet: {
       if (!links_.contains(timer.link)) return;
       WorkingSet set;
       for (const auto& [id, ride] : rides_) {
@@ -263,6 +274,32 @@ void Dispatch::Wake(Now now, const Timer& timer) {
       out_.ToLink(timer.link, set);
       wall_timers_.insert({now.wall + options_.working_set_interval, timer});
       return;
+    }
+    case TimerKind::kAsk:
+      if (auto asked = asked_.find(timer.id); asked != asked_.end()) AskAgain(now, *asked->second);
+      return;
+    case TimerKind::kAskerGone:
+      if (offer == nullptr || offer->status != OfferStatus::kPending) return;
+      if (offer->asked_at + options_.asker_silence <= now.wall) {
+        Settle(now, *offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
+      } else {
+        wall_timers_.insert({offer->asked_at + options_.asker_silence, timer});
+      }
+      return;
+    case TimerKind::kForgetRemote: {
+      auto it = remotes_.find(timer.id);
+      // Of one that was here meanwhile there may be another timer.
+      if (it == remotes_.end() || now.wall < it->second->review_at) return;
+      Remote& remote = *it->second;
+      if (remote.asked.empty() && remote.heard + options_.session_idle <= now.wall) {
+        index_.Remove(timer.id);
+        remotes_.erase(it);
+        return;
+      }
+      remote.review_at = std::max(remote.heard, now.wall - options_.session_idle / 2) + options_.session_idle;
+      wall_timers_.insert({remote.review_at, timer});
+      return;
+    }
   }
 }
 
@@ -285,6 +322,8 @@ bool Dispatch::CountOn(Now now, DispatchTally& tally, std::size_t most) const {
   if (next != sessions_.end()) return false;
   counts.rides = static_cast<int>(rides_.size());
   for (const auto& [ride, offer] : live_offer_of_ride_) {
+    // Its owner counts it.
+    if (asked_.contains(offer)) continue;
     ++(offers_.at(offer)->status == OfferStatus::kPending ? counts.offers_pending : counts.offers_confirming);
   }
   return true;

@@ -8,6 +8,10 @@
 // cannot be accepted; an accepted offer is the driver's only after rider-service said so, and until it did the driver
 // waits (RESERVED) however long that takes; a driver is offered rides only while rider-service's feed about that driver
 // is caught up; a ride in hand outlives stream, position and feed.
+//
+// Of any number of replicas each driver's session is one's, the owner's: it makes the driver's offers, its own and
+// those that others ask for, and confirms what the driver accepts. A replica that dispatches a ride asks the owner of
+// the driver it found (dispatch_replicas.cc, docs/decisions/0024-driver-replicas.md).
 #pragma once
 
 #include <cstddef>
@@ -19,6 +23,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -27,6 +32,7 @@
 #include "driver-service/domain/dispatch_types.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/matcher.h"
+#include "driver-service/domain/replica_message.h"
 #include "driver-service/domain/travel_times.h"
 
 namespace hail::driver {
@@ -62,6 +68,18 @@ struct DispatchOptions {
   absl::Duration contact_time = absl::Seconds(35);  // wall
   // A session without stream, offer or ride is forgotten so long after the last contact.
   absl::Duration session_idle = absl::Minutes(10);  // wall
+
+  // This process among the replicas of driver-service: its incarnation, as its claims name it.
+  std::string replica;
+  // What the owner of a driver's session has time for, asked for an offer; then the next driver is looked for.
+  absl::Duration ask_answer_time = absl::Milliseconds(500);  // wall
+  // An offer that was asked for is asked for again so often, and given up after so many times without an answer.
+  absl::Duration ask_interval = absl::Seconds(2);  // wall
+  int asks_unanswered = 3;
+  // An owner withdraws a pending offer that was not asked for again so long.
+  absl::Duration asker_silence = absl::Seconds(6);  // wall
+  // A driver whose owner made no offer is not asked for again for that ride so long.
+  absl::Duration refused_pause = absl::Seconds(5);  // domain
 };
 
 class Dispatch {
@@ -85,6 +103,15 @@ class Dispatch {
     virtual void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) = 0;
     // An offer settled: for the log and metrics.
     virtual void LogOffer(const OfferRecord& record) = 0;
+
+    // To other replicas. A process that is alone need not take these.
+    virtual void ToReplica(const std::string& /*replica*/, const ReplicaMessage& /*message*/) {}
+    virtual void ToReplicas(const ReplicaMessage& /*message*/) {}
+    // A session was opened here, or whether its driver can be offered rides changed: for sightings.
+    virtual void OnOfferable(const std::string& /*driver_id*/, std::int64_t /*session_epoch*/, bool /*offerable*/,
+                             const std::shared_ptr<const CarProfile>& /*car*/) {}
+    // The session is no longer here.
+    virtual void OnSessionGone(const std::string& /*driver_id*/) {}
   };
 
   using RespondDone = std::function<void(RespondResult)>;
@@ -98,26 +125,32 @@ class Dispatch {
 
   // ---- Drivers
 
-  // A stream was opened for a stored driver. Replaces an open one (which is sent Replaced). Nothing is sent to the new
-  // stream before the feed has answered; then: the events missed since `cursor`, a snapshot, caught_up. Returns the
-  // session's epoch: the fixes of this stream carry it. A stream that the same run of the app opened before the open
-  // one has come late: it is sent Replaced instead.
-  std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
+  // A stream was opened for a stored driver, and its session claimed at `epoch`. Replaces an open one (which is sent
+  // Replaced). Nothing is sent to the new stream before the feed has answered; then: the events missed since `cursor`,
+  // a snapshot, caught_up. Returns the session's epoch: the fixes of this stream carry it. A stream that the same run
+  // of the app opened before the open one, or whose claim is older than the open one's, has come late: it is sent
+  // Replaced instead.
+  std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, std::int64_t epoch, StreamId stream,
                           std::optional<RideCursor> cursor, const Opening& opening = {});
 
   // The stream ended, for whatever reason. Without effect for one that was replaced.
   void CloseStream(Now now, const std::string& driver_id, StreamId stream);
 
-  // A unary call of this driver came in. False: no session; load the driver and call OpenUnary.
+  // A unary call of this driver came in. False: no session; claim it and call OpenUnary.
   bool Contact(Now now, const std::string& driver_id);
 
-  // A unary call of a stored driver came in. Opens a session if there is none. The session's epoch.
-  std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability);
+  // A unary call of a stored driver came in, and the session was claimed at `epoch`. Opens it if there is none. The
+  // session's epoch.
+  std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
   // A wish given to OpenStream or OpenUnary counts for a new session only: of an open one the core knows the latest.
 
   // The driver's wish, after it was stored. Offline withdraws a pending offer.
   void SetAvailability(Now now, const std::string& driver_id, Availability availability);
+
+  // Sessions as the store knows them. One that another replica claimed after it was claimed here ends: its stream is
+  // sent Replaced, a pending offer is withdrawn, one being confirmed goes on until its outcome is certain.
+  void OnClaims(Now now, const std::vector<SessionClaim>& claims);
 
   // The app shows the offer.
   void OfferReceived(Now now, const std::string& driver_id, const std::string& offer_id);
@@ -146,6 +179,11 @@ class Dispatch {
   // Acknowledged by DispatchStarted, unless it is older than what is worked on.
   void Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> start);
   void Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason);
+
+  // ---- Other replicas
+
+  // What replica `from` said; its incarnation is not this process's.
+  void OnReplicaMessage(Now now, const std::string& from, const ReplicaMessage& message);
 
   // ---- rider-service
 
@@ -179,6 +217,10 @@ class Dispatch {
   struct Session;
   struct Offer;
   struct Ride;
+  // A driver whose session another replica has.
+  struct Remote;
+  // A live offer that was asked of another replica.
+  struct Asked;
   // A ride whose dispatch at `epoch` is over for good, so that a late start of it is not taken on.
   struct Ended {
     std::int64_t epoch = 0;
@@ -198,7 +240,10 @@ class Dispatch {
     kConfirmRetry,
     kFeedAnswer,
     kReview,
-    kWorkingSet
+    kWorkingSet,
+    kAsk,
+    kAskerGone,
+    kForgetRemote
   };
   struct Timer {
     TimerKind kind;
@@ -211,7 +256,9 @@ class Dispatch {
 
   // dispatch_sessions.cc
   Session* FindSession(const std::string& driver_id) const;
-  Session& Open(Now now, const Driver& driver, Availability availability);
+  Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
+  // Another replica claimed the driver's session at `epoch`.
+  void Lose(Now now, const std::string& driver_id, std::int64_t epoch);
   void Subscribe(Now now, Session& session);
   void UpdateOfferable(Now now, Session& session);
   void SetRide(Now now, Session& session, RideRef ride);
@@ -224,7 +271,9 @@ class Dispatch {
   void LearnAssignment(Now now, Session& session, const RideRef& ride);
 
   // dispatch_offers.cc
-  void MakeOffer(Now now, Ride& ride, const NearDriver& candidate);
+  // To a driver whose session is here. `asker`: the replica that asked for it; empty: this one's ride.
+  void MakeOffer(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
+                 std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited, const std::string& asker);
   OfferView View(Now now, const Offer& offer) const;
   void Accept(Offer& offer);
   void SendConfirm(Offer& offer);
@@ -237,9 +286,28 @@ class Dispatch {
   void Refused(Now now, Offer& offer, const absl::Status& status);
   void Answer(Now now, const Offer& offer, bool accept, RespondDone& done);
 
+  // dispatch_replicas.cc
+  void Ask(Now now, Ride& ride, const NearDriver& candidate);
+  void SendAsk(Now now, const Asked& asked, bool repeated);
+  void AskAgain(Now now, Asked& asked);
+  void SettleAsked(Now now, Asked& asked);
+  void WithdrawAsked(Now now, Asked& asked, RevokeReason reason);
+  // To the asker, if the offer was asked for.
+  void TellAsker(const Offer& offer);
+  AskEnding WhyNotOffered(Now now, const OfferAsk& ask) const;
+  Remote& Known(Now now, const std::string& driver_id, const std::string& replica, std::int64_t epoch);
+  bool CanAsk(const std::string& driver_id) const;
+  void On(Now now, const std::string& from, const Sightings& sightings);
+  void On(Now now, const std::string& from, const SessionClaimed& claimed);
+  void On(Now now, const std::string& from, const RideStarted& started);
+  void On(Now now, const std::string& from, const OfferAsk& ask);
+  void On(Now now, const std::string& from, const OfferWithdraw& withdraw);
+  void On(Now now, const std::string& from, const OfferTold& told);
+
   // dispatch.cc
-  // The pending offer of the ride, if it has one.
-  Offer* PendingOffer(const std::string& ride_id);
+  // Revokes the pending offer of the ride, if it has one at an epoch below `below`, here or at another replica. One
+  // that is being confirmed goes on.
+  void WithdrawPending(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason);
   void Drop(const std::string& ride_id);
   void EndDispatch(Now now, const std::string& ride_id, std::int64_t epoch);
   void RememberEnded(Now now, const std::string& ride_id, std::int64_t epoch);
@@ -262,16 +330,21 @@ class Dispatch {
   std::map<std::string, std::unique_ptr<Offer>> offers_;
   std::map<std::string, std::unique_ptr<Ride>> rides_;
   std::map<std::string, Ended> ended_;
+  std::map<std::string, std::unique_ptr<Remote>> remotes_;
+  std::map<std::string, std::unique_ptr<Asked>> asked_;
+  // Replicas that did not answer: not asked before they are heard again.
+  std::set<std::string> silent_;
   std::map<std::int64_t, Find> finds_;
   std::set<LinkId> links_;
-  // The live offer of a ride, also of one no longer dispatched here.
+  // The live offer of a ride, in offers_ or asked_; also of one not, or no longer, dispatched here.
   std::map<std::string, std::string> live_offer_of_ride_;
+  // Offers being confirmed whose driver's session was lost, by driver. A session opened meanwhile has its offer again.
+  std::map<std::string, std::string> orphans_;
   // Rides without a live offer, by when to look for a driver next.
   std::set<std::pair<absl::Time, std::string>> due_;
   Timers domain_timers_;
   Timers wall_timers_;
   bool feed_up_ = false;
-  std::int64_t last_session_epoch_ = 0;
   std::int64_t last_subscription_ = 0;
   std::int64_t last_find_ = 0;
 };

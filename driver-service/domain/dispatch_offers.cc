@@ -40,25 +40,32 @@ OfferUpdate UpdateOf(const std::string& offer_id, const std::string& ride_id, Of
 
 }  // namespace
 
-void Dispatch::MakeOffer(Now now, Ride& ride, const NearDriver& candidate) {
-  Session& session = *FindSession(candidate.driver_id);
-  const TravelEstimate way = travel_times_.Estimate(candidate.fix.point, ride.start->pickup, now.domain);
+void Dispatch::MakeOffer(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
+                         std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited,
+                         const std::string& asker) {
+  Session& session = *FindSession(driver_id);
+  const TravelEstimate way = travel_times_.Estimate(fix.point, start->pickup, now.domain);
   auto offer = std::make_unique<Offer>();
-  offer->offer_id = UuidV7(now.wall, random_);
-  offer->driver_id = candidate.driver_id;
-  offer->start = ride.start;
+  offer->offer_id = offer_id;
+  offer->driver_id = driver_id;
+  offer->start = std::move(start);
   offer->made = now.domain;
-  offer->expires = now.domain + ride.start->offer_time;
-  offer->ride_waited = now.domain - ride.started;
+  offer->expires = now.domain + offer->start->offer_time;
+  offer->ride_waited = ride_waited;
   offer->pickup_eta = way.time;
   offer->pickup_distance_m = way.distance_m;
+  offer->asker = asker;
+  offer->asked_at = now.wall;
 
   session.live_offer = offer->offer_id;
-  live_offer_of_ride_[ride.start->ride_id] = offer->offer_id;
+  live_offer_of_ride_[offer->start->ride_id] = offer->offer_id;
   UpdateOfferable(now, session);
   domain_timers_.insert({offer->expires, {TimerKind::kOfferExpiry, offer->offer_id}});
   wall_timers_.insert({now.wall + options_.receive_time, {TimerKind::kReceive, offer->offer_id}});
+  if (!asker.empty())
+    wall_timers_.insert({now.wall + options_.asker_silence, {TimerKind::kAskerGone, offer->offer_id}});
   Send(session, View(now, *offer));
+  TellAsker(*offer);
   offers_.emplace(offer->offer_id, std::move(offer));
 }
 
@@ -173,7 +180,8 @@ void Dispatch::NotTaken(Now now, Offer& offer, OfferStatus outcome) {
     settled.epoch = offer.start->epoch;
     settled.driver_id = offer.driver_id;
     settled.outcome = outcome;
-    out_.ToLink(ride->second->link, settled);
+    // Of another replica's ride its own link is told, by that replica.
+    if (offer.asker.empty()) out_.ToLink(ride->second->link, settled);
   }
   Settle(now, offer, outcome);
 }
@@ -182,6 +190,7 @@ void Dispatch::NotReceived(Now now, Offer& offer) {
   if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end()) {
     ride->second->paused[offer.driver_id] = now.domain + options_.unreceived_pause;
   }
+  offer.ending = AskEnding::kNotReceived;
   Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
 }
 
@@ -194,6 +203,11 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
     session->live_offer.clear();
     UpdateOfferable(now, *session);
     Send(*session, UpdateOf(offer.offer_id, offer.start->ride_id, status, reason));
+  }
+
+  TellAsker(offer);
+  if (auto orphan = orphans_.find(offer.driver_id); orphan != orphans_.end() && orphan->second == offer.offer_id) {
+    orphans_.erase(orphan);
   }
 
   OfferRecord record;
@@ -221,22 +235,24 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
 
 void Dispatch::Accept(Offer& offer) {
   offer.status = OfferStatus::kConfirming;
-  Send(*FindSession(offer.driver_id),
-       UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
+  Session& session = *FindSession(offer.driver_id);
+  offer.driver = session.driver;
+  Send(session, UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
+  TellAsker(offer);
   SendConfirm(offer);
 }
 
 void Dispatch::SendConfirm(Offer& offer) {
-  const Session& session = *FindSession(offer.driver_id);
+  const Session* session = FindSession(offer.driver_id);
   ++offer.attempts;
   offer.in_flight = true;
-  offer.attempt_generation = session.synced ? session.feed_generation : -1;
+  offer.attempt_generation = session != nullptr && session->synced ? session->feed_generation : -1;
   ConfirmCall call;
   call.offer_id = offer.offer_id;
   call.attempt = offer.attempts;
   call.ride_id = offer.start->ride_id;
   call.epoch = offer.start->epoch;
-  call.driver = session.driver;
+  call.driver = offer.driver;
   // It was an estimate as of the offer: the way is the same, whatever time the answer took.
   call.pickup_eta = offer.pickup_eta;
   out_.Confirm(call);
@@ -263,15 +279,16 @@ void Dispatch::OnConfirmed(Now now, const std::string& offer_id, int attempt, ab
 
 void Dispatch::Committed(Now now, Offer& offer, RideView ride) {
   EndDispatch(now, offer.start->ride_id, offer.start->epoch);
-  Session& session = *FindSession(offer.driver_id);
-  // The committed one's replay is answered with the present ride: it may be over by now.
-  if (ride.live && ride.offer_id == offer.offer_id) {
-    const bool as_new_as_feed = session.synced && offer.attempt_generation == session.feed_generation;
-    const bool another = session.ride != nullptr && session.ride->ride_id != ride.ride_id;
-    session.unverified_ride = ride.ride_id;
-    SetRide(now, session, std::make_shared<const RideView>(std::move(ride)));
+  // None: the replica that has the driver now learns it from the feed. The committed one's replay is answered with the
+  // present ride: it may be over by now.
+  if (Session* session = FindSession(offer.driver_id);
+      session != nullptr && ride.live && ride.offer_id == offer.offer_id) {
+    const bool as_new_as_feed = session->synced && offer.attempt_generation == session->feed_generation;
+    const bool another = session->ride != nullptr && session->ride->ride_id != ride.ride_id;
+    session->unverified_ride = ride.ride_id;
+    SetRide(now, *session, std::make_shared<const RideView>(std::move(ride)));
     // Otherwise the ride's end may have been told before this reply came in.
-    if (!as_new_as_feed || another) Subscribe(now, session);
+    if (!as_new_as_feed || another) Subscribe(now, *session);
   }
   Settle(now, offer, OfferStatus::kAccepted);
 }
@@ -282,12 +299,15 @@ void Dispatch::Refused(Now now, Offer& offer, const absl::Status& status) {
   if (driver_at_fault || status.code() == absl::StatusCode::kInvalidArgument) {
     if (auto ride = rides_.find(offer.start->ride_id); ride != rides_.end())
       ride->second->excluded.insert(offer.driver_id);
-    Session& session = *FindSession(offer.driver_id);
     // What is known here of the driver's rides is wrong.
-    if (driver_at_fault) Subscribe(now, session);
+    if (Session* session = FindSession(offer.driver_id); session != nullptr && driver_at_fault) {
+      Subscribe(now, *session);
+    }
+    offer.ending = AskEnding::kDriverRefused;
     Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     return;
   }
+  offer.ending = AskEnding::kDispatchOver;
   EndDispatch(now, offer.start->ride_id, offer.start->epoch);
   Settle(now, offer, OfferStatus::kRevoked, ReasonOf(status));
 }

@@ -37,33 +37,51 @@ Dispatch::Session* Dispatch::FindSession(const std::string& driver_id) const {
 
 bool Dispatch::HasSession(const std::string& driver_id) const { return FindSession(driver_id) != nullptr; }
 
-Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability availability) {
+Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch) {
   std::unique_ptr<Session>& slot = sessions_[driver.driver_id];
   if (slot == nullptr) {
     slot = std::make_unique<Session>();
     slot->availability = availability;
+    if (auto orphan = orphans_.extract(driver.driver_id)) slot->live_offer = std::move(orphan.mapped());
   }
   slot->driver = driver;
-  index_.SetCar(driver.driver_id, std::make_shared<const CarProfile>(
-                                      CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats}));
-  // From the wall clock, so that it rises across restarts of the process too.
-  last_session_epoch_ = std::max(last_session_epoch_ + 1, absl::ToUnixMicros(now.wall));
-  slot->epoch = last_session_epoch_;
+  slot->car =
+      std::make_shared<const CarProfile>(CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats});
+  index_.SetCar(driver.driver_id, slot->car);
+  if (auto remote = remotes_.extract(driver.driver_id)) {
+    index_.SetOfferable(driver.driver_id, slot->offerable);
+    if (auto asked = asked_.find(remote.mapped()->asked);
+        asked != asked_.end() && asked->second->status == OfferStatus::kPending) {
+      WithdrawAsked(now, *asked->second, RevokeReason::kSuperseded);
+    }
+  }
+  // Two claims of this process may come in the other order.
+  slot->epoch = std::max(slot->epoch, epoch);
+  out_.ToReplicas(SessionClaimed{driver.driver_id, slot->epoch});
+  out_.OnOfferable(driver.driver_id, slot->epoch, slot->offerable, slot->car);
   slot->last_seen = now.wall;
   return *slot;
 }
 
-std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability availability, StreamId stream,
-                                  std::optional<RideCursor> cursor, const Opening& opening) {
-  if (const Session* open = FindSession(driver.driver_id);
-      open != nullptr && open->stream != 0 && !opening.incarnation_id.empty() &&
-      opening.incarnation_id == open->opening.incarnation_id && opening.number < open->opening.number) {
-    out_.ToDriver(stream, Replaced{});
-    return open->epoch;
+std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability availability, std::int64_t epoch,
+                                  StreamId stream, std::optional<RideCursor> cursor, const Opening& opening) {
+  if (const Session* open = FindSession(driver.driver_id); open != nullptr && open->stream != 0) {
+    const bool opened_before = !opening.incarnation_id.empty() &&
+                               opening.incarnation_id == open->opening.incarnation_id &&
+                               opening.number < open->opening.number;
+    if (opened_before || epoch < open->stream_epoch) {
+      out_.ToDriver(stream, Replaced{});
+      return open->epoch;
+    }
   }
-  Session& session = Open(now, driver, availability);
+  if (auto remote = remotes_.find(driver.driver_id); remote != remotes_.end() && epoch < remote->second->epoch) {
+    out_.ToDriver(stream, Replaced{});
+    return epoch;
+  }
+  Session& session = Open(now, driver, availability, epoch);
   if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
   session.stream = stream;
+  session.stream_epoch = epoch;
   session.opening = opening;
   session.told.clear();
   if (cursor.has_value()) session.told.push_back(*std::move(cursor));
@@ -94,16 +112,44 @@ bool Dispatch::Contact(Now now, const std::string& driver_id) {
   return true;
 }
 
-std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability availability) {
+std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch) {
   if (Session* session = FindSession(driver.driver_id); session != nullptr) {
+    // Claimed while another opening was under way. The fixes of the stream carry the epoch it was told.
     Contact(now, driver.driver_id);
     return session->epoch;
   }
-  Session& session = Open(now, driver, availability);
+  Session& session = Open(now, driver, availability, epoch);
   session.last_unary = now.wall;
   Subscribe(now, session);
   Review(now, driver.driver_id);
   return session.epoch;
+}
+
+void Dispatch::OnClaims(Now now, const std::vector<SessionClaim>& claims) {
+  for (const SessionClaim& claim : claims) {
+    if (claim.replica != options_.replica) On(now, claim.replica, SessionClaimed{claim.driver_id, claim.epoch});
+  }
+  Pump(now);
+}
+
+void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr || epoch <= session->epoch) return;
+  if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) out_.ToDriver(stream, Replaced{});
+  if (!session->live_offer.empty()) {
+    Offer& offer = *offers_.at(session->live_offer);
+    if (offer.status == OfferStatus::kPending) {
+      Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
+    } else {
+      orphans_[driver_id] = offer.offer_id;
+    }
+  }
+  if (session->ride != nullptr) out_.OnTrip(driver_id, session->epoch, nullptr);
+  if (feed_up_) out_.FeedUnsubscribe(driver_id);
+  // The position stays: whoever has the driver now says what can be asked of it.
+  index_.SetOfferable(driver_id, false);
+  out_.OnSessionGone(driver_id);
+  sessions_.erase(driver_id);
 }
 
 void Dispatch::SetAvailability(Now now, const std::string& driver_id, Availability availability) {
@@ -178,6 +224,7 @@ void Dispatch::UpdateOfferable(Now now, Session& session) {
   if (offerable == session.offerable) return;
   session.offerable = offerable;
   index_.SetOfferable(session.driver.driver_id, offerable);
+  out_.OnOfferable(session.driver.driver_id, session.epoch, offerable, session.car);
 }
 
 // A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
@@ -190,6 +237,7 @@ void Dispatch::Review(Now now, const std::string& driver_id) {
   if (!tied && now.wall >= idle_at) {
     if (feed_up_) out_.FeedUnsubscribe(driver_id);
     index_.Remove(driver_id);
+    out_.OnSessionGone(driver_id);
     sessions_.erase(driver_id);
     return;
   }

@@ -16,10 +16,13 @@ namespace hail::driver {
 struct Dispatch::Session {
   Driver driver;
   Availability availability = Availability::kOffline;
+  // Of the latest claim.
   std::int64_t epoch = 0;
 
   // 0: none.
   StreamId stream = 0;
+  // Of the claim it was opened with.
+  std::int64_t stream_epoch = 0;
   // Of the stream.
   Opening opening;
   // Wall time.
@@ -43,6 +46,7 @@ struct Dispatch::Session {
   // Empty: none.
   std::string live_offer;
   bool offerable = false;
+  std::shared_ptr<const CarProfile> car;
 
   // What this stream was told, per ride the highest sequence, latest ride last; a few.
   std::deque<RideCursor> told;
@@ -62,6 +66,15 @@ struct Dispatch::Offer {
   double pickup_distance_m = 0;
   bool received = false;
 
+  // The replica whose ride it is of. Empty: this one's.
+  std::string asker;
+  // When it last asked, wall time.
+  absl::Time asked_at = absl::InfinitePast();
+  // What the asker is told of a revoked one.
+  AskEnding ending = AskEnding::kNone;
+
+  // As of its acceptance.
+  Driver driver;
   // Confirmations made so far; at most one is under way.
   int attempts = 0;
   bool in_flight = false;
@@ -82,6 +95,39 @@ struct Dispatch::Ride {
   std::set<std::string> excluded;
   // Not to be asked again before (domain).
   std::map<std::string, absl::Time> paused;
+};
+
+struct Dispatch::Remote {
+  std::string replica;
+  std::int64_t epoch = 0;
+  // Of the latest sighting.
+  std::uint64_t number = 0;
+  bool offerable = false;
+  // Wall time.
+  absl::Time heard = absl::InfinitePast();
+  // When it is next looked at whether to forget it, wall time.
+  absl::Time review_at;
+  // The offer in asked_ of this driver; empty: none.
+  std::string asked;
+};
+
+struct Dispatch::Asked {
+  std::string offer_id;
+  std::string driver_id;
+  // The owner.
+  std::string replica;
+  std::shared_ptr<const DispatchStart> start;
+  // kPending or kConfirming.
+  OfferStatus status = OfferStatus::kPending;
+  // Domain time.
+  absl::Time deadline;
+  absl::Duration ride_waited;
+  // Whether the owner ever answered, and since it was last asked.
+  bool heard = false;
+  bool answered = false;
+  // The time for the first answer has passed.
+  bool waited = false;
+  int unanswered = 0;
 };
 
 }  // namespace hail::driver

@@ -13,6 +13,7 @@
 #include "driver-service/domain/driver.h"
 #include "driver-service/domain/offer.h"
 #include "driver-service/domain/ride_view.h"
+#include "driver-service/domain/session.h"
 
 namespace hail::driver {
 
@@ -23,14 +24,6 @@ using LinkId = std::int64_t;
 enum class DriverStatus { kOffline, kAvailable, kOffered, kReserved, kOnTrip };
 // In the order they are told: the first that holds.
 enum class BlockedBy { kNothing, kNotConnected, kNotSynced, kStalePosition };
-
-// Which of an app's sessions a stream opens: tells a newer one from one that came late.
-struct Opening {
-  // This run of the app. Empty: unknown.
-  std::string incarnation_id;
-  // Rising within the run. 0: unknown.
-  std::int64_t number = 0;
-};
 
 // All that a driver's app must know.
 struct DriverState {

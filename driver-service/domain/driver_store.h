@@ -1,20 +1,35 @@
-// The store port of driver-service: profiles, the durable wish for rides, the offer log.
+// The store port of driver-service: profiles, the durable wish for rides, whose the sessions are, the offer log.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "driver-service/domain/driver.h"
 #include "driver-service/domain/offer.h"
+#include "driver-service/domain/session.h"
 
 namespace hail::driver {
 
 struct StoredDriver {
   Driver driver;
   Availability availability = Availability::kOffline;
+};
+
+// How long a replica's lease runs after it was renewed, by the store's clock.
+inline constexpr absl::Duration kLeaseTime = absl::Seconds(5);
+
+// What came of a claim.
+struct ClaimedSession {
+  StoredDriver stored;
+  // Whether the session is the claimant's now.
+  bool claimed = false;
+  // As it is after it: the claimant's, or whose it stayed.
+  SessionClaim session;
 };
 
 // Thread-safe and asynchronous: nothing blocks. `done` runs exactly once, on a thread of the store's, and must not
@@ -35,6 +50,31 @@ class DriverStore {
   // Stores the wish; the driver as it is after it. DRIVER_NOT_FOUND. `now` is domain time, `deadline` wall time.
   virtual void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
                                absl::Time deadline, std::function<void(absl::StatusOr<StoredDriver>)> done) = 0;
+
+  // ---- Sessions: of the replicas that share a store one has a driver's, the one that claimed it last. A store that
+  // only one process can have open need not write any of it: every claim succeeds, and there are no other claims.
+
+  using ClaimDone = std::function<void(absl::StatusOr<ClaimedSession>)>;
+
+  // A stream of the driver's app is opened at `replica`, which claims the session. Not claimed: the stream came late,
+  // the same run of the app has opened a later one (`opening`). DRIVER_NOT_FOUND.
+  virtual void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
+                            ClaimDone done) = 0;
+
+  // For a unary call: `replica` claims the session if nobody has it, or a replica whose lease has ended, or it itself,
+  // or if its epoch is `gone`: that of a session whose replica said that it has it no more (0: none).
+  // DRIVER_NOT_FOUND.
+  virtual void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                                ClaimDone done) = 0;
+
+  // `replica` lives: what it claimed is its own for another kLeaseTime.
+  virtual void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
+  // It goes, and has no sessions any more.
+  virtual void EndLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
+
+  // The sessions claimed within `within` before now, by the store's clock, in no particular order.
+  virtual void RecentClaims(absl::Duration within,
+                            std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) = 0;
 
   // Appends to the log, some time later and together with others. Never waits; when the store does not keep up, the
   // oldest waiting records are lost and counted: the log is for audit, nothing is decided by it.

@@ -27,7 +27,8 @@ config::Schema DriverSchema() {
                           .internal_listen = "127.0.0.1:50062",
                           .metrics_listen = "127.0.0.1:9465",
                           .data_dir = "hail-data/driver-service",
-                          .store_file = "driver.db"},
+                          .store_file = "driver.db",
+                          .bus = true},
                          &schema);
   schema
       .String("rider_service", "127.0.0.1:50061",

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
+#include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
@@ -19,8 +21,11 @@
 #include "driver-service/api/driver_api.h"
 #include "driver-service/api/driver_commands.h"
 #include "driver-service/api/position_intake.h"
+#include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_client.h"
 #include "driver-service/api/rider_peer.h"
+#include "driver-service/api/session_calls.h"
+#include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/location_index.h"
@@ -32,6 +37,9 @@
 
 namespace hail::driver {
 namespace {
+
+// What replicas of driver-service say to each other is below this, in NATS's words (docs/operations.md).
+constexpr char kBusSubject[] = "hail.driver";
 
 // Wall time.
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
@@ -75,6 +83,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   // Without a graph these are the straight line's.
   const RoadTravelTimes travel_times(*std::move(graphs));
   const BatchMatcher matcher;
+  const std::string replica = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses what stands between here and its Stop below.
   Loop loop("dispatch");
   DispatchHost dispatch({.clock = clock,
@@ -83,16 +92,31 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                          .matcher = matcher,
                          .store = store,
                          .loop = loop,
-                         .random = SystemRandom()},
+                         .random = SystemRandom(),
+                         .replica = replica},
                         options.dispatch);
   TripPositions trips(travel_times);
+  std::unique_ptr<NatsBus> bus;
+  if (!options.service.nats_url.empty()) {
+    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "driver-service"});
+    if (!made.ok()) return FailedToStart("bus_not_made", made.status());
+    bus = *std::move(made);
+  }
+  SightingBoard sightings(index);
+  // Null: this process is alone.
+  std::unique_ptr<Replicas> replicas;
+  if (bus != nullptr) {
+    replicas = std::make_unique<Replicas>(Replicas::Parts{
+        .bus = *bus, .clock = clock, .host = dispatch, .store = store, .sightings = sightings, .replica = replica});
+  }
   RiderClient rider(RiderChannel(options.rider_service));
   RiderPeer peer(clock, dispatch, trips, rider, rider.Streams(&loop, &clock));
-  PositionIntake positions(clock, index, trips);
+  PositionIntake positions(clock, index, trips, bus != nullptr ? &sightings : nullptr);
   DriverCommands commands(clock, dispatch, store, positions, rider);
+  SessionCalls session_calls(commands);
 
   rpc::Gate gate(&clock, {}, &call_metrics);
-  DriverApi driver_api(gate, commands);
+  DriverApi driver_api(gate, commands, session_calls);
   DispatchApi dispatch_api(gate, clock, dispatch, index, travel_times, options.dispatch.position_freshness);
 
   Loop housekeeping("housekeeping");
@@ -116,6 +140,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
   const metrics::Gauge records_lost =
       registry.Gauges("offer_records_lost", "Settled offers that did not get into the log, since the start.").Of();
+  const metrics::GaugeFamily bus_state =
+      registry.Gauges("bus", "Of the bus between replicas: connected, and lost messages.");
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
     constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
@@ -132,13 +158,26 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
     records_lost.Set(static_cast<double>(store.lost_records()));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
+    if (bus != nullptr) {
+      const NatsStats bus_stats = bus->stats();
+      bus_state.Of({{"what", "connected"}}).Set(bus_stats.connected ? 1 : 0);
+      bus_state.Of({{"what", "lost"}}).Set(static_cast<double>(bus_stats.lost));
+    }
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  dispatch.Start(peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); });
+  dispatch.Start(
+      peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }, replicas.get());
   peer.Start();
+  if (replicas != nullptr) {
+    absl::Notification leased;
+    replicas->Start([&] { leased.Notify(); });
+    leased.WaitForNotification();
+    session_calls.Join(bus.get(), replica);
+    Log(LogLevel::kInfo, "replica_joined", {{"replica", replica}});
+  }
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&driver_api},
                                .internal_services = {&dispatch_api},
@@ -147,6 +186,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   housekeeping.Stop();
+  session_calls.Leave();
+  if (replicas != nullptr) replicas->Stop();
   peer.Stop();
   rider.Stop();
   loop.Stop();

@@ -27,9 +27,37 @@ const Statement kInsertRecord{
     "INSERT INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time,"
     " settled_time, pickup_eta_us, pickup_distance_m) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     " ON CONFLICT (offer_id) DO NOTHING"};
+// A run's stream that it opened before the one that has the session is late.
+const Statement kClaim{
+    "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_run = $3,"
+    " session_opening = $4, session_claimed = clock_timestamp() WHERE driver_id = $1"
+    " AND NOT ($3::text <> '' AND session_run = $3 AND session_opening > $4) RETURNING session_epoch"};
+// What is looked up is of one moment; by the epoch it is the row's that is changed, however long that was locked.
+const Statement kClaimIdle{
+    "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_claimed = clock_timestamp()"
+    " WHERE driver_id = $1 AND session_epoch = (SELECT s.session_epoch FROM drivers s WHERE s.driver_id = $1"
+    " AND (s.session_replica = '' OR s.session_replica = $2 OR s.session_epoch = $3 OR NOT EXISTS (SELECT 1"
+    " FROM replicas r WHERE r.replica = s.session_replica AND r.lease_end > clock_timestamp())))"
+    " RETURNING session_epoch"};
+const Statement kLoadSession{
+    "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
+    " vehicle_seats, product_ids, online, create_time, update_time, session_epoch, session_replica"
+    " FROM drivers WHERE driver_id = $1"};
+const Statement kRenewLease{
+    "INSERT INTO replicas (replica, lease_end) VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond')"
+    " ON CONFLICT (replica) DO UPDATE SET lease_end = EXCLUDED.lease_end"};
+const Statement kForgetReplicas{"DELETE FROM replicas WHERE lease_end < clock_timestamp() - interval '1 hour'"};
+const Statement kEndLease{"DELETE FROM replicas WHERE replica = $1"};
+// now(), not clock_timestamp(): so that the index serves it.
+const Statement kRecentClaims{
+    "SELECT driver_id, session_epoch, session_replica FROM drivers"
+    " WHERE session_claimed > now() - $1 * interval '1 microsecond'"};
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
-std::vector<const Statement*> AllStatements() { return {&kInsert, &kLoad, &kSetWish, &kInsertRecord, &kProbe}; }
+std::vector<const Statement*> AllStatements() {
+  return {&kInsert,      &kLoad,       &kSetWish,        &kInsertRecord, &kClaim,        &kClaimIdle,
+          &kLoadSession, &kRenewLease, &kForgetReplicas, &kEndLease,     &kRecentClaims, &kProbe};
+}
 
 absl::StatusOr<StoredDriver> Loaded(const Rows& rows) {
   if (rows.size() == 0) return NotFound(Reason::kDriverNotFound, "no such driver; register first");
@@ -66,9 +94,11 @@ Command InsertRecord(const OfferRecord& record) {
                      record.pickup_distance_m)};
 }
 
-// Keys of writes: drivers, then the log, which nobody else writes.
+// Keys of writes: drivers, then the log, which nobody else writes, then leases.
 std::string KeyOfDriver(const std::string& driver_id) { return "1" + driver_id; }
 constexpr char kKeyOfLog[] = "2";
+// Each replica writes its own; those long gone are forgotten by whoever comes.
+constexpr char kKeyOfLeases[] = "3";
 
 }  // namespace
 
@@ -139,6 +169,61 @@ void PostgresDriverStore::SetAvailability(const std::string& driver_id, Availabi
               [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
                 done(rows.ok() ? Loaded(rows->back()) : rows.status());
               });
+}
+
+void PostgresDriverStore::ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
+                                       ClaimDone done) {
+  Claim(driver_id, {&kClaim, Params::Of(driver_id, replica, opening.incarnation_id, opening.number)}, std::move(done));
+}
+
+void PostgresDriverStore::ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                                           ClaimDone done) {
+  Claim(driver_id, {&kClaimIdle, Params::Of(driver_id, replica, gone)}, std::move(done));
+}
+
+void PostgresDriverStore::Claim(const std::string& driver_id, Command claim, ClaimDone done) {
+  std::vector<Command> commands;
+  commands.push_back(std::move(claim));
+  commands.push_back({&kLoadSession, Params::Of(driver_id)});
+  pool_.Write(std::move(commands), KeyOfDriver(driver_id), absl::InfiniteFuture(),
+              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+                if (!rows.ok()) return done(rows.status());
+                const Rows& row = rows->back();
+                absl::StatusOr<StoredDriver> stored = Loaded(row);
+                if (!stored.ok()) return done(stored.status());
+                ClaimedSession claimed;
+                claimed.claimed = rows->front().size() == 1;
+                claimed.session = {stored->driver.driver_id, row.Int64(0, 12), std::string(row.Bytes(0, 13))};
+                claimed.stored = *std::move(stored);
+                done(std::move(claimed));
+              });
+}
+
+void PostgresDriverStore::RenewLease(const std::string& replica, std::function<void(absl::Status)> done) {
+  std::vector<Command> commands;
+  commands.push_back({&kRenewLease, Params::Of(replica, absl::ToInt64Microseconds(kLeaseTime))});
+  commands.push_back({&kForgetReplicas, Params()});
+  pool_.Write(std::move(commands), kKeyOfLeases, absl::InfiniteFuture(),
+              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); });
+}
+
+void PostgresDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
+  pool_.Write({{&kEndLease, Params::Of(replica)}}, kKeyOfLeases, absl::InfiniteFuture(),
+              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); });
+}
+
+void PostgresDriverStore::RecentClaims(absl::Duration within,
+                                       std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) {
+  pool_.Read({&kRecentClaims, Params::Of(absl::ToInt64Microseconds(within))},
+             [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
+               if (!answer.ok()) return done(answer.status());
+               const Rows& rows = answer->front();
+               std::vector<SessionClaim> claims;
+               for (int i = 0; i < rows.size(); ++i) {
+                 claims.push_back({std::string(rows.Bytes(i, 0)), rows.Int64(i, 1), std::string(rows.Bytes(i, 2))});
+               }
+               done(std::move(claims));
+             });
 }
 
 void PostgresDriverStore::ProbeWrite(std::function<void(absl::Status)> done) {

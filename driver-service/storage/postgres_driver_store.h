@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -45,6 +46,14 @@ class PostgresDriverStore final : public DriverDatabase {
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
   void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
                        std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
+                    ClaimDone done) override;
+  void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                        ClaimDone done) override;
+  void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) override;
+  void EndLease(const std::string& replica, std::function<void(absl::Status)> done) override;
+  void RecentClaims(absl::Duration within,
+                    std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) override;
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
 
   void ProbeWrite(std::function<void(absl::Status)> done) override;
@@ -55,6 +64,9 @@ class PostgresDriverStore final : public DriverDatabase {
  private:
   PostgresDriverStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
                       postgres::Observer* observer);
+
+  // `claim` returns a row if it claimed the session for `replica`.
+  void Claim(const std::string& driver_id, postgres::Command claim, ClaimDone done);
 
   OfferLogBuffer offer_log_;
   // Last: its thread uses what stands above until it is gone.

@@ -1,5 +1,5 @@
 // The tables of driver-service in PostgreSQL, in a schema of its own. As in schema.h: times are microseconds of domain
-// time since the Unix epoch.
+// time since the Unix epoch; those of sessions and leases are the database's own.
 #pragma once
 
 #include <vector>
@@ -25,7 +25,20 @@ CREATE TABLE drivers (
   product_ids   TEXT NOT NULL,     -- joined by line feeds: ids hold no white space
   online        INTEGER NOT NULL,  -- the wish: 0 or 1
   create_time   BIGINT NOT NULL,
-  update_time   BIGINT NOT NULL
+  update_time   BIGINT NOT NULL,
+  -- Whose the driver's session is; see SessionClaim and Opening.
+  session_epoch   BIGINT NOT NULL DEFAULT 0,
+  session_replica TEXT NOT NULL DEFAULT '',
+  session_run     TEXT NOT NULL DEFAULT '',
+  session_opening BIGINT NOT NULL DEFAULT 0,
+  session_claimed TIMESTAMPTZ
+);
+CREATE INDEX drivers_by_claim ON drivers (session_claimed);
+
+-- The processes that live: what one claimed is its own while its lease runs.
+CREATE TABLE replicas (
+  replica       TEXT PRIMARY KEY,
+  lease_end     TIMESTAMPTZ NOT NULL
 );
 
 -- Settled offers, for audit. Nothing is decided by it.

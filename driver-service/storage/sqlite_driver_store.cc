@@ -1,5 +1,6 @@
 #include "driver-service/storage/sqlite_driver_store.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -112,11 +113,14 @@ absl::StatusOr<std::unique_ptr<SqliteDriverStore>> SqliteDriverStore::Open(const
   absl::StatusOr<std::unique_ptr<sqlite::Database>> database =
       sqlite::Database::Open(database_options, migrations, clock, observer);
   if (!database.ok()) return database.status();
-  return std::unique_ptr<SqliteDriverStore>(new SqliteDriverStore(*std::move(database), options.max_waiting_records));
+  return std::unique_ptr<SqliteDriverStore>(
+      new SqliteDriverStore(*std::move(database), clock, options.max_waiting_records));
 }
 
-SqliteDriverStore::SqliteDriverStore(std::unique_ptr<sqlite::Database> database, std::size_t max_waiting_records)
-    : offer_log_(max_waiting_records,
+SqliteDriverStore::SqliteDriverStore(std::unique_ptr<sqlite::Database> database, const Clock* clock,
+                                     std::size_t max_waiting_records)
+    : clock_(clock),
+      offer_log_(max_waiting_records,
                  [this](const OfferLogBuffer::Records& records, bool hurry, std::function<void(absl::Status)> done) {
                    using Work = sqlite::GroupCommitter::Work;
                    database_->writer().Submit(
@@ -148,6 +152,28 @@ void SqliteDriverStore::SetAvailability(const std::string& driver_id, Availabili
         return SetWish(connection, driver_id, availability, now);
       },
       std::move(done));
+}
+
+void SqliteDriverStore::ClaimSession(const std::string& driver_id, const std::string& replica, const Opening&,
+                                     ClaimDone done) {
+  Get(driver_id, [this, driver_id, replica, done = std::move(done)](absl::StatusOr<StoredDriver> stored) {
+    if (!stored.ok()) return done(stored.status());
+    done(ClaimedSession{*std::move(stored), true, {driver_id, NextEpoch(), replica}});
+  });
+}
+
+void SqliteDriverStore::ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t,
+                                         ClaimDone done) {
+  ClaimSession(driver_id, replica, {}, std::move(done));
+}
+
+std::int64_t SqliteDriverStore::NextEpoch() {
+  const std::int64_t wall = absl::ToUnixMicros(clock_->Read().wall);
+  std::int64_t last = last_epoch_.load(std::memory_order_relaxed);
+  std::int64_t next;
+  do next = std::max(last + 1, wall);
+  while (!last_epoch_.compare_exchange_weak(last, next, std::memory_order_relaxed));
+  return next;
 }
 
 void SqliteDriverStore::Stop() {

@@ -1,11 +1,13 @@
 // The store port on SQLite: `<data_dir>/driver.db`, one process at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/sqlite/database.h"
@@ -36,6 +38,17 @@ class SqliteDriverStore final : public DriverDatabase {
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
   void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
                        std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  // Nobody else has the file open: sessions are numbered from the wall clock on, so that epochs rise over restarts, and
+  // nothing of them is written.
+  void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
+                    ClaimDone done) override;
+  void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                        ClaimDone done) override;
+  void RenewLease(const std::string&, std::function<void(absl::Status)> done) override { done(absl::OkStatus()); }
+  void EndLease(const std::string&, std::function<void(absl::Status)> done) override { done(absl::OkStatus()); }
+  void RecentClaims(absl::Duration, std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) override {
+    done(std::vector<SessionClaim>());
+  }
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
 
   void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
@@ -44,7 +57,12 @@ class SqliteDriverStore final : public DriverDatabase {
   void Stop() override;
 
  private:
-  SqliteDriverStore(std::unique_ptr<sqlite::Database> database, std::size_t max_waiting_records);
+  SqliteDriverStore(std::unique_ptr<sqlite::Database> database, const Clock* clock, std::size_t max_waiting_records);
+
+  std::int64_t NextEpoch();
+
+  const Clock* const clock_;
+  std::atomic<std::int64_t> last_epoch_{0};
 
   OfferLogBuffer offer_log_;
   // Last: its threads use the members above until it is gone.

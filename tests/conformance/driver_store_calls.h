@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -69,6 +70,35 @@ class DriverStoreCalls {
   }
   absl::StatusOr<StoredDriver> Await(const std::function<void(Done)>& call) {
     return AwaitAll(1, [&](std::size_t, Done done) { call(std::move(done)); })[0];
+  }
+  // What `call` hands to its `done`, which is a std::function<void(Result)>.
+  template <typename Result>
+  Result AwaitOne(const std::function<void(std::function<void(Result)>)>& call) {
+    Result result = absl::UnknownError("not called");
+    absl::Notification finished;
+    call([&](Result got) {
+      result = std::move(got);
+      finished.Notify();
+    });
+    WaitFor(finished);
+    return result;
+  }
+  using Claimed = absl::StatusOr<ClaimedSession>;
+  Claimed Claim(const std::string& id, const std::string& replica, const Opening& opening = {}) {
+    return AwaitOne<Claimed>([&](auto done) { store().ClaimSession(id, replica, opening, std::move(done)); });
+  }
+  Claimed ClaimIdle(const std::string& id, const std::string& replica, std::int64_t gone = 0) {
+    return AwaitOne<Claimed>([&](auto done) { store().ClaimIdleSession(id, replica, gone, std::move(done)); });
+  }
+  absl::Status Renew(const std::string& replica) {
+    return AwaitOne<absl::Status>([&](auto done) { store().RenewLease(replica, std::move(done)); });
+  }
+  absl::Status EndLease(const std::string& replica) {
+    return AwaitOne<absl::Status>([&](auto done) { store().EndLease(replica, std::move(done)); });
+  }
+  absl::StatusOr<std::vector<SessionClaim>> RecentClaims(absl::Duration within = absl::Seconds(10)) {
+    return AwaitOne<absl::StatusOr<std::vector<SessionClaim>>>(
+        [&](auto done) { store().RecentClaims(within, std::move(done)); });
   }
 
   absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 TEST_P(DriverStoreConformance, ARegisteredDriverIsFoundAgainAfterReopening) {
   const absl::StatusOr<StoredDriver> registered = Register(MakeDriver("d1"));
@@ -185,6 +188,120 @@ TEST_P(DriverStoreConformance, AReadSeesWhatWasReportedBeforeIt) {
                      });
   });
   EXPECT_TRUE(found.ok()) << found.status();
+}
+
+// ---- Sessions
+
+TEST_P(DriverStoreConformance, EachClaimHasAHigherEpochAlsoAfterReopening) {
+  ASSERT_TRUE(Register(MakeDriver("d1")).ok());
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
+  const Claimed first = Claim("d1", "a");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(first->claimed);
+  EXPECT_EQ(first->session.driver_id, "d1");
+  EXPECT_EQ(first->session.replica, "a");
+  EXPECT_GT(first->session.epoch, 0);
+  EXPECT_TRUE(first->stored == *Get("d1")) << "the driver as stored, wish included";
+  const Claimed second = ClaimIdle("d1", "a");
+  EXPECT_TRUE(second->claimed) << "its own";
+  EXPECT_GT(second->session.epoch, first->session.epoch);
+  clock_.Advance(absl::Seconds(1));
+  subject_->Reopen();
+  EXPECT_GT(Claim("d1", "b")->session.epoch, second->session.epoch);
+}
+
+TEST_P(DriverStoreConformance, NobodyHasNoSession) {
+  EXPECT_TRUE(HasReason(Claim("nobody", "a").status(), Reason::kDriverNotFound));
+  EXPECT_TRUE(HasReason(ClaimIdle("nobody", "a").status(), Reason::kDriverNotFound));
+}
+
+TEST_P(DriverStoreConformance, AClaimChangesNothingElse) {
+  ASSERT_TRUE(Register(MakeDriver("d1")).ok());
+  const StoredDriver before = *Get("d1");
+  clock_.Advance(absl::Minutes(1));
+  ASSERT_TRUE(Claim("d1", "a", {"run", 1})->claimed);
+  EXPECT_TRUE(*Get("d1") == before);
+  EXPECT_TRUE(Register(MakeDriver("d1")).ok());
+}
+
+TEST_P(DriverStoreConformance, LeasesOfAStoreOfOneProcessAreNoMatter) {
+  EXPECT_TRUE(Renew("a").ok());
+  EXPECT_TRUE(EndLease("a").ok());
+  EXPECT_TRUE(EndLease("b").ok()) << "it had none";
+}
+
+TEST_P(SharedDriverStore, TheLaterStreamHasTheSession) {
+  ASSERT_TRUE(Renew("a").ok());
+  EXPECT_EQ(Claim("d1", "a")->session, (SessionClaim{"d1", 1, "a"}));
+  const Claimed later = Claim("d1", "b");
+  EXPECT_TRUE(later->claimed) << "a lease is no shield against the driver's own app";
+  EXPECT_EQ(later->session, (SessionClaim{"d1", 2, "b"}));
+  EXPECT_EQ(Claim("d2", "a")->session.epoch, 1) << "another's";
+}
+
+TEST_P(SharedDriverStore, AStreamThatTheSameRunOpenedEarlierIsLate) {
+  ASSERT_TRUE(Claim("d1", "a", {"run-1", 2})->claimed);
+  const Claimed late = Claim("d1", "b", {"run-1", 1});
+  ASSERT_TRUE(late.ok());
+  EXPECT_FALSE(late->claimed);
+  EXPECT_EQ(late->session, (SessionClaim{"d1", 1, "a"})) << "whose it stayed";
+  // The same again (its answer was lost), a later one, another run, an app that numbers nothing.
+  for (const Opening& opening : {Opening{"run-1", 2}, {"run-1", 3}, {"run-2", 1}, {"", 0}, {"run-1", 1}}) {
+    EXPECT_TRUE(Claim("d1", "b", opening)->claimed) << opening.incarnation_id << opening.number;
+  }
+  // What a unary call claims leaves the app's count as it is.
+  EXPECT_TRUE(ClaimIdle("d1", "b")->claimed);
+  EXPECT_FALSE(Claim("d1", "a", {"run-1", 0})->claimed);
+}
+
+TEST_P(SharedDriverStore, AUnaryCallDoesNotTakeASessionFromAReplicaThatLives) {
+  ASSERT_TRUE(Renew("a").ok());
+  ASSERT_TRUE(ClaimIdle("d1", "a")->claimed) << "nobody's";
+  const Claimed refused = ClaimIdle("d1", "b");
+  ASSERT_TRUE(refused.ok());
+  EXPECT_FALSE(refused->claimed);
+  EXPECT_EQ(refused->session, (SessionClaim{"d1", 1, "a"}));
+  EXPECT_TRUE(refused->stored == *Get("d1"));
+  // Another session than the one that was said to be gone.
+  EXPECT_FALSE(ClaimIdle("d1", "b", 7)->claimed);
+  EXPECT_TRUE(ClaimIdle("d1", "b", 1)->claimed);
+  // "b" has no lease.
+  EXPECT_EQ(ClaimIdle("d1", "a")->session, (SessionClaim{"d1", 3, "a"}));
+}
+
+TEST_P(SharedDriverStore, ASessionIsItsReplicasWhileTheLeaseRuns) {
+  ASSERT_TRUE(Renew("a").ok());
+  ASSERT_TRUE(Claim("d1", "a")->claimed);
+  ASSERT_TRUE(Claim("d2", "a")->claimed);
+  ASSERT_FALSE(ClaimIdle("d1", "b")->claimed);
+  subject_->EndOfLease("a");
+  EXPECT_TRUE(ClaimIdle("d1", "b")->claimed);
+  ASSERT_TRUE(Renew("a").ok());
+  EXPECT_FALSE(ClaimIdle("d2", "b")->claimed) << "it lives again";
+  ASSERT_TRUE(EndLease("a").ok());
+  EXPECT_TRUE(ClaimIdle("d2", "b")->claimed);
+}
+
+TEST_P(SharedDriverStore, OfRacingClaimsEachIsACountOfItsOwn) {
+  std::vector<std::int64_t> epochs;
+  AwaitAll(20, [&](std::size_t i, Done done) {
+    store().ClaimSession("d1", "r" + std::to_string(i), {}, [&, done](const Claimed& claimed) {
+      EXPECT_TRUE(claimed->claimed);
+      epochs.push_back(claimed->session.epoch);
+      done(claimed->stored);
+    });
+  });
+  std::sort(epochs.begin(), epochs.end());
+  for (std::size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i], static_cast<std::int64_t>(i + 1));
+}
+
+TEST_P(SharedDriverStore, RecentClaimsAreToldAsTheyAre) {
+  EXPECT_THAT(*RecentClaims(), IsEmpty());
+  ASSERT_TRUE(Claim("d1", "a")->claimed);
+  ASSERT_TRUE(Claim("d1", "b")->claimed);
+  ASSERT_TRUE(ClaimIdle("d2", "a")->claimed);
+  EXPECT_THAT(*RecentClaims(), UnorderedElementsAre(SessionClaim{"d1", 2, "b"}, SessionClaim{"d2", 1, "a"}));
+  EXPECT_THAT(*RecentClaims(absl::ZeroDuration()), IsEmpty());
 }
 
 }  // namespace

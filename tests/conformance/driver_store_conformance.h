@@ -30,6 +30,8 @@ class DriverStoreSubject {
   virtual std::vector<OfferRecord> OfferLog() = 0;
   // Returns once `finished`. A store without threads of its own is driven here.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
+  // The lease of `replica`, renewed just now, ends. Of shared ones only.
+  virtual void EndOfLease(const std::string& /*replica*/) {}
 };
 
 struct DriverStoreKind {
@@ -52,6 +54,14 @@ class DriverStoreConformance : public ::testing::TestWithParam<DriverStoreKind>,
 
   FakeClock clock_;
   const std::unique_ptr<DriverStoreSubject> subject_;
+};
+
+// What must hold beside for those that processes share, and that know whose the sessions are.
+class SharedDriverStore : public DriverStoreConformance {
+ protected:
+  void SetUp() override {
+    for (const char* id : {"d1", "d2"}) ASSERT_TRUE(Register(MakeDriver(id)).ok());
+  }
 };
 
 }  // namespace hail::driver

@@ -11,6 +11,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/bus/request_reply.h"
+#include "common/exec/loop.h"
 #include "tests/engines/nats_server.h"
 
 namespace hail {
@@ -172,6 +174,34 @@ TEST_F(NatsBusTest, ASlowSubscriberHoldsUpNobodyElse) {
   while (two->stats().lost == 0 && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(5));
   EXPECT_GT(two->stats().lost, 0u) << "what it did not take is counted";
   go_on.Notify();
+}
+
+TEST_F(NatsBusTest, OneReplicaIsAskedAndAnswers) {
+  server_.Start();
+  const auto one = Replica(), two = Replica(), three = Replica();
+  Join(*one, *two);
+  Join(*two, *one);
+  Join(*one, *three);
+  Loop loop("test");
+  const auto answer_as = [](const std::string& name) {
+    return [name](std::string_view request, const Answerer::Reply& reply) { reply(name + ":" + std::string(request)); };
+  };
+  const Answerer second(two.get(), "second", answer_as("second")), third(three.get(), "third", answer_as("third"));
+  Asker asker(one.get(), &loop, "first");
+  const auto ask = [&](const std::string& whom, absl::Duration time_out) {
+    absl::StatusOr<std::string> heard;
+    absl::Notification answered;
+    asker.Ask(whom, std::string("\0?", 2), time_out, [&](absl::StatusOr<std::string> answer) {
+      heard = std::move(answer);
+      answered.Notify();
+    });
+    answered.WaitForNotification();
+    return heard;
+  };
+  EXPECT_EQ(*ask("second", kPatience), std::string("second:\0?", 9));
+  EXPECT_EQ(*ask("third", kPatience), std::string("third:\0?", 8));
+  EXPECT_EQ(ask("nobody", absl::Milliseconds(50)).status().code(), absl::StatusCode::kUnavailable);
+  loop.Stop();
 }
 
 TEST(NatsUrlTest, WhatIsNoUrlIsRefused) {

@@ -55,7 +55,8 @@ void NatsServer::Run(int port) {
   pid_ = SpawnEngine({kProgram, "-a", "127.0.0.1", "-p", std::to_string(port), "--ports_file_dir", ports_folder},
                      folder_.path("log"));
   const std::string ports = ports_folder + "/nats-server_" + std::to_string(pid_) + ".ports";
-  for (int waited = 0; !fs::exists(ports); waited += 5) {
+  // There, and whole.
+  for (int waited = 0; !nlohmann::json::accept(ReadFile(ports)); waited += 5) {
     if (waited > kPatienceMs || waitpid(pid_, nullptr, WNOHANG) == pid_) {
       ADD_FAILURE() << "nats-server did not come up; `make setup` installs it:\n" << ReadFile(folder_.path("log"));
       pid_ = 0;

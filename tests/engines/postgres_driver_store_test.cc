@@ -19,6 +19,11 @@ class PostgresSubject final : public DriverStoreSubject {
     Open();
   }
 
+  void EndOfLease(const std::string& replica) override {
+    testing::SharedPostgres().Ask("UPDATE " + schema_ +
+                                  ".replicas SET lease_end = clock_timestamp() WHERE replica = '" + replica + "'");
+  }
+
   std::vector<OfferRecord> OfferLog() override {
     // All that waits is written by the time it is closed.
     Reopen();
@@ -67,6 +72,8 @@ DriverStoreKind RealKind() {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(OnPostgres, DriverStoreConformance, ::testing::Values(RealKind()),
+                         [](const auto& kind) { return kind.param.name; });
+INSTANTIATE_TEST_SUITE_P(OnPostgres, SharedDriverStore, ::testing::Values(RealKind()),
                          [](const auto& kind) { return kind.param.name; });
 
 }  // namespace

@@ -51,7 +51,9 @@ class World final : public Dispatch::Out {
         break;
       }
       case 2:
-        if (!core_.Contact(now_, driver_id)) core_.OpenUnary(now_, MakeDriver(driver_id), Wish(input, driver_id));
+        if (!core_.Contact(now_, driver_id)) {
+          core_.OpenUnary(now_, MakeDriver(driver_id), Wish(input, driver_id), ++claims_);
+        }
         break;
       case 3:
         core_.SetAvailability(now_, driver_id, Wish(input, driver_id));
@@ -183,7 +185,7 @@ class World final : public Dispatch::Out {
     replaced_ = StreamOf(driver_id);
     streams_[driver_id] = stream;
     told_.erase(driver_id);
-    const std::int64_t epoch = core_.OpenStream(now_, MakeDriver(driver_id), wish, stream, cursor);
+    const std::int64_t epoch = core_.OpenStream(now_, MakeDriver(driver_id), wish, ++claims_, stream, cursor);
     Require(replaced_ == 0, "the older stream is told that it was replaced");
     Require(epoch > last_epoch_, "a session's epoch rises");
     last_epoch_ = epoch;
@@ -526,6 +528,7 @@ class World final : public Dispatch::Out {
   StreamId last_stream_ = 0;
   // The stream that must be told so, while another is being opened.
   StreamId replaced_ = 0;
+  std::int64_t claims_ = 0;
   std::int64_t last_epoch_ = 0;
   std::set<std::string> ever_online_;
   // On the present stream: ride → sequence.

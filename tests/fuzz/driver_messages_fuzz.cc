@@ -55,7 +55,7 @@ struct Core {
     driver.region_id = "san_francisco";
     driver.vehicle.seats = 4;
     driver.product_ids = {"economy"};
-    const std::int64_t epoch = core.OpenStream(now, driver, hail::driver::Availability::kOnline, 1, std::nullopt);
+    const std::int64_t epoch = core.OpenStream(now, driver, hail::driver::Availability::kOnline, 1, 1, std::nullopt);
     hail::driver::Fix fix;
     fix.point = {37.7793, -122.4193};
     fix.session_epoch = epoch;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "absl/time/time.h"
 #include "driver-service/domain/driver_store.h"
 #include "driver-service/domain/offer.h"
 
@@ -13,6 +14,16 @@ namespace hail::simulation {
 struct DriverDisk {
   // By driver_id.
   std::map<std::string, driver::StoredDriver> drivers;
+  // Whose their sessions are, by driver_id; none: nobody's.
+  struct Session {
+    driver::SessionClaim claim;
+    driver::Opening opening;
+    // Wall time.
+    absl::Time claimed;
+  };
+  std::map<std::string, Session> sessions;
+  // Until when (wall time) which replica lives.
+  std::map<std::string, absl::Time> leases;
   // The offer log, by offer_id.
   std::map<std::string, driver::OfferRecord> offers;
 };

@@ -11,8 +11,11 @@ namespace hail::simulation {
 namespace {
 
 using driver::Availability;
+using driver::ClaimedSession;
 using driver::Driver;
 using driver::OfferRecord;
+using driver::Opening;
+using driver::SessionClaim;
 using driver::StoredDriver;
 
 constexpr std::size_t kRecordsPerJob = 500;
@@ -38,7 +41,8 @@ absl::StatusOr<StoredDriver> Find(const DriverDisk& disk, const std::string& dri
 SimDriverStore::SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock,
                                std::function<std::uint64_t()> random, StoreFaults faults,
                                std::size_t max_waiting_records)
-    : max_waiting_records_(max_waiting_records),
+    : clock_(clock),
+      max_waiting_records_(max_waiting_records),
       random_(Shared(std::move(random))),
       committer_(disk, executor, clock, random_, faults),
       readers_(disk, executor, random_, faults) {}
@@ -90,6 +94,86 @@ void SimDriverStore::SetAvailability(const std::string& driver_id, Availability 
         row.driver.update_time = AsKept(now);
         rows->push_back({.before = *std::move(before), .after = row, .what = "set_availability"});
         return row;
+      },
+      std::move(done));
+}
+
+void SimDriverStore::ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
+                                  ClaimDone done) {
+  Claim(
+      driver_id, replica, opening,
+      [opening](const DriverDisk&, const DriverDisk::Session& session) {
+        return opening.incarnation_id.empty() || session.opening.incarnation_id != opening.incarnation_id ||
+               session.opening.number <= opening.number;
+      },
+      std::move(done));
+}
+
+void SimDriverStore::ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                                      ClaimDone done) {
+  Claim(
+      driver_id, replica, std::nullopt,
+      [this, replica, gone](const DriverDisk& disk, const DriverDisk::Session& session) {
+        const SessionClaim& claim = session.claim;
+        if (claim.replica.empty() || claim.replica == replica || claim.epoch == gone) return true;
+        const auto lease = disk.leases.find(claim.replica);
+        return lease == disk.leases.end() || lease->second <= clock_->Read().wall;
+      },
+      std::move(done));
+}
+
+void SimDriverStore::Claim(const std::string& driver_id, const std::string& replica, std::optional<Opening> opening,
+                           std::function<bool(const DriverDisk&, const DriverDisk::Session&)> may, ClaimDone done) {
+  committer_.Submit<ClaimedSession>(
+      absl::InfiniteFuture(),
+      [this, driver_id, replica, opening, may = std::move(may)](DriverDisk& disk,
+                                                                std::vector<Row>*) -> absl::StatusOr<ClaimedSession> {
+        absl::StatusOr<StoredDriver> stored = Find(disk, driver_id);
+        if (!stored.ok()) return stored.status();
+        const auto at = disk.sessions.find(driver_id);
+        DriverDisk::Session session = at == disk.sessions.end() ? DriverDisk::Session() : at->second;
+        session.claim.driver_id = driver_id;
+        const bool claimed = may(disk, session);
+        if (claimed) {
+          ++session.claim.epoch;
+          session.claim.replica = replica;
+          if (opening.has_value()) session.opening = *opening;
+          session.claimed = clock_->Read().wall;
+          disk.sessions[driver_id] = session;
+        }
+        return ClaimedSession{*std::move(stored), claimed, session.claim};
+      },
+      std::move(done));
+}
+
+void SimDriverStore::RenewLease(const std::string& replica, std::function<void(absl::Status)> done) {
+  Change([this, replica](DriverDisk& disk) { disk.leases[replica] = clock_->Read().wall + driver::kLeaseTime; },
+         std::move(done));
+}
+
+void SimDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
+  Change([replica](DriverDisk& disk) { disk.leases.erase(replica); }, std::move(done));
+}
+
+void SimDriverStore::Change(std::function<void(DriverDisk&)> change, std::function<void(absl::Status)> done) {
+  committer_.Submit<bool>(
+      absl::InfiniteFuture(),
+      [change = std::move(change)](DriverDisk& disk, std::vector<Row>*) {
+        change(disk);
+        return true;
+      },
+      [done = std::move(done)](const absl::StatusOr<bool>& changed) { done(changed.status()); });
+}
+
+void SimDriverStore::RecentClaims(absl::Duration within,
+                                  std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) {
+  readers_.Submit<std::vector<SessionClaim>>(
+      [this, within](const DriverDisk& disk) {
+        std::vector<SessionClaim> claims;
+        for (const auto& [driver_id, session] : disk.sessions) {
+          if (session.claimed > clock_->Read().wall - within) claims.push_back(session.claim);
+        }
+        return claims;
       },
       std::move(done));
 }

@@ -1,5 +1,5 @@
 // DriverStore on a simulated disk: the port's contract as SqliteDriverStore keeps it, group commit, readers and the
-// lazy offer log included, from a seed.
+// lazy offer log included, from a seed; but sessions as replicas share them, written as PostgresDriverStore does.
 #pragma once
 
 #include <cstddef>
@@ -50,6 +50,14 @@ class SimDriverStore final : public driver::DriverStore {
   void Get(const std::string& driver_id, Done done) override;
   void SetAvailability(const std::string& driver_id, driver::Availability availability, absl::Time now,
                        absl::Time deadline, Done done) override;
+  void ClaimSession(const std::string& driver_id, const std::string& replica, const driver::Opening& opening,
+                    ClaimDone done) override;
+  void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
+                        ClaimDone done) override;
+  void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) override;
+  void EndLease(const std::string& replica, std::function<void(absl::Status)> done) override;
+  void RecentClaims(absl::Duration within,
+                    std::function<void(absl::StatusOr<std::vector<driver::SessionClaim>>)> done) override;
   void AppendOfferLog(driver::OfferRecord record) override;
 
   // Jobs that wait or are under way.
@@ -65,9 +73,16 @@ class SimDriverStore final : public driver::DriverStore {
     std::string what;
   };
 
+  // Claims if `may`, which is asked of the disk as it is then.
+  void Claim(const std::string& driver_id, const std::string& replica, std::optional<driver::Opening> opening,
+             std::function<bool(const DriverDisk& disk, const DriverDisk::Session& session)> may, ClaimDone done);
+  // A command without a result.
+  void Change(std::function<void(DriverDisk& disk)> change, std::function<void(absl::Status)> done);
+
   // Hands the waiting records to the committer, unless that is under way.
   void FlushRecords();
 
+  const Clock* const clock_;
   const std::size_t max_waiting_records_;
   const Bits random_;
   std::deque<driver::OfferRecord> waiting_;

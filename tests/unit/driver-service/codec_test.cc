@@ -4,6 +4,7 @@
 #include "common/errors/error.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/internal_codec.h"
+#include "driver-service/codec/replica_codec.h"
 #include "driver-service/codec/ride_codec.h"
 #include "gtest/gtest.h"
 
@@ -360,6 +361,103 @@ TEST(InternalCodec, PositionsPassedOnGrowOlder) {
   EXPECT_EQ(found.distance_m(), 250);
   EXPECT_EQ(found.position().longitude_deg(), -122.5);
   EXPECT_EQ(found.eta().seconds(), 30);
+}
+
+// ---- Between replicas
+
+const absl::Time kSaid = absl::FromUnixSeconds(1'700'000'000);
+
+// As another replica hears it, a second later.
+ReplicaMessage ThereAndBack(const ReplicaMessage& message) {
+  const auto heard = ReplicaMessageFromBytes(ReplicaBytes("me", message, kSaid), kSaid + absl::Seconds(1));
+  EXPECT_TRUE(heard.ok()) << heard.status();
+  EXPECT_EQ(heard->first, "me");
+  return heard->second;
+}
+
+TEST(ReplicaCodec, Sightings) {
+  Sighting full;
+  full.driver_id = "d1";
+  full.session_epoch = 7;
+  full.number = 12;
+  full.offerable = true;
+  full.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy", "xl"}, 6});
+  full.fix = Fix{.point = {37.5, -122.5},
+                 .session_epoch = 6,
+                 .position_seq = 99,
+                 .observed = kSaid - absl::Seconds(4),
+                 .heading_deg = 90.0f};
+  Sighting bare;
+  bare.driver_id = "d2";
+  bare.session_epoch = 1;
+  const auto heard = std::get<Sightings>(ThereAndBack(Sightings{{full, bare}}));
+  ASSERT_EQ(heard.drivers.size(), 2u);
+  const Sighting& seen = heard.drivers[0];
+  EXPECT_EQ(seen.driver_id, "d1");
+  EXPECT_EQ(seen.session_epoch, 7);
+  EXPECT_EQ(seen.number, 12u);
+  EXPECT_TRUE(seen.offerable);
+  EXPECT_EQ(seen.car->region_id, "sf");
+  EXPECT_EQ(seen.car->product_ids, full.car->product_ids);
+  EXPECT_EQ(seen.car->seats, 6);
+  EXPECT_EQ(seen.fix->point.latitude_deg, 37.5);
+  EXPECT_EQ(seen.fix->session_epoch, 6);
+  EXPECT_EQ(seen.fix->position_seq, 99u);
+  EXPECT_EQ(seen.fix->observed, kSaid - absl::Seconds(3)) << "by its age, and not by the sender's clock";
+  EXPECT_EQ(seen.fix->heading_deg, 90.0f);
+  EXPECT_FALSE(seen.fix->speed_mps.has_value());
+  EXPECT_FALSE(heard.drivers[1].fix.has_value());
+  EXPECT_FALSE(heard.drivers[1].offerable);
+}
+
+TEST(ReplicaCodec, ClaimsAndStarts) {
+  const auto claimed = std::get<SessionClaimed>(ThereAndBack(SessionClaimed{"d1", 7}));
+  EXPECT_EQ(claimed.driver_id, "d1");
+  EXPECT_EQ(claimed.epoch, 7);
+  EXPECT_EQ(std::get<RideStarted>(ThereAndBack(RideStarted{{"r1", 3}})), (RideEpoch{"r1", 3}));
+}
+
+TEST(ReplicaCodec, Offers) {
+  OfferAsk ask;
+  ask.offer_id = "o1";
+  ask.driver_id = "d1";
+  ask.start = std::make_shared<const DispatchStart>(*FromProto(MakeStart()));
+  ask.remaining = absl::Milliseconds(1500);
+  ask.ride_waited = absl::Seconds(3);
+  ask.repeated = true;
+  const auto asked = std::get<OfferAsk>(ThereAndBack(ask));
+  EXPECT_EQ(asked.offer_id, "o1");
+  EXPECT_EQ(asked.driver_id, "d1");
+  EXPECT_EQ(asked.start->ride_id, "r1");
+  EXPECT_EQ(asked.start->epoch, 4);
+  EXPECT_EQ(*asked.start->encoded, *ask.start->encoded);
+  EXPECT_EQ(asked.remaining, ask.remaining);
+  EXPECT_EQ(asked.ride_waited, ask.ride_waited);
+  EXPECT_TRUE(asked.repeated);
+  for (const RevokeReason reason : {RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
+                                    RevokeReason::kSuperseded, RevokeReason::kWentOffline}) {
+    EXPECT_EQ(std::get<OfferWithdraw>(ThereAndBack(OfferWithdraw{"o1", reason})).reason, reason);
+    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(OfferTold{"o1", OfferStatus::kRevoked, reason})).reason, reason);
+  }
+  for (const OfferStatus status : {OfferStatus::kPending, OfferStatus::kConfirming, OfferStatus::kAccepted,
+                                   OfferStatus::kDeclined, OfferStatus::kExpired, OfferStatus::kRevoked}) {
+    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(OfferTold{"o1", status})).status, status);
+  }
+  for (const AskEnding ending : {AskEnding::kNone, AskEnding::kNotFree, AskEnding::kUnknown, AskEnding::kNotReceived,
+                                 AskEnding::kDriverRefused, AskEnding::kDispatchOver}) {
+    const OfferTold told{"o1", OfferStatus::kRevoked, RevokeReason::kNone, ending};
+    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(told)).ending, ending);
+  }
+}
+
+TEST(ReplicaCodec, WhatNoReplicaSaysIsRefused) {
+  EXPECT_FALSE(ReplicaMessageFromBytes("\xff", kSaid).ok());
+  EXPECT_FALSE(ReplicaMessageFromBytes("", kSaid).ok());
+  EXPECT_FALSE(ReplicaMessageFromBytes(ReplicaBytes("", SessionClaimed{"d1", 7}, kSaid), kSaid).ok());
+  OfferAsk ask;
+  ask.offer_id = "o1";
+  ask.start = std::make_shared<const DispatchStart>();
+  EXPECT_FALSE(ReplicaMessageFromBytes(ReplicaBytes("me", ask, kSaid), kSaid).ok());
 }
 
 }  // namespace

@@ -297,7 +297,8 @@ class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
     const StreamId stream = ++last_stream_;
     streams_[stream] = driver_id;
     const StreamId old = std::exchange(app.stream, stream);
-    app.session_epoch = core_.OpenStream(now_, DriverOf(driver_id), Availability::kOnline, stream, app.cursor);
+    app.session_epoch =
+        core_.OpenStream(now_, DriverOf(driver_id), Availability::kOnline, ++claims_, stream, app.cursor);
     static_cast<void>(old);
   }
   static Driver DriverOf(const std::string& id) {
@@ -393,6 +394,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
   std::map<StreamId, std::string> streams_;
   StreamId last_stream_ = 0;
   std::uint64_t position_seq_ = 0;
+  std::int64_t claims_ = 0;
   std::vector<Accepted> accepts_;
   std::vector<std::string> accept_of_;
   std::set<std::string> logged_;

@@ -138,9 +138,12 @@ class DispatchTest : public testing::Test {
             .product_ids = {"economy"}};
   }
 
+  // The epoch of the next claim of any session.
+  std::int64_t Claim() { return ++claims_; }
+
   // A driver with a stream, caught up, online, `north_m` from the pickup.
   void Online(const std::string& id, StreamId stream, double north_m) {
-    core_->OpenStream(now_, MakeDriver(id), Availability::kOnline, stream, std::nullopt);
+    core_->OpenStream(now_, MakeDriver(id), Availability::kOnline, Claim(), stream, std::nullopt);
     AnswerFeed(id);
     Move(id, north_m);
     out_.Take();
@@ -230,6 +233,7 @@ class DispatchTest : public testing::Test {
   double time_scale_ = 1;
   std::uint64_t seed_ = 1;
   std::uint64_t position_seq_ = 0;
+  std::int64_t claims_ = 0;
   LocationIndex index_;
   StraightLineTravelTimes travel_times_;
   BatchMatcher matcher_;

@@ -46,16 +46,16 @@ TEST_F(OfferTest, OnlyDriversWhoFitAreAsked) {
   Driver small = MakeDriver("small");
   small.vehicle.seats = 0;
   for (const Driver& driver : {van, elsewhere, small}) {
-    core_->OpenStream(now_, driver, Availability::kOnline, 5, std::nullopt);
+    core_->OpenStream(now_, driver, Availability::kOnline, Claim(), 5, std::nullopt);
     AnswerFeed(driver.driver_id);
     Move(driver.driver_id, 100);
   }
-  core_->OpenStream(now_, MakeDriver("offline"), Availability::kOffline, 6, std::nullopt);
+  core_->OpenStream(now_, MakeDriver("offline"), Availability::kOffline, Claim(), 6, std::nullopt);
   AnswerFeed("offline");
   Move("offline", 100);
-  core_->OpenStream(now_, MakeDriver("unsynced"), Availability::kOnline, 7, std::nullopt);
+  core_->OpenStream(now_, MakeDriver("unsynced"), Availability::kOnline, Claim(), 7, std::nullopt);
   Move("unsynced", 100);
-  core_->OpenStream(now_, MakeDriver("nowhere"), Availability::kOnline, 8, std::nullopt);
+  core_->OpenStream(now_, MakeDriver("nowhere"), Availability::kOnline, Claim(), 8, std::nullopt);
   AnswerFeed("nowhere");
   Online("excluded", 9, 100);
   out_.Take();
@@ -364,7 +364,7 @@ TEST_F(OfferTest, ABrokenStreamKeepsAnOfferThatWasReceived) {
   core_->CloseStream(now_, "d1", 1);
   Pass(absl::Seconds(5));
   Take();
-  core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, 2, std::nullopt);
+  core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), 2, std::nullopt);
   AnswerFeed("d1");
   EXPECT_THAT(Take(), ElementsAre("subscribe d1", "s2 snapshot OFFERED o1", "s2 caught_up 0"));
   Respond("d1", "o1", true);
@@ -444,7 +444,7 @@ TEST_F(OfferTest, TheSameInputGivesTheSameOffers) {
     core.LinkUp(now_, 1);
     for (int d = 0; d < 20; ++d) {
       const std::string id = absl::StrCat("d", d);
-      core.OpenStream(now_, MakeDriver(id), Availability::kOnline, d + 1, std::nullopt);
+      core.OpenStream(now_, MakeDriver(id), Availability::kOnline, Claim(), d + 1, std::nullopt);
       core.OnFeedSnapshot(now_, {id, out.subscriptions.at(id), {}, false, nullptr});
       // All at the same place: ties are broken by id.
       index.Update(id, {.point = kPickup, .position_seq = 1, .observed = now_.domain});

@@ -11,7 +11,8 @@ using testing::IsEmpty;
 class SessionTest : public DispatchTest {
  protected:
   std::int64_t Open(StreamId stream, std::optional<RideCursor> cursor = std::nullopt, const Opening& opening = {}) {
-    return core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, stream, std::move(cursor), opening);
+    return core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), stream, std::move(cursor),
+                             opening);
   }
   RideEventView Missed(RideView ride) { return {Ref(std::move(ride)), nullptr}; }
 };
@@ -112,16 +113,96 @@ TEST_F(SessionTest, ALateAnswerToTheReplacedStreamsSubscriptionIsLeftOut) {
   EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
 }
 
-TEST_F(SessionTest, SessionEpochsRiseWithinAMicrosecondAndOverARestart) {
-  const std::int64_t a = Open(1);
-  const std::int64_t b = Open(2);
-  EXPECT_GT(b, a);
-  RecordingOut out;
-  Dispatch restarted(
-      {}, index_, travel_times_, matcher_, [] { return 1; }, out);
-  Now later = now_;
-  later.wall += absl::Seconds(1);
-  EXPECT_GT(restarted.OpenStream(later, MakeDriver("d1"), Availability::kOnline, 1, std::nullopt), b);
+TEST_F(SessionTest, AStreamWhoseClaimIsOlderThanTheOpenOnesReplacesNobody) {
+  const std::int64_t first = Claim(), second = Claim();
+  const auto open = [&](std::int64_t epoch, StreamId stream) {
+    return core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, epoch, stream, std::nullopt);
+  };
+  EXPECT_EQ(open(second, 2), second);
+  Take();
+  EXPECT_EQ(open(first, 1), second);
+  EXPECT_THAT(Take(), ElementsAre("s1 replaced"));
+  core_->CloseStream(now_, "d1", 1);
+  AnswerFeed("d1");
+  EXPECT_THAT(Take(), ElementsAre("s2 snapshot OFFLINE", "s2 caught_up 0"));
+}
+
+TEST_F(SessionTest, AUnaryClaimThatIsNewerThanTheStreamsIsNoReasonToSendTheStreamAway) {
+  const std::int64_t streams = Claim(), unarys = Claim();
+  core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, unarys);
+  Take();
+  EXPECT_EQ(core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, streams, 1, std::nullopt), unarys);
+  EXPECT_THAT(Take(), ElementsAre("subscribe d1"));
+}
+
+// ---- Sessions that another replica claimed
+
+TEST_F(SessionTest, ASessionClaimedByAnotherReplicaEndsHere) {
+  Online("d1", 1, 300);
+  core_->OnClaims(now_, {{"d1", core_->State(now_, "d1").session_epoch + 1, "other"}});
+  EXPECT_THAT(Take(), ElementsAre("s1 replaced", "unsubscribe d1"));
+  EXPECT_FALSE(core_->HasSession("d1"));
+  EXPECT_FALSE(core_->Contact(now_, "d1"));
+  Start("r1");
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "it is not this replica's to offer";
+  // The stream's own end comes after it.
+  core_->CloseStream(now_, "d1", 1);
+  EXPECT_THAT(Take(), IsEmpty());
+}
+
+TEST_F(SessionTest, AnOlderOrOwnClaimEndsNothing) {
+  Online("d1", 1, 300);
+  const std::int64_t epoch = core_->State(now_, "d1").session_epoch;
+  core_->OnClaims(now_,
+                  {{"d1", epoch, "other"}, {"d1", epoch - 1, "other"}, {"d1", epoch + 1, ""}, {"d2", 9, "other"}});
+  EXPECT_THAT(Take(), IsEmpty());
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+}
+
+TEST_F(SessionTest, APendingOfferEndsWithItsSession) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Take();
+  core_->OnClaims(now_, {{"d1", Claim(), "other"}});
+  ASSERT_EQ(out_.records.size(), 1u);
+  EXPECT_EQ(out_.records[0].reason, RevokeReason::kSuperseded);
+  Respond("d1", "o1", true);
+  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(out_.confirms, IsEmpty());
+  Online("d2", 2, 900);
+  Pass(absl::Seconds(2));
+  EXPECT_EQ(Status("d2"), DriverStatus::kOffered) << "the ride goes on";
+}
+
+TEST_F(SessionTest, AConfirmationOutlivesItsSession) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", true);
+  core_->OnClaims(now_, {{"d1", Claim(), "other"}});
+  EXPECT_TRUE(answers_.empty()) << "its outcome is not known";
+  Confirmed(Unknown());
+  Pass(absl::Seconds(1));
+  ASSERT_EQ(out_.confirms.size(), 2u);
+  EXPECT_EQ(out_.confirms[1].driver.display_name, "Dora");
+  Confirmed(Committed());
+  EXPECT_TRUE(answers_.at("").status.ok());
+  EXPECT_FALSE(core_->HasSession("d1"));
+  EXPECT_EQ(core_->Counts(now_).rides, 0);
+}
+
+TEST_F(SessionTest, ADriverWhoComesBackWhileTheOfferIsConfirmedIsStillReserved) {
+  Online("d1", 1, 300);
+  Start("r1");
+  Respond("d1", "o1", true);
+  core_->OnClaims(now_, {{"d1", Claim(), "other"}});
+  Online("d1", 2, 300);
+  Start("r2");
+  EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
+  Take();
+  Confirmed(FailedPrecondition(Reason::kDriverBusy, ""));
+  EXPECT_EQ(Take()[1], "s2 o1 REVOKED SUPERSEDED");
+  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
 }
 
 TEST_F(SessionTest, ARideOutlivesStreamPositionAndFeed) {
@@ -261,8 +342,8 @@ TEST_F(SessionTest, AStoredWishCountsForANewSessionOnly) {
 
 TEST_F(SessionTest, UnaryCallsAloneMakeADriverAvailable) {
   EXPECT_FALSE(core_->Contact(now_, "d1"));
-  const std::int64_t epoch = core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline);
-  EXPECT_EQ(core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline), epoch);
+  const std::int64_t epoch = core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, Claim());
+  EXPECT_EQ(core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, Claim()), epoch);
   AnswerFeed("d1");
   Move("d1", 300);
   Take();
@@ -276,7 +357,7 @@ TEST_F(SessionTest, UnaryCallsAloneMakeADriverAvailable) {
 }
 
 TEST_F(SessionTest, WithoutFurtherCallsADriverIsNotConnected) {
-  core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline);
+  core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, Claim());
   AnswerFeed("d1");
   Pass(absl::Seconds(30));
   EXPECT_TRUE(core_->Contact(now_, "d1"));

@@ -1,0 +1,62 @@
+// Request and reply to one named process, over a Bus: the part of the port that is not for everybody (DESIGN §1).
+//
+// A request is a message on the topic "ask.NAME" of the process asked, with a number and the asker's name; the reply
+// one on "reply.NAME" of the asker's, with the number. The bus may lose either, so who asks has to bear no answer; it
+// may double them: a request may be taken twice, and only the first reply counts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/bus/bus.h"
+#include "common/exec/executor.h"
+
+namespace hail {
+
+// Takes what is asked of the process `name`. Thread-safe.
+class Answerer {
+ public:
+  // Thread-safe; called once, now or later, or not at all: then the asker hears nothing.
+  using Reply = std::function<void(std::string_view answer)>;
+
+  // `on_request` runs on a thread of the bus's, must not block, and may run concurrently with itself; not after the end
+  // of this object. `bus` must outlive this and every Reply.
+  Answerer(Bus* bus, std::string_view name, std::function<void(std::string_view request, Reply reply)> on_request);
+
+ private:
+  const std::unique_ptr<Bus::Subscription> subscription_;
+};
+
+// Asks other processes, as the process `name`. Thread-safe.
+class Asker {
+ public:
+  // UNAVAILABLE (no Hail reason: the caller knows better) without an answer in time.
+  using Done = std::function<void(absl::StatusOr<std::string> answer)>;
+
+  // Both must outlive this. `executor` runs the time-outs.
+  Asker(Bus* bus, Executor* executor, std::string_view name);
+  // What was asked and is not answered is forgotten: its `done` does not run.
+  ~Asker();
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+
+  // Asks the process `whom`. `done` runs once, on a thread of the bus's or on the executor, or before this returns; it
+  // must not block, nor destroy the asker. `time_out` is wall time.
+  void Ask(std::string_view whom, std::string_view request, absl::Duration time_out, Done done);
+
+ private:
+  struct Waiting;
+
+  Bus* const bus_;
+  Executor* const executor_;
+  const std::string name_;
+  // Shared with time-outs, which may come when the asker is gone.
+  const std::shared_ptr<Waiting> waiting_;
+  const std::unique_ptr<Bus::Subscription> subscription_;
+};
+
+}  // namespace hail

@@ -1,0 +1,123 @@
+#include "driver-service/api/replicas.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "common/logging/log.h"
+#include "driver-service/codec/replica_codec.h"
+
+namespace hail::driver {
+namespace {
+
+// Wall time.
+constexpr absl::Duration kRenewEvery = absl::Seconds(1);
+constexpr absl::Duration kCheckEvery = absl::Seconds(2);
+// A claim takes effect when it is committed, which is some time after the moment it is dated with.
+constexpr absl::Duration kCheckBack = absl::Seconds(10);
+// Sightings go out together with what comes in within this time.
+constexpr absl::Duration kSightingsApart = absl::Milliseconds(5);
+
+constexpr char kToAll[] = "replicas";
+std::string TopicOf(const std::string& replica) { return absl::StrCat("replica.", TopicWord(replica)); }
+
+// Set while this thread publishes: a bus tells its own process at once, and a replica need not hear itself.
+thread_local bool publishing = false;
+
+}  // namespace
+
+Replicas::Replicas(Parts parts) : parts_(std::move(parts)), own_topic_(TopicOf(parts_.replica)) {}
+
+void Replicas::Start(std::function<void()> on_lease) {
+  to_all_ = parts_.bus.Subscribe(kToAll, [this](const BusPayload& payload) { OnPayload(payload); });
+  to_this_ = parts_.bus.Subscribe(own_topic_, [this](const BusPayload& payload) { OnPayload(payload); });
+  Executor& loop = parts_.host.loop();
+  parts_.sightings.TellFresh([this, &loop] {
+    loop.PostAfter(kSightingsApart, [this] {
+      if (stopped_) return;
+      for (const Sightings& sightings : parts_.sightings.Take()) ToReplicas(sightings);
+    });
+  });
+  loop.Post([this, &loop, on_lease = std::move(on_lease)] {
+    checked_ = parts_.clock.Read().wall;
+    RenewLease(on_lease);
+    loop.Every(kRenewEvery, [this] { RenewLease(nullptr); });
+    loop.Every(kCheckEvery, [this] { CheckClaims(); });
+  });
+}
+
+void Replicas::Stop() {
+  if (to_all_ == nullptr) return;
+  to_all_.reset();
+  to_this_.reset();
+  parts_.sightings.TellFresh(nullptr);
+  absl::Notification ended;
+  const bool posted = parts_.host.loop().Post([this, &ended] {
+    stopped_ = true;
+    parts_.store.EndLease(parts_.replica, [](const absl::Status&) {});
+    ended.Notify();
+  });
+  if (posted) ended.WaitForNotification();
+}
+
+void Replicas::ToReplica(const std::string& replica, const ReplicaMessage& message) {
+  Publish(TopicOf(replica), message);
+}
+
+void Replicas::ToReplicas(const ReplicaMessage& message) { Publish(kToAll, message); }
+
+void Replicas::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                           const std::shared_ptr<const CarProfile>& car) {
+  parts_.sightings.SetSession(driver_id, session_epoch, offerable, car);
+}
+
+void Replicas::OnSessionGone(const std::string& driver_id) { parts_.sightings.Forget(driver_id); }
+
+void Replicas::Publish(const std::string& topic, const ReplicaMessage& message) {
+  if (stopped_) return;
+  publishing = true;
+  parts_.bus.Publish(
+      topic, std::make_shared<const std::string>(ReplicaBytes(parts_.replica, message, parts_.clock.Read().domain)));
+  publishing = false;
+}
+
+void Replicas::OnPayload(const BusPayload& payload) {
+  if (publishing) return;
+  auto heard = ReplicaMessageFromBytes(*payload, parts_.clock.Read().domain);
+  if (!heard.ok()) {
+    Log(LogLevel::kWarn, "bad_bus_payload", {{"status", heard.status()}});
+    return;
+  }
+  parts_.host.Post([said = std::make_shared<const std::pair<std::string, ReplicaMessage>>(*std::move(heard))](
+                       Dispatch& core, Now now) { core.OnReplicaMessage(now, said->first, said->second); });
+}
+
+void Replicas::RenewLease(std::function<void()> done) {
+  // One at a time: a store that is slow is not asked the faster.
+  if (stopped_ || std::exchange(renewing_, true)) return;
+  parts_.store.RenewLease(parts_.replica, [this, done = std::move(done)](const absl::Status& status) {
+    if (!status.ok()) Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
+    parts_.host.loop().Post([this] { renewing_ = false; });
+    if (done) done();
+  });
+}
+
+void Replicas::CheckClaims() {
+  if (stopped_ || std::exchange(checking_, true)) return;
+  const absl::Time now = parts_.clock.Read().wall;
+  // Longer back after checks that failed.
+  const absl::Duration within = kCheckBack + std::max(absl::ZeroDuration(), now - checked_);
+  parts_.store.RecentClaims(within, [this, now](const absl::StatusOr<std::vector<SessionClaim>>& claims) {
+    if (!claims.ok()) Log(LogLevel::kWarn, "claims_not_read", {{"status", claims.status()}});
+    parts_.host.Post([this, now, claims](Dispatch& core, Now present) {
+      checking_ = false;
+      if (!claims.ok()) return;
+      checked_ = now;
+      core.OnClaims(present, *claims);
+    });
+  });
+}
+
+}  // namespace hail::driver
