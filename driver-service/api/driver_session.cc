@@ -249,6 +249,10 @@ void DriverSession::Deliver(const DriverMessage& message) {
     }
   }
   if (std::holds_alternative<OfferView>(message)) HAIL_FAILPOINT(kOfferMade);
+  if (std::holds_alternative<Moved>(message)) {
+    outbox_->Finish(Unavailable(Reason::kPeerUnavailable, "the session is at another replica: open the stream again"));
+    return;
+  }
   outbox_->Send(ToProto(message));
   if (std::holds_alternative<Replaced>(message)) outbox_->Finish();
 }

@@ -92,6 +92,8 @@ struct StreamMessage {
   void operator()(const CaughtUp& caught_up) { response.mutable_caught_up()->set_sequence(caught_up.sequence); }
   void operator()(const Reset&) { response.mutable_reset()->set_message("the cursor is not of a ride of this driver"); }
   void operator()(const Replaced&) { response.mutable_replaced(); }
+  // Ends the stream, and says nothing on it.
+  void operator()(const Moved&) {}
 };
 
 }  // namespace

@@ -70,6 +70,7 @@ struct ToMessage {
   void operator()(const SessionClaimed& claimed) const {
     message.mutable_session_claimed()->set_driver_id(claimed.driver_id);
     message.mutable_session_claimed()->set_epoch(claimed.epoch);
+    message.mutable_session_claimed()->set_by_stream(claimed.by_stream);
   }
   void operator()(const RideStarted& started) const {
     message.mutable_ride_started()->set_ride_id(started.ride_id);
@@ -155,7 +156,8 @@ absl::StatusOr<std::pair<std::string, ReplicaMessage>> ReplicaMessageFromBytes(s
       return std::pair<std::string, ReplicaMessage>(from, FromProto(proto.sightings(), now));
     case rpb::ReplicaMessage::kSessionClaimed:
       return std::pair<std::string, ReplicaMessage>(
-          from, SessionClaimed{proto.session_claimed().driver_id(), proto.session_claimed().epoch()});
+          from, SessionClaimed{proto.session_claimed().driver_id(), proto.session_claimed().epoch(),
+                               proto.session_claimed().by_stream()});
     case rpb::ReplicaMessage::kRideStarted:
       return std::pair<std::string, ReplicaMessage>(
           from, RideStarted{{proto.ride_started().ride_id(), proto.ride_started().epoch()}});

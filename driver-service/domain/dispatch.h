@@ -149,7 +149,8 @@ class Dispatch {
   void SetAvailability(Now now, const std::string& driver_id, Availability availability);
 
   // Sessions as the store knows them. One that another replica claimed after it was claimed here ends: its stream is
-  // sent Replaced, a pending offer is withdrawn, one being confirmed goes on until its outcome is certain.
+  // sent Replaced (Moved, if only a unary call claimed it), a pending offer is withdrawn, one being confirmed goes on
+  // until its outcome is certain.
   void OnClaims(Now now, const std::vector<SessionClaim>& claims);
 
   // The app shows the offer.
@@ -256,9 +257,9 @@ class Dispatch {
 
   // dispatch_sessions.cc
   Session* FindSession(const std::string& driver_id) const;
-  Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
-  // Another replica claimed the driver's session at `epoch`.
-  void Lose(Now now, const std::string& driver_id, std::int64_t epoch);
+  Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch, bool by_stream);
+  // Another replica claimed the driver's session at `epoch`, `to_stream`: for a stream of the app's.
+  void Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream);
   void Subscribe(Now now, Session& session);
   void UpdateOfferable(Now now, Session& session);
   void SetRide(Now now, Session& session, RideRef ride);

@@ -17,11 +17,10 @@ void Dispatch::OnReplicaMessage(Now now, const std::string& from, const ReplicaM
 
 // ---- What is known of them
 
-// The entry for a session that `replica` claimed at `epoch`, or for a later one. A session of the driver here is older
-// than that: it has ended.
+// The entry for a session that `replica` claimed at `epoch`, or for a later one. There is no session of the driver
+// here.
 Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const std::string& replica,
                                   std::int64_t epoch) {
-  Lose(now, driver_id, epoch);
   std::unique_ptr<Remote>& slot = remotes_[driver_id];
   if (slot == nullptr) {
     slot = std::make_unique<Remote>();
@@ -48,6 +47,7 @@ Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const s
 void Dispatch::On(Now now, const std::string& from, const SessionClaimed& claimed) {
   const Session* session = FindSession(claimed.driver_id);
   if (session != nullptr && claimed.epoch <= session->epoch) return;
+  Lose(now, claimed.driver_id, claimed.epoch, claimed.by_stream);
   Known(now, claimed.driver_id, from, claimed.epoch);
 }
 
@@ -55,7 +55,9 @@ void Dispatch::On(Now now, const std::string& from, const Sightings& sightings) 
   for (const Sighting& sighting : sightings.drivers) {
     const std::string& driver_id = sighting.driver_id;
     const Session* session = FindSession(driver_id);
-    if (session != nullptr && sighting.session_epoch <= session->epoch) continue;
+    // What the app on a stream is to be told depends on the claim.
+    if (session != nullptr && (sighting.session_epoch <= session->epoch || session->stream != 0)) continue;
+    Lose(now, driver_id, sighting.session_epoch, /*to_stream=*/false);
     Remote& remote = Known(now, driver_id, from, sighting.session_epoch);
     if (remote.epoch != sighting.session_epoch || sighting.number <= remote.number) continue;
     if (remote.number == 0) index_.SetCar(driver_id, sighting.car);

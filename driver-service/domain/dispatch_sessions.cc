@@ -37,7 +37,8 @@ Dispatch::Session* Dispatch::FindSession(const std::string& driver_id) const {
 
 bool Dispatch::HasSession(const std::string& driver_id) const { return FindSession(driver_id) != nullptr; }
 
-Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch) {
+Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch,
+                                  bool by_stream) {
   std::unique_ptr<Session>& slot = sessions_[driver.driver_id];
   if (slot == nullptr) {
     slot = std::make_unique<Session>();
@@ -57,7 +58,8 @@ Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability av
   }
   // Two claims of this process may come in the other order.
   slot->epoch = std::max(slot->epoch, epoch);
-  out_.ToReplicas(SessionClaimed{driver.driver_id, slot->epoch});
+  slot->by_stream = slot->by_stream || by_stream;
+  out_.ToReplicas(SessionClaimed{driver.driver_id, slot->epoch, slot->by_stream});
   out_.OnOfferable(driver.driver_id, slot->epoch, slot->offerable, slot->car);
   slot->last_seen = now.wall;
   return *slot;
@@ -78,7 +80,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
     out_.ToDriver(stream, Replaced{});
     return epoch;
   }
-  Session& session = Open(now, driver, availability, epoch);
+  Session& session = Open(now, driver, availability, epoch, /*by_stream=*/true);
   if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
   session.stream = stream;
   session.stream_epoch = epoch;
@@ -118,7 +120,7 @@ std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability ava
     Contact(now, driver.driver_id);
     return session->epoch;
   }
-  Session& session = Open(now, driver, availability, epoch);
+  Session& session = Open(now, driver, availability, epoch, /*by_stream=*/false);
   session.last_unary = now.wall;
   Subscribe(now, session);
   Review(now, driver.driver_id);
@@ -127,15 +129,23 @@ std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability ava
 
 void Dispatch::OnClaims(Now now, const std::vector<SessionClaim>& claims) {
   for (const SessionClaim& claim : claims) {
-    if (claim.replica != options_.replica) On(now, claim.replica, SessionClaimed{claim.driver_id, claim.epoch});
+    if (claim.replica != options_.replica)
+      On(now, claim.replica, SessionClaimed{claim.driver_id, claim.epoch, claim.by_stream});
   }
   Pump(now);
 }
 
-void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch) {
+void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream) {
   Session* session = FindSession(driver_id);
   if (session == nullptr || epoch <= session->epoch) return;
-  if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) out_.ToDriver(stream, Replaced{});
+  if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) {
+    // The app that is told it was replaced stays away: so it is told only where another stream of it is.
+    if (to_stream) {
+      out_.ToDriver(stream, Replaced{});
+    } else {
+      out_.ToDriver(stream, Moved{});
+    }
+  }
   if (!session->live_offer.empty()) {
     Offer& offer = *offers_.at(session->live_offer);
     if (offer.status == OfferStatus::kPending) {

@@ -18,6 +18,8 @@ struct Dispatch::Session {
   Availability availability = Availability::kOffline;
   // Of the latest claim.
   std::int64_t epoch = 0;
+  // Whether a stream claimed it here.
+  bool by_stream = false;
 
   // 0: none.
   StreamId stream = 0;

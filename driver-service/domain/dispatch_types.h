@@ -53,8 +53,11 @@ struct CaughtUp {
 struct Reset {};
 // A newer stream took over: the last message; the shell ends the stream with OK. The core has forgotten it.
 struct Replaced {};
+// A unary call took the session to another replica: the last message, not sent; the shell ends the stream with
+// UNAVAILABLE, and the app opens another one. The core has forgotten it.
+struct Moved {};
 
-using DriverMessage = std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced>;
+using DriverMessage = std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced, Moved>;
 
 // ---- To a dispatch link. Heartbeats are the shell's.
 

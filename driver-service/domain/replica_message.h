@@ -38,6 +38,8 @@ struct Sightings {
 struct SessionClaimed {
   std::string driver_id;
   std::int64_t epoch = 0;
+  // By a stream of the app's, not only by a unary call.
+  bool by_stream = false;
 };
 
 // The ride is dispatched at this epoch: offers of it at a lower one are superseded.

@@ -21,6 +21,8 @@ struct SessionClaim {
   std::int64_t epoch = 0;
   // The process that claimed it, by its incarnation. Empty: nobody.
   std::string replica;
+  // By a stream that the app opened there, not only by a unary call.
+  bool by_stream = false;
 
   friend bool operator==(const SessionClaim&, const SessionClaim&) = default;
 };

@@ -30,19 +30,20 @@ const Statement kInsertRecord{
 // A run's stream that it opened before the one that has the session is late.
 const Statement kClaim{
     "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_run = $3,"
-    " session_opening = $4, session_claimed = clock_timestamp() WHERE driver_id = $1"
+    " session_opening = $4, session_stream = TRUE, session_claimed = clock_timestamp() WHERE driver_id = $1"
     " AND NOT ($3::text <> '' AND session_run = $3 AND session_opening > $4) RETURNING session_epoch"};
 // What is looked up is of one moment; by the epoch it is the row's that is changed, however long that was locked.
 const Statement kClaimIdle{
-    "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_claimed = clock_timestamp()"
+    "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_stream = FALSE,"
+    " session_claimed = clock_timestamp()"
     " WHERE driver_id = $1 AND session_epoch = (SELECT s.session_epoch FROM drivers s WHERE s.driver_id = $1"
     " AND (s.session_replica = '' OR s.session_replica = $2 OR s.session_epoch = $3 OR NOT EXISTS (SELECT 1"
     " FROM replicas r WHERE r.replica = s.session_replica AND r.lease_end > clock_timestamp())))"
     " RETURNING session_epoch"};
 const Statement kLoadSession{
     "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time, session_epoch, session_replica"
-    " FROM drivers WHERE driver_id = $1"};
+    " vehicle_seats, product_ids, online, create_time, update_time, session_epoch, session_replica,"
+    " session_stream FROM drivers WHERE driver_id = $1"};
 const Statement kRenewLease{
     "INSERT INTO replicas (replica, lease_end) VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond')"
     " ON CONFLICT (replica) DO UPDATE SET lease_end = EXCLUDED.lease_end"};
@@ -50,7 +51,7 @@ const Statement kForgetReplicas{"DELETE FROM replicas WHERE lease_end < clock_ti
 const Statement kEndLease{"DELETE FROM replicas WHERE replica = $1"};
 // now(), not clock_timestamp(): so that the index serves it.
 const Statement kRecentClaims{
-    "SELECT driver_id, session_epoch, session_replica FROM drivers"
+    "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
     " WHERE session_claimed > now() - $1 * interval '1 microsecond'"};
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
@@ -193,7 +194,8 @@ void PostgresDriverStore::Claim(const std::string& driver_id, Command claim, Cla
                 if (!stored.ok()) return done(stored.status());
                 ClaimedSession claimed;
                 claimed.claimed = rows->front().size() == 1;
-                claimed.session = {stored->driver.driver_id, row.Int64(0, 12), std::string(row.Bytes(0, 13))};
+                claimed.session = {stored->driver.driver_id, row.Int64(0, 12), std::string(row.Bytes(0, 13)),
+                                   row.Int64(0, 14) != 0};
                 claimed.stored = *std::move(stored);
                 done(std::move(claimed));
               });
@@ -203,8 +205,10 @@ void PostgresDriverStore::RenewLease(const std::string& replica, std::function<v
   std::vector<Command> commands;
   commands.push_back({&kRenewLease, Params::Of(replica, absl::ToInt64Microseconds(kLeaseTime))});
   commands.push_back({&kForgetReplicas, Params()});
-  pool_.Write(std::move(commands), kKeyOfLeases, absl::InfiniteFuture(),
-              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); });
+  pool_.Write(
+      std::move(commands), kKeyOfLeases, absl::InfiniteFuture(),
+      [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); },
+      postgres::Pool::Work::kFirst);
 }
 
 void PostgresDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
@@ -220,7 +224,8 @@ void PostgresDriverStore::RecentClaims(absl::Duration within,
                const Rows& rows = answer->front();
                std::vector<SessionClaim> claims;
                for (int i = 0; i < rows.size(); ++i) {
-                 claims.push_back({std::string(rows.Bytes(i, 0)), rows.Int64(i, 1), std::string(rows.Bytes(i, 2))});
+                 claims.push_back({std::string(rows.Bytes(i, 0)), rows.Int64(i, 1), std::string(rows.Bytes(i, 2)),
+                                   rows.Int64(i, 3) != 0});
                }
                done(std::move(claims));
              });

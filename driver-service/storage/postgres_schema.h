@@ -31,6 +31,7 @@ CREATE TABLE drivers (
   session_replica TEXT NOT NULL DEFAULT '',
   session_run     TEXT NOT NULL DEFAULT '',
   session_opening BIGINT NOT NULL DEFAULT 0,
+  session_stream  BOOLEAN NOT NULL DEFAULT FALSE,
   session_claimed TIMESTAMPTZ
 );
 CREATE INDEX drivers_by_claim ON drivers (session_claimed);

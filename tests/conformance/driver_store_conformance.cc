@@ -232,10 +232,10 @@ TEST_P(DriverStoreConformance, LeasesOfAStoreOfOneProcessAreNoMatter) {
 
 TEST_P(SharedDriverStore, TheLaterStreamHasTheSession) {
   ASSERT_TRUE(Renew("a").ok());
-  EXPECT_EQ(Claim("d1", "a")->session, (SessionClaim{"d1", 1, "a"}));
+  EXPECT_EQ(Claim("d1", "a")->session, (SessionClaim{"d1", 1, "a", true}));
   const Claimed later = Claim("d1", "b");
   EXPECT_TRUE(later->claimed) << "a lease is no shield against the driver's own app";
-  EXPECT_EQ(later->session, (SessionClaim{"d1", 2, "b"}));
+  EXPECT_EQ(later->session, (SessionClaim{"d1", 2, "b", true}));
   EXPECT_EQ(Claim("d2", "a")->session.epoch, 1) << "another's";
 }
 
@@ -244,13 +244,14 @@ TEST_P(SharedDriverStore, AStreamThatTheSameRunOpenedEarlierIsLate) {
   const Claimed late = Claim("d1", "b", {"run-1", 1});
   ASSERT_TRUE(late.ok());
   EXPECT_FALSE(late->claimed);
-  EXPECT_EQ(late->session, (SessionClaim{"d1", 1, "a"})) << "whose it stayed";
+  EXPECT_EQ(late->session, (SessionClaim{"d1", 1, "a", true})) << "whose it stayed";
   // The same again (its answer was lost), a later one, another run, an app that numbers nothing.
   for (const Opening& opening : {Opening{"run-1", 2}, {"run-1", 3}, {"run-2", 1}, {"", 0}, {"run-1", 1}}) {
     EXPECT_TRUE(Claim("d1", "b", opening)->claimed) << opening.incarnation_id << opening.number;
   }
   // What a unary call claims leaves the app's count as it is.
   EXPECT_TRUE(ClaimIdle("d1", "b")->claimed);
+  EXPECT_FALSE(ClaimIdle("d1", "b")->session.by_stream);
   EXPECT_FALSE(Claim("d1", "a", {"run-1", 0})->claimed);
 }
 
@@ -300,7 +301,8 @@ TEST_P(SharedDriverStore, RecentClaimsAreToldAsTheyAre) {
   ASSERT_TRUE(Claim("d1", "a")->claimed);
   ASSERT_TRUE(Claim("d1", "b")->claimed);
   ASSERT_TRUE(ClaimIdle("d2", "a")->claimed);
-  EXPECT_THAT(*RecentClaims(), UnorderedElementsAre(SessionClaim{"d1", 2, "b"}, SessionClaim{"d2", 1, "a"}));
+  EXPECT_THAT(*RecentClaims(),
+              UnorderedElementsAre(SessionClaim{"d1", 2, "b", true}, SessionClaim{"d2", 1, "a", false}));
   EXPECT_THAT(*RecentClaims(absl::ZeroDuration()), IsEmpty());
 }
 

@@ -137,6 +137,7 @@ void SimDriverStore::Claim(const std::string& driver_id, const std::string& repl
         if (claimed) {
           ++session.claim.epoch;
           session.claim.replica = replica;
+          session.claim.by_stream = opening.has_value();
           if (opening.has_value()) session.opening = *opening;
           session.claimed = clock_->Read().wall;
           disk.sessions[driver_id] = session;

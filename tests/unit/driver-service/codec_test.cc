@@ -411,7 +411,8 @@ TEST(ReplicaCodec, Sightings) {
 }
 
 TEST(ReplicaCodec, ClaimsAndStarts) {
-  const auto claimed = std::get<SessionClaimed>(ThereAndBack(SessionClaimed{"d1", 7}));
+  const auto claimed = std::get<SessionClaimed>(ThereAndBack(SessionClaimed{"d1", 7, true}));
+  EXPECT_TRUE(claimed.by_stream);
   EXPECT_EQ(claimed.driver_id, "d1");
   EXPECT_EQ(claimed.epoch, 7);
   EXPECT_EQ(std::get<RideStarted>(ThereAndBack(RideStarted{{"r1", 3}})), (RideEpoch{"r1", 3}));

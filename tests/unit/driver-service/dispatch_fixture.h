@@ -97,6 +97,7 @@ class RecordingOut final : public Dispatch::Out {
   std::string Say(const CaughtUp& m) { return absl::StrCat("caught_up ", m.sequence); }
   std::string Say(const Reset&) { return "reset"; }
   std::string Say(const Replaced&) { return "replaced"; }
+  std::string Say(const Moved&) { return "moved"; }
   std::string Say(const DispatchStarted& m) { return absl::StrCat("started ", m.ride_id, "@", m.epoch); }
   std::string Say(const DispatchExhausted& m) { return absl::StrCat("exhausted ", m.ride_id, "@", m.epoch); }
   std::string Say(const OfferSettled& m) {

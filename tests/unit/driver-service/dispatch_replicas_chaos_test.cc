@@ -267,7 +267,8 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     // The check of the store.
     std::vector<SessionClaim> recent;
     for (const auto& [when, claim] : claims_) {
-      if (when >= now_.wall - absl::Seconds(10)) recent.push_back({claim.driver_id, epochs_[claim.driver_id], ""});
+      if (when >= now_.wall - absl::Seconds(10))
+        recent.push_back({claim.driver_id, epochs_[claim.driver_id], "", true});
     }
     for (SessionClaim& claim : recent) claim.replica = std::to_string(apps_.at(claim.driver_id).at);
     for (auto& replica : replicas_) {

@@ -439,7 +439,7 @@ TEST_F(AskTest, AMoveThatWasNotHeardIsFoundByTheCheck) {
   lose_ = [](const Sent&) { return true; };
   Core("a").OpenStream(now_, MakeDriver("d1"), Availability::kOnline, ++claims_, 2, std::nullopt);
   EXPECT_TRUE(Core("b").HasSession("d1"));
-  Core("b").OnClaims(now_, {{"d1", claims_, "a"}});
+  Core("b").OnClaims(now_, {{"d1", claims_, "a", true}});
   EXPECT_FALSE(Core("b").HasSession("d1"));
   EXPECT_EQ(Take("b").front(), "s7 replaced");
 }
@@ -501,6 +501,9 @@ TEST_F(SightingTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
   EXPECT_EQ(Found(), 300);
   EXPECT_TRUE(Core("a").HasSession("d1"));
   Tell(Seen(7, 1, true, 900, now_.domain));
+  EXPECT_TRUE(Core("a").HasSession("d1")) << "what its app is to be told depends on the claim";
+  Core("a").CloseStream(now_, "d1", 2);
+  Tell(Seen(7, 2, true, 900, now_.domain));
   EXPECT_FALSE(Core("a").HasSession("d1")) << "a sighting of a later session is as good as its claim";
   EXPECT_EQ(Found(), 900);
 }

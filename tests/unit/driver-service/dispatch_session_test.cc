@@ -139,7 +139,7 @@ TEST_F(SessionTest, AUnaryClaimThatIsNewerThanTheStreamsIsNoReasonToSendTheStrea
 
 TEST_F(SessionTest, ASessionClaimedByAnotherReplicaEndsHere) {
   Online("d1", 1, 300);
-  core_->OnClaims(now_, {{"d1", core_->State(now_, "d1").session_epoch + 1, "other"}});
+  core_->OnClaims(now_, {{"d1", core_->State(now_, "d1").session_epoch + 1, "other", /*by_stream=*/true}});
   EXPECT_THAT(Take(), ElementsAre("s1 replaced", "unsubscribe d1"));
   EXPECT_FALSE(core_->HasSession("d1"));
   EXPECT_FALSE(core_->Contact(now_, "d1"));
@@ -149,6 +149,12 @@ TEST_F(SessionTest, ASessionClaimedByAnotherReplicaEndsHere) {
   // The stream's own end comes after it.
   core_->CloseStream(now_, "d1", 1);
   EXPECT_THAT(Take(), IsEmpty());
+}
+
+TEST_F(SessionTest, AUnaryCallAtAnotherReplicaDoesNotSendTheAppAwayForGood) {
+  Online("d1", 1, 300);
+  core_->OnClaims(now_, {{"d1", Claim(), "other", /*by_stream=*/false}});
+  EXPECT_THAT(Take(), ElementsAre("s1 moved", "unsubscribe d1")) << "it has no other stream";
 }
 
 TEST_F(SessionTest, AnOlderOrOwnClaimEndsNothing) {
