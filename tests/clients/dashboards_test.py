@@ -10,8 +10,6 @@ import pathlib
 import re
 import sys
 
-# driver-service joins the bus with its replicas, as rider-service did: named ahead of the code that registers it.
-AHEAD = {"hail_driver_bus": {"what"}}
 # What Prometheus and its histograms add, and kubernetes_sd.
 ADDED_LABELS = {"instance", "job", "le", "namespace", "pod"}
 REGISTERED = re.compile(r'\b(Counters|Gauges|Histograms)\(\s*"([a-z_]+)"')
@@ -68,11 +66,6 @@ def problems_of(name, text, series, labels):
 def main():
     source = pathlib.Path(sys.argv[1])
     series, labels = exported(source)
-    for name, of in AHEAD.items():
-        if name in series:
-            print(f"{name} is exported now: AHEAD need not name it")
-        series.add(name)
-        labels |= of
 
     # It must find what is wrong.
     for text in ('sum(hail_rider_ride{state="MATCHING"})', "hail_driver_match_seconds", "hail_driver_rides",

@@ -5,7 +5,8 @@ Starts PostgreSQL, nats-server and several replicas of each service on loopback,
 the replicas, and TCP proxies between every two of them. Then, in an order that the seed says: replicas end by SIGKILL
 and are started again; PostgreSQL is restarted, in good order and as by a crash; NATS is killed and started; replicas are
 cut off from PostgreSQL, from NATS, from those of the other service, or from all of it, with and without being told. In
-the end the city comes to rest, all drain, and hail-check judges what clients saw and what is stored.
+the end the city comes to rest, all drain, and hail-check judges what clients saw and what is stored. With --rolling
+nothing of this happens, and each replica is replaced as by an upgrade; then no call may be refused for good, either.
 
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content.
 """
@@ -15,7 +16,6 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +24,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
 from cuttable import Network, Proxy  # noqa: E402
+from nats_server import Nats, host_and_port  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from two_services import Service, end_all, epoch, free_ports  # noqa: E402
 
@@ -35,33 +36,6 @@ DISTURBANCES = {"postgres-smart": 1, "postgres-crash": 2, "nats": 3, "cut-postgr
 
 class Failure(Exception):
     pass
-
-
-def host_and_port(address):
-    host, port = address.rsplit(":", 1)
-    return host, int(port)
-
-
-class Nats:
-    def __init__(self, directory, port):
-        self.address = f"127.0.0.1:{port}"
-        self.command = ["nats-server", "-a", "127.0.0.1", "-p", str(port)]
-        self.log = open(directory / "nats.log", "ab")
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log)
-        deadline = time.time() + 20
-        while time.time() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(host_and_port(self.address)) == 0:
-                    return
-            time.sleep(0.02)
-        raise Failure("nats-server does not start")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 class Replica:
@@ -160,6 +134,14 @@ class Cluster:
         self.wait(0, self.random.choice([0.5, 2, 9]))
         replica.service.start()
 
+    def replace(self, replica):
+        """As an upgrade does: it drains, and its successor starts."""
+        self.say(f"replace {replica.name}")
+        status, took = replica.service.stop()
+        if status != 0:
+            raise Failure(f"{replica.name} did not drain: exit {status} after {took:.1f} s")
+        replica.service.start()
+
     def disturb(self, what):
         if what == "postgres-smart":
             self.say("PostgreSQL is asked to stop, and its clients leave")
@@ -205,10 +187,14 @@ class Cluster:
             plan += [what] * round(times * self.options.kills / 30) if not self.options.short else [what]
         self.random.shuffle(plan)
         print(f"{'':>10} {'':<53}   rides:\n{'':>10} {'':<53}  MATCHING to pickup at pickup   on trip", flush=True)
+        if self.options.rolling:
+            plan = self.replicas * 2
         for what in plan:
             self.wait(0, self.options.calm)
             self.check_running()
-            if what == "kill":
+            if isinstance(what, Replica):
+                self.replace(what)
+            elif what == "kill":
                 self.kill()
             else:
                 self.disturb(what)
@@ -228,6 +214,9 @@ class Cluster:
             if status != 0:
                 wrong.append(f"{replica.name} did not drain: exit {status} after {took:.1f} s")
         report = json.loads((self.directory / "report.json").read_text())
+        refused = {what: count for what, count in report["counts"].items() if "unanswered" in what or "gave_up" in what}
+        if self.options.rolling and (refused or report["rejected"]):
+            wrong.append(f"refused for good: {report['rejected']} requests, {refused}")
         if report["in_progress"] != 0 or report["lost"] != 0:
             wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
         stores = {kind: self.directory / f"{kind}.db" for kind in OTHER}
@@ -255,6 +244,8 @@ def main():
     parser.add_argument("--rider-replicas", type=int, default=3)
     parser.add_argument("--driver-replicas", type=int, default=3)
     parser.add_argument("--short", action="store_true", help="4 kills, and each disturbance once")
+    parser.add_argument("--rolling", action="store_true",
+                        help="instead, each replica is replaced twice, one after the other, in good order")
     parser.add_argument("--kills", type=int, help="30; short 4")
     parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of things (1)")
     parser.add_argument("--speed", type=float, help="domain seconds a wall second (20)")

@@ -16,6 +16,8 @@ std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   // What is retried, and when, is the load's to say.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // Of a list of replicas (ipv4:…) each call and each stream goes to the next.
+  arguments.SetLoadBalancingPolicyName("round_robin");
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < count; ++i) {
     channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));

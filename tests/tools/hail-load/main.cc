@@ -15,6 +15,7 @@
 #include "tests/tools/hail-load/offers.h"
 #include "tests/tools/hail-load/overload.h"
 #include "tests/tools/hail-load/position_load.h"
+#include "tests/tools/hail-load/reach.h"
 #include "tests/tools/hail-load/request_load.h"
 #include "tests/tools/hail-load/watched_process.h"
 
@@ -174,6 +175,15 @@ int main(int argc, char** argv) {
   moves->add_flag("!--floor", positions.register_drivers, "the other end is hail-floor: register nobody");
   many(moves);
 
+  hail::load::ReachPlan reach;
+  CLI::App* const reaching = app.add_subcommand(
+      "reach", "How long a driver's position takes from one replica of driver-service into the others' indexes.");
+  reaching->add_option("--driver", reach.driver_address, "public address of the driver's replica")->required();
+  reaching->add_option("--index", reach.indexes, "internal address of a replica that is to find it")->required();
+  reaching->add_option("--positions", reach.positions, "how many")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+
   hail::load::OffersPlan offers;
   CLI::App* const road = app.add_subcommand(
       "offers", "A fleet on the road: how long until a request is a driver's offer, and a position with the rider.");
@@ -204,6 +214,21 @@ int main(int argc, char** argv) {
   if (spaced->parsed()) {
     hail::load::RequestLoad load(rider, 1, RunId(), absl::Seconds(10));
     return Print(load.Spaced(calls, absl::Seconds(1)));
+  }
+  if (reaching->parsed()) {
+    const auto measured = hail::load::MeasureReach(reach);
+    if (!measured.ok()) {
+      std::cerr << "hail-load: " << std::string(measured.status().message()) << "\n";
+      return kUsage;
+    }
+    nlohmann::ordered_json report = nlohmann::ordered_json::array();
+    for (const hail::load::Histogram& index : measured->by_index) {
+      report.push_back({{"count", index.count()},
+                        {"p50_ms", absl::ToDoubleMilliseconds(index.Quantile(0.5))},
+                        {"p99_ms", absl::ToDoubleMilliseconds(index.Quantile(0.99))}});
+    }
+    std::cout << report.dump() << "\n";
+    return 0;
   }
   if (road->parsed()) {
     const auto measured = hail::load::MeasureOffers(offers);
