@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/errors/error.h"
 #include "common/logging/log.h"
 #include "rider-service/api/api_codec.h"
 
@@ -92,6 +93,12 @@ void DriverSession::OnStoreSequences(const StoreSequences& sequences) {
     wanted = std::exchange(wanted_, {});
   }
   AskFor(std::move(wanted));
+}
+
+void DriverSession::OnStoreAway() {
+  if (!ports_.store->shared()) return;
+  absl::MutexLock lock(&mutex_);
+  if (sink_ != nullptr) sink_->End(Unavailable(Reason::kStoreUnavailable, "this replica cannot read the store"));
 }
 
 void DriverSession::Feed(const std::string& driver_id, std::uint64_t number,

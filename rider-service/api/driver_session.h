@@ -29,6 +29,8 @@ class DriverSession final : public CheckedFeed,
    public:
     virtual ~Sink() = default;
     virtual void Send(hail::internal::v1::WatchDriversResponse message) = 0;
+    // Ends the stream.
+    virtual void End(const absl::Status& status) = 0;
   };
 
   static std::shared_ptr<DriverSession> Open(const SessionPorts& ports, std::shared_ptr<Sink> sink);
@@ -41,6 +43,8 @@ class DriverSession final : public CheckedFeed,
 
   std::vector<std::string> Watched() const override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnStoreSequences(const StoreSequences& sequences) override ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the stream where another replica may do better: what this one cannot read its drivers miss.
+  void OnStoreAway() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // One subscription of one driver.

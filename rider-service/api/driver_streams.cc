@@ -21,6 +21,7 @@ class DriversSink final : public DriverSession::Sink {
  public:
   explicit DriversSink(std::shared_ptr<DriversOutbox> outbox) : outbox_(std::move(outbox)) {}
   void Send(WatchDriversResponse message) override { outbox_->Send(std::move(message)); }
+  void End(const absl::Status& status) override { outbox_->Finish(status); }
 
  private:
   const std::shared_ptr<DriversOutbox> outbox_;

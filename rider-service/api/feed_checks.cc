@@ -8,6 +8,9 @@
 namespace hail::rider {
 namespace {
 
+// Checks that fail in a row before feeds are told.
+constexpr int kAwayAfter = 3;
+
 using Live = std::vector<std::shared_ptr<CheckedFeed>>;
 
 // The feeds that still exist; the others are dropped from `feeds`.
@@ -32,12 +35,15 @@ std::vector<std::string> AllWatched(const Live& feeds) {
   return ids;
 }
 
-Done<StoreSequences> Tell(Live feeds) {
-  return [feeds = std::move(feeds)](const absl::StatusOr<StoreSequences>& sequences) {
+Done<StoreSequences> Tell(Live feeds, std::atomic<int>* failed) {
+  return [feeds = std::move(feeds), failed](const absl::StatusOr<StoreSequences>& sequences) {
     if (!sequences.ok()) {
       Log(LogLevel::kWarn, "feed_check_failed", {{"status", sequences.status()}});
+      if (++*failed < kAwayAfter) return;
+      for (const auto& feed : feeds) feed->OnStoreAway();
       return;
     }
+    *failed = 0;
     for (const auto& feed : feeds) feed->OnStoreSequences(*sequences);
   };
 }
@@ -62,10 +68,10 @@ void FeedChecks::Check() {
     drivers = LiveOf(driver_feeds_);
   }
   if (std::vector<std::string> ids = AllWatched(rides); !ids.empty()) {
-    store_->Sequences(std::move(ids), Tell(std::move(rides)));
+    store_->Sequences(std::move(ids), Tell(std::move(rides), &rides_failed_));
   }
   if (std::vector<std::string> ids = AllWatched(drivers); !ids.empty()) {
-    store_->DriverSequences(std::move(ids), Tell(std::move(drivers)));
+    store_->DriverSequences(std::move(ids), Tell(std::move(drivers), &drivers_failed_));
   }
 }
 

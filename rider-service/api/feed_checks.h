@@ -1,6 +1,7 @@
 // The bus is a hint: every 2 s all watched feeds are checked against the store, in one query a kind (DESIGN §5).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -24,12 +25,14 @@ class CheckedFeed {
   virtual std::vector<std::string> Watched() const = 0;
   // What the store has for them, and for others.
   virtual void OnStoreSequences(const StoreSequences& sequences) = 0;
+  // The store could not be read, three checks in a row.
+  virtual void OnStoreAway() {}
 };
 
 // Thread-safe. Sessions that are gone drop out by themselves.
 class FeedChecks {
  public:
-  // `store` must outlive every check.
+  // `store` must outlive every check, and this every answer of the store's.
   explicit FeedChecks(RideStore* store) : store_(store) {}
 
   void AddRideFeed(std::weak_ptr<CheckedFeed> feed);
@@ -45,6 +48,9 @@ class FeedChecks {
   Feeds ride_feeds_ ABSL_GUARDED_BY(mutex_);
   Feeds driver_feeds_ ABSL_GUARDED_BY(mutex_);
   RideStore* const store_;
+  // Checks in a row that failed, of each kind.
+  std::atomic<int> rides_failed_{0};
+  std::atomic<int> drivers_failed_{0};
 };
 
 }  // namespace hail::rider

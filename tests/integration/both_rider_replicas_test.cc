@@ -2,6 +2,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -152,6 +153,34 @@ TEST_F(RiderReplicas, WithoutABusTheStoreTellsThem) {
   for (const auto& step : {Seen, Arrive, Start, Complete}) Advance(*app_, ride, step);
   std::int64_t expected = 2;
   while (expected <= 6) EXPECT_EQ(NextOf(at_other).event().sequence(), expected++);
+}
+
+TEST_F(RiderReplicas, TheFeedLeavesOneThatCannotReadTheStore) {
+  // Each under a name of its own, so that one of them can be shut out.
+  for (const auto& [rider, name] : {std::pair{&one_, "one"}, {&other_, "other"}}) {
+    postgres_.Ask(absl::StrCat("CREATE ROLE ", name, " SUPERUSER LOGIN"));
+    ASSERT_EQ(rider->Terminate(), 0);
+    std::string url = postgres_.url();
+    rider->Set("store.url", url.replace(url.find("//") + 2, url.find('@') - url.find("//") - 2, name));
+    ASSERT_TRUE(rider->Start());
+  }
+  app_->GoAvailable(kNearFerryBuilding);
+  const auto feeds = [](const ServiceProcess& rider) {
+    return HttpGet(rider.metrics_address(), "/metrics").find("hail_rider_streams{method=\"WatchDrivers\"} 1") !=
+           std::string::npos;
+  };
+  ASSERT_NE(feeds(one_), feeds(other_));
+  const bool at_one = feeds(one_);
+  const std::string shut_out = at_one ? "one" : "other";
+  postgres_.Ask("ALTER ROLE " + shut_out + " NOLOGIN");
+  postgres_.Ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '" + shut_out + "'");
+
+  const auto newcomer = NewDriver(driver_, "driver-2");
+  newcomer->set_patience(absl::Seconds(60));
+  newcomer->GoAvailable(kNearFerryBuilding);
+  app_->SetAvailability(hail::driver::v1::AVAILABILITY_OFFLINE);
+  const std::string ride_id = RiderClient(at_one ? other_ : one_).MustRequest("ann").ride_id();
+  EXPECT_EQ(Accept(*newcomer).ride_id(), ride_id);
 }
 
 }  // namespace
