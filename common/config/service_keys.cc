@@ -83,7 +83,12 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
                 "From NOT_SERVING until streams are told to go, for load balancers to notice.",
                 DurationFrom(absl::ZeroDuration(), absl::Minutes(10)))
       .Duration("shutdown.grace", absl::Seconds(8), "From then until calls and streams still open are cut off.",
-                DurationFrom(absl::ZeroDuration(), absl::Minutes(10)));
+                DurationFrom(absl::ZeroDuration(), absl::Minutes(10)))
+      .Duration(
+          "connection.age", absl::ZeroDuration(),
+          "How long a client's connection, or an app's stream, is kept before it is told to make another, so that "
+          "new replicas get their share; 0: for ever.",
+          DurationFrom(absl::ZeroDuration(), absl::Hours(24)));
   schema->CheckAll(CheckTime);
 }
 
@@ -105,6 +110,8 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   settings.log_level = ParseLogLevel(values.String("log.level")).value();
   settings.shutdown_notice = values.Duration("shutdown.notice");
   settings.shutdown_grace = values.Duration("shutdown.grace");
+  const absl::Duration age = values.Duration("connection.age");
+  settings.connection_age = age > absl::ZeroDuration() ? age : absl::InfiniteDuration();
   return settings;
 }
 

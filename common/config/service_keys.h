@@ -28,7 +28,7 @@ struct ServiceDefaults {
 };
 
 // Declares listen, internal_listen, metrics_listen, data_dir, store.url, bus.url, time_scale, time_anchor, log.level,
-// shutdown.notice and shutdown.grace.
+// shutdown.notice, shutdown.grace and connection.age.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // Those keys' values, ready for use.
@@ -48,6 +48,8 @@ struct ServiceSettings {
   absl::Duration shutdown_notice;
   // From the end of the notice until what still runs is cut off.
   absl::Duration shutdown_grace;
+  // Of connections, and of apps' streams; InfiniteDuration: they are kept.
+  absl::Duration connection_age;
 };
 
 // `values` must come from a schema that AddServiceKeys filled.

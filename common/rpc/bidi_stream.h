@@ -31,7 +31,7 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
       : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat)) {
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
     this->StartSendInitialMetadata();
   }
 

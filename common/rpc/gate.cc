@@ -91,11 +91,12 @@ void Gate::Drain(absl::Duration spread) {
     draining_ = true;
   }
   // Nothing enters any more: these are all.
-  for (const auto& [number, stream] : Live()) {
-    // Evenly spread by a multiplicative hash of the stream's number (Knuth's, 2^32 / golden ratio).
-    const auto share = static_cast<std::uint32_t>(number * 2654435769U) / 4294967296.0;
-    stream->Drain(spread * share);
-  }
+  for (const auto& [number, stream] : Live()) stream->Drain(Share(spread, number));
+}
+
+absl::Duration Gate::Share(absl::Duration length, std::uint64_t number) {
+  // A multiplicative hash of the stream's number (Knuth's, 2^32 / golden ratio).
+  return length * (static_cast<std::uint32_t>(number * 2654435769U) / 4294967296.0);
 }
 
 void Gate::CancelStreams() {

@@ -57,6 +57,9 @@ struct GateOptions {
   absl::Duration write_stall = absl::Seconds(30);
   // The same once the stream is ending.
   absl::Duration linger = absl::Seconds(12);
+  // A stream that is open for about so long (each a tenth more or less) is told to say goodbye: its client opens
+  // another, perhaps at a replica that was not there before.
+  absl::Duration stream_age = absl::InfiniteDuration();
   // How often each stream is looked after; not all at the same moment, which calls would have to wait for. Zero:
   // whoever owns the gate calls Tick (tests).
   absl::Duration tick = absl::Milliseconds(500);
@@ -90,6 +93,9 @@ class Gate {
   void CancelStreams() ABSL_LOCKS_EXCLUDED(mutex_);
   // Waits until nothing is in flight, at most `at_most`. Whether that was reached. Not on one of gRPC's threads.
   bool WaitIdle(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // `length`, times 0 to 1: evenly spread over all streams by their numbers.
+  static absl::Duration Share(absl::Duration length, std::uint64_t number);
 
   bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t unary_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);

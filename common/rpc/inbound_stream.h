@@ -29,7 +29,7 @@ class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<N
       : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<NoMessage>>(this, 0)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat)) {
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
     this->StartSendInitialMetadata();
   }
 

@@ -26,6 +26,8 @@ struct StreamOptions {
   bool must_beat = true;
   // Only for streams with an inbound half: larger messages end the stream with INVALID_ARGUMENT. 0: the gate's limit.
   std::size_t max_message_bytes = 0;
+  // GateOptions::stream_age holds for it.
+  bool ages = true;
 };
 
 namespace detail {
@@ -36,7 +38,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<Response>, public Wir
   WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
       : context_(context),
         outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, /*must_beat=*/false)) {
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, /*must_beat=*/false, options.ages)) {
     this->StartSendInitialMetadata();
   }
 

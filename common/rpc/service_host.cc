@@ -32,7 +32,7 @@ constexpr absl::Duration kPublicPings = absl::Seconds(10);
 constexpr absl::Duration kInternalPings = absl::Seconds(2);
 
 std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
-                                    int max_message_bytes, absl::Duration pings, int* port) {
+                                    int max_message_bytes, absl::Duration pings, absl::Duration age, int* port) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), port);
   for (grpc::Service* service : services) builder.RegisterService(service);
@@ -46,6 +46,9 @@ std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vecto
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              static_cast<int>(absl::ToInt64Milliseconds(pings)));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
+  if (age < absl::InfiniteDuration()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(absl::ToInt64Milliseconds(age)));
+  }
   return builder.BuildAndStart();
 }
 
@@ -59,12 +62,13 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
                                 const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  server_ = Build(options_.listen, public_services, options_.max_message_bytes, kPublicPings, &port_);
+  server_ = Build(options_.listen, public_services, options_.max_message_bytes, kPublicPings, options_.connection_age,
+                  &port_);
   if (server_ == nullptr) return Unavailable(Reason::kInternal, "cannot listen on " + options_.listen);
   // Applies to servers built from here on: channelz tells about connections, which is no business of the public.
   grpc::channelz::experimental::InitChannelzService();
   internal_server_ = Build(options_.internal_listen, internal_services, options_.max_internal_message_bytes,
-                           kInternalPings, &internal_port_);
+                           kInternalPings, options_.connection_age, &internal_port_);
   if (internal_server_ == nullptr)
     return Unavailable(Reason::kInternal, "cannot listen on " + options_.internal_listen);
   SetServing(healthy());
@@ -150,8 +154,9 @@ void ServiceHost::Drain() {
 NotServingHost::NotServingHost(const HostOptions& options) {
   grpc::EnableDefaultHealthCheckService(true);
   int port = 0;
-  server_ = Build(options.listen, {}, options.max_message_bytes, kPublicPings, &port);
-  internal_server_ = Build(options.internal_listen, {}, options.max_internal_message_bytes, kInternalPings, &port);
+  server_ = Build(options.listen, {}, options.max_message_bytes, kPublicPings, absl::InfiniteDuration(), &port);
+  internal_server_ = Build(options.internal_listen, {}, options.max_internal_message_bytes, kInternalPings,
+                           absl::InfiniteDuration(), &port);
   for (grpc::Server* server : {server_.get(), internal_server_.get()}) {
     if (server != nullptr) server->GetHealthCheckService()->SetServingStatus(false);
   }

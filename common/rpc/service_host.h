@@ -41,6 +41,9 @@ struct HostOptions {
   absl::Duration notice = absl::ZeroDuration();
   // How long calls and streams get to end, before they are cut off.
   absl::Duration grace = absl::Seconds(10);
+  // A connection that old is told to take no more calls: its client makes another, to any address there is by then.
+  // Streams on it stay. InfiniteDuration: never.
+  absl::Duration connection_age = absl::InfiniteDuration();
   // Clients told to come back are spread over this.
   absl::Duration retry_spread = absl::Seconds(2);
 };

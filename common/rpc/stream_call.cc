@@ -8,11 +8,12 @@
 
 namespace hail::rpc::detail {
 
-StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat)
+StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat, bool ages)
     : gate_(gate),
       method_(method),
       outbox_(std::move(outbox)),
       must_beat_(must_beat),
+      ages_(ages),
       opened_(gate->Wall()),
       last_heard_(opened_),
       last_beat_(opened_) {}
@@ -81,9 +82,16 @@ void StreamCall::Tick(absl::Time wall) {
     outbox_->Abort(absl::DeadlineExceededError("nothing was heard from the client for too long"));
     return;
   }
+  StreamSession& session = *session_;
+  const absl::Duration age = gate_->options().stream_age;
+  if (ages_ && !told_to_go_ && age < absl::InfiniteDuration() &&
+      wall - opened_ >= age * 0.9 + Gate::Share(age * 0.2, number_)) {
+    told_to_go_ = true;
+    Guard([&session] { session.OnDrain(absl::ZeroDuration()); });
+    return;
+  }
   if (wall - last_beat_ < gate_->options().heartbeat) return;
   last_beat_ = wall;
-  StreamSession& session = *session_;
   Guard([&session] { session.OnHeartbeat(); });
 }
 

@@ -19,8 +19,8 @@ namespace hail::rpc::detail {
 // is called), then anything the session takes, the outbox's mutex last.
 class StreamCall final : public LiveStream, public std::enable_shared_from_this<StreamCall> {
  public:
-  // `must_beat`: the client sends heartbeats, and is gone when it is silent.
-  StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat);
+  // `must_beat`: the client sends heartbeats, and is gone when it is silent. `ages`: see GateOptions::stream_age.
+  StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat, bool ages);
 
   // Passes the gate and makes the session. If the gate refuses, or `make_session` throws, the stream is ended.
   void Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -46,6 +46,7 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   const char* const method_;
   const std::shared_ptr<OutboxBase> outbox_;
   const bool must_beat_;
+  const bool ages_;
   const absl::Time opened_;
 
   absl::Mutex session_mutex_;
@@ -54,6 +55,7 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   std::uint64_t number_ ABSL_GUARDED_BY(session_mutex_) = 0;
   absl::Time last_heard_ ABSL_GUARDED_BY(session_mutex_);
   absl::Time last_beat_ ABSL_GUARDED_BY(session_mutex_);
+  bool told_to_go_ ABSL_GUARDED_BY(session_mutex_) = false;
 };
 
 }  // namespace hail::rpc::detail

@@ -23,7 +23,8 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
                          .notice = settings.shutdown_notice,
-                         .grace = settings.shutdown_grace},
+                         .grace = settings.shutdown_grace,
+                         .connection_age = settings.connection_age},
                         gate);
   absl::Status started = host.Start(serving.public_services, serving.internal_services, serving.healthy);
   if (started.ok() && !serving.port_file.empty()) {

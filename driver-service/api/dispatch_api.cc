@@ -33,7 +33,7 @@ absl::Status CheckSearch(const internal::v1::SearchDriversRequest& request) {
 grpc::ServerBidiReactor<internal::v1::DispatchRequest, internal::v1::DispatchResponse>* DispatchApi::Dispatch(
     grpc::CallbackServerContext* context) {
   return rpc::ServeBidi<internal::v1::DispatchRequest, internal::v1::DispatchResponse>(
-      &gate_, context, "Dispatch", {.queue = kLinkQueue},
+      &gate_, context, "Dispatch", {.queue = kLinkQueue, .ages = false},
       [this](auto outbox, const rpc::CallInfo&) { return std::make_shared<DispatchLink>(host_, std::move(outbox)); });
 }
 

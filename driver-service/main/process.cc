@@ -115,7 +115,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   DriverCommands commands(clock, dispatch, store, positions, rider);
   SessionCalls session_calls(commands);
 
-  rpc::Gate gate(&clock, {}, &call_metrics);
+  rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
   DriverApi driver_api(gate, commands, session_calls);
   DispatchApi dispatch_api(gate, clock, dispatch, index, travel_times, options.dispatch.position_freshness);
 

@@ -91,7 +91,7 @@ grpc::ServerUnaryReactor* AssignmentApi::ResolveRide(grpc::CallbackServerContext
 grpc::ServerBidiReactor<hail::internal::v1::WatchDriversRequest, hail::internal::v1::WatchDriversResponse>*
 AssignmentApi::WatchDrivers(grpc::CallbackServerContext* context) {
   return rpc::ServeBidi<hail::internal::v1::WatchDriversRequest, hail::internal::v1::WatchDriversResponse>(
-      ports_.gate, context, "WatchDrivers", {.queue = kDriversQueue},
+      ports_.gate, context, "WatchDrivers", {.queue = kDriversQueue, .ages = false},
       [this](auto outbox, const auto&) { return std::make_shared<DriversStream>(ports_.session, std::move(outbox)); });
 }
 
@@ -99,8 +99,8 @@ grpc::ServerReadReactor<hail::internal::v1::ReportLocationsRequest>* AssignmentA
     grpc::CallbackServerContext* context, hail::internal::v1::ReportLocationsResponse*) {
   // No heartbeats: there may be nothing to report for a long time, and a dead connection is found by keepalive.
   return rpc::ServeInbound<hail::internal::v1::ReportLocationsRequest>(
-      ports_.gate, context, "ReportLocations", {.must_beat = false, .max_message_bytes = kMaxReportBytes},
-      [this](auto outbox, const auto&) {
+      ports_.gate, context, "ReportLocations",
+      {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false}, [this](auto outbox, const auto&) {
         return std::make_shared<LocationsStream>(ports_.session, std::move(outbox));
       });
 }

@@ -168,7 +168,11 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     }
   });
 
-  rpc::Gate gate(&clock, {.max_unary_in_flight = options.max_calls, .max_streams = options.max_streams}, &call_metrics);
+  rpc::Gate gate(&clock,
+                 {.max_unary_in_flight = options.max_calls,
+                  .max_streams = options.max_streams,
+                  .stream_age = options.service.connection_age},
+                 &call_metrics);
   const SessionPorts session{.store = &store,
                              .bus = bus.get(),
                              .codec = &codec,

@@ -299,5 +299,33 @@ TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
   RecordProperty("retries", static_cast<int>(callers.retries()));
 }
 
+// Of connections and streams: so that replicas which were not there before get their share.
+TEST(Drain, WhatIsOldIsToldToGoAndNoCallIsLost) {
+  ServiceProcess rider("rider-service", {{"connection.age", "1s"}});
+  ASSERT_TRUE(rider.Start());
+  const auto soon = [] { return absl::ToChronoTime(absl::Now() + absl::Seconds(20)); };
+  const auto idle = rider.PublicChannel();
+  ASSERT_TRUE(idle->WaitForConnected(soon()));
+  RiderClient client(rider);
+  const std::string ride_id = client.MustRequest("ann").ride_id();
+  std::atomic<bool> told = false;
+  std::thread watching([&] {
+    Watch watch(client.rides(), "ann", ride_id);
+    EXPECT_TRUE(watch.Next()->has_snapshot());
+    const auto last = watch.Next();
+    EXPECT_TRUE(last && last->has_draining());
+    EXPECT_TRUE(watch.Finish().ok());
+    told = true;
+  });
+  while (!told) {
+    const auto got = client.Get("ann", ride_id);
+    EXPECT_TRUE(got.ok()) << got.status.error_message();
+  }
+  watching.join();
+  EXPECT_TRUE(idle->WaitForStateChange(GRPC_CHANNEL_READY, soon()));
+  Watch again(client.rides(), "ann", ride_id, 1);
+  EXPECT_TRUE(again.Next()->has_caught_up());
+}
+
 }  // namespace
 }  // namespace hail::testing

@@ -145,7 +145,8 @@ class ServerCall final : public ServerEnd,
         client_(std::move(client)),
         max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         outbox_(std::make_shared<rpc::Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<rpc::detail::StreamCall>(gate, method, outbox_, inbound && options.must_beat)),
+        call_(std::make_shared<rpc::detail::StreamCall>(gate, method, outbox_, inbound && options.must_beat,
+                                                        options.ages)),
         reads_(inbound) {}
 
   template <typename MakeSession>

@@ -259,6 +259,34 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
   ExpectEnded(3);
 }
 
+TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
+  Start({.stream_age = absl::Seconds(100)});
+  server_->service.stream_options.must_beat = false;
+  Watched<int> told;
+  OnWatch([&told](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+    session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
+  });
+  grpc::ClientContext context, kept_context, next_context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  Opened(0);
+  server_->service.stream_options.ages = false;
+  std::unique_ptr<Stream> kept = stub_->WatchDrivers(&kept_context);
+  Opened(1);
+  server_->clock.Advance(absl::Seconds(89));
+  server_->gate.Tick();
+  EXPECT_EQ(told.Get(), 0);
+  server_->clock.Advance(absl::Seconds(22));
+  server_->gate.Tick();
+  server_->gate.Tick();
+  EXPECT_EQ(told.Get(), 1) << "and not the one that does not age";
+  // The next is taken.
+  std::unique_ptr<Stream> next = stub_->WatchDrivers(&next_context);
+  EXPECT_TRUE(Opened(2)->open());
+  for (grpc::ClientContext* each : {&context, &kept_context, &next_context}) each->TryCancel();
+  for (Stream* each : {stream.get(), kept.get(), next.get()}) EXPECT_FALSE(each->Finish().ok());
+  ExpectEnded(3);
+}
+
 TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
   Start();
   OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
