@@ -121,7 +121,7 @@ void RiderNode::Serve(const std::vector<Ride>& dispatchable) {
       if (leases > 0 && (stats.leases > leases || !stats.leased)) {
         if (stats.leases > leases) universe_->Hit(Situation::kLeaseEndedInALivingProcess);
         // What it had waited for it waits for anew.
-        universe_->judge().RiderServiceUp(true, absl::Seconds(10));
+        universe_->judge().RiderServiceUp(true, kTakeOver);
       }
       leases = stats.leases;
     });

@@ -31,9 +31,6 @@ const rider::Regions& ShippedRegions() {
   return *regions;
 }
 
-// How long it may take until the rides of a replica that is gone are another's: its lease, a look for orphans, the
-// reads.
-constexpr absl::Duration kTakeOver = absl::Seconds(10);
 // How long a service is down that is back before what the dead one had asked for is done.
 constexpr absl::Duration kBriefly = absl::Milliseconds(20);
 

@@ -29,6 +29,10 @@
 
 namespace hail::simulation {
 
+// How long it may take until the rides of a replica that is gone are another's: its lease, a look for orphans, the
+// reads.
+inline constexpr absl::Duration kTakeOver = absl::Seconds(10);
+
 class RiderNode;
 class DriverNode;
 class RiderPhone;
