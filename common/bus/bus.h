@@ -39,6 +39,8 @@ class Bus {
 
 // `id` as one word of a topic: any byte outside [A-Za-z0-9_-] becomes %XX.
 std::string TopicWord(std::string_view id);
+// Whether `text` can be one word of a topic.
+bool IsTopicWord(std::string_view text);
 
 // In-process: delivers on the publisher's thread, before Publish returns.
 std::unique_ptr<Bus> MakeLocalBus();

@@ -41,7 +41,10 @@ Answerer::Answerer(Bus* bus, std::string_view name, std::function<void(std::stri
             const std::size_t space = head.find(' ');
             if (space == std::string_view::npos) return;
             const std::string number(head.substr(0, space));
-            const std::string topic = absl::StrCat("reply.", std::string(head.substr(space + 1)));
+            const std::string_view asker = head.substr(space + 1);
+            // Else what is nobody's request would choose what is said to the bus's server.
+            if (!IsTopicWord(asker)) return;
+            const std::string topic = absl::StrCat("reply.", std::string(asker));
             on_request(request, [bus, number, topic](std::string_view answer) {
               bus->Publish(topic, WithHead(number, answer));
             });

@@ -1,6 +1,16 @@
+#include <algorithm>
+
 #include "common/bus/bus.h"
 
 namespace hail {
+
+namespace {
+
+bool IsPlain(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+}  // namespace
 
 std::string TopicWord(std::string_view id) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -8,9 +18,7 @@ std::string TopicWord(std::string_view id) {
   word.reserve(id.size());
   for (const char c : id) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain =
-        (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    if (plain) {
+    if (IsPlain(c)) {
       word.push_back(c);
     } else {
       word.push_back('%');
@@ -19,6 +27,10 @@ std::string TopicWord(std::string_view id) {
     }
   }
   return word;
+}
+
+bool IsTopicWord(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return IsPlain(c) || c == '%'; });
 }
 
 }  // namespace hail

@@ -1,11 +1,10 @@
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "common/config/schema.h"
+#include "common/rpc/target.h"
 
 namespace hail::config {
 
@@ -67,13 +66,7 @@ Check Address(bool allow_zero_port) {
 
 Check Peer() {
   return [](const Value& value) -> std::string {
-    const std::string& target = std::get<std::string>(value);
-    constexpr std::string_view kDns = "dns:///";
-    constexpr std::string_view kList = "ipv4:";
-    std::vector<std::string> addresses = {target};
-    if (target.rfind(kDns, 0) == 0) addresses = {target.substr(kDns.size())};
-    if (target.rfind(kList, 0) == 0) addresses = absl::StrSplit(target.substr(kList.size()), ',');
-    for (const std::string& address : addresses) {
+    for (const std::string& address : rpc::ParseTarget(std::get<std::string>(value)).addresses) {
       if (std::string wrong = Address(/*allow_zero_port=*/false)(address); !wrong.empty()) return wrong;
     }
     return "";

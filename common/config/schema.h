@@ -93,8 +93,7 @@ Check DurationFrom(absl::Duration least, absl::Duration most);
 Check OneOf(std::vector<std::string> choices);
 // HOST:PORT as a service listens on or is called at: 127.0.0.1:50051, [::1]:0, name:443. Port 0 only if `allow_zero`.
 Check Address(bool allow_zero_port);
-// Where the other service is: HOST:PORT, dns:///NAME:PORT for all addresses of a name, or ipv4:IP:PORT,IP:PORT… for a
-// list of them. Calls go round all that are there.
+// Where the other service is: a target of common/rpc/target.h whose addresses are good.
 Check Peer();
 
 // The schema for people: one line a key for --help, a Markdown table for --help-markdown.

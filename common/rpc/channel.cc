@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "common/rpc/target.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -35,7 +36,6 @@ std::string ServiceConfig(bool replicas, const std::vector<IdempotentMethod>& id
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std::vector<IdempotentMethod>& idempotent) {
-  const bool replicas = target.rfind("dns:///", 0) == 0 || target.rfind("ipv4:", 0) == 0;
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
@@ -49,7 +49,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std:
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  arguments.SetServiceConfigJSON(ServiceConfig(replicas, idempotent));
+  arguments.SetServiceConfigJSON(ServiceConfig(ParseTarget(target).replicas, idempotent));
   return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
 }
 

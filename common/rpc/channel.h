@@ -17,10 +17,10 @@ struct IdempotentMethod {
   std::string method;
 };
 
-// To `target` (HOST:PORT, dns:///…, ipv4:…), over all its addresses in turn (round_robin); of dns:/// and ipv4:, which
-// name replicas, over those whose health is SERVING. Reconnects with a back-off of at
-// most 2 s; keepalive; messages up to 16 MiB. `idempotent` methods are retried by gRPC when they end UNAVAILABLE, a few
-// times and within the call's deadline, throttled when many fail.
+// To `target` (common/rpc/target.h), over all its addresses in turn (round_robin); of one that names replicas over
+// those whose health is SERVING. Reconnects with a back-off of at most 2 s; keepalive; messages up to 16 MiB.
+// `idempotent` methods are retried by gRPC when they end UNAVAILABLE, a few times and within the call's deadline,
+// throttled when many fail.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
                                            const std::vector<IdempotentMethod>& idempotent = {});
 

@@ -7,13 +7,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "common/logging/log.h"
+#include "common/time/lease.h"
 #include "driver-service/codec/replica_codec.h"
 
 namespace hail::driver {
 namespace {
 
 // Wall time.
-constexpr absl::Duration kRenewEvery = absl::Seconds(1);
 constexpr absl::Duration kCheckEvery = absl::Seconds(2);
 // A claim takes effect when it is committed, which is some time after the moment it is dated with.
 constexpr absl::Duration kCheckBack = absl::Seconds(10);
@@ -43,7 +43,7 @@ void Replicas::Start(std::function<void()> on_lease) {
   loop.Post([this, &loop, on_lease = std::move(on_lease)] {
     checked_ = parts_.clock.Read().wall;
     RenewLease(on_lease);
-    loop.Every(kRenewEvery, [this] { RenewLease(nullptr); });
+    loop.Every(kRenewLeaseEvery, [this] { RenewLease(nullptr); });
     loop.Every(kCheckEvery, [this] { CheckClaims(); });
   });
 }
@@ -98,8 +98,11 @@ void Replicas::RenewLease(std::function<void()> done) {
   // One at a time: a store that is slow is not asked the faster.
   if (stopped_ || std::exchange(renewing_, true)) return;
   parts_.store.RenewLease(parts_.replica, [this, done = std::move(done)](const absl::Status& status) {
-    if (!status.ok()) Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
-    parts_.host.loop().Post([this] { renewing_ = false; });
+    parts_.host.loop().Post([this, status] {
+      renewing_ = false;
+      // Given up, it is not renewed.
+      if (!status.ok() && !stopped_) Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
+    });
     if (done) done();
   });
 }

@@ -17,40 +17,6 @@ google::protobuf::Timestamp TimestampOf(absl::Time time) {
   return proto;
 }
 
-v1::OfferStatus StatusProto(OfferStatus status) {
-  switch (status) {
-    case OfferStatus::kPending:
-      return v1::OFFER_STATUS_PENDING;
-    case OfferStatus::kConfirming:
-      return v1::OFFER_STATUS_CONFIRMING;
-    case OfferStatus::kAccepted:
-      return v1::OFFER_STATUS_ACCEPTED;
-    case OfferStatus::kDeclined:
-      return v1::OFFER_STATUS_DECLINED;
-    case OfferStatus::kExpired:
-      return v1::OFFER_STATUS_EXPIRED;
-    case OfferStatus::kRevoked:
-      return v1::OFFER_STATUS_REVOKED;
-  }
-  return v1::OFFER_STATUS_UNSPECIFIED;
-}
-
-v1::OfferRevokeReason ReasonProto(RevokeReason reason) {
-  switch (reason) {
-    case RevokeReason::kNone:
-      return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
-    case RevokeReason::kTaken:
-      return v1::OFFER_REVOKE_REASON_TAKEN;
-    case RevokeReason::kRideCanceled:
-      return v1::OFFER_REVOKE_REASON_RIDE_CANCELED;
-    case RevokeReason::kSuperseded:
-      return v1::OFFER_REVOKE_REASON_SUPERSEDED;
-    case RevokeReason::kWentOffline:
-      return v1::OFFER_REVOKE_REASON_WENT_OFFLINE;
-  }
-  return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
-}
-
 v1::DriverStatus StatusProto(DriverStatus status) {
   switch (status) {
     case DriverStatus::kOffline:
@@ -97,6 +63,40 @@ struct StreamMessage {
 };
 
 }  // namespace
+
+v1::OfferStatus ToProto(OfferStatus status) {
+  switch (status) {
+    case OfferStatus::kPending:
+      return v1::OFFER_STATUS_PENDING;
+    case OfferStatus::kConfirming:
+      return v1::OFFER_STATUS_CONFIRMING;
+    case OfferStatus::kAccepted:
+      return v1::OFFER_STATUS_ACCEPTED;
+    case OfferStatus::kDeclined:
+      return v1::OFFER_STATUS_DECLINED;
+    case OfferStatus::kExpired:
+      return v1::OFFER_STATUS_EXPIRED;
+    case OfferStatus::kRevoked:
+      return v1::OFFER_STATUS_REVOKED;
+  }
+  return v1::OFFER_STATUS_UNSPECIFIED;
+}
+
+v1::OfferRevokeReason ToProto(RevokeReason reason) {
+  switch (reason) {
+    case RevokeReason::kNone:
+      return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
+    case RevokeReason::kTaken:
+      return v1::OFFER_REVOKE_REASON_TAKEN;
+    case RevokeReason::kRideCanceled:
+      return v1::OFFER_REVOKE_REASON_RIDE_CANCELED;
+    case RevokeReason::kSuperseded:
+      return v1::OFFER_REVOKE_REASON_SUPERSEDED;
+    case RevokeReason::kWentOffline:
+      return v1::OFFER_REVOKE_REASON_WENT_OFFLINE;
+  }
+  return v1::OFFER_REVOKE_REASON_UNSPECIFIED;
+}
 
 v1::Driver ToProto(const Driver& driver) {
   v1::Driver proto;
@@ -169,7 +169,7 @@ v1::Offer ToProto(const OfferView& offer) {
   proto.set_pickup_distance_m(offer.pickup_distance_m);
   *proto.mutable_trip_duration() = start.trip_duration();
   proto.set_trip_distance_m(start.trip_distance_m());
-  proto.set_status(StatusProto(offer.status));
+  proto.set_status(ToProto(offer.status));
   return proto;
 }
 
@@ -177,8 +177,8 @@ v1::OfferUpdate ToProto(const OfferUpdate& update) {
   v1::OfferUpdate proto;
   proto.set_offer_id(update.offer_id);
   proto.set_ride_id(update.ride_id);
-  proto.set_status(StatusProto(update.status));
-  proto.set_reason(ReasonProto(update.reason));
+  proto.set_status(ToProto(update.status));
+  proto.set_reason(ToProto(update.reason));
   return proto;
 }
 

@@ -16,6 +16,9 @@ v1::Availability ToProto(Availability availability);
 // INVALID_FIELD "availability" unless ONLINE or OFFLINE.
 absl::StatusOr<Availability> FromProto(v1::Availability availability);
 
+v1::OfferStatus ToProto(OfferStatus status);
+v1::OfferRevokeReason ToProto(RevokeReason reason);
+
 v1::DriverState ToProto(const DriverState& state);
 v1::Offer ToProto(const OfferView& offer);
 v1::OfferUpdate ToProto(const OfferUpdate& update);

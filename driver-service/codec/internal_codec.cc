@@ -1,6 +1,8 @@
 #include "driver-service/codec/internal_codec.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
@@ -48,7 +50,10 @@ absl::StatusOr<DispatchStart> FromProto(const internal::v1::StartDispatch& proto
   start.ride_id = proto.ride_id();
   if (absl::Status s = CheckId(start.ride_id, "start.ride_id"); !s.ok()) return s;
   start.epoch = proto.epoch();
-  if (start.epoch < 1) return InvalidField("start.epoch", "must be at least 1");
+  // There is a next one.
+  if (start.epoch < 1 || start.epoch == std::numeric_limits<std::int64_t>::max()) {
+    return InvalidField("start.epoch", "must be at least 1, and not the highest number");
+  }
   start.region_id = proto.region_id();
   start.product_id = proto.product_id();
   start.seats = proto.seats();

@@ -16,26 +16,24 @@ namespace {
 
 namespace rpb = replica::v1;
 
-// The enums of replica.proto number the domain's, from 1 on where 0 is "unspecified".
-static_assert(static_cast<int>(OfferStatus::kRevoked) + 1 == rpb::OFFER_STATUS_REVOKED);
-static_assert(static_cast<int>(RevokeReason::kWentOffline) == rpb::REVOKE_REASON_WENT_OFFLINE);
+// The enums of messages number the domain's, from 1 on where 0 is "unspecified".
+static_assert(static_cast<int>(OfferStatus::kRevoked) + 1 == v1::OFFER_STATUS_REVOKED);
+static_assert(static_cast<int>(RevokeReason::kWentOffline) == v1::OFFER_REVOKE_REASON_WENT_OFFLINE);
 static_assert(static_cast<int>(AskEnding::kDispatchOver) == rpb::ASK_ENDING_DISPATCH_OVER);
 
-rpb::OfferStatus ToProto(OfferStatus status) { return static_cast<rpb::OfferStatus>(static_cast<int>(status) + 1); }
-rpb::RevokeReason ToProto(RevokeReason reason) { return static_cast<rpb::RevokeReason>(static_cast<int>(reason)); }
-rpb::AskEnding ToProto(AskEnding ending) { return static_cast<rpb::AskEnding>(static_cast<int>(ending)); }
-
-// What a later version may say is the least that it can mean.
-RevokeReason FromProto(rpb::RevokeReason reason) {
-  return rpb::RevokeReason_IsValid(reason) ? static_cast<RevokeReason>(reason) : RevokeReason::kSuperseded;
+// What a later version may say is the least that it can mean: that the offer is over, and nobody's fault.
+OfferStatus FromProto(v1::OfferStatus status) {
+  return status >= v1::OFFER_STATUS_PENDING && status <= v1::OFFER_STATUS_REVOKED
+             ? static_cast<OfferStatus>(static_cast<int>(status) - 1)
+             : OfferStatus::kRevoked;
+}
+RevokeReason FromProto(v1::OfferRevokeReason reason) {
+  return reason >= v1::OFFER_REVOKE_REASON_UNSPECIFIED && reason <= v1::OFFER_REVOKE_REASON_WENT_OFFLINE
+             ? static_cast<RevokeReason>(reason)
+             : RevokeReason::kSuperseded;
 }
 AskEnding FromProto(rpb::AskEnding ending) {
   return rpb::AskEnding_IsValid(ending) ? static_cast<AskEnding>(ending) : AskEnding::kNone;
-}
-OfferStatus FromProto(rpb::OfferStatus status) {
-  return rpb::OfferStatus_IsValid(status) && status != rpb::OFFER_STATUS_UNSPECIFIED
-             ? static_cast<OfferStatus>(static_cast<int>(status) - 1)
-             : OfferStatus::kRevoked;
 }
 
 struct ToMessage {
@@ -43,8 +41,9 @@ struct ToMessage {
   absl::Time now;
 
   void operator()(const Sightings& sightings) const {
+    rpb::Sightings& all = *message.mutable_sightings();
     for (const Sighting& sighting : sightings.drivers) {
-      rpb::Sighting& proto = *message.mutable_sightings()->add_drivers();
+      rpb::Sighting& proto = *all.add_drivers();
       proto.set_driver_id(sighting.driver_id);
       proto.set_session_epoch(sighting.session_epoch);
       proto.set_number(sighting.number);
@@ -87,22 +86,27 @@ struct ToMessage {
   }
   void operator()(const OfferWithdraw& withdraw) const {
     message.mutable_offer_withdraw()->set_offer_id(withdraw.offer_id);
-    message.mutable_offer_withdraw()->set_reason(ToProto(withdraw.reason));
+    message.mutable_offer_withdraw()->set_reason(driver::ToProto(withdraw.reason));
   }
   void operator()(const OfferTold& told) const {
     rpb::OfferTold& proto = *message.mutable_offer_told();
     proto.set_offer_id(told.offer_id);
-    proto.set_status(ToProto(told.status));
-    proto.set_reason(ToProto(told.reason));
-    proto.set_ending(ToProto(told.ending));
+    proto.set_status(driver::ToProto(told.status));
+    proto.set_reason(driver::ToProto(told.reason));
+    proto.set_ending(static_cast<rpb::AskEnding>(told.ending));
   }
 };
+
+// Of a session, or of a ride's dispatch.
+absl::Status CheckEpoch(std::int64_t epoch) {
+  return epoch < 1 ? InvalidField("epoch", "must be at least 1") : absl::OkStatus();
+}
 
 Sightings FromProto(const rpb::Sightings& proto, absl::Time now) {
   Sightings sightings;
   for (const rpb::Sighting& seen : proto.drivers()) {
     Sighting sighting;
-    if (!CheckId(seen.driver_id(), "driver_id").ok()) continue;
+    if (!CheckId(seen.driver_id(), "driver_id").ok() || seen.session_epoch() < 1) continue;
     sighting.driver_id = seen.driver_id();
     sighting.session_epoch = seen.session_epoch();
     sighting.number = seen.number();
@@ -128,11 +132,59 @@ absl::StatusOr<OfferAsk> FromProto(const rpb::OfferAsk& proto) {
   ask.offer_id = proto.offer_id();
   if (absl::Status status = CheckId(ask.offer_id, "offer_id"); !status.ok()) return status;
   ask.driver_id = proto.driver_id();
+  if (absl::Status status = CheckId(ask.driver_id, "driver_id"); !status.ok()) return status;
   ask.start = std::make_shared<const DispatchStart>(*std::move(decoded));
   ask.remaining = driver::FromProto(proto.remaining());
   ask.ride_waited = driver::FromProto(proto.ride_waited());
+  for (const absl::Duration length : {ask.remaining, ask.ride_waited}) {
+    if (length < absl::ZeroDuration() || length == absl::InfiniteDuration()) {
+      return InvalidField("remaining", "must be lengths of time");
+    }
+  }
   ask.repeated = proto.repeated_ask();
   return ask;
+}
+
+absl::StatusOr<SessionClaimed> FromProto(const rpb::SessionClaimed& proto) {
+  if (absl::Status status = CheckId(proto.driver_id(), "driver_id"); !status.ok()) return status;
+  if (absl::Status status = CheckEpoch(proto.epoch()); !status.ok()) return status;
+  return SessionClaimed{proto.driver_id(), proto.epoch(), proto.by_stream()};
+}
+
+absl::StatusOr<RideStarted> FromProto(const rpb::RideStarted& proto) {
+  if (absl::Status status = CheckId(proto.ride_id(), "ride_id"); !status.ok()) return status;
+  if (absl::Status status = CheckEpoch(proto.epoch()); !status.ok()) return status;
+  return RideStarted{{proto.ride_id(), proto.epoch()}};
+}
+
+absl::StatusOr<OfferWithdraw> FromProto(const rpb::OfferWithdraw& proto) {
+  if (absl::Status status = CheckId(proto.offer_id(), "offer_id"); !status.ok()) return status;
+  return OfferWithdraw{proto.offer_id(), FromProto(proto.reason())};
+}
+
+absl::StatusOr<OfferTold> FromProto(const rpb::OfferTold& proto) {
+  if (absl::Status status = CheckId(proto.offer_id(), "offer_id"); !status.ok()) return status;
+  return OfferTold{proto.offer_id(), FromProto(proto.status()), FromProto(proto.reason()), FromProto(proto.ending())};
+}
+
+absl::StatusOr<ReplicaMessage> FromProto(const rpb::ReplicaMessage& proto, absl::Time now) {
+  switch (proto.message_case()) {
+    case rpb::ReplicaMessage::kSightings:
+      return FromProto(proto.sightings(), now);
+    case rpb::ReplicaMessage::kSessionClaimed:
+      return FromProto(proto.session_claimed());
+    case rpb::ReplicaMessage::kRideStarted:
+      return FromProto(proto.ride_started());
+    case rpb::ReplicaMessage::kOfferAsk:
+      return FromProto(proto.offer_ask());
+    case rpb::ReplicaMessage::kOfferWithdraw:
+      return FromProto(proto.offer_withdraw());
+    case rpb::ReplicaMessage::kOfferTold:
+      return FromProto(proto.offer_told());
+    case rpb::ReplicaMessage::MESSAGE_NOT_SET:
+      break;
+  }
+  return InvalidField("message", "is of a kind not known here");
 }
 
 }  // namespace
@@ -149,36 +201,10 @@ absl::StatusOr<std::pair<std::string, ReplicaMessage>> ReplicaMessageFromBytes(s
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return InvalidField("", "is no message of a replica");
   }
-  const std::string& from = proto.from();
-  if (absl::Status status = CheckId(from, "from"); !status.ok()) return status;
-  switch (proto.message_case()) {
-    case rpb::ReplicaMessage::kSightings:
-      return std::pair<std::string, ReplicaMessage>(from, FromProto(proto.sightings(), now));
-    case rpb::ReplicaMessage::kSessionClaimed:
-      return std::pair<std::string, ReplicaMessage>(
-          from, SessionClaimed{proto.session_claimed().driver_id(), proto.session_claimed().epoch(),
-                               proto.session_claimed().by_stream()});
-    case rpb::ReplicaMessage::kRideStarted:
-      return std::pair<std::string, ReplicaMessage>(
-          from, RideStarted{{proto.ride_started().ride_id(), proto.ride_started().epoch()}});
-    case rpb::ReplicaMessage::kOfferAsk: {
-      absl::StatusOr<OfferAsk> ask = FromProto(proto.offer_ask());
-      if (!ask.ok()) return ask.status();
-      return std::pair<std::string, ReplicaMessage>(from, *std::move(ask));
-    }
-    case rpb::ReplicaMessage::kOfferWithdraw:
-      return std::pair<std::string, ReplicaMessage>(
-          from, OfferWithdraw{proto.offer_withdraw().offer_id(), FromProto(proto.offer_withdraw().reason())});
-    case rpb::ReplicaMessage::kOfferTold: {
-      const rpb::OfferTold& told = proto.offer_told();
-      return std::pair<std::string, ReplicaMessage>(
-          from,
-          OfferTold{told.offer_id(), FromProto(told.status()), FromProto(told.reason()), FromProto(told.ending())});
-    }
-    case rpb::ReplicaMessage::MESSAGE_NOT_SET:
-      break;
-  }
-  return InvalidField("message", "is of a kind not known here");
+  if (absl::Status status = CheckId(proto.from(), "from"); !status.ok()) return status;
+  absl::StatusOr<ReplicaMessage> message = FromProto(proto, now);
+  if (!message.ok()) return message.status();
+  return std::pair(proto.from(), *std::move(message));
 }
 
 }  // namespace hail::driver

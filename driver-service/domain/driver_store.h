@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/time/lease.h"
 #include "driver-service/domain/driver.h"
 #include "driver-service/domain/offer.h"
 #include "driver-service/domain/session.h"
@@ -20,8 +21,7 @@ struct StoredDriver {
   Availability availability = Availability::kOffline;
 };
 
-// How long a replica's lease runs after it was renewed, by the store's clock.
-inline constexpr absl::Duration kLeaseTime = absl::Seconds(5);
+using hail::kLeaseTime;
 
 // What came of a claim.
 struct ClaimedSession {
@@ -69,7 +69,7 @@ class DriverStore {
 
   // `replica` lives: what it claimed is its own for another kLeaseTime.
   virtual void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
-  // It goes, and has no sessions any more.
+  // It goes, and has no sessions any more. For good: a renewal that is under way comes to nothing.
   virtual void EndLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
 
   // The sessions claimed within `within` before now, by the store's clock, in no particular order.

@@ -13,6 +13,7 @@
 #include "common/metrics/metrics.h"
 #include "common/rpc/gate.h"
 #include "common/service/await_store.h"
+#include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
@@ -140,8 +141,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
   const metrics::Gauge records_lost =
       registry.Gauges("offer_records_lost", "Settled offers that did not get into the log, since the start.").Of();
-  const metrics::GaugeFamily bus_state =
-      registry.Gauges("bus", "Of the bus between replicas: connected, and lost messages.");
+  const BusMetrics bus_metrics(&registry, bus.get());
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
     constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
@@ -158,11 +158,6 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
     records_lost.Set(static_cast<double>(store.lost_records()));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
-    if (bus != nullptr) {
-      const NatsStats bus_stats = bus->stats();
-      bus_state.Of({{"what", "connected"}}).Set(bus_stats.connected ? 1 : 0);
-      bus_state.Of({{"what", "lost"}}).Set(static_cast<double>(bus_stats.lost));
-    }
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/errors/error.h"
+#include "common/postgres/lease.h"
 
 namespace hail::driver {
 namespace {
@@ -37,18 +38,12 @@ const Statement kClaimIdle{
     "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_stream = FALSE,"
     " session_claimed = clock_timestamp()"
     " WHERE driver_id = $1 AND session_epoch = (SELECT s.session_epoch FROM drivers s WHERE s.driver_id = $1"
-    " AND (s.session_replica = '' OR s.session_replica = $2 OR s.session_epoch = $3 OR NOT EXISTS (SELECT 1"
-    " FROM replicas r WHERE r.replica = s.session_replica AND r.lease_end > clock_timestamp())))"
-    " RETURNING session_epoch"};
+    " AND (s.session_replica = '' OR s.session_replica = $2 OR s.session_epoch = $3 OR s.session_replica NOT IN " +
+    std::string(postgres::kHoldersAlive) + ")) RETURNING session_epoch"};
 const Statement kLoadSession{
     "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
     " vehicle_seats, product_ids, online, create_time, update_time, session_epoch, session_replica,"
     " session_stream FROM drivers WHERE driver_id = $1"};
-const Statement kRenewLease{
-    "INSERT INTO replicas (replica, lease_end) VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond')"
-    " ON CONFLICT (replica) DO UPDATE SET lease_end = EXCLUDED.lease_end"};
-const Statement kForgetReplicas{"DELETE FROM replicas WHERE lease_end < clock_timestamp() - interval '1 hour'"};
-const Statement kEndLease{"DELETE FROM replicas WHERE replica = $1"};
 // now(), not clock_timestamp(): so that the index serves it.
 const Statement kRecentClaims{
     "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
@@ -56,8 +51,10 @@ const Statement kRecentClaims{
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
 std::vector<const Statement*> AllStatements() {
-  return {&kInsert,      &kLoad,       &kSetWish,        &kInsertRecord, &kClaim,        &kClaimIdle,
-          &kLoadSession, &kRenewLease, &kForgetReplicas, &kEndLease,     &kRecentClaims, &kProbe};
+  std::vector<const Statement*> all = postgres::LeaseStatements();
+  all.insert(all.end(), {&kInsert, &kLoad, &kSetWish, &kInsertRecord, &kClaim, &kClaimIdle, &kLoadSession,
+                         &kRecentClaims, &kProbe});
+  return all;
 }
 
 absl::StatusOr<StoredDriver> Loaded(const Rows& rows) {
@@ -95,11 +92,9 @@ Command InsertRecord(const OfferRecord& record) {
                      record.pickup_distance_m)};
 }
 
-// Keys of writes: drivers, then the log, which nobody else writes, then leases.
+// Keys of writes: drivers, then the log, which nobody else writes.
 std::string KeyOfDriver(const std::string& driver_id) { return "1" + driver_id; }
 constexpr char kKeyOfLog[] = "2";
-// Each replica writes its own; those long gone are forgotten by whoever comes.
-constexpr char kKeyOfLeases[] = "3";
 
 }  // namespace
 
@@ -202,18 +197,11 @@ void PostgresDriverStore::Claim(const std::string& driver_id, Command claim, Cla
 }
 
 void PostgresDriverStore::RenewLease(const std::string& replica, std::function<void(absl::Status)> done) {
-  std::vector<Command> commands;
-  commands.push_back({&kRenewLease, Params::Of(replica, absl::ToInt64Microseconds(kLeaseTime))});
-  commands.push_back({&kForgetReplicas, Params()});
-  pool_.Write(
-      std::move(commands), kKeyOfLeases, absl::InfiniteFuture(),
-      [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); },
-      postgres::Pool::Work::kFirst);
+  postgres::RenewLease(pool_, replica, kLeaseTime, std::move(done));
 }
 
 void PostgresDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
-  pool_.Write({{&kEndLease, Params::Of(replica)}}, kKeyOfLeases, absl::InfiniteFuture(),
-              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) { done(rows.status()); });
+  postgres::EndLease(pool_, replica, std::move(done));
 }
 
 void PostgresDriverStore::RecentClaims(absl::Duration within,

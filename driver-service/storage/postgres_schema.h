@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "common/postgres/lease.h"
 #include "common/postgres/migrate.h"
 
 namespace hail::driver {
@@ -12,7 +14,7 @@ inline constexpr char kPostgresSchema[] = "hail_driver";
 
 // One entry per schema version, oldest first; released ones never change.
 inline std::vector<postgres::Migration> PostgresMigrations() {
-  return {{R"sql(
+  return {{absl::StrCat(R"sql(
 CREATE TABLE drivers (
   driver_id     TEXT PRIMARY KEY,
   display_name  TEXT NOT NULL,
@@ -26,7 +28,7 @@ CREATE TABLE drivers (
   online        INTEGER NOT NULL,  -- the wish: 0 or 1
   create_time   BIGINT NOT NULL,
   update_time   BIGINT NOT NULL,
-  -- Whose the driver's session is; see SessionClaim and Opening.
+  -- Whose the driver's session is, while that replica is alive (leases); see SessionClaim and Opening.
   session_epoch   BIGINT NOT NULL DEFAULT 0,
   session_replica TEXT NOT NULL DEFAULT '',
   session_run     TEXT NOT NULL DEFAULT '',
@@ -35,12 +37,6 @@ CREATE TABLE drivers (
   session_claimed TIMESTAMPTZ
 );
 CREATE INDEX drivers_by_claim ON drivers (session_claimed);
-
--- The processes that live: what one claimed is its own while its lease runs.
-CREATE TABLE replicas (
-  replica       TEXT PRIMARY KEY,
-  lease_end     TIMESTAMPTZ NOT NULL
-);
 
 -- Settled offers, for audit. Nothing is decided by it.
 CREATE TABLE offers (
@@ -58,7 +54,8 @@ CREATE TABLE offers (
 );
 CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
 CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
-)sql"}};
+)sql",
+                        postgres::kMakeLeases)}};
 }
 
 }  // namespace hail::driver

@@ -146,7 +146,8 @@ class RideStore {
 
   // Whether several processes may share it. If not, the rest of these are not called.
   virtual bool shared() const { return false; }
-  // Lets this process count as alive for so long from now (zero: no longer).
+  // Lets this process count as alive for so long from now. Zero: no longer, and for good; a renewal that is under way
+  // comes to nothing.
   virtual void RenewLease(absl::Duration /*lease*/, std::function<void(absl::Status)> done) { done(absl::OkStatus()); }
   // Of Dispatchable, those of the dead.
   virtual void Orphans(Done<std::vector<Ride>> done) { done(std::vector<Ride>()); }

@@ -20,6 +20,7 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/outgoing_calls.h"
 #include "common/service/await_store.h"
+#include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
@@ -194,8 +195,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
   const metrics::Gauge fixes = registry.Gauges("driver_fixes", "Rides whose driver's position is known.").Of();
   const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
-  const metrics::GaugeFamily bus_state =
-      registry.Gauges("bus", "Of the bus between replicas: connected, and lost messages.");
+  const BusMetrics bus_metrics(&registry, nats);
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
     const auto live = last_look.rides();
@@ -219,11 +219,6 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     queues.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
     fixes.Set(static_cast<double>(telemetry.size()));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
-    if (nats != nullptr) {
-      const NatsStats bus_stats = nats->stats();
-      bus_state.Of({{"what", "connected"}}).Set(bus_stats.connected ? 1 : 0);
-      bus_state.Of({{"what", "lost"}}).Set(static_cast<double>(bus_stats.lost));
-    }
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);

@@ -8,6 +8,7 @@
 
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
+#include "common/postgres/lease.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/ride_refusals.h"
 
@@ -105,11 +106,6 @@ const Statement kDeny{
 
 const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
 const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
-const Statement kRenewLease{
-    "INSERT INTO incarnations (incarnation_id, lease_end) VALUES ($1, NOW() + $2 * INTERVAL '1 second')"
-    " ON CONFLICT (incarnation_id) DO UPDATE SET lease_end = excluded.lease_end"};
-const Statement kEndLease{"DELETE FROM incarnations WHERE incarnation_id = $1"};
-const Statement kForgetDead{"DELETE FROM incarnations WHERE lease_end < NOW() - INTERVAL '1 hour'"};
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
 // --- Statements that read ---
@@ -150,20 +146,22 @@ const Statement kDriverSequences{
 // Of live rides, to be looked after.
 constexpr char kToDispatch[] = "SELECT ride, internals FROM rides WHERE (state = 2 OR (state = 3 AND seen = 0)) AND ";
 // Whose keeper is dead.
-constexpr char kOrphaned[] = "keeper NOT IN (SELECT incarnation_id FROM incarnations WHERE lease_end > NOW())";
-const Statement kDispatchable{std::string(kToDispatch) + "(keeper = $1 OR " + kOrphaned + ") ORDER BY ride_id"};
-const Statement kOrphans{std::string(kToDispatch) + "keeper <> $1 AND " + kOrphaned + " ORDER BY ride_id"};
+const std::string kOrphaned = std::string("keeper NOT IN ") + postgres::kHoldersAlive;
+const Statement kDispatchable{kToDispatch + ("(keeper = $1 OR " + kOrphaned) + ") ORDER BY ride_id"};
+const Statement kOrphans{kToDispatch + ("keeper <> $1 AND " + kOrphaned) + " ORDER BY ride_id"};
 const Statement kKeptElsewhere{"SELECT ride, internals FROM rides WHERE ride_id = ANY ($1::TEXT[]) AND keeper <> $2"};
 const Statement kCountLive{
     "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state"};
 
 std::vector<const Statement*> AllStatements() {
-  return {&kInsert,       &kWhyNotInserted, &kUpdate,        &kUpdateWithEvent, &kAssign,          &kWhyNotAssigned,
-          &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
-          &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
-          &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
-          &kCountLive,    &kOrphans,        &kKeptElsewhere, &kRenewLease,      &kEndLease,        &kForgetDead,
-          &kToChange};
+  std::vector<const Statement*> all = postgres::LeaseStatements();
+  all.insert(all.end(),
+             {&kInsert,       &kWhyNotInserted, &kUpdate,        &kUpdateWithEvent, &kAssign,          &kWhyNotAssigned,
+              &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
+              &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
+              &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
+              &kCountLive,    &kOrphans,        &kKeptElsewhere, &kToChange});
+  return all;
 }
 
 // --- Values in and out ---
@@ -677,17 +675,11 @@ void PostgresRideStore::QuoteKey(Done<std::string> done) {
 }
 
 void PostgresRideStore::RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) {
-  std::vector<Command> commands;
   if (lease > absl::ZeroDuration()) {
-    commands.push_back({&kForgetDead, Params()});
-    commands.push_back({&kRenewLease, Params::Of(incarnation_id_, absl::ToDoubleSeconds(lease))});
+    postgres::RenewLease(*pool_, incarnation_id_, lease, std::move(done));
   } else {
-    commands.push_back({&kEndLease, Params::Of(incarnation_id_)});
+    postgres::EndLease(*pool_, incarnation_id_, std::move(done));
   }
-  pool_->Write(
-      std::move(commands), "", absl::InfiniteFuture(),
-      [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) { done(std::move(rows).status()); },
-      postgres::Pool::Work::kFirst);
 }
 
 void PostgresRideStore::Orphans(Done<std::vector<Ride>> done) {

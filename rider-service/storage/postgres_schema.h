@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "common/postgres/lease.h"
 #include "common/postgres/migrate.h"
 
 namespace hail::rider {
@@ -13,7 +15,7 @@ inline constexpr char kPostgresSchema[] = "hail_rider";
 // One entry per released version of the schema, run once each, in order. Texts that are ordered by are compared as
 // bytes, whatever the database's language is.
 inline std::vector<postgres::Migration> PostgresMigrations() {
-  return {{R"sql(
+  return {{absl::StrCat(R"sql(
 CREATE TABLE rides (
   ride_id           TEXT COLLATE "C" PRIMARY KEY,
   rider_id          TEXT NOT NULL,
@@ -31,7 +33,7 @@ CREATE TABLE rides (
   match_deadline_us BIGINT,
   ride              BYTEA NOT NULL,    -- hail.type.v1.Ride
   internals         BYTEA NOT NULL,    -- hail.rider.record.v1.RideInternals
-  keeper            TEXT NOT NULL      -- incarnation that committed sequence and epoch (ride_store.h)
+  keeper            TEXT NOT NULL      -- holder of a lease: who committed sequence and epoch (ride_store.h)
 );
 CREATE UNIQUE INDEX rides_by_request ON rides (rider_id, request_id);
 CREATE UNIQUE INDEX rides_by_quote ON rides (quote_id) WHERE quote_id IS NOT NULL;
@@ -72,17 +74,12 @@ CREATE TABLE settled_offers (
 );
 CREATE INDEX settled_offers_by_time ON settled_offers (settle_time_us);
 
--- The processes that are alive, by the database's clock.
-CREATE TABLE incarnations (
-  incarnation_id TEXT PRIMARY KEY,
-  lease_end      TIMESTAMPTZ NOT NULL
-);
-
 CREATE TABLE secrets (
   name  TEXT PRIMARY KEY,
   value BYTEA NOT NULL
 );
-)sql"}};
+)sql",
+                        postgres::kMakeLeases)}};
 }
 
 }  // namespace hail::rider

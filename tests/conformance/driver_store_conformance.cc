@@ -280,6 +280,7 @@ TEST_P(SharedDriverStore, ASessionIsItsReplicasWhileTheLeaseRuns) {
   ASSERT_TRUE(Renew("a").ok());
   EXPECT_FALSE(ClaimIdle("d2", "b")->claimed) << "it lives again";
   ASSERT_TRUE(EndLease("a").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(Renew("a"))) << "one that was under way";
   EXPECT_TRUE(ClaimIdle("d2", "b")->claimed);
 }
 

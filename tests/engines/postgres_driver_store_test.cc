@@ -20,8 +20,8 @@ class PostgresSubject final : public DriverStoreSubject {
   }
 
   void EndOfLease(const std::string& replica) override {
-    testing::SharedPostgres().Ask("UPDATE " + schema_ +
-                                  ".replicas SET lease_end = clock_timestamp() WHERE replica = '" + replica + "'");
+    testing::SharedPostgres().Ask("UPDATE " + schema_ + ".leases SET lease_end = clock_timestamp() WHERE holder = '" +
+                                  replica + "'");
   }
 
   std::vector<OfferRecord> OfferLog() override {

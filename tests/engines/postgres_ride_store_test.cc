@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "absl/synchronization/notification.h"
 #include "tests/conformance/ride_store_conformance.h"
 #include "tests/conformance/ride_store_kinds.h"
 #include "tests/engines/postgres_server.h"

@@ -120,7 +120,8 @@ TEST_F(RiderReplicas, OneThatIsEndedHandsItsRidesOverAtOnce) {
   RiderClient here(one_);
   const std::string ride_id = here.MustRequest("ann").ride_id();
   ASSERT_EQ(one_.Terminate(), 0);
-  EXPECT_EQ(postgres_.Ask("SELECT COUNT(*) FROM hail_rider.incarnations"), (Table{{"1"}}));
+  EXPECT_EQ(postgres_.Ask("SELECT COUNT(*) FROM hail_rider.leases WHERE lease_end > clock_timestamp()"),
+            (Table{{"1"}}));
   ComeOnline(*app_, kNearFerryBuilding);
   EXPECT_EQ(Accept(*app_).ride_id(), ride_id);
 }

@@ -1,5 +1,6 @@
 // What the contract says and what the core means by it, both ways.
 #include <cmath>
+#include <limits>
 
 #include "common/errors/error.h"
 #include "driver-service/codec/driver_codec.h"
@@ -459,6 +460,36 @@ TEST(ReplicaCodec, WhatNoReplicaSaysIsRefused) {
   ask.offer_id = "o1";
   ask.start = std::make_shared<const DispatchStart>();
   EXPECT_FALSE(ReplicaMessageFromBytes(ReplicaBytes("me", ask, kSaid), kSaid).ok());
+}
+
+TEST(ReplicaCodec, WhatNoCoreCanWorkWithIsRefused) {
+  const auto refused = [](const ReplicaMessage& message) {
+    return !ReplicaMessageFromBytes(ReplicaBytes("me", message, kSaid), kSaid).ok();
+  };
+  EXPECT_TRUE(refused(SessionClaimed{"d1", 0}));
+  EXPECT_TRUE(refused(SessionClaimed{"", 1}));
+  EXPECT_TRUE(refused(RideStarted{{"r1", std::numeric_limits<std::int64_t>::min()}}));
+  EXPECT_TRUE(refused(RideStarted{{"", 1}}));
+  EXPECT_TRUE(refused(OfferWithdraw{""}));
+  EXPECT_TRUE(refused(OfferTold{"two words"}));
+  const auto ask = [](std::int64_t epoch, absl::Duration remaining, absl::Duration waited) {
+    internal::v1::StartDispatch start = MakeStart();
+    start.set_epoch(epoch);
+    OfferAsk ask;
+    ask.offer_id = "o1";
+    ask.driver_id = "d1";
+    const auto encoded = std::make_shared<const std::string>(start.SerializeAsString());
+    ask.start = std::make_shared<const DispatchStart>(DispatchStart{.encoded = encoded});
+    ask.remaining = remaining;
+    ask.ride_waited = waited;
+    return ask;
+  };
+  EXPECT_FALSE(refused(ask(4, absl::Seconds(1), absl::Seconds(1))));
+  EXPECT_TRUE(refused(ask(std::numeric_limits<std::int64_t>::max(), absl::Seconds(1), absl::Seconds(1))));
+  EXPECT_TRUE(refused(ask(4, absl::InfiniteDuration(), absl::Seconds(1))));
+  EXPECT_TRUE(refused(ask(4, absl::Seconds(1), absl::Seconds(-1))));
+  Sightings none{{Sighting{.driver_id = "d1", .session_epoch = 0}}};
+  EXPECT_TRUE(std::get<Sightings>(ThereAndBack(none)).drivers.empty());
 }
 
 }  // namespace

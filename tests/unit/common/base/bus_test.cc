@@ -23,6 +23,11 @@ TEST(TopicWordTest, LeavesPlainIdsAndEscapesTheRest) {
   EXPECT_NE(TopicWord("a.b"), TopicWord("a%2Eb"));
 }
 
+TEST(TopicWordTest, IsToldFromWhatIsNone) {
+  for (const char* word : {"Rider_1-z", "a%2Eb"}) EXPECT_TRUE(IsTopicWord(word));
+  for (const char* other : {"", "a.b", "a b", "a\n", "*", ">"}) EXPECT_FALSE(IsTopicWord(other)) << other;
+}
+
 TEST(LocalBusTest, DeliversToEverySubscriberOfTheTopicBeforePublishReturns) {
   const auto bus = MakeLocalBus();
   std::vector<std::string> first, second, other;

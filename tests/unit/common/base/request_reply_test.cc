@@ -102,7 +102,7 @@ TEST_F(RequestReplyTest, AnAskerThatIsGoneHearsNothing) {
 TEST_F(RequestReplyTest, WhatIsNoRequestAndNoReplyIsLeftOut) {
   int requests = 0;
   const Answerer two(bus_.get(), "two", [&](std::string_view, const Answerer::Reply&) { ++requests; });
-  for (const char* bad : {"", "1", "1\n", "1 one", "\n\n"}) {
+  for (const char* bad : {"", "1", "1\n", "1 one", "\n\n", "1 \nbody", "1 one 0\r\nbody", "1 a.b\nbody"}) {
     bus_->Publish("ask.two", std::make_shared<const std::string>(bad));
     bus_->Publish("reply.one%2Ea", std::make_shared<const std::string>(bad));
   }
