@@ -1,10 +1,13 @@
 #include "rider-service/api/dispatch_link.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "common/failpoint/failpoint.h"
 #include "common/logging/log.h"
+#include "common/time/lease.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/codec/ride_codec.h"
 
@@ -18,11 +21,7 @@ constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
 // to do.
 constexpr absl::Duration kReadEvery = absl::Seconds(10);
 constexpr absl::Duration kReadEveryPerRide = absl::Milliseconds(5);
-// Wall time. While it runs nobody else looks after this process's rides; renewed five times as often, so that a restart
-// of the database, or a slow moment, does not end it.
-constexpr absl::Duration kLease = absl::Seconds(5);
-constexpr absl::Duration kRenewEvery = absl::Seconds(1);
-// How often the store is asked for rides of the dead, and for those that others took over.
+// Wall time. How often the store is asked for rides of the dead, and for those that others took over.
 constexpr absl::Duration kCheckEvery = absl::Seconds(2);
 // What may wait for the book: about a second's worth of it.
 constexpr std::size_t kMostWaiting = 20'000;
@@ -74,7 +73,7 @@ void DispatchLink::Start(Rides* rides, const Opener& open) {
       if (!event.ok()) return;
       Post([this, ride = event->ride](const Now& now) { book_.OnElsewhere(now, ride); });
     });
-    ports_.loop->Every(kRenewEvery, [this] { RenewLease(); });
+    ports_.loop->Every(kRenewLeaseEvery, [this] { RenewLease(); });
     ports_.loop->Every(kCheckEvery, [this] { CheckOthers(); });
   }
   ports_.loop->Every(TickEvery(ports_.clock->scale().scale),
@@ -93,8 +92,15 @@ void DispatchLink::Stop(std::function<void()> done) {
   });
 }
 
-void DispatchLink::OnCommitted(const Ride& ride, const RideEvent*) {
-  Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
+void DispatchLink::OnCommitted(const Ride& ride, const RideEvent* event) {
+  // Without an event it may be as it was found: whoever looked after it before may have started it at this epoch.
+  Post([this, ride, found = event == nullptr](const Now& now) mutable {
+    if (found) {
+      book_.OnDispatchable(now, {std::move(ride)});
+    } else {
+      book_.OnRide(now, std::move(ride));
+    }
+  });
 }
 
 bool DispatchLink::Behind() const { return ports_.loop->depth() > kMostWaiting; }
@@ -145,16 +151,41 @@ void DispatchLink::ReadLater() {
   });
 }
 
-void DispatchLink::ReadDispatchable() { ports_.store->Dispatchable(Found()); }
+void DispatchLink::ReadDispatchable() {
+  ports_.store->Dispatchable(
+      [this, known = book_.RideIds(), found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
+        found(rides);
+        if (!rides.ok() || known.empty()) return;
+        std::set<std::string> gone(known.begin(), known.end());
+        for (const Ride& ride : *rides) gone.erase(ride.ride_id);
+        if (gone.empty()) return;
+        Post([this, gone](const Now&) {
+          for (const std::string& ride_id : gone) {
+            if (book_.Has(ride_id)) ReadAgain(ride_id);
+          }
+        });
+      });
+}
+
+void DispatchLink::ReadAgain(const std::string& ride_id) {
+  ports_.store->ById(ride_id, [this](const absl::StatusOr<std::optional<Ride>>& found) {
+    // One that waits is somebody else's, whom CheckOthers finds.
+    if (!found.ok() || !found->has_value() || (*found)->state == RideState::kMatching) return;
+    Post([this, ride = **found](const Now& now) { book_.OnRide(now, ride); });
+  });
+}
 
 void DispatchLink::RenewLease() {
   if (stopped_) return;
   if (!ports_.store->shared()) return Run([this](const Now& now) { book_.OnLease(now, absl::InfiniteFuture()); });
   // As of now: the store counts from when it hears of it, which is later.
-  const absl::Time until = ports_.clock->Read().wall + kLease;
-  ports_.store->RenewLease(kLease, [this, until](const absl::Status& status) {
-    if (!status.ok()) return Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
-    Post([this, until](const Now& now) { book_.OnLease(now, until); });
+  const absl::Time until = ports_.clock->Read().wall + kLeaseTime;
+  ports_.store->RenewLease(kLeaseTime, [this, until](const absl::Status& status) {
+    Post([this, until, status](const Now& now) {
+      if (stopped_) return;
+      if (!status.ok()) return Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
+      book_.OnLease(now, until);
+    });
   });
 }
 

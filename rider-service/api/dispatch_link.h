@@ -90,6 +90,9 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override;
   void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override;
   void ReadDispatchable() override;
+  // Tells the book what became of a ride that waits no more. Nobody may have: a commit that was said to have failed can
+  // have happened.
+  void ReadAgain(const std::string& ride_id);
 
   const Ports ports_;
   Rides* rides_ = nullptr;

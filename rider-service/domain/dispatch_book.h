@@ -61,15 +61,20 @@ class DispatchBook {
   DispatchBook(Out* out, RideRules rules) : DispatchBook(out, rules, Timing()) {}
   DispatchBook(Out* out, RideRules rules, Timing timing);
 
+  // Whether it looks after the ride.
+  bool Has(const std::string& ride_id) const { return matching_.contains(ride_id) || unseen_.contains(ride_id); }
+
   // Until `until` (wall; it may have passed) this process is its rides' keeper (RideStore), whoever else is there. Not
   // before, and not after: then the book is empty, drivers' offers are withdrawn, and what it is told of rides it does
   // not take in. Each time it begins the store is read.
   void OnLease(const Now& now, absl::Time until);
 
-  // A ride was committed by this process, as it is after it (RideObserver). Older news than what is known is ignored.
+  // A ride was committed by this process with an event, as it is after it (RideObserver). Older news than what is known
+  // is ignored.
   void OnRide(const Now& now, Ride ride);
-  // All rides the store says need looking after: at start-up, and now and then in case an OnRide got lost. A ride that
-  // is new to the book this way may have been dispatched by an earlier process: it starts at epoch + 1.
+  // Rides as they were found: what the store says needs looking after, at start-up and now and then in case an OnRide
+  // got lost; or what a repeated request came upon. One that is new to the book this way may have been dispatched by an
+  // earlier process: it starts at epoch + 1.
   void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
   // Another process became the ride's keeper: `ride` as it was committed there.
   void OnElsewhere(const Now& now, const Ride& ride);
