@@ -188,6 +188,26 @@ absl::StatusOr<Regions> Regions::FromJson(const std::string& json) {
   return Regions(std::move(impl));
 }
 
+absl::Status Regions::KeepOnly(const std::vector<std::string>& region_ids) {
+  std::string unknown;
+  for (const std::string& region_id : region_ids) {
+    if (Find(region_id) == nullptr) unknown += (unknown.empty() ? "" : ", ") + region_id;
+  }
+  if (!unknown.empty()) {
+    std::string known;
+    for (const Region& region : impl_->regions) known += (known.empty() ? "" : ", ") + region.region_id;
+    return InvalidField("regions", "no such region: " + unknown + "; there are " + known);
+  }
+  auto kept = std::make_unique<Impl>();
+  for (std::size_t i = 0; i < impl_->regions.size(); ++i) {
+    if (std::find(region_ids.begin(), region_ids.end(), impl_->regions[i].region_id) == region_ids.end()) continue;
+    kept->regions.push_back(std::move(impl_->regions[i]));
+    kept->areas.push_back(std::move(impl_->areas[i]));
+  }
+  impl_ = std::move(kept);
+  return absl::OkStatus();
+}
+
 const Region* Regions::At(const LatLng& point) const {
   const S2LatLng lat_lng = S2LatLng::FromDegrees(point.latitude_deg, point.longitude_deg);
   if (!lat_lng.is_valid()) return nullptr;

@@ -36,7 +36,7 @@ struct Region {
   const Product* FindProduct(const std::string& product_id) const;
 };
 
-// Immutable once made, so thread-safe.
+// Immutable once made and cut to what is served, so thread-safe.
 class Regions {
  public:
   // From JSON: {"regions": [{"region_id", "display_name", "currency_code", "area": GeoJSON Polygon or MultiPolygon,
@@ -45,6 +45,10 @@ class Regions {
   static absl::StatusOr<Regions> FromJson(const std::string& json);
   // The shipped ones (rider-service/config/regions.json, compiled in): San Francisco and New York.
   static const std::string& ShippedJson();
+
+  // Keeps those of `region_ids` alone; the rest is as if it had not been there. INVALID_ARGUMENT, and nothing changes,
+  // if one is not known: the error lists each, and those there are. Before anybody else has it.
+  absl::Status KeepOnly(const std::vector<std::string>& region_ids);
 
   Regions(Regions&&) noexcept;
   Regions& operator=(Regions&&) noexcept;

@@ -19,9 +19,9 @@ int main(int argc, char** argv) {
   if (loaded.exit) return *loaded.exit;
 
   const hail::rider::RiderOptions options = hail::rider::ReadRiderOptions(loaded.values);
-  auto regions = hail::rider::LoadRegions(options.regions_file);
+  auto regions = hail::rider::LoadRegions(options);
   if (!regions.ok()) {
-    std::cerr << "rider-service: regions_file: " << regions.status().message() << "\n";
+    std::cerr << "rider-service: " << regions.status().message() << "\n";
     return 2;
   }
 

@@ -3,6 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/errors/error.h"
 
 namespace hail::rider {
@@ -25,6 +27,7 @@ config::Schema RiderSchema() {
       .String(
           "regions_file", "",
           "JSON file with regions, service areas, products and prices; empty: San Francisco and New York as shipped.")
+      .String("regions", "", "Ids of the regions to serve, of those in regions_file, with commas between; empty: all.")
       .Duration("ride.match_deadline", rules.match_deadline,
                 "How long a driver is looked for before a ride ends unfulfilled (domain time).", at_least_1s)
       .Duration("ride.offer_time", rules.offer_time, "How long a driver has to answer an offer (domain time).",
@@ -53,6 +56,7 @@ RiderOptions ReadRiderOptions(const config::Values& values) {
   options.service = config::ReadServiceSettings(values);
   options.driver_service = values.String("driver_service");
   options.regions_file = values.String("regions_file");
+  options.regions = absl::StrSplit(values.String("regions"), absl::ByAnyChar(", "), absl::SkipEmpty());
   options.rules.match_deadline = values.Duration("ride.match_deadline");
   options.rules.offer_time = values.Duration("ride.offer_time");
   options.rules.seen_within = values.Duration("ride.seen_within");
@@ -66,13 +70,21 @@ RiderOptions ReadRiderOptions(const config::Values& values) {
   return options;
 }
 
-absl::StatusOr<Regions> LoadRegions(const std::string& file) {
-  if (file.empty()) return Regions::FromJson(Regions::ShippedJson());
-  std::ifstream in(file);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) return InvalidField("regions_file", "cannot be read");
-  return Regions::FromJson(text.str());
+absl::StatusOr<Regions> LoadRegions(const RiderOptions& options) {
+  std::string json = Regions::ShippedJson();
+  if (!options.regions_file.empty()) {
+    std::ifstream in(options.regions_file);
+    std::stringstream text;
+    text << in.rdbuf();
+    if (!in) return InvalidField("regions_file", "regions_file: cannot be read");
+    json = text.str();
+  }
+  absl::StatusOr<Regions> regions = Regions::FromJson(json);
+  if (!regions.ok()) return InvalidField("regions_file", absl::StrCat("regions_file: ", regions.status().message()));
+  if (options.regions.empty()) return regions;
+  const absl::Status kept = regions->KeepOnly(options.regions);
+  if (!kept.ok()) return InvalidField("regions", absl::StrCat("regions: ", kept.message()));
+  return regions;
 }
 
 }  // namespace hail::rider

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -22,6 +23,8 @@ struct RiderOptions {
   std::string driver_service;
   // Empty: the shipped regions.
   std::string regions_file;
+  // Those of them that are served; empty: all.
+  std::vector<std::string> regions;
   RideRules rules;
   absl::Duration quote_valid_for;  // domain time
   absl::Duration search_timeout;   // wall time, as the next two
@@ -34,7 +37,8 @@ struct RiderOptions {
 // `values` must come from RiderSchema().
 RiderOptions ReadRiderOptions(const config::Values& values);
 
-// The regions of `file`, or the shipped ones if it is empty. The error lists every problem.
-absl::StatusOr<Regions> LoadRegions(const std::string& file);
+// The regions of `options.regions_file`, or the shipped ones if that is empty, as far as they are served. The error
+// lists every problem, with the key's name.
+absl::StatusOr<Regions> LoadRegions(const RiderOptions& options);
 
 }  // namespace hail::rider

@@ -24,6 +24,9 @@ TEST(RiderProgram, BadConfigurationIsRefusedWithEveryProblem) {
   const Ran regions = RunProgram("rider-service", {"--set", "regions_file=/no/such/file"});
   EXPECT_EQ(regions.exit_code, 2);
   EXPECT_THAT(regions.err, HasSubstr("regions_file"));
+  const Ran region = RunProgram("rider-service", {"--set", "regions=san_francisco, atlantis"});
+  EXPECT_EQ(region.exit_code, 2);
+  EXPECT_THAT(region.err, AllOf(HasSubstr("regions: no such region: atlantis"), HasSubstr("new_york")));
 }
 
 TEST(RiderProgram, SaysWhatItIs) {

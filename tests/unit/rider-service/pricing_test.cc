@@ -63,6 +63,20 @@ TEST(Regions, ShippedOnesCoverWhatTheySay) {
   EXPECT_EQ(regions.At({std::nan(""), 0}), nullptr);
 }
 
+TEST(Regions, WhatIsNotServedIsAsIfItWasNotThere) {
+  Regions regions = Shipped();
+  const absl::Status unknown = regions.KeepOnly({"new_york", "atlantis"});
+  EXPECT_TRUE(HasReason(unknown, Reason::kInvalidField));
+  EXPECT_EQ(unknown.message(), "no such region: atlantis; there are san_francisco, new_york");
+  EXPECT_NE(regions.At({37.7749, -122.4194}), nullptr);
+  ASSERT_TRUE(regions.KeepOnly({"new_york"}).ok());
+  ASSERT_NE(regions.At({40.7580, -73.9855}), nullptr);
+  EXPECT_EQ(regions.At({40.7580, -73.9855})->region_id, "new_york");
+  EXPECT_EQ(regions.At({37.7749, -122.4194}), nullptr);
+  EXPECT_EQ(regions.Find("san_francisco"), nullptr);
+  EXPECT_EQ(regions.all().size(), 1u);
+}
+
 TEST(Regions, ProductsAreCheapestFirstAndBelongToTheirRegion) {
   const Regions regions = Shipped();
   for (const Region& region : regions.all()) {
