@@ -129,7 +129,7 @@ class Dispatch {
   // Replaced). Nothing is sent to the new stream before the feed has answered; then: the events missed since `cursor`,
   // a snapshot, caught_up. Returns the session's epoch: the fixes of this stream carry it. A stream that the same run
   // of the app opened before the open one, or whose claim is older than the open one's, has come late: it is sent
-  // Replaced instead.
+  // Replaced instead; Moved, if meanwhile only a unary call claimed the session at another replica.
   std::int64_t OpenStream(Now now, const Driver& driver, Availability availability, std::int64_t epoch, StreamId stream,
                           std::optional<RideCursor> cursor, const Opening& opening = {});
 
@@ -260,6 +260,7 @@ class Dispatch {
   Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch, bool by_stream);
   // Another replica claimed the driver's session at `epoch`, `to_stream`: for a stream of the app's.
   void Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream);
+  void RefuseStream(StreamId stream, bool to_stream);
   void Subscribe(Now now, Session& session);
   void UpdateOfferable(Now now, Session& session);
   void SetRide(Now now, Session& session, RideRef ride);

@@ -32,6 +32,7 @@ Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const s
   if (remote.epoch < epoch) {
     remote.replica = replica;
     remote.epoch = epoch;
+    remote.by_stream = false;
     remote.number = 0;
     remote.offerable = false;
     index_.SetOfferable(driver_id, false);
@@ -48,7 +49,8 @@ void Dispatch::On(Now now, const std::string& from, const SessionClaimed& claime
   const Session* session = FindSession(claimed.driver_id);
   if (session != nullptr && claimed.epoch <= session->epoch) return;
   Lose(now, claimed.driver_id, claimed.epoch, claimed.by_stream);
-  Known(now, claimed.driver_id, from, claimed.epoch);
+  Remote& remote = Known(now, claimed.driver_id, from, claimed.epoch);
+  if (remote.epoch == claimed.epoch) remote.by_stream = remote.by_stream || claimed.by_stream;
 }
 
 void Dispatch::On(Now now, const std::string& from, const Sightings& sightings) {

@@ -77,7 +77,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
     }
   }
   if (auto remote = remotes_.find(driver.driver_id); remote != remotes_.end() && epoch < remote->second->epoch) {
-    out_.ToDriver(stream, Replaced{});
+    RefuseStream(stream, remote->second->by_stream);
     return epoch;
   }
   Session& session = Open(now, driver, availability, epoch, /*by_stream=*/true);
@@ -138,14 +138,7 @@ void Dispatch::OnClaims(Now now, const std::vector<SessionClaim>& claims) {
 void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream) {
   Session* session = FindSession(driver_id);
   if (session == nullptr || epoch <= session->epoch) return;
-  if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) {
-    // The app that is told it was replaced stays away: so it is told only where another stream of it is.
-    if (to_stream) {
-      out_.ToDriver(stream, Replaced{});
-    } else {
-      out_.ToDriver(stream, Moved{});
-    }
-  }
+  if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) RefuseStream(stream, to_stream);
   if (!session->live_offer.empty()) {
     Offer& offer = *offers_.at(session->live_offer);
     if (offer.status == OfferStatus::kPending) {
@@ -160,6 +153,15 @@ void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, b
   index_.SetOfferable(driver_id, false);
   out_.OnSessionGone(driver_id);
   sessions_.erase(driver_id);
+}
+
+// The app that is told it was replaced stays away: so it is told only where another stream of it is.
+void Dispatch::RefuseStream(StreamId stream, bool to_stream) {
+  if (to_stream) {
+    out_.ToDriver(stream, Replaced{});
+  } else {
+    out_.ToDriver(stream, Moved{});
+  }
 }
 
 void Dispatch::SetAvailability(Now now, const std::string& driver_id, Availability availability) {

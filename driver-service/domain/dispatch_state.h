@@ -102,6 +102,8 @@ struct Dispatch::Ride {
 struct Dispatch::Remote {
   std::string replica;
   std::int64_t epoch = 0;
+  // It is known to have been claimed by a stream of the app's.
+  bool by_stream = false;
   // Of the latest sighting.
   std::uint64_t number = 0;
   bool offerable = false;

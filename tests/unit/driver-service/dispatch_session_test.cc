@@ -157,6 +157,19 @@ TEST_F(SessionTest, AUnaryCallAtAnotherReplicaDoesNotSendTheAppAwayForGood) {
   EXPECT_THAT(Take(), ElementsAre("s1 moved", "unsubscribe d1")) << "it has no other stream";
 }
 
+// Found by the simulation: the store was slow to say that the stream had the session, and its lease had ended.
+TEST_F(SessionTest, NorDoesOneWhileTheStreamIsStillBeingOpened) {
+  const auto open_late = [&](const std::string& driver_id, StreamId stream, bool by_stream) {
+    const std::int64_t streams = Claim(), later = Claim();
+    core_->OnClaims(now_, {{driver_id, later, "other", by_stream}});
+    core_->OpenStream(now_, MakeDriver(driver_id), Availability::kOnline, streams, stream, std::nullopt);
+    EXPECT_FALSE(core_->HasSession(driver_id));
+    return Take();
+  };
+  EXPECT_THAT(open_late("d1", 1, /*by_stream=*/false), ElementsAre("s1 moved"));
+  EXPECT_THAT(open_late("d2", 2, /*by_stream=*/true), ElementsAre("s2 replaced"));
+}
+
 TEST_F(SessionTest, AnOlderOrOwnClaimEndsNothing) {
   Online("d1", 1, 300);
   const std::int64_t epoch = core_->State(now_, "d1").session_epoch;
