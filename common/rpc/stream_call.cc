@@ -53,21 +53,25 @@ void StreamCall::Heard() {
   last_heard_ = gate_->Wall();
 }
 
+void StreamCall::EndSession() {
+  // Destroyed without the mutex.
+  std::shared_ptr<StreamSession> session;
+  absl::MutexLock lock(&session_mutex_);
+  session = std::move(session_);
+  if (session == nullptr) return;
+  Guard([&session] { session->OnEnd(); });
+}
+
 void StreamCall::Close() {
   const absl::StatusCode code = outbox_->OnDone();
-  std::shared_ptr<StreamSession> session;
+  EndSession();
   bool entered = false;
   std::uint64_t number = 0;
   {
     absl::MutexLock lock(&session_mutex_);
-    session = std::move(session_);
     entered = entered_;
     number = number_;
-    if (session != nullptr) {
-      Guard([&session] { session->OnEnd(); });
-    }
   }
-  session.reset();
   if (!entered) return;
   gate_->observer().OnStreamClosed(method_, code, gate_->Wall() - opened_);
   gate_->LeaveStream(number);
@@ -75,7 +79,12 @@ void StreamCall::Close() {
 
 void StreamCall::Tick(absl::Time wall) {
   outbox_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
-  if (!outbox_->open()) return;
+  if (outbox_->open()) Beat(wall);
+  // What is still to be sent may take its time, also for ever: whatever the session is about ends now.
+  if (!outbox_->open()) EndSession();
+}
+
+void StreamCall::Beat(absl::Time wall) {
   absl::MutexLock lock(&session_mutex_);
   if (session_ == nullptr) return;
   if (must_beat_ && wall - last_heard_ >= gate_->options().silence) {

@@ -39,6 +39,12 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   void Cancel() override;
 
  private:
+  // Of an open stream: is the client there, does it want a heartbeat, is it old enough?
+  void Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  // The session's OnEnd, unless that was.
+  void EndSession() ABSL_LOCKS_EXCLUDED(session_mutex_);
+
   // Runs `body`, turning what it throws into the stream's end.
   void Guard(absl::FunctionRef<void()> body);
 

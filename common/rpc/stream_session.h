@@ -20,7 +20,8 @@ class StreamSession {
   // does not end in time is cut off.
   virtual void OnDrain(absl::Duration retry_after) = 0;
 
-  // The stream is over, for whatever reason. The last call; nothing that is sent now goes anywhere.
+  // The stream is over, for whatever reason, or will be once what was sent before has gone out. The last call; nothing
+  // that is sent now goes anywhere.
   virtual void OnEnd() = 0;
 };
 

@@ -201,6 +201,23 @@ TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   ExpectEnded(1);
 }
 
+TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetThrough) {
+  Start();
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  // More than the transport takes from one who does not read.
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(outbox->Send(Big(64'000)));
+  server_->clock.Advance(absl::Seconds(12));
+  server_->gate.Tick();
+  EXPECT_EQ(ends_.Get(), 1);
+  EXPECT_EQ(server_->gate.streams(), 1u);
+  context.TryCancel();
+  EXPECT_FALSE(stream->Finish().ok());
+  ExpectEnded(1);
+}
+
 TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
   Start();
   Watched<int> heard;
