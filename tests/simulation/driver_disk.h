@@ -22,7 +22,7 @@ struct DriverDisk {
     absl::Time claimed;
   };
   std::map<std::string, Session> sessions;
-  // Until when (wall time) which replica lives.
+  // Until when (wall time) which replica lives. The infinite past: it gave that up.
   std::map<std::string, absl::Time> leases;
   // The offer log, by offer_id.
   std::map<std::string, driver::OfferRecord> offers;

@@ -18,32 +18,68 @@ namespace ipb = internal::v1;
 constexpr absl::Duration kCallTime = absl::Seconds(3);
 constexpr absl::Duration kCallersTime = absl::Seconds(10);
 
+// Until when a replica's next look at what others claimed comes, after one that failed or took its time.
+constexpr absl::Duration kNextCheck = absl::Seconds(2);
+
+bool HasReplicas(const Universe& universe) { return universe.plan().driver_replicas > 1; }
+
 }  // namespace
 
 DriverNode::DriverNode(Universe* universe, Life* life)
     : universe_(universe),
       life_(life),
+      replica_(absl::StrCat("driver-run-", universe->driver_runs())),
       loop_(&universe->scheduler(), life,
             [universe] { return absl::Microseconds(universe->random().Between(0, 2000)); }),
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       housekeeping_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       store_(&universe->driver_disk(), store_threads_, &universe->clock(), universe->Bits(),
              universe->present().driver_store),
+      bus_(universe, life,
+           HasReplicas(*universe) ? std::function([universe] {
+             std::vector<SimBus*> buses;
+             for (DriverNode* const driver : universe->drivers()) buses.push_back(&driver->bus());
+             return buses;
+           })
+                                  : nullptr),
       host_({.clock = universe->clock(),
              .index = index_,
              .travel_times = travel_times_,
              .matcher = matcher_,
              .store = store_,
              .loop = loop_,
-             .random = universe->Bits()},
+             .random = universe->Bits(),
+             .replica = replica_},
             {}),
+      sightings_(index_),
+      replicas_(HasReplicas(*universe)
+                    ? std::make_unique<driver::Replicas>(driver::Replicas::Parts{.bus = bus_,
+                                                                                 .clock = universe->clock(),
+                                                                                 .host = host_,
+                                                                                 .store = store_,
+                                                                                 .sightings = sightings_,
+                                                                                 .replica = replica_})
+                    : nullptr),
       trips_(travel_times_),
       peer_(universe->clock(), host_, trips_, *this, Streams()),
-      positions_(universe->clock(), index_, trips_),
+      positions_(universe->clock(), index_, trips_, HasReplicas(*universe) ? &sightings_ : nullptr),
       commands_(universe->clock(), host_, store_, positions_, *this),
+      session_calls_(commands_),
       gate_(&universe->clock(), {.tick = absl::ZeroDuration()}, nullptr) {
-  host_.Start(peer_, [this](const driver::OfferRecord& record) { OnSettled(record); });
+  store_.set_on_claim([universe](const driver::SessionClaim& before, const driver::SessionClaim& after) {
+    universe->Claimed(before, after);
+  });
+  store_.set_on_late_read(
+      [this](absl::Duration late) { universe_->judge().DriverStoreSlow(replica_, late + kNextCheck); });
+  host_.Start(
+      peer_, [this](const driver::OfferRecord& record) { OnSettled(record); }, replicas_ != nullptr ? this : nullptr);
   peer_.Start();
+  if (replicas_ == nullptr) {
+    serving_ = true;
+  } else {
+    replicas_->Start([this] { serving_ = true; });
+    session_calls_.Join(&bus_, replica_);
+  }
   housekeeping_.Every(absl::Milliseconds(500), [this] { gate_.Tick(); });
 }
 
@@ -61,6 +97,15 @@ std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<drive
     if (!universe_->ride_disk().live_of_driver.empty()) universe_->Hit(Situation::kFeedBrokeWithDriverOnTrip);
   }
   return std::make_shared<driver::DispatchLink>(host_, std::move(outbox));
+}
+
+void DriverNode::ToReplica(const std::string& replica, const driver::ReplicaMessage& message) {
+  if (const auto* told = std::get_if<driver::OfferTold>(&message); told != nullptr) {
+    if (told->status == driver::OfferStatus::kPending) universe_->OfferAskedFor(told->offer_id, replica);
+    if (told->status == driver::OfferStatus::kAccepted) universe_->Hit(Situation::kAskedOfferAccepted);
+  }
+  if (std::holds_alternative<driver::OfferWithdraw>(message)) universe_->Hit(Situation::kAskedOfferWithdrawn);
+  replicas_->ToReplica(replica, message);
 }
 
 void DriverNode::OnSettled(const driver::OfferRecord& record) {
@@ -85,7 +130,7 @@ void DriverNode::OnSettled(const driver::OfferRecord& record) {
 void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(absl::StatusOr<driver::RideView>)> done) {
   Universe& u = *universe_;
   u.Note("confirm ", call.offer_id, " attempt ", call.attempt, " of ", call.ride_id, "@", call.epoch);
-  u.judge().ConfirmAsked(call.offer_id, call.driver.driver_id, call.ride_id, call.epoch, call.attempt);
+  u.judge().ConfirmAsked(replica_, call.offer_id, call.driver.driver_id, call.ride_id, call.epoch, call.attempt);
   confirming_.insert(call.offer_id);
   u.Confirming(call.offer_id, call.driver.driver_id);
   const std::uint64_t link = links_;

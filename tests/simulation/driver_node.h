@@ -12,20 +12,24 @@
 #include "driver-service/api/dispatch_link.h"
 #include "driver-service/api/driver_commands.h"
 #include "driver-service/api/position_intake.h"
+#include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_calls.h"
 #include "driver-service/api/rider_peer.h"
+#include "driver-service/api/session_calls.h"
+#include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/travel_times.h"
 #include "tests/simulation/network.h"
+#include "tests/simulation/sim_bus.h"
 #include "tests/simulation/sim_driver_store.h"
 
 namespace hail::simulation {
 
 class Universe;
 
-class DriverNode final : private driver::RiderCalls {
+class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeers {
  public:
   DriverNode(Universe* universe, Life* life);
   ~DriverNode() override;
@@ -33,9 +37,17 @@ class DriverNode final : private driver::RiderCalls {
   Life& life() { return *life_; }
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
-  bool serving() const { return true; }
+  bool serving() const { return serving_; }
+  // This process among the others, by its incarnation.
+  const std::string& replica() const { return replica_; }
+  SimBus& bus() { return bus_; }
   driver::DriverCommands& commands() { return commands_; }
+  driver::SessionCalls& session_calls() { return session_calls_; }
   void set_faults(const StoreFaults& faults) { store_.set_faults(faults); }
+  // Ends its lease, as a process does that was told to stop. It dies soon after.
+  void Leave() {
+    store_.EndLease(replica_, [](const absl::Status&) {});
+  }
   // Whether the confirmation of this offer was begun here and is not settled.
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
@@ -53,25 +65,41 @@ class DriverNode final : private driver::RiderCalls {
   void ListDriverRides(internal::v1::ListDriverRidesRequest request, const driver::ForCaller& caller,
                        std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
 
+  // driver::ReplicaPeers: what is said passes through here on its way to the others.
+  void ToReplica(const std::string& replica, const driver::ReplicaMessage& message) override;
+  void ToReplicas(const driver::ReplicaMessage& message) override { replicas_->ToReplicas(message); }
+  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                   const std::shared_ptr<const driver::CarProfile>& car) override {
+    replicas_->OnOfferable(driver_id, session_epoch, offerable, car);
+  }
+  void OnSessionGone(const std::string& driver_id) override { replicas_->OnSessionGone(driver_id); }
+
   driver::RiderPeer::Streams Streams();
   void OnSettled(const driver::OfferRecord& record);
 
   Universe* const universe_;
   Life* const life_;
+  const std::string replica_;
   SimExecutor loop_;
   SimExecutor store_threads_;
   SimExecutor housekeeping_;
   SimDriverStore store_;
+  SimBus bus_;
   driver::LocationIndex index_;
   const driver::StraightLineTravelTimes travel_times_;
   const driver::BatchMatcher matcher_;
   driver::DispatchHost host_;
+  driver::SightingBoard sightings_;
+  // Null: this process is alone.
+  std::unique_ptr<driver::Replicas> replicas_;
   driver::TripPositions trips_;
   driver::RiderPeer peer_;
   driver::PositionIntake positions_;
   driver::DriverCommands commands_;
+  driver::SessionCalls session_calls_;
   rpc::Gate gate_;
   ServerEnds ends_;
+  bool serving_ = false;
   std::set<std::string> confirming_;
   std::uint64_t links_ = 0;
 };

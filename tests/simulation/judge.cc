@@ -21,6 +21,19 @@ constexpr int kMaxRedispatches = 5;
 // What calm disks and bus may take to tell a watcher (wall), and how long the storm's last waves run on.
 constexpr absl::Duration kPrompt = absl::Milliseconds(600);
 constexpr absl::Duration kSettle = absl::Seconds(15);
+// What may pass (wall) until a replica of driver-service finds out that a session is another's: its look at the store,
+// if that is no slower than usual.
+constexpr absl::Duration kOwnerKnown = absl::Seconds(3);
+// Until a dispatch ends that is for nothing: its link is gone and neither end was told, or its keeper has to find out
+// by its lease, or by asking, that the ride is another's.
+constexpr absl::Duration kDispatchEnds = absl::Seconds(20);
+// As long again: a working set that still names a ride that is taken; a read that finds out what a commit did that was
+// said to have failed.
+constexpr absl::Duration kFoundOut = absl::Seconds(20);
+// Until an offer ends that was asked for and given up by the asker, whose word of it was lost.
+constexpr absl::Duration kAskEnds = absl::Seconds(8);
+// What a feed's word of a ride may take, from the reading of it to the driver.
+constexpr absl::Duration kReadBefore = absl::Seconds(10);
 // What a commit may need in a storm, with disks that are slow and fail (wall).
 constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 
@@ -73,6 +86,15 @@ void Judge::Fail(int invariant, const std::string& rule, const std::string& what
 void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* event) {
   const absl::Time now = clock_->Read().domain;
   const std::string name = Name(after);
+  if (auto& [epoch, since] = epoch_of_[after.ride_id]; epoch < after.epoch) {
+    epoch = after.epoch;
+    since = clock_->Read().wall;
+  }
+  if (after.state == RideState::kMatching) {
+    found_since_.erase(after.ride_id);
+  } else {
+    found_since_.try_emplace(after.ride_id, clock_->Read().wall);
+  }
   if (before == nullptr) {
     if (event == nullptr || event->type != RideEventType::kRequested || after.sequence != 1 || after.epoch != 1 ||
         after.state != RideState::kMatching) {
@@ -209,13 +231,16 @@ void Judge::ToldDriver(const std::string& driver_id, const type::v1::Ride& ride)
     Fail(1, "one (ride, epoch), one driver", name + ", before " + known->second);
 }
 
-void Judge::ToldDriverNoRide(const std::string& driver_id) {
+void Judge::ToldDriverNoRide(const std::string& replica, const std::string& driver_id) {
   const auto live = disk_->live_of_driver.find(driver_id);
   if (live == disk_->live_of_driver.end()) return;
   const Ride& ride = disk_->rides.at(live->second);
   const auto granted = granted_.find(ride.offer_id);
-  // What was written before may have waited its turn on the stream.
-  if (granted == granted_.end() || clock_->Read().wall - granted->second < absl::Seconds(1)) return;
+  if (granted == granted_.end()) return;
+  // What was written before may have waited its turn on the stream. Another replica than the one that granted it knows
+  // what it read at rider-service, which may have been before.
+  const bool elsewhere = confirmed_by_[ride.offer_id] != replica;
+  if (clock_->Read().wall - granted->second < (elsewhere ? kReadBefore : absl::Seconds(1))) return;
   Fail(6, "a granted accept is not unsaid", Name(ride) + " of " + driver_id);
 }
 
@@ -256,10 +281,49 @@ void Judge::StepAnswered(const std::string& driver_id, const Step& step) {
   if (!done && !Final(row->state)) Fail(2, "nothing is answered before it is committed", name);
 }
 
-void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& offer) {
+void Judge::Claimed(const driver::SessionClaim& session) {
+  Session& known = sessions_[session.driver_id];
+  if (known.replica == session.replica) return;
+  known = {session.replica, clock_->Read().wall};
+}
+
+void Judge::DriverStoreSlow(const std::string& replica, absl::Duration late) {
+  slow_[replica].emplace_back(clock_->Read().wall, late);
+}
+
+void Judge::CheckOwner(const std::string& replica, const std::string& driver_id, const std::string& name) {
+  const auto session = sessions_.find(driver_id);
+  if (session == sessions_.end() || session->second.replica == replica) return;
+  const absl::Time since = session->second.since;
+  absl::Duration allowed = kOwnerKnown;
+  if (const auto slow = slow_.find(replica); slow != slow_.end()) {
+    for (const auto& [when, late] : slow->second) {
+      if (when + late > since) allowed += late;
+    }
+  }
+  const absl::Duration passed = clock_->Read().wall - since;
+  if (passed <= allowed) return;
+  Fail(7, "a driver is offered rides by the session's owner",
+       absl::StrCat(name, ", by ", replica, ", of ", session->second.replica, " for ", absl::FormatDuration(passed)));
+}
+
+void Judge::Started(const std::string& ride_id, std::int64_t epoch, const std::string& link) {
+  const auto [known, first] = started_.try_emplace({ride_id, epoch}, link);
+  if (!first && known->second != link) {
+    Fail(7, "a ride is dispatched once at an epoch",
+         absl::StrCat(ride_id, " epoch ", epoch, " by ", link, ", before by ", known->second));
+  }
+}
+
+bool Judge::HasPendingOffer(const std::string& driver_id, const std::string& replica) const {
+  const auto offer = live_of_driver_.find({replica, driver_id});
+  return offer != live_of_driver_.end() && !live_.at(offer->second).confirming;
+}
+
+void Judge::OfferShown(const std::string& replica, const std::string& driver_id, const driver::v1::Offer& offer) {
   const Now now = clock_->Read();
-  const std::string name =
-      absl::StrCat(offer.offer_id(), " of ", offer.ride_id(), " epoch ", offer.epoch(), " to ", driver_id);
+  const std::string name = absl::StrCat(offer.offer_id(), " of ", offer.ride_id(), " epoch ", offer.epoch(), " to ",
+                                        driver_id, " by ", replica);
   if (offer.status() != driver::v1::OFFER_STATUS_PENDING) return;
   // One that waited its turn on the stream while it settled goes out with the word of its end behind it.
   const auto settled = settled_.find(offer.offer_id());
@@ -268,18 +332,29 @@ void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& of
   }
   if (settled != settled_.end()) return;
   const double scale = clock_->scale().scale;
+  CheckOwner(replica, driver_id, name);
   if (!live_.contains(offer.offer_id())) {
-    if (const auto other = live_of_driver_.find(driver_id); other != live_of_driver_.end()) {
+    if (const auto other = live_of_driver_.find({replica, driver_id}); other != live_of_driver_.end()) {
       Fail(7, "one live offer for a driver", name + ", beside " + other->second);
     }
-    if (const auto other = live_of_ride_.find(offer.ride_id()); other != live_of_ride_.end()) {
+    if (const auto other = live_of_ride_.find({replica, offer.ride_id()}); other != live_of_ride_.end()) {
       Fail(7, "one live offer for a ride", name + ", beside " + other->second);
     }
     const absl::Duration remaining =
         absl::Seconds(offer.remaining().seconds()) + absl::Nanoseconds(offer.remaining().nanos());
-    live_[offer.offer_id()] = {driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining, false};
-    live_of_driver_[driver_id] = offer.offer_id();
-    live_of_ride_[offer.ride_id()] = offer.offer_id();
+    if (const auto epoch = epoch_of_.find(offer.ride_id()); epoch != epoch_of_.end() &&
+                                                            epoch->second.first > offer.epoch() &&
+                                                            now.wall > epoch->second.second + kDispatchEnds) {
+      Fail(7, "nobody is offered a ride at an epoch that is over", name);
+    }
+    if (const auto found = found_since_.find(offer.ride_id());
+        found != found_since_.end() && now.wall > found->second + kDispatchEnds + kFoundOut) {
+      Fail(7, "nobody is offered a ride that does not wait", name);
+    }
+    live_[offer.offer_id()] = {replica,  driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining,
+                               now.wall, false};
+    live_of_driver_[{replica, driver_id}] = offer.offer_id();
+    live_of_ride_[{replica, offer.ride_id()}] = offer.offer_id();
     const Ride* row = disk_->Find(offer.ride_id());
     if (row != nullptr && row->epoch == offer.epoch() && row->state == RideState::kMatching) {
       if (std::count(row->excluded_driver_ids.begin(), row->excluded_driver_ids.end(), driver_id) > 0) {
@@ -303,19 +378,16 @@ void Judge::OfferShown(const std::string& driver_id, const driver::v1::Offer& of
 void Judge::OfferSettled(const driver::OfferRecord& record) {
   settled_.emplace(record.offer_id, clock_->Read().wall);
   live_.erase(record.offer_id);
-  if (const auto of = live_of_driver_.find(record.driver_id);
-      of != live_of_driver_.end() && of->second == record.offer_id) {
-    live_of_driver_.erase(of);
-  }
-  if (const auto of = live_of_ride_.find(record.ride_id); of != live_of_ride_.end() && of->second == record.offer_id) {
-    live_of_ride_.erase(of);
-  }
+  const auto over = [&](const auto& of) { return of.second == record.offer_id; };
+  std::erase_if(live_of_driver_, over);
+  std::erase_if(live_of_ride_, over);
 }
 
-void Judge::ConfirmAsked(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
-                         std::int64_t epoch, int attempt) {
+void Judge::ConfirmAsked(const std::string& replica, const std::string& offer_id, const std::string& driver_id,
+                         const std::string& ride_id, std::int64_t epoch, int attempt) {
   const std::string name = absl::StrCat(offer_id, " of ", ride_id, " epoch ", epoch, " for ", driver_id);
   confirmed_at_epoch_[offer_id] = epoch;
+  confirmed_by_[offer_id] = replica;
   if (settled_.contains(offer_id)) Fail(7, "an offer that is over is not confirmed", name);
   const auto shown = live_.find(offer_id);
   if (shown == live_.end()) return;
@@ -357,7 +429,15 @@ void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Tim
 void Judge::Look() {
   const Now now = clock_->Read();
   for (const auto& [offer_id, offer] : live_) {
-    if (offer.confirming || now.domain < offer.expires + absl::Seconds(1) * clock_->scale().scale) continue;
+    if (offer.confirming) continue;
+    CheckOwner(offer.replica, offer.driver_id, absl::StrCat(offer_id, " to ", offer.driver_id));
+    for (const auto& [other_id, other] : live_) {
+      if (other_id != offer_id && other.ride_id == offer.ride_id && other.epoch == offer.epoch && !other.confirming &&
+          now.wall > std::max(offer.shown, other.shown) + kAskEnds) {
+        Fail(7, "one live offer for a ride", absl::StrCat(offer_id, " of ", offer.ride_id, ", beside ", other_id));
+      }
+    }
+    if (now.domain < offer.expires + absl::Seconds(1) * clock_->scale().scale) continue;
     Fail(7, "an offer ends with its time", offer_id + " of " + offer.ride_id + " to " + offer.driver_id);
   }
   for (const auto& [driver_id, ride_id] : disk_->live_of_driver) {
@@ -374,10 +454,10 @@ void Judge::RiderServiceUp(bool up, absl::Duration later) {
   rider_up_since_ = up ? clock_->Read().domain + later * clock_->scale().scale : absl::InfiniteFuture();
 }
 
-void Judge::DriverServiceDied() {
-  live_.clear();
-  live_of_driver_.clear();
-  live_of_ride_.clear();
+void Judge::DriverServiceDied(const std::string& replica) {
+  std::erase_if(live_, [&](const auto& offer) { return offer.second.replica == replica; });
+  std::erase_if(live_of_driver_, [&](const auto& offer) { return offer.first.first == replica; });
+  std::erase_if(live_of_ride_, [&](const auto& offer) { return offer.first.first == replica; });
 }
 
 void Judge::Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered) {

@@ -48,21 +48,27 @@ class Judge {
   // --- What was told, at the instant it left the service ---
   void ToldRider(const std::string& rider_id, const type::v1::Ride& ride);
   void ToldDriver(const std::string& driver_id, const type::v1::Ride& ride);
-  // A driver's state was told, with no ride in hand.
-  void ToldDriverNoRide(const std::string& driver_id);
+  // A driver's state was told by `replica` of driver-service, with no ride in hand.
+  void ToldDriverNoRide(const std::string& replica, const std::string& driver_id);
   // A request was acknowledged with this ride.
   void Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride);
   // A command on a ride was answered with success.
   void StepAnswered(const std::string& driver_id, const driver::v1::AdvanceTripRequest& step);
 
   // --- Offers ---
-  // The driver's phone is shown an offer (again).
-  void OfferShown(const std::string& driver_id, const driver::v1::Offer& offer);
+  // A driver's session was claimed in the store, by a replica of driver-service: now.
+  void Claimed(const driver::SessionClaim& session);
+  // This replica's next look at what others claimed may come so much later (wall) than it should.
+  void DriverStoreSlow(const std::string& replica, absl::Duration late);
+  // rider-service has asked for the ride to be dispatched at this epoch, on `link`.
+  void Started(const std::string& ride_id, std::int64_t epoch, const std::string& link);
+  // The driver's phone is shown an offer (again), by `replica`.
+  void OfferShown(const std::string& replica, const std::string& driver_id, const driver::v1::Offer& offer);
   // An offer settled, as driver-service logs it.
   void OfferSettled(const driver::OfferRecord& record);
-  // driver-service asks for an offer to be made an assignment.
-  void ConfirmAsked(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
-                    std::int64_t epoch, int attempt);
+  // `replica` of driver-service asks for an offer to be made an assignment.
+  void ConfirmAsked(const std::string& replica, const std::string& offer_id, const std::string& driver_id,
+                    const std::string& ride_id, std::int64_t epoch, int attempt);
   // The driver's accept was answered with "yours".
   void AcceptGranted(const std::string& driver_id, const std::string& offer_id);
   // The driver's accept was answered with "not yours".
@@ -71,8 +77,8 @@ class Judge {
   void Watched(const std::string& ride_id, std::int64_t sequence, absl::Time opened, absl::Time answered);
   // From now on nothing disturbs anybody.
   void BecameCalm(absl::Time wall) { calm_since_ = wall; }
-  // driver-service died: its offers are nobody's.
-  void DriverServiceDied();
+  // A replica of driver-service died: its offers are nobody's.
+  void DriverServiceDied(const std::string& replica);
   // rider-service came up, or died. Where it has replicas, also when one of them did and the others have to find out
   // what it looked after: that may take `later` (wall).
   void RiderServiceUp(bool up, absl::Duration later = absl::ZeroDuration());
@@ -83,18 +89,34 @@ class Judge {
   // --- The end, after all has become quiet ---
   void Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered);
 
+  // Whether the driver is shown an offer of this replica's that is not being confirmed.
+  bool HasPendingOffer(const std::string& driver_id, const std::string& replica) const;
+  // Whether the offer was shown and is not settled.
+  bool IsLive(const std::string& offer_id) const { return live_.contains(offer_id); }
+
   void Fail(int invariant, const std::string& rule, const std::string& what);
   const std::vector<Violation>& violations() const { return violations_; }
 
  private:
   struct ShownOffer {
+    std::string replica;
     std::string driver_id;
     std::string ride_id;
     std::int64_t epoch = 0;
     // The end of its time, as the phone was told first (domain).
     absl::Time expires;
+    // When it was shown first (wall).
+    absl::Time shown;
     bool confirming = false;
   };
+  // Whose a driver's session is, and since when (wall).
+  struct Session {
+    std::string replica;
+    absl::Time since;
+  };
+
+  // Fails if the driver's session is another replica's for so long that this one must have found out.
+  void CheckOwner(const std::string& replica, const std::string& driver_id, const std::string& name);
 
   const RideDisk* const disk_;
   const Clock* const clock_;
@@ -105,10 +127,19 @@ class Judge {
   // (ride, epoch) → the driver told of it.
   std::map<std::pair<std::string, std::int64_t>, std::string> assigned_to_;
   std::map<std::pair<std::string, std::string>, std::string> acknowledged_;
-  // Offers shown and not settled, of the present driver-service.
+  // Offers shown and not settled, of the replicas of driver-service that live; by the replica and the driver, the ride.
   std::map<std::string, ShownOffer> live_;
-  std::map<std::string, std::string> live_of_driver_;
-  std::map<std::string, std::string> live_of_ride_;
+  std::map<std::pair<std::string, std::string>, std::string> live_of_driver_;
+  std::map<std::pair<std::string, std::string>, std::string> live_of_ride_;
+  std::map<std::string, Session> sessions_;
+  // By replica: when (wall), and how long it took.
+  std::map<std::string, std::vector<std::pair<absl::Time, absl::Duration>>> slow_;
+  // (ride, epoch) → the link on which it was started.
+  std::map<std::pair<std::string, std::int64_t>, std::string> started_;
+  // The latest epoch of a ride, and since when (wall).
+  std::map<std::string, std::pair<std::int64_t, absl::Time>> epoch_of_;
+  // Since when (wall) a ride does not wait for a driver any more.
+  std::map<std::string, absl::Time> found_since_;
   // When (wall) each settled.
   std::map<std::string, absl::Time> settled_;
   // Offers whose accept was answered with "yours", and when (wall).
@@ -117,6 +148,8 @@ class Judge {
   std::set<std::string> refused_;
   // The epoch that each offer was made at, of those to be confirmed.
   std::map<std::string, std::int64_t> confirmed_at_epoch_;
+  // The replica that last asked for that.
+  std::map<std::string, std::string> confirmed_by_;
   // Who was assigned by which offer.
   std::map<std::string, std::string> assigned_by_;
   // When each event was committed (wall).

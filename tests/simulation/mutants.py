@@ -20,10 +20,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Not here, as a second line of code refuses the same: assign a ride that is over; ignore the epoch of a step; give up an
 # unseen assignment too soon; take a stale snapshot for the truth (with that second line gone, seed 195 finds it); let an
 # older stream replace a newer one (the store refuses its claim, too). And not
-# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it). Nor, as the
-# simulation has one driver-service, which takes a start twice for one and an older epoch's for none: what a replica of
-# rider-service does wrong about another one's rides, with no lease, at the same epoch, or without the 2 s check
-# (SharedBookTest has it).
+# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it); forget to
+# look for orphans every 2 s (all that waits is read every 10 s besides); go on without a lease (what others took over has
+# a higher epoch, which driver-service hears of from them as well; SharedBookTest has it); keep the offers of an asker that
+# is gone, or pass no unary call on (phones ask each time another replica).
 MUTANTS = [
     ("skip the epoch check", "rider-service/domain/ride.cc",
      "if (assignment.epoch != ride.epoch) {", "if (false) {"),
@@ -87,6 +87,26 @@ MUTANTS = [
      "    if (!*ride) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive"),
     ("cancel anybody's ride", "rider-service/domain/rides.cc",
      "    if (ride.rider_id != rider_id) return NoSuchRide();\n    return CancelByRider", "    return CancelByRider"),
+    # Replicas of rider-service.
+    ("adopt a ride without the incarnation", "rider-service/domain/dispatch_book.cc",
+     "    entry.needs_new_epoch = from_store;", "    entry.needs_new_epoch = false;"),
+    ("start again what a repeated request found", "rider-service/api/dispatch_link.cc",
+     "    if (found) {\n", "    if (false) {\n"),
+    ("take a failed commit for none", "rider-service/api/dispatch_link.cc",
+     "        if (book_.Has(ride_id)) ReadAgain(ride_id);\n", ""),
+    ("do not ask which rides others took over", "rider-service/api/dispatch_link.cc",
+     "  if (ride_ids.empty()) return;\n", "  if (!ride_ids.empty()) return;\n"),
+    # Replicas of driver-service.
+    ("two sessions for one driver", "driver-service/domain/dispatch_sessions.cc",
+     "  if (session == nullptr || epoch <= session->epoch) return;\n", "  return;\n"),
+    ("forget the 2 s check of claims", "driver-service/api/replicas.cc",
+     "    loop.Every(kCheckEvery, [this] { CheckClaims(); });\n", ""),
+    ("tell the asker nothing", "driver-service/domain/dispatch_replicas.cc",
+     "  if (offer.asker.empty()) return;\n", "  return;\n"),
+    ("offer what another dispatch is offering", "driver-service/domain/dispatch_replicas.cc",
+     "    if (status != OfferStatus::kPending || epoch > start.epoch) return AskEnding::kNotFree;\n", ""),
+    ("dispatch on when a ride is started elsewhere", "driver-service/domain/dispatch_replicas.cc",
+     "  if (ride != rides_.end() && ride->second->start->epoch < started.epoch) Drop(started.ride_id);\n  WithdrawPending(now, started.ride_id, started.epoch, RevokeReason::kSuperseded);\n", ""),
 ]
 
 # The simulated disks have no SQL: what breaks that is found by the suites that hold both kinds of store to one behaviour.

@@ -116,14 +116,9 @@ void ServeDriver(DriverNode& node, const dpb::GetDriverRequest& request, absl::T
     answer(std::move(response));
   });
 }
-void ServeDriver(DriverNode& node, const dpb::GetDriverStateRequest& request, absl::Time,
+void ServeDriver(DriverNode& node, const dpb::GetDriverStateRequest& request, absl::Time deadline,
                  const Answer<dpb::GetDriverStateResponse>& answer) {
-  node.commands().ReadState(request.driver_id(), [answer](const absl::StatusOr<driver::DriverState>& state) {
-    if (!state.ok()) return answer(state.status());
-    dpb::GetDriverStateResponse response;
-    *response.mutable_state() = driver::ToProto(*state);
-    answer(std::move(response));
-  });
+  node.session_calls().GetDriverState(request, deadline, answer);
 }
 void ServeDriver(DriverNode& node, const dpb::ListTripsRequest& request, absl::Time deadline,
                  const Answer<dpb::ListTripsResponse>& answer) {
@@ -139,27 +134,11 @@ void ServeDriver(DriverNode& node, const dpb::ListTripsRequest& request, absl::T
 }
 void ServeDriver(DriverNode& node, const dpb::SetAvailabilityRequest& request, absl::Time deadline,
                  const Answer<dpb::SetAvailabilityResponse>& answer) {
-  node.commands().SetAvailability(request.driver_id(), request.availability(), deadline,
-                                  [answer](const absl::Status& status, const driver::DriverState& state) {
-                                    if (!status.ok()) return answer(status);
-                                    dpb::SetAvailabilityResponse response;
-                                    *response.mutable_state() = driver::ToProto(state);
-                                    answer(std::move(response));
-                                  });
+  node.session_calls().SetAvailability(request, deadline, answer);
 }
 void ServeDriver(DriverNode& node, const dpb::RespondToOfferRequest& request, absl::Time deadline,
                  const Answer<dpb::RespondToOfferResponse>& answer) {
-  const absl::StatusOr<bool> accept = driver::DriverCommands::CheckAnswer(request);
-  if (!accept.ok()) return answer(accept.status());
-  node.commands().RespondToOffer(request.driver_id(), request.offer_id(), *accept, deadline,
-                                 [answer](const absl::StatusOr<driver::RespondResult>& result) {
-                                   if (!result.ok()) return answer(result.status());
-                                   if (!result->status.ok()) return answer(result->status);
-                                   dpb::RespondToOfferResponse response;
-                                   *response.mutable_offer() = driver::ToProto(result->offer);
-                                   *response.mutable_state() = driver::ToProto(result->state);
-                                   answer(std::move(response));
-                                 });
+  node.session_calls().RespondToOffer(request, deadline, answer);
 }
 void ServeDriver(DriverNode& node, const dpb::AdvanceTripRequest& request, absl::Time deadline,
                  const Answer<dpb::AdvanceTripResponse>& answer) {
@@ -172,14 +151,9 @@ void ServeDriver(DriverNode& node, const dpb::AdvanceTripRequest& request, absl:
                                 answer(std::move(response));
                               });
 }
-void ServeDriver(DriverNode& node, const dpb::UpdateLocationRequest& request, absl::Time,
+void ServeDriver(DriverNode& node, const dpb::UpdateLocationRequest& request, absl::Time deadline,
                  const Answer<dpb::UpdateLocationResponse>& answer) {
-  node.commands().UpdateLocation(request, [answer](const absl::StatusOr<int>& taken) {
-    if (!taken.ok()) return answer(taken.status());
-    dpb::UpdateLocationResponse response;
-    response.set_accepted(*taken);
-    answer(std::move(response));
-  });
+  node.session_calls().UpdateLocation(request, deadline, answer);
 }
 
 template <typename Request, typename Response>
@@ -401,10 +375,7 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   present_.reset();
   const std::uint64_t stream = ++stream_;
   u.Note(agent_.driver_id(), " opens stream ", stream, handover ? " (handover)" : "");
-  const DriverNode* node = u.driver();
-  if (node != nullptr && u.OfferConfirming(agent_.driver_id())) {
-    u.Hit(Situation::kDriverMovedToAnotherStreamWhileConfirming);
-  }
+  if (u.OfferConfirming(agent_.driver_id())) u.Hit(Situation::kDriverMovedToAnotherStreamWhileConfirming);
   if (std::exchange(reply_lost_, false)) u.Hit(Situation::kCommitDoneReplyLostDriverOnAnotherStream);
   if (open.has_cursor()) {
     const auto live = u.ride_disk().live_of_driver.find(agent_.driver_id());
@@ -416,12 +387,14 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
     }
   }
   auto end = std::make_shared<ClientEnd<dpb::StreamDriverResponse>>();
-  end->on_sent = [this](const dpb::StreamDriverResponse& message) { Told(message); };
   end->on_message = [this, stream](const dpb::StreamDriverResponse& message) { Received(stream, message); };
   end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
   present_ = OpenStream<dpb::StreamDriverRequest, dpb::StreamDriverResponse, DriverNode>(
       &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, "StreamDriver", {}, true,
-      [](DriverNode& node, auto outbox) {
+      [this, end](DriverNode& node, auto outbox) {
+        end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
+          Told(replica, message);
+        };
         return std::make_shared<driver::DriverSession>(node.commands(), std::move(outbox), rpc::CallInfo());
       });
   dpb::StreamDriverRequest first;
@@ -520,8 +493,7 @@ void DriverPhone::Twin(const dpb::StreamDriverRequest& command) {
 void DriverPhone::NoteAccept(const dpb::StreamDriverRequest& command) {
   if (command.respond_to_offer().response() != dpb::OFFER_RESPONSE_ACCEPT) return;
   const std::string& offer_id = command.respond_to_offer().offer_id();
-  const DriverNode* node = universe_->driver();
-  if (!accepted_.insert(offer_id).second && node != nullptr && node->Confirming(offer_id)) {
+  if (!accepted_.insert(offer_id).second && universe_->IsConfirming(offer_id)) {
     universe_->Hit(Situation::kAcceptRepeatedWhileConfirming);
   }
 }
@@ -544,20 +516,20 @@ void DriverPhone::Drop() {
   present_.reset();
 }
 
-void DriverPhone::Told(const dpb::StreamDriverResponse& message) {
+void DriverPhone::Told(const std::string& replica, const dpb::StreamDriverResponse& message) {
   Judge& judge = universe_->judge();
   const std::string& driver_id = agent_.driver_id();
   const auto told_state = [&](const dpb::DriverState& state) {
     if (state.has_ride()) {
       judge.ToldDriver(driver_id, state.ride());
     } else {
-      judge.ToldDriverNoRide(driver_id);
+      judge.ToldDriverNoRide(replica, driver_id);
     }
-    if (state.has_offer()) judge.OfferShown(driver_id, state.offer());
+    if (state.has_offer()) judge.OfferShown(replica, driver_id, state.offer());
   };
   if (message.has_snapshot()) told_state(message.snapshot());
   if (message.has_event()) judge.ToldDriver(driver_id, message.event().ride());
-  if (message.has_offer()) judge.OfferShown(driver_id, message.offer());
+  if (message.has_offer()) judge.OfferShown(replica, driver_id, message.offer());
   if (!message.has_command_result()) return;
   const auto command = commands_.find(message.command_result().command_id());
   if (message.command_result().state().has_ride()) judge.ToldDriver(driver_id, message.command_result().state().ride());

@@ -86,8 +86,8 @@ class DriverPhone final : private sim::DriverOut {
   void Received(std::uint64_t stream, const driver::v1::StreamDriverResponse& message);
   void Ended(std::uint64_t stream, const absl::Status& status);
   void Answered(const driver::v1::StreamDriverRequest& command, const sim::CommandAnswer& answer);
-  // What leaves the service for this phone.
-  void Told(const driver::v1::StreamDriverResponse& message);
+  // What leaves `replica` of driver-service for this phone.
+  void Told(const std::string& replica, const driver::v1::StreamDriverResponse& message);
   void NoteAccept(const driver::v1::StreamDriverRequest& command);
   // Wants no more rides after the one in hand, for a while.
   void BreakOnTrip();

@@ -101,6 +101,12 @@ Plan PlanOf(std::uint64_t seed) {
     plan.store_cuts = static_cast<int>(random.Between(0, 3));
     plan.bus_cuts = static_cast<int>(random.Between(0, 3));
   }
+  if (random.Chance(0.6)) {
+    plan.driver_replicas = random.Chance(0.5) ? 2 : 3;
+    plan.driver_deaths += 2;
+    plan.store_cuts += static_cast<int>(random.Between(0, 3));
+    plan.bus_cuts += static_cast<int>(random.Between(0, 3));
+  }
   return plan;
 }
 

@@ -38,8 +38,9 @@ struct Plan {
   int driver_deaths = 0;
   double drained = 0;
   int partitions = 0;
-  // Processes of rider-service. More than one share the store, and a bus between them.
+  // Processes of each service. More than one share its store, and a bus between them.
   int rider_replicas = 1;
+  int driver_replicas = 1;
   // With several: how often one of them cannot reach the store for a while, or the bus.
   int store_cuts = 0;
   int bus_cuts = 0;

@@ -57,7 +57,13 @@ RiderNode::RiderNode(Universe* universe, Life* life)
       store_(std::make_unique<SimRideStore>(&universe->ride_disk(), store_threads_, &universe->clock(),
                                             universe->Bits(), universe->present().rider_store,
                                             universe->plan().rider_replicas > 1 ? incarnation_id_ : "")),
-      bus_(universe, life),
+      bus_(universe, life,
+           universe->plan().rider_replicas > 1 ? std::function([universe] {
+             std::vector<SimBus*> buses;
+             for (RiderNode* const rider : universe->riders()) buses.push_back(&rider->bus());
+             return buses;
+           })
+                                               : nullptr),
       quoter_(&universe->regions(), *universe->ride_disk().quote_key, universe->Bits()),
       checks_(store_.get()),
       link_({.store = store_.get(),
@@ -142,10 +148,18 @@ rider::DispatchLink::Opener RiderNode::Opener() {
         [this, started = std::set<std::tuple<std::uint64_t, std::string, std::int64_t>>()](
             std::uint64_t link, const DispatchRequest& sent) mutable {
           rpc::HearEach(sent, [&](const DispatchRequest& request) {
+            if (request.has_stop()) {
+              universe_->Note(incarnation_id_, "'s link ", link, " stops ", request.stop().ride_id(), "@",
+                              request.stop().epoch());
+            }
             if (!request.has_start()) return;
             if (!started.emplace(link, request.start().ride_id(), request.start().epoch()).second) {
               universe_->Hit(Situation::kStartRepeated);
             }
+            universe_->Note(incarnation_id_, "'s link ", link, " starts ", request.start().ride_id(), "@",
+                            request.start().epoch());
+            universe_->judge().Started(request.start().ride_id(), request.start().epoch(),
+                                       absl::StrCat(incarnation_id_, "'s link ", link));
           });
         });
   };
@@ -202,8 +216,7 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
                                                               : Situation::kUnfulfilledWithoutWord);
       break;
     case RideEventType::kAssigned: {
-      const DriverNode* driver = u.driver();
-      if (driver == nullptr || !driver->Confirming(after.offer_id)) u.Hit(Situation::kConfirmOfDeadProcessCommitted);
+      if (!u.IsConfirming(after.offer_id)) u.Hit(Situation::kConfirmOfDeadProcessCommitted);
       break;
     }
     default:

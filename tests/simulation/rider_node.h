@@ -41,6 +41,10 @@ class RiderNode final : private rider::RideObserver {
   SimBus& bus() { return bus_; }
   const std::string& incarnation_id() const { return incarnation_id_; }
   void set_faults(const StoreFaults& faults) { store_->set_faults(faults); }
+  // Ends its link and its lease, as a process does that was told to stop. It dies soon after.
+  void Leave() {
+    link_.Stop([] {});
+  }
   // Confirmations that were begun and not answered.
   int confirming() const { return confirming_; }
   // Changes on disk of which nobody has been told yet.

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "rider-service/codec/event_codec.h"
-#include "tests/simulation/rider_node.h"
 #include "tests/simulation/universe.h"
 
 namespace hail::simulation {
@@ -23,23 +22,26 @@ class SimBus::Ended final : public Bus::Subscription {
   const std::uint64_t number_;
 };
 
-SimBus::SimBus(Universe* universe, const Life* life) : universe_(universe), life_(life) {}
+SimBus::SimBus(Universe* universe, const Life* life, std::function<std::vector<SimBus*>()> all)
+    : universe_(universe), life_(life), all_(std::move(all)) {}
 
 SimBus::~SimBus() = default;
 
 bool SimBus::Heard(std::string_view topic) const {
-  if (universe_->plan().rider_replicas > 1) return true;
+  if (all_ != nullptr) return true;
   const auto found = topics_->by_name.find(std::string(topic));
   return found != topics_->by_name.end() && !found->second.empty();
 }
 
 void SimBus::Publish(std::string_view topic, BusPayload payload) {
   const std::string name(topic);
+  if (name.rfind("ask.", 0) == 0) universe_->Hit(Situation::kCallPassedOn);
   Arrive(name, payload);
-  for (RiderNode* const other : universe_->riders()) {
-    if (&other->bus() == this || cut_ || other->bus().cut_) continue;
-    universe_->scheduler().After(absl::Milliseconds(universe_->random().Between(0, 5)), &other->life(),
-                                 [other, name, payload] { other->bus().Arrive(name, payload); });
+  if (all_ == nullptr || cut_) return;
+  for (SimBus* const other : all_()) {
+    if (other == this || other->cut_) continue;
+    universe_->scheduler().After(absl::Milliseconds(universe_->random().Between(0, 5)), other->life_,
+                                 [other, name, payload] { other->Arrive(name, payload); });
   }
 }
 
@@ -49,25 +51,29 @@ void SimBus::Arrive(const std::string& name, const BusPayload& payload) {
   if (!universe_->stormy()) return Deliver(name, payload);
   const BusFaults& faults = universe_->plan().bus;
   sim::Random& random = universe_->random();
+  // What is said many times a second is not worth counting.
+  const auto count = [this, counts = name != "replicas"](Situation situation) {
+    if (!counts) return;
+    universe_->CountFault();
+    universe_->Hit(situation);
+  };
   const auto later = [this, name, payload](absl::Duration wait) {
     universe_->scheduler().After(wait, life_, [this, name, payload] { Deliver(name, payload); });
   };
   if (random.Chance(faults.lose)) {
-    universe_->CountFault();
-    universe_->Hit(Situation::kBusLost);
-    if (const auto event = rider::ProtoEventCodec().Decode(*payload); event.ok() && name.rfind("ride.", 0) == 0) {
+    count(Situation::kBusLost);
+    if (name.rfind("ride.", 0) != 0) return;
+    if (const auto event = rider::ProtoEventCodec().Decode(*payload); event.ok()) {
       universe_->BusLost(event->ride_id, event->sequence);
     }
     return;
   }
   if (random.Chance(faults.twice)) {
-    universe_->CountFault();
-    universe_->Hit(Situation::kBusDoubled);
+    count(Situation::kBusDoubled);
     later(absl::Milliseconds(random.Between(0, 500)));
   }
   if (random.Chance(faults.late)) {
-    universe_->CountFault();
-    universe_->Hit(Situation::kBusReordered);
+    count(Situation::kBusReordered);
     return later(absl::Milliseconds(random.Between(0, 1000)));
   }
   Deliver(name, payload);

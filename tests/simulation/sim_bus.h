@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/bus/bus.h"
 #include "tests/simulation/plan.h"
@@ -19,7 +20,9 @@ class Universe;
 // processes a little later.
 class SimBus final : public Bus {
  public:
-  SimBus(Universe* universe, const Life* life);
+  // `all`: those of the service's processes that are alive, this one's perhaps among them; null: it has one process
+  // only.
+  SimBus(Universe* universe, const Life* life, std::function<std::vector<SimBus*>()> all);
   ~SimBus() override;
 
   bool Heard(std::string_view topic) const override;
@@ -43,6 +46,7 @@ class SimBus final : public Bus {
 
   Universe* const universe_;
   const Life* const life_;
+  const std::function<std::vector<SimBus*>()> all_;
   // Subscriptions may outlive the process they were made in.
   const std::shared_ptr<Topics> topics_ = std::make_shared<Topics>();
   std::uint64_t next_ = 0;

@@ -45,14 +45,22 @@ SimDriverStore::SimDriverStore(DriverDisk* disk, Executor& executor, const Clock
       max_waiting_records_(max_waiting_records),
       random_(Shared(std::move(random))),
       committer_(disk, executor, clock, random_, faults),
-      readers_(disk, executor, random_, faults) {}
+      readers_(disk, executor, random_, faults) {
+  committer_.set_on_commit([this](const Row& row) { OnCommit(row); });
+}
 
 void SimDriverStore::set_on_commit(
     std::function<void(const StoredDriver*, const StoredDriver&, const std::string&)> on_commit) {
-  if (!on_commit) return committer_.set_on_commit(nullptr);
-  committer_.set_on_commit([on_commit = std::move(on_commit)](const Row& row) {
+  on_commit_ = std::move(on_commit);
+}
+
+void SimDriverStore::OnCommit(const Row& row) {
+  // Either may destroy this.
+  if (row.claimed_before.has_value()) {
+    if (const auto on_claim = on_claim_; on_claim) on_claim(*row.claimed_before, row.claimed);
+  } else if (const auto on_commit = on_commit_; on_commit) {
     on_commit(row.before ? &*row.before : nullptr, row.after, row.what);
-  });
+  }
 }
 
 void SimDriverStore::set_faults(const StoreFaults& faults) {
@@ -126,8 +134,8 @@ void SimDriverStore::Claim(const std::string& driver_id, const std::string& repl
                            std::function<bool(const DriverDisk&, const DriverDisk::Session&)> may, ClaimDone done) {
   committer_.Submit<ClaimedSession>(
       absl::InfiniteFuture(),
-      [this, driver_id, replica, opening, may = std::move(may)](DriverDisk& disk,
-                                                                std::vector<Row>*) -> absl::StatusOr<ClaimedSession> {
+      [this, driver_id, replica, opening, may = std::move(may)](
+          DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
         absl::StatusOr<StoredDriver> stored = Find(disk, driver_id);
         if (!stored.ok()) return stored.status();
         const auto at = disk.sessions.find(driver_id);
@@ -135,12 +143,14 @@ void SimDriverStore::Claim(const std::string& driver_id, const std::string& repl
         session.claim.driver_id = driver_id;
         const bool claimed = may(disk, session);
         if (claimed) {
+          const SessionClaim before = session.claim;
           ++session.claim.epoch;
           session.claim.replica = replica;
           session.claim.by_stream = opening.has_value();
           if (opening.has_value()) session.opening = *opening;
           session.claimed = clock_->Read().wall;
           disk.sessions[driver_id] = session;
+          rows->push_back({.claimed_before = before, .claimed = session.claim});
         }
         return ClaimedSession{*std::move(stored), claimed, session.claim};
       },
@@ -148,19 +158,31 @@ void SimDriverStore::Claim(const std::string& driver_id, const std::string& repl
 }
 
 void SimDriverStore::RenewLease(const std::string& replica, std::function<void(absl::Status)> done) {
-  Change([this, replica](DriverDisk& disk) { disk.leases[replica] = clock_->Read().wall + driver::kLeaseTime; },
-         std::move(done));
+  Change(
+      [this, replica](DriverDisk& disk) {
+        absl::Time& end = disk.leases.try_emplace(replica, absl::UnixEpoch()).first->second;
+        if (end == absl::InfinitePast()) return absl::FailedPreconditionError("the lease was given up");
+        end = clock_->Read().wall + driver::kLeaseTime;
+        return absl::OkStatus();
+      },
+      std::move(done));
 }
 
 void SimDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
-  Change([replica](DriverDisk& disk) { disk.leases.erase(replica); }, std::move(done));
+  Change(
+      [replica](DriverDisk& disk) {
+        disk.leases[replica] = absl::InfinitePast();
+        return absl::OkStatus();
+      },
+      std::move(done));
 }
 
-void SimDriverStore::Change(std::function<void(DriverDisk&)> change, std::function<void(absl::Status)> done) {
+void SimDriverStore::Change(std::function<absl::Status(DriverDisk&)> change, std::function<void(absl::Status)> done) {
   committer_.Submit<bool>(
       absl::InfiniteFuture(),
-      [change = std::move(change)](DriverDisk& disk, std::vector<Row>*) {
-        change(disk);
+      [change = std::move(change)](DriverDisk& disk, std::vector<Row>*) -> absl::StatusOr<bool> {
+        const absl::Status status = change(disk);
+        if (!status.ok()) return status;
         return true;
       },
       [done = std::move(done)](const absl::StatusOr<bool>& changed) { done(changed.status()); });

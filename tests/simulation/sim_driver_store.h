@@ -40,6 +40,15 @@ class SimDriverStore final : public driver::DriverStore {
   void set_on_commit(std::function<void(const driver::StoredDriver* before, const driver::StoredDriver& after,
                                         const std::string& what)>
                          on_commit);
+  // Of a session that was claimed, at the instant of the commit; `before` as it was.
+  void set_on_claim(
+      std::function<void(const driver::SessionClaim& before, const driver::SessionClaim& after)> on_claim) {
+    on_claim_ = std::move(on_claim);
+  }
+  // A read will fail, or take so much longer than reads do.
+  void set_on_late_read(std::function<void(absl::Duration late)> on_late_read) {
+    readers_.set_on_late(std::move(on_late_read));
+  }
   // After a commit, right before those who wait for it are told.
   void set_before_ack(std::function<void()> before_ack) { committer_.set_before_ack(std::move(before_ack)); }
 
@@ -66,23 +75,28 @@ class SimDriverStore final : public driver::DriverStore {
   std::uint64_t lost_records() const { return lost_; }
 
  private:
-  // A row that a batch has changed.
+  // A row that a batch has changed: a driver's, or a session's.
   struct Row {
     std::optional<driver::StoredDriver> before;
     driver::StoredDriver after;
     std::string what;
+    std::optional<driver::SessionClaim> claimed_before;
+    driver::SessionClaim claimed;
   };
+  void OnCommit(const Row& row);
 
   // Claims if `may`, which is asked of the disk as it is then.
   void Claim(const std::string& driver_id, const std::string& replica, std::optional<driver::Opening> opening,
              std::function<bool(const DriverDisk& disk, const DriverDisk::Session& session)> may, ClaimDone done);
   // A command without a result.
-  void Change(std::function<void(DriverDisk& disk)> change, std::function<void(absl::Status)> done);
+  void Change(std::function<absl::Status(DriverDisk& disk)> change, std::function<void(absl::Status)> done);
 
   // Hands the waiting records to the committer, unless that is under way.
   void FlushRecords();
 
   const Clock* const clock_;
+  std::function<void(const driver::StoredDriver*, const driver::StoredDriver&, const std::string&)> on_commit_;
+  std::function<void(const driver::SessionClaim&, const driver::SessionClaim&)> on_claim_;
   const std::size_t max_waiting_records_;
   const Bits random_;
   std::deque<driver::OfferRecord> waiting_;

@@ -28,6 +28,9 @@ class SimReaders {
   SimReaders(const SimReaders&) = delete;
   SimReaders& operator=(const SimReaders&) = delete;
 
+  // For those who watch: a read was asked for that will fail, or be answered so much later than others.
+  void set_on_late(std::function<void(absl::Duration late)> on_late) { on_late_ = std::move(on_late); }
+
   void set_faults(const StoreFaults& faults) { faults_ = faults; }
 
   // `done` hears OVERLOADED before this returns when too many wait, else the outcome.
@@ -39,8 +42,14 @@ class SimReaders {
     }
     absl::Duration before = Length(random_, faults_.read_mean, faults_.read_max);
     absl::Duration after = Length(random_, faults_.read_mean, faults_.read_max);
-    if (Chance(random_, faults_.slow_read)) (Chance(random_, 0.5) ? before : after) += Below(random_, faults_.slow);
+    absl::Duration slow;
+    if (Chance(random_, faults_.slow_read)) {
+      absl::Duration& way = Chance(random_, 0.5) ? before : after;
+      slow = Below(random_, faults_.slow);
+      way += slow;
+    }
     const bool fails = Chance(random_, faults_.fail_read);
+    if (on_late_ && (fails || slow > absl::ZeroDuration())) on_late_(slow);
 
     auto result = std::make_shared<absl::StatusOr<T>>(
         Unavailable(Reason::kStoreUnavailable, "the store could not read: simulated fault"));
@@ -76,6 +85,7 @@ class SimReaders {
   Executor& executor_;
   const Bits random_;
   StoreFaults faults_;
+  std::function<void(absl::Duration)> on_late_;
   // By the order of asking. What callers gave is kept here and not with the executor: it dies with the process.
   std::uint64_t asked_ = 0;
   std::map<std::uint64_t, Pending> pending_;

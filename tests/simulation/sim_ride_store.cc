@@ -382,8 +382,10 @@ void SimRideStore::ReadDispatchable(bool own, Done<std::vector<Ride>> done) {
 void SimRideStore::RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) {
   committer_.Submit<bool>(
       absl::InfiniteFuture(),
-      [this, lease](RideDisk& disk, std::vector<Row>*) {
-        disk.leases[incarnation_id_] = clock_->Read().wall + lease;
+      [this, lease](RideDisk& disk, std::vector<Row>*) -> absl::StatusOr<bool> {
+        absl::Time& end = disk.leases.try_emplace(incarnation_id_, absl::UnixEpoch()).first->second;
+        if (end == absl::InfinitePast()) return absl::FailedPreconditionError("the lease was given up");
+        end = lease > absl::ZeroDuration() ? clock_->Read().wall + lease : absl::InfinitePast();
         return true;
       },
       [done = std::move(done)](const absl::StatusOr<bool>& renewed) { done(renewed.status()); });

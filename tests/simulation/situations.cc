@@ -124,6 +124,28 @@ std::string_view NameOf(Situation situation) {
       return "ride of a dead replica changed before anybody took it over";
     case Situation::kLeaseEndedInALivingProcess:
       return "lease ended in a living process";
+    case Situation::kSessionMovedToAnotherReplica:
+      return "driver's session moved to another replica";
+    case Situation::kSessionMovedOnTrip:
+      return "driver's session moved to another replica on a trip";
+    case Situation::kSessionMovedWhileConfirming:
+      return "driver's session moved to another replica while confirming";
+    case Situation::kSessionMovedWithOfferPending:
+      return "driver's session moved to another replica with an offer pending";
+    case Situation::kSessionOfADeadReplicaClaimed:
+      return "session of a dead replica claimed";
+    case Situation::kSessionOfALivingReplicaClaimedByCall:
+      return "session of a living replica claimed by a unary call";
+    case Situation::kCallPassedOn:
+      return "unary call passed on to the session's owner";
+    case Situation::kOfferAskedOfAnotherReplica:
+      return "offer made for another replica's ride";
+    case Situation::kAskedOfferAccepted:
+      return "offer made for another replica's ride accepted";
+    case Situation::kAskedOfferWithdrawn:
+      return "offer asked of another replica withdrawn";
+    case Situation::kAskerDiedWithOfferElsewhere:
+      return "replica died whose ride another one was offering";
     case Situation::kRiderResumedBehind:
       return "rider resumed events behind";
     case Situation::kRiderCursorAhead:

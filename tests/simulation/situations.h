@@ -77,6 +77,18 @@ enum class Situation : std::size_t {
   kOrphanTakenOver,
   kOrphanChangedBeforeAnybodyTookItOver,
   kLeaseEndedInALivingProcess,
+  // --- Several replicas of driver-service ---
+  kSessionMovedToAnotherReplica,
+  kSessionMovedOnTrip,
+  kSessionMovedWhileConfirming,
+  kSessionMovedWithOfferPending,
+  kSessionOfADeadReplicaClaimed,
+  kSessionOfALivingReplicaClaimedByCall,
+  kCallPassedOn,
+  kOfferAskedOfAnotherReplica,
+  kAskedOfferAccepted,
+  kAskedOfferWithdrawn,
+  kAskerDiedWithOfferElsewhere,
   // --- Streams and feeds ---
   kRiderResumedBehind,
   kRiderCursorAhead,

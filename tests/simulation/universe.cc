@@ -31,6 +31,15 @@ const rider::Regions& ShippedRegions() {
   return *regions;
 }
 
+template <typename Node>
+std::vector<Node*> Alive(const std::vector<std::unique_ptr<Node>>& nodes) {
+  std::vector<Node*> alive;
+  for (const auto& node : nodes) {
+    if (node != nullptr) alive.push_back(node.get());
+  }
+  return alive;
+}
+
 // How long a service is down that is back before what the dead one had asked for is done.
 constexpr absl::Duration kBriefly = absl::Milliseconds(20);
 
@@ -51,6 +60,7 @@ Universe::Universe(const Plan& plan, bool record)
       judge_(&ride_disk_, &clock_) {
   ride_disk_.quote_key = std::string(32, 'k');
   riders_.resize(static_cast<std::size_t>(plan.rider_replicas));
+  drivers_.resize(static_cast<std::size_t>(plan.driver_replicas));
 }
 
 Universe::~Universe() {
@@ -59,7 +69,7 @@ Universe::~Universe() {
   driver_list_.clear();
   strangers_.clear();
   for (std::size_t replica = 0; replica < riders_.size(); ++replica) KillRider(replica, false);
-  if (driver_ != nullptr) KillDriver(false);
+  for (std::size_t replica = 0; replica < drivers_.size(); ++replica) KillDriver(replica, false);
 }
 
 const rider::Regions& Universe::regions() const { return ShippedRegions(); }
@@ -76,9 +86,15 @@ void Universe::Digest(std::string_view what) {
 
 void Universe::ReplyLost(const std::string& driver_id) { driver_list_.at(driver_id)->ReplyLost(); }
 
+bool Universe::IsConfirming(const std::string& offer_id) const {
+  const std::vector<DriverNode*> alive = drivers();
+  return std::any_of(alive.begin(), alive.end(),
+                     [&](const DriverNode* driver) { return driver->Confirming(offer_id); });
+}
+
 bool Universe::OfferConfirming(const std::string& driver_id) const {
   const auto offer = confirming_.find(driver_id);
-  return offer != confirming_.end() && driver_ != nullptr && driver_->Confirming(offer->second);
+  return offer != confirming_.end() && IsConfirming(offer->second);
 }
 
 int Universe::created_in(const std::string& ride_id) const {
@@ -91,23 +107,55 @@ int Universe::created_in(const std::string& ride_id) const {
 RiderNode* Universe::rider() {
   const std::vector<RiderNode*> alive = riders();
   if (alive.empty()) return nullptr;
-  return alive.size() == 1 ? alive.front() : alive[AnyReplica() % alive.size()];
+  return alive.size() == 1 ? alive.front() : alive[AnyRider() % alive.size()];
 }
 
-std::vector<RiderNode*> Universe::riders() const {
-  std::vector<RiderNode*> alive;
-  for (const auto& rider : riders_) {
-    if (rider != nullptr) alive.push_back(rider.get());
+std::vector<RiderNode*> Universe::riders() const { return Alive(riders_); }
+
+DriverNode* Universe::driver() {
+  const std::vector<DriverNode*> alive = drivers();
+  if (alive.empty()) return nullptr;
+  return alive.size() == 1 ? alive.front() : alive[AnyDriver() % alive.size()];
+}
+
+std::vector<DriverNode*> Universe::drivers() const { return Alive(drivers_); }
+
+std::size_t Universe::AnyRider() { return static_cast<std::size_t>(random_.Bits() % riders_.size()); }
+
+std::size_t Universe::AnyDriver() {
+  return drivers_.size() == 1 ? 0 : static_cast<std::size_t>(random_.Bits() % drivers_.size());
+}
+
+bool Universe::MeansDriver() { return drivers_.size() > 1 && (riders_.size() == 1 || random_.Chance(0.5)); }
+
+void Universe::Claimed(const driver::SessionClaim& before, const driver::SessionClaim& after) {
+  judge_.Claimed(after);
+  if (before.replica.empty() || before.replica == after.replica) return;
+  const std::vector<DriverNode*> alive = drivers();
+  const auto owner = std::find_if(alive.begin(), alive.end(),
+                                  [&](const DriverNode* driver) { return driver->replica() == before.replica; });
+  if (owner == alive.end()) {
+    Hit(Situation::kSessionOfADeadReplicaClaimed);
+    return;
   }
-  return alive;
+  Hit(Situation::kSessionMovedToAnotherReplica);
+  if (!after.by_stream) Hit(Situation::kSessionOfALivingReplicaClaimedByCall);
+  if (ride_disk_.live_of_driver.contains(after.driver_id)) Hit(Situation::kSessionMovedOnTrip);
+  if (const auto offer = confirming_.find(after.driver_id);
+      offer != confirming_.end() && (*owner)->Confirming(offer->second)) {
+    Hit(Situation::kSessionMovedWhileConfirming);
+  }
+  if (judge_.HasPendingOffer(after.driver_id, before.replica)) Hit(Situation::kSessionMovedWithOfferPending);
 }
-
-std::size_t Universe::AnyReplica() { return static_cast<std::size_t>(random_.Bits() % riders_.size()); }
 
 bool Universe::IsAlive(const std::string& incarnation_id) const {
   const std::vector<RiderNode*> alive = riders();
   return std::any_of(alive.begin(), alive.end(),
                      [&](const RiderNode* rider) { return rider->incarnation_id() == incarnation_id; });
+}
+
+void Universe::OfferAskedFor(const std::string& offer_id, const std::string& asker) {
+  if (askers_.emplace(offer_id, asker).second) Hit(Situation::kOfferAskedOfAnotherReplica);
 }
 
 void Universe::StartRider(std::size_t replica) {
@@ -118,11 +166,11 @@ void Universe::StartRider(std::size_t replica) {
   judge_.RiderServiceUp(true, riders_.size() > 1 ? kTakeOver : absl::ZeroDuration());
 }
 
-void Universe::StartDriver() {
-  if (driver_ != nullptr) return;
+void Universe::StartDriver(std::size_t replica) {
+  if (drivers_[replica] != nullptr) return;
   ++driver_runs_;
   Note("driver-service starts, run ", driver_runs_);
-  driver_ = std::make_unique<DriverNode>(this, NewLife());
+  drivers_[replica] = std::make_unique<DriverNode>(this, NewLife());
 }
 
 // Mostly seconds; now and then so short that what the dead one had asked for is still under way.
@@ -145,8 +193,11 @@ void Universe::KillRider(std::size_t replica, bool drain) {
   if (drain) {
     Note(rider->incarnation_id(), " drains");
     rider->gate().Drain(absl::Seconds(1));
-    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr,
-                     [this, replica] { KillRider(replica, false); });
+    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), &rider->life(), [this, replica] {
+      riders_[replica]->Leave();
+      scheduler_.After(absl::Milliseconds(random_.Between(0, 100)), &riders_[replica]->life(),
+                       [this, replica] { KillRider(replica, false); });
+    });
     return;
   }
   Note(rider->incarnation_id(), " dies");
@@ -154,37 +205,46 @@ void Universe::KillRider(std::size_t replica, bool drain) {
   if (rider->untold() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
   if (rider->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
   if (rider->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
-  if (driver_ == nullptr) Hit(Situation::kBothDead);
+  if (drivers().empty()) Hit(Situation::kBothDead);
   scheduler_.End(&rider->life());
   rider.reset();
   judge_.RiderServiceUp(!riders().empty(), kTakeOver);
   scheduler_.After(DownTime(), nullptr, [this, replica] { StartRider(replica); });
 }
 
-void Universe::KillDriver(bool drain, bool briefly) {
-  if (driver_ == nullptr) return;
+void Universe::KillDriver(std::size_t replica, bool drain, bool briefly) {
+  std::unique_ptr<DriverNode>& driver = drivers_[replica];
+  if (driver == nullptr) return;
   if (drain) {
-    Note("driver-service drains");
-    driver_->gate().Drain(absl::Seconds(1));
-    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), nullptr, [this] { KillDriver(false); });
+    Note(driver->replica(), " drains");
+    driver->gate().Drain(absl::Seconds(1));
+    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), &driver->life(), [this, replica] {
+      drivers_[replica]->Leave();
+      scheduler_.After(absl::Milliseconds(random_.Between(0, 100)), &drivers_[replica]->life(),
+                       [this, replica] { KillDriver(replica, false); });
+    });
     return;
   }
-  Note("driver-service dies");
+  Note(driver->replica(), " dies");
   ++deaths_;
-  if (driver_->Counts().offers_pending > 0) Hit(Situation::kDriverDiedWithOfferPending);
-  if (driver_->confirming() > 0) Hit(Situation::kDriverDiedWithConfirmUnderWay);
+  if (driver->Counts().offers_pending > 0) Hit(Situation::kDriverDiedWithOfferPending);
+  if (driver->confirming() > 0) Hit(Situation::kDriverDiedWithConfirmUnderWay);
+  if (std::any_of(askers_.begin(), askers_.end(),
+                  [&](const auto& asked) { return asked.second == driver->replica() && judge_.IsLive(asked.first); })) {
+    Hit(Situation::kAskerDiedWithOfferElsewhere);
+  }
   if (riders().empty()) Hit(Situation::kBothDead);
-  judge_.DriverServiceDied();
-  scheduler_.End(&driver_->life());
-  driver_.reset();
-  scheduler_.After(briefly ? kBriefly : DownTime(), nullptr, [this] { StartDriver(); });
+  judge_.DriverServiceDied(driver->replica());
+  scheduler_.End(&driver->life());
+  driver.reset();
+  scheduler_.After(briefly ? kBriefly : DownTime(), nullptr, [this, replica] { StartDriver(replica); });
 }
 
 void Universe::KillRiderSoon() {
   if (std::exchange(rider_kill_planned_, true)) return;
   scheduler_.After(absl::ZeroDuration(), nullptr, [this] {
     rider_kill_planned_ = false;
-    if (stormy_) KillRider(AnyReplica(), false);
+    if (stormy_) KillRider(AnyRider(), false);
   });
 }
 
@@ -198,6 +258,17 @@ void Universe::StallRiderStore(absl::Duration length) {
 }
 
 void Universe::CutStore(absl::Duration length) {
+  if (MeansDriver()) {
+    DriverNode* const driver = this->driver();
+    if (driver == nullptr) return;
+    Note(driver->replica(), " cannot reach the store");
+    CountFault();
+    StoreFaults cut = plan_.driver_store;
+    cut.fail_unwritten = cut.fail_read = 1;
+    driver->set_faults(cut);
+    scheduler_.After(length, &driver->life(), [this, driver] { driver->set_faults(present().driver_store); });
+    return;
+  }
   RiderNode* const rider = this->rider();
   if (rider == nullptr) return;
   Note(rider->incarnation_id(), " cannot reach the store");
@@ -213,19 +284,24 @@ void Universe::CutStore(absl::Duration length) {
 }
 
 void Universe::CutBus(absl::Duration length) {
-  RiderNode* const rider = this->rider();
-  if (rider == nullptr) return;
-  Note(rider->incarnation_id(), " cannot reach the bus");
-  CountFault();
-  rider->bus().set_cut(true);
-  scheduler_.After(length, &rider->life(), [rider] { rider->bus().set_cut(false); });
+  const auto cut = [this, length](auto* process, const std::string& name) {
+    Note(name, " cannot reach the bus");
+    CountFault();
+    process->bus().set_cut(true);
+    scheduler_.After(length, &process->life(), [process] { process->bus().set_cut(false); });
+  };
+  if (MeansDriver()) {
+    if (DriverNode* const driver = this->driver(); driver != nullptr) cut(driver, driver->replica());
+  } else if (RiderNode* const rider = this->rider(); rider != nullptr) {
+    cut(rider, rider->incarnation_id());
+  }
 }
 
 void Universe::KillDriverSoon(bool briefly) {
   if (std::exchange(driver_kill_planned_, true)) return;
   scheduler_.After(absl::ZeroDuration(), nullptr, [this, briefly] {
     driver_kill_planned_ = false;
-    if (stormy_) KillDriver(false, briefly);
+    if (stormy_) KillDriver(AnyDriver(), false, briefly);
   });
 }
 
@@ -236,13 +312,13 @@ void Universe::PlanFaults() {
   for (int i = 0; i < plan_.rider_deaths; ++i) {
     const bool drain = random_.Chance(plan_.drained);
     scheduler_.After(storm * random_.Unit(), nullptr, [this, drain] {
-      if (stormy_) KillRider(AnyReplica(), drain);
+      if (stormy_) KillRider(AnyRider(), drain);
     });
   }
   for (int i = 0; i < plan_.driver_deaths; ++i) {
     const bool drain = random_.Chance(plan_.drained);
     scheduler_.After(storm * random_.Unit(), nullptr, [this, drain] {
-      if (stormy_) KillDriver(drain);
+      if (stormy_) KillDriver(AnyDriver(), drain);
     });
   }
   for (int i = 0; i < plan_.partitions; ++i) {
@@ -256,7 +332,8 @@ void Universe::PlanFaults() {
     });
   }
   for (int i = 0; i < plan_.store_cuts; ++i) {
-    const absl::Duration length = absl::Seconds(random_.Between(1, 20));
+    // Also much longer than it takes others to find out.
+    const absl::Duration length = absl::Seconds(random_.Chance(0.6) ? random_.Between(1, 20) : random_.Between(20, 60));
     scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
       if (stormy_) CutStore(length);
     });
@@ -337,11 +414,16 @@ void Universe::BecomeCalm() {
     rider->set_faults(calm_.rider_store);
     rider->bus().set_cut(false);
   }
-  if (driver_ != nullptr) driver_->set_faults(calm_.driver_store);
+  for (DriverNode* const driver : drivers()) {
+    driver->set_faults(calm_.driver_store);
+    driver->bus().set_cut(false);
+  }
 }
 
 bool Universe::Quiet() const {
-  if (stormy_ || riders_to_come_ > 0 || riders().size() < riders_.size() || driver_ == nullptr) return false;
+  if (stormy_ || riders_to_come_ > 0 || riders().size() < riders_.size() || drivers().size() < drivers_.size()) {
+    return false;
+  }
   for (const auto& phone : rider_list_) {
     if (!phone->agent().done()) return false;
   }
@@ -385,7 +467,7 @@ void Universe::Check() {
 
 Result Universe::Run() {
   for (std::size_t replica = 0; replica < riders_.size(); ++replica) StartRider(replica);
-  StartDriver();
+  for (std::size_t replica = 0; replica < drivers_.size(); ++replica) StartDriver(replica);
   Populate();
   PlanFaults();
   const absl::Time end = Start() + clock_.scale().ToWall(plan_.storm + kPatience);

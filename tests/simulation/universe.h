@@ -83,8 +83,9 @@ class Universe {
   RiderNode* rider();
   // All of them.
   std::vector<RiderNode*> riders() const;
-  // Null while dead.
-  DriverNode* driver() { return driver_.get(); }
+  // The same of driver-service.
+  DriverNode* driver();
+  std::vector<DriverNode*> drivers() const;
   RideDisk& ride_disk() { return ride_disk_; }
   DriverDisk& driver_disk() { return driver_disk_; }
   Route& rider_phones() { return rider_phones_; }
@@ -102,6 +103,8 @@ class Universe {
 
   // The reply to a committed confirmation of this driver's was lost.
   void ReplyLost(const std::string& driver_id);
+  // This offer is being confirmed.
+  bool IsConfirming(const std::string& offer_id) const;
   // An offer of this driver's is being confirmed.
   bool OfferConfirming(const std::string& driver_id) const;
   void Confirming(const std::string& offer_id, const std::string& driver_id) { confirming_[driver_id] = offer_id; }
@@ -127,13 +130,19 @@ class Universe {
   // The rider of this ride thinks better of it, within a second or two.
   void CancelSoon(const std::string& ride_id);
 
+  // This session was claimed, at the instant of the commit; `before`: as it was.
+  void Claimed(const driver::SessionClaim& before, const driver::SessionClaim& after);
+
+  // The offer is another replica's to make, asked for by `asker`.
+  void OfferAskedFor(const std::string& offer_id, const std::string& asker);
+
   // Whose commit made the ride what it is, and whose it is now: by incarnation, "" for none before.
   std::string TakeOver(const std::string& ride_id, const std::string& incarnation_id) {
     return std::exchange(keepers_[ride_id], incarnation_id);
   }
   bool IsAlive(const std::string& incarnation_id) const;
 
-  // A service dies at this very instant, once whatever runs now has returned. Of rider-service's processes, any.
+  // A service dies at this very instant, once whatever runs now has returned. Of its processes, any.
   void KillRiderSoon();
   // Whatever rider-service commits takes up to `length` longer, for as long.
   void StallRiderStore(absl::Duration length);
@@ -143,14 +152,17 @@ class Universe {
  private:
   void Record(const std::string& line);
   void StartRider(std::size_t replica);
-  void StartDriver();
+  void StartDriver(std::size_t replica);
   absl::Duration DownTime();
   void KillRider(std::size_t replica, bool drain);
-  std::size_t AnyReplica();
+  std::size_t AnyRider();
+  std::size_t AnyDriver();
+  // Whether one of driver-service is meant, of processes that share their store.
+  bool MeansDriver();
   // One that is alive loses its way to the store, or to the bus, for so long.
   void CutStore(absl::Duration length);
   void CutBus(absl::Duration length);
-  void KillDriver(bool drain, bool briefly = false);
+  void KillDriver(std::size_t replica, bool drain, bool briefly = false);
   void PlanFaults();
   void Populate();
   void BecomeCalm();
@@ -177,7 +189,7 @@ class Universe {
   // By replica; null while dead.
   std::vector<std::unique_ptr<RiderNode>> riders_;
   std::map<std::string, std::string> keepers_;
-  std::unique_ptr<DriverNode> driver_;
+  std::vector<std::unique_ptr<DriverNode>> drivers_;
   bool stormy_ = true;
   bool rider_kill_planned_ = false;
   bool driver_kill_planned_ = false;
@@ -189,6 +201,8 @@ class Universe {
   std::uint64_t digest_ = 1469598103934665603u;
   SituationCounts situations_{};
   std::map<std::string, std::string> confirming_;
+  // Offers that were asked of another replica, and by which.
+  std::map<std::string, std::string> askers_;
   std::map<std::string, int> created_in_;
   std::set<std::pair<std::string, std::int64_t>> lost_by_bus_;
   std::vector<std::string> history_;
