@@ -153,6 +153,12 @@ simulate: configure ## Both services on simulated time, network and disks: SEEDS
 mutants: setup ## Break production code line by line and see the simulation find it.
 	@tests/simulation/mutants.py build/mutants
 
+# Further arguments: COMPOSE_ARGS="--rolling".
+COMPOSE_ARGS ?=
+.PHONY: compose-test
+compose-test: ## deploy/compose.cluster.yml as containers, disturbed while rides run, and judged; needs Docker.
+	@/usr/bin/python3 -B tests/containers/compose_test.py $(COMPOSE_ARGS)
+
 ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian.
 	@deploy/ci-long
 

@@ -11,31 +11,26 @@ nothing of this happens, and each replica is replaced as by an upgrade; then no 
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content.
 """
 import argparse
-import json
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import trial  # noqa: E402
 from cuttable import Network, Proxy  # noqa: E402
 from nats_server import Nats, host_and_port  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from trial import Failure  # noqa: E402
 from two_services import Service, end_all, epoch, free_ports  # noqa: E402
 
 OTHER = {"rider": "driver", "driver": "rider"}
 # What is done besides kills, and how often, for 30 kills.
 DISTURBANCES = {"postgres-smart": 1, "postgres-crash": 2, "nats": 3, "cut-postgres": 4, "cut-nats": 3, "cut-peers": 4,
                 "cut-all": 3}
-
-
-class Failure(Exception):
-    pass
 
 
 class Replica:
@@ -202,40 +197,24 @@ class Cluster:
 
     def come_to_rest(self):
         """What is wrong, in words; empty if nothing is."""
-        wrong = []
-        try:
-            status = self.sim.wait(timeout=self.options.length + 300)
-        except subprocess.TimeoutExpired:
-            raise Failure("hail-sim does not come to an end") from None
-        if status != 0:
-            wrong.append(f"hail-sim: exit {status}")
-        for replica in self.replicas:
-            status, took = replica.service.stop()
-            if status != 0:
-                wrong.append(f"{replica.name} did not drain: exit {status} after {took:.1f} s")
-        report = json.loads((self.directory / "report.json").read_text())
+        report, wrong = trial.come_to_rest(self.sim, [replica.service for replica in self.replicas], self.directory,
+                                           self.options.length + 300)
         refused = {what: count for what, count in report["counts"].items() if "unanswered" in what or "gave_up" in what}
         if self.options.rolling and (refused or report["rejected"]):
             wrong.append(f"refused for good: {report['rejected']} requests, {refused}")
-        if report["in_progress"] != 0 or report["lost"] != 0:
-            wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
         stores = {kind: self.directory / f"{kind}.db" for kind in OTHER}
         for kind, path in stores.items():
             self.postgres.export(kind, path)
-        judged = subprocess.run(
-            [str(self.options.bin / "hail-check"), str(self.directory / "ledger"), "--rider-db", str(stores["rider"]),
-             "--driver-db", str(stores["driver"])],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if judged.returncode != 0:
-            wrong.append(f"hail-check: exit {judged.returncode}")
-        print("\nhail-check:\n" + judged.stdout.rstrip())
-        print("\nhail-sim: " + ", ".join(f"{key} {report[key]}" for key in (
-            "requested", "completed", "canceled", "unfulfilled", "in_progress", "lost", "double_booked",
-            "missed_events", "duplicate_events", "out_of_order_events", "redispatched", "offers", "declined",
-            "expired")))
+        verdict, judged_wrong = trial.judge(self.options.bin, self.directory, stores)
+        wrong += judged_wrong
+        trial.print_verdict(report, verdict)
         print(f"{self.options.rider_replicas} + {self.options.driver_replicas} replicas, {self.kills} kills, "
               f"{time.time() - self.begin:.0f} s")
         return wrong
+
+    def end(self):
+        end_all([self.sim] + [replica.service.process for replica in self.replicas] + [self.nats.process])
+        self.postgres.stop()
 
 
 def main():
@@ -262,25 +241,7 @@ def main():
         if getattr(options, key) is None:
             setattr(options, key, value)
 
-    directory = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="hail-cluster-"))
-    directory.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(options, directory)
-    wrong = ["interrupted"]
-    try:
-        cluster.start()
-        cluster.carry_out()
-        wrong = cluster.come_to_rest()
-    except Failure as failure:
-        wrong = [str(failure)]
-    finally:
-        end_all([cluster.sim] + [replica.service.process for replica in cluster.replicas] + [cluster.nats.process])
-        cluster.postgres.stop()
-        if not wrong and not options.keep:
-            shutil.rmtree(directory, ignore_errors=True)
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print("cluster test: all holds" if not wrong else f"cluster test: failed; everything is in {directory}")
-    return 1 if wrong else 0
+    return trial.run("cluster", options.keep, lambda directory: Cluster(options, directory))
 
 
 if __name__ == "__main__":

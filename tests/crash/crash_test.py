@@ -12,7 +12,6 @@ Exit status: 0 if all kills happened as planned, every failpoint was passed, and
 import argparse
 import collections
 import contextlib
-import json
 import pathlib
 import random
 import shutil
@@ -21,14 +20,15 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+import trial  # noqa: E402
 from failpoint_table import FailpointTable  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from trial import Failure  # noqa: E402
 from two_services import end_all, epoch, two_services  # noqa: E402
 
 STATES = {2: "MATCHING", 3: "ENROUTE_TO_PICKUP", 4: "ARRIVED_AT_PICKUP", 5: "ENROUTE_TO_DROPOFF"}
@@ -44,11 +44,6 @@ SHORT_PLAN = [("rider", "commit.before"), "driver", ("rider", "commit.after"), (
               "rider"]
 # Of the long form, besides each failpoint.
 LONG_RANDOM = ["rider"] * 5 + ["driver"] * 5 + ["both"] * 5
-
-
-class Failure(Exception):
-    pass
-
 
 RANDOM = "random: "
 Kill = collections.namedtuple("Kill", "what rides drivers confirming at")
@@ -245,11 +240,11 @@ class City:
         self.record(f"{service.name} at {point}", [name], drivers, before_last)
         self.restart([name])
 
-    def carry_out(self, plan):
+    def carry_out(self):
         print(f"{'':>14}  {'killed':<34} {'rides':<39}  being  drivers, up to 0.5 s before\n{'':>14}  {'':<34} "
               f" MATCHING to pickup at pickup on trip  confirmed" + " ".join(f"{name[:9]:>9}" for name in STATUSES),
               flush=True)
-        for item in plan:
+        for item in make_plan(self, self.options):
             time.sleep(self.random.uniform(0, self.options.calm))
             if isinstance(item, tuple):
                 self.kill_at(*item)
@@ -263,35 +258,24 @@ class City:
 
     def come_to_rest(self):
         """What is wrong, in words; empty if nothing is."""
-        wrong = []
-        try:
-            status = self.sim.wait(timeout=self.options.length + 240)
-        except subprocess.TimeoutExpired:
-            raise Failure("hail-sim does not come to an end") from None
-        if status != 0:
-            wrong.append(f"hail-sim: exit {status}")
-        for service in self.services.values():
-            status, took = service.stop()
-            if status != 0:
-                wrong.append(f"{service.name} did not drain: exit {status} after {took:.1f} s")
-        report = json.loads((self.directory / "report.json").read_text())
-        if report["in_progress"] != 0 or report["lost"] != 0:
-            wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
+        report, wrong = trial.come_to_rest(self.sim, self.services.values(), self.directory, self.options.length + 240)
+        stores = {name: self.directory / name / f"{name}.db" for name in self.services}
         if self.postgres:
-            for name in self.services:
-                self.postgres.export(name, self.directory / name / f"{name}.db")
-        judged = subprocess.run(
-            [str(self.options.bin / "hail-check"), str(self.directory / "ledger"), "--rider-db",
-             str(self.directory / "rider" / "rider.db"), "--driver-db", str(self.directory / "driver" / "driver.db")],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if judged.returncode != 0:
-            wrong.append(f"hail-check: exit {judged.returncode}")
+            for name, path in stores.items():
+                self.postgres.export(name, path)
+        verdict, judged_wrong = trial.judge(self.options.bin, self.directory, stores)
+        wrong += judged_wrong
         for name, table in self.tables.items():
             for point in table.names():
                 if table.passed(point) == 0:
                     wrong.append(f"{name}-service never passed {point}")
-        self.summarize(report, judged.stdout)
+        self.summarize(report, verdict)
         return wrong
+
+    def end(self):
+        end_all([self.sim] + [service.process for service in self.services.values()])
+        if self.postgres:
+            self.postgres.stop()
 
     def summarize(self, report, verdict):
         print("\nfailpoint            rider-service: passed, killed    driver-service: passed, killed")
@@ -300,15 +284,11 @@ class City:
             cells = [f"{table.passed(point):>17} {table.killed(point):>9}" if point in table.names() else f"{'-':>27}"
                      for table in self.tables.values()]
             print(f"{point:<20} {cells[0]:>28} {cells[1]:>33}")
-        print("\nhail-check:\n" + verdict.rstrip())
+        trial.print_verdict(report, verdict)
         at_points = sum(table.killed(point) for table in self.tables.values() for point in table.names())
         hit = sum(table.killed(point) > 0 for table in self.tables.values() for point in table.names())
         all_points = sum(len(table.names()) for table in self.tables.values())
         at_random = [kill for kill in self.kills if kill.what.startswith(RANDOM)]
-        print("\nhail-sim: " + ", ".join(f"{key} {report[key]}" for key in (
-            "requested", "completed", "canceled", "unfulfilled", "in_progress", "lost", "double_booked",
-            "missed_events", "duplicate_events", "out_of_order_events", "redispatched", "offers", "declined",
-            "expired")))
         print(f"{len(self.kills)} kills: {at_points} at failpoints ({hit} of {all_points} hit), {len(at_random)} at "
               "random, with "
               f"{min(kill.rides['MATCHING'] for kill in at_random)} to "
@@ -357,26 +337,7 @@ def main():
         if getattr(options, key) is None:
             setattr(options, key, value)
 
-    directory = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="hail-crash-"))
-    directory.mkdir(parents=True, exist_ok=True)
-    city = City(options, directory)
-    wrong = ["interrupted"]
-    try:
-        city.start()
-        city.carry_out(make_plan(city, options))
-        wrong = city.come_to_rest()
-    except Failure as failure:
-        wrong = [str(failure)]
-    finally:
-        end_all([city.sim] + [service.process for service in city.services.values()])
-        if city.postgres:
-            city.postgres.stop()
-        if not wrong and not options.keep:
-            shutil.rmtree(directory, ignore_errors=True)
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print("crash test: all holds" if not wrong else f"crash test: failed; everything is in {directory}")
-    return 1 if wrong else 0
+    return trial.run("crash", options.keep, lambda directory: City(options, directory))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,18 @@ TABLES = {"rider": {"rides": "ride_id rider_id request_id driver_id state sequen
 TEXTS = {"ride_id", "rider_id", "request_id", "driver_id", "offer_id", "outcome"}
 
 
+def export(rows, service, path):
+    """What hail-check reads of a service's store, as the SQLite file it reads it from. `rows`: of a SELECT, as in Postgres."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(path) as file:
+        for table, columns in TABLES[service].items():
+            names = columns.split()
+            typed = ", ".join(f"{name} {'TEXT' if name in TEXTS else 'INTEGER'}" for name in names)
+            file.execute(f"CREATE TABLE {table} ({typed})")
+            file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
+                             rows(f"SELECT {', '.join(names)} FROM hail_{service}.{table}"))
+
+
 class Postgres:
     """Runs from its making until stop(). FileNotFoundError if it is not installed."""
 
@@ -63,15 +75,7 @@ class Postgres:
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
     def export(self, service, path):
-        """What hail-check reads of a service's store, as the SQLite file it reads it from."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with sqlite3.connect(path) as file:
-            for table, columns in TABLES[service].items():
-                names = columns.split()
-                typed = ", ".join(f"{name} {'TEXT' if name in TEXTS else 'INTEGER'}" for name in names)
-                file.execute(f"CREATE TABLE {table} ({typed})")
-                file.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})",
-                                 self.rows(f"SELECT {', '.join(names)} FROM hail_{service}.{table}"))
+        export(self.rows, service, path)
 
     def stop(self, mode="immediate", wait=True):
         """`mode`: of pg_ctl. immediate: as a crash. Nothing, if it does not run."""

@@ -1,0 +1,349 @@
+#!/usr/bin/env python3
+"""deploy/compose.cluster.yml as containers, under a misbehaving city, while an operator and bad luck do their things.
+
+Builds the images, starts the cluster, and hail-sim on the ports that the balancer publishes on 127.0.0.1. While rides are
+under way: a replica's process dies by SIGKILL and Docker starts it again; a container is killed and Compose brings it back;
+PostgreSQL is stopped for a while, and killed; NATS is restarted; there are more replicas for a time; all of them are replaced
+as docs/operations.md says; the balancer is restarted. With --rolling only what an operator does to replicas is done, and then
+no call may be refused for good. In between the balancer must have taken out who is gone and in who is there. In the end
+hail-check judges what clients saw and what PostgreSQL holds.
+
+Needs Docker, Compose of either generation, and ports 50051 and 50052. Images that no registry gives are built from Debian's
+packages (engines/Dockerfile), under their names for as long as this runs. Leaves nothing running, and the images hail/*.
+
+Exit status: 0 if all happened as planned, and hail-sim and hail-check are content; 77 without Docker.
+"""
+import argparse
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/tools"))
+import trial  # noqa: E402
+from postgres import export  # noqa: E402
+from trial import Failure  # noqa: E402
+from two_services import epoch  # noqa: E402
+
+ENGINES = {"postgres": "postgres:15", "nats": "nats:2.9", "haproxy": "haproxy:2.6"}
+SERVICES = {"rider": "rider-service", "driver": "driver-service"}
+# How HAProxy says that a server came or went.
+CAME = re.compile(r"Server (rider|driver)/(\S+) .*is UP")
+WENT = re.compile(r"Server (rider|driver)/(\S+) .*is (?:going )?DOWN")
+
+
+def run(*command, check=True, timeout=900, **kwargs):
+    """What it prints, with its errors."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
+                          **kwargs)
+    if check and done.returncode != 0:
+        raise Failure(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def succeeds(*command, timeout=60):
+    try:
+        return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=timeout,
+                              check=False).returncode == 0
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return False
+
+
+class Cluster:
+    def __init__(self, options, directory):
+        self.options = options
+        self.directory = directory
+        self.project = f"hail-cluster-{os.getpid()}"
+        self.sim = f"{self.project}-sim"
+        self.begin = time.time()
+        self.compose_command = ["docker", "compose"] if succeeds("docker", "compose", "version") else ["docker-compose"]
+        self.compose_command += ["-p", self.project, "-f", "docker-compose.yml", "-f", "deploy/compose.cluster.yml"]
+        self.anchor = ""
+        self.borrowed = []
+        self.steps = 0
+
+    # --- Docker ---
+
+    def compose(self, *arguments):
+        return run(*self.compose_command, *arguments, cwd=ROOT, timeout=3600,
+                   env={**os.environ, "TIME_SCALE": str(self.options.speed), "TIME_ANCHOR": self.anchor})
+
+    def containers(self, service, every=False):
+        """Ids, the oldest first; `every`: also those that do not run."""
+        listed = run("docker", "ps", "-q", "--no-trunc", *(["-a"] if every else []), "--filter",
+                     f"label=com.docker.compose.project={self.project}", "--filter",
+                     f"label=com.docker.compose.service={service}").split()
+        return sorted(listed, key=lambda name: self.inspect(name)["Created"])
+
+    @staticmethod
+    def inspect(container):
+        return json.loads(run("docker", "inspect", container))[0]
+
+    def container(self, service):
+        return self.containers(service, every=True)[0]
+
+    @staticmethod
+    def tools(*arguments):
+        return succeeds("docker", "run", "--rm", "--network", "host", "hail/tools", *arguments)
+
+    # --- What is seen ---
+
+    def rows(self, select):
+        text = run("docker", "exec", self.container("postgres"), "psql", "-U", "hail", "-d", "hail", "-q", "-v",
+                   "ON_ERROR_STOP=1", "-c", f"COPY ({select}) TO STDOUT (FORMAT csv, NULL '\\N')")
+        return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
+
+    def in_turn(self):
+        """How many replicas of each service the balancer has, by what it says."""
+        servers = {kind: {} for kind in SERVICES}
+        for line in run("docker", "logs", self.container("balancer")).splitlines():
+            if "Starting" in line or "New worker" in line:
+                servers = {kind: {} for kind in SERVICES}
+            for pattern, up in ((CAME, True), (WENT, False)):
+                if match := pattern.search(line):
+                    servers[match[1]][match[2]] = up
+        return {kind: sum(known.values()) for kind, known in servers.items()}
+
+    def say(self, what):
+        try:
+            rows = self.rows("SELECT state, COUNT(*) FROM hail_rider.rides WHERE state < 7 GROUP BY state")
+            counts = {int(state): int(count) for state, count in rows}
+            rides = " ".join(f"{counts.get(state, 0):>9}" for state in (2, 3, 4, 5))
+        except Failure:
+            rides = f"{'-':>9} " * 4
+        print(f"{time.time() - self.begin:>7.1f} s  {what:<60} {rides}", flush=True)
+
+    def await_that(self, what, holds, seconds=60):
+        begin = time.time()
+        while not holds():
+            if time.time() - begin > seconds:
+                raise Failure(f"after {seconds} s it is not so that {what}; the balancer has {self.in_turn()}")
+            time.sleep(0.2)
+        self.say(f"  {what}: {time.time() - begin:.1f} s")
+
+    def await_in_turn(self, rider, driver):
+        self.await_that(f"the balancer has {rider} + {driver}", lambda: self.in_turn() == {"rider": rider, "driver": driver})
+
+    def await_healthy(self, *containers):
+        def healthy():
+            return all(self.inspect(name)["State"].get("Health", {}).get("Status") == "healthy" for name in containers)
+        self.await_that("healthy", healthy)
+
+    # --- What is done ---
+
+    def get_images(self):
+        for engine, image in ENGINES.items():
+            if succeeds("docker", "image", "inspect", image):
+                continue
+            if succeeds("docker", "pull", image, timeout=300):
+                continue
+            stand_in = f"hail/stand-in-{engine}"
+            print(f"{image} is not to be had: a stand-in of Debian's packages", flush=True)
+            run("docker", "build", "--target", engine, "-t", stand_in, str(ROOT / "tests/containers/engines"))
+            run("docker", "tag", stand_in, image)
+            self.borrowed.append(image)
+        self.compose("--profile", "demo", "build")
+
+    def start(self):
+        self.get_images()
+        self.begin = time.time()
+        self.anchor = f"{self.begin:.0f}:{epoch('2008-05-22T18:00:00-07:00'):.0f}"
+        self.compose("up", "-d")
+        self.say("compose up")
+        self.await_in_turn(2, 2)
+        self.await_that("hailctl health through the published ports", lambda: self.tools("--timeout", "2", "health"))
+        options = self.options
+        run("docker", "run", "-d", "--name", self.sim, "--network", "host", "--entrypoint", "hail-sim", "hail/tools",
+            "--rider", "127.0.0.1:50051", "--driver", "127.0.0.1:50052", "--ledger", "/data/ledger", "--report",
+            "/data/report.json", "--speed", str(options.speed), "--anchor", self.anchor, "--seed", str(options.seed),
+            "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
+            "--quiet", "60", "--no-progress")
+
+    def step(self, what):
+        time.sleep(self.options.calm)
+        if not self.inspect(self.sim)["State"]["Running"]:
+            raise Failure("hail-sim ended before the plan did: make --length longer")
+        self.say(what)
+        self.steps += 1
+
+    def kill_process(self, service):
+        self.step(f"SIGKILL for a {service}: Docker starts it again")
+        killed = self.containers(service)[0]
+        restarts = self.inspect(killed)["RestartCount"]
+        # Docker's init is process 1 and cannot be killed from inside.
+        run("docker", "exec", killed, "sh", "-c",
+            f'for p in /proc/[0-9]*; do case $(cat $p/comm) in {service[:15]}) kill -9 ${{p#/proc/}};; esac; done', check=False)
+        self.await_that("it was started again", lambda: self.inspect(killed)["RestartCount"] > restarts)
+        self.await_in_turn(2, 2)
+
+    def kill_container(self, service):
+        self.step(f"docker kill for a {service}: it stays away")
+        run("docker", "kill", self.containers(service)[0])
+        left = {"rider": 2, "driver": 2}
+        left[service.split("-", maxsplit=1)[0]] = 1
+        self.await_in_turn(**left)
+        self.step("compose up brings it back")
+        self.compose("up", "-d")
+        self.await_in_turn(2, 2)
+
+    def postgres_away(self):
+        self.step("PostgreSQL is stopped for 20 s")
+        before = {name: self.inspect(name)["RestartCount"] for service in SERVICES.values()
+                  for name in self.containers(service)}
+        run("docker", "stop", self.container("postgres"))
+        self.await_in_turn(0, 0)
+        time.sleep(20)
+        run("docker", "start", self.container("postgres"))
+        self.await_in_turn(2, 2)
+        for name, restarts in before.items():
+            if self.inspect(name)["RestartCount"] != restarts:
+                raise Failure("a replica was restarted because PostgreSQL was away")
+
+    def postgres_crash(self):
+        self.step("PostgreSQL is killed and started")
+        run("docker", "kill", self.container("postgres"))
+        run("docker", "start", self.container("postgres"))
+        self.await_healthy(self.container("postgres"))
+        self.await_in_turn(2, 2)
+
+    def restart_nats(self):
+        self.step("NATS is restarted")
+        run("docker", "restart", self.container("nats"))
+
+    def restart_balancer(self):
+        self.step("the balancer is restarted")
+        begin = time.time()
+        run("docker", "restart", self.container("balancer"))
+        self.say(f"  restarted: {time.time() - begin:.1f} s")
+        self.await_in_turn(2, 2)
+
+    def scale(self, replicas):
+        self.step(f"{replicas} + {replicas} replicas")
+        arguments = [word for service in SERVICES.values() for word in ("--scale", f"{service}={replicas}")]
+        self.compose("up", "-d", "--no-recreate", *arguments)
+        self.await_in_turn(replicas, replicas)
+
+    def replace(self, service):
+        """As docs/operations.md has it."""
+        self.step(f"new containers for {service}, beside the old")
+        old = self.containers(service)
+        self.compose("up", "-d", "--no-deps", "--no-recreate", "--scale", f"{service}={2 * len(old)}", service)
+        new = [name for name in self.containers(service) if name not in old]
+        self.await_healthy(*new)
+        run("docker", "stop", "-t", "20", *old)
+        codes = [self.inspect(name)["State"]["ExitCode"] for name in old]
+        if any(codes):
+            raise Failure(f"{service} did not drain: exit {codes}")
+        run("docker", "rm", *old)
+        self.await_in_turn(2, 2)
+
+    def carry_out(self):
+        print(f"{'':>10} {'':<61}   rides:\n{'':>10} {'':<61}  MATCHING to pickup at pickup   on trip", flush=True)
+        rider, driver = SERVICES.values()
+        replicas = [lambda: self.scale(4), lambda: self.scale(2), lambda: self.replace(rider), lambda: self.replace(driver)]
+        plan = {
+            "process": [lambda: self.kill_process(rider), lambda: self.kill_process(driver)],
+            "container": [lambda: self.kill_container(rider), lambda: self.kill_container(driver)],
+            "nats": [self.restart_nats],
+            "postgres": [self.postgres_away, self.postgres_crash],
+            "replicas": replicas,
+            "balancer": [self.restart_balancer]}
+        for what in self.options.only or (["replicas"] if self.options.rolling else plan):
+            for step in plan[what]:
+                step()
+        self.say("all is well again")
+
+    def come_to_rest(self):
+        """What is wrong, in words; empty if nothing is."""
+        wrong = []
+        try:
+            status = int(run("docker", "wait", self.sim, timeout=self.options.length + 300))
+        except subprocess.TimeoutExpired:
+            raise Failure("hail-sim does not come to an end") from None
+        if status != 0:
+            wrong.append(f"hail-sim: exit {status}")
+        for service in SERVICES.values():
+            names = self.containers(service)
+            self.compose("stop", service)
+            codes = [self.inspect(name)["State"]["ExitCode"] for name in names]
+            if any(codes):
+                wrong.append(f"{service} did not drain: exit {codes}")
+        run("docker", "cp", f"{self.sim}:/data/report.json", str(self.directory / "report.json"))
+        report = json.loads((self.directory / "report.json").read_text())
+        refused = {what: count for what, count in report["counts"].items() if "unanswered" in what or "gave_up" in what}
+        if self.options.rolling and (refused or report["rejected"]):
+            wrong.append(f"refused for good: {report['rejected']} requests, {refused}")
+        if report["in_progress"] != 0 or report["lost"] != 0:
+            wrong.append(f"{report['in_progress']} rides in progress, {report['lost']} lost")
+        for kind in SERVICES:
+            export(self.rows, kind, self.directory / f"{kind}.db")
+            run("docker", "cp", str(self.directory / f"{kind}.db"), f"{self.sim}:/data/")
+        judged = subprocess.run(
+            ["docker", "run", "--rm", "--volumes-from", self.sim, "--entrypoint", "hail-check", "hail/tools", "/data/ledger",
+             "--rider-db", "/data/rider.db", "--driver-db", "/data/driver.db"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if judged.returncode != 0:
+            wrong.append(f"hail-check: exit {judged.returncode}")
+        trial.print_verdict(report, judged.stdout)
+        print(f"{self.steps} steps, {time.time() - self.begin:.0f} s")
+        return wrong
+
+    def keep(self):
+        """Everything that may say what went wrong."""
+        names = [self.sim] + [name for service in (*SERVICES.values(), "balancer", "postgres", "nats")
+                              for name in self.containers(service, every=True)]
+        for name in names:
+            log = run("docker", "logs", "--timestamps", name, check=False)
+            title = self.inspect(name)["Name"].strip("/") if succeeds("docker", "inspect", name) else name
+            (self.directory / f"{title}.log").write_text(log)
+        run("docker", "cp", f"{self.sim}:/data/ledger", str(self.directory), check=False)
+
+    def end(self):
+        try:
+            self.keep()
+        except Failure as failure:
+            print(f"not all logs are kept: {failure}")
+        run("docker", "rm", "-f", "-v", self.sim, check=False)
+        run(*self.compose_command, "down", "--volumes", "--remove-orphans", "--timeout", "1", cwd=ROOT, check=False)
+        for image in self.borrowed:
+            # Its name only: what was built stays for the next time.
+            run("docker", "rmi", image, check=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rolling", action="store_true", help="nothing but what an operator does to replicas")
+    parser.add_argument("--only", nargs="+", choices=["process", "container", "nats", "postgres", "replicas", "balancer"],
+                        help="a part of it")
+    parser.add_argument("--seed", type=int, default=1, help="of the city (1)")
+    parser.add_argument("--speed", type=float, default=10, help="domain seconds a wall second (10)")
+    parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about (210; rolling 120)")
+    parser.add_argument("--drivers", type=int, default=350)
+    parser.add_argument("--rides", type=int, help="(1000; rolling 600)")
+    parser.add_argument("--calm", type=float, default=4, help="seconds between two steps (4)")
+    parser.add_argument("--keep", type=pathlib.Path, help="directory for logs, ledgers, stores; kept")
+    options = parser.parse_args()
+    options.length = options.length or (120 if options.rolling else 210)
+    options.rides = options.rides or (600 if options.rolling else 1000)
+    if not succeeds("docker", "version"):
+        print("compose test: there is no Docker engine to reach (DOCKER_HOST, or the local one); nothing was tested",
+              file=sys.stderr)
+        return 77
+    if not succeeds("docker", "compose", "version") and not succeeds("docker-compose", "version"):
+        print("compose test: there is no Compose; nothing was tested", file=sys.stderr)
+        return 77
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return trial.run("compose", options.keep, lambda directory: Cluster(options, directory))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
