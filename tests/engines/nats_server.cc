@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kProgram[] = "/usr/sbin/nats-server";
-constexpr int kPatienceMs = 30'000;
+constexpr int kPatienceMs = 120'000;
 
 std::string ReadFile(const std::string& path) {
   std::stringstream text;

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kUser[] = "postgres";
-constexpr int kPatienceMs = 60'000;
+constexpr int kPatienceMs = 240'000;
 
 // The newest of those installed; empty: none.
 std::string FindBin() {

@@ -57,7 +57,11 @@ class Postgres:
         command = [str(self.bin / program), *map(str, arguments)]
         if self._user:
             command = ["runuser", "-u", self._user, "--", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        except subprocess.CalledProcessError as failure:
+            failure.add_note(failure.stderr)
+            raise
 
     @property
     def url(self):
@@ -90,4 +94,5 @@ class Postgres:
         return True
 
     def start(self):
-        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "start")
+        # pg_ctl's own minute was not enough where other processes wanted all cores.
+        self._run("pg_ctl", "-D", self.data, "-w", "-t", 240, "-l", self.data / "log", "start")

@@ -60,7 +60,7 @@ class Service:
         self.process = subprocess.Popen(self.command, stdout=self.log, stderr=self.log, env=self.environment)
 
     def await_serving(self):
-        deadline = time.time() + 20
+        deadline = time.time() + 120
         while not self.ports.exists():
             if self.process.poll() is not None or time.time() > deadline:
                 raise SystemExit(f"{self.name} did not start; see {self.log.name}")
