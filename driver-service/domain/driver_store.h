@@ -21,8 +21,6 @@ struct StoredDriver {
   Availability availability = Availability::kOffline;
 };
 
-using hail::kLeaseTime;
-
 // What came of a claim.
 struct ClaimedSession {
   StoredDriver stored;

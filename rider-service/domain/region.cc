@@ -11,6 +11,8 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/errors/error.h"
 
 namespace hail::rider {
@@ -189,14 +191,14 @@ absl::StatusOr<Regions> Regions::FromJson(const std::string& json) {
 }
 
 absl::Status Regions::KeepOnly(const std::vector<std::string>& region_ids) {
-  std::string unknown;
+  std::vector<std::string> unknown;
   for (const std::string& region_id : region_ids) {
-    if (Find(region_id) == nullptr) unknown += (unknown.empty() ? "" : ", ") + region_id;
+    if (Find(region_id) == nullptr) unknown.push_back(region_id);
   }
   if (!unknown.empty()) {
-    std::string known;
-    for (const Region& region : impl_->regions) known += (known.empty() ? "" : ", ") + region.region_id;
-    return InvalidField("regions", "no such region: " + unknown + "; there are " + known);
+    const auto id_of = [](std::string* out, const Region& region) { out->append(region.region_id); };
+    return InvalidField("regions", absl::StrCat("no such region: ", absl::StrJoin(unknown, ", "), "; there are ",
+                                                absl::StrJoin(impl_->regions, ", ", id_of)));
   }
   auto kept = std::make_unique<Impl>();
   for (std::size_t i = 0; i < impl_->regions.size(); ++i) {

@@ -83,7 +83,9 @@ class SimulatedSubject final : public DriverStoreSubject {
     for (const auto& [offer_id, record] : disk_.offers) records.push_back(record);
     return records;
   }
-  void EndOfLease(const std::string& replica) override { disk_.leases[replica] = clock_->Read().wall; }
+  void EndOfLease(const std::string& replica) override {
+    ASSERT_TRUE(disk_.leases.Renew(replica, clock_->Read().wall).ok());
+  }
   void WaitFor(const absl::Notification& finished) override {
     executor_.RunUntilQuiet();
     EXPECT_TRUE(finished.HasBeenNotified()) << "the store is quiet and has not answered";

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "driver-service/domain/driver_store.h"
 #include "driver-service/domain/offer.h"
+#include "tests/simulation/sim_leases.h"
 
 namespace hail::simulation {
 
@@ -22,8 +23,8 @@ struct DriverDisk {
     absl::Time claimed;
   };
   std::map<std::string, Session> sessions;
-  // Until when (wall time) which replica lives. The infinite past: it gave that up.
-  std::map<std::string, absl::Time> leases;
+  // Of the replicas.
+  SimLeases leases;
   // The offer log, by offer_id.
   std::map<std::string, driver::OfferRecord> offers;
 };

@@ -36,12 +36,7 @@ DriverNode::DriverNode(Universe* universe, Life* life)
       store_(&universe->driver_disk(), store_threads_, &universe->clock(), universe->Bits(),
              universe->present().driver_store),
       bus_(universe, life,
-           HasReplicas(*universe) ? std::function([universe] {
-             std::vector<SimBus*> buses;
-             for (DriverNode* const driver : universe->drivers()) buses.push_back(&driver->bus());
-             return buses;
-           })
-                                  : nullptr),
+           HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
       host_({.clock = universe->clock(),
              .index = index_,
              .travel_times = travel_times_,

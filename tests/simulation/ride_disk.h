@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "rider-service/domain/ride.h"
+#include "tests/simulation/sim_leases.h"
 
 namespace hail::simulation {
 
@@ -31,8 +32,8 @@ struct RideDisk {
 
   // By ride_id: the incarnation that committed what the ride is now.
   std::map<std::string, std::string> keepers;
-  // By incarnation: until when (wall) it counts as alive.
-  std::map<std::string, absl::Time> leases;
+  // Of the incarnations.
+  SimLeases leases;
 
   // --- Indexes: each entry is a ride_id, or the ride_id and sequence of an event ---
 

@@ -58,11 +58,7 @@ RiderNode::RiderNode(Universe* universe, Life* life)
                                             universe->Bits(), universe->present().rider_store,
                                             universe->plan().rider_replicas > 1 ? incarnation_id_ : "")),
       bus_(universe, life,
-           universe->plan().rider_replicas > 1 ? std::function([universe] {
-             std::vector<SimBus*> buses;
-             for (RiderNode* const rider : universe->riders()) buses.push_back(&rider->bus());
-             return buses;
-           })
+           universe->plan().rider_replicas > 1 ? std::function([universe] { return BusesOf(universe->riders()); })
                                                : nullptr),
       quoter_(&universe->regions(), *universe->ride_disk().quote_key, universe->Bits()),
       checks_(store_.get()),

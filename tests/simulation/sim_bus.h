@@ -53,4 +53,12 @@ class SimBus final : public Bus {
   bool cut_ = false;
 };
 
+// Those of these processes.
+template <typename Node>
+std::vector<SimBus*> BusesOf(const std::vector<Node*>& nodes) {
+  std::vector<SimBus*> buses;
+  for (Node* const node : nodes) buses.push_back(&node->bus());
+  return buses;
+}
+
 }  // namespace hail::simulation

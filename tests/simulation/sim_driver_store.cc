@@ -124,8 +124,7 @@ void SimDriverStore::ClaimIdleSession(const std::string& driver_id, const std::s
       [this, replica, gone](const DriverDisk& disk, const DriverDisk::Session& session) {
         const SessionClaim& claim = session.claim;
         if (claim.replica.empty() || claim.replica == replica || claim.epoch == gone) return true;
-        const auto lease = disk.leases.find(claim.replica);
-        return lease == disk.leases.end() || lease->second <= clock_->Read().wall;
+        return !disk.leases.IsAlive(claim.replica, clock_->Read().wall);
       },
       std::move(done));
 }
@@ -158,20 +157,14 @@ void SimDriverStore::Claim(const std::string& driver_id, const std::string& repl
 }
 
 void SimDriverStore::RenewLease(const std::string& replica, std::function<void(absl::Status)> done) {
-  Change(
-      [this, replica](DriverDisk& disk) {
-        absl::Time& end = disk.leases.try_emplace(replica, absl::UnixEpoch()).first->second;
-        if (end == absl::InfinitePast()) return absl::FailedPreconditionError("the lease was given up");
-        end = clock_->Read().wall + driver::kLeaseTime;
-        return absl::OkStatus();
-      },
-      std::move(done));
+  Change([this, replica](DriverDisk& disk) { return disk.leases.Renew(replica, clock_->Read().wall + kLeaseTime); },
+         std::move(done));
 }
 
 void SimDriverStore::EndLease(const std::string& replica, std::function<void(absl::Status)> done) {
   Change(
       [replica](DriverDisk& disk) {
-        disk.leases[replica] = absl::InfinitePast();
+        disk.leases.End(replica);
         return absl::OkStatus();
       },
       std::move(done));

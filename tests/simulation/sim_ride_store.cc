@@ -144,11 +144,6 @@ bool ToDispatch(const Ride& ride) {
   return ride.state == RideState::kMatching || (ride.state == RideState::kEnrouteToPickup && !ride.seen_time);
 }
 
-bool IsAlive(const RideDisk& disk, const std::string& incarnation_id, absl::Time wall) {
-  const auto lease = disk.leases.find(incarnation_id);
-  return lease != disk.leases.end() && wall < lease->second;
-}
-
 // Who keeps the ride, if it is not `incarnation_id`.
 std::string KeeperBeside(const RideDisk& disk, const std::string& ride_id, const std::string& incarnation_id) {
   const std::string& keeper = disk.keepers.at(ride_id);
@@ -371,7 +366,7 @@ void SimRideStore::ReadDispatchable(bool own, Done<std::vector<Ride>> done) {
         std::vector<Ride> found;
         for (const auto& [ride_id, ride] : disk.rides) {
           const std::string& keeper = disk.keepers.at(ride_id);
-          const bool wanted = !shared() || (keeper == incarnation_id_ ? own : !IsAlive(disk, keeper, now));
+          const bool wanted = !shared() || (keeper == incarnation_id_ ? own : !disk.leases.IsAlive(keeper, now));
           if (ToDispatch(ride) && wanted) found.push_back(ride);
         }
         return found;
@@ -383,9 +378,12 @@ void SimRideStore::RenewLease(absl::Duration lease, std::function<void(absl::Sta
   committer_.Submit<bool>(
       absl::InfiniteFuture(),
       [this, lease](RideDisk& disk, std::vector<Row>*) -> absl::StatusOr<bool> {
-        absl::Time& end = disk.leases.try_emplace(incarnation_id_, absl::UnixEpoch()).first->second;
-        if (end == absl::InfinitePast()) return absl::FailedPreconditionError("the lease was given up");
-        end = lease > absl::ZeroDuration() ? clock_->Read().wall + lease : absl::InfinitePast();
+        if (lease <= absl::ZeroDuration()) {
+          disk.leases.End(incarnation_id_);
+          return true;
+        }
+        const absl::Status renewed = disk.leases.Renew(incarnation_id_, clock_->Read().wall + lease);
+        if (!renewed.ok()) return renewed;
         return true;
       },
       [done = std::move(done)](const absl::StatusOr<bool>& renewed) { done(renewed.status()); });

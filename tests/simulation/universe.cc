@@ -187,17 +187,21 @@ void Universe::CancelSoon(const std::string& ride_id) {
   }
 }
 
+template <typename Node>
+void Universe::Drain(Node* node, const std::string& name, std::function<void()> die) {
+  Note(name, " drains");
+  node->gate().Drain(absl::Seconds(1));
+  scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), &node->life(), [this, node, die] {
+    node->Leave();
+    scheduler_.After(absl::Milliseconds(random_.Between(0, 100)), &node->life(), die);
+  });
+}
+
 void Universe::KillRider(std::size_t replica, bool drain) {
   std::unique_ptr<RiderNode>& rider = riders_[replica];
   if (rider == nullptr) return;
   if (drain) {
-    Note(rider->incarnation_id(), " drains");
-    rider->gate().Drain(absl::Seconds(1));
-    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), &rider->life(), [this, replica] {
-      riders_[replica]->Leave();
-      scheduler_.After(absl::Milliseconds(random_.Between(0, 100)), &riders_[replica]->life(),
-                       [this, replica] { KillRider(replica, false); });
-    });
+    Drain(rider.get(), rider->incarnation_id(), [this, replica] { KillRider(replica, false); });
     return;
   }
   Note(rider->incarnation_id(), " dies");
@@ -216,13 +220,7 @@ void Universe::KillDriver(std::size_t replica, bool drain, bool briefly) {
   std::unique_ptr<DriverNode>& driver = drivers_[replica];
   if (driver == nullptr) return;
   if (drain) {
-    Note(driver->replica(), " drains");
-    driver->gate().Drain(absl::Seconds(1));
-    scheduler_.After(absl::Milliseconds(random_.Between(200, 2000)), &driver->life(), [this, replica] {
-      drivers_[replica]->Leave();
-      scheduler_.After(absl::Milliseconds(random_.Between(0, 100)), &drivers_[replica]->life(),
-                       [this, replica] { KillDriver(replica, false); });
-    });
+    Drain(driver.get(), driver->replica(), [this, replica] { KillDriver(replica, false); });
     return;
   }
   Note(driver->replica(), " dies");
@@ -258,29 +256,25 @@ void Universe::StallRiderStore(absl::Duration length) {
 }
 
 void Universe::CutStore(absl::Duration length) {
-  if (MeansDriver()) {
-    DriverNode* const driver = this->driver();
-    if (driver == nullptr) return;
-    Note(driver->replica(), " cannot reach the store");
+  const auto cut = [this, length](auto* process, const std::string& name, StoreFaults Plan::*store, auto mended) {
+    Note(name, " cannot reach the store");
     CountFault();
-    StoreFaults cut = plan_.driver_store;
-    cut.fail_unwritten = cut.fail_read = 1;
-    driver->set_faults(cut);
-    scheduler_.After(length, &driver->life(), [this, driver] { driver->set_faults(present().driver_store); });
-    return;
+    StoreFaults unreachable = plan_.*store;
+    unreachable.fail_unwritten = unreachable.fail_read = 1;
+    process->set_faults(unreachable);
+    scheduler_.After(length, &process->life(), [this, process, store, mended] {
+      process->set_faults(present().*store);
+      mended();
+    });
+  };
+  if (MeansDriver()) {
+    if (DriverNode* const driver = this->driver(); driver != nullptr) {
+      cut(driver, driver->replica(), &Plan::driver_store, [] {});
+    }
+  } else if (RiderNode* const rider = this->rider(); rider != nullptr) {
+    // What it did not hear of while it was away it finds out then.
+    cut(rider, rider->incarnation_id(), &Plan::rider_store, [this] { judge_.RiderServiceUp(true, kTakeOver); });
   }
-  RiderNode* const rider = this->rider();
-  if (rider == nullptr) return;
-  Note(rider->incarnation_id(), " cannot reach the store");
-  CountFault();
-  StoreFaults cut = plan_.rider_store;
-  cut.fail_unwritten = cut.fail_read = 1;
-  rider->set_faults(cut);
-  scheduler_.After(length, &rider->life(), [this, rider] {
-    rider->set_faults(present().rider_store);
-    // What it did not hear of while it was away it finds out now.
-    judge_.RiderServiceUp(true, kTakeOver);
-  });
 }
 
 void Universe::CutBus(absl::Duration length) {

@@ -154,6 +154,9 @@ class Universe {
   void StartRider(std::size_t replica);
   void StartDriver(std::size_t replica);
   absl::Duration DownTime();
+  // As a process ends that was told to: it drains, leaves the others, and dies soon after.
+  template <typename Node>
+  void Drain(Node* node, const std::string& name, std::function<void()> die);
   void KillRider(std::size_t replica, bool drain);
   std::size_t AnyRider();
   std::size_t AnyDriver();
