@@ -19,6 +19,8 @@ std::string_view ReasonName(Reason reason) {
       return "REQUEST_ID_REUSED";
     case Reason::kDriverExists:
       return "DRIVER_EXISTS";
+    case Reason::kPlateInUse:
+      return "PLATE_IN_USE";
     case Reason::kRiderBusy:
       return "RIDER_BUSY";
     case Reason::kDriverBusy:
@@ -61,6 +63,14 @@ std::string_view ReasonName(Reason reason) {
       return "IDENTITY_MISMATCH";
     case Reason::kProtocolViolation:
       return "PROTOCOL_VIOLATION";
+    case Reason::kUnreadableMessage:
+      return "UNREADABLE_MESSAGE";
+    case Reason::kNotServed:
+      return "NOT_SERVED";
+    case Reason::kOutcomeUnknown:
+      return "OUTCOME_UNKNOWN";
+    case Reason::kStreamSilent:
+      return "STREAM_SILENT";
     case Reason::kInternal:
       return "INTERNAL";
   }

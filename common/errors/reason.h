@@ -19,8 +19,10 @@ enum class Reason {
   kOfferNotFound,
   // ALREADY_EXISTS: the request_id was used for a ride with another body.
   kRequestIdReused,
-  // ALREADY_EXISTS: the driver_id is registered with another body.
+  // ALREADY_EXISTS: the driver_id is registered with another body. No longer sent.
   kDriverExists,
+  // FAILED_PRECONDITION: another driver is online with the same plate.
+  kPlateInUse,
   // FAILED_PRECONDITION: the rider has a live ride (metadata ride_id).
   kRiderBusy,
   // FAILED_PRECONDITION: the driver has a live ride.
@@ -63,6 +65,14 @@ enum class Reason {
   kIdentityMismatch,
   // INVALID_ARGUMENT / FAILED_PRECONDITION: the messages of a stream came in an order the contract does not allow.
   kProtocolViolation,
+  // INVALID_ARGUMENT: the bytes that were sent are no message of the method's kind.
+  kUnreadableMessage,
+  // UNIMPLEMENTED: the method, or the way the message is encoded, is not served here.
+  kNotServed,
+  // DEADLINE_EXCEEDED: the call's time was over before its outcome was certain; repeat it.
+  kOutcomeUnknown,
+  // DEADLINE_EXCEEDED: nothing came from the client for 12 s; open the stream again.
+  kStreamSilent,
   // INTERNAL: a bug; see the service's log.
   kInternal,
   // New ones go before it: ReasonFromName counts up to kInternal.
