@@ -39,12 +39,10 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
   void Open(MakeSession&& make_session) {
     call_->Open(
         [&]() -> std::shared_ptr<InboundSession<Request>> { return make_session(outbox_, CallInfoOf(*context_)); });
-    if (outbox_->open()) this->StartRead(&incoming_);
+    outbox_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override {
-    if (TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_)) this->StartRead(&incoming_);
-  }
+  void OnReadDone(bool ok) override { TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_); }
   void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
@@ -55,6 +53,7 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
   void WireWrite(const Response* message) override { this->StartWrite(message); }
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
+  void WireRead() override { this->StartRead(&incoming_); }
 
  private:
   const std::size_t max_bytes_;

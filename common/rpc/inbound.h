@@ -13,17 +13,17 @@
 
 namespace hail::rpc::detail {
 
-// Hands what a read brought to the session; whether to read on.
+// Hands what a read brought to the session, and reads on.
 template <typename Request>
-bool TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& message, std::size_t max_bytes) {
+void TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& message, std::size_t max_bytes) {
   if (!ok) {
     call.WithSession([](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnHalfClose(); });
-    return false;
+    return;
   }
   call.Heard();
   if (message.ByteSizeLong() > max_bytes) {
     outbox.Abort(InvalidField("", "the message is larger than " + std::to_string(max_bytes) + " bytes"));
-    return false;
+    return;
   }
   HearEach(message, [&](const Request& each) {
     // As if each were read by itself: none after the stream has begun to end.
@@ -31,7 +31,7 @@ bool TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& messag
     call.WithSession(
         [&each](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnMessage(each); });
   });
-  return outbox.open();
+  outbox.ReadOn();
 }
 
 }  // namespace hail::rpc::detail

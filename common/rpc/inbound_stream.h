@@ -38,12 +38,10 @@ class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<N
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
       return make_session(std::shared_ptr<OutboxBase>(outbox_), CallInfoOf(*context_));
     });
-    if (outbox_->open()) this->StartRead(&incoming_);
+    outbox_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override {
-    if (TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_)) this->StartRead(&incoming_);
-  }
+  void OnReadDone(bool ok) override { TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_); }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
     call_->Close();
@@ -53,6 +51,7 @@ class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<N
   void WireWrite(const NoMessage*) override {}
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
+  void WireRead() override { this->StartRead(&incoming_); }
 
  private:
   const std::size_t max_bytes_;

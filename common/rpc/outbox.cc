@@ -47,6 +47,34 @@ bool OutboxBase::open() const {
   return phase_ == Phase::kOpen;
 }
 
+void OutboxBase::PauseReading() {
+  absl::MutexLock lock(&mutex_);
+  reading_paused_ = true;
+}
+
+void OutboxBase::ResumeReading() {
+  absl::MutexLock lock(&mutex_);
+  reading_paused_ = false;
+  PumpReads();
+}
+
+bool OutboxBase::reading_paused() const {
+  absl::MutexLock lock(&mutex_);
+  return reading_paused_;
+}
+
+void OutboxBase::ReadOn() {
+  absl::MutexLock lock(&mutex_);
+  read_due_ = true;
+  PumpReads();
+}
+
+void OutboxBase::PumpReads() {
+  if (!read_due_ || reading_paused_ || phase_ != Phase::kOpen) return;
+  read_due_ = false;
+  ReadNext();
+}
+
 void OutboxBase::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;

@@ -1,8 +1,9 @@
 // The outgoing half of a server's stream: what sessions, dispatchers and bus callbacks hold instead of the reactor. It
-// outlives the stream; what is sent after the end is dropped.
+// outlives the stream; what is sent after the end is dropped. It also says when the next message is read.
 //
 // It is also what makes gRPC's rules hold, in one place:
 //   - one write in flight; its message stays untouched until OnWriteDone;
+//   - one read in flight;
 //   - exactly one Finish, never with a write in flight, also after a cancel;
 //   - no use of the reactor after OnDone.
 // One mutex guards all of it. It is taken last: nothing of ours is called with it held, only gRPC's Start… operations,
@@ -40,7 +41,17 @@ class OutboxBase {
   // Whether messages are still taken.
   bool open() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // A session that cannot take the next message yet says so before its OnMessage returns. No message is read until
+  // ResumeReading, and flow control holds the client back; what came joined to the present message (joined.h) is still
+  // heard. A client that is held back does not count as silent. Its half-close waits behind its messages; a cancel, a
+  // drain and the stream's own end do not wait. Both are idempotent.
+  void PauseReading() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ResumeReading() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool reading_paused() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // For the reactor and the stream's keeper.
+  // Nothing that was read is being handled any more: reads the next message, now or once the session resumes.
+  void ReadOn() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() ABSL_LOCKS_EXCLUDED(mutex_);
   // The reactor is about to go. Returns how the stream ended.
@@ -54,6 +65,7 @@ class OutboxBase {
   virtual void DropQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual void FinishCall(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
+  virtual void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
 
   bool Taking() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return phase_ == Phase::kOpen; }
@@ -71,7 +83,12 @@ class OutboxBase {
     kDone,      // the reactor is gone
   };
 
+  // Starts the read that is due, unless it is held back.
+  void PumpReads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kOpen;
+  bool read_due_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   // Counts writes, so that Tick can tell whether one is still the same.
   std::uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -92,6 +109,8 @@ class Wire {
   virtual void WireWrite(const Response* message) = 0;
   virtual void WireFinish(const grpc::Status& status) = 0;
   virtual void WireCancel() = 0;
+  // Never of a stream without an inbound half.
+  virtual void WireRead() {}
 };
 
 // Thread-safe.
@@ -121,6 +140,7 @@ class Outbox final : public OutboxBase {
     wire_->WireFinish(status);
   }
   void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_->WireCancel(); }
+  void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_->WireRead(); }
   void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_ = nullptr; }
 
   // Null once the reactor is gone.

@@ -18,8 +18,8 @@ namespace {
 
 // For commands of a stream, whose caller sets no deadline.
 constexpr absl::Duration kCommandTime = absl::Seconds(10);
-// What may wait while the session is being opened, and how many commands may be without an answer.
-constexpr std::size_t kMaxEarly = 64;
+// How many commands may be without an answer. One more is refused, not held back: an accept may wait for a minute, and
+// positions and heartbeats must not wait behind it.
 constexpr int kMaxUnanswered = 64;
 // What a stream may have waiting on the loop beside its commands: acknowledgements, and refusals to be told. All
 // drivers share the loop; a phone has a few of these in a minute.
@@ -51,16 +51,10 @@ void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
     case Phase::kNew:
       Open(request);
       return;
-    case Phase::kOpening:
-      if (early_.size() == kMaxEarly) {
-        outbox_->Abort(Overloaded("too much was sent before the session was open", absl::Seconds(1)));
-        return;
-      }
-      early_.push_back(request);
-      return;
     case Phase::kOpen:
       Handle(request);
       return;
+    case Phase::kOpening:
     case Phase::kEnded:
       return;
   }
@@ -97,7 +91,6 @@ void DriverSession::OnDrain(absl::Duration retry_after) {
 void DriverSession::OnEnd() {
   absl::MutexLock lock(&mutex_);
   const Phase before = std::exchange(phase_, Phase::kEnded);
-  early_.clear();
   if (before != Phase::kOpening && before != Phase::kOpen) return;
   // After the opening, if that is still on its way to the loop.
   commands_.host().Post([&host = commands_.host(), driver_id = driver_id_, stream = stream_](Dispatch& core, Now now) {
@@ -126,6 +119,7 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
   }
   driver_id_ = request.open().driver_id();
   phase_ = Phase::kOpening;
+  outbox_->PauseReading();
   const Opening opening{request.open().incarnation_id(), request.open().opening()};
   commands_.host().ClaimForStream(driver_id_, opening,
                                   [self = shared_from_this(), cursor = *std::move(cursor), opening](
@@ -159,7 +153,7 @@ void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const 
   if (phase_ == Phase::kEnded) return;
   session_epoch_ = session_epoch;
   phase_ = Phase::kOpen;
-  for (const v1::StreamDriverRequest& request : std::exchange(early_, {})) Handle(request);
+  outbox_->ResumeReading();
 }
 
 void DriverSession::Handle(const v1::StreamDriverRequest& request) {
@@ -271,15 +265,11 @@ void DriverSession::SendResult(const std::string& command_id, const absl::Status
 }
 
 void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
-  if (asked_ == kMaxAsked) {
-    outbox_->Abort(Overloaded("more is sent than can be answered", absl::Seconds(1)));
-    return;
-  }
-  ++asked_;
+  if (++asked_ == kMaxAsked) outbox_->PauseReading();
   commands_.host().Post([self = shared_from_this(), what = std::move(what)](Dispatch& core, Now now) {
     {
       absl::MutexLock lock(&self->mutex_);
-      --self->asked_;
+      if (self->asked_-- == kMaxAsked) self->outbox_->ResumeReading();
     }
     what(core, now);
   });

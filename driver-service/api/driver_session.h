@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -54,7 +53,7 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Refuses a message, with the state as the loop knows it.
   void SendResult(const std::string& command_id, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Has the loop do something for this stream; one that asks faster than the loop does it is cut off.
+  // Has the loop do something for this stream; one that asks faster than the loop does it is held back.
   void Ask(std::function<void(Dispatch& core, Now now)> what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(const std::string& command_id, const absl::Status& status, const DriverState& state);
 
@@ -68,8 +67,6 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kNew;
   std::string driver_id_ ABSL_GUARDED_BY(mutex_);
   std::int64_t session_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
-  // What came in while the session was being opened.
-  std::vector<v1::StreamDriverRequest> early_ ABSL_GUARDED_BY(mutex_);
   // Commands that are not answered yet.
   int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
   // What Ask has waiting.

@@ -52,6 +52,16 @@ TEST_F(DriverStreamTest, OpenIsSaidOnce) {
   EXPECT_EQ(ReasonOf(app->AwaitEnd()), "PROTOCOL_VIOLATION");
 }
 
+// As an app does with what it kept while it had no network: all at once, without waiting for the session.
+TEST_F(DriverStreamTest, WhatIsSentBeforeTheSessionIsOpenIsTakenLater) {
+  auto app = NewApp("ada");
+  app->Open();
+  for (int i = 0; i < 1000; ++i) app->SendPosition(kMarketStreet);
+  EXPECT_EQ(app->SetAvailability(driver::AVAILABILITY_ONLINE).status().code(), 0);
+  app->HalfClose();
+  EXPECT_TRUE(app->AwaitEnd().ok());
+}
+
 TEST_F(DriverStreamTest, UnknownDriversAreNotFound) {
   DriverApp app(driver_.PublicChannel(), "nobody");
   app.Open();

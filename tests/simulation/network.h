@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -147,12 +148,12 @@ class ServerCall final : public ServerEnd,
         outbox_(std::make_shared<rpc::Outbox<Response>>(this, options.queue)),
         call_(std::make_shared<rpc::detail::StreamCall>(gate, method, outbox_, inbound && options.must_beat,
                                                         options.ages)),
-        reads_(inbound) {}
+        inbound_(inbound) {}
 
   template <typename MakeSession>
   void Open(MakeSession&& make_session) {
     call_->Open([&]() -> std::shared_ptr<rpc::StreamSession> { return make_session(outbox_); });
-    reads_ = reads_ && outbox_->open();
+    if (inbound_) outbox_->ReadOn();
     ToClient([](ClientEnd<Response>& client) {
       if (client.on_connected) client.on_connected();
     });
@@ -166,9 +167,9 @@ class ServerCall final : public ServerEnd,
     if (MaybeCut()) return;
     network.scheduler().At(to_server_.Next(network.scheduler().now() + network.Latency(*route_)), life_,
                            [self = this->shared_from_this(), request] {
-                             if (*self->broken_ || self->over_ || !self->reads_) return;
-                             self->reads_ =
-                                 rpc::detail::TakeIn(*self->call_, *self->outbox_, true, request, self->max_bytes_);
+                             if (*self->broken_ || self->over_ || self->told_) return;
+                             self->arrived_.push_back(request);
+                             self->TakeNext();
                            });
   }
   // The client lets go.
@@ -227,6 +228,11 @@ class ServerCall final : public ServerEnd,
     });
     network_->scheduler().After(absl::ZeroDuration(), life_, [self = this->shared_from_this()] { self->Gone(); });
   }
+  void WireRead() override {
+    reads_ = true;
+    if (arrived_.empty()) return;
+    network_->scheduler().After(absl::ZeroDuration(), life_, [self = this->shared_from_this()] { self->TakeNext(); });
+  }
 
  private:
   template <typename Tell>
@@ -258,6 +264,14 @@ class ServerCall final : public ServerEnd,
     return true;
   }
 
+  // Gives what has arrived to the session, if that reads.
+  void TakeNext() {
+    if (*broken_ || over_ || arrived_.empty() || !std::exchange(reads_, false)) return;
+    const Request request = std::move(arrived_.front());
+    arrived_.pop_front();
+    rpc::detail::TakeIn(*call_, *outbox_, true, request, max_bytes_);
+  }
+
   // The transport says that the client is gone: what gRPC then calls on the reactor.
   void Gone() {
     if (std::exchange(told_, true)) return;
@@ -284,7 +298,11 @@ class ServerCall final : public ServerEnd,
   const std::shared_ptr<rpc::detail::StreamCall> call_;
   Lane to_server_;
   Lane to_client_;
-  bool reads_;
+  const bool inbound_;
+  // A read is under way.
+  bool reads_ = false;
+  // What has not been read yet.
+  std::deque<Request> arrived_;
   bool writing_ = false;
   // The connection is gone; messages fall into nothing. Shared with what is under way to the client, which must not
   // keep the server's end alive beyond its process.

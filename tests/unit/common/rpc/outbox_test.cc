@@ -24,6 +24,7 @@ class FakeWire final : public Wire<std::string> {
     final = FromGrpc(status);
   }
   void WireCancel() override { done.push_back("cancel"); }
+  void WireRead() override { done.push_back("read"); }
 
   std::vector<std::string> done;
   absl::Status final;
@@ -35,6 +36,38 @@ class OutboxTest : public ::testing::Test {
   Outbox<std::string> outbox_{&wire_, 2};
   const absl::Time start_ = absl::FromUnixSeconds(1);
 };
+
+TEST_F(OutboxTest, ReadsOneAtATimeAndOnlyWhileTheSessionDoesNotHoldBack) {
+  outbox_.ReadOn();
+  EXPECT_THAT(wire_.done, ElementsAre("read"));
+  outbox_.PauseReading();
+  outbox_.PauseReading();
+  outbox_.ReadOn();
+  EXPECT_THAT(wire_.done, ElementsAre("read"));
+  EXPECT_TRUE(outbox_.reading_paused());
+  outbox_.ResumeReading();
+  outbox_.ResumeReading();
+  EXPECT_THAT(wire_.done, ElementsAre("read", "read"));
+  EXPECT_FALSE(outbox_.reading_paused());
+  // Resumed before the message that made it pause was handled.
+  outbox_.PauseReading();
+  outbox_.ResumeReading();
+  EXPECT_THAT(wire_.done, ElementsAre("read", "read"));
+  outbox_.ReadOn();
+  EXPECT_THAT(wire_.done, ElementsAre("read", "read", "read"));
+}
+
+TEST_F(OutboxTest, AStreamThatEndsReadsNoMore) {
+  outbox_.PauseReading();
+  outbox_.ReadOn();
+  outbox_.Finish();
+  outbox_.ResumeReading();
+  outbox_.ReadOn();
+  EXPECT_THAT(wire_.done, ElementsAre("finish 0"));
+  outbox_.OnDone();
+  outbox_.ResumeReading();
+  EXPECT_THAT(wire_.done, ElementsAre("finish 0"));
+}
 
 TEST_F(OutboxTest, OneWriteAtATimeInOrder) {
   EXPECT_TRUE(outbox_.Send("a"));

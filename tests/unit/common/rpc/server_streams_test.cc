@@ -218,6 +218,76 @@ TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetTh
   ExpectEnded(1);
 }
 
+// A session that is being opened takes what was sent meanwhile afterwards, all of it and in order, however much it is.
+TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
+  Start();
+  Watched<std::vector<std::string>> heard;
+  OnWatch([&heard](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_message = [&heard, outbox](const v1::WatchDriversRequest& message) {
+      heard.Update([&](auto& list) {
+        list.push_back(message.subscribe().driver_id());
+        if (list.size() == 1) outbox->PauseReading();
+      });
+    };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  constexpr int kMany = 500;
+  // More than the transport takes at once.
+  std::thread client([&] {
+    for (int i = 0; i < kMany; ++i) EXPECT_TRUE(stream->Write(Subscribe(std::string(10'000, 'x') + std::to_string(i))));
+    EXPECT_TRUE(stream->WritesDone());
+  });
+  ASSERT_TRUE(heard.WaitFor([](const auto& list) { return !list.empty(); }));
+  ASSERT_TRUE(outbox->reading_paused());
+  // A client that is not listened to is not silent.
+  for (int i = 0; i < 5; ++i) {
+    server_->clock.Advance(absl::Seconds(11));
+    server_->gate.Tick();
+  }
+  EXPECT_TRUE(outbox->open());
+  EXPECT_EQ(heard.Get().size(), 1u);
+  outbox->ResumeReading();
+  client.join();
+  EXPECT_TRUE(stream->Finish().ok()) << "half-closed after all was heard";
+  const std::vector<std::string> all = heard.Get();
+  ASSERT_EQ(all.size(), static_cast<std::size_t>(kMany));
+  for (int i = 0; i < kMany; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].substr(10'000), std::to_string(i));
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, ASessionThatHoldsBackStillEndsByCancelByDrainAndByItself) {
+  Start();
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->PauseReading(); };
+  });
+  const auto hold = [this](grpc::ClientContext& context, std::size_t number) {
+    std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+    EXPECT_TRUE(stream->Write(Subscribe("d")));
+    EXPECT_TRUE(stream->WritesDone());
+    const std::shared_ptr<WatchOutbox> outbox = Opened(number);
+    const absl::Time limit = absl::Now() + kPatience;
+    while (!outbox->reading_paused() && absl::Now() < limit) std::this_thread::yield();
+    EXPECT_TRUE(outbox->reading_paused());
+    return stream;
+  };
+  grpc::ClientContext canceled_context, drained_context, refused_context;
+  std::unique_ptr<Stream> canceled = hold(canceled_context, 0);
+  canceled_context.TryCancel();
+  EXPECT_EQ(canceled->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(ends_.WaitFor([](int n) { return n == 1; }));
+
+  std::unique_ptr<Stream> refused = hold(refused_context, 1);
+  Opened(1)->Finish(FailedPrecondition(Reason::kDriverBusy, "x"));
+  EXPECT_TRUE(HasReason(FromGrpc(refused->Finish()), Reason::kDriverBusy));
+
+  std::unique_ptr<Stream> drained = hold(drained_context, 2);
+  server_->gate.Drain(absl::ZeroDuration());
+  EXPECT_TRUE(drained->Finish().ok());
+  ExpectEnded(3);
+}
+
 TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
   Start();
   Watched<int> heard;
