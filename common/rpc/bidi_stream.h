@@ -1,12 +1,11 @@
 // Bidirectional methods on the callback API, served.
 //
-//   return rpc::ServeBidi<StreamRideRequest, StreamRideResponse>(
-//       gate_, context, "StreamRide", {}, [this](auto outbox, const auto& info) {
-//         return std::make_shared<RideSession>(std::move(outbox), info, …);
-//       });
+//   Bidi<StreamRideRequest, StreamRideResponse>("StreamRide", {}, [this](auto outbox, const auto& info) {   //
+//   service.h
+//     return std::make_shared<RideSession>(std::move(outbox), info, …);
+//   });
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -25,10 +24,10 @@ namespace hail::rpc {
 namespace detail {
 
 template <typename Request, typename Response>
-class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, public Wire<Response> {
+class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public Wire<Response> {
  public:
   BidiReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
-      : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+      : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
         call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
@@ -36,13 +35,13 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
   }
 
   template <typename MakeSession>
-  void Open(MakeSession&& make_session) {
+  void Open(const MakeSession& make_session) {
     call_->Open(
         [&]() -> std::shared_ptr<InboundSession<Request>> { return make_session(outbox_, CallInfoOf(*context_)); });
     outbox_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override { TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_); }
+  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *outbox_); }
   void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
@@ -50,18 +49,17 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
     delete this;
   }
 
-  void WireWrite(const Response* message) override { this->StartWrite(message); }
+  void WireWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
-  void WireRead() override { this->StartRead(&incoming_); }
+  void WireRead() override { this->StartRead(intake_.next()); }
 
  private:
-  const std::size_t max_bytes_;
+  Intake<Request> intake_;
+  OutgoingMessage outgoing_;
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<Response>> outbox_;
   const std::shared_ptr<StreamCall> call_;
-  // Belongs to gRPC between StartRead and OnReadDone.
-  Request incoming_;
 };
 
 }  // namespace detail
@@ -70,11 +68,11 @@ class BidiReactor final : public grpc::ServerBidiReactor<Request, Response>, pub
 // InboundSession<Request>; otherwise as ServeStream. The initial metadata goes out at once, so that a client knows that
 // it is connected before the first message.
 template <typename Request, typename Response, typename MakeSession>
-grpc::ServerBidiReactor<Request, Response>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
-                                                      const char* method, const StreamOptions& options,
-                                                      MakeSession&& make_session) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
+                                                                       const char* method, const StreamOptions& options,
+                                                                       const MakeSession& make_session) {
   auto* reactor = new detail::BidiReactor<Request, Response>(gate, context, method, options);
-  reactor->Open(std::forward<MakeSession>(make_session));
+  reactor->Open(make_session);
   return reactor;
 }
 

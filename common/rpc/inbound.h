@@ -2,29 +2,27 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
 
-#include "common/errors/error.h"
-#include "common/rpc/gate.h"
+#include "absl/status/status.h"
 #include "common/rpc/joined.h"
+#include "common/rpc/message_bytes.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "grpcpp/support/byte_buffer.h"
 
 namespace hail::rpc::detail {
 
-// Hands what a read brought to the session, and reads on.
+// The client will send no more.
 template <typename Request>
-void TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& message, std::size_t max_bytes) {
-  if (!ok) {
-    call.WithSession([](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnHalfClose(); });
-    return;
-  }
+void TakeInEnd(StreamCall& call) {
+  call.WithSession([](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnHalfClose(); });
+}
+
+// Hands a message to the session, and reads on.
+template <typename Request>
+void TakeIn(StreamCall& call, OutboxBase& outbox, const Request& message) {
   call.Heard();
-  if (message.ByteSizeLong() > max_bytes) {
-    outbox.Abort(InvalidField("", "the message is larger than " + std::to_string(max_bytes) + " bytes"));
-    return;
-  }
   HearEach(message, [&](const Request& each) {
     // As if each were read by itself: none after the stream has begun to end.
     if (&each != &message && !outbox.open()) return;
@@ -33,5 +31,30 @@ void TakeIn(StreamCall& call, OutboxBase& outbox, bool ok, const Request& messag
   });
   outbox.ReadOn();
 }
+
+// The inbound half over gRPC.
+template <typename Request>
+class Intake {
+ public:
+  explicit Intake(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // For the next read: gRPC's until OnRead.
+  grpc::ByteBuffer* next() { return &bytes_; }
+
+  // What the read brought; `ok` false: nothing, and no read will.
+  void OnRead(bool ok, StreamCall& call, OutboxBase& outbox) {
+    if (!ok) return TakeInEnd<Request>(call);
+    if (const absl::Status read = ReadMessage(bytes_, "message", max_bytes_, &message_); !read.ok()) {
+      return outbox.Abort(read);
+    }
+    TakeIn(call, outbox, message_);
+  }
+
+ private:
+  const std::size_t max_bytes_;
+  grpc::ByteBuffer bytes_;
+  // Of the read before: what it has allocated is used again.
+  Request message_;
+};
 
 }  // namespace hail::rpc::detail

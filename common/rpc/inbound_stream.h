@@ -1,7 +1,6 @@
 // Client-streaming methods on the callback API, served. The response is always the empty one.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -23,25 +22,27 @@ namespace detail {
 struct NoMessage {};
 
 template <typename Request>
-class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<NoMessage> {
+class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public Wire<NoMessage> {
  public:
-  ReadReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
-      : max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+  ReadReactor(Gate* gate, grpc::CallbackServerContext* context, grpc::ByteBuffer* response, const char* method,
+              const StreamOptions& options)
+      : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<NoMessage>>(this, 0)),
         call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
+    *response = EmptyMessage();
     this->StartSendInitialMetadata();
   }
 
   template <typename MakeSession>
-  void Open(MakeSession&& make_session) {
+  void Open(const MakeSession& make_session) {
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
       return make_session(std::shared_ptr<OutboxBase>(outbox_), CallInfoOf(*context_));
     });
     outbox_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override { TakeIn(*call_, *outbox_, ok, incoming_, max_bytes_); }
+  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *outbox_); }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
     call_->Close();
@@ -51,15 +52,13 @@ class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<N
   void WireWrite(const NoMessage*) override {}
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
-  void WireRead() override { this->StartRead(&incoming_); }
+  void WireRead() override { this->StartRead(intake_.next()); }
 
  private:
-  const std::size_t max_bytes_;
+  Intake<Request> intake_;
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<NoMessage>> outbox_;
   const std::shared_ptr<StreamCall> call_;
-  // Belongs to gRPC between StartRead and OnReadDone.
-  Request incoming_;
 };
 
 }  // namespace detail
@@ -67,10 +66,11 @@ class ReadReactor final : public grpc::ServerReadReactor<Request>, public Wire<N
 // `make_session(std::shared_ptr<OutboxBase>, const CallInfo&)` returns a std::shared_ptr to an InboundSession<Request>,
 // which finishes the outbox when it is drained or half-closed; otherwise as ServeBidi.
 template <typename Request, typename MakeSession>
-grpc::ServerReadReactor<Request>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context, const char* method,
-                                               const StreamOptions& options, MakeSession&& make_session) {
-  auto* reactor = new detail::ReadReactor<Request>(gate, context, method, options);
-  reactor->Open(std::forward<MakeSession>(make_session));
+grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context,
+                                                        grpc::ByteBuffer* response, const char* method,
+                                                        const StreamOptions& options, const MakeSession& make_session) {
+  auto* reactor = new detail::ReadReactor<Request>(gate, context, response, method, options);
+  reactor->Open(make_session);
   return reactor;
 }
 

@@ -1,8 +1,9 @@
 // Server-streaming methods on the callback API.
 //
-//   return rpc::ServeStream<WatchRideResponse>(gate_, context, "WatchRide", {}, [&](auto outbox, const auto& info) {
-//     return std::make_shared<WatchSession>(*request, std::move(outbox), …);
-//   });
+//   ServerStream<WatchRideRequest, WatchRideResponse>(   // service.h
+//       "WatchRide", {}, [this](const auto& request, auto outbox, const auto& info) {
+//         return std::make_shared<WatchSession>(request, std::move(outbox), …);
+//       });
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 
 #include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/message_bytes.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
@@ -33,7 +35,7 @@ struct StreamOptions {
 namespace detail {
 
 template <typename Response>
-class WriteReactor final : public grpc::ServerWriteReactor<Response>, public Wire<Response> {
+class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public Wire<Response> {
  public:
   WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
       : context_(context),
@@ -42,9 +44,18 @@ class WriteReactor final : public grpc::ServerWriteReactor<Response>, public Wir
     this->StartSendInitialMetadata();
   }
 
-  template <typename MakeSession>
-  void Open(MakeSession&& make_session) {
-    call_->Open([&]() -> std::shared_ptr<StreamSession> { return make_session(outbox_, CallInfoOf(*context_)); });
+  template <typename Request, typename MakeSession>
+  void Open(const grpc::ByteBuffer& request, std::size_t max_bytes, const MakeSession& make_session) {
+    call_->Open([&]() -> std::shared_ptr<StreamSession> {
+      // gRPC made them for this call alone, and would keep them until its end.
+      auto& bytes = const_cast<grpc::ByteBuffer&>(request);
+      Request message;
+      if (const absl::Status read = ReadMessage(bytes, "request", max_bytes, &message); !read.ok()) {
+        outbox_->Abort(read);
+        return nullptr;
+      }
+      return make_session(message, outbox_, CallInfoOf(*context_));
+    });
   }
 
   void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
@@ -54,7 +65,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<Response>, public Wir
     delete this;
   }
 
-  void WireWrite(const Response* message) override { this->StartWrite(message); }
+  void WireWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
 
@@ -62,18 +73,21 @@ class WriteReactor final : public grpc::ServerWriteReactor<Response>, public Wir
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<Response>> outbox_;
   const std::shared_ptr<StreamCall> call_;
+  OutgoingMessage outgoing_;
 };
 
 }  // namespace detail
 
-// `make_session(std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to a StreamSession; it
-// runs before this returns, may send and even finish, and must not block. `method` must live for ever. Returns what the
-// method must return to gRPC. A refusal (DRAINING, OVERLOADED) makes no session.
-template <typename Response, typename MakeSession>
-grpc::ServerWriteReactor<Response>* ServeStream(Gate* gate, grpc::CallbackServerContext* context, const char* method,
-                                                const StreamOptions& options, MakeSession&& make_session) {
+// `make_session(const Request&, std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to a
+// StreamSession; it runs before this returns, may send and even finish, and must not block. `method` must live for
+// ever. Returns what the method must return to gRPC. A refusal (DRAINING, OVERLOADED, a request that is too large or
+// cannot be read) makes no session.
+template <typename Request, typename Response, typename MakeSession>
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, grpc::CallbackServerContext* context,
+                                                        const grpc::ByteBuffer* request, const char* method,
+                                                        const StreamOptions& options, const MakeSession& make_session) {
   auto* reactor = new detail::WriteReactor<Response>(gate, context, method, options);
-  reactor->Open(std::forward<MakeSession>(make_session));
+  reactor->template Open<Request>(*request, gate->options().max_request_bytes, make_session);
   return reactor;
 }
 

@@ -1,18 +1,16 @@
 // Unary methods on the callback API.
 //
-//   grpc::ServerUnaryReactor* GetRide(grpc::CallbackServerContext* context, const GetRideRequest* request,
-//                                     GetRideResponse* response) override {
-//     return rpc::Unary(gate_, context, request, response, "GetRide", [this](auto call) {
-//       rides_->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) {
-//         if (!ride.ok()) return call->Finish(ride.status());
-//         *call->response().mutable_ride() = Encode(*ride);
-//         call->Finish();
-//       });
+//   Unary<GetRideRequest, GetRideResponse>("GetRide", [this](auto call) {   // service.h
+//     rides_->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) {
+//       if (!ride.ok()) return call->Finish(ride.status());
+//       *call->response().mutable_ride() = Encode(*ride);
+//       call->Finish();
 //     });
-//   }
+//   });
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <exception>
 #include <memory>
 #include <utility>
@@ -23,6 +21,7 @@
 #include "common/errors/error.h"
 #include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/message_bytes.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -56,20 +55,24 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 // A call being handled. Share it freely: it may be finished later, from any thread. If the last owner lets go without
 // having finished it, it ends with INTERNAL, so that no client waits for nothing.
 //
-// request(), response(), cancelled() must not be used after Finish().
+// response() and cancelled() must not be used after Finish().
 template <typename Request, typename Response>
 class UnaryCall {
  public:
-  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, const Request* request,
-            Response* response)
-      : reactor_(reactor), context_(context), request_(request), response_(response), info_(CallInfoOf(*context)) {}
+  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, grpc::ByteBuffer* answer)
+      : reactor_(reactor), context_(context), answer_(answer), info_(CallInfoOf(*context)) {}
   ~UnaryCall() { Finish(Internal("the call was dropped")); }
   UnaryCall(const UnaryCall&) = delete;
   UnaryCall& operator=(const UnaryCall&) = delete;
 
-  const Request& request() const { return *request_; }
+  // Before anything else, once.
+  absl::Status Read(grpc::ByteBuffer& bytes, std::size_t max_bytes) {
+    return detail::ReadMessage(bytes, "request", max_bytes, &request_);
+  }
+
+  const Request& request() const { return request_; }
   // What is sent if the call ends with OK. Written by one thread at a time.
-  Response& response() { return *response_; }
+  Response& response() { return response_; }
   const CallInfo& info() const { return info_; }
   absl::Time deadline() const { return info_.deadline; }
   // Whether nobody waits for the answer any more.
@@ -77,34 +80,33 @@ class UnaryCall {
 
   // Ends the call. Thread-safe; only the first time counts.
   void Finish(const absl::Status& status = absl::OkStatus()) {
-    if (!finished_.exchange(true)) reactor_->End(status);
+    if (finished_.exchange(true)) return;
+    reactor_->End(status.ok() ? detail::WriteMessage(response_, answer_) : status);
   }
 
  private:
   detail::UnaryReactor* const reactor_;
   grpc::CallbackServerContext* const context_;
-  const Request* const request_;
-  Response* const response_;
+  grpc::ByteBuffer* const answer_;
+  Request request_;
+  Response response_;
   const CallInfo info_;
   std::atomic<bool> finished_{false};
 };
 
-// Lets the call in (or refuses: DRAINING, OVERLOADED, INVALID_ARGUMENT for an oversized request, DEADLINE_EXCEEDED when
-// its time is over already) and runs
-// `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws, the call ends with
-// INTERNAL. `method` must live for ever. Returns what the method must return to gRPC.
+// Lets the call in (or refuses: DRAINING, OVERLOADED, DEADLINE_EXCEEDED when its time is over already, INVALID_ARGUMENT
+// for a request that is too large or cannot be read) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
+// which must not block. If it throws, the call ends with INTERNAL. `method` must live for ever. Returns what the method
+// must return to gRPC.
 //
-// `admit(absl::Time deadline)` is asked first and may refuse the call: before anything is made of it, for under
+// `admit(absl::Time deadline)` is asked first and may refuse the call: before its request is even read, for under
 // overload most calls get no further.
 template <typename Request, typename Response, typename Handler, typename Admit>
-grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, const Request* request,
-                                Response* response, const char* method, Handler&& handler, Admit&& admit) {
+grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response, const char* method, const Handler& handler,
+                                     const Admit& admit) {
   absl::Status entered = gate->EnterUnary();
   auto* reactor = new detail::UnaryReactor(gate, method, entered.ok());
-  if (entered.ok() && request->ByteSizeLong() > gate->options().max_request_bytes) {
-    entered =
-        InvalidField("", "the request is larger than " + std::to_string(gate->options().max_request_bytes) + " bytes");
-  }
   // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
   // waiting.
   if (entered.ok() && (context->IsCancelled() || absl::FromChrono(context->deadline()) <= absl::Now())) {
@@ -115,7 +117,13 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
     reactor->End(entered);
     return reactor;
   }
-  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, request, response);
+  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, response);
+  // gRPC made them for this call alone, and would keep them until its end.
+  auto& bytes = const_cast<grpc::ByteBuffer&>(*request);
+  if (const absl::Status read = call->Read(bytes, gate->options().max_request_bytes); !read.ok()) {
+    call->Finish(read);
+    return reactor;
+  }
   try {
     handler(call);
   } catch (const std::exception& thrown) {
@@ -123,13 +131,6 @@ grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context
     call->Finish(Internal("the call failed"));
   }
   return reactor;
-}
-
-template <typename Request, typename Response, typename Handler>
-grpc::ServerUnaryReactor* Unary(Gate* gate, grpc::CallbackServerContext* context, const Request* request,
-                                Response* response, const char* method, Handler&& handler) {
-  return Unary(gate, context, request, response, method, std::forward<Handler>(handler),
-               [](absl::Time) { return absl::OkStatus(); });
 }
 
 }  // namespace hail::rpc

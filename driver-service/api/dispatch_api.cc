@@ -3,10 +3,9 @@
 #include <memory>
 
 #include "common/errors/error.h"
-#include "common/rpc/bidi_stream.h"
-#include "common/rpc/unary.h"
 #include "driver-service/api/dispatch_link.h"
 #include "driver-service/codec/internal_codec.h"
+#include "hail/internal/v1/dispatch_service.grpc.pb.h"
 
 namespace hail::driver {
 namespace {
@@ -30,17 +29,15 @@ absl::Status CheckSearch(const internal::v1::SearchDriversRequest& request) {
 
 }  // namespace
 
-grpc::ServerBidiReactor<internal::v1::DispatchRequest, internal::v1::DispatchResponse>* DispatchApi::Dispatch(
-    grpc::CallbackServerContext* context) {
-  return rpc::ServeBidi<internal::v1::DispatchRequest, internal::v1::DispatchResponse>(
-      &gate_, context, "Dispatch", {.queue = kLinkQueue, .ages = false},
-      [this](auto outbox, const rpc::CallInfo&) { return std::make_shared<DispatchLink>(host_, std::move(outbox)); });
-}
-
-grpc::ServerUnaryReactor* DispatchApi::SearchDrivers(grpc::CallbackServerContext* context,
-                                                     const internal::v1::SearchDriversRequest* request,
-                                                     internal::v1::SearchDriversResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "SearchDrivers", [this](auto call) {
+DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const LocationIndex& index,
+                         const TravelTimes& travel_times, absl::Duration freshness)
+    : rpc::Service(&gate, internal::v1::DispatchService::service_full_name()),
+      clock_(clock),
+      host_(host),
+      index_(index),
+      travel_times_(travel_times),
+      freshness_(freshness) {
+  Unary<internal::v1::SearchDriversRequest, internal::v1::SearchDriversResponse>("SearchDrivers", [this](auto call) {
     const internal::v1::SearchDriversRequest& search = call->request();
     if (absl::Status status = CheckSearch(search); !status.ok()) return call->Finish(status);
     const absl::Time now = clock_.Read().domain;
@@ -57,6 +54,10 @@ grpc::ServerUnaryReactor* DispatchApi::SearchDrivers(grpc::CallbackServerContext
     }
     call->Finish();
   });
+
+  Bidi<internal::v1::DispatchRequest, internal::v1::DispatchResponse>(
+      "Dispatch", {.queue = kLinkQueue, .ages = false},
+      [this](auto outbox, const rpc::CallInfo&) { return std::make_shared<DispatchLink>(host_, std::move(outbox)); });
 }
 
 }  // namespace hail::driver

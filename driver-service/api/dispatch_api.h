@@ -2,29 +2,21 @@
 #pragma once
 
 #include "common/rpc/gate.h"
+#include "common/rpc/service.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/travel_times.h"
-#include "hail/internal/v1/dispatch_service.grpc.pb.h"
 
 namespace hail::driver {
 
-class DispatchApi final : public internal::v1::DispatchService::CallbackService {
+class DispatchApi final : public rpc::Service {
  public:
   // All must outlive the server. Positions older than `freshness` (domain time) are not found.
   DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const LocationIndex& index,
-              const TravelTimes& travel_times, absl::Duration freshness)
-      : gate_(gate), clock_(clock), host_(host), index_(index), travel_times_(travel_times), freshness_(freshness) {}
-
-  grpc::ServerBidiReactor<internal::v1::DispatchRequest, internal::v1::DispatchResponse>* Dispatch(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerUnaryReactor* SearchDrivers(grpc::CallbackServerContext* context,
-                                          const internal::v1::SearchDriversRequest* request,
-                                          internal::v1::SearchDriversResponse* response) override;
+              const TravelTimes& travel_times, absl::Duration freshness);
 
  private:
-  rpc::Gate& gate_;
   const Clock& clock_;
   DispatchHost& host_;
   const LocationIndex& index_;

@@ -6,11 +6,10 @@
 
 #include "common/errors/error.h"
 #include "common/logging/log.h"
-#include "common/rpc/bidi_stream.h"
 #include "common/rpc/identity.h"
-#include "common/rpc/unary.h"
 #include "driver-service/api/driver_session.h"
 #include "driver-service/codec/driver_codec.h"
+#include "hail/driver/v1/driver_service.grpc.pb.h"
 
 namespace hail::driver {
 namespace {
@@ -37,10 +36,9 @@ SessionCalls::Done<Response> AnswerOf(const Call& call) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* DriverApi::RegisterDriver(grpc::CallbackServerContext* context,
-                                                    const v1::RegisterDriverRequest* request,
-                                                    v1::RegisterDriverResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "RegisterDriver", [this](auto call) {
+DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& calls)
+    : rpc::Service(&gate, v1::DriverService::service_full_name()), commands_(commands), calls_(calls) {
+  Unary<v1::RegisterDriverRequest, v1::RegisterDriverResponse>("RegisterDriver", [this](auto call) {
     const Driver driver = FromProto(call->request().driver());
     if (absl::Status status = CheckDriver(driver, "driver"); !status.ok()) return call->Finish(status);
     if (!MaySpeak(call, driver.driver_id, "driver.driver_id")) return;
@@ -54,11 +52,8 @@ grpc::ServerUnaryReactor* DriverApi::RegisterDriver(grpc::CallbackServerContext*
           call->Finish();
         });
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::GetDriver(grpc::CallbackServerContext* context,
-                                               const v1::GetDriverRequest* request, v1::GetDriverResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "GetDriver", [this](auto call) {
+  Unary<v1::GetDriverRequest, v1::GetDriverResponse>("GetDriver", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     commands_.store().Get(call->request().driver_id(), [call](absl::StatusOr<StoredDriver> stored) {
       if (!stored.ok()) return call->Finish(stored.status());
@@ -66,48 +61,28 @@ grpc::ServerUnaryReactor* DriverApi::GetDriver(grpc::CallbackServerContext* cont
       call->Finish();
     });
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::GetDriverState(grpc::CallbackServerContext* context,
-                                                    const v1::GetDriverStateRequest* request,
-                                                    v1::GetDriverStateResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "GetDriverState", [this](auto call) {
+  Unary<v1::GetDriverStateRequest, v1::GetDriverStateResponse>("GetDriverState", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     calls_.GetDriverState(call->request(), call->deadline(), AnswerOf<v1::GetDriverStateResponse>(call));
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::SetAvailability(grpc::CallbackServerContext* context,
-                                                     const v1::SetAvailabilityRequest* request,
-                                                     v1::SetAvailabilityResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "SetAvailability", [this](auto call) {
+  Unary<v1::SetAvailabilityRequest, v1::SetAvailabilityResponse>("SetAvailability", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     calls_.SetAvailability(call->request(), Deadline(call->deadline()), AnswerOf<v1::SetAvailabilityResponse>(call));
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::UpdateLocation(grpc::CallbackServerContext* context,
-                                                    const v1::UpdateLocationRequest* request,
-                                                    v1::UpdateLocationResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "UpdateLocation", [this](auto call) {
+  Unary<v1::UpdateLocationRequest, v1::UpdateLocationResponse>("UpdateLocation", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     calls_.UpdateLocation(call->request(), call->deadline(), AnswerOf<v1::UpdateLocationResponse>(call));
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::RespondToOffer(grpc::CallbackServerContext* context,
-                                                    const v1::RespondToOfferRequest* request,
-                                                    v1::RespondToOfferResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "RespondToOffer", [this](auto call) {
+  Unary<v1::RespondToOfferRequest, v1::RespondToOfferResponse>("RespondToOffer", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     calls_.RespondToOffer(call->request(), call->deadline(), AnswerOf<v1::RespondToOfferResponse>(call));
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::AdvanceTrip(grpc::CallbackServerContext* context,
-                                                 const v1::AdvanceTripRequest* request,
-                                                 v1::AdvanceTripResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "AdvanceTrip", [this](auto call) {
+  Unary<v1::AdvanceTripRequest, v1::AdvanceTripResponse>("AdvanceTrip", [this](auto call) {
     const std::string driver_id = call->request().driver_id();
     if (!MaySpeak(call, driver_id, "driver_id")) return;
     commands_.host().Post([driver_id](Dispatch& core, Now now) { core.Contact(now, driver_id); });
@@ -119,11 +94,8 @@ grpc::ServerUnaryReactor* DriverApi::AdvanceTrip(grpc::CallbackServerContext* co
                             call->Finish();
                           });
   });
-}
 
-grpc::ServerUnaryReactor* DriverApi::ListTrips(grpc::CallbackServerContext* context,
-                                               const v1::ListTripsRequest* request, v1::ListTripsResponse* response) {
-  return rpc::Unary(&gate_, context, request, response, "ListTrips", [this](auto call) {
+  Unary<v1::ListTripsRequest, v1::ListTripsResponse>("ListTrips", [this](auto call) {
     if (!MaySpeak(call, call->request().driver_id(), "driver_id")) return;
     commands_.store().Get(call->request().driver_id(), [this, call](absl::StatusOr<StoredDriver> stored) {
       if (!stored.ok()) return call->Finish(stored.status());
@@ -141,12 +113,9 @@ grpc::ServerUnaryReactor* DriverApi::ListTrips(grpc::CallbackServerContext* cont
                                         });
     });
   });
-}
 
-grpc::ServerBidiReactor<v1::StreamDriverRequest, v1::StreamDriverResponse>* DriverApi::StreamDriver(
-    grpc::CallbackServerContext* context) {
-  return rpc::ServeBidi<v1::StreamDriverRequest, v1::StreamDriverResponse>(
-      &gate_, context, "StreamDriver", {}, [this](auto outbox, const rpc::CallInfo& info) {
+  Bidi<v1::StreamDriverRequest, v1::StreamDriverResponse>(
+      "StreamDriver", {}, [this](auto outbox, const rpc::CallInfo& info) {
         return std::make_shared<DriverSession>(commands_, std::move(outbox), info);
       });
 }

@@ -3,15 +3,15 @@
 #include <utility>
 
 #include "common/ids/uuid.h"
-#include "common/rpc/bidi_stream.h"
-#include "common/rpc/inbound_stream.h"
-#include "common/rpc/unary.h"
+#include "hail/internal/v1/assignment_service.grpc.pb.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/api/driver_streams.h"
 #include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
 namespace {
+
+namespace pb = hail::internal::v1;
 
 // All drivers of a driver-service may subscribe at once, and each is answered with a snapshot.
 constexpr std::size_t kDriversQueue = 100'000;
@@ -30,40 +30,27 @@ Done<Ride> AnswerWithRide(Call call) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* AssignmentApi::ConfirmAssignment(grpc::CallbackServerContext* context,
-                                                           const hail::internal::v1::ConfirmAssignmentRequest* request,
-                                                           hail::internal::v1::ConfirmAssignmentResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ConfirmAssignment", [this](const auto& call) {
+AssignmentApi::AssignmentApi(Ports ports)
+    : rpc::Service(ports.gate, pb::AssignmentService::service_full_name()), ports_(ports) {
+  Unary<pb::ConfirmAssignmentRequest, pb::ConfirmAssignmentResponse>("ConfirmAssignment", [this](const auto& call) {
     auto assignment = DecodeAssignment(call->request());
     if (!assignment.ok()) return call->Finish(assignment.status());
     ports_.rides->Confirm(ReadClock(), call->request().ride_id(), *std::move(assignment), call->deadline(),
                           AnswerWithRide(call));
   });
-}
 
-grpc::ServerUnaryReactor* AssignmentApi::FindAssignment(grpc::CallbackServerContext* context,
-                                                        const hail::internal::v1::FindAssignmentRequest* request,
-                                                        hail::internal::v1::FindAssignmentResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "FindAssignment", [this](const auto& call) {
+  Unary<pb::FindAssignmentRequest, pb::FindAssignmentResponse>("FindAssignment", [this](const auto& call) {
     ports_.rides->FindAssignment(call->request().driver_id(), call->request().offer_id(), AnswerWithRide(call));
   });
-}
 
-grpc::ServerUnaryReactor* AssignmentApi::RecordTripEvent(grpc::CallbackServerContext* context,
-                                                         const hail::internal::v1::RecordTripEventRequest* request,
-                                                         hail::internal::v1::RecordTripEventResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "RecordTripEvent", [this](const auto& call) {
+  Unary<pb::RecordTripEventRequest, pb::RecordTripEventResponse>("RecordTripEvent", [this](const auto& call) {
     auto command = DecodeCommand(call->request());
     if (!command.ok()) return call->Finish(command.status());
     ports_.rides->RecordStep(ReadClock(), call->request().ride_id(), *std::move(command), call->deadline(),
                              AnswerWithRide(call));
   });
-}
 
-grpc::ServerUnaryReactor* AssignmentApi::ListDriverRides(grpc::CallbackServerContext* context,
-                                                         const hail::internal::v1::ListDriverRidesRequest* request,
-                                                         hail::internal::v1::ListDriverRidesResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ListDriverRides", [this](const auto& call) {
+  Unary<pb::ListDriverRidesRequest, pb::ListDriverRidesResponse>("ListDriverRides", [this](const auto& call) {
     if (const absl::Status status = CheckId(call->request().driver_id(), "driver_id"); !status.ok()) {
       return call->Finish(status);
     }
@@ -75,32 +62,22 @@ grpc::ServerUnaryReactor* AssignmentApi::ListDriverRides(grpc::CallbackServerCon
                                   call->Finish();
                                 });
   });
-}
 
-grpc::ServerUnaryReactor* AssignmentApi::ResolveRide(grpc::CallbackServerContext* context,
-                                                     const hail::internal::v1::ResolveRideRequest* request,
-                                                     hail::internal::v1::ResolveRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ResolveRide", [this](const auto& call) {
+  Unary<pb::ResolveRideRequest, pb::ResolveRideResponse>("ResolveRide", [this](const auto& call) {
     const auto resolution = DecodeResolution(call->request().resolution());
     if (!resolution.ok()) return call->Finish(resolution.status());
     ports_.rides->ResolveRide(ReadClock(), call->request().ride_id(), *resolution, call->request().note(),
                               call->deadline(), AnswerWithRide(call));
   });
-}
 
-grpc::ServerBidiReactor<hail::internal::v1::WatchDriversRequest, hail::internal::v1::WatchDriversResponse>*
-AssignmentApi::WatchDrivers(grpc::CallbackServerContext* context) {
-  return rpc::ServeBidi<hail::internal::v1::WatchDriversRequest, hail::internal::v1::WatchDriversResponse>(
-      ports_.gate, context, "WatchDrivers", {.queue = kDriversQueue, .ages = false},
+  Bidi<pb::WatchDriversRequest, pb::WatchDriversResponse>(
+      "WatchDrivers", {.queue = kDriversQueue, .ages = false},
       [this](auto outbox, const auto&) { return std::make_shared<DriversStream>(ports_.session, std::move(outbox)); });
-}
 
-grpc::ServerReadReactor<hail::internal::v1::ReportLocationsRequest>* AssignmentApi::ReportLocations(
-    grpc::CallbackServerContext* context, hail::internal::v1::ReportLocationsResponse*) {
   // No heartbeats: there may be nothing to report for a long time, and a dead connection is found by keepalive.
-  return rpc::ServeInbound<hail::internal::v1::ReportLocationsRequest>(
-      ports_.gate, context, "ReportLocations",
-      {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false}, [this](auto outbox, const auto&) {
+  Inbound<pb::ReportLocationsRequest, pb::ReportLocationsResponse>(
+      "ReportLocations", {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false},
+      [this](auto outbox, const auto&) {
         return std::make_shared<LocationsStream>(ports_.session, std::move(outbox));
       });
 }

@@ -5,10 +5,8 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
-#include "common/rpc/bidi_stream.h"
 #include "common/rpc/identity.h"
-#include "common/rpc/server_stream.h"
-#include "common/rpc/unary.h"
+#include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/api/nearby_cars.h"
 #include "rider-service/api/ride_streams.h"
@@ -45,10 +43,8 @@ absl::Status CheckRider(const Call& call) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* RiderApi::ListProducts(grpc::CallbackServerContext* context,
-                                                 const hail::rider::v1::ListProductsRequest* request,
-                                                 hail::rider::v1::ListProductsResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ListProducts", [this](const auto& call) {
+RiderApi::RiderApi(Ports ports) : rpc::Service(ports.gate, v1::RiderService::service_full_name()), ports_(ports) {
+  Unary<v1::ListProductsRequest, v1::ListProductsResponse>("ListProducts", [this](const auto& call) {
     const auto position = DecodePosition(call->request().has_position(), call->request().position());
     if (!position.ok()) return call->Finish(position.status());
     const auto products = ports_.quoter->ProductsAt(*position, "position");
@@ -56,12 +52,8 @@ grpc::ServerUnaryReactor* RiderApi::ListProducts(grpc::CallbackServerContext* co
     for (const Product& product : *products) Encode(product, call->response().add_products());
     call->Finish();
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::QuoteRide(grpc::CallbackServerContext* context,
-                                              const hail::rider::v1::QuoteRideRequest* request,
-                                              hail::rider::v1::QuoteRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "QuoteRide", [this](const auto& call) {
+  Unary<v1::QuoteRideRequest, v1::QuoteRideResponse>("QuoteRide", [this](const auto& call) {
     if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
     const auto quotes = ports_.quoter->QuoteRide(ReadClock(), DecodeRequest(call->request()));
     if (!quotes.ok()) return call->Finish(quotes.status());
@@ -73,35 +65,23 @@ grpc::ServerUnaryReactor* RiderApi::QuoteRide(grpc::CallbackServerContext* conte
                             call->Finish();
                           });
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::RequestRide(grpc::CallbackServerContext* context,
-                                                const hail::rider::v1::RequestRideRequest* request,
-                                                hail::rider::v1::RequestRideResponse* response) {
-  return rpc::Unary(
-      ports_.gate, context, request, response, "RequestRide",
+  Unary<v1::RequestRideRequest, v1::RequestRideResponse>(
+      "RequestRide",
       [this](const auto& call) {
         if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
         ports_.rides->Request(ReadClock(), DecodeRequest(call->request()), call->deadline(),
                               AnswerWithRide(call, ports_.session.telemetry));
       },
       [this](absl::Time deadline) { return ports_.rides->Admit(deadline); });
-}
 
-grpc::ServerUnaryReactor* RiderApi::GetRide(grpc::CallbackServerContext* context,
-                                            const hail::rider::v1::GetRideRequest* request,
-                                            hail::rider::v1::GetRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "GetRide", [this](const auto& call) {
+  Unary<v1::GetRideRequest, v1::GetRideResponse>("GetRide", [this](const auto& call) {
     if (const absl::Status status = CheckRideCall(call); !status.ok()) return call->Finish(status);
     ports_.rides->Get(call->request().rider_id(), call->request().ride_id(),
                       AnswerWithRide(call, ports_.session.telemetry));
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::GetActiveRide(grpc::CallbackServerContext* context,
-                                                  const hail::rider::v1::GetActiveRideRequest* request,
-                                                  hail::rider::v1::GetActiveRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "GetActiveRide", [this](const auto& call) {
+  Unary<v1::GetActiveRideRequest, v1::GetActiveRideResponse>("GetActiveRide", [this](const auto& call) {
     if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
     ports_.rides->GetActive(call->request().rider_id(), [call, telemetry = ports_.session.telemetry](
                                                             const absl::StatusOr<std::optional<Ride>>& ride) {
@@ -113,12 +93,8 @@ grpc::ServerUnaryReactor* RiderApi::GetActiveRide(grpc::CallbackServerContext* c
       call->Finish();
     });
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::ListRides(grpc::CallbackServerContext* context,
-                                              const hail::rider::v1::ListRidesRequest* request,
-                                              hail::rider::v1::ListRidesResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ListRides", [this](const auto& call) {
+  Unary<v1::ListRidesRequest, v1::ListRidesResponse>("ListRides", [this](const auto& call) {
     if (const absl::Status status = CheckRider(call); !status.ok()) return call->Finish(status);
     Rides::List list{call->request().rider_id(), call->request().page_size(), call->request().page_token(), {}};
     for (const int state : call->request().states()) {
@@ -139,23 +115,15 @@ grpc::ServerUnaryReactor* RiderApi::ListRides(grpc::CallbackServerContext* conte
           call->Finish();
         });
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::CancelRide(grpc::CallbackServerContext* context,
-                                               const hail::rider::v1::CancelRideRequest* request,
-                                               hail::rider::v1::CancelRideResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "CancelRide", [this](const auto& call) {
+  Unary<v1::CancelRideRequest, v1::CancelRideResponse>("CancelRide", [this](const auto& call) {
     if (const absl::Status status = CheckRideCall(call); !status.ok()) return call->Finish(status);
     ports_.rides->Cancel(ReadClock(), call->request().rider_id(), call->request().ride_id(),
                          DecodeReason(call->request().reason()), call->request().note(), call->deadline(),
                          AnswerWithRide(call, ports_.session.telemetry));
   });
-}
 
-grpc::ServerUnaryReactor* RiderApi::ListNearbyCars(grpc::CallbackServerContext* context,
-                                                   const hail::rider::v1::ListNearbyCarsRequest* request,
-                                                   hail::rider::v1::ListNearbyCarsResponse* response) {
-  return rpc::Unary(ports_.gate, context, request, response, "ListNearbyCars", [this](const auto& call) {
+  Unary<v1::ListNearbyCarsRequest, v1::ListNearbyCarsResponse>("ListNearbyCars", [this](const auto& call) {
     const auto search = SearchFor(call->request());
     if (!search.ok()) return call->Finish(search.status());
     ports_.search->Search(*search, call->info(), [call](const absl::StatusOr<DriverSearch::Response>& found) {
@@ -164,20 +132,14 @@ grpc::ServerUnaryReactor* RiderApi::ListNearbyCars(grpc::CallbackServerContext* 
       call->Finish();
     });
   });
-}
 
-grpc::ServerWriteReactor<hail::rider::v1::WatchRideResponse>* RiderApi::WatchRide(
-    grpc::CallbackServerContext* context, const hail::rider::v1::WatchRideRequest* request) {
-  return rpc::ServeStream<hail::rider::v1::WatchRideResponse>(
-      ports_.gate, context, "WatchRide", {.queue = kRiderQueue}, [this, request](auto outbox, const auto& info) {
-        return std::make_shared<WatchStream>(ports_.session, *request, info, std::move(outbox));
+  ServerStream<v1::WatchRideRequest, v1::WatchRideResponse>(
+      "WatchRide", {.queue = kRiderQueue}, [this](const auto& request, auto outbox, const auto& info) {
+        return std::make_shared<WatchStream>(ports_.session, request, info, std::move(outbox));
       });
-}
 
-grpc::ServerBidiReactor<hail::rider::v1::StreamRideRequest, hail::rider::v1::StreamRideResponse>* RiderApi::StreamRide(
-    grpc::CallbackServerContext* context) {
-  return rpc::ServeBidi<hail::rider::v1::StreamRideRequest, hail::rider::v1::StreamRideResponse>(
-      ports_.gate, context, "StreamRide", {.queue = kRiderQueue}, [this](auto outbox, const auto& info) {
+  Bidi<v1::StreamRideRequest, v1::StreamRideResponse>(
+      "StreamRide", {.queue = kRiderQueue}, [this](auto outbox, const auto& info) {
         return std::make_shared<RideStream>(ports_.session, ports_.rides, info, std::move(outbox));
       });
 }

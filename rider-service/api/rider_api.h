@@ -2,8 +2,8 @@
 #pragma once
 
 #include "common/rpc/gate.h"
+#include "common/rpc/service.h"
 #include "common/time/clock.h"
-#include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "rider-service/api/driver_search.h"
 #include "rider-service/api/ride_session.h"
 #include "rider-service/api/telemetry.h"
@@ -13,7 +13,7 @@
 namespace hail::rider {
 
 // Thread-safe.
-class RiderApi final : public hail::rider::v1::RiderService::CallbackService {
+class RiderApi final : public rpc::Service {
  public:
   // All outlive the server.
   struct Ports {
@@ -23,36 +23,7 @@ class RiderApi final : public hail::rider::v1::RiderService::CallbackService {
     DriverSearch* search = nullptr;
     SessionPorts session;
   };
-  explicit RiderApi(Ports ports) : ports_(ports) {}
-
-  grpc::ServerUnaryReactor* ListProducts(grpc::CallbackServerContext* context,
-                                         const hail::rider::v1::ListProductsRequest* request,
-                                         hail::rider::v1::ListProductsResponse* response) override;
-  grpc::ServerUnaryReactor* QuoteRide(grpc::CallbackServerContext* context,
-                                      const hail::rider::v1::QuoteRideRequest* request,
-                                      hail::rider::v1::QuoteRideResponse* response) override;
-  grpc::ServerUnaryReactor* RequestRide(grpc::CallbackServerContext* context,
-                                        const hail::rider::v1::RequestRideRequest* request,
-                                        hail::rider::v1::RequestRideResponse* response) override;
-  grpc::ServerUnaryReactor* GetRide(grpc::CallbackServerContext* context,
-                                    const hail::rider::v1::GetRideRequest* request,
-                                    hail::rider::v1::GetRideResponse* response) override;
-  grpc::ServerUnaryReactor* GetActiveRide(grpc::CallbackServerContext* context,
-                                          const hail::rider::v1::GetActiveRideRequest* request,
-                                          hail::rider::v1::GetActiveRideResponse* response) override;
-  grpc::ServerUnaryReactor* ListRides(grpc::CallbackServerContext* context,
-                                      const hail::rider::v1::ListRidesRequest* request,
-                                      hail::rider::v1::ListRidesResponse* response) override;
-  grpc::ServerUnaryReactor* CancelRide(grpc::CallbackServerContext* context,
-                                       const hail::rider::v1::CancelRideRequest* request,
-                                       hail::rider::v1::CancelRideResponse* response) override;
-  grpc::ServerUnaryReactor* ListNearbyCars(grpc::CallbackServerContext* context,
-                                           const hail::rider::v1::ListNearbyCarsRequest* request,
-                                           hail::rider::v1::ListNearbyCarsResponse* response) override;
-  grpc::ServerWriteReactor<hail::rider::v1::WatchRideResponse>* WatchRide(
-      grpc::CallbackServerContext* context, const hail::rider::v1::WatchRideRequest* request) override;
-  grpc::ServerBidiReactor<hail::rider::v1::StreamRideRequest, hail::rider::v1::StreamRideResponse>* StreamRide(
-      grpc::CallbackServerContext* context) override;
+  explicit RiderApi(Ports ports);
 
  private:
   Now ReadClock() const { return ports_.session.clock->Read(); }

@@ -269,14 +269,15 @@ class ServerCall final : public ServerEnd,
     if (*broken_ || over_ || arrived_.empty() || !std::exchange(reads_, false)) return;
     const Request request = std::move(arrived_.front());
     arrived_.pop_front();
-    rpc::detail::TakeIn(*call_, *outbox_, true, request, max_bytes_);
+    if (request.ByteSizeLong() > max_bytes_) return outbox_->Abort(rpc::detail::TooLarge("message", max_bytes_));
+    rpc::detail::TakeIn(*call_, *outbox_, request);
   }
 
   // The transport says that the client is gone: what gRPC then calls on the reactor.
   void Gone() {
     if (std::exchange(told_, true)) return;
     outbox_->OnCancel();
-    if (std::exchange(reads_, false)) rpc::detail::TakeIn(*call_, *outbox_, false, Request(), max_bytes_);
+    if (std::exchange(reads_, false)) rpc::detail::TakeInEnd<Request>(*call_);
     if (std::exchange(writing_, false)) outbox_->OnWriteDone(false);
   }
   void Done() {

@@ -185,7 +185,6 @@ TEST_F(ClientStreamTest, BeatsAndGivesASilentServerUp) {
 
 TEST_F(ClientStreamTest, AFullQueueEndsTheStream) {
   auto server = MakeServer();
-  server->service.stream_options.must_beat = false;
   Watched<bool> blocked(true);
   server->service.on_watch = [&](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
     // Reads nothing for as long as it is blocked here, on one of several threads.

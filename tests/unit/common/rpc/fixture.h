@@ -12,13 +12,11 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "common/rpc/bidi_stream.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/gate.h"
-#include "common/rpc/inbound_stream.h"
+#include "common/rpc/service.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/stream_session.h"
-#include "common/rpc/unary.h"
 #include "common/time/fake_clock.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 
@@ -101,42 +99,32 @@ class FunctionSession final : public InboundSession<Request> {
 using WatchSession = FunctionSession<v1::WatchDriversRequest>;
 using ReportSession = FunctionSession<v1::ReportLocationsRequest>;
 
-class FunctionService final : public v1::AssignmentService::CallbackService {
+class FunctionService final : public Service {
  public:
-  explicit FunctionService(Gate* gate) : gate_(gate) {}
+  // `watch`: for WatchDrivers. ReportLocations neither beats nor ages.
+  explicit FunctionService(Gate* gate, const StreamOptions& watch = {})
+      : Service(gate, v1::AssignmentService::service_full_name()) {
+    Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
+                                                                 [this](const auto& call) { on_find(call); });
+    Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
+        "WatchDrivers", watch, [this](std::shared_ptr<WatchOutbox> outbox, const CallInfo&) {
+          auto session = std::make_shared<WatchSession>(outbox);
+          on_watch(*session, std::move(outbox));
+          return session;
+        });
+    Inbound<v1::ReportLocationsRequest, v1::ReportLocationsResponse>(
+        "ReportLocations", {.must_beat = false, .ages = false},
+        [this](std::shared_ptr<OutboxBase> outbox, const CallInfo&) {
+          auto session = std::make_shared<ReportSession>(outbox);
+          on_report(*session, std::move(outbox));
+          return session;
+        });
+  }
 
   std::function<void(std::shared_ptr<FindCall>)> on_find;
   // Prepares a session just made.
   std::function<void(WatchSession&, std::shared_ptr<WatchOutbox>)> on_watch = [](auto&, auto) {};
   std::function<void(ReportSession&, std::shared_ptr<OutboxBase>)> on_report = [](auto&, auto) {};
-  StreamOptions stream_options;
-
-  grpc::ServerUnaryReactor* FindAssignment(grpc::CallbackServerContext* context,
-                                           const v1::FindAssignmentRequest* request,
-                                           v1::FindAssignmentResponse* response) override {
-    return Unary(gate_, context, request, response, "FindAssignment", on_find);
-  }
-  grpc::ServerBidiReactor<v1::WatchDriversRequest, v1::WatchDriversResponse>* WatchDrivers(
-      grpc::CallbackServerContext* context) override {
-    return ServeBidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
-        gate_, context, "WatchDrivers", stream_options, [this](std::shared_ptr<WatchOutbox> outbox, const CallInfo&) {
-          auto session = std::make_shared<WatchSession>(outbox);
-          on_watch(*session, std::move(outbox));
-          return session;
-        });
-  }
-  grpc::ServerReadReactor<v1::ReportLocationsRequest>* ReportLocations(grpc::CallbackServerContext* context,
-                                                                       v1::ReportLocationsResponse*) override {
-    return ServeInbound<v1::ReportLocationsRequest>(gate_, context, "ReportLocations", stream_options,
-                                                    [this](std::shared_ptr<OutboxBase> outbox, const CallInfo&) {
-                                                      auto session = std::make_shared<ReportSession>(outbox);
-                                                      on_report(*session, std::move(outbox));
-                                                      return session;
-                                                    });
-  }
-
- private:
-  Gate* const gate_;
 };
 
 // What the gate was told.
@@ -160,8 +148,8 @@ class RecordingObserver final : public CallObserver {
 
 // Everything of one server. Time stands still; the gate ticks when told.
 struct TestServer {
-  explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {})
-      : gate(&clock, WithoutTicks(gate_options), &observer), service(&gate), host(host_options, &gate) {}
+  explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {}, const StreamOptions& watch = {})
+      : gate(&clock, WithoutTicks(gate_options), &observer), service(&gate, watch), host(host_options, &gate) {}
 
   void Start() {
     const absl::Status started = host.Start({}, {&service}, [] { return true; });

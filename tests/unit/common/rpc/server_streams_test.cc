@@ -25,8 +25,8 @@ using Stream = grpc::ClientReaderWriter<v1::WatchDriversRequest, v1::WatchDriver
 
 class ServerStreamsTest : public ::testing::Test {
  protected:
-  void Start(GateOptions gate = {}, HostOptions host = {}) {
-    server_ = std::make_unique<TestServer>(gate, host);
+  void Start(GateOptions gate = {}, HostOptions host = {}, const StreamOptions& watch = {}) {
+    server_ = std::make_unique<TestServer>(gate, host, watch);
     server_->Start();
     stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
   }
@@ -347,18 +347,22 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
 }
 
 TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
-  Start({.stream_age = absl::Seconds(100)});
-  server_->service.stream_options.must_beat = false;
+  Start({.stream_age = absl::Seconds(100)}, {}, {.must_beat = false});
   Watched<int> told;
   OnWatch([&told](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
     session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
   });
+  Watched<bool> kept_open;
+  server_->service.on_report = [&](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+    session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
+    kept_open.Update([](bool& value) { value = true; });
+  };
   grpc::ClientContext context, kept_context, next_context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   Opened(0);
-  server_->service.stream_options.ages = false;
-  std::unique_ptr<Stream> kept = stub_->WatchDrivers(&kept_context);
-  Opened(1);
+  v1::ReportLocationsResponse kept_response;
+  auto kept = stub_->ReportLocations(&kept_context, &kept_response);
+  ASSERT_TRUE(kept_open.WaitFor([](bool value) { return value; }));
   server_->clock.Advance(absl::Seconds(89));
   server_->gate.Tick();
   EXPECT_EQ(told.Get(), 0);
@@ -368,10 +372,11 @@ TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
   EXPECT_EQ(told.Get(), 1) << "and not the one that does not age";
   // The next is taken.
   std::unique_ptr<Stream> next = stub_->WatchDrivers(&next_context);
-  EXPECT_TRUE(Opened(2)->open());
+  EXPECT_TRUE(Opened(1)->open());
   for (grpc::ClientContext* each : {&context, &kept_context, &next_context}) each->TryCancel();
-  for (Stream* each : {stream.get(), kept.get(), next.get()}) EXPECT_FALSE(each->Finish().ok());
-  ExpectEnded(3);
+  for (Stream* each : {stream.get(), next.get()}) EXPECT_FALSE(each->Finish().ok());
+  EXPECT_FALSE(kept->Finish().ok());
+  ExpectEnded(2);
 }
 
 TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
@@ -470,29 +475,25 @@ TEST_F(ServerStreamsTest, AClientStreamEndsWhenDrained) {
   EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
 }
 
-class CountingService final : public hail::rider::v1::RiderService::CallbackService {
+class CountingService final : public Service {
  public:
-  explicit CountingService(Gate* gate) : gate_(gate) {}
-  // Counts up to after_sequence; an unset one leaves the stream open until it is drained.
-  grpc::ServerWriteReactor<hail::rider::v1::WatchRideResponse>* WatchRide(
-      grpc::CallbackServerContext* context, const hail::rider::v1::WatchRideRequest* request) override {
+  // WatchRide counts up to after_sequence; an unset one leaves the stream open until it is drained.
+  explicit CountingService(Gate* gate) : Service(gate, hail::rider::v1::RiderService::service_full_name()) {
+    using Request = hail::rider::v1::WatchRideRequest;
     using Response = hail::rider::v1::WatchRideResponse;
-    return ServeStream<Response>(gate_, context, "WatchRide", {},
-                                 [request](const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
-                                   if (request->has_after_sequence()) {
-                                     for (int i = 1; i <= request->after_sequence(); ++i) {
-                                       Response message;
-                                       message.mutable_heartbeat()->set_sequence(i);
-                                       outbox->Send(std::move(message));
-                                     }
-                                     outbox->Finish();
-                                   }
-                                   return std::make_shared<FunctionSession<int>>(outbox);
-                                 });
+    ServerStream<Request, Response>(
+        "WatchRide", {}, [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
+          if (request.has_after_sequence()) {
+            for (int i = 1; i <= request.after_sequence(); ++i) {
+              Response message;
+              message.mutable_heartbeat()->set_sequence(i);
+              outbox->Send(std::move(message));
+            }
+            outbox->Finish();
+          }
+          return std::make_shared<FunctionSession<int>>(outbox);
+        });
   }
-
- private:
-  Gate* const gate_;
 };
 
 // Real time: rounds go on by themselves.

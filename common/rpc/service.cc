@@ -1,0 +1,33 @@
+#include "common/rpc/service.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace hail::rpc {
+namespace {
+
+using grpc::internal::RpcMethod;
+
+bool Fits(const google::protobuf::MethodDescriptor* contract, RpcMethod::RpcType type,
+          const google::protobuf::Descriptor* request, const google::protobuf::Descriptor* response) {
+  return contract != nullptr && contract->input_type() == request && contract->output_type() == response &&
+         contract->client_streaming() == (type == RpcMethod::CLIENT_STREAMING || type == RpcMethod::BIDI_STREAMING) &&
+         contract->server_streaming() == (type == RpcMethod::SERVER_STREAMING || type == RpcMethod::BIDI_STREAMING);
+}
+
+}  // namespace
+
+void Service::Add(const char* method, RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
+                  const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler) {
+  const auto* const contract =
+      google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(full_name_ + "." + method);
+  if (!Fits(contract, type, request, response)) {
+    std::fprintf(stderr, "%s.%s is not served as the contract has it\n", full_name_.c_str(), method);
+    std::abort();
+  }
+  const std::string& path = paths_.emplace_back("/" + full_name_ + "/" + method);
+  AddMethod(new grpc::internal::RpcServiceMethod(path.c_str(), type, nullptr));
+  MarkMethodRawCallback(static_cast<int>(paths_.size()) - 1, handler);
+}
+
+}  // namespace hail::rpc

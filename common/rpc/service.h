@@ -1,0 +1,112 @@
+// A service as our servers serve it: a table of methods. gRPC sees bytes only (message_bytes.h); handlers see messages.
+//
+//   RiderApi::RiderApi(Ports ports) : Service(ports.gate, v1::RiderService::service_full_name()), ports_(ports) {
+//     Unary<v1::GetRideRequest, v1::GetRideResponse>("GetRide", [this](const auto& call) {
+//       ports_.rides->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) { … call->Finish(); });
+//     });
+//     ServerStream<v1::WatchRideRequest, v1::WatchRideResponse>(
+//         "WatchRide", {}, [this](const auto& request, auto outbox, const CallInfo& info) {
+//           return std::make_shared<WatchStream>(request, info, std::move(outbox));
+//         });
+//     Bidi<v1::StreamRideRequest, v1::StreamRideResponse>("StreamRide", {}, [this](auto outbox, const CallInfo& info) {
+//       return std::make_shared<RideStream>(info, std::move(outbox));
+//     });
+//   }
+#pragma once
+
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/rpc/bidi_stream.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/inbound_stream.h"
+#include "common/rpc/server_stream.h"
+#include "common/rpc/unary.h"
+#include "google/protobuf/descriptor.h"
+#include "grpcpp/impl/rpc_service_method.h"
+#include "grpcpp/impl/service_type.h"
+// Newer gRPC has moved it.
+#if __has_include("grpcpp/impl/server_callback_handlers.h")
+#include "grpcpp/impl/server_callback_handlers.h"
+#else
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
+#endif
+
+namespace hail::rpc {
+
+// The methods are added by the constructor of the class that derives from it; each must be in the contract, with these
+// messages, and `method` must live for ever. Handlers are called on gRPC's threads, many at once, and must not block.
+class Service : public grpc::Service {
+ protected:
+  // `gate` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
+  Service(Gate* gate, std::string full_name) : gate_(gate), full_name_(std::move(full_name)) {}
+
+  // See unary.h for `handler` and `admit`.
+  template <typename Request, typename Response, typename Handler, typename Admit>
+  void Unary(const char* method, Handler handler, Admit admit) {
+    Add<Request, Response>(
+        method, grpc::internal::RpcMethod::NORMAL_RPC,
+        new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+            [this, method, handler = std::move(handler), admit = std::move(admit)](
+                grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+              return ServeUnary<Request, Response>(gate_, context, request, response, method, handler, admit);
+            }));
+  }
+  template <typename Request, typename Response, typename Handler>
+  void Unary(const char* method, Handler handler) {
+    Unary<Request, Response>(method, std::move(handler), [](absl::Time) { return absl::OkStatus(); });
+  }
+
+  // See server_stream.h.
+  template <typename Request, typename Response, typename MakeSession>
+  void ServerStream(const char* method, const StreamOptions& options, MakeSession make_session) {
+    Add<Request, Response>(method, grpc::internal::RpcMethod::SERVER_STREAMING,
+                           new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                               [this, method, options, make_session = std::move(make_session)](
+                                   grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+                                 return ServeStream<Request, Response>(gate_, context, request, method, options,
+                                                                       make_session);
+                               }));
+  }
+
+  // See inbound_stream.h.
+  template <typename Request, typename Response, typename MakeSession>
+  void Inbound(const char* method, const StreamOptions& options, MakeSession make_session) {
+    Add<Request, Response>(method, grpc::internal::RpcMethod::CLIENT_STREAMING,
+                           new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                               [this, method, options, make_session = std::move(make_session)](
+                                   grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
+                                 return ServeInbound<Request>(gate_, context, response, method, options, make_session);
+                               }));
+  }
+
+  // See bidi_stream.h.
+  template <typename Request, typename Response, typename MakeSession>
+  void Bidi(const char* method, const StreamOptions& options, MakeSession make_session) {
+    Add<Request, Response>(
+        method, grpc::internal::RpcMethod::BIDI_STREAMING,
+        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+            [this, method, options, make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
+              return ServeBidi<Request, Response>(gate_, context, method, options, make_session);
+            }));
+  }
+
+ private:
+  template <typename Request, typename Response>
+  void Add(const char* method, grpc::internal::RpcMethod::RpcType type, grpc::internal::MethodHandler* handler) {
+    Add(method, type, Request::descriptor(), Response::descriptor(), handler);
+  }
+  // Ends the process where the contract has no such method.
+  void Add(const char* method, grpc::internal::RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
+           const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler);
+
+  Gate* const gate_;
+  const std::string full_name_;
+  // gRPC keeps pointers to them.
+  std::deque<std::string> paths_;
+};
+
+}  // namespace hail::rpc
