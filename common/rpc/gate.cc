@@ -7,6 +7,7 @@
 
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "grpc/grpc.h"
 
 namespace hail::rpc {
 namespace {
@@ -24,6 +25,15 @@ absl::Status Draining() {
 // A round of ticks takes its time, in steps of at least so many streams, and so many steps.
 constexpr std::size_t kTogether = 10;
 constexpr std::size_t kMostSteps = 100;
+
+// Each is held, and let go of. gRPC may run what waits for their ends on this thread, which then comes back to the
+// gate.
+void CutOff(const std::vector<grpc_call*>& calls) {
+  for (grpc_call* call : calls) {
+    grpc_call_cancel_with_status(call, GRPC_STATUS_CANCELLED, "the answer was not read", nullptr);
+    grpc_call_unref(call);
+  }
+}
 
 // Made once: see ToGrpc.
 const absl::Status& TooManyCalls() {
@@ -59,6 +69,62 @@ absl::Status Gate::EnterUnary() {
 void Gate::LeaveUnary() {
   absl::MutexLock lock(&mutex_);
   --unary_in_flight_;
+}
+
+void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) {
+  const absl::Time now = Wall();
+  std::vector<grpc_call*> over;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (entered) --unary_in_flight_;
+    ++answers_;
+    answer->call_ = call;
+    answer->bytes_ = bytes;
+    answer->since_ = now;
+    answer->older_ = newest_;
+    (newest_ != nullptr ? newest_->newer_ : oldest_) = answer;
+    newest_ = answer;
+    ++unread_;
+    unread_bytes_ += bytes;
+    if (unread_ <= options_.max_unread_answers && unread_bytes_ <= options_.max_unread_bytes) return;
+    over = TakeOldest([&](const UnreadAnswer& oldest) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      return &oldest != answer && (unread_ > options_.max_unread_answers || unread_bytes_ > options_.max_unread_bytes);
+    });
+  }
+  CutOff(over);
+}
+
+void Gate::AnswerTaken(UnreadAnswer* answer) {
+  absl::MutexLock lock(&mutex_);
+  --answers_;
+  if (!answer->cut()) Unlink(answer);
+}
+
+void Gate::Unlink(UnreadAnswer* answer) {
+  (answer->older_ != nullptr ? answer->older_->newer_ : oldest_) = answer->newer_;
+  (answer->newer_ != nullptr ? answer->newer_->older_ : newest_) = answer->older_;
+  --unread_;
+  unread_bytes_ -= answer->bytes_;
+}
+
+std::vector<grpc_call*> Gate::TakeOldest(absl::FunctionRef<bool(const UnreadAnswer& oldest)> while_so) {
+  std::vector<grpc_call*> calls;
+  while (oldest_ != nullptr && while_so(*oldest_)) {
+    grpc_call_ref(oldest_->call_);
+    calls.push_back(oldest_->call_);
+    oldest_->cut_.store(true, std::memory_order_relaxed);
+    Unlink(oldest_);
+  }
+  return calls;
+}
+
+void Gate::CutOffUnread(absl::Time wall) {
+  std::vector<grpc_call*> late;
+  {
+    absl::MutexLock lock(&mutex_);
+    late = TakeOldest([&](const UnreadAnswer& oldest) { return wall - oldest.since_ >= options_.unread; });
+  }
+  CutOff(late);
 }
 
 absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream) {
@@ -101,12 +167,14 @@ absl::Duration Gate::Share(absl::Duration length, std::uint64_t number) {
 
 void Gate::CancelStreams() {
   for (const auto& [number, stream] : Live()) stream->Cancel();
+  CutOffUnread(absl::InfiniteFuture());
 }
 
 bool Gate::WaitIdle(absl::Duration at_most) {
   absl::MutexLock lock(&mutex_);
-  const auto idle = [this]()
-                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unary_in_flight_ == 0 && streams_.empty(); };
+  const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return unary_in_flight_ == 0 && answers_ == 0 && streams_.empty();
+  };
   return mutex_.AwaitWithTimeout(absl::Condition(&idle), at_most);
 }
 
@@ -128,6 +196,7 @@ std::size_t Gate::streams() const {
 void Gate::Tick() {
   const absl::Time wall = Wall();
   for (const auto& [number, stream] : Live()) stream->Tick(wall);
+  CutOffUnread(wall);
 }
 
 void Gate::RunTicks() {
@@ -146,6 +215,7 @@ void Gate::RunTicks() {
         if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick / static_cast<double>(steps))) return;
       }
       const absl::Time wall = Wall();
+      if (step == 0) CutOffUnread(wall);
       for (std::size_t i = step; i < round.size(); i += steps) {
         if (const std::shared_ptr<LiveStream> stream = round[i].lock()) stream->Tick(wall);
       }

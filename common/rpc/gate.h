@@ -2,6 +2,7 @@
 // streams, gives them their beat, and empties the house on shutdown.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,11 +12,14 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+
+struct grpc_call;
 
 namespace hail::rpc {
 
@@ -42,9 +46,31 @@ class LiveStream {
   virtual void Cancel() = 0;
 };
 
+// The answer to a unary call, from when gRPC was given it until the client has taken it or is gone: a part of what
+// lives just as long.
+class UnreadAnswer {
+ public:
+  // Whether it was cut off.
+  bool cut() const { return cut_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Gate;
+  grpc_call* call_ = nullptr;
+  std::size_t bytes_ = 0;
+  absl::Time since_;
+  UnreadAnswer* older_ = nullptr;
+  UnreadAnswer* newer_ = nullptr;
+  std::atomic<bool> cut_{false};
+};
+
 struct GateOptions {
-  // Calls in flight beyond this are refused (OVERLOADED).
+  // Calls in flight beyond this are refused (OVERLOADED). A call is in flight until its answer is given to gRPC:
+  // clients who do not read must not keep others out.
   std::size_t max_unary_in_flight = 4096;
+  // A call whose answer is not taken for this long is cut off; so are the oldest of more than so many, or so large.
+  absl::Duration unread = absl::Seconds(10);
+  std::size_t max_unread_answers = 4096;
+  std::size_t max_unread_bytes = 32 << 20;
   // Streams open beyond this are refused (OVERLOADED).
   std::size_t max_streams = 100'000;
   // Requests larger than this are refused (INVALID_ARGUMENT), in bytes.
@@ -82,6 +108,10 @@ class Gate {
   // DRAINING or OVERLOADED, or OK: then LeaveUnary must follow, once.
   absl::Status EnterUnary() ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveUnary() ABSL_LOCKS_EXCLUDED(mutex_);
+  // `call` is about to be finished, with an answer of `bytes`; it leaves, if it had `entered`. Must be followed by
+  // AnswerTaken, when gRPC is done with the call.
+  void Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AnswerTaken(UnreadAnswer* answer) ABSL_LOCKS_EXCLUDED(mutex_);
   // The same for a stream; the number is for LeaveStream. The gate keeps `stream` only weakly.
   absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveStream(std::uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -89,9 +119,10 @@ class Gate {
   // From now on every new call and stream is refused; each live stream is told to say goodbye, with its share of
   // `spread` as the time its client should wait. Calls in flight go on. Idempotent.
   void Drain(absl::Duration spread) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends all streams at once.
+  // Ends all streams at once, and cuts off all unread answers.
   void CancelStreams() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits until nothing is in flight, at most `at_most`. Whether that was reached. Not on one of gRPC's threads.
+  // Waits until nothing is in flight and all answers are taken, at most `at_most`. Whether that was reached. Not on one
+  // of gRPC's threads.
   bool WaitIdle(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // `length`, times 0 to 1: evenly spread over all streams by their numbers.
@@ -101,10 +132,17 @@ class Gate {
   std::size_t unary_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Looks after all streams now.
+  // Looks after all streams and answers now.
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Takes the answer off the list.
+  void Unlink(UnreadAnswer* answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes off the oldest answers for as long as `while_so` says; their calls, each held, are to be cut off without the
+  // lock.
+  std::vector<grpc_call*> TakeOldest(absl::FunctionRef<bool(const UnreadAnswer& oldest)> while_so)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CutOffUnread(absl::Time wall) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Live() const ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTicks() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -117,6 +155,12 @@ class Gate {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::size_t unary_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Answers that are not taken, those that were cut off included; the others are a list, by age.
+  std::size_t answers_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t unread_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t unread_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  UnreadAnswer* oldest_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  UnreadAnswer* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
   std::thread ticker_;

@@ -5,18 +5,20 @@
 
 namespace hail::rpc::detail {
 
-void UnaryReactor::End(const absl::Status& status) {
+void UnaryReactor::End(const absl::Status& status, std::size_t bytes) {
   code_ = status.code();
   HAIL_FAILPOINT(kReplyUnary);
+  gate_->Answer(&answer_, context_->c_call(), bytes, entered_);
+  // May have deleted this when it returns.
   Finish(ToGrpc(status));
 }
 
 void UnaryReactor::OnDone() {
-  Gate* const gate = gate_;
-  const bool entered = entered_;
-  gate->observer().OnUnaryDone(method_, code_, gate->Wall() - began_);
+  // As with a stream that nobody reads.
+  const absl::StatusCode code = answer_.cut() ? absl::StatusCode::kResourceExhausted : code_;
+  gate_->observer().OnUnaryDone(method_, code, gate_->Wall() - began_);
+  gate_->AnswerTaken(&answer_);
   delete this;
-  if (entered) gate->LeaveUnary();
 }
 
 }  // namespace hail::rpc::detail

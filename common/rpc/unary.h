@@ -33,9 +33,10 @@ namespace detail {
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
   // `entered`: the gate let the call in.
-  UnaryReactor(Gate* gate, const char* method, bool entered)
-      : gate_(gate), method_(method), entered_(entered), began_(gate->Wall()) {}
-  void End(const absl::Status& status);
+  UnaryReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, bool entered)
+      : gate_(gate), context_(context), method_(method), entered_(entered), began_(gate->Wall()) {}
+  // `bytes`: the size of the answer.
+  void End(const absl::Status& status, std::size_t bytes = 0);
   void OnDone() override;
   // OnDone on the thread that sent the answer, as gRPC's own reactor has it, instead of on another: a change of threads
   // is a fifth of what a refused call costs. gRPC asks for that only of what does little and holds no lock; it calls
@@ -44,10 +45,12 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 
  private:
   Gate* const gate_;
+  grpc::CallbackServerContext* const context_;
   const char* const method_;
   const bool entered_;
   const absl::Time began_;
   absl::StatusCode code_ = absl::StatusCode::kUnknown;
+  UnreadAnswer answer_;
 };
 
 }  // namespace detail
@@ -81,7 +84,9 @@ class UnaryCall {
   // Ends the call. Thread-safe; only the first time counts.
   void Finish(const absl::Status& status = absl::OkStatus()) {
     if (finished_.exchange(true)) return;
-    reactor_->End(status.ok() ? detail::WriteMessage(response_, answer_) : status);
+    if (!status.ok()) return reactor_->End(status);
+    const absl::Status written = detail::WriteMessage(response_, answer_);
+    reactor_->End(written, answer_->Length());
   }
 
  private:
@@ -106,7 +111,7 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* co
                                      grpc::ByteBuffer* response, const char* method, const Handler& handler,
                                      const Admit& admit) {
   absl::Status entered = gate->EnterUnary();
-  auto* reactor = new detail::UnaryReactor(gate, method, entered.ok());
+  auto* reactor = new detail::UnaryReactor(gate, context, method, entered.ok());
   // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
   // waiting.
   if (entered.ok() && (context->IsCancelled() || absl::FromChrono(context->deadline()) <= absl::Now())) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,8 @@
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/rpc/status.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "tests/unit/common/rpc/fixture.h"
 
 namespace hail::rpc {
@@ -176,6 +179,110 @@ TEST_F(UnaryTest, ACallThatWasGivenUpIsKnownAndStillEnds) {
   EXPECT_TRUE(held.Get()->cancelled());
   held.Update([](auto& call) { call = nullptr; });
   EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+}
+
+// A client that asks and never reads: the answers are larger than what its window lets through.
+class UnreadTest : public UnaryTest {
+ protected:
+  void Start(GateOptions options) {
+    UnaryTest::Start(options);
+    server_->service.on_find = [](std::shared_ptr<FindCall> call) {
+      if (call->request().driver_id() == "big") call->response().mutable_ride()->set_ride_id(std::string(kBig, 'x'));
+      call->Finish();
+    };
+    grpc::ChannelArguments narrow;
+    narrow.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    generic_ = std::make_unique<grpc::GenericStub>(
+        grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(), narrow));
+  }
+  void TearDown() override {
+    for (const auto& call : unread_) call->context.TryCancel();
+    for (const auto& call : unread_) EXPECT_TRUE(call->over.WaitFor([](bool over) { return over; }));
+    EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+  }
+  // Asks, and waits until the server has answered.
+  void AskWithoutReading() {
+    auto call = std::make_unique<Unread>();
+    v1::FindAssignmentRequest request;
+    request.set_driver_id("big");
+    bool owned = false;
+    grpc::SerializationTraits<v1::FindAssignmentRequest>::Serialize(request, &call->request, &owned);
+    generic_->PrepareBidiStreamingCall(&call->context, "/hail.internal.v1.AssignmentService/FindAssignment", {},
+                                       call.get());
+    // Held, or gRPC would read on to the call's end by itself.
+    call->AddHold();
+    call->StartWriteLast(&call->request, {});
+    call->StartCall();
+    EXPECT_TRUE(call->answered.WaitFor([](bool answered) { return answered; }));
+    unread_.push_back(std::move(call));
+  }
+  struct Unread final : grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+    void OnReadInitialMetadataDone(bool) override {
+      answered.Update([](bool& value) { value = true; });
+    }
+    void OnDone(const grpc::Status&) override {
+      over.Update([](bool& value) { value = true; });
+    }
+    grpc::ClientContext context;
+    grpc::ByteBuffer request;
+    Watched<bool> answered, over;
+  };
+  // Every unread call's hold is let go of.
+  void LetGo() {
+    for (const auto& call : unread_) call->RemoveHold();
+  }
+
+  static constexpr std::size_t kBig = 1 << 20;
+  std::unique_ptr<grpc::GenericStub> generic_;
+  std::vector<std::unique_ptr<Unread>> unread_;
+};
+
+TEST_F(UnreadTest, KeepsNobodyOutAndIsCutOffInTime) {
+  Start({.max_unary_in_flight = 1});
+  for (int i = 0; i < 5; ++i) AskWithoutReading();
+  EXPECT_EQ(server_->gate.unary_in_flight(), 0u);
+  EXPECT_TRUE(Find().ok());
+  // What is answered is not lost in a drain.
+  EXPECT_FALSE(server_->gate.WaitIdle(absl::ZeroDuration()));
+  server_->clock.Advance(absl::Milliseconds(9900));
+  server_->gate.Tick();
+  EXPECT_FALSE(server_->gate.WaitIdle(absl::ZeroDuration()));
+  server_->clock.Advance(absl::Milliseconds(100));
+  server_->gate.Tick();
+  EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+  const std::vector<std::string> events = server_->observer.events.Get();
+  EXPECT_EQ(std::count(events.begin(), events.end(), "FindAssignment RESOURCE_EXHAUSTED"), 5);
+  EXPECT_EQ(std::count(events.begin(), events.end(), "FindAssignment OK"), 1);
+  LetGo();
+}
+
+TEST_F(UnreadTest, BeyondTheBoundTheOldestIsCutOff) {
+  Start({.max_unread_answers = 3});
+  const auto cut = [this](int expected) {
+    return server_->observer.events.WaitFor([expected](const auto& list) {
+      return std::count(list.begin(), list.end(), "FindAssignment RESOURCE_EXHAUSTED") >= expected;
+    });
+  };
+  for (int i = 0; i < 3; ++i) AskWithoutReading();
+  EXPECT_TRUE(Find().ok());
+  // Its answer was the fourth for a moment.
+  EXPECT_TRUE(cut(1));
+  AskWithoutReading();
+  AskWithoutReading();
+  EXPECT_TRUE(cut(2));
+  EXPECT_FALSE(server_->gate.WaitIdle(absl::ZeroDuration()));
+  EXPECT_EQ(server_->observer.events.Get().size(), 3u);
+  server_->gate.CancelStreams();
+  EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
+  LetGo();
+}
+
+TEST_F(UnreadTest, BeyondTheBoundOfBytesTheOldestIsCutOff) {
+  Start({.max_unread_bytes = 2 * kBig + kBig / 2});
+  for (int i = 0; i < 3; ++i) AskWithoutReading();
+  EXPECT_TRUE(server_->observer.WaitFor("FindAssignment RESOURCE_EXHAUSTED"));
+  EXPECT_EQ(server_->observer.events.Get().size(), 1u);
+  LetGo();
 }
 
 TEST(IdentityTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
