@@ -44,6 +44,7 @@ Gate::~Gate() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    changed_.SignalAll();
   }
   if (ticker_.joinable()) ticker_.join();
 }
@@ -58,7 +59,7 @@ absl::Status Gate::EnterUnary() {
 
 void Gate::LeaveUnary() {
   absl::MutexLock lock(&mutex_);
-  --unary_in_flight_;
+  if (--unary_in_flight_ == 0) changed_.SignalAll();
 }
 
 absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream) {
@@ -72,6 +73,7 @@ absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream
 void Gate::LeaveStream(std::uint64_t number) {
   absl::MutexLock lock(&mutex_);
   streams_.erase(number);
+  if (streams_.empty()) changed_.SignalAll();
 }
 
 std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Gate::Live() const {
@@ -107,7 +109,7 @@ bool Gate::WaitIdle(absl::Duration at_most) {
   absl::MutexLock lock(&mutex_);
   const auto idle = [this]()
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unary_in_flight_ == 0 && streams_.empty(); };
-  return mutex_.AwaitWithTimeout(absl::Condition(&idle), at_most);
+  return changed_.Await(&mutex_, at_most, idle);
 }
 
 bool Gate::draining() const {
@@ -131,6 +133,7 @@ void Gate::Tick() {
 }
 
 void Gate::RunTicks() {
+  const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_; };
   std::vector<std::weak_ptr<LiveStream>> round;
   while (true) {
     round.clear();
@@ -143,7 +146,7 @@ void Gate::RunTicks() {
     for (std::size_t step = 0; step < steps; ++step) {
       {
         absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick / static_cast<double>(steps))) return;
+        if (changed_.Await(&mutex_, options_.tick / static_cast<double>(steps), stopping)) return;
       }
       const absl::Time wall = Wall();
       for (std::size_t i = step; i < round.size(); i += steps) {

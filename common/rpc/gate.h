@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "common/time/cond_var.h"
 
 namespace hail::rpc {
 
@@ -116,6 +117,8 @@ class Gate {
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // It stops, or the last call or stream has left.
+  SteadyCondVar changed_;
   std::size_t unary_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
