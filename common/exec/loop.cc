@@ -13,6 +13,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/time/cond_var.h"
 
 namespace hail {
 namespace {
@@ -35,7 +36,7 @@ struct Later {
 
 struct Loop::State {
   mutable absl::Mutex mutex;
-  absl::CondVar changed;
+  SteadyCondVar changed;
   std::deque<std::function<void()>> tasks ABSL_GUARDED_BY(mutex);
   std::priority_queue<Timer, std::vector<Timer>, Later> timers ABSL_GUARDED_BY(mutex);
   std::uint64_t timers_set ABSL_GUARDED_BY(mutex) = 0;
@@ -70,7 +71,7 @@ void Loop::State::Run() {
         if (timers.empty()) {
           changed.Wait(&mutex);
         } else {
-          changed.WaitWithTimeout(&mutex, absl::FromChrono(timers.top().due - Monotonic::now()));
+          changed.WaitFor(&mutex, absl::FromChrono(timers.top().due - Monotonic::now()));
         }
         TakeDueTimers();
       }

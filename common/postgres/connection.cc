@@ -4,9 +4,9 @@
 
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/postgres/libpq.h"
+#include "common/time/clock.h"
 
 namespace hail::postgres {
 namespace {
@@ -18,7 +18,7 @@ absl::Status LostConnection() {
 }  // namespace
 
 Connection::Connection(const ConnectParams& params, const StatementNames* statements)
-    : statements_(statements), conn_(StartConnect(params)), quiet_since_(absl::Now()) {
+    : statements_(statements), conn_(StartConnect(params)), quiet_since_(WallNow()) {
   if (conn_ == nullptr || PQstatus(conn_.get()) == CONNECTION_BAD) {
     Abandon(ConnectFailure(conn_.get()));
     return;
@@ -58,7 +58,7 @@ void Connection::Send(const std::vector<const Command*>& commands, Done done) {
 }
 
 void Connection::EndTransaction(Done done) {
-  if (sent_.empty()) quiet_since_ = absl::Now();
+  if (sent_.empty()) quiet_since_ = WallNow();
   sent_.push_back({.done = std::move(done), .rows = {}, .error = absl::OkStatus()});
   PQpipelineSync(conn_.get());
 }
@@ -137,7 +137,7 @@ void Connection::Read() {
       continue;
     }
     null_before = false;
-    quiet_since_ = absl::Now();
+    quiet_since_ = WallNow();
     TakeResult(result);
   }
 }

@@ -8,9 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/postgres/libpq.h"
+#include "common/time/clock.h"
 
 namespace hail::postgres {
 namespace {
@@ -27,7 +27,7 @@ absl::StatusOr<ConnPtr> Connect(const ConnectParams& params, absl::Time by) {
     pollfd polled{.fd = PQsocket(conn.get()),
                   .events = static_cast<short>(poll_for == PGRES_POLLING_READING ? POLLIN : POLLOUT),
                   .revents = 0};
-    const auto left = std::max<std::int64_t>(0, absl::ToInt64Milliseconds(by - absl::Now()));
+    const auto left = std::max<std::int64_t>(0, absl::ToInt64Milliseconds(by - WallNow()));
     if (poll(&polled, 1, static_cast<int>(left)) == 0) {
       return Unavailable(Reason::kStoreUnavailable, "the database does not answer");
     }
@@ -120,7 +120,7 @@ class Migrator {
 
 absl::Status Migrate(const ConnectParams& params, const std::string& schema, const std::vector<Migration>& migrations,
                      absl::Duration patience) {
-  const absl::Time by = absl::Now() + patience;
+  const absl::Time by = WallNow() + patience;
   absl::Status status;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     absl::StatusOr<ConnPtr> conn = Connect(params, by);

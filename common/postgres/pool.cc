@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
 
@@ -80,7 +79,7 @@ bool Pool::AwaitConnections(absl::Duration wall) const {
     return ready_writers_ == options_.writers && ready_readers_ == options_.readers;
   };
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(&all), wall);
+  return ready_changed_.Await(&mutex_, wall, all);
 }
 
 void Pool::Read(Command command, Answer answer) {
@@ -138,7 +137,7 @@ absl::Status Pool::Admit(Deadline deadline, Work work) const {
 absl::Status Pool::AdmitLocked(Deadline deadline, Work work) const {
   if (stopping_ || ready_writers_ == 0) return NoConnection();
   if (work == Work::kFirst) return absl::OkStatus();
-  const absl::Time now = absl::Now();
+  const absl::Time now = WallNow();
   absl::Duration wait = absl::InfiniteDuration();
   for (const auto& line : lines_) {
     if (!line->writer) continue;
@@ -183,13 +182,13 @@ void Pool::Run() {
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) {
-        stop_by = std::min(stop_by, absl::Now() + kStopWithin);
+        stop_by = std::min(stop_by, WallNow() + kStopWithin);
         next = std::min(next, stop_by);
         const bool idle =
             writes_.empty() && reads_.empty() && std::all_of(lines_.begin(), lines_.end(), [](const auto& line) {
               return line->connection == nullptr || line->connection->in_flight() == 0 || !line->ready;
             });
-        if (idle || absl::Now() >= stop_by) break;
+        if (idle || WallNow() >= stop_by) break;
       }
     }
     polled.assign(1, {.fd = wake_, .events = POLLIN, .revents = 0});
@@ -199,7 +198,7 @@ void Pool::Run() {
                         .events = line->connection == nullptr ? short{0} : line->connection->events(),
                         .revents = 0});
     }
-    const std::int64_t ms = absl::ToInt64Milliseconds(next - absl::Now()) + 1;
+    const std::int64_t ms = absl::ToInt64Milliseconds(next - WallNow()) + 1;
     poll(polled.data(), polled.size(), static_cast<int>(std::clamp<std::int64_t>(ms, 0, 1000)));
     eventfd_t woken;
     eventfd_read(wake_, &woken);
@@ -212,7 +211,7 @@ void Pool::Run() {
 }
 
 absl::Time Pool::LookAfterLines() {
-  const absl::Time now = absl::Now();
+  const absl::Time now = WallNow();
   absl::Time next = now + absl::Seconds(1);
   for (const auto& line : lines_) {
     if (line->connection != nullptr) {
@@ -246,7 +245,7 @@ absl::Time Pool::LookAfterLines() {
 void Pool::Close(Line& line, const absl::Status& why) {
   if (observer_ != nullptr) observer_->OnConnectionLost(why);
   // One that worked is made again at once: most likely only its server is new.
-  line.connect_at = line.ready ? absl::Now() : absl::Now() + line.back_off;
+  line.connect_at = line.ready ? WallNow() : WallNow() + line.back_off;
   line.back_off = std::min(kMostBackOff, line.back_off * 2);
   line.ready = false;
   line.connection.reset();
@@ -262,6 +261,7 @@ void Pool::CountReady() {
     changed = writers != ready_writers_ || readers != ready_readers_;
     ready_writers_ = writers;
     ready_readers_ = readers;
+    if (changed) ready_changed_.SignalAll();
   }
   if (!changed) return;
   if (observer_ != nullptr) observer_->OnConnections(writers + readers, options_.writers + options_.readers);
@@ -298,7 +298,7 @@ Pool::Batch Pool::TakeWrites(Line& line) {
     writes_.pop_front();
     if (batch.back()->alone) break;
   }
-  if (!batch.empty()) line.wait.BatchBegan(absl::Now(), batch.size());
+  if (!batch.empty()) line.wait.BatchBegan(WallNow(), batch.size());
   return batch;
 }
 
@@ -321,7 +321,7 @@ void Pool::SendWrites(Line& line, Batch batch) {
   for (auto& unit : late) Tell(*unit, absl::DeadlineExceededError("the deadline passed before the change began"));
   if (batch.empty()) {
     absl::MutexLock lock(&mutex_);
-    line.wait.BatchEnded(absl::Now());
+    line.wait.BatchEnded(WallNow());
     return;
   }
   std::stable_sort(batch.begin(), batch.end(), [](const auto& a, const auto& b) { return a->key < b->key; });
@@ -330,7 +330,7 @@ void Pool::SendWrites(Line& line, Batch batch) {
     for (const Command& command : unit->commands) commands.push_back(&command);
   }
   HAIL_FAILPOINT(kCommitBefore);
-  line.connection->Send(commands, [this, &line, batch = std::move(batch), began = absl::Now()](
+  line.connection->Send(commands, [this, &line, batch = std::move(batch), began = WallNow()](
                                       absl::StatusOr<std::vector<Rows>> rows, bool lost) mutable {
     OnWritten(line, std::move(batch), began, std::move(rows), lost);
   });
@@ -348,13 +348,13 @@ void Pool::OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<s
   HAIL_FAILPOINT(kCommitAfter);
   {
     absl::MutexLock lock(&mutex_);
-    line.wait.BatchEnded(absl::Now());
+    line.wait.BatchEnded(WallNow());
   }
   // A transaction that only has to be taken apart is not one that failed.
   const bool again = !rows.ok() && !lost &&
                      (batch.size() > 1 || (absl::IsAborted(rows.status()) && batch[0]->attempts < kMaxAttempts));
   if (observer_ != nullptr && !again && !absl::IsAlreadyExists(rows.status())) {
-    observer_->OnCommit(batch.size(), absl::Now() - began, rows.status());
+    observer_->OnCommit(batch.size(), WallNow() - began, rows.status());
   }
   if (again) {
     absl::MutexLock lock(&mutex_);

@@ -19,6 +19,7 @@
 #include "common/postgres/statement.h"
 #include "common/postgres/url.h"
 #include "common/time/clock.h"
+#include "common/time/cond_var.h"
 
 namespace hail::postgres {
 
@@ -168,6 +169,7 @@ class Pool {
   std::deque<std::unique_ptr<Unit>> reads_ ABSL_GUARDED_BY(mutex_);
   int ready_writers_ ABSL_GUARDED_BY(mutex_) = 0;
   int ready_readers_ ABSL_GUARDED_BY(mutex_) = 0;
+  mutable SteadyCondVar ready_changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex join_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(join_mutex_);

@@ -54,6 +54,7 @@ Gate::~Gate() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    changed_.SignalAll();
   }
   if (ticker_.joinable()) ticker_.join();
 }
@@ -68,7 +69,7 @@ absl::Status Gate::EnterUnary() {
 
 void Gate::LeaveUnary() {
   absl::MutexLock lock(&mutex_);
-  --unary_in_flight_;
+  if (--unary_in_flight_ == 0) changed_.SignalAll();
 }
 
 void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) {
@@ -96,7 +97,7 @@ void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool
 
 void Gate::AnswerTaken(UnreadAnswer* answer) {
   absl::MutexLock lock(&mutex_);
-  --answers_;
+  if (--answers_ == 0) changed_.SignalAll();
   if (!answer->cut()) Unlink(answer);
 }
 
@@ -138,6 +139,7 @@ absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream
 void Gate::LeaveStream(std::uint64_t number) {
   absl::MutexLock lock(&mutex_);
   streams_.erase(number);
+  if (streams_.empty()) changed_.SignalAll();
 }
 
 std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Gate::Live() const {
@@ -175,7 +177,7 @@ bool Gate::WaitIdle(absl::Duration at_most) {
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return unary_in_flight_ == 0 && answers_ == 0 && streams_.empty();
   };
-  return mutex_.AwaitWithTimeout(absl::Condition(&idle), at_most);
+  return changed_.Await(&mutex_, at_most, idle);
 }
 
 bool Gate::draining() const {
@@ -200,6 +202,7 @@ void Gate::Tick() {
 }
 
 void Gate::RunTicks() {
+  const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_; };
   std::vector<std::weak_ptr<LiveStream>> round;
   while (true) {
     round.clear();
@@ -212,7 +215,7 @@ void Gate::RunTicks() {
     for (std::size_t step = 0; step < steps; ++step) {
       {
         absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.tick / static_cast<double>(steps))) return;
+        if (changed_.Await(&mutex_, options_.tick / static_cast<double>(steps), stopping)) return;
       }
       const absl::Time wall = Wall();
       if (step == 0) CutOffUnread(wall);

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "common/time/cond_var.h"
 
 struct grpc_call;
 
@@ -154,6 +155,8 @@ class Gate {
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // It stops, or the last call or stream has left.
+  SteadyCondVar changed_;
   std::size_t unary_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   // Answers that are not taken, those that were cut off included; the others are a list, by age.
   std::size_t answers_ ABSL_GUARDED_BY(mutex_) = 0;

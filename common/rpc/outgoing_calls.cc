@@ -1,13 +1,14 @@
 #include "common/rpc/outgoing_calls.h"
 
-#include "absl/time/clock.h"
+#include "common/rpc/deadline.h"
+#include "common/time/clock.h"
 
 namespace hail::rpc {
 
 OutgoingCalls::~OutgoingCalls() { Stop(); }
 
 void OutgoingCalls::Prepare(grpc::ClientContext& context, const CallOptions& options) {
-  context.set_deadline(absl::ToChronoTime(std::min(options.deadline, absl::Now() + options.cap)));
+  context.set_deadline(ToGrpcDeadline(std::min(options.deadline, WallNow() + options.cap)));
   if (!options.traceparent.empty()) context.AddMetadata("traceparent", options.traceparent);
 }
 

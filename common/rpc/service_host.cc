@@ -13,6 +13,8 @@
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/rpc/deadline.h"
+#include "common/time/clock.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -84,11 +86,12 @@ void ServiceHost::SetServing(bool serving) {
 }
 
 void ServiceHost::Beat(const std::function<bool()>& healthy) {
+  const auto draining = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return draining_; };
   while (true) {
     KeepAwake();
     const bool serving = healthy();
     absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&draining_), kBeat)) return;
+    if (drain_.Await(&mutex_, kBeat, draining)) return;
     SetServing(serving);
   }
 }
@@ -105,7 +108,7 @@ void ServiceHost::KeepAwake() {
   // An empty message is the question for the whole server.
   const grpc::Slice nothing;
   call->request = grpc::ByteBuffer(&nothing, 1);
-  call->context->set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
+  call->context->set_deadline(ToGrpcDeadline(WallNow() + absl::Seconds(1)));
   {
     absl::MutexLock lock(&mutex_);
     ++awake_calls_;
@@ -126,6 +129,7 @@ void ServiceHost::Drain() {
     absl::MutexLock lock(&mutex_);
     if (draining_) return;
     draining_ = true;
+    drain_.Signal();
     SetServing(false);
   }
   beat_.join();
@@ -144,7 +148,7 @@ void ServiceHost::Drain() {
   // Everything that was let in has been answered. From Shutdown on, gRPC ends calls that come in on open connections
   // with CANCELLED, until it closes the connections and clients see that nobody is there. A deadline that has passed
   // makes that a moment; giving it a second would be a second of CANCELLED.
-  const auto now = absl::ToChronoTime(absl::Now());
+  const auto now = std::chrono::system_clock::now();
   server_->Shutdown(now);
   internal_server_->Shutdown(now);
   server_->Wait();

@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/gate.h"
+#include "common/time/cond_var.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "grpcpp/server.h"
@@ -88,6 +89,7 @@ class ServiceHost {
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  SteadyCondVar drain_;
   int awake_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread beat_;
 };

@@ -16,12 +16,13 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "common/rpc/call_info.h"
+#include "common/rpc/deadline.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/message_bytes.h"
+#include "common/time/clock.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -114,10 +115,10 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* co
   auto* reactor = new detail::UnaryReactor(gate, context, method, entered.ok());
   // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
   // waiting.
-  if (entered.ok() && (context->IsCancelled() || absl::FromChrono(context->deadline()) <= absl::Now())) {
+  if (entered.ok() && (context->IsCancelled() || FromGrpcDeadline(context->raw_deadline()) <= WallNow())) {
     entered = absl::DeadlineExceededError("the deadline passed before the call began");
   }
-  if (entered.ok()) entered = admit(absl::FromChrono(context->deadline()));
+  if (entered.ok()) entered = admit(FromGrpcDeadline(context->raw_deadline()));
   if (!entered.ok()) {
     reactor->End(entered);
     return reactor;

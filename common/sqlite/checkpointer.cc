@@ -9,6 +9,7 @@
 
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/time/clock.h"
 
 namespace hail::sqlite {
 namespace {
@@ -88,7 +89,7 @@ void Checkpointer::Run() {
 }
 
 void Checkpointer::Checkpoint(sqlite3* db, int mode) {
-  const absl::Time began = absl::Now();
+  const absl::Time began = WallNow();
   int in_wal = 0;
   int written = 0;
   const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, &in_wal, &written);
@@ -96,7 +97,7 @@ void Checkpointer::Checkpoint(sqlite3* db, int mode) {
   if (observer_ == nullptr) return;
   const int primary = result & 0xff;
   if (result == SQLITE_OK) {
-    observer_->OnCheckpoint(written, absl::Now() - began);
+    observer_->OnCheckpoint(written, WallNow() - began);
   } else if (primary != SQLITE_BUSY && primary != SQLITE_LOCKED) {
     observer_->OnCheckpointFailed(
         Unavailable(Reason::kStoreUnavailable, std::string("sqlite: checkpoint: ") + sqlite3_errstr(result)));

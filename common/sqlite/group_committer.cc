@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <exception>
 
-#include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/failpoint/failpoint.h"
@@ -41,8 +40,11 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
     refused = AdmitLocked(deadline, work);
     if (refused.ok()) {
       queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
-      begin_by_ =
-          work == Work::kUnhurried ? std::min(begin_by_, absl::Now() + options_.unhurried_wait) : absl::InfinitePast();
+      const absl::Time by = work == Work::kUnhurried ? WallNow() + options_.unhurried_wait : absl::InfinitePast();
+      if (by < begin_by_) {
+        begin_by_ = by;
+        changed_.Signal();
+      }
       return;
     }
   }
@@ -56,7 +58,7 @@ absl::Status GroupCommitter::Admit(Deadline deadline, Work work) const {
 
 absl::Status GroupCommitter::AdmitLocked(Deadline deadline, Work work) const {
   if (stopping_) return Unavailable(Reason::kStoreUnavailable, "the store is closed");
-  const absl::Duration wait = wait_.Estimate(absl::Now(), queue_.size());
+  const absl::Duration wait = wait_.Estimate(WallNow(), queue_.size());
   // Whoever waits longer than their deadline would have the change made and not know it. The other half of it is for
   // the way back, and for the estimate's error.
   const absl::Duration most =
@@ -80,16 +82,17 @@ void GroupCommitter::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    changed_.Signal();
   }
   absl::MutexLock lock(&join_mutex_);
   if (thread_.joinable()) thread_.join();
 }
 
 void GroupCommitter::AwaitWork() {
-  while (!stopping_ && begin_by_ > absl::Now()) {
-    const absl::Time by = begin_by_;
-    const auto changed = [this, by]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || begin_by_ != by; };
-    mutex_.AwaitWithDeadline(absl::Condition(&changed), by);
+  while (!stopping_) {
+    const absl::Duration wait = begin_by_ - WallNow();
+    if (wait <= absl::ZeroDuration()) return;
+    changed_.WaitFor(&mutex_, wait);
   }
 }
 
@@ -105,11 +108,11 @@ void GroupCommitter::Run() {
         queue_.pop_front();
       }
       begin_by_ = queue_.empty() ? absl::InfiniteFuture() : absl::InfinitePast();
-      wait_.BatchBegan(absl::Now(), batch.size());
+      wait_.BatchBegan(WallNow(), batch.size());
     }
-    const absl::Time began = absl::Now();
+    const absl::Time began = WallNow();
     const absl::Status status = Commit(batch);
-    if (observer_ != nullptr) observer_->OnBatch(batch.size(), absl::Now() - began, status);
+    if (observer_ != nullptr) observer_->OnBatch(batch.size(), WallNow() - began, status);
     for (Entry& entry : batch) {
       try {
         entry.done(std::move(entry.outcome));
@@ -119,7 +122,7 @@ void GroupCommitter::Run() {
     }
     batch.clear();
     absl::MutexLock lock(&mutex_);
-    wait_.BatchEnded(absl::Now());
+    wait_.BatchEnded(WallNow());
   }
   connection_.reset();
 }

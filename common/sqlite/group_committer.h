@@ -17,6 +17,7 @@
 #include "common/sqlite/connection.h"
 #include "common/sqlite/work.h"
 #include "common/time/clock.h"
+#include "common/time/cond_var.h"
 
 namespace hail::sqlite {
 
@@ -116,6 +117,8 @@ class GroupCommitter {
   absl::Time begin_by_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   QueueWait wait_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // begin_by_ is sooner than it was, or stopping_ is set.
+  SteadyCondVar changed_;
   absl::Mutex join_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(join_mutex_);
 };

@@ -1,8 +1,26 @@
 #include "common/time/clock.h"
 
+#include <time.h>
+
 #include "absl/time/clock.h"
+#include "common/time/steady_wall.h"
 
 namespace hail {
+namespace {
+
+// Never set, and goes on while the machine sleeps: what ran out meanwhile has run out.
+absl::Duration SinceBoot() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+}  // namespace
+
+absl::Time WallNow() {
+  static auto* const wall = new SteadyWall();
+  return wall->At(absl::Now(), SinceBoot());
+}
 
 absl::Time TimeScale::ToDomain(absl::Time wall) const { return anchor_domain + (wall - anchor_wall) * scale; }
 
@@ -13,7 +31,7 @@ absl::Duration TimeScale::ToWall(absl::Duration domain) const { return domain / 
 absl::Duration TimeScale::ToDomain(absl::Duration wall) const { return wall * scale; }
 
 Now SystemClock::Read() const {
-  const absl::Time wall = absl::Now();
+  const absl::Time wall = WallNow();
   return {scale_.ToDomain(wall), wall};
 }
 

@@ -3,7 +3,9 @@
 // Domain time is what a ride's rules are written in: offers, deadlines, fees, free cancellation, freshness of
 // positions. It can run faster than the wall's, by the same anchor in both services and the simulator:
 //     domain = anchor.domain + (wall − anchor.wall) × scale
-// Wall time is for what machines agree on: heartbeats, leases, RPC deadlines, resends, ids.
+// Wall time is for what machines agree on: heartbeats, leases, RPC deadlines, resends, ids. It is the process's own: it
+// names instants as the machine's wall clock does, but does not jump when somebody sets that clock (SteadyWall), so
+// lengths are measured by it as well.
 #pragma once
 
 #include "absl/time/time.h"
@@ -38,7 +40,10 @@ class Clock {
   virtual const TimeScale& scale() const = 0;
 };
 
-// The machine's clock, through `scale`.
+// Wall time, for what has no Clock: lengths within one thread or library. All of a process read the same. Thread-safe.
+absl::Time WallNow();
+
+// WallNow(), through `scale`.
 class SystemClock final : public Clock {
  public:
   explicit SystemClock(TimeScale scale = {}) : scale_(scale) {}

@@ -179,7 +179,7 @@ void DispatchLink::RenewLease() {
   if (stopped_) return;
   if (!ports_.store->shared()) return Run([this](const Now& now) { book_.OnLease(now, absl::InfiniteFuture()); });
   // As of now: the store counts from when it hears of it, which is later.
-  const absl::Time until = ports_.clock->Read().wall + kLeaseTime;
+  const absl::Time until = ports_.clock->Read().wall + kOwnLease;
   ports_.store->RenewLease(kLeaseTime, [this, until](const absl::Status& status) {
     Post([this, until, status](const Now& now) {
       if (stopped_) return;

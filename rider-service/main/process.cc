@@ -24,6 +24,7 @@
 #include "common/service/call_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
+#include "common/time/cond_var.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
 #include "rider-service/api/assignment_api.h"
 #include "rider-service/api/commit_log.h"
@@ -238,10 +239,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
-  absl::Notification lease_ended;
+  SteadyNotification lease_ended;
   link.Stop([&] { lease_ended.Notify(); });
   // Otherwise it runs out.
-  lease_ended.WaitForNotificationWithTimeout(kEndLeaseWithin);
+  lease_ended.WaitFor(kEndLeaseWithin);
   book_loop.Stop();
   calls.Stop();
   housekeeping.Stop();

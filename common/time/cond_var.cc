@@ -1,0 +1,43 @@
+#include "common/time/cond_var.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace hail {
+namespace {
+
+// An absl::Mutex as std::condition_variable_any wants it.
+struct Lock {
+  absl::Mutex* const mutex;
+  void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex->Lock(); }
+  void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex->Unlock(); }
+};
+
+}  // namespace
+
+SteadyCondVar::Clock::time_point SteadyCondVar::After(absl::Duration length) {
+  return Clock::now() + absl::ToChronoNanoseconds(std::clamp(length, absl::ZeroDuration(), absl::Hours(24 * 365)));
+}
+
+void SteadyCondVar::Wait(absl::Mutex* mutex) {
+  Lock lock{mutex};
+  changed_.wait(lock);
+}
+
+void SteadyCondVar::WaitFor(absl::Mutex* mutex, absl::Duration at_most) {
+  Lock lock{mutex};
+  changed_.wait_until(lock, After(at_most));
+}
+
+void SteadyNotification::Notify() {
+  absl::MutexLock lock(&mutex_);
+  notified_ = true;
+  changed_.SignalAll();
+}
+
+bool SteadyNotification::WaitFor(absl::Duration at_most) {
+  absl::MutexLock lock(&mutex_);
+  return changed_.Await(&mutex_, at_most, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return notified_; });
+}
+
+}  // namespace hail
