@@ -288,7 +288,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
-    done(RideForRider(std::move(changed->ride)));
+    done(RideForOperator(std::move(changed->ride)));
   });
 }
 

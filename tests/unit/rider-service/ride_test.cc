@@ -436,5 +436,67 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   EXPECT_FALSE(EventForRider(event).former);
 }
 
+TEST(Views, EachSideReadsItsOwnWordsOnly) {
+  const Ride ride = RideIn(S::kArrivedAtPickup);
+  const absl::Time now = kT0 + absl::Seconds(9);
+  DriverCommand by_driver = Command(ride, TripStep::kCancel);
+  by_driver.reason = CancelReason::kSafety;
+  struct Case {
+    std::string who;
+    RideChange change;
+    bool rider_reads, driver_reads;
+  };
+  const Case cases[] = {
+      {"rider", *CancelByRider(ride, CancelReason::kSafety, "frightened", now), true, false},
+      {"driver", *TakeStep(ride, by_driver, kRules, now), false, true},
+  };
+  for (const Case& c : cases) {
+    const RideEvent& event = *c.change.event;
+    const auto check = [&](const RideEvent& view, bool reads) {
+      const CancelReason reason = reads ? CancelReason::kSafety : CancelReason::kUnspecified;
+      EXPECT_EQ(view.reason, reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation->reason, reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation->note, reads ? event.ride.cancellation->note : "") << c.who;
+      EXPECT_EQ(view.ride.cancellation->actor, event.ride.cancellation->actor) << c.who;
+    };
+    ASSERT_NE(event.ride.cancellation->note, "");
+    check(EventForRider(event), c.rider_reads);
+    check(EventForDriver(event), c.driver_reads);
+    EXPECT_EQ(RideForRider(c.change.ride), EventForRider(event).ride);
+    EXPECT_EQ(RideForDriver(c.change.ride), EventForDriver(event).ride);
+    EXPECT_EQ(RideForOperator(c.change.ride).cancellation, c.change.ride.cancellation);
+  }
+  // What is no secret is read by both.
+  const RideEvent late = *CancelByRider(ride, CancelReason::kWaitTooLong, "late", now)->event;
+  EXPECT_EQ(EventForDriver(late).reason, CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation->reason, CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation->note, "");
+}
+
+TEST(Views, NobodyButOperatorsReadsWhatAnOperatorWrote) {
+  const RideChange change =
+      *Resolve(RideIn(S::kArrivedAtPickup), Resolution::kCancel, "ann: both complain", kT0 + absl::Seconds(9));
+  for (const RideEvent& view : {EventForRider(*change.event), EventForDriver(*change.event)}) {
+    EXPECT_EQ(view.ride.cancellation->note, "");
+    EXPECT_EQ(view.ride.cancellation->reason, CancelReason::kOperator);
+    EXPECT_EQ(view.reason, CancelReason::kOperator);
+  }
+  const Ride view = RideForOperator(change.ride);
+  EXPECT_EQ(view.cancellation->note, "ann: both complain");
+  EXPECT_EQ(view.request_fingerprint, "");
+}
+
+TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  DriverCommand command = Command(ride, TripStep::kCancel);
+  command.reason = CancelReason::kSafety;
+  const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
+  EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);
+  const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch, kRules, kT0 + absl::Hours(1)).event;
+  EXPECT_EQ(EventForRider(unseen).reason, CancelReason::kDriverUnreachable);
+  EXPECT_EQ(EventForDriver(unseen).reason, CancelReason::kDriverUnreachable);
+}
+
 }  // namespace
 }  // namespace hail::rider
