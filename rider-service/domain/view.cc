@@ -33,6 +33,7 @@ CancelActor ReasonGivenBy(const RideEvent& event) {
 
 Ride RideForRider(Ride ride) {
   ride.offer_id.clear();
+  ride.assignment_ended = false;
   KeepOwnWords(ride, CancelActor::kRider);
   ClearInternals(ride);
   return ride;

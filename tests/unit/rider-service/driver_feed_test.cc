@@ -27,14 +27,14 @@ std::vector<RideEvent> History() {
     return change.ride;
   };
   Ride ride = NewRide(Requested("ride-1"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride), kT0));
+  ride = keep(*Assign(ride, Offer(ride), RideRules(), kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kSeen), rules, kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kCancel), rules, kT0));
   ride = NewRide(Requested("ride-2"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-2"), kT0));
+  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-2"), RideRules(), kT0));
   ride = keep(*CancelByRider(ride, CancelReason::kSafety, "he frightened me", kT0));
   ride = NewRide(Requested("ride-3"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-3"), kT0));
+  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-3"), RideRules(), kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kArrive), rules, kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kStart), rules, kT0));
   keep(*TakeStep(ride, Command(ride, TripStep::kComplete), rules, kT0));

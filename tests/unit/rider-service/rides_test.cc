@@ -404,8 +404,7 @@ TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
   EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kRideEnded));
 }
 
-// Every way on which a canceled ride is read: by its rider, by its driver. Each is asked twice, as repeating a command is
-// a way to read too.
+// Every way on which a canceled ride is read. Commands are given twice: to repeat one is a way to read, too.
 TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
   const auto find = [&](const Ride& ride) {
     return Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", ride.offer_id, done); });
