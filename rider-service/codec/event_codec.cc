@@ -24,7 +24,11 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
   event.driver_id = record.driver_id();
   event.driver_sequence = record.driver_sequence();
   event.ended = record.ended();
-  if (record.has_former()) event.former = DecodeRide(record.former());
+  if (record.has_former()) {
+    event.former = DecodeRide(record.former());
+    // A replica of an earlier version does not say so.
+    event.former->assignment_ended = true;
+  }
   if (!IsWhole(event.ride) || (event.former && !IsWhole(*event.former))) {
     return Internal("a message on the bus is damaged");
   }

@@ -42,6 +42,12 @@ absl::StatusOr<Ride> RideFromBytes(std::string_view ride_bytes, std::string_view
   return ride;
 }
 
+absl::StatusOr<Ride> FormerFromBytes(std::string_view ride) {
+  absl::StatusOr<Ride> former = RideFromBytes(ride, "");
+  if (former.ok()) former->assignment_ended = true;
+  return former;
+}
+
 std::string EventBytes(const RideEvent& event) {
   hail::type::v1::RideEvent message;
   Encode(event, &message);

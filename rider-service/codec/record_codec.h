@@ -15,6 +15,9 @@ std::string InternalsBytes(const Ride& ride);
 // INTERNAL if they are not what the two above made.
 absl::StatusOr<Ride> RideFromBytes(std::string_view ride, std::string_view internals);
 
+// RideEvent::former, from RideBytes of it; an earlier version's do not say that the assignment ended.
+absl::StatusOr<Ride> FormerFromBytes(std::string_view ride);
+
 // The contract's RideEvent. Internals are columns of their own.
 std::string EventBytes(const RideEvent& event);
 absl::StatusOr<RideEvent> EventFromBytes(std::string_view event);

@@ -107,6 +107,7 @@ void Encode(const Ride& ride, pb::Ride* out) {
   EncodeOptional(ride.match_deadline, &pb::Ride::mutable_match_deadline, out);
   EncodeOptional(ride.assign_time, &pb::Ride::mutable_assign_time, out);
   EncodeOptional(ride.seen_time, &pb::Ride::mutable_seen_time, out);
+  EncodeOptional(ride.seen_deadline, &pb::Ride::mutable_seen_deadline, out);
   EncodeOptional(ride.arrive_time, &pb::Ride::mutable_arrive_time, out);
   EncodeOptional(ride.start_time, &pb::Ride::mutable_start_time, out);
   EncodeOptional(ride.end_time, &pb::Ride::mutable_end_time, out);
@@ -115,6 +116,7 @@ void Encode(const Ride& ride, pb::Ride* out) {
   if (ride.pickup_eta) Encode(*ride.pickup_eta, out->mutable_pickup_eta());
   out->set_redispatch_count(ride.redispatch_count);
   for (const auto& [key, value] : ride.labels) (*out->mutable_labels())[key] = value;
+  out->set_assignment_ended(ride.assignment_ended);
 }
 
 void Encode(const RideEvent& event, pb::RideEvent* out) {
@@ -124,6 +126,7 @@ void Encode(const RideEvent& event, pb::RideEvent* out) {
   Encode(event.event_time, out->mutable_event_time());
   out->set_reason(static_cast<pb::CancelReason>(event.reason));
   Encode(event.ride, out->mutable_ride());
+  out->set_ended(event.ended);
 }
 
 absl::Time DecodeTime(const google::protobuf::Timestamp& time) {
@@ -185,6 +188,7 @@ Ride DecodeRide(const pb::Ride& in) {
   ride.match_deadline = DecodeOptional(in.has_match_deadline(), in.match_deadline());
   ride.assign_time = DecodeOptional(in.has_assign_time(), in.assign_time());
   ride.seen_time = DecodeOptional(in.has_seen_time(), in.seen_time());
+  ride.seen_deadline = DecodeOptional(in.has_seen_deadline(), in.seen_deadline());
   ride.arrive_time = DecodeOptional(in.has_arrive_time(), in.arrive_time());
   ride.start_time = DecodeOptional(in.has_start_time(), in.start_time());
   ride.end_time = DecodeOptional(in.has_end_time(), in.end_time());
@@ -193,6 +197,7 @@ Ride DecodeRide(const pb::Ride& in) {
   if (in.has_pickup_eta()) ride.pickup_eta = DecodeDuration(in.pickup_eta());
   ride.redispatch_count = in.redispatch_count();
   ride.labels.insert(in.labels().begin(), in.labels().end());
+  ride.assignment_ended = in.assignment_ended();
   return ride;
 }
 
@@ -205,6 +210,7 @@ RideEvent DecodeEvent(const pb::RideEvent& in) {
   event.event_time = DecodeTime(in.event_time());
   event.reason = DecodeReason(in.reason());
   event.ride = DecodeRide(in.ride());
+  event.ended = in.ended();
   return event;
 }
 

@@ -63,7 +63,7 @@ bool DispatchBook::Knows(const Ride& ride) const {
 
 void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   if (!leased_ || Knows(ride)) return;
-  if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride, from_store);
+  if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride);
 
   departed_.erase(ride.ride_id);
   unseen_.erase(ride.ride_id);
@@ -81,7 +81,7 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   Advance(now, entry);
 }
 
-void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_store) {
+void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride) {
   if (IsFinal(ride.state)) {
     refused_.erase(ride.ride_id);
     Depart(now, ride, ride.state == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
@@ -92,16 +92,14 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride, bool from_
     unseen_.erase(ride.ride_id);
     return;
   }
-  // Nobody could have acknowledged it to a process that was not there: one that finds it stored gives the full time.
-  const absl::Time since = from_store ? std::max(now.domain, *ride.assign_time) : *ride.assign_time;
-  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = since + rules_.seen_within};
+  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = SeenDeadline(ride, rules_)};
 }
 
 void DispatchBook::OnElsewhere(const Now& now, const Ride& ride) {
   if (!leased_ || Knows(ride)) return;
   refused_.erase(ride.ride_id);
   unseen_.erase(ride.ride_id);
-  if (IsFinal(ride.state)) return LearnNotMatching(now, ride, /*from_store=*/false);
+  if (IsFinal(ride.state)) return LearnNotMatching(now, ride);
   Depart(now, ride, ride.state == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
 }
 

@@ -143,7 +143,7 @@ class DispatchBook {
   };
 
   void Learn(const Now& now, Ride ride, bool from_store);
-  void LearnNotMatching(const Now& now, const Ride& ride, bool from_store);
+  void LearnNotMatching(const Now& now, const Ride& ride);
   // Whether the book knows as much of the ride as `ride` says, or more.
   bool Knows(const Ride& ride) const;
   // It is not to be dispatched from here any more, for that reason.

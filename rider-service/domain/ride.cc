@@ -33,6 +33,7 @@ RideChange End(const Ride& before, RideState state, RideEventType type, CancelRe
                Ride after) {
   after.state = state;
   after.match_deadline.reset();
+  after.seen_deadline.reset();
   after.end_time = std::max(now, before.update_time);
   return Record(before, std::move(after), type, reason, now);
 }
@@ -63,6 +64,7 @@ RideChange Redispatch(const Ride& ride, CancelReason reason, const RideRules& ru
   after.offer_id.clear();
   after.assign_time.reset();
   after.seen_time.reset();
+  after.seen_deadline.reset();
   after.pickup_eta.reset();
   after.redispatch_count = ride.redispatch_count + 1;
   after.match_deadline = std::max(now, ride.update_time) + rules.match_deadline;
@@ -72,6 +74,7 @@ RideChange Redispatch(const Ride& ride, CancelReason reason, const RideRules& ru
   change.event->former = ride;
   change.event->former->sequence = change.ride.sequence;
   change.event->former->update_time = change.ride.update_time;
+  change.event->former->assignment_ended = true;
   return change;
 }
 
@@ -117,6 +120,7 @@ bool AlreadyTaken(const Ride& ride, TripStep step) {
 RideChange Seen(const Ride& ride, absl::Time now) {
   Ride after = ride;
   after.seen_time = std::max(now, ride.update_time);
+  after.seen_deadline.reset();
   return Record(ride, std::move(after), RideEventType::kAssignmentSeen, CancelReason::kUnspecified, now);
 }
 
@@ -125,6 +129,7 @@ RideChange Arrive(const Ride& ride, absl::Time now) {
   after.state = RideState::kArrivedAtPickup;
   after.arrive_time = std::max(now, ride.update_time);
   if (!after.seen_time) after.seen_time = after.arrive_time;
+  after.seen_deadline.reset();
   return Record(ride, std::move(after), RideEventType::kArrivedAtPickup, CancelReason::kUnspecified, now);
 }
 
@@ -185,7 +190,8 @@ RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now) {
   return Record(before, std::move(ride), RideEventType::kRequested, CancelReason::kUnspecified, now);
 }
 
-absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, absl::Time now) {
+absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
+                                  absl::Time now) {
   if (ride.driver && ride.driver->driver_id == assignment.driver.driver_id && ride.offer_id == assignment.offer_id) {
     return Unchanged(ride);
   }
@@ -209,6 +215,7 @@ absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment
   after.offer_id = assignment.offer_id;
   after.pickup_eta = assignment.pickup_eta;
   after.assign_time = std::max(now, ride.update_time);
+  after.seen_deadline = *after.assign_time + rules.seen_within;
   after.match_deadline.reset();
   return Record(ride, std::move(after), RideEventType::kAssigned, CancelReason::kUnspecified, now);
 }
@@ -265,9 +272,13 @@ absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, 
   return change;
 }
 
+absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
+  return ride.seen_deadline.value_or(*ride.assign_time + rules.seen_within);
+}
+
 RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {
   if (ride.state != RideState::kEnrouteToPickup || ride.epoch != epoch || ride.seen_time ||
-      now < *ride.assign_time + rules.seen_within) {
+      now < SeenDeadline(ride, rules)) {
     return Unchanged(ride);
   }
   return Redispatch(ride, CancelReason::kDriverUnreachable, rules, now);

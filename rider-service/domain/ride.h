@@ -163,6 +163,9 @@ struct Ride {
   std::optional<absl::Duration> pickup_eta;
   int redispatch_count = 0;
   std::map<std::string, std::string> labels;
+  std::optional<absl::Time> seen_deadline;
+  // Of RideEvent::former, and of no other ride.
+  bool assignment_ended = false;
 
   // --- Internal ---
   // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
@@ -192,7 +195,7 @@ struct RideEvent {
   std::int64_t driver_sequence = 0;
   // The ride is no longer driver_id's after it.
   bool ended = false;
-  // Of REDISPATCHED: the ride as the driver last had it, which is all the driver may know.
+  // Of REDISPATCHED: the ride as the driver last had it (assignment_ended), which is all the driver may know.
   std::optional<Ride> former;
 
   friend bool operator==(const RideEvent&, const RideEvent&) = default;
@@ -232,7 +235,8 @@ struct Assignment {
 
 // Assigns the driver. A replay of the committed offer yields the present ride unchanged, whatever became of it.
 // RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName), DRIVER_EXCLUDED.
-absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, absl::Time now);
+absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
+                                  absl::Time now);
 
 // A driver's command.
 struct DriverCommand {
@@ -256,7 +260,11 @@ absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& comma
 absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, const std::string& note,
                                          absl::Time now);
 
-// Back to MATCHING if the assignment of `epoch` is still unseen after rules.seen_within; otherwise unchanged.
+// When an assignment that nobody acknowledges ends. It is fixed with the assignment: no restart and no take-over begins
+// the time anew. Of a ride that an earlier version assigned it is worked out.
+absl::Time SeenDeadline(const Ride& ride, const RideRules& rules);
+
+// Back to MATCHING if the assignment of `epoch` is still unseen at its SeenDeadline; otherwise unchanged.
 RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now);
 
 // NO_DRIVERS_AVAILABLE if still MATCHING at `epoch` and past its match deadline; otherwise unchanged.

@@ -197,8 +197,8 @@ void Rides::Confirm(const Now& now, std::string ride_id, Assignment assignment, 
       !status.ok()) {
     return done(status);
   }
-  auto decide = [assignment = std::move(assignment), at = now.domain](const Ride& ride) {
-    return Assign(ride, assignment, at);
+  auto decide = [assignment = std::move(assignment), rules = rules_, at = now.domain](const Ride& ride) {
+    return Assign(ride, assignment, rules, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
@@ -288,7 +288,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
     if (!changed.ok()) return done(std::move(changed).status());
-    done(RideForRider(std::move(changed->ride)));
+    done(RideForOperator(std::move(changed->ride)));
   });
 }
 

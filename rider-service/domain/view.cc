@@ -9,16 +9,39 @@ void ClearInternals(Ride& ride) {
   ride.cancellation_terms = {};
 }
 
+// A reason as `reader` may read what `writer` gave: that somebody felt unsafe is not for the one who frightened them.
+CancelReason ReasonFor(CancelActor reader, CancelActor writer, CancelReason reason) {
+  return reason == CancelReason::kSafety && writer != reader ? CancelReason::kUnspecified : reason;
+}
+
+// What `reader`, a rider or a driver, may read of a cancellation: of the other side's words, and of an operator's, no
+// free text.
+void KeepOwnWords(Ride& ride, CancelActor reader) {
+  if (!ride.cancellation) return;
+  Cancellation& cancellation = *ride.cancellation;
+  cancellation.reason = ReasonFor(reader, cancellation.actor, cancellation.reason);
+  if (cancellation.actor != reader) cancellation.note.clear();
+}
+
+// Whose the event's reason is.
+CancelActor ReasonGivenBy(const RideEvent& event) {
+  if (event.ride.cancellation) return event.ride.cancellation->actor;
+  return IsSystemReason(event.reason) ? CancelActor::kSystem : CancelActor::kDriver;
+}
+
 }  // namespace
 
 Ride RideForRider(Ride ride) {
   ride.offer_id.clear();
+  ride.assignment_ended = false;
+  KeepOwnWords(ride, CancelActor::kRider);
   ClearInternals(ride);
   return ride;
 }
 
 RideEvent EventForRider(const RideEvent& event) {
   RideEvent view = event;
+  view.reason = ReasonFor(CancelActor::kRider, ReasonGivenBy(event), event.reason);
   view.ride = RideForRider(event.ride);
   view.driver_id.clear();
   view.driver_sequence = 0;
@@ -32,15 +55,22 @@ Ride RideForDriver(Ride ride) {
   ride.request_id.clear();
   ride.quote_id.clear();
   ride.labels.clear();
+  KeepOwnWords(ride, CancelActor::kDriver);
   ClearInternals(ride);
   return ride;
 }
 
 RideEvent EventForDriver(const RideEvent& event) {
   RideEvent view = event;
+  view.reason = ReasonFor(CancelActor::kDriver, ReasonGivenBy(event), event.reason);
   view.ride = RideForDriver(event.former ? *event.former : event.ride);
   view.former.reset();
   return view;
+}
+
+Ride RideForOperator(Ride ride) {
+  ClearInternals(ride);
+  return ride;
 }
 
 }  // namespace hail::rider

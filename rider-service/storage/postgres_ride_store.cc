@@ -187,7 +187,7 @@ absl::StatusOr<RideEvent> EventAt(const Rows& rows, int row, int column = 0) {
   event->driver_sequence = rows.Int64(row, column + 2);
   event->ended = rows.Int64(row, column + 3) != 0;
   if (!rows.IsNull(row, column + 4)) {
-    absl::StatusOr<Ride> former = RideFromBytes(rows.Bytes(row, column + 4), "");
+    absl::StatusOr<Ride> former = FormerFromBytes(rows.Bytes(row, column + 4));
     if (!former.ok()) return former.status();
     event->former = *std::move(former);
   }

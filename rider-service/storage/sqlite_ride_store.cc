@@ -48,7 +48,7 @@ absl::StatusOr<RideEvent> ReadEvent(const Statement& row) {
   event->driver_sequence = row.Int64(2);
   event->ended = row.Int64(3) != 0;
   if (!row.IsNull(4)) {
-    absl::StatusOr<Ride> former = RideFromBytes(row.Bytes(4), "");
+    absl::StatusOr<Ride> former = FormerFromBytes(row.Bytes(4));
     if (!former.ok()) return former.status();
     event->former = *std::move(former);
   }

@@ -59,7 +59,7 @@ class RideStoreCalls {
   }
   absl::StatusOr<Changed> Confirm(const std::string& ride_id, const std::string& driver_id,
                                   const std::string& offer_id) {
-    return Change(ride_id, [=](const Ride& ride) { return Assign(ride, Offer(ride, driver_id, offer_id), kT0); });
+    return Change(ride_id, [=](const Ride& ride) { return Assign(ride, Offer(ride, driver_id, offer_id), {}, kT0); });
   }
   absl::StatusOr<Changed> Take(const std::string& ride_id, TripStep step, const std::string& driver_id = "driver-1") {
     return Change(ride_id, [=, this](const Ride& ride) {

@@ -114,7 +114,7 @@ TEST_P(RideStoreConformance, ARiderIsBusyInEachLiveStateAndFreeAfterIt) {
   };
   const std::vector<Stage> stages = {
       {"matching", nullptr},
-      {"assigned", [](const Ride& ride) { return Assign(ride, Offer(ride), kT0); }},
+      {"assigned", [](const Ride& ride) { return Assign(ride, Offer(ride), {}, kT0); }},
       {"arrived", take(TripStep::kArrive)},
       {"started", take(TripStep::kStart)},
   };
@@ -205,10 +205,10 @@ TEST_P(RideStoreConformance, EveryFieldComesBack) {
   const auto take = [&](TripStep step, const std::string& driver_id) {
     change([&, step](const Ride& ride) { return TakeStep(ride, Command(ride, step, driver_id), rules_, now); });
   };
-  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), now); });
+  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), {}, now); });
   take(TripStep::kSeen, "driver-1");
   take(TripStep::kCancel, "driver-1");
-  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), now); });
+  change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), {}, now); });
   take(TripStep::kArrive, "driver-2");
   take(TripStep::kStart, "driver-2");
   change([&](const Ride& ride) { return Resolve(ride, Resolution::kCancel, "by hand", now); });
@@ -366,14 +366,14 @@ TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
       store().Change(
           "ride-1",
           [](const Ride& ride) {
-            absl::StatusOr<RideChange> change = Assign(ride, Offer(ride, "driver-1", "offer-1"), kT0);
+            absl::StatusOr<RideChange> change = Assign(ride, Offer(ride, "driver-1", "offer-1"), {}, kT0);
             change->event->sequence = 1;  // which the ride has
             return change;
           },
           absl::InfiniteFuture(), std::move(done));
     } else {
       store().Change(
-          "ride-2", [](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), kT0); },
+          "ride-2", [](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), {}, kT0); },
           absl::InfiniteFuture(), std::move(done));
       queued.Notify();
     }
@@ -433,7 +433,7 @@ TEST_P(RideStoreConformance, RacingConfirmationsOfOneRideHaveOneWinner) {
     store().Change(
         "ride-1",
         [id](const Ride& ride) {
-          return Assign(ride, {1, Driver("driver-" + id), "offer-" + id, {}}, kT0);
+          return Assign(ride, {1, Driver("driver-" + id), "offer-" + id, {}}, {}, kT0);
         },
         absl::InfiniteFuture(), std::move(done));
   });
@@ -458,7 +458,7 @@ TEST_P(RideStoreConformance, RacingConfirmationsByOneDriverHaveOneWinner) {
   const auto outcomes = AwaitAll<Changed>(kRides, [&](std::size_t i, Done<Changed> done) {
     const std::string id = std::to_string(i);
     store().Change(
-        "ride-" + id, [id](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0); },
+        "ride-" + id, [id](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-" + id), {}, kT0); },
         absl::InfiniteFuture(), std::move(done));
   });
   std::vector<std::string> won;
@@ -581,7 +581,8 @@ TEST_P(RideStoreConformance, AskedWhileAConfirmationWaitsBothHearTheSame) {
     absl::Notification asked;
     const absl::StatusOr<Changed> confirmed = Await<Changed>([&](Done<Changed> done) {
       store().Change(
-          "ride-" + n, [&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-" + n, "offer-" + n), kT0); },
+          "ride-" + n,
+          [&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-" + n, "offer-" + n), {}, kT0); },
           absl::InfiniteFuture(), std::move(done));
       store().ByOffer("driver-" + n, "offer-" + n, [&](absl::StatusOr<std::optional<Ride>> ride) {
         found = std::move(ride);
@@ -632,7 +633,7 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
   for (const auto& [id, after] : assignments) {
     ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
     ASSERT_TRUE(Change("ride-" + id, [&, id = id, after = after](const Ride& ride) {
-                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), kT0 + after);
+                  return Assign(ride, Offer(ride, "driver-1", "offer-" + id), {}, kT0 + after);
                 }).ok());
     ASSERT_TRUE(CallOff("ride-" + id).ok());
   }
@@ -876,7 +877,7 @@ TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
   const auto assign = [&](const std::string& id, int second) {
     return Change("ride-" + id,
                   [&](const Ride& ride) {
-                    return Assign(ride, Offer(ride, "driver-" + id, "offer-" + id), kT0 + absl::Seconds(second));
+                    return Assign(ride, Offer(ride, "driver-" + id, "offer-" + id), {}, kT0 + absl::Seconds(second));
                   })
         .ok();
   };

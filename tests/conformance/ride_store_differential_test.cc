@@ -142,7 +142,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         return [=, offer = choices_.Name("offer-", 3)](const Ride& ride) {
           Assignment assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id + "-" + driver_id);
           assignment.epoch -= epoch_back;
-          return Assign(ride, assignment, now);
+          return Assign(ride, assignment, {}, now);
         };
       case 4:
         return [=](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", now); };

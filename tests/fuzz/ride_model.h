@@ -51,7 +51,7 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
       assignment.driver.vehicle = {"Toyota", "Prius", "green", "7ABC123", 4};
       assignment.offer_id = "offer-" + std::to_string(input.Below(4));
       if (input.Coin()) assignment.pickup_eta = absl::Seconds(input.Below(256));
-      return rider::Assign(ride, assignment, now);
+      return rider::Assign(ride, assignment, rules, now);
     }
     case 1:
     case 2: {

@@ -101,7 +101,7 @@ rider::Ride Assigned() {
   assignment.epoch = 1;
   assignment.driver.driver_id = "driver-1";
   assignment.offer_id = "offer-1";
-  return rider::Assign(AskedFor("ride-1", {}, kStart).ride, assignment, kStart + absl::Seconds(5))->ride;
+  return rider::Assign(AskedFor("ride-1", {}, kStart).ride, assignment, {}, kStart + absl::Seconds(5))->ride;
 }
 
 void Confirm(const std::string& bytes) {
@@ -110,7 +110,7 @@ void Confirm(const std::string& bytes) {
   const auto assignment = rider::DecodeAssignment(request);
   if (!assignment.ok()) return;
   Require(assignment->epoch >= 1, "an assignment has an epoch");
-  const auto change = rider::Assign(AskedFor("ride-1", {}, kStart).ride, *assignment, kStart + absl::Seconds(5));
+  const auto change = rider::Assign(AskedFor("ride-1", {}, kStart).ride, *assignment, {}, kStart + absl::Seconds(5));
   if (change.ok() && !assignment->driver.driver_id.empty() && !assignment->offer_id.empty()) CheckStored(change->ride);
 }
 

@@ -443,8 +443,8 @@ void Judge::Look() {
   for (const auto& [driver_id, ride_id] : disk_->live_of_driver) {
     const Ride& ride = disk_->rides.at(ride_id);
     if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) continue;
-    const absl::Duration waited = now.domain - std::max(*ride.assign_time, rider_up_since_);
-    if (waited > kSeenWithin + kStormyCommit * clock_->scale().scale) {
+    const absl::Time due = std::max(*ride.assign_time + kSeenWithin, rider_up_since_);
+    if (now.domain > due + kStormyCommit * clock_->scale().scale) {
       Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
     }
   }

@@ -44,8 +44,8 @@ Ride WithoutInternals(Ride ride) {
 Ride AsKept(Ride ride) {
   TrimToNanos(ride.create_time);
   TrimToNanos(ride.update_time);
-  for (std::optional<absl::Time>* time : {&ride.match_deadline, &ride.assign_time, &ride.seen_time, &ride.arrive_time,
-                                          &ride.start_time, &ride.end_time}) {
+  for (std::optional<absl::Time>* time : {&ride.match_deadline, &ride.assign_time, &ride.seen_time, &ride.seen_deadline,
+                                          &ride.arrive_time, &ride.start_time, &ride.end_time}) {
     TrimToNanos(*time);
   }
   TrimToNanos(ride.trip_duration);
@@ -57,7 +57,10 @@ Ride AsKept(Ride ride) {
 RideEvent AsKept(RideEvent event) {
   TrimToNanos(event.event_time);
   event.ride = WithoutInternals(AsKept(std::move(event.ride)));
-  if (event.former) event.former = WithoutInternals(AsKept(*std::move(event.former)));
+  if (event.former) {
+    event.former = WithoutInternals(AsKept(*std::move(event.former)));
+    event.former->assignment_ended = true;
+  }
   return event;
 }
 

@@ -73,7 +73,7 @@ class SimRideStoreTest : public ::testing::Test {
         "ride-" + n,
         [this, driver_id](const Ride& ride) {
           ++decided_;
-          return rider::Assign(ride, rider::Offer(ride, driver_id, "offer-" + driver_id), rider::kT0);
+          return rider::Assign(ride, rider::Offer(ride, driver_id, "offer-" + driver_id), {}, rider::kT0);
         },
         absl::InfiniteFuture(),
         [this, n](const absl::StatusOr<Changed>& changed) {

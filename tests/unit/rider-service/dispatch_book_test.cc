@@ -59,7 +59,7 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
   std::vector<std::string> Take() { return std::exchange(sent_, {}); }
 
   Ride Matching(const std::string& ride_id = "ride-1") { return NewRide(Requested(ride_id), kRules, now_.domain).ride; }
-  Ride Assigned(const Ride& ride) { return Assign(ride, Offer(ride), now_.domain)->ride; }
+  Ride Assigned(const Ride& ride) { return Assign(ride, Offer(ride), kRules, now_.domain)->ride; }
 
   // A ride that is being worked on.
   Ride Working() {
@@ -220,13 +220,22 @@ TEST_F(DispatchBookTest, RidesFoundInTheStoreStartAtANewEpoch) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreGetsTheFullTime) {
+TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime) {
   const Ride ride = Assigned(Matching());
   Pass(absl::Seconds(55));
   book_.OnDispatchable(now_, {ride});
-  Tick(absl::Seconds(59));
+  Tick(absl::Milliseconds(4'999));
   EXPECT_THAT(Take(), IsEmpty());
-  Tick(absl::Seconds(1));
+  Tick(absl::Milliseconds(1));
+  EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
+}
+
+TEST_F(DispatchBookTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeOfItsAssignment) {
+  Ride ride = Assigned(Matching());
+  ride.seen_deadline.reset();
+  Pass(absl::Seconds(90));
+  book_.OnDispatchable(now_, {ride});
+  Tick(absl::ZeroDuration());
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
 }
 

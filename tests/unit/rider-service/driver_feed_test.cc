@@ -27,18 +27,25 @@ std::vector<RideEvent> History() {
     return change.ride;
   };
   Ride ride = NewRide(Requested("ride-1"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride), kT0));
+  ride = keep(*Assign(ride, Offer(ride), RideRules(), kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kSeen), rules, kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kCancel), rules, kT0));
   ride = NewRide(Requested("ride-2"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-2"), kT0));
-  ride = keep(*CancelByRider(ride, CancelReason::kOther, "", kT0));
+  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-2"), RideRules(), kT0));
+  ride = keep(*CancelByRider(ride, CancelReason::kSafety, "he frightened me", kT0));
   ride = NewRide(Requested("ride-3"), rules, kT0).ride;
-  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-3"), kT0));
+  ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-3"), RideRules(), kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kArrive), rules, kT0));
   ride = keep(*TakeStep(ride, Command(ride, TripStep::kStart), rules, kT0));
   keep(*TakeStep(ride, Command(ride, TripStep::kComplete), rules, kT0));
   return events;
+}
+
+void ExpectDriversView(const RideEvent& event) {
+  EXPECT_EQ(event.ride.rider_id, "");
+  if (event.type != RideEventType::kCanceled) return;
+  EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the rider canceled";
+  EXPECT_EQ(event.ride.cancellation, (Cancellation{CancelActor::kRider, CancelReason::kUnspecified, ""}));
 }
 
 class FakeStream : public DriverFeed::Out {
@@ -60,7 +67,7 @@ class FakeStream : public DriverFeed::Out {
     EXPECT_EQ(subscription, 7);
     std::string text = "snapshot";
     for (const RideEvent& event : snapshot.missed) {
-      EXPECT_EQ(event.ride.rider_id, "");
+      ExpectDriversView(event);
       text += " missed " + event.ride_id + "/" + std::to_string(event.sequence);
     }
     if (snapshot.ride) {
@@ -71,7 +78,7 @@ class FakeStream : public DriverFeed::Out {
   }
   void SendEvent(const std::string&, std::int64_t subscription, const RideEvent& event) override {
     EXPECT_EQ(subscription, 7);
-    EXPECT_EQ(event.ride.rider_id, "");
+    ExpectDriversView(event);
     sent.push_back(std::to_string(event.driver_sequence));
     if (event.ended) sent.back() += " ended";
   }

@@ -27,9 +27,11 @@ std::vector<RideEvent> History() {
     change = *next;
     events.push_back(*change.event);
   };
-  apply(Assign(change.ride, Offer(change.ride), kT0));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kCancel), rules, kT0));
-  apply(Assign(change.ride, Offer(change.ride, "driver-2", "offer-2"), kT0));
+  apply(Assign(change.ride, Offer(change.ride), RideRules(), kT0));
+  DriverCommand cancel = Command(change.ride, TripStep::kCancel);
+  cancel.reason = CancelReason::kSafety;
+  apply(TakeStep(change.ride, cancel, rules, kT0));
+  apply(Assign(change.ride, Offer(change.ride, "driver-2", "offer-2"), RideRules(), kT0));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kSeen, "driver-2"), rules, kT0));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kArrive, "driver-2"), rules, kT0));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kStart, "driver-2"), rules, kT0));
@@ -55,6 +57,7 @@ class FakeSession : public RideFeed::Out {
   }
   void SendEvent(const RideEvent& event) override {
     EXPECT_EQ(event.ride.offer_id, "");
+    EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the driver gave up";
     sent.push_back("event " + std::to_string(event.sequence));
   }
   void SendCaughtUp(std::int64_t sequence) override { sent.push_back("caught up " + std::to_string(sequence)); }

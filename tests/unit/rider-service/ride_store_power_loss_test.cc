@@ -131,7 +131,7 @@ class Clients {
           if (cancel) return CancelByRider(now, CancelReason::kChangedPlans, "", kT0);
           switch (now.state) {
             case RideState::kMatching:
-              return Assign(now, Offer(now, driver, offer), kT0);
+              return Assign(now, Offer(now, driver, offer), kRules, kT0);
             case RideState::kEnrouteToPickup:
               return TakeStep(now, rider::Command(now, TripStep::kArrive, driver), kRules, kT0);
             case RideState::kArrivedAtPickup:

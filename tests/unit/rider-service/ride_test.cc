@@ -58,10 +58,10 @@ std::vector<Row> AllRows() {
   const Outcome not_matching = Refused(Reason::kRideNotMatching);
   return {
       {"assign another driver",
-       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), now); },
+       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), kRules, now); },
        {To(S::kEnrouteToPickup), not_matching, not_matching, not_matching, not_matching, not_matching, not_matching}},
       {"replay the committed offer",
-       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride), now); },
+       [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride), kRules, now); },
        {To(S::kEnrouteToPickup), same, same, same, same, not_matching, not_matching}},
       Step("seen", TripStep::kSeen, 0, {unknown, To(S::kEnrouteToPickup), same, same, same, unknown, unknown}),
       Step("arrive", TripStep::kArrive, 0, {unknown, To(S::kArrivedAtPickup), same, same, same, unknown, unknown}),
@@ -142,7 +142,7 @@ TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
     change = *std::move(next);
   };
   const absl::Time now = kT0 + absl::Seconds(1);
-  apply(Assign(change.ride, Offer(change.ride), now));
+  apply(Assign(change.ride, Offer(change.ride), kRules, now));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kSeen), kRules, now));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kArrive), kRules, now));
   apply(TakeStep(change.ride, Command(change.ride, TripStep::kStart), kRules, now));
@@ -168,7 +168,7 @@ TEST(Ride, NewRideStartsMatchingWithADeadline) {
 TEST(Assign, ReplayIsAnsweredWithThePresentRideEvenIfCanceledSince) {
   Ride ride = RideIn(S::kEnrouteToPickup);
   ride = CancelByRider(ride, CancelReason::kChangedPlans, "", kT0 + absl::Seconds(5))->ride;
-  const absl::StatusOr<RideChange> replay = Assign(ride, {1, Driver("driver-1"), "offer-1", {}}, kT0);
+  const absl::StatusOr<RideChange> replay = Assign(ride, {1, Driver("driver-1"), "offer-1", {}}, kRules, kT0);
   ASSERT_TRUE(replay.ok());
   EXPECT_FALSE(replay->changed);
   EXPECT_EQ(replay->ride.state, S::kCanceled);
@@ -176,7 +176,8 @@ TEST(Assign, ReplayIsAnsweredWithThePresentRideEvenIfCanceledSince) {
 
 TEST(Assign, TheSameOfferOfAnotherDriverIsNoReplay) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  EXPECT_TRUE(HasReason(Assign(ride, Offer(ride, "driver-2", "offer-1"), kT0).status(), Reason::kRideNotMatching));
+  EXPECT_TRUE(
+      HasReason(Assign(ride, Offer(ride, "driver-2", "offer-1"), kRules, kT0).status(), Reason::kRideNotMatching));
 }
 
 TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
@@ -184,7 +185,7 @@ TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
   for (const std::int64_t epoch : {1, 3}) {
     Assignment assignment = Offer(ride);
     assignment.epoch = epoch;
-    const absl::Status status = Assign(ride, assignment, kT0).status();
+    const absl::Status status = Assign(ride, assignment, kRules, kT0).status();
     EXPECT_TRUE(HasReason(status, Reason::kStaleEpoch)) << status;
     EXPECT_EQ(DetailsOf(status)->metadata.at("state"), "MATCHING");
   }
@@ -195,14 +196,14 @@ TEST(Assign, AnEndedRideSaysHowItEndedWhateverTheEpoch) {
   ride = CancelByRider(ride, CancelReason::kOther, "", kT0)->ride;
   Assignment late = Offer(ride);
   late.epoch = 1;
-  const absl::Status status = Assign(ride, late, kT0).status();
+  const absl::Status status = Assign(ride, late, kRules, kT0).status();
   EXPECT_TRUE(HasReason(status, Reason::kRideNotMatching)) << status;
   EXPECT_EQ(DetailsOf(status)->metadata.at("state"), "CANCELED");
 }
 
 TEST(Assign, StoresDriverOfferAndEta) {
   const Ride matching = RideIn(S::kMatching);
-  const Ride ride = Assign(matching, Offer(matching), kT0 + absl::Seconds(7))->ride;
+  const Ride ride = Assign(matching, Offer(matching), kRules, kT0 + absl::Seconds(7))->ride;
   EXPECT_EQ(ride.driver, Driver("driver-1"));
   EXPECT_EQ(ride.offer_id, "offer-1");
   EXPECT_EQ(ride.pickup_eta, absl::Seconds(200));
@@ -214,7 +215,7 @@ TEST(Assign, StoresDriverOfferAndEta) {
 TEST(Assign, AfterTheDeadlineStillCounts) {
   // The offer was made before it; the ride ends unfulfilled only when that is certain.
   const Ride ride = RideIn(S::kMatching);
-  EXPECT_TRUE(Assign(ride, Offer(ride), *ride.match_deadline + absl::Seconds(10)).ok());
+  EXPECT_TRUE(Assign(ride, Offer(ride), kRules, *ride.match_deadline + absl::Seconds(10)).ok());
 }
 
 // --- Driver's steps ---
@@ -231,7 +232,7 @@ TEST(TakeStep, AnotherDriversRideIsNotFoundEvenWithTheRightEpoch) {
 TEST(TakeStep, AFormerDriverHearsThatTheAssignmentEnded) {
   const Ride before = RideIn(S::kEnrouteToPickup);
   const Ride after = TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Seconds(9))->ride;
-  const Ride taken = Assign(after, Offer(after, "driver-2", "offer-2"), kT0 + absl::Seconds(12))->ride;
+  const Ride taken = Assign(after, Offer(after, "driver-2", "offer-2"), kRules, kT0 + absl::Seconds(12))->ride;
   for (const Ride& ride : {after, taken}) {
     for (const TripStep step : {TripStep::kArrive, TripStep::kCancel}) {
       EXPECT_TRUE(HasReason(TakeStep(ride, Command(before, step), kRules, kT0).status(), Reason::kAssignmentEnded));
@@ -242,7 +243,7 @@ TEST(TakeStep, AFormerDriverHearsThatTheAssignmentEnded) {
 TEST(TakeStep, EpochsOtherThanTheAssignmentsAreRefused) {
   Ride ride = RideIn(S::kMatching);
   ride = RaiseEpoch(ride, 1).ride;
-  ride = Assign(ride, Offer(ride), kT0)->ride;
+  ride = Assign(ride, Offer(ride), kRules, kT0)->ride;
   DriverCommand command = Command(ride, TripStep::kArrive);
   command.epoch = 1;
   EXPECT_TRUE(HasReason(TakeStep(ride, command, kRules, kT0).status(), Reason::kAssignmentEnded));
@@ -285,7 +286,8 @@ TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
   EXPECT_EQ(change.event->driver_id, "driver-1");
   EXPECT_TRUE(change.event->ended);
   // The same driver cannot get it again.
-  EXPECT_TRUE(HasReason(Assign(ride, Offer(ride, "driver-1", "offer-2"), now).status(), Reason::kDriverExcluded));
+  EXPECT_TRUE(
+      HasReason(Assign(ride, Offer(ride, "driver-1", "offer-2"), kRules, now).status(), Reason::kDriverExcluded));
 }
 
 TEST(TakeStep, CancelAfterArrivalCancelsTheRide) {
@@ -305,7 +307,7 @@ TEST(TakeStep, TheSixthDriverWhoCancelsEndsTheRide) {
   Ride ride = RideIn(S::kMatching);
   for (int i = 1; i <= 6; ++i) {
     const std::string driver_id = "driver-" + std::to_string(i);
-    ride = Assign(ride, Offer(ride, driver_id, "offer-" + std::to_string(i)), kT0)->ride;
+    ride = Assign(ride, Offer(ride, driver_id, "offer-" + std::to_string(i)), kRules, kT0)->ride;
     ride = TakeStep(ride, Command(ride, TripStep::kCancel, driver_id), kRules, kT0)->ride;
     if (i < 6) {
       ASSERT_EQ(ride.state, S::kMatching) << i;
@@ -334,6 +336,26 @@ TEST(GiveUpUnseen, OnlyAfterTheTimeAndOnlyThatAssignment) {
 
   const Ride seen = TakeStep(ride, Command(ride, TripStep::kSeen), kRules, kT0)->ride;
   EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch, kRules, limit + absl::Hours(1)).changed);
+}
+
+TEST(GiveUpUnseen, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  const absl::Time limit = *ride.assign_time + kRules.seen_within;
+  EXPECT_EQ(ride.seen_deadline, limit);
+  // Other rules, after a restart, change nothing about an assignment that was made.
+  RideRules patient = kRules;
+  patient.seen_within = absl::Hours(1);
+  EXPECT_TRUE(GiveUpUnseen(ride, ride.epoch, patient, limit).changed);
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch, kRules, limit).ride.seen_deadline);
+  for (const TripStep step : {TripStep::kSeen, TripStep::kArrive, TripStep::kCancel}) {
+    EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline);
+  }
+  EXPECT_FALSE(CancelByRider(ride, CancelReason::kOther, "", kT0)->ride.seen_deadline);
+  // As an earlier version stored it.
+  Ride old = ride;
+  old.seen_deadline.reset();
+  EXPECT_FALSE(GiveUpUnseen(old, old.epoch, kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_TRUE(GiveUpUnseen(old, old.epoch, kRules, limit).changed);
 }
 
 TEST(EndUnfulfilled, OnlyAfterTheDeadlineAndOnlyAtThatEpoch) {
@@ -431,9 +453,75 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   EXPECT_EQ(view.ride.sequence, event.sequence);
   EXPECT_FALSE(view.ride.match_deadline);
   EXPECT_EQ(view.ride.rider_id, "");
+  EXPECT_TRUE(view.ride.assignment_ended);
+  EXPECT_TRUE(view.ended);
   // The rider sees it as it is.
+  EXPECT_FALSE(EventForRider(event).ride.assignment_ended);
+  EXPECT_FALSE(EventForRider(event).ended);
   EXPECT_EQ(EventForRider(event).ride.epoch, before.epoch + 1);
   EXPECT_FALSE(EventForRider(event).former);
+}
+
+TEST(Views, EachSideReadsItsOwnWordsOnly) {
+  const Ride ride = RideIn(S::kArrivedAtPickup);
+  const absl::Time now = kT0 + absl::Seconds(9);
+  DriverCommand by_driver = Command(ride, TripStep::kCancel);
+  by_driver.reason = CancelReason::kSafety;
+  struct Case {
+    std::string who;
+    RideChange change;
+    bool rider_reads, driver_reads;
+  };
+  const Case cases[] = {
+      {"rider", *CancelByRider(ride, CancelReason::kSafety, "frightened", now), true, false},
+      {"driver", *TakeStep(ride, by_driver, kRules, now), false, true},
+  };
+  for (const Case& c : cases) {
+    const RideEvent& event = *c.change.event;
+    const auto check = [&](const RideEvent& view, bool reads) {
+      const CancelReason reason = reads ? CancelReason::kSafety : CancelReason::kUnspecified;
+      EXPECT_EQ(view.reason, reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation->reason, reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation->note, reads ? event.ride.cancellation->note : "") << c.who;
+      EXPECT_EQ(view.ride.cancellation->actor, event.ride.cancellation->actor) << c.who;
+    };
+    ASSERT_NE(event.ride.cancellation->note, "");
+    check(EventForRider(event), c.rider_reads);
+    check(EventForDriver(event), c.driver_reads);
+    EXPECT_EQ(RideForRider(c.change.ride), EventForRider(event).ride);
+    EXPECT_EQ(RideForDriver(c.change.ride), EventForDriver(event).ride);
+    EXPECT_EQ(RideForOperator(c.change.ride).cancellation, c.change.ride.cancellation);
+  }
+  // What is no secret is read by both.
+  const RideEvent late = *CancelByRider(ride, CancelReason::kWaitTooLong, "late", now)->event;
+  EXPECT_EQ(EventForDriver(late).reason, CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation->reason, CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation->note, "");
+}
+
+TEST(Views, NobodyButOperatorsReadsWhatAnOperatorWrote) {
+  const RideChange change =
+      *Resolve(RideIn(S::kArrivedAtPickup), Resolution::kCancel, "ann: both complain", kT0 + absl::Seconds(9));
+  for (const RideEvent& view : {EventForRider(*change.event), EventForDriver(*change.event)}) {
+    EXPECT_EQ(view.ride.cancellation->note, "");
+    EXPECT_EQ(view.ride.cancellation->reason, CancelReason::kOperator);
+    EXPECT_EQ(view.reason, CancelReason::kOperator);
+  }
+  const Ride view = RideForOperator(change.ride);
+  EXPECT_EQ(view.cancellation->note, "ann: both complain");
+  EXPECT_EQ(view.request_fingerprint, "");
+}
+
+TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
+  const Ride ride = RideIn(S::kEnrouteToPickup);
+  DriverCommand command = Command(ride, TripStep::kCancel);
+  command.reason = CancelReason::kSafety;
+  const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
+  EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);
+  const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch, kRules, kT0 + absl::Hours(1)).event;
+  EXPECT_EQ(EventForRider(unseen).reason, CancelReason::kDriverUnreachable);
+  EXPECT_EQ(EventForDriver(unseen).reason, CancelReason::kDriverUnreachable);
 }
 
 }  // namespace

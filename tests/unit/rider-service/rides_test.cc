@@ -404,6 +404,62 @@ TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
   EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kRideEnded));
 }
 
+// Every way on which a canceled ride is read. Commands are given twice: to repeat one is a way to read, too.
+TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
+  const auto find = [&](const Ride& ride) {
+    return Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", ride.offer_id, done); });
+  };
+  const auto trips = [&] {
+    return Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("driver-1", 1, "", done); })->rides.at(0);
+  };
+  const auto get = [&](const std::string& ride_id) {
+    return *Await<Ride>([&](auto done) { rides_->Get("rider-1", ride_id, done); });
+  };
+  const auto expect = [](const Ride& ride, bool reads, const std::string& path) {
+    ASSERT_TRUE(ride.cancellation) << path;
+    EXPECT_EQ(ride.cancellation->note != "", reads) << path;
+    EXPECT_EQ(ride.cancellation->reason == CancelReason::kSafety, reads) << path;
+  };
+  int number = 0;
+  const auto arrived = [&] {
+    const std::string n = std::to_string(++number);
+    now_.domain += absl::Seconds(1);
+    now_.wall += absl::Seconds(1);
+    const Ride ride = *Request(Order("rider-1", "request-" + n));
+    Ride confirmed = *Confirm(ride, "driver-1", "offer-" + n);
+    EXPECT_TRUE(Step(ride.ride_id, {"driver-1", 1, 0, TripStep::kArrive, {}, ""}).ok());
+    return confirmed;
+  };
+
+  const Ride by_rider = arrived();
+  for (int i = 0; i < 2; ++i) {
+    expect(*Cancel("rider-1", by_rider.ride_id, CancelReason::kSafety, "he frightened me"), true, "CancelRide");
+  }
+  expect(get(by_rider.ride_id), true, "GetRide");
+  expect(List({"rider-1", 1, "", {}})->rides.at(0), true, "ListRides");
+  expect(*Confirm(by_rider, "driver-1", by_rider.offer_id), false, "ConfirmAssignment");
+  expect(*find(by_rider), false, "FindAssignment");
+  expect(trips(), false, "ListDriverRides");
+  expect(*Step(by_rider.ride_id, {"driver-1", 1, 0, TripStep::kArrive, {}, ""}), false, "RecordTripEvent");
+
+  const Ride by_driver = arrived();
+  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kSafety, "she has a knife"};
+  for (int i = 0; i < 2; ++i) expect(*Step(by_driver.ride_id, cancel), true, "RecordTripEvent");
+  expect(*find(by_driver), true, "FindAssignment");
+  expect(trips(), true, "ListDriverRides");
+  expect(get(by_driver.ride_id), false, "GetRide");
+  expect(List({"rider-1", 1, "", {}})->rides.at(0), false, "ListRides");
+  expect(*Cancel("rider-1", by_driver.ride_id), false, "CancelRide");
+  expect(*Request(Order("rider-1", "request-" + std::to_string(number))), false, "RequestRide");
+
+  const Ride by_operator = arrived();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Resolve(by_operator.ride_id, Resolution::kCancel, "ann: 12")->cancellation->note, "ann: 12");
+  }
+  expect(get(by_operator.ride_id), false, "GetRide");
+  expect(trips(), false, "ListDriverRides");
+}
+
 TEST_F(RidesTest, TheBooksCommandsAnswerTheWholeRide) {
   const Ride ride = *Request(Order());
   ASSERT_TRUE(Confirm(ride).ok());

@@ -51,7 +51,7 @@ inline Ride RideIn(RideState state, const RideRules& rules = {}, Ride request = 
   if (state == RideState::kMatching) return ride;
   if (state == RideState::kNoDriversAvailable) return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline).ride;
   if (state == RideState::kCanceled) return CancelByRider(ride, CancelReason::kChangedPlans, "", now)->ride;
-  ride = Assign(ride, Offer(ride), now += absl::Seconds(1))->ride;
+  ride = Assign(ride, Offer(ride), RideRules(), now += absl::Seconds(1))->ride;
   if (state == RideState::kEnrouteToPickup) return ride;
   ride = TakeStep(ride, Command(ride, TripStep::kArrive), rules, now += absl::Seconds(1))->ride;
   if (state == RideState::kArrivedAtPickup) return ride;
