@@ -35,25 +35,28 @@ bool BareCode(absl::StatusCode code) {
          code == absl::StatusCode::kUnimplemented;
 }
 
+// Only an ErrorInfo of Hail's makes an error Hail's: without it, what else there is says nothing.
 std::optional<ErrorDetails> DecodeDetails(const hail::type::v1::Status& proto) {
-  std::optional<ErrorDetails> details;
-  const auto made = [&details]() -> ErrorDetails& { return details ? *details : details.emplace(); };
+  ErrorDetails details;
+  bool by_hail = false;
   for (const google::protobuf::Any& any : proto.details()) {
     if (google::rpc::ErrorInfo info;
         any.Is<google::rpc::ErrorInfo>() && any.UnpackTo(&info) && info.domain() == kDomain) {
-      made().metadata.insert(info.metadata().begin(), info.metadata().end());
+      by_hail = true;
+      details.metadata.insert(info.metadata().begin(), info.metadata().end());
       if (const auto known = ReasonsByName().find(info.reason()); known != ReasonsByName().end()) {
-        made().reason = known->second;
+        details.reason = known->second;
       } else {
-        made().metadata[kUnknownReason] = info.reason();
+        details.metadata[kUnknownReason] = info.reason();
       }
     } else if (google::rpc::BadRequest bad; any.Is<google::rpc::BadRequest>() && any.UnpackTo(&bad)) {
-      if (bad.field_violations_size() > 0) made().field = bad.field_violations(0).field();
+      if (bad.field_violations_size() > 0) details.field = bad.field_violations(0).field();
     } else if (google::rpc::RetryInfo retry; any.Is<google::rpc::RetryInfo>() && any.UnpackTo(&retry)) {
-      made().retry_after =
+      details.retry_after =
           absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
     }
   }
+  if (!by_hail) return std::nullopt;
   return details;
 }
 

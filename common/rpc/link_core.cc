@@ -7,7 +7,7 @@ namespace hail::rpc::detail {
 namespace {
 
 constexpr absl::Duration kStable = absl::Seconds(1);
-// 50 ms doubled so often is above any maximum in use.
+// 100 ms doubled so often is above any maximum in use.
 constexpr int kMaxDoublings = 16;
 
 }  // namespace
@@ -112,6 +112,7 @@ void LinkCore::Ended(std::uint64_t link, const absl::Status& status) {
     wait *= std::uniform_real_distribution<double>(0.5, 1.0)(jitter_);
     ++failures_;
   }
+  wait = std::max(wait, RetryAfter(status).value_or(absl::ZeroDuration()));
   if (was_up && on_down_) on_down_(status);
   OpenAfter(wait);
 }

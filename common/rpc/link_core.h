@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/exec/executor.h"
+#include "common/rpc/retry.h"
 #include "common/time/clock.h"
 
 namespace hail::rpc {
@@ -24,9 +25,9 @@ struct LinkOptions {
   // A peer silent for this long is gone. Not for streams on which it never speaks.
   absl::Duration silence = absl::Seconds(12);
   // The wait before opening again: at first, doubled each time up to the most, each time shortened by up to a half at
-  // random. Starts over once a stream has been up for a second.
-  absl::Duration first_backoff = absl::Milliseconds(50);
-  absl::Duration max_backoff = absl::Seconds(2);
+  // random, and no shorter than the peer's RetryInfo asks for. Starts over once a stream has been up for a second.
+  absl::Duration first_backoff = Backoff::kFirst;
+  absl::Duration max_backoff = Backoff::kMost;
   // How often heartbeats and silence are looked at.
   absl::Duration tick = absl::Milliseconds(500);
 };

@@ -7,9 +7,10 @@
 namespace hail::rider {
 namespace {
 
-// What the peer itself said about the request is passed on; for everything else it is as good as not there.
+// What the peer itself said about the request is passed on; for everything else it is as good as not there. Without a
+// reason of Hail's it was a proxy or a library that spoke.
 absl::Status AsPeerError(const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kInvalidArgument || status.code() == absl::StatusCode::kResourceExhausted) {
+  if (DetailsOf(status).has_value() && (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status))) {
     return status;
   }
   return Unavailable(Reason::kPeerUnavailable, "cars cannot be looked up now");

@@ -8,14 +8,14 @@ Prints each message as it goes by. The driver's app is a thread with a StreamDri
 
 import argparse
 import queue
-import random
 import re
 import sys
 import threading
 import time
 import uuid
 
-from grpc_reflection import Client
+import hail_errors
+from grpc_reflection import CallError, Client
 
 FERRY_BUILDING = {"position": {"latitude_deg": 37.7955, "longitude_deg": -122.3937}, "address": "Ferry Building"}
 CITY_HALL = {"position": {"latitude_deg": 37.7793, "longitude_deg": -122.4193}, "address": "City Hall"}
@@ -43,9 +43,9 @@ def show(who, what, message):
     sys.stdout.flush()
 
 
-# UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED: what README says to repeat, how often, and for how long.
-REPEATED = {14, 4, 8}
-FIRST_WAIT, MOST_WAIT, GIVE_UP = 0.1, 2.0, 30.0
+def ask(client, method, request):
+    """A unary call's answer, however often it takes to get one."""
+    return hail_errors.patiently(lambda timeout: client.unary(method, request, timeout), error=CallError)
 
 
 class DriverApp:
@@ -56,7 +56,7 @@ class DriverApp:
         self._id = driver_id
         self._stream = None
         self._commands = 0
-        # By command_id: the command, when it was sent first, the wait before it is repeated.
+        # By command_id: the command, when it was sent first, the waits before it is repeated.
         self._unanswered = {}
         self._positions = 0
         self.ready = threading.Event()
@@ -64,7 +64,7 @@ class DriverApp:
         self.events = []
 
     def register(self):
-        return self._client.unary("hail.driver.v1.DriverService/RegisterDriver", {"driver": {
+        return ask(self._client, "hail.driver.v1.DriverService/RegisterDriver", {"driver": {
             "driver_id": self._id, "display_name": "Grace", "region_id": "san_francisco", "product_ids": ["economy"],
             "vehicle": {"make": "Toyota", "model": "Prius", "color": "green", "plate": "7ABC123", "seats": 4}}})
 
@@ -92,22 +92,24 @@ class DriverApp:
     def _command(self, **command):
         self._commands += 1
         message = {"command_id": str(self._commands), **command}
-        self._unanswered[message["command_id"]] = (message, time.monotonic(), FIRST_WAIT)
+        self._unanswered[message["command_id"]] = (message, time.monotonic(), hail_errors.Backoff())
         self._stream.send(message)
 
     def _answered(self, result):
-        """Repeats what was refused and may be repeated, as long as README says."""
+        """Sends what was refused and may be repeated again, as it is, for as long as docs/clients.md says."""
         # What has no command_id, as a position, is not repeated.
-        message, sent, wait = self._unanswered.pop(result.get("command_id"), (None, 0, 0))
+        message, sent, backoff = self._unanswered.pop(result.get("command_id"), (None, 0, None))
         status = result.get("status", {})
+        reason, retry_after = hail_errors.details_of(status)
         if not status.get("code"):
             return
-        if message is None or status["code"] not in REPEATED or time.monotonic() - sent > GIVE_UP:
+        give_up = hail_errors.ANSWER_GIVE_UP if message and "respond_to_offer" in message else hail_errors.GIVE_UP
+        late = time.monotonic() - sent > give_up
+        if message is None or late or hail_errors.is_answer(status["code"], reason):
             raise RuntimeError(f"refused: {result}")
         show("driver", "repeats", message)
-        self._unanswered[message["command_id"]] = (message, sent, min(2 * wait, MOST_WAIT))
-        asked = [float(detail["retry_delay"].rstrip("s")) for detail in status.get("details", []) if "retry_delay" in detail]
-        again = threading.Timer(max([wait * random.uniform(0.5, 1), *asked]), self._stream.send, [message])
+        self._unanswered[message["command_id"]] = (message, sent, backoff)
+        again = threading.Timer(backoff.next(retry_after), self._stream.send, [message])
         again.daemon = True
         again.start()
 
@@ -161,9 +163,9 @@ def take_a_ride(rider_address, driver_address):
             raise driver.finished.get()
 
         trip = {"rider_id": rider_id, "pickup": FERRY_BUILDING, "dropoff": CITY_HALL, "product_id": "economy"}
-        quote = rider.unary("hail.rider.v1.RiderService/QuoteRide", trip)["quotes"][0]
+        quote = ask(rider, "hail.rider.v1.RiderService/QuoteRide", trip)["quotes"][0]
         show("rider", "quote", quote)
-        ride = rider.unary("hail.rider.v1.RiderService/RequestRide", {
+        ride = ask(rider, "hail.rider.v1.RiderService/RequestRide", {
             **trip, "request_id": str(uuid.uuid4()), "quote_token": quote["quote_token"]})["ride"]
         show("rider", "ride", ride)
 

@@ -13,6 +13,8 @@ import queue
 import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format, message_factory
 
+from hail_errors import is_answer
+
 _REFLECTION = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
 
@@ -55,9 +57,10 @@ def _reflection_pool():
 
 
 class CallError(Exception):
-    """A call that failed: its code, message and the details that Hail's errors carry; `raw`: all that came, as bytes."""
+    """A call that failed: its code, message and the details that Hail's errors carry; `raw`: all that came, as bytes.
+    `answer`: whether the service said so, or the call is to be repeated (hail_errors.py)."""
 
-    def __init__(self, code, message, reason="", field="", metadata=None, raw=b""):
+    def __init__(self, code, message, reason="", field="", metadata=None, raw=b"", retry_after=None):
         super().__init__(f"{code} {reason}: {field + ': ' if field else ''}{message}")
         self.raw = raw
         self.code = code
@@ -65,6 +68,8 @@ class CallError(Exception):
         self.reason = reason
         self.field = field
         self.metadata = metadata or {}
+        self.retry_after = retry_after
+        self.answer = is_answer(grpc.StatusCode[code].value[0], reason)
 
 
 class Stream:
@@ -209,7 +214,7 @@ class Client:
     def _error(self, error):
         trailers = {key: value for key, value in error.trailing_metadata() or ()}
         encoded = trailers.get("grpc-status-details-bin")
-        reason, field, metadata = "", "", {}
+        reason, field, metadata, retry_after = "", "", {}, None
         if encoded:
             # The trailer is a google.rpc.Status; its details name their own types.
             self._learn("hail.type.v1.Status")
@@ -220,10 +225,12 @@ class Client:
                 self._learn(type_name)
                 details = _message_class(self._pool, self._pool.FindMessageTypeByName(type_name))
                 message = details.FromString(detail.value)
-                if type_name == "google.rpc.ErrorInfo":
+                if type_name == "google.rpc.ErrorInfo" and message.domain == "hail":
                     reason, metadata = message.reason, dict(message.metadata)
                 elif type_name == "google.rpc.BadRequest" and message.field_violations:
                     field = message.field_violations[0].field
+                elif type_name == "google.rpc.RetryInfo":
+                    retry_after = message.retry_delay.seconds + message.retry_delay.nanos / 1e9
         raw = (error.details() or "").encode() + b"".join(
             value if isinstance(value, bytes) else value.encode() for value in trailers.values())
-        return CallError(error.code().name, error.details(), reason, field, metadata, raw)
+        return CallError(error.code().name, error.details(), reason, field, metadata, raw, retry_after)

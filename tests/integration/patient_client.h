@@ -1,4 +1,4 @@
-// A client that follows the retry policy documented in the README.
+// A client that follows the retry policy of docs/clients.md.
 #pragma once
 
 #include <functional>

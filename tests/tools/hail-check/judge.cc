@@ -13,10 +13,13 @@ using nlohmann::json;
 
 bool Is(const json& line, const char* kind) { return line["kind"] == kind; }
 
-// Whether an answer leaves the outcome open, so that the client asks again.
-bool Open(const std::string& code) {
-  return code == "UNAVAILABLE" || code == "DEADLINE_EXCEEDED" || code == "CANCELLED" || code == "UNKNOWN" ||
-         code == "RESOURCE_EXHAUSTED" || code == "ABORTED";
+// Whether the answer of `line` leaves the outcome open, so that the client asks again: no reason of Hail's, or one that
+// asks for another try.
+bool Open(const json& line) {
+  const std::string code = Text(line, "code");
+  if (code == "OK") return false;
+  return Text(line, "reason").empty() || code == "UNAVAILABLE" || code == "DEADLINE_EXCEEDED" ||
+         code == "CANCELLED" || code == "RESOURCE_EXHAUSTED";
 }
 
 // ---- 1: a driver has at most one active ride; a rider has at most one ----
@@ -357,7 +360,7 @@ Verdict AcceptsAreAnswered(const CaseFile& file) {
       waiting[{driver, Text(line, "command_id")}] = Text(line, "offer_id");
     } else if (Is(line, "result")) {
       const auto accept = waiting.find({driver, Text(line, "command_id")});
-      if (accept == waiting.end() || Open(Text(line, "code"))) continue;
+      if (accept == waiting.end() || Open(line)) continue;
       const OfferView& offer = offers[accept->second];
       if (Text(line, "code") == "OK") {
         won.insert({driver, accept->second});

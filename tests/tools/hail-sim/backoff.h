@@ -1,25 +1,24 @@
-// Waits between tries: doubling from 100 ms to 2 s of wall time, with jitter so that a fleet does not come back at
-// once.
+// Waits between tries, as docs/clients.md asks for them.
 #pragma once
 
-#include <algorithm>
+#include <optional>
 
 #include "absl/time/time.h"
+#include "common/rpc/retry.h"
 #include "tests/tools/hail-sim/random.h"
 
 namespace hail::sim {
 
 class Backoff {
  public:
-  absl::Duration Next(Random& random) {
-    const absl::Duration wait = next_;
-    next_ = std::min(next_ * 2, absl::Seconds(2));
-    return wait * random.Between(0.5, 1.0);
+  // `asked`: the service's RetryInfo.
+  absl::Duration Next(Random& random, std::optional<absl::Duration> asked = std::nullopt) {
+    return waits_.Next(random.Unit(), asked);
   }
-  void Reset() { next_ = absl::Milliseconds(100); }
+  void Reset() { waits_.Reset(); }
 
  private:
-  absl::Duration next_ = absl::Milliseconds(100);
+  rpc::Backoff waits_;
 };
 
 }  // namespace hail::sim

@@ -70,7 +70,7 @@ void DriverAgent::OnReply(const Now& now, const DriverCall& call, const Outcome&
       out_->Wake(kPing * random_.Unit(), DriverTimer::kPing, 0);
       out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
     } else if (outcome.Retryable()) {
-      out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), DriverTimer::kRegister, 0);
+      out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), DriverTimer::kRegister, 0);
     } else {
       out_->Count("drivers refused " + outcome.Name());
     }
@@ -117,7 +117,7 @@ void DriverAgent::OnStreamEnd(const Now&, const Outcome& outcome) {
     return;
   }
   if (draining_) out_->Count("drained_streams");
-  Lost(draining_.value_or(outcome.retry_after.value_or(stream_backoff_.Next(random_))), false);
+  Lost(draining_.value_or(stream_backoff_.Next(random_, outcome.retry_after)), false);
 }
 
 void DriverAgent::Ping(const Now& now) {
@@ -299,7 +299,7 @@ void DriverAgent::OnResult(const Now& now, const CommandAnswer& answer) {
   if (answer.outcome.Retryable()) {
     out_->Count("command_retries");
     entry->second.sent.reset();
-    out_->WakeWall(answer.outcome.retry_after.value_or(entry->second.backoff.Next(random_)), DriverTimer::kRetry,
+    out_->WakeWall(entry->second.backoff.Next(random_, answer.outcome.retry_after), DriverTimer::kRetry,
                    std::stoull(answer.command_id.substr(1)));
     return;
   }

@@ -1,6 +1,7 @@
 #include "tests/tools/hail-sim/driver_slot.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "tests/tools/hail-sim/entries.h"
@@ -34,7 +35,7 @@ void DriverSlot::StartCall(const Request& request,
                      std::function<void(grpc::Status)> finished) {
         (stub_->async()->*method)(context, message, response, std::move(finished));
       },
-      request, kCallDeadline,
+      request, std::is_same_v<Request, dpb::RespondToOfferRequest> ? kAnswerDeadline : kCallDeadline,
       [this, done = std::move(done)](absl::Time wall, const grpc::Status& status, const Response& response) {
         context_->inbox.Post([wall, done, outcome = OutcomeOf(status), response] { done(wall, outcome, response); });
       },

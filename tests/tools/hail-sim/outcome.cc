@@ -1,11 +1,14 @@
 #include "tests/tools/hail-sim/outcome.h"
 
 #include "absl/status/status.h"
+#include "common/rpc/retry.h"
 
 namespace hail::sim {
 
 // gRPC's codes and abseil's are the same numbers.
 std::string CodeName(int code) { return absl::StatusCodeToString(static_cast<absl::StatusCode>(code)); }
+
+bool Outcome::Retryable() const { return !rpc::IsAnswer(static_cast<absl::StatusCode>(code), !reason.empty()); }
 
 std::string Outcome::Name() const { return reason.empty() ? CodeName(code) : reason; }
 

@@ -39,7 +39,9 @@ class PhoneContext {
   absl::Status clock_error;
 };
 
-// How long a unary call may take (wall).
-inline constexpr absl::Duration kCallDeadline = absl::Seconds(10);
+// How long one attempt of a unary call may take (wall), and of the answer to an offer, whose outcome may have to be found
+// out: docs/clients.md's.
+inline constexpr absl::Duration kCallDeadline = absl::Seconds(5);
+inline constexpr absl::Duration kAnswerDeadline = absl::Minutes(1);
 
 }  // namespace hail::sim

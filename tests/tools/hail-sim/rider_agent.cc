@@ -103,7 +103,7 @@ void RiderAgent::OnReply(const Now& now, const RiderCall& call, const Outcome& o
       out_->Count("quotes");
       out_->Wake(absl::Seconds(random_.Between(2, 10)), RiderTimer::kRequest, 0);
     } else if (outcome.Retryable()) {
-      out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), RiderTimer::kQuote, 0);
+      out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), RiderTimer::kQuote, 0);
     } else {
       if (!asked_) request_time_ = now.domain;
       asked_ = true;
@@ -117,7 +117,7 @@ void RiderAgent::OnReply(const Now& now, const RiderCall& call, const Outcome& o
       if (!outcome.Retryable()) out_->Count("request_conflicts");
     } else if (outcome.Retryable()) {
       out_->Count("request_retries");
-      out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), RiderTimer::kRequest, 0);
+      out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), RiderTimer::kRequest, 0);
     } else if (outcome.reason == "QUOTE_EXPIRED") {
       // A refused request uses up nothing: the same request_id, without the quote.
       out_->Count("quotes_expired");
@@ -130,7 +130,7 @@ void RiderAgent::OnReply(const Now& now, const RiderCall& call, const Outcome& o
     if (outcome.ok()) {
       out_->Count("rider_cancels");
     } else if (outcome.Retryable()) {
-      out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), RiderTimer::kCancel, 0);
+      out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), RiderTimer::kCancel, 0);
     } else {
       out_->Count(outcome.reason == "RIDE_ENDED" ? "rider_cancels_too_late" : "refused_commands");
     }
@@ -226,7 +226,7 @@ void RiderAgent::OnCommandResult(const Now& now, const rpb::CommandResult& resul
   if (outcome.ok()) {
     out_->Count("rider_cancels");
   } else if (outcome.Retryable()) {
-    out_->WakeWall(outcome.retry_after.value_or(call_backoff_.Next(random_)), RiderTimer::kCancel, 0);
+    out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), RiderTimer::kCancel, 0);
   } else {
     out_->Count(outcome.reason == "RIDE_ENDED" ? "rider_cancels_too_late" : "refused_commands");
   }
@@ -258,7 +258,7 @@ void RiderAgent::OnStreamEnd(const Now&, const Outcome& outcome) {
     out_->WakeWall(call_backoff_.Next(random_), RiderTimer::kCancel, 0);
   }
   if (draining_) out_->Count("drained_streams");
-  Reconnect(draining_.value_or(outcome.retry_after.value_or(stream_backoff_.Next(random_))));
+  Reconnect(draining_.value_or(stream_backoff_.Next(random_, outcome.retry_after)));
 }
 
 void RiderAgent::Reconnect(absl::Duration wall) {

@@ -280,7 +280,7 @@ void RiderSlot::Check(absl::Time deadline, std::function<void()> done) {
             return;
           }
           if (outcome.ok()) checked_ = response.ride();
-          not_found_ = outcome.code == grpc::StatusCode::NOT_FOUND;
+          not_found_ = outcome.reason == "RIDE_NOT_FOUND";
           Write(wall, "checked", outcome.ok() ? Entry(response.ride()) : Entry(outcome));
           done();
         });

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
+#include "tests/tools/hail-sim/backoff.h"
 #include "tests/tools/hail-sim/entries.h"
 #include "tests/tools/hail-sim/outcome_of.h"
 
@@ -53,7 +54,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   // How long one attempt may take, too: on a busy machine a handshake needs its time.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   // What is repeated, and when, is each app's to say. And with it gRPC 1.51 loses one in a hundred streams that HAProxy
   // answers with 503: they never end, not even when they are cancelled.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -119,6 +120,8 @@ absl::Status Simulation::LearnRegion() {
   const absl::Time deadline = WallNow() + kServicesUp;
   std::size_t next = 0;
   Outcome outcome;
+  Backoff backoff;
+  Random random(options_.seed, "products");
   while (!CutOff() && WallNow() < deadline && next < trips_.size() && next < 50) {
     grpc::ClientContext call;
     call.set_deadline(absl::ToChronoTime(deadline));
@@ -133,7 +136,11 @@ absl::Status Simulation::LearnRegion() {
       return absl::OkStatus();
     }
     // Odd records lie outside every area.
-    if (!outcome.Retryable()) ++next;
+    if (outcome.Retryable()) {
+      absl::SleepFor(backoff.Next(random, outcome.retry_after));
+    } else {
+      ++next;
+    }
   }
   if (trips_.empty()) return absl::FailedPreconditionError("no trips in that time");
   return absl::FailedPreconditionError(absl::StrCat("rider-service at ", options_.rider_address,

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "tests/tools/hailctl/driver_commands.h"
 #include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/patience.h"
 #include "tests/tools/hailctl/silence.h"
 
 namespace hail::ctl {
@@ -22,7 +23,6 @@ using hail::driver::v1::StreamDriverRequest;
 using hail::driver::v1::StreamDriverResponse;
 
 constexpr absl::Duration kTick = absl::Seconds(1);
-constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
 // Gives up when no stream brought anything for so long.
 constexpr absl::Duration kGiveUp = absl::Minutes(1);
 
@@ -83,7 +83,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
   const auto finished = [&] {
     return interrupted || (arguments.rides > 0 && session.completed() >= arguments.rides && !session.has_ride());
   };
-  absl::Duration back_off = kFirstBackOff;
+  Patience patience;
   std::optional<absl::Time> heard;
   while (!finished()) {
     grpc::ClientContext call;
@@ -109,7 +109,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
       while (!finished() && inbox.Take(std::min(next_tick, absl::Now() + absl::Milliseconds(200)), &messages)) {
         for (const StreamDriverResponse& message : messages) {
           heard = absl::Now();
-          back_off = kFirstBackOff;
+          patience.Reset();
           if (json) context.Print(message, "");
           send(session.OnMessage(message, absl::Now()));
         }
@@ -127,15 +127,13 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
     if (session.replaced()) {
       return Report({.code = grpc::StatusCode::ABORTED, .message = "a newer stream of this driver took over"}, json);
     }
-    const bool hopeless = status.error_code() == grpc::StatusCode::NOT_FOUND ||
-                          status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ||
-                          status.error_code() == grpc::StatusCode::FAILED_PRECONDITION ||
-                          status.error_code() == grpc::StatusCode::PERMISSION_DENIED ||
-                          status.error_code() == grpc::StatusCode::UNIMPLEMENTED;
-    if (!status.ok() && (hopeless || !heard.has_value() || absl::Now() - *heard > kGiveUp)) return context.Fail(status);
+    if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
+      return context.Fail(status);
+    }
     if (!status.ok() && !json) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
-    absl::SleepFor(std::max(session.TakeRetryAfter().value_or(absl::ZeroDuration()), back_off));
-    back_off = std::min(back_off * 2, absl::Seconds(2));
+    const absl::Duration wait = patience.After(status);
+    // `draining` says when to come back, spread over clients.
+    absl::SleepFor(session.TakeRetryAfter().value_or(wait));
   }
   return kOk;
 }

@@ -14,7 +14,10 @@ Failure FailureOf(const absl::Status& status) {
   failure.code = static_cast<grpc::StatusCode>(status.code());
   failure.message = std::string(status.message());
   const std::optional<ErrorDetails> details = DetailsOf(status);
-  if (!details.has_value()) return failure;
+  if (!details.has_value()) {
+    failure.foreign = !status.ok();
+    return failure;
+  }
   failure.reason = std::string(ReasonName(details->reason));
   failure.field = details->field;
   failure.metadata = details->metadata;
@@ -39,6 +42,7 @@ Failure FailureOf(const grpc::Status& status) { return FailureOf(rpc::FromGrpc(s
 Failure FailureOf(const hail::type::v1::Status& status) { return FailureOf(rpc::FromProto(status)); }
 
 ExitCode ExitCodeOf(const Failure& failure) {
+  if (failure.foreign) return kUnavailable;
   switch (failure.code) {
     case grpc::StatusCode::OK:
       return kOk;
@@ -89,12 +93,14 @@ std::string HintFor(const Failure& failure) {
       reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
     return "try again in a moment";
   }
+  if (reason == "OUTCOME_UNKNOWN") return "what became of it is not known; the same command, repeated, tells";
+  if (!failure.foreign) return "";
   // Not Hail's word: the service itself was not reached.
-  if (reason.empty() && failure.code == grpc::StatusCode::UNAVAILABLE) {
+  if (failure.code == grpc::StatusCode::UNAVAILABLE) {
     return "is the service running? --rider and --driver, or HAILCTL_RIDER and HAILCTL_DRIVER, say where it is";
   }
-  if (reason.empty() && failure.code == grpc::StatusCode::DEADLINE_EXCEEDED) return "--timeout allows it more time";
-  return "";
+  if (failure.code == grpc::StatusCode::DEADLINE_EXCEEDED) return "--timeout allows it more time";
+  return "not Hail's word, but the network's or a proxy's: try again in a moment";
 }
 
 ExitCode Report(const Failure& failure, bool json) {

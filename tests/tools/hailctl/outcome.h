@@ -22,7 +22,7 @@ enum ExitCode : int {
   kNotFound = 3,
   // Understood and refused: the state of things forbids it.
   kRefused = 4,
-  // No answer, or too busy: trying again later may help.
+  // No answer of Hail's, or too busy: trying again later may help.
   kUnavailable = 5,
   // The watched ride ended without bringing anybody anywhere: canceled, or no driver found.
   kRideFailed = 6,
@@ -34,6 +34,8 @@ struct Failure {
   std::string message;
   // google.rpc.ErrorInfo.reason, of common/errors/reason.h. Empty: the error did not come from Hail.
   std::string reason;
+  // It came with an answer, but not from Hail: the network, a proxy or a library made it, and its code says little.
+  bool foreign = false;
   std::map<std::string, std::string> metadata;
   // google.rpc.BadRequest: the path of the field at fault. Empty: none.
   std::string field;

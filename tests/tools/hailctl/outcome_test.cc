@@ -30,6 +30,15 @@ TEST(ExitCodeOf, FollowsTheCode) {
   }
 }
 
+// A proxy whose upstream dies ends a call with any code; trying again is all there is to do.
+TEST(ExitCodeOf, TakesWhatIsNotHailsForTheNetworks) {
+  for (int code = 1; code <= static_cast<int>(grpc::StatusCode::UNAUTHENTICATED); ++code) {
+    const Failure failure = FailureOf(grpc::Status(static_cast<grpc::StatusCode>(code), "upstream"));
+    EXPECT_EQ(ExitCodeOf(failure), kUnavailable) << CodeName(failure.code);
+    EXPECT_NE(HintFor(failure), "") << CodeName(failure.code);
+  }
+}
+
 TEST(FailureOf, KeepsAStatusWithoutDetails) {
   const Failure failure = FailureOf(grpc::Status(grpc::StatusCode::UNAVAILABLE, "connection refused"));
   EXPECT_EQ(failure.code, grpc::StatusCode::UNAVAILABLE);
@@ -71,7 +80,7 @@ TEST(HintFor, NamesTheRideThatIsInTheWay) {
 }
 
 TEST(HintFor, SaysWhereItLookedForAService) {
-  EXPECT_THAT(HintFor({.code = grpc::StatusCode::UNAVAILABLE}), HasSubstr("--rider"));
+  EXPECT_THAT(HintFor({.code = grpc::StatusCode::UNAVAILABLE, .foreign = true}), HasSubstr("--rider"));
 }
 
 TEST(HintFor, HasNothingToAddToAnUnknownReason) {

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "common/ids/uuid.h"
 #include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/patience.h"
 #include "tests/tools/hailctl/show.h"
 #include "tests/tools/hailctl/table.h"
 
@@ -94,12 +95,12 @@ ExitCode RideRequest(Context& context, const RideArguments& arguments) {
   rider::RequestRideResponse response;
   const absl::Time give_up = absl::Now() + absl::Seconds(context.options().timeout_s);
   grpc::Status status;
+  Patience patience;
   for (;;) {
     status =
         context.Call([&](grpc::ClientContext* call) { return context.rider().RequestRide(call, request, &response); });
-    if (status.ok() || status.error_code() != grpc::StatusCode::UNAVAILABLE) break;
-    const Failure failure = FailureOf(status);
-    const absl::Duration wait = failure.retry_after.value_or(absl::Milliseconds(500));
+    if (IsAnswer(status)) break;
+    const absl::Duration wait = patience.After(status);
     if (absl::Now() + wait >= give_up) break;
     absl::SleepFor(wait);
   }

@@ -1,11 +1,11 @@
 #include "tests/tools/hailctl/ride_watch.h"
 
-#include <algorithm>
 #include <iostream>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "tests/tools/hailctl/format.h"
+#include "tests/tools/hailctl/patience.h"
 #include "tests/tools/hailctl/ride_commands.h"
 #include "tests/tools/hailctl/show.h"
 #include "tests/tools/hailctl/silence.h"
@@ -19,26 +19,9 @@ using hail::rider::v1::WatchRideResponse;
 constexpr absl::Duration kGiveUp = absl::Minutes(1);
 // People are told where the car is no more often than this; programs always.
 constexpr absl::Duration kPositionEvery = absl::Seconds(5);
-constexpr absl::Duration kFirstBackOff = absl::Milliseconds(250);
 
 ExitCode CodeOf(hail::type::v1::RideState final_state) {
   return final_state == hail::type::v1::RIDE_STATE_COMPLETED ? kOk : kRideFailed;
-}
-
-// Whether another stream may go on where this one ended.
-bool MayResume(const grpc::Status& status) {
-  switch (status.error_code()) {
-    case grpc::StatusCode::OK:
-    case grpc::StatusCode::UNAVAILABLE:
-    case grpc::StatusCode::CANCELLED:
-    case grpc::StatusCode::UNKNOWN:
-    case grpc::StatusCode::INTERNAL:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -82,7 +65,7 @@ std::optional<absl::Duration> RideWatcher::TakeRetryAfter() { return std::exchan
 
 ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   RideWatcher watcher(arguments.rider_id, arguments.ride_id, arguments.after);
-  absl::Duration back_off = kFirstBackOff;
+  Patience patience;
   std::optional<absl::Time> heard;
   absl::Time next_position = absl::InfinitePast();
   for (;;) {
@@ -95,7 +78,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
       while (reader->Read(&message)) {
         guard.Heard();
         heard = absl::Now();
-        back_off = kFirstBackOff;
+        patience.Reset();
         const std::string line = watcher.OnMessage(message);
         if (!context.json()) {
           if (line.empty() || (message.has_telemetry() && *heard < next_position)) continue;
@@ -120,12 +103,13 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
       }
     }
     // Nothing at all from the first stream is told at once; a broken one is worth some patience.
-    if (!status.ok() && (!MayResume(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
+    if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
       return context.Fail(status);
     }
     if (!status.ok() && !context.json()) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
-    absl::SleepFor(std::max(retry_after.value_or(absl::ZeroDuration()), back_off));
-    back_off = std::min(back_off * 2, absl::Seconds(2));
+    const absl::Duration wait = patience.After(status);
+    // `draining` says when to come back, spread over clients.
+    absl::SleepFor(retry_after.value_or(wait));
   }
 }
 

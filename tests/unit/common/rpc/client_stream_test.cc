@@ -162,6 +162,19 @@ TEST_F(ClientStreamTest, OpensAgainWhenTheServerEndsTheStream) {
   link->Stop();
 }
 
+TEST_F(ClientStreamTest, ComesBackNoSoonerThanTheServerAsksFor) {
+  auto server = MakeServer();
+  auto link = MakeLink(server->address());
+  link->Start();
+  ASSERT_TRUE(WaitFor(events_, "up 1"));
+  const absl::Time began = absl::Now();
+  // Far above its own first wait.
+  Opened()->Finish(Overloaded("too many streams", absl::Milliseconds(700)));
+  ASSERT_TRUE(WaitFor(events_, "up 2"));
+  EXPECT_GE(absl::Now() - began, absl::Milliseconds(700));
+  link->Stop();
+}
+
 TEST_F(ClientStreamTest, BeatsAndGivesASilentServerUp) {
   auto server = MakeServer();
   auto link = MakeLink(server->address(), {.tick = absl::Milliseconds(5)});

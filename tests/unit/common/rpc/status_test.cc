@@ -76,6 +76,20 @@ TEST(StatusTest, WhatGrpcMakesItselfStaysBare) {
   EXPECT_EQ(DetailsOf(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "connection refused"))), std::nullopt);
 }
 
+// Half a Status of somebody else's must not pass for an error of ours.
+TEST(StatusTest, WithoutHailsErrorInfoNothingIsHails) {
+  hail::type::v1::Status proto;
+  proto.set_code(13);
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_seconds(3);
+  proto.add_details()->PackFrom(retry);
+  google::rpc::ErrorInfo info;
+  info.set_domain("proxy.example");
+  info.set_reason("UPSTREAM_RESET");
+  proto.add_details()->PackFrom(info);
+  EXPECT_EQ(DetailsOf(FromProto(proto)), std::nullopt);
+}
+
 TEST(StatusTest, AnUnnamedErrorIsToldAsInternal) {
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(ToProto(absl::FailedPreconditionError("?")).details(0).UnpackTo(&info));
