@@ -30,14 +30,14 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
-    this->StartSendInitialMetadata();
-  }
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)),
+        greets_(options.greets) {}
 
   template <typename MakeSession>
   void Open(const MakeSession& make_session) {
     call_->Open(
         [&]() -> std::shared_ptr<InboundSession<Request>> { return make_session(outbox_, CallInfoOf(*context_)); });
+    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
     outbox_->ReadOn();
   }
 
@@ -60,13 +60,13 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<Response>> outbox_;
   const std::shared_ptr<StreamCall> call_;
+  const bool greets_;
 };
 
 }  // namespace detail
 
 // `make_session(std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to an
-// InboundSession<Request>; otherwise as ServeStream. The initial metadata goes out at once, so that a client knows that
-// it is connected before the first message.
+// InboundSession<Request>; otherwise as ServeStream.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
                                                                        const char* method, const StreamOptions& options,

@@ -29,10 +29,16 @@ const std::map<std::string, Reason>& ReasonsByName() {
   return *by_name;
 }
 
-// What gRPC itself makes has no reason, and neither has the same made by us.
-bool BareCode(absl::StatusCode code) {
-  return code == absl::StatusCode::kCancelled || code == absl::StatusCode::kDeadlineExceeded ||
-         code == absl::StatusCode::kUnimplemented;
+// For errors of `code` that were made without one, by gRPC on the way from another service, say.
+Reason ReasonOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kDeadlineExceeded:
+      return Reason::kOutcomeUnknown;
+    case absl::StatusCode::kUnimplemented:
+      return Reason::kNotServed;
+    default:
+      return Reason::kInternal;
+  }
 }
 
 // Only an ErrorInfo of Hail's makes an error Hail's: without it, what else there is says nothing.
@@ -69,8 +75,8 @@ hail::type::v1::Status ToProto(const absl::Status& status) {
   proto.set_message(std::string(status.message()));
 
   std::optional<ErrorDetails> details = DetailsOf(status);
-  if (!details && BareCode(status.code())) return proto;
-  if (!details) details.emplace();
+  if (!details && status.code() == absl::StatusCode::kCancelled) return proto;
+  if (!details) details.emplace().reason = ReasonOf(status.code());
 
   google::rpc::ErrorInfo info;
   info.set_domain(kDomain);

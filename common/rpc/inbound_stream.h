@@ -29,9 +29,9 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
         outbox_(std::make_shared<Outbox<NoMessage>>(this, 0)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)) {
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)),
+        greets_(options.greets) {
     *response = EmptyMessage();
-    this->StartSendInitialMetadata();
   }
 
   template <typename MakeSession>
@@ -39,6 +39,7 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
       return make_session(std::shared_ptr<OutboxBase>(outbox_), CallInfoOf(*context_));
     });
+    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
     outbox_->ReadOn();
   }
 
@@ -59,6 +60,7 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<NoMessage>> outbox_;
   const std::shared_ptr<StreamCall> call_;
+  const bool greets_;
 };
 
 }  // namespace detail

@@ -36,10 +36,11 @@ void OutboxBase::AbortLocked(const absl::Status& status) {
   Pump();
 }
 
-void OutboxBase::Cancel() {
+void OutboxBase::Cancel(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  AbortLocked(absl::CancelledError("the stream was cut off"));
-  if (phase_ != Phase::kDone) CancelCall();
+  const bool can_finish = phase_ < Phase::kFinished && !writing_;
+  AbortLocked(status);
+  if (!can_finish && phase_ != Phase::kDone) CancelCall();
 }
 
 bool OutboxBase::open() const {

@@ -36,8 +36,9 @@ class OutboxBase {
   // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way, not
   // an Abort.
   void Abort(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Cuts the stream off: the client sees CANCELLED.
-  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends the stream with `status` now. With a write in flight that cannot be: then it is cut off, and the client sees
+  // CANCELLED.
+  void Cancel(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether messages are still taken.
   bool open() const ABSL_LOCKS_EXCLUDED(mutex_);
 

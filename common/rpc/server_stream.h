@@ -30,6 +30,10 @@ struct StreamOptions {
   std::size_t max_message_bytes = 0;
   // GateOptions::stream_age holds for it.
   bool ages = true;
+  // The initial metadata goes out as soon as there is a session, for clients that send nothing before it
+  // (client_stream.h). Otherwise it goes out with the first message, so that a stream that is refused, by the session
+  // too, is refused before any headers: clients and proxies may then try another replica.
+  bool greets = false;
 };
 
 namespace detail {
@@ -40,9 +44,8 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
   WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
       : context_(context),
         outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, /*must_beat=*/false, options.ages)) {
-    this->StartSendInitialMetadata();
-  }
+        call_(std::make_shared<StreamCall>(gate, method, outbox_, /*must_beat=*/false, options.ages)),
+        greets_(options.greets) {}
 
   template <typename Request, typename MakeSession>
   void Open(const grpc::ByteBuffer& request, std::size_t max_bytes, const MakeSession& make_session) {
@@ -56,6 +59,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
       }
       return make_session(message, outbox_, CallInfoOf(*context_));
     });
+    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
   }
 
   void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
@@ -73,6 +77,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
   grpc::CallbackServerContext* const context_;
   const std::shared_ptr<Outbox<Response>> outbox_;
   const std::shared_ptr<StreamCall> call_;
+  const bool greets_;
   OutgoingMessage outgoing_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/errors/error.h"
+#include "common/errors/reason.h"
 
 namespace hail::rpc::detail {
 
@@ -90,7 +91,8 @@ void StreamCall::Beat(absl::Time wall) {
   // A client that is held back cannot be heard.
   if (outbox_->reading_paused()) last_heard_ = wall;
   if (must_beat_ && wall - last_heard_ >= gate_->options().silence) {
-    outbox_->Abort(absl::DeadlineExceededError("nothing was heard from the client for too long"));
+    outbox_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "nothing was heard from the client for too long",
+                             {.reason = Reason::kStreamSilent}));
     return;
   }
   StreamSession& session = *session_;
@@ -110,6 +112,6 @@ void StreamCall::Drain(absl::Duration retry_after) {
   WithSession([retry_after](StreamSession& session) { session.OnDrain(retry_after); });
 }
 
-void StreamCall::Cancel() { outbox_->Cancel(); }
+void StreamCall::Cancel() { outbox_->Cancel(Unavailable(Reason::kDraining, "this service is shutting down")); }
 
 }  // namespace hail::rpc::detail

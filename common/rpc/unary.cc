@@ -1,9 +1,16 @@
 #include "common/rpc/unary.h"
 
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
 #include "common/failpoint/failpoint.h"
 #include "common/rpc/status.h"
 
 namespace hail::rpc::detail {
+
+absl::Status TooLate() {
+  return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline passed before the call began",
+                   {.reason = Reason::kOutcomeUnknown});
+}
 
 void UnaryReactor::End(const absl::Status& status, std::size_t bytes) {
   code_ = status.code();

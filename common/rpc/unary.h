@@ -30,6 +30,9 @@ namespace hail::rpc {
 
 namespace detail {
 
+// The time of a call was over before it began.
+absl::Status TooLate();
+
 // Lives from the call's arrival until gRPC is done with it. Finish() must be called exactly once; UnaryCall sees to it.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
@@ -116,7 +119,7 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* co
   // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
   // waiting.
   if (entered.ok() && (context->IsCancelled() || FromGrpcDeadline(context->raw_deadline()) <= WallNow())) {
-    entered = absl::DeadlineExceededError("the deadline passed before the call began");
+    entered = detail::TooLate();
   }
   if (entered.ok()) entered = admit(FromGrpcDeadline(context->raw_deadline()));
   if (!entered.ok()) {

@@ -56,7 +56,7 @@ DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host
   });
 
   Bidi<internal::v1::DispatchRequest, internal::v1::DispatchResponse>(
-      "Dispatch", {.queue = kLinkQueue, .ages = false},
+      "Dispatch", {.queue = kLinkQueue, .ages = false, .greets = true},
       [this](auto outbox, const rpc::CallInfo&) { return std::make_shared<DispatchLink>(host_, std::move(outbox)); });
 }
 

@@ -71,12 +71,12 @@ AssignmentApi::AssignmentApi(Ports ports)
   });
 
   Bidi<pb::WatchDriversRequest, pb::WatchDriversResponse>(
-      "WatchDrivers", {.queue = kDriversQueue, .ages = false},
+      "WatchDrivers", {.queue = kDriversQueue, .ages = false, .greets = true},
       [this](auto outbox, const auto&) { return std::make_shared<DriversStream>(ports_.session, std::move(outbox)); });
 
   // No heartbeats: there may be nothing to report for a long time, and a dead connection is found by keepalive.
   Inbound<pb::ReportLocationsRequest, pb::ReportLocationsResponse>(
-      "ReportLocations", {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false},
+      "ReportLocations", {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false, .greets = true},
       [this](auto outbox, const auto&) {
         return std::make_shared<LocationsStream>(ports_.session, std::move(outbox));
       });

@@ -45,7 +45,8 @@ class Neighbours:
     def __init__(self, services):
         self._rider = Client(services.rider)
         self._rider_id = f"ada-{uuid.uuid4().hex[:8]}"
-        self._driver = a_ride.DriverApp(services.driver, f"grace-{uuid.uuid4().hex[:8]}")
+        self.driver_id = f"grace-{uuid.uuid4().hex[:8]}"
+        self._driver = a_ride.DriverApp(services.driver, self.driver_id)
         self._driver.register()
         self._driver.start()
         if not self._driver.ready.wait(20) or not self._driver.finished.empty():
@@ -399,6 +400,59 @@ class HostileClient(unittest.TestCase):
                             list(call(payload, timeout=10))
                         else:
                             call(payload, timeout=10)
+
+    def test_messages_that_cannot_be_read(self):
+        """Each method of both services, internal ones too, says so."""
+        tried = 0
+        for address in (*self.public, self.services.rider_internal, self.services.driver_internal):
+            client = Client(address)
+            self.addCleanup(client.close)
+            channel = client.channel
+            kinds = {(False, False): channel.unary_unary, (False, True): channel.unary_stream,
+                     (True, False): channel.stream_unary, (True, True): channel.stream_stream}
+            for service in client.services():
+                if not service.startswith("hail."):
+                    continue
+                for name, (_, _, client_streams, server_streams) in client.methods(service).items():
+                    call = kinds[client_streams, server_streams](f"/{service}/{name}")
+                    with self.assertRaises(grpc.RpcError, msg=name) as raised:
+                        answer = call(iter([b"\0\0"]) if client_streams else b"\0\0", timeout=10)
+                        if server_streams:
+                            list(answer)
+                    error = client._error(raised.exception)
+                    self.assertEqual((error.code, error.reason), ("INVALID_ARGUMENT", "UNREADABLE_MESSAGE"), name)
+                    tried += 1
+        self.assertGreater(tried, 20)
+
+    def test_answers_that_nobody_reads(self):
+        """Windows of 0: what is answered stays with the service. Nobody else is refused for that, and it does not stay
+        for ever."""
+        for address, method, request in (
+                (self.services.rider, RIDER + "ListProducts", {"position": a_ride.FERRY_BUILDING["position"]}),
+                (self.services.driver, DRIVER + "GetDriver", {"driver_id": self.neighbours.driver_id})):
+            client = Client(address)
+            self.addCleanup(client.close)
+            client.unary(method, request)
+            _, to_message, _ = client._prepare(method, client.channel.unary_unary)
+            body = h2.message(to_message(request).SerializeToString())
+            block = h2.call_headers("/" + method)
+            calls = b"".join(h2.frame(h2.HEADERS, number, block, h2.END_HEADERS)
+                             + h2.frame(h2.DATA, number, body, h2.END_STREAM) for number in range(1, 181, 2))
+            held = []
+            for _ in range(60 * self.heavy):
+                connection = self.connection(address)
+                connection.send(h2.PREFACE + h2.settings((4, 0)) + calls)
+                held.append(connection)
+            for _ in range(200):
+                client.unary(method, request)
+            # Each of the first's is cut off: by age, or for those that came later.
+            resets, give_up = 0, time.monotonic() + 30
+            frames = held[0].frames()
+            while resets < 90 and time.monotonic() < give_up:
+                kind, *_ = next(frames)
+                self.assertNotEqual(kind, h2.DATA)
+                resets += kind == h2.RST_STREAM
+            self.assertEqual(resets, 90)
 
     def ends_with(self, stream, reason):
         with self.assertRaises(CallError) as raised:

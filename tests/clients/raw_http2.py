@@ -78,6 +78,19 @@ class Connection:
         finally:
             self.socket.settimeout(10)
 
+    def frames(self, seconds=30.0):
+        """What comes, as (kind, stream, flags, payload), until the end or nothing for that long."""
+        data = b""
+        while True:
+            while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
+                end = 9 + int.from_bytes(data[:3], "big")
+                yield data[3], int.from_bytes(data[5:9], "big"), data[4], data[9:end]
+                data = data[end:]
+            more = self.read_some(seconds)
+            if not more:
+                return
+            data += more
+
     def drain(self):
         """Reads what there is, so that the server's answers find room."""
         while self.read_some():

@@ -102,7 +102,7 @@ using ReportSession = FunctionSession<v1::ReportLocationsRequest>;
 class FunctionService final : public Service {
  public:
   // `watch`: for WatchDrivers. ReportLocations neither beats nor ages.
-  explicit FunctionService(Gate* gate, const StreamOptions& watch = {})
+  explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true})
       : Service(gate, v1::AssignmentService::service_full_name()) {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
                                                                  [this](const auto& call) { on_find(call); });
@@ -113,7 +113,7 @@ class FunctionService final : public Service {
           return session;
         });
     Inbound<v1::ReportLocationsRequest, v1::ReportLocationsResponse>(
-        "ReportLocations", {.must_beat = false, .ages = false},
+        "ReportLocations", {.must_beat = false, .ages = false, .greets = true},
         [this](std::shared_ptr<OutboxBase> outbox, const CallInfo&) {
           auto session = std::make_shared<ReportSession>(outbox);
           on_report(*session, std::move(outbox));
@@ -148,7 +148,8 @@ class RecordingObserver final : public CallObserver {
 
 // Everything of one server. Time stands still; the gate ticks when told.
 struct TestServer {
-  explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {}, const StreamOptions& watch = {})
+  explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {},
+                      const StreamOptions& watch = {.greets = true})
       : gate(&clock, WithoutTicks(gate_options), &observer), service(&gate, watch), host(host_options, &gate) {}
 
   void Start() {

@@ -164,10 +164,28 @@ TEST_F(OutboxTest, NothingTouchesTheReactorOnceItIsGone) {
   EXPECT_FALSE(outbox_.SendLatest("k", "a"));
   outbox_.Finish();
   outbox_.Abort(absl::UnknownError("?"));
-  outbox_.Cancel();
+  outbox_.Cancel(absl::UnknownError("?"));
   outbox_.OnCancel();
   outbox_.Tick(start_ + absl::Hours(1), absl::Seconds(30), absl::Seconds(12));
   EXPECT_THAT(wire_.done, IsEmpty());
+}
+
+TEST_F(OutboxTest, ACancelSaysWhyWhereItCan) {
+  outbox_.Cancel(Unavailable(Reason::kDraining, "x"));
+  EXPECT_THAT(wire_.done, ElementsAre("finish 14"));
+  EXPECT_TRUE(HasReason(wire_.final, Reason::kDraining));
+  // The end itself goes nowhere.
+  outbox_.Cancel(absl::UnknownError("?"));
+  EXPECT_THAT(wire_.done, ElementsAre("finish 14", "cancel"));
+}
+
+TEST_F(OutboxTest, ACancelCutsOffAWriteInFlight) {
+  outbox_.Send("a");
+  outbox_.Send("b");
+  outbox_.Cancel(Unavailable(Reason::kDraining, "x"));
+  EXPECT_THAT(wire_.done, ElementsAre("write a", "cancel"));
+  outbox_.OnWriteDone(false);
+  EXPECT_THAT(wire_.done, ElementsAre("write a", "cancel", "finish 14"));
 }
 
 TEST_F(OutboxTest, AWriteThatGoesNowhereIsCutOff) {

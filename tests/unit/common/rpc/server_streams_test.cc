@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -25,7 +26,7 @@ using Stream = grpc::ClientReaderWriter<v1::WatchDriversRequest, v1::WatchDriver
 
 class ServerStreamsTest : public ::testing::Test {
  protected:
-  void Start(GateOptions gate = {}, HostOptions host = {}, const StreamOptions& watch = {}) {
+  void Start(GateOptions gate = {}, HostOptions host = {}, const StreamOptions& watch = {.greets = true}) {
     server_ = std::make_unique<TestServer>(gate, host, watch);
     server_->Start();
     stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
@@ -85,6 +86,78 @@ TEST_F(ServerStreamsTest, AClientKnowsItIsConnectedBeforeTheFirstMessage) {
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   ExpectEnded(1);
+}
+
+// Whether headers came before the end, and the end.
+struct Attempt final : grpc::ClientBidiReactor<v1::WatchDriversRequest, v1::WatchDriversResponse> {
+  explicit Attempt(v1::AssignmentService::Stub& stub) {
+    stub.async()->WatchDrivers(&context, this);
+    request = Subscribe("d");
+    StartWriteLast(&request, {});
+    StartRead(&response);
+    StartCall();
+  }
+  void OnReadInitialMetadataDone(bool ok) override { headers = ok; }
+  void OnReadDone(bool ok) override {
+    if (ok) StartRead(&response);
+  }
+  void OnDone(const grpc::Status& status) override {
+    ended.Update([&](auto& value) { value = FromGrpc(status); });
+  }
+  absl::Status End() {
+    EXPECT_TRUE(ended.WaitFor([](const auto& value) { return value.has_value(); }));
+    return ended.Get().value_or(absl::UnknownError("did not end"));
+  }
+  grpc::ClientContext context;
+  v1::WatchDriversRequest request;
+  v1::WatchDriversResponse response;
+  bool headers = false;
+  Watched<std::optional<absl::Status>> ended;
+};
+
+TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeaders) {
+  Start({.max_streams = 1}, {}, {});
+  // By the session, for what the first message says.
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_message = [outbox](const v1::WatchDriversRequest&) {
+      outbox->Finish(FailedPrecondition(Reason::kDriverBusy, "x"));
+    };
+  });
+  Attempt by_session(*stub_);
+  EXPECT_TRUE(HasReason(by_session.End(), Reason::kDriverBusy));
+  EXPECT_FALSE(by_session.headers);
+  ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
+
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->Send(Numbered(1)); };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> taken = stub_->WatchDrivers(&context);
+  ASSERT_TRUE(taken->Write(Subscribe("d")));
+  v1::WatchDriversResponse message;
+  ASSERT_TRUE(taken->Read(&message)) << "headers and all";
+  Attempt by_gate(*stub_);
+  EXPECT_TRUE(HasReason(by_gate.End(), Reason::kOverloaded));
+  EXPECT_FALSE(by_gate.headers);
+  taken->WritesDone();
+  EXPECT_TRUE(taken->Finish().ok());
+  ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
+
+  Attempt served(*stub_);
+  EXPECT_TRUE(served.End().ok());
+  EXPECT_TRUE(served.headers);
+
+  server_->gate.Drain(absl::ZeroDuration());
+  Attempt while_draining(*stub_);
+  EXPECT_TRUE(HasReason(while_draining.End(), Reason::kDraining));
+  EXPECT_FALSE(while_draining.headers);
+}
+
+TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeadersOfAStreamThatGreetsEither) {
+  Start({.max_streams = 0});
+  Attempt refused(*stub_);
+  EXPECT_TRUE(HasReason(refused.End(), Reason::kOverloaded));
+  EXPECT_FALSE(refused.headers);
 }
 
 TEST_F(ServerStreamsTest, AReaderThatDoesNotKeepUpIsToldSo) {
@@ -197,7 +270,9 @@ TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   server_->clock.Advance(absl::Seconds(7));
   server_->gate.Tick();
   EXPECT_FALSE(stream->Read(&message));
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  const absl::Status gone = FromGrpc(stream->Finish());
+  EXPECT_EQ(gone.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(HasReason(gone, Reason::kStreamSilent));
   ExpectEnded(1);
 }
 
@@ -339,7 +414,9 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
   EXPECT_FALSE(idle->Read(&message));
   EXPECT_TRUE(idle->Finish().ok());
   host.join();
-  EXPECT_EQ(deaf->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  const absl::Status cut_off = FromGrpc(deaf->Finish());
+  EXPECT_EQ(cut_off.code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(HasReason(cut_off, Reason::kDraining));
   while (stuck->Read(&message)) {
   }
   EXPECT_FALSE(stuck->Finish().ok());
@@ -420,7 +497,7 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
     });
     race([&, round] {
       if (round % 5 == 0) outbox->Abort(Internal("x"));
-      if (round % 5 == 1) outbox->Cancel();
+      if (round % 5 == 1) outbox->Cancel(Internal("y"));
     });
     race([&, round] {
       if (round % 7 == 0) server_->gate.CancelStreams();
@@ -482,7 +559,8 @@ class CountingService final : public Service {
     using Request = hail::rider::v1::WatchRideRequest;
     using Response = hail::rider::v1::WatchRideResponse;
     ServerStream<Request, Response>(
-        "WatchRide", {}, [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
+        "WatchRide", {.greets = true},
+        [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
           if (request.has_after_sequence()) {
             for (int i = 1; i <= request.after_sequence(); ++i) {
               Response message;

@@ -71,8 +71,13 @@ TEST(StatusTest, AReasonOfANewerPeerIsKeptByName) {
   EXPECT_EQ(DetailsOf(status)->metadata.at("unknown_reason"), "MOON_PHASE");
 }
 
-TEST(StatusTest, WhatGrpcMakesItselfStaysBare) {
-  EXPECT_EQ(ToProto(absl::DeadlineExceededError("late")).details_size(), 0);
+// Clients take an error without a reason for the network's.
+TEST(StatusTest, WhatHasNoReasonGetsTheOneOfItsCode) {
+  const auto there_and_back = [](const absl::Status& status) { return FromProto(ToProto(status)); };
+  EXPECT_TRUE(HasReason(there_and_back(absl::DeadlineExceededError("late")), Reason::kOutcomeUnknown));
+  EXPECT_TRUE(HasReason(there_and_back(absl::UnimplementedError("no")), Reason::kNotServed));
+  EXPECT_TRUE(HasReason(there_and_back(absl::DataLossError("?")), Reason::kInternal));
+  EXPECT_EQ(ToProto(absl::CancelledError("gone")).details_size(), 0);
   EXPECT_EQ(DetailsOf(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "connection refused"))), std::nullopt);
 }
 
