@@ -1,5 +1,8 @@
 #include "common/config/service_keys.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -45,6 +48,15 @@ std::string WithoutUserInfo(const std::string& urls) {
   return absl::StrJoin(shown, ",");
 }
 
+// Whether only this machine gets there, as far as the text says.
+bool IsLoopback(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host == "localhost" || host == "::1") return true;
+  in_addr v4{};
+  return inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 std::vector<std::string> CheckTime(const Values& values) {
   const auto scale = ParseTimeScale(values.Double("time_scale"), values.String("time_anchor"));
   if (scale.ok()) return {};
@@ -59,6 +71,11 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
               "Where the other service and operators call, HOST:PORT; never publish it.", Address(true))
       .String("metrics_listen", defaults.metrics_listen,
               "Where Prometheus scrapes /metrics, HOST:PORT with a numeric host.", Address(true))
+      .String(
+          "reflection", "auto",
+          "Whether gRPC's reflection describes what is served: on and off hold for listen and internal_listen; auto "
+          "is on for listen alone, and only where that is an address of this machine (127.…, ::1, localhost).",
+          OneOf({"auto", "on", "off"}))
       .String("data_dir", defaults.data_dir, "Directory of the embedded store; made if it is not there.", NotEmpty())
       .Add({.name = "store.url",
             .default_text = absl::StrCat(kSqlite, "{data_dir}/", defaults.store_file),
@@ -97,6 +114,9 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   settings.listen = values.String("listen");
   settings.internal_listen = values.String("internal_listen");
   settings.metrics_listen = values.String("metrics_listen");
+  settings.internal_reflection = values.String("reflection") == "on";
+  settings.reflection =
+      settings.internal_reflection || (values.String("reflection") == "auto" && IsLoopback(settings.listen));
   settings.data_dir = values.String("data_dir");
   const std::string& store_url = values.String("store.url");
   if (postgres::IsUrl(store_url)) {

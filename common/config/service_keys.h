@@ -27,8 +27,8 @@ struct ServiceDefaults {
   bool bus = false;
 };
 
-// Declares listen, internal_listen, metrics_listen, data_dir, store.url, bus.url, time_scale, time_anchor, log.level,
-// shutdown.notice, shutdown.grace and connection.age.
+// Declares listen, internal_listen, metrics_listen, reflection, data_dir, store.url, bus.url, time_scale, time_anchor,
+// log.level, shutdown.notice, shutdown.grace and connection.age.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // Those keys' values, ready for use.
@@ -36,6 +36,9 @@ struct ServiceSettings {
   std::string listen;
   std::string internal_listen;
   std::string metrics_listen;
+  // Whether listen and internal_listen describe what they serve.
+  bool reflection = false;
+  bool internal_reflection = false;
   std::string data_dir;
   // store.url: the SQLite file, or else the PostgreSQL database.
   std::string store_path;

@@ -6,18 +6,27 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/rpc/deadline.h"
+#include "common/rpc/health_service.h"
+#include "common/rpc/reflection_service.h"
+#include "common/rpc/refusing_service.h"
 #include "common/time/clock.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
-#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/impl/server_builder_option.h"
+#include "grpcpp/impl/server_builder_plugin.h"
+#include "grpcpp/impl/server_initializer.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -29,30 +38,94 @@ constexpr absl::Duration kBeat = absl::Milliseconds(250);
 // After the grace: what cancelled calls get to unwind.
 constexpr absl::Duration kUnwind = absl::Seconds(2);
 
-// How often clients may ping, at most. Phones every 10 s; the other service's channel does every 5 s (channel.cc).
-constexpr absl::Duration kPublicPings = absl::Seconds(10);
-constexpr absl::Duration kInternalPings = absl::Seconds(2);
+// Tells what is served by name once all of it is registered, before the first call can come.
+class NamesOfServices final : public grpc::ServerBuilderOption {
+ public:
+  using Tell = std::function<void(const std::vector<std::string>& names)>;
+  explicit NamesOfServices(Tell tell) : tell_(std::move(tell)) {}
 
-std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vector<grpc::Service*>& services,
-                                    int max_message_bytes, absl::Duration pings, absl::Duration age, int* port) {
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), port);
-  for (grpc::Service* service : services) builder.RegisterService(service);
-  builder.SetMaxReceiveMessageSize(max_message_bytes);
-  // By default Linux lets a second process listen on the same port and share its connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // Dead phones are found.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             static_cast<int>(absl::ToInt64Milliseconds(pings)));
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024);
-  if (age < absl::InfiniteDuration()) {
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(absl::ToInt64Milliseconds(age)));
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<Plugin>(tell_));
   }
-  return builder.BuildAndStart();
-}
+
+ private:
+  class Plugin final : public grpc::ServerBuilderPlugin {
+   public:
+    explicit Plugin(Tell tell) : tell_(std::move(tell)) {}
+    std::string name() override { return "names_of_services"; }
+    // The last of the plugins: channelz has registered itself by now.
+    void InitServer(grpc::ServerInitializer* server) override { tell_(*server->GetServiceList()); }
+    void Finish(grpc::ServerInitializer*) override {}
+    void ChangeArguments(const std::string&, void*) override {}
+
+   private:
+    const Tell tell_;
+  };
+
+  const Tell tell_;
+};
+
+}  // namespace
+
+// A gRPC server on one address, and what each of ours serves.
+struct detail::Listener {
+  Listener(absl::Status refusal, CallObserver* observer) : refusing(std::move(refusal), observer) {}
+  ~Listener() {
+    if (server != nullptr) Close();
+  }
+
+  // Describes what it serves. Before Serve.
+  void Reflect(Gate* gate) {
+    for (const char* version : {"v1", "v1alpha"}) {
+      reflection.push_back(std::make_unique<ReflectionService>(gate, version));
+    }
+  }
+
+  // `services` beside health and reflection. False where the address cannot be bound.
+  bool Serve(const std::string& address, const std::vector<grpc::Service*>& services, const ListenerLimits& limits) {
+    grpc::ServerBuilder builder;
+    for (grpc::Service* service : services) builder.RegisterService(service);
+    for (const auto& version : reflection) builder.RegisterService(version.get());
+    builder.SetOption(std::make_unique<NamesOfServices>([this](const std::vector<std::string>& names) {
+      health.SetNames(names);
+      for (const auto& version : reflection) version->SetServices(names);
+    }));
+    return Listen(address, limits, &builder);
+  }
+
+  // Health, of whatever name, and refusals only.
+  bool Refuse(const std::string& address, const ListenerLimits& limits) {
+    grpc::ServerBuilder builder;
+    return Listen(address, limits, &builder);
+  }
+
+  bool Listen(const std::string& address, const ListenerLimits& limits, grpc::ServerBuilder* builder) {
+    builder->AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder->RegisterService(&health);
+    builder->RegisterCallbackGenericService(&refusing);
+    SetLimits(limits, builder);
+    server = builder->BuildAndStart();
+    return server != nullptr;
+  }
+
+  // Ends whatever still runs.
+  void Close() {
+    health.End();
+    server->Shutdown(std::chrono::system_clock::now());
+  }
+
+  HealthService health;
+  RefusingService refusing;
+  std::vector<std::unique_ptr<ReflectionService>> reflection;
+  int port = 0;
+  // Goes first.
+  std::unique_ptr<grpc::Server> server;
+};
+
+namespace {
+
+int PortOf(const std::unique_ptr<detail::Listener>& listener) { return listener == nullptr ? 0 : listener->port; }
 
 }  // namespace
 
@@ -60,29 +133,40 @@ ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(o
 
 ServiceHost::~ServiceHost() { Drain(); }
 
+int ServiceHost::port() const { return PortOf(public_); }
+
+int ServiceHost::internal_port() const { return PortOf(internal_); }
+
 absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_services,
                                 const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy) {
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  server_ = Build(options_.listen, public_services, options_.max_message_bytes, kPublicPings, options_.connection_age,
-                  &port_);
-  if (server_ == nullptr) return Unavailable(Reason::kInternal, "cannot listen on " + options_.listen);
+  const auto bind = [this](const std::string& address, const std::vector<grpc::Service*>& services,
+                           ListenerLimits limits, bool reflection, std::unique_ptr<detail::Listener>* listener) {
+    limits.age = options_.connection_age;
+    auto made = std::make_unique<detail::Listener>(NoSuchMethod(), &gate_->observer());
+    if (reflection) made->Reflect(gate_);
+    if (!made->Serve(address, services, limits)) {
+      return Unavailable(Reason::kInternal, "cannot listen on " + address);
+    }
+    *listener = std::move(made);
+    return absl::OkStatus();
+  };
+  absl::Status bound = bind(options_.listen, public_services, options_.limits, options_.reflection, &public_);
+  if (!bound.ok()) return bound;
   // Applies to servers built from here on: channelz tells about connections, which is no business of the public.
   grpc::channelz::experimental::InitChannelzService();
-  internal_server_ = Build(options_.internal_listen, internal_services, options_.max_internal_message_bytes,
-                           kInternalPings, options_.connection_age, &internal_port_);
-  if (internal_server_ == nullptr)
-    return Unavailable(Reason::kInternal, "cannot listen on " + options_.internal_listen);
+  bound = bind(options_.internal_listen, internal_services, options_.internal_limits, options_.internal_reflection,
+               &internal_);
+  if (!bound.ok()) return bound;
   SetServing(healthy());
-  awake_stub_ = std::make_unique<grpc::GenericStub>(server_->InProcessChannel(grpc::ChannelArguments()));
+  awake_stub_ = std::make_unique<grpc::GenericStub>(public_->server->InProcessChannel(grpc::ChannelArguments()));
   beat_ = std::thread([this, healthy = std::move(healthy)] { Beat(healthy); });
   pthread_setname_np(beat_.native_handle(), "beat");
   return absl::OkStatus();
 }
 
 void ServiceHost::SetServing(bool serving) {
-  server_->GetHealthCheckService()->SetServingStatus(serving);
-  internal_server_->GetHealthCheckService()->SetServingStatus(serving);
+  public_->health.SetServing(serving);
+  internal_->health.SetServing(serving);
 }
 
 void ServiceHost::Beat(const std::function<bool()>& healthy) {
@@ -124,7 +208,7 @@ void ServiceHost::KeepAwake() {
 }
 
 void ServiceHost::Drain() {
-  if (server_ == nullptr || internal_server_ == nullptr) return;
+  if (public_ == nullptr || internal_ == nullptr) return;
   {
     absl::MutexLock lock(&mutex_);
     if (draining_) return;
@@ -148,30 +232,27 @@ void ServiceHost::Drain() {
   // Everything that was let in has been answered. From Shutdown on, gRPC ends calls that come in on open connections
   // with CANCELLED, until it closes the connections and clients see that nobody is there. A deadline that has passed
   // makes that a moment; giving it a second would be a second of CANCELLED.
-  const auto now = std::chrono::system_clock::now();
-  server_->Shutdown(now);
-  internal_server_->Shutdown(now);
-  server_->Wait();
-  internal_server_->Wait();
+  public_->Close();
+  internal_->Close();
+  public_->server->Wait();
+  internal_->server->Wait();
 }
 
 NotServingHost::NotServingHost(const HostOptions& options) {
-  grpc::EnableDefaultHealthCheckService(true);
-  int port = 0;
-  server_ = Build(options.listen, {}, options.max_message_bytes, kPublicPings, absl::InfiniteDuration(), &port);
-  internal_server_ = Build(options.internal_listen, {}, options.max_internal_message_bytes, kInternalPings,
-                           absl::InfiniteDuration(), &port);
-  for (grpc::Server* server : {server_.get(), internal_server_.get()}) {
-    if (server != nullptr) server->GetHealthCheckService()->SetServingStatus(false);
-  }
+  const absl::Status refusal = Unavailable(Reason::kStoreUnavailable, "the store is not there yet");
+  const auto bind = [&refusal](const std::string& address, const ListenerLimits& limits) {
+    auto made = std::make_unique<detail::Listener>(refusal, nullptr);
+    return made->Refuse(address, limits) ? std::move(made) : nullptr;
+  };
+  public_ = bind(options.listen, options.limits);
+  internal_ = bind(options.internal_listen, options.internal_limits);
 }
 
-NotServingHost::~NotServingHost() {
-  for (grpc::Server* server : {server_.get(), internal_server_.get()}) {
-    // Watches of health are cut off at once.
-    if (server != nullptr) server->Shutdown(std::chrono::system_clock::now());
-  }
-}
+NotServingHost::~NotServingHost() = default;
+
+int NotServingHost::port() const { return PortOf(public_); }
+
+int NotServingHost::internal_port() const { return PortOf(internal_); }
 
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports) {
   const std::string partial = path + ".partial";

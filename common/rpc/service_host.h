@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/listener_limits.h"
 #include "common/time/cond_var.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/impl/codegen/service_type.h"
@@ -31,13 +32,20 @@
 
 namespace hail::rpc {
 
+namespace detail {
+struct Listener;
+}
+
 struct HostOptions {
   // HOST:PORT; port 0 takes a free one.
   std::string listen = "127.0.0.1:0";
   std::string internal_listen = "127.0.0.1:0";
-  // gRPC's own limit on a received message; the gate's is lower for requests.
-  int max_message_bytes = 1 << 20;
-  int max_internal_message_bytes = 16 << 20;
+  // What gRPC takes at all; the gate's limits are lower.
+  ListenerLimits limits = PublicLimits();
+  ListenerLimits internal_limits = InternalLimits();
+  // Whether the addresses describe what they serve to whoever asks.
+  bool reflection = false;
+  bool internal_reflection = false;
   // Drain, in wall time. How long load balancers get to notice that health is NOT_SERVING, while calls are still taken.
   absl::Duration notice = absl::ZeroDuration();
   // How long calls and streams get to end, before they are cut off.
@@ -59,15 +67,15 @@ class ServiceHost {
   ServiceHost(const ServiceHost&) = delete;
   ServiceHost& operator=(const ServiceHost&) = delete;
 
-  // Serves `public_services` on `listen`, and `internal_services` (and channelz) on `internal_listen`; reflection and
-  // the standard health service on both. Health is SERVING while `healthy` (called every 250 ms, on a thread of the
-  // host; must not block) says so. Services and what they use must outlive Drain(). UNAVAILABLE where an address cannot
-  // be bound.
+  // Serves `public_services` on `listen`, and `internal_services` (and channelz) on `internal_listen`; the standard
+  // health service on both, for the whole and for each service by its name. Every other method is refused with
+  // NOT_SERVED. Health is SERVING while `healthy` (called every 250 ms, on a thread of the host; must not block) says
+  // so. Services and what they use must outlive Drain(). UNAVAILABLE where an address cannot be bound.
   absl::Status Start(const std::vector<grpc::Service*>& public_services,
                      const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy);
 
-  int port() const { return port_; }
-  int internal_port() const { return internal_port_; }
+  int port() const;
+  int internal_port() const;
 
   // Health NOT_SERVING, the notice, then streams are told and new calls refused; once all have ended, or at the end of
   // the grace (then cut off), the servers close. When this returns no handler runs. Idempotent; not on one of gRPC's
@@ -81,11 +89,10 @@ class ServiceHost {
 
   const HostOptions options_;
   Gate* const gate_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<grpc::Server> internal_server_;
+  // Null until Start has bound it.
+  std::unique_ptr<detail::Listener> public_;
+  std::unique_ptr<detail::Listener> internal_;
   std::unique_ptr<grpc::GenericStub> awake_stub_;
-  int port_ = 0;
-  int internal_port_ = 0;
 
   absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
@@ -94,8 +101,9 @@ class ServiceHost {
   std::thread beat_;
 };
 
-// Before a service can serve: health says NOT_SERVING on both addresses, and nothing else is there. Ends, and frees the
-// addresses, with its object. Only before the process's ServiceHost starts.
+// Before a service can serve: health says NOT_SERVING on both addresses, and every other method STORE_UNAVAILABLE,
+// which is to be repeated. Ends, and frees the addresses, with its object. Only before the process's ServiceHost
+// starts.
 class NotServingHost {
  public:
   explicit NotServingHost(const HostOptions& options);
@@ -104,11 +112,14 @@ class NotServingHost {
   NotServingHost& operator=(const NotServingHost&) = delete;
 
   // Whether both addresses could be bound.
-  bool bound() const { return server_ != nullptr && internal_server_ != nullptr; }
+  bool bound() const { return public_ != nullptr && internal_ != nullptr; }
+  // 0 where it is not bound.
+  int port() const;
+  int internal_port() const;
 
  private:
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<grpc::Server> internal_server_;
+  std::unique_ptr<detail::Listener> public_;
+  std::unique_ptr<detail::Listener> internal_;
 };
 
 // Writes {"listen":50051,…} to `path` in one step (a reader sees all or nothing). UNAVAILABLE where that fails.

@@ -22,6 +22,8 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   const int open_files = rpc::UseAllOpenFiles();
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
+                         .reflection = settings.reflection,
+                         .internal_reflection = settings.internal_reflection,
                          .notice = settings.shutdown_notice,
                          .grace = settings.shutdown_grace,
                          .connection_age = settings.connection_age},

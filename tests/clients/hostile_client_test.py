@@ -129,7 +129,8 @@ class HostileClient(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        running = hail_services.running(cls.bin_dir, rider={"limits.max_streams": 400})
+        running = hail_services.running(
+            cls.bin_dir, rider={"limits.max_streams": 400, "reflection": "on"}, driver={"reflection": "on"})
         cls.services = running.__enter__()
         cls.addClassCleanup(running.__exit__, None, None, None)
         cls.neighbours = Neighbours(cls.services)

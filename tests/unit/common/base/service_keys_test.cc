@@ -1,5 +1,7 @@
 #include "common/config/service_keys.h"
 
+#include <utility>
+
 #include "common/config/load.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -61,7 +63,25 @@ TEST(ServiceKeysTest, SettingsFollow) {
   EXPECT_TRUE(ReadServiceSettings(ValuesWith(ServiceSchema(), {{"store.url", "postgres://db/city"}})).store_database);
 }
 
+TEST(ServiceKeysTest, ReflectionIsForThisMachineUnlessItIsSaidOtherwise) {
+  const auto reflection = [](const std::string& listen, const std::string& value) {
+    const ServiceSettings settings =
+        ReadServiceSettings(ValuesWith(ServiceSchema(), {{"listen", listen}, {"reflection", value}}));
+    return std::pair(settings.reflection, settings.internal_reflection);
+  };
+  for (const char* here : {"127.0.0.1:50051", "127.8.9.1:0", "[::1]:50051", "localhost:50051"}) {
+    EXPECT_EQ(reflection(here, "auto"), std::pair(true, false)) << here;
+    EXPECT_EQ(reflection(here, "off"), std::pair(false, false)) << here;
+  }
+  for (const char* anywhere : {"0.0.0.0:50051", "[::]:50051", "10.0.0.1:50051", "127.example.com:50051", "host:0"}) {
+    EXPECT_EQ(reflection(anywhere, "auto"), std::pair(false, false)) << anywhere;
+    EXPECT_EQ(reflection(anywhere, "on"), std::pair(true, true)) << anywhere;
+  }
+  EXPECT_TRUE(ReadServiceSettings(ValuesWith(ServiceSchema())).reflection);
+}
+
 TEST(ServiceKeysTest, BadValuesAreRefused) {
+  EXPECT_THAT(Problems({"reflection=true"}), ElementsAre(HasSubstr("auto, on, off")));
   EXPECT_THAT(Problems({"time_scale=30"}), ElementsAre(HasSubstr("needs an anchor")));
   EXPECT_THAT(Problems({"time_scale=30", "time_anchor=1"}), ElementsAre(HasSubstr("WALL:DOMAIN")));
   EXPECT_THAT(Problems({"time_scale=0"}), ElementsAre(HasSubstr("time_scale")));

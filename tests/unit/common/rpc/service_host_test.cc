@@ -8,18 +8,28 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/clock.h"
+#include "common/errors/error.h"
+#include "common/errors/reason.h"
+#include "common/rpc/health_service.h"
+#include "common/rpc/status.h"
 #include "common/rpc/termination.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
 #include "tests/unit/common/rpc/fixture.h"
 
 namespace hail::rpc {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Calls any unary method with a raw request, and returns the raw response.
 std::pair<grpc::Status, std::string> Raw(const std::string& address, const std::string& method,
@@ -99,37 +109,262 @@ TEST(ServiceHostTest, ATakenPortIsRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(first.address()));
 }
 
-TEST(ServiceHostTest, ReflectionAnswers) {
-  TestServer server;
-  server.Start();
-  // One request, list_services (field 7) of anything; the answer is searched for a name, not decoded.
-  grpc::GenericStub stub(MakeChannel(server.address()));
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  grpc::CompletionQueue queue;
-  auto stream = stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
-  const auto next = [&queue] {
+// A stream of raw messages.
+class RawStream {
+ public:
+  RawStream(const std::string& address, const std::string& method) : stub_(MakeChannel(address)) {
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    stream_ = stub_.PrepareCall(&context_, method, &queue_);
+    stream_->StartCall(nullptr);
+    Step();
+  }
+  ~RawStream() {
+    context_.TryCancel();
+    if (!ended_) (void)End();
+    queue_.Shutdown();
     void* tag = nullptr;
     bool ok = false;
-    return queue.Next(&tag, &ok) && ok;
-  };
-  stream->StartCall(nullptr);
-  ASSERT_TRUE(next());
-  const grpc::Slice slice(std::string("\x3a\x01*", 3));
-  stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-  ASSERT_TRUE(next());
-  grpc::ByteBuffer response;
-  stream->Read(&response, nullptr);
-  ASSERT_TRUE(next());
-  grpc::Slice joined;
-  ASSERT_TRUE(response.DumpToSingleSlice(&joined).ok());
-  EXPECT_THAT(std::string(reinterpret_cast<const char*>(joined.begin()), joined.size()),
-              HasSubstr("hail.internal.v1.AssignmentService"));
-  context.TryCancel();
-  grpc::Status status;
-  stream->Finish(&status, nullptr);
-  next();
-  queue.Shutdown();
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  bool Send(const std::string& message) {
+    const grpc::Slice slice(message);
+    stream_->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    return Step();
+  }
+  // nullopt at the end.
+  std::optional<std::string> Next() {
+    grpc::ByteBuffer message;
+    stream_->Read(&message, nullptr);
+    grpc::Slice joined;
+    if (!Step() || !message.DumpToSingleSlice(&joined).ok()) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(joined.begin()), joined.size());
+  }
+  // What `request` is answered with.
+  std::string Ask(const std::string& request) { return Send(request) ? Next().value_or("") : ""; }
+  void HalfClose() {
+    stream_->WritesDone(nullptr);
+    Step();
+  }
+  absl::Status End() {
+    ended_ = true;
+    grpc::Status status;
+    stream_->Finish(&status, nullptr);
+    Step();
+    return FromGrpc(status);
+  }
+
+ private:
+  bool Step() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
+  bool ended_ = false;
+};
+
+// A message whose field of that number is a short text.
+std::string TextField(int number, const std::string& text) {
+  return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(text.size())} + text;
+}
+
+constexpr char kCheck[] = "/grpc.health.v1.Health/Check";
+constexpr char kWatch[] = "/grpc.health.v1.Health/Watch";
+constexpr char kService[] = "hail.internal.v1.AssignmentService";
+
+TEST(ServiceHostTest, HealthIsAskedByTheNameOfEachService) {
+  TestServer server;
+  server.Start();
+  for (const char* name : {kService, "grpc.health.v1.Health", "grpc.channelz.v1.Channelz"}) {
+    EXPECT_EQ(Raw(server.address(), kCheck, TextField(1, name)).second, kServing) << name;
+  }
+  const std::string public_address = "127.0.0.1:" + std::to_string(server.host.port());
+  for (const char* name : {kService, "hail", "/"}) {
+    const auto [status, response] = Raw(public_address, kCheck, TextField(1, name));
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << name;
+    EXPECT_TRUE(HasReason(FromGrpc(status), Reason::kNotServed));
+  }
+  const auto [status, response] = Raw(public_address, kCheck, "\xff\xff");
+  EXPECT_TRUE(HasReason(FromGrpc(status), Reason::kUnreadableMessage));
+}
+
+TEST(ServiceHostTest, WatchesOfHealthAreToldOfEachChangeUntilTheServiceDrains) {
+  FakeClock clock;
+  Gate gate(&clock, {}, nullptr);
+  FunctionService service(&gate);
+  ServiceHost host({.notice = absl::Milliseconds(500)}, &gate);
+  std::atomic<bool> healthy{true};
+  ASSERT_TRUE(host.Start({}, {&service}, [&] { return healthy.load(); }).ok());
+  const std::string address = "127.0.0.1:" + std::to_string(host.internal_port());
+  RawStream whole(address, kWatch);
+  RawStream one(address, kWatch);
+  RawStream unknown(address, kWatch);
+  ASSERT_TRUE(whole.Send("") && one.Send(TextField(1, kService)) && unknown.Send(TextField(1, "nobody")));
+  // As gRPC has it: a service may be added later.
+  EXPECT_EQ(unknown.Next(), std::string("\x08\x03", 2));
+  for (RawStream* stream : {&whole, &one}) EXPECT_EQ(stream->Next(), kServing);
+  healthy = false;
+  for (RawStream* stream : {&whole, &one}) EXPECT_EQ(stream->Next(), kNotServing);
+  healthy = true;
+  for (RawStream* stream : {&whole, &one}) EXPECT_EQ(stream->Next(), kServing);
+  std::thread drain([&] { host.Drain(); });
+  for (RawStream* stream : {&whole, &one}) {
+    EXPECT_EQ(stream->Next(), kNotServing);
+    EXPECT_EQ(stream->Next(), std::nullopt);
+    EXPECT_TRUE(HasReason(stream->End(), Reason::kDraining));
+  }
+  EXPECT_EQ(unknown.Next(), std::nullopt);
+  drain.join();
+}
+
+TEST(ServiceHostTest, WatchesOfHealthAreCounted) {
+  HealthService health(2);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&health);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  {
+    RawStream first(address, kWatch);
+    RawStream second(address, kWatch);
+    EXPECT_EQ(first.Ask(""), kNotServing);
+    EXPECT_EQ(second.Ask(""), kNotServing);
+    RawStream third(address, kWatch);
+    EXPECT_EQ(third.Ask(""), "");
+    EXPECT_TRUE(HasReason(third.End(), Reason::kOverloaded));
+    EXPECT_EQ(health.watches(), 2u);
+  }
+  // Who leaves makes room.
+  const absl::Time limit = absl::Now() + kPatience;
+  while (health.watches() > 0 && absl::Now() < limit) std::this_thread::yield();
+  RawStream another(address, kWatch);
+  EXPECT_EQ(another.Ask(""), kNotServing);
+  health.End();
+  EXPECT_EQ(another.Next(), std::nullopt);
+  EXPECT_EQ(another.End().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST(ServiceHostTest, AMethodThatIsNotServedIsRefusedWithAReason) {
+  TestServer server;
+  server.Start();
+  for (const std::string& address : {server.address(), "127.0.0.1:" + std::to_string(server.host.port())}) {
+    for (const std::string& method :
+         std::vector<std::string>{"/hail.internal.v1.AssignmentService/Nothing", "/nobody.Service/Method", "/x"}) {
+      const absl::Status status = FromGrpc(Raw(address, method, "").first);
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << method;
+      EXPECT_TRUE(HasReason(status, Reason::kNotServed)) << method;
+    }
+  }
+  // It is counted, under one name.
+  EXPECT_TRUE(server.observer.WaitFor("NotServed UNIMPLEMENTED"));
+}
+
+TEST(NotServingHostTest, EveryMethodIsToBeRepeatedAndHealthSaysNo) {
+  const NotServingHost host({});
+  ASSERT_TRUE(host.bound());
+  for (const int port : {host.port(), host.internal_port()}) {
+    const std::string address = "127.0.0.1:" + std::to_string(port);
+    for (const char* method :
+         {"/hail.rider.v1.RiderService/RequestRide", "/hail.internal.v1.AssignmentService/FindAssignment", "/x"}) {
+      const absl::Status status = FromGrpc(Raw(address, method, "").first);
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << method;
+      EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << method;
+      ASSERT_TRUE(DetailsOf(status).has_value());
+      EXPECT_EQ(DetailsOf(status)->retry_after, absl::Seconds(1));
+    }
+    // Streams as well.
+    RawStream stream(address, "/hail.driver.v1.DriverService/StreamDriver");
+    EXPECT_EQ(stream.Next(), std::nullopt);
+    EXPECT_TRUE(HasReason(stream.End(), Reason::kStoreUnavailable));
+    EXPECT_EQ(Health(address), kNotServing);
+    EXPECT_EQ(Raw(address, kCheck, TextField(1, kService)).second, kNotServing);
+  }
+}
+
+constexpr char kReflect[] = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+constexpr char kReflectBefore[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+const std::string kListServices = TextField(7, "*");
+
+// file_containing_symbol.
+std::string Symbol(const std::string& name) { return TextField(4, name); }
+
+TEST(ReflectionTest, IsThereWhereItWasAskedForAlone) {
+  TestServer server({}, {.internal_reflection = true});
+  server.Start();
+  EXPECT_THAT(RawStream(server.address(), kReflect).Ask(kListServices), HasSubstr(kService));
+  RawStream elsewhere("127.0.0.1:" + std::to_string(server.host.port()), kReflect);
+  EXPECT_EQ(elsewhere.Next(), std::nullopt);
+  EXPECT_TRUE(HasReason(elsewhere.End(), Reason::kNotServed));
+}
+
+TEST(ReflectionTest, DescribesAllThatItLists) {
+  TestServer server({}, {.internal_reflection = true});
+  server.Start();
+  for (const char* method : {kReflect, kReflectBefore}) {
+    RawStream stream(server.address(), method);
+    const std::string listed = stream.Ask(kListServices);
+    for (const std::string& name :
+         std::vector<std::string>{kService, "grpc.health.v1.Health", "grpc.channelz.v1.Channelz",
+                                  "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
+      EXPECT_THAT(listed, HasSubstr(name));
+      // The file itself: its package is in it.
+      EXPECT_THAT(stream.Ask(Symbol(name)), HasSubstr(TextField(2, name.substr(0, name.rfind('.'))))) << name;
+    }
+    // A method, a message, a field, and what errors carry.
+    for (const std::string& name :
+         {std::string(kService) + ".FindAssignment", std::string("hail.internal.v1.FindAssignmentRequest"),
+          std::string("hail.internal.v1.FindAssignmentRequest.driver_id"), std::string("google.rpc.ErrorInfo"),
+          std::string("google.protobuf.Duration")}) {
+      EXPECT_THAT(stream.Ask(Symbol(name)), Not(HasSubstr("not found"))) << name;
+    }
+    EXPECT_THAT(stream.Ask(TextField(3, "hail/internal/v1/assignment_service.proto")), HasSubstr("FindAssignment"));
+    // Linked into this process, and not served here: driver-service's.
+    EXPECT_THAT(stream.Ask(Symbol("hail.driver.v1.DriverService")), HasSubstr("not found"));
+    EXPECT_THAT(stream.Ask(Symbol("nothing")), HasSubstr("not found"));
+    EXPECT_THAT(stream.Ask(""), HasSubstr("nothing is asked"));
+    stream.HalfClose();
+    EXPECT_EQ(stream.Next(), std::nullopt);
+    EXPECT_TRUE(stream.End().ok());
+  }
+  RawStream unreadable(server.address(), kReflect);
+  EXPECT_EQ(unreadable.Ask("\xff\xff"), "");
+  EXPECT_TRUE(HasReason(unreadable.End(), Reason::kUnreadableMessage));
+}
+
+TEST(ReflectionTest, StreamsAreCountedAndEndWhenNothingIsAsked) {
+  TestServer server({}, {.internal_reflection = true});
+  server.Start();
+  std::vector<std::unique_ptr<RawStream>> streams;
+  for (int i = 0; i < 100; ++i) {
+    streams.push_back(std::make_unique<RawStream>(server.address(), kReflect));
+    ASSERT_THAT(streams.back()->Ask(kListServices), HasSubstr(kService));
+  }
+  EXPECT_EQ(server.gate.streams(), 100u);
+  RawStream more(server.address(), kReflect);
+  EXPECT_EQ(more.Ask(kListServices), "");
+  EXPECT_TRUE(HasReason(more.End(), Reason::kOverloaded));
+  server.clock.Advance(absl::Minutes(2));
+  server.gate.Tick();
+  for (const auto& stream : streams) {
+    EXPECT_EQ(stream->Next(), std::nullopt);
+    EXPECT_TRUE(stream->End().ok());
+  }
+  const absl::Time limit = absl::Now() + kPatience;
+  while (server.gate.streams() > 0 && absl::Now() < limit) std::this_thread::yield();
+  RawStream again(server.address(), kReflect);
+  EXPECT_THAT(again.Ask(kListServices), HasSubstr(kService));
+  // And when the service drains.
+  std::thread drain([&] { server.host.Drain(); });
+  EXPECT_EQ(again.Next(), std::nullopt);
+  EXPECT_TRUE(again.End().ok());
+  drain.join();
 }
 
 TEST(PortFileTest, IsWrittenWhole) {
