@@ -121,13 +121,14 @@ class RideStore {
   virtual void ById(std::string ride_id, Done<std::optional<Ride>> done) = 0;
   virtual void ByRequest(std::string rider_id, std::string request_id, Done<std::optional<Ride>> done) = 0;
   virtual void ActiveOfRider(std::string rider_id, Done<std::optional<Ride>> done) = 0;
-  // The ride whose present or last assignment came from that offer to that driver. None is a promise, kept in the store
+  // The ride that was assigned by that offer to that driver: as it is, or, if the assignment ended before the ride did
+  // (given up, never acknowledged), as the driver last had it (assignment_ended). None is a promise, kept in the store
   // for an hour at least: no change after it assigns by that offer to that driver. For the driver is told that it came
   // to nothing, while a confirmation that was sent before may still be on its way.
   virtual void ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) = 0;
   // Latest request first.
   virtual void ListOfRider(RiderListing listing, Done<RidePage> done) = 0;
-  // Latest assignment first.
+  // All that were assigned to the driver, each as in ByOffer. Latest assignment first.
   virtual void ListOfDriver(DriverListing listing, Done<RidePage> done) = 0;
 
   // The ride and, with `after`, its events above that sequence. RIDE_NOT_FOUND.

@@ -1,7 +1,7 @@
 // What each side may know of a ride. Everything that leaves rider-service goes through here, and nothing else cuts.
 //
-// A cancellation's note is read by the side that wrote it and by operators. So is the reason SAFETY: the other side reads
-// UNSPECIFIED for it. What an operator wrote is read by operators.
+// A cancellation's note is read by the side that wrote it and by operators. So is the reason SAFETY: for the other side
+// it is UNSPECIFIED. What an operator wrote is read by operators.
 #pragma once
 
 #include "rider-service/domain/ride.h"

@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <exception>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -62,24 +63,24 @@ constexpr char kUpdateRide[] = R"sql(
   UPDATE rides SET driver_id = $4, offer_id = $5, state = $6, sequence = $7, epoch = $8, seen = $9,
     update_time_us = $10, assign_time_us = $11, match_deadline_us = $12, ride = $13, internals = $14, keeper = $15
   WHERE ride_id = $1 AND sequence = $2 AND epoch = $3)sql";
-// $16 to $22: the event, numbered for its driver.
+// $16 to $23: the event, numbered for its driver.
 constexpr char kInsertEvent[] = R"sql(
   INSERT INTO events (ride_id, sequence, type, epoch, state, driver_id, driver_sequence, ended, event_time_us, event,
-    former)
+    former, offer_id)
   SELECT ride_id, $16::BIGINT, $17::INTEGER, $8, $6, $18::TEXT,
     CASE WHEN $18::TEXT IS NULL THEN 0
     ELSE COALESCE((SELECT MAX(driver_sequence) FROM events WHERE driver_id = $18::TEXT), 0) + 1 END,
-    $19::INTEGER, $20::BIGINT, $21::BYTEA, $22::BYTEA
+    $19::INTEGER, $20::BIGINT, $21::BYTEA, $22::BYTEA, $23::TEXT
   FROM u RETURNING driver_sequence)sql";
 
 // Of each no row: the ride is not as it was, or something is in the way.
 const Statement kUpdate{std::string(kUpdateRide) + " RETURNING 0"};
 const Statement kUpdateWithEvent{"WITH u AS (" + std::string(kUpdateRide) + " RETURNING ride_id), e AS (" +
                                  kInsertEvent + ") SELECT driver_sequence FROM e"};
-// $23: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
+// $24: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
 const Statement kAssign{
     "WITH o AS ("
-    "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $23)"
+    "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $24)"
     "  ON CONFLICT (offer_id, driver_id) DO UPDATE SET settle_time_us = excluded.settle_time_us"
     "  WHERE NOT settled_offers.denied RETURNING 1), "
     "u AS (" +
@@ -102,7 +103,8 @@ const Statement kLockOffer{
     " ON CONFLICT (offer_id, driver_id) DO UPDATE SET settle_time_us = excluded.settle_time_us"};
 const Statement kDeny{
     "UPDATE settled_offers SET denied = TRUE WHERE offer_id = $1 AND driver_id = $2"
-    " AND NOT EXISTS (SELECT 1 FROM rides WHERE rides.offer_id = $1 AND rides.driver_id = $2)"};
+    " AND NOT EXISTS (SELECT 1 FROM rides WHERE rides.offer_id = $1 AND rides.driver_id = $2)"
+    " AND NOT EXISTS (SELECT 1 FROM events WHERE type = 7 AND events.driver_id = $2 AND events.offer_id = $1)"};
 
 const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
 const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
@@ -115,13 +117,22 @@ const Statement kById{"SELECT ride, internals FROM rides WHERE ride_id = $1"};
 const Statement kByRequest{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2"};
 const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6"};
 const Statement kByOffer{"SELECT ride, internals FROM rides WHERE offer_id = $1 AND driver_id = $2"};
+// Where an earlier version stored it, the offer is in `former` only.
+const Statement kGivenUpByOffer{
+    "SELECT former FROM events WHERE type = 7 AND driver_id = $2 AND (offer_id = $1 OR offer_id IS NULL)"
+    " ORDER BY driver_sequence DESC"};
 const Statement kOfRider{
     "SELECT ride, internals FROM rides WHERE rider_id = $1 AND ($2::TEXT = '' OR ride_id < $2::TEXT)"
     " AND ($3::BOOLEAN OR state = ANY ($4::INTEGER[])) ORDER BY ride_id DESC LIMIT $5::BIGINT"};
-const Statement kOfDriver{
-    "SELECT ride, internals FROM rides WHERE driver_id = $1"
-    " AND ($2::BIGINT IS NULL OR (assign_time_us, ride_id) < ($2::BIGINT, $3::TEXT))"
-    " ORDER BY assign_time_us DESC NULLS LAST, ride_id DESC LIMIT $4::BIGINT"};
+// Of each assignment of the driver the ride as it is; if that ended before the ride did, as the driver last had it, too.
+const Statement kOfDriver{R"sql(
+SELECT r.ride, r.internals,
+  (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND g.type = 7
+   AND g.driver_id = a.driver_id ORDER BY g.sequence LIMIT 1)
+FROM events AS a JOIN rides AS r ON r.ride_id = a.ride_id
+WHERE a.type = 2 AND a.driver_id = $1
+  AND ($2::BIGINT IS NULL OR (a.event_time_us, a.ride_id COLLATE "C") < ($2::BIGINT, $3::TEXT))
+ORDER BY a.event_time_us DESC, a.ride_id COLLATE "C" DESC, a.sequence DESC LIMIT $4::BIGINT)sql"};
 // A ride with each of its events, as of one instant.
 const Statement kLog{R"sql(
 SELECT r.ride, r.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
@@ -160,7 +171,7 @@ std::vector<const Statement*> AllStatements() {
               &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
               &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
               &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
-              &kCountLive,    &kOrphans,        &kKeptElsewhere, &kToChange});
+              &kCountLive,    &kOrphans,        &kKeptElsewhere, &kToChange,        &kGivenUpByOffer});
   return all;
 }
 
@@ -201,14 +212,33 @@ absl::StatusOr<std::optional<Ride>> FirstRide(const Rows& rows) {
   return std::optional<Ride>(*std::move(ride));
 }
 
-absl::StatusOr<std::vector<Ride>> AllRides(const Rows& rows) {
+// The given-up ride of that offer, if any.
+absl::StatusOr<std::optional<Ride>> GivenUpAt(const Rows& rows, const std::string& offer_id) {
+  for (int row = 0; row < rows.size(); ++row) {
+    absl::StatusOr<Ride> former = FormerFromBytes(rows.Bytes(row, 0));
+    if (!former.ok()) return former.status();
+    if (former->offer_id == offer_id) return std::optional<Ride>(*std::move(former));
+  }
+  return std::optional<Ride>();
+}
+
+absl::StatusOr<Ride> RideOfAssignmentAt(const Rows& rows, int row) {
+  return rows.IsNull(row, 2) ? RideAt(rows, row) : FormerFromBytes(rows.Bytes(row, 2));
+}
+
+absl::StatusOr<std::vector<Ride>> AllRides(const Rows& rows,
+                                           const std::function<absl::StatusOr<Ride>(const Rows&, int)>& read) {
   std::vector<Ride> rides;
   for (int row = 0; row < rows.size(); ++row) {
-    absl::StatusOr<Ride> ride = RideAt(rows, row);
+    absl::StatusOr<Ride> ride = read(rows, row);
     if (!ride.ok()) return ride.status();
     rides.push_back(*std::move(ride));
   }
   return rides;
+}
+
+absl::StatusOr<std::vector<Ride>> RidesAt(const Rows& rows) {
+  return AllRides(rows, [](const Rows& rows, int row) { return RideAt(rows, row); });
 }
 
 // The events of a result whose event begins at `column`; a row without one is skipped.
@@ -230,8 +260,7 @@ absl::StatusOr<std::map<std::string, std::int64_t>> Numbers(const Rows& rows) {
 }
 
 // Cuts a page that was read one row too long.
-absl::StatusOr<RidePage> Page(const Rows& rows, int limit) {
-  absl::StatusOr<std::vector<Ride>> rides = AllRides(rows);
+absl::StatusOr<RidePage> Page(absl::StatusOr<std::vector<Ride>> rides, int limit) {
   if (!rides.ok()) return rides.status();
   RidePage page{*std::move(rides), false};
   if (page.rides.size() > static_cast<std::size_t>(limit)) {
@@ -295,6 +324,7 @@ Command UpdateOf(const Ride& before, const Ride& after, const std::optional<Ride
   command.params.Add(Blob{EventBytes(*event)});
   const std::string former = event->former ? RideBytes(*event->former) : "";
   command.params.Add(event->former ? std::optional<Blob>(Blob{former}) : std::nullopt);
+  command.params.Add(event->former ? OrNull(event->former->offer_id) : std::nullopt);
   if (!Assigns(before, after)) return command;
   command.statement = &kAssign;
   command.params.Add(absl::ToUnixMicros(wall));
@@ -574,13 +604,13 @@ void PostgresRideStore::ByOffer(std::string driver_id, std::string offer_id, Don
   commands.push_back({&kLockOffer, Params::Of(offer_id, driver_id, absl::ToUnixMicros(wall))});
   commands.push_back({&kDeny, Params::Of(offer_id, driver_id)});
   commands.push_back({&kByOffer, Params::Of(offer_id, driver_id)});
+  // After it: a ride that is given up between the two is found here.
+  commands.push_back({&kGivenUpByOffer, Params::Of(offer_id, driver_id)});
   pool_->Write(std::move(commands), KeyOfOffer(offer_id), absl::InfiniteFuture(),
-               [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
-                 if (rows.ok()) {
-                   done(FirstRide(rows->back()));
-                 } else {
-                   done(Told(rows.status()));
-                 }
+               [offer_id, done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
+                 if (!rows.ok()) return done(Told(rows.status()));
+                 absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->at(rows->size() - 2));
+                 done(ride.ok() && !*ride ? GivenUpAt(rows->back(), offer_id) : std::move(ride));
                });
 }
 
@@ -590,14 +620,15 @@ void PostgresRideStore::ListOfRider(RiderListing listing, Done<RidePage> done) {
   Read<RidePage>(
       {&kOfRider,
        Params::Of(listing.rider_id, listing.before_ride_id, listing.states.empty(), states, listing.limit + 1)},
-      [limit = listing.limit](const Rows& rows) { return Page(rows, limit); }, std::move(done));
+      [limit = listing.limit](const Rows& rows) { return Page(RidesAt(rows), limit); }, std::move(done));
 }
 
 void PostgresRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
   Read<RidePage>(
       {&kOfDriver,
        Params::Of(listing.driver_id, OrNull(listing.before_assign_time), listing.before_ride_id, listing.limit + 1)},
-      [limit = listing.limit](const Rows& rows) { return Page(rows, limit); }, std::move(done));
+      [limit = listing.limit](const Rows& rows) { return Page(AllRides(rows, RideOfAssignmentAt), limit); },
+      std::move(done));
 }
 
 void PostgresRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
@@ -638,7 +669,7 @@ void PostgresRideStore::DriverSequences(std::vector<std::string> driver_ids,
 }
 
 void PostgresRideStore::Dispatchable(Done<std::vector<Ride>> done) {
-  Read<std::vector<Ride>>({&kDispatchable, Params::Of(incarnation_id_)}, AllRides, std::move(done));
+  Read<std::vector<Ride>>({&kDispatchable, Params::Of(incarnation_id_)}, RidesAt, std::move(done));
 }
 
 void PostgresRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
@@ -683,11 +714,11 @@ void PostgresRideStore::RenewLease(absl::Duration lease, std::function<void(absl
 }
 
 void PostgresRideStore::Orphans(Done<std::vector<Ride>> done) {
-  Read<std::vector<Ride>>({&kOrphans, Params::Of(incarnation_id_)}, AllRides, std::move(done));
+  Read<std::vector<Ride>>({&kOrphans, Params::Of(incarnation_id_)}, RidesAt, std::move(done));
 }
 
 void PostgresRideStore::KeptElsewhere(std::vector<std::string> ride_ids, Done<std::vector<Ride>> done) {
-  Read<std::vector<Ride>>({&kKeptElsewhere, Params::Of(ride_ids, incarnation_id_)}, AllRides, std::move(done));
+  Read<std::vector<Ride>>({&kKeptElsewhere, Params::Of(ride_ids, incarnation_id_)}, RidesAt, std::move(done));
 }
 
 std::string PostgresRideStore::KeeperAt(const Rows& rows, int row, int column) const {

@@ -79,7 +79,15 @@ CREATE TABLE secrets (
   value BYTEA NOT NULL
 );
 )sql",
-                        postgres::kMakeLeases)}};
+                        postgres::kMakeLeases)},
+          {R"sql(
+-- Of REDISPATCHED: the offer behind the assignment that ended; NULL: an event of an earlier version, see `former`.
+ALTER TABLE events ADD COLUMN offer_id TEXT;
+CREATE INDEX events_given_up ON events (driver_id, offer_id) WHERE type = 7;
+-- A driver's assignments, those included that ended before the ride did. rides_of_driver, which has the others only, is
+-- used by replicas of the version before.
+CREATE INDEX events_assigned ON events (driver_id, event_time_us, ride_id COLLATE "C", sequence) WHERE type = 2;
+)sql"}};
 }
 
 }  // namespace hail::rider

@@ -70,6 +70,14 @@ CREATE TABLE denied_offers (
   PRIMARY KEY (offer_id, driver_id)
 ) WITHOUT ROWID;
 CREATE INDEX denied_offers_by_time ON denied_offers (deny_time_us);
+)sql"},
+          {R"sql(
+-- Of REDISPATCHED: the offer behind the assignment that ended; NULL: an event of an earlier version, see `former`.
+ALTER TABLE events ADD COLUMN offer_id TEXT;
+CREATE INDEX events_given_up ON events (driver_id, offer_id) WHERE type = 7;
+-- A driver's assignments, those included that ended before the ride did: instead of the index that had the others only.
+CREATE INDEX events_assigned ON events (driver_id, event_time_us, ride_id, sequence) WHERE type = 2;
+DROP INDEX rides_of_driver;
 )sql"}};
 }
 

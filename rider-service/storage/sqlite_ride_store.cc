@@ -146,14 +146,15 @@ absl::Status InsertEvent(Connection& db, RideEvent& event) {
   }
   absl::StatusOr<Statement> insert = db.Prepare(
       "INSERT INTO events (ride_id, sequence, type, epoch, state, driver_id, driver_sequence, ended, event_time_us,"
-      " event, former) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      " event, former, offer_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   const std::string bytes = EventBytes(event);
   const std::string former = event.former ? RideBytes(*event.former) : "";
   insert->BindAll(event.ride_id, event.sequence, static_cast<int>(event.type), event.ride.epoch,
                   static_cast<int>(event.ride.state), OrNull(event.driver_id), event.driver_sequence,
                   event.ended ? 1 : 0, absl::ToUnixMicros(event.event_time), Blob{bytes},
-                  event.former ? std::optional<Blob>(Blob{former}) : std::nullopt);
+                  event.former ? std::optional<Blob>(Blob{former}) : std::nullopt,
+                  event.former ? OrNull(event.former->offer_id) : std::nullopt);
   return insert->Run();
 }
 
@@ -183,10 +184,29 @@ absl::StatusOr<Created> CreateRide(Connection& db, RideChange change) {
   return Created{.ride = std::move(change.ride), .existed = false, .event = std::move(change.event)};
 }
 
+// The ride that the driver got by the offer and gave up, as the driver last had it.
+absl::StatusOr<std::optional<Ride>> FindGivenUp(Connection& db, const std::string& driver_id,
+                                                const std::string& offer_id) {
+  absl::StatusOr<Statement> query = db.Prepare(
+      "SELECT former FROM events WHERE type = 7 AND driver_id = ? AND (offer_id = ? OR offer_id IS NULL)"
+      " ORDER BY driver_sequence DESC");
+  if (!query.ok()) return query.status();
+  query->BindAll(driver_id, offer_id);
+  while (true) {
+    const absl::StatusOr<bool> row = query->Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return std::optional<Ride>();
+    absl::StatusOr<Ride> former = FormerFromBytes(query->Bytes(0));
+    if (!former.ok()) return former.status();
+    if (former->offer_id == offer_id) return std::optional<Ride>(*std::move(former));
+  }
+}
+
 // The ride of the offer, or the note that there is none and will be none.
 absl::StatusOr<std::optional<Ride>> FindOrDeny(Connection& db, const std::string& driver_id,
                                                const std::string& offer_id, absl::Time wall) {
   absl::StatusOr<std::optional<Ride>> ride = FindRide(db, kByOffer, offer_id, driver_id);
+  if (ride.ok() && !*ride) ride = FindGivenUp(db, driver_id, offer_id);
   if (!ride.ok() || *ride) return ride;
   absl::StatusOr<Statement> forget = db.Prepare("DELETE FROM denied_offers WHERE deny_time_us < ?");
   if (!forget.ok()) return forget.status();
@@ -273,10 +293,19 @@ absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing
   return Page(*std::move(rides), listing.limit);
 }
 
+// The ride of an assignment: as it is, or, if that ended before the ride did, as the driver last had it.
+absl::StatusOr<Ride> ReadAssigned(const Statement& row) {
+  return row.IsNull(2) ? ReadRide(row) : FormerFromBytes(row.Bytes(2));
+}
+
 absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listing) {
-  std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE driver_id = ?";
-  if (listing.before_assign_time) sql += " AND (assign_time_us, ride_id) < (?, ?)";
-  sql += " ORDER BY assign_time_us DESC, ride_id DESC LIMIT ?";
+  std::string sql =
+      "SELECT r.ride, r.internals,"
+      " (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND g.type = 7"
+      "  AND g.driver_id = a.driver_id ORDER BY g.sequence LIMIT 1)"
+      " FROM events AS a JOIN rides AS r ON r.ride_id = a.ride_id WHERE a.type = 2 AND a.driver_id = ?";
+  if (listing.before_assign_time) sql += " AND (a.event_time_us, a.ride_id) < (?, ?)";
+  sql += " ORDER BY a.event_time_us DESC, a.ride_id DESC, a.sequence DESC LIMIT ?";
   absl::StatusOr<Statement> query = db.Prepare(sql);
   if (!query.ok()) return query.status();
   int place = 0;
@@ -286,7 +315,7 @@ absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listi
     query->Bind(++place, listing.before_ride_id);
   }
   query->Bind(++place, listing.limit + 1);
-  absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadRide);
+  absl::StatusOr<std::vector<Ride>> rides = ReadAll<Ride>(*query, ReadAssigned);
   if (!rides.ok()) return rides.status();
   return Page(*std::move(rides), listing.limit);
 }

@@ -545,12 +545,25 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   EXPECT_EQ(by_offer("driver-2", "offer-2")->state, RideState::kCanceled) << "whatever became of it";
   EXPECT_FALSE(by_offer("driver-1", "offer-2")) << "another driver's";
   EXPECT_FALSE(by_offer("driver-2", "offer-9"));
-  // Given up, it is nobody's; a new assignment is found by its own offer.
+  // Given up, it is found as the driver last had it, whatever becomes of it; a new assignment by its own offer.
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
+  const Ride had = *Find("ride-1");
   ASSERT_TRUE(Take("ride-1", TripStep::kCancel, "driver-2").ok());
-  EXPECT_FALSE(by_offer("driver-2", "offer-3"));
   ASSERT_TRUE(Confirm("ride-1", "driver-3", "offer-4").ok());
   EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id, "ride-1");
+  EXPECT_FALSE(by_offer("driver-3", "offer-4")->assignment_ended);
+  for (int i = 0; i < 2; ++i) {
+    const Found given_up = by_offer("driver-2", "offer-3");
+    ASSERT_TRUE(given_up);
+    EXPECT_TRUE(given_up->assignment_ended);
+    EXPECT_EQ(given_up->state, RideState::kEnrouteToPickup);
+    EXPECT_EQ(given_up->epoch, had.epoch);
+    EXPECT_EQ(given_up->driver->driver_id, "driver-2");
+    EXPECT_EQ(given_up->excluded_driver_ids.size(), 0u);
+    EXPECT_FALSE(by_offer("driver-3", "offer-3")) << "another driver's";
+    EXPECT_FALSE(by_offer("driver-2", "offer-4")) << "another driver's";
+    subject_->Reopen();
+  }
 }
 
 TEST_P(RideStoreConformance, AnOfferThatWasDeniedAssignsNothing) {
@@ -637,20 +650,33 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
                 }).ok());
     ASSERT_TRUE(CallOff("ride-" + id).ok());
   }
-  // Given up: not the driver's any more.
+  // Given up: as the driver last had it, at the place of the assignment. It is now another driver's.
   ASSERT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
-  ASSERT_TRUE(Confirm("ride-4", "driver-1", "offer-4").ok());
+  ASSERT_TRUE(Change("ride-4", [](const Ride& ride) {
+                return Assign(ride, Offer(ride, "driver-1", "offer-4"), {}, kT0 + absl::Milliseconds(1500));
+              }).ok());
   ASSERT_TRUE(Take("ride-4", TripStep::kCancel).ok());
+  ASSERT_TRUE(Confirm("ride-4", "driver-2", "offer-5").ok());
   const auto list = [&](const DriverListing& listing) {
     return *Await<RidePage>([&](auto done) { store().ListOfDriver(listing, done); });
   };
   const RidePage page = list({"driver-1", std::nullopt, "", 2});
   EXPECT_THAT(Ids(page.rides), ElementsAre("ride-3", "ride-1"));
   EXPECT_TRUE(page.more);
-  const RidePage rest = list({"driver-1", page.rides.back().assign_time, "ride-1", 2});
+  EXPECT_FALSE(page.rides[0].assignment_ended);
+  const RidePage next = list({"driver-1", page.rides.back().assign_time, "ride-1", 1});
+  ASSERT_THAT(Ids(next.rides), ElementsAre("ride-4"));
+  EXPECT_TRUE(next.more);
+  EXPECT_TRUE(next.rides[0].assignment_ended);
+  EXPECT_EQ(next.rides[0].driver->driver_id, "driver-1");
+  EXPECT_EQ(next.rides[0].state, RideState::kEnrouteToPickup);
+  const RidePage rest = list({"driver-1", next.rides.back().assign_time, "ride-4", 2});
   EXPECT_THAT(Ids(rest.rides), ElementsAre("ride-2"));
   EXPECT_FALSE(rest.more);
-  EXPECT_THAT(Ids(list({"driver-2", std::nullopt, "", 2}).rides), IsEmpty());
+  const RidePage others = list({"driver-2", std::nullopt, "", 2});
+  ASSERT_THAT(Ids(others.rides), ElementsAre("ride-4"));
+  EXPECT_FALSE(others.rides[0].assignment_ended);
+  EXPECT_THAT(Ids(list({"driver-3", std::nullopt, "", 2}).rides), IsEmpty());
 }
 
 TEST_P(RideStoreConformance, ReadsALogAfterACursor) {

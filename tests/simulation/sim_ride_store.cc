@@ -1,6 +1,8 @@
 #include "tests/simulation/sim_ride_store.h"
 
 #include <algorithm>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -20,6 +22,7 @@ using rider::LiveRides;
 using rider::Ride;
 using rider::RideChange;
 using rider::RideEvent;
+using rider::RideEventType;
 using rider::RideLog;
 using rider::RidePage;
 using rider::RiderListing;
@@ -74,23 +77,39 @@ RidePage PageOfRider(const RideDisk& disk, const RiderListing& listing) {
   return FirstOf(rides, listing.limit);
 }
 
-// The place of a ride in its driver's list, which counts in microseconds. Those that have no time come last.
-std::pair<std::optional<std::int64_t>, std::string> AssignedAt(std::optional<absl::Time> time,
-                                                               const std::string& ride_id) {
-  return {time ? std::optional<std::int64_t>(absl::ToUnixMicros(*time)) : std::nullopt, ride_id};
+// The ride that the driver got by an event of `after` or later and gave up, as the driver last had it; else nullptr.
+const Ride* GivenUp(const RideDisk& disk, const std::string& driver_id, const std::string& ride_id,
+                    std::int64_t after) {
+  const auto& log = disk.events.at(ride_id);
+  for (auto at = log.upper_bound(after); at != log.end(); ++at) {
+    const RideEvent& event = at->second;
+    if (event.type == RideEventType::kRedispatched && event.driver_id == driver_id) return &*event.former;
+  }
+  return nullptr;
 }
 
 RidePage PageOfDriver(const RideDisk& disk, const DriverListing& listing) {
-  std::vector<const Ride*> rides = LookupAll(disk, disk.of_driver, listing.driver_id);
-  if (listing.before_assign_time) {
-    std::erase_if(rides, [&](const Ride* ride) {
-      return !ride->assign_time || AssignedAt(ride->assign_time, ride->ride_id) >=
-                                       AssignedAt(listing.before_assign_time, listing.before_ride_id);
-    });
+  // The place of an assignment in its driver's list, which counts in microseconds, and its ride.
+  using Place = std::tuple<std::int64_t, std::string, std::int64_t>;
+  std::map<Place, const Ride*, std::greater<>> assigned;
+  if (const auto of_driver = disk.events_of_driver.find(listing.driver_id); of_driver != disk.events_of_driver.end()) {
+    for (const auto& [ride_id, sequence] : of_driver->second) {
+      const RideEvent& event = disk.events.at(ride_id).at(sequence);
+      if (event.type != RideEventType::kAssigned) continue;
+      const Ride* const given_up = GivenUp(disk, listing.driver_id, ride_id, sequence);
+      assigned.emplace(Place(absl::ToUnixMicros(event.event_time), ride_id, sequence),
+                       given_up != nullptr ? given_up : disk.Find(ride_id));
+    }
   }
-  std::sort(rides.begin(), rides.end(), [](const Ride* a, const Ride* b) {
-    return AssignedAt(a->assign_time, a->ride_id) > AssignedAt(b->assign_time, b->ride_id);
-  });
+  std::vector<const Ride*> rides;
+  for (const auto& [place, ride] : assigned) {
+    const std::pair<std::int64_t, std::string> before(std::get<0>(place), std::get<1>(place));
+    if (listing.before_assign_time &&
+        before >= std::pair(absl::ToUnixMicros(*listing.before_assign_time), listing.before_ride_id)) {
+      continue;
+    }
+    rides.push_back(ride);
+  }
   return FirstOf(rides, listing.limit);
 }
 
@@ -298,6 +317,14 @@ void SimRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<Fou
       [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](RideDisk& disk, std::vector<Row>*) {
         for (const Ride* ride : LookupAll(disk, disk.of_driver, driver_id)) {
           if (ride->offer_id == offer_id) return FoundRide(*ride);
+        }
+        if (const auto log = disk.events_of_driver.find(driver_id); log != disk.events_of_driver.end()) {
+          for (auto at = log->second.rbegin(); at != log->second.rend(); ++at) {
+            const RideEvent& event = disk.events.at(at->first).at(at->second);
+            if (event.type == RideEventType::kRedispatched && event.former->offer_id == offer_id) {
+              return FoundRide(*event.former);
+            }
+          }
         }
         disk.denied_offers.insert({offer_id, driver_id});
         return FoundRide();

@@ -341,6 +341,20 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
   EXPECT_EQ(answer->rider_id, "");
   EXPECT_TRUE(HasReason(Step(ride.ride_id, cancel).status(), Reason::kAssignmentEnded));
   EXPECT_EQ(Find(ride.ride_id)->redispatch_count, 1);
+
+  // Asked later, by the offer or for all trips, it is what the driver had, and marked.
+  ASSERT_TRUE(Confirm(*Find(ride.ride_id), "driver-2", "offer-2").ok());
+  const Ride found = *Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", "offer-1", done); });
+  const Rides::Listed trips =
+      *Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("driver-1", 20, "", done); });
+  ASSERT_EQ(trips.rides.size(), 1u);
+  for (const Ride& had : {*answer, found, trips.rides[0]}) {
+    EXPECT_TRUE(had.assignment_ended);
+    EXPECT_EQ(had.state, RideState::kEnrouteToPickup);
+    EXPECT_EQ(had.driver->driver_id, "driver-1");
+    EXPECT_EQ(had.offer_id, "offer-1");
+    EXPECT_EQ(had.rider_id + had.request_id, "");
+  }
 }
 
 TEST_F(RidesTest, BadStepsNameTheField) {

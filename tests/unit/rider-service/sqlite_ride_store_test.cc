@@ -50,6 +50,34 @@ TEST_F(SqliteRideStoreTest, ThePlainColumnsSayWhatTheBlobsSay) {
   EXPECT_EQ(Number("SELECT COUNT(*) FROM events WHERE ended = 1 AND former IS NOT NULL"), 1);
 }
 
+// A file of the version before, whose events do not name the offers.
+TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
+  ASSERT_TRUE(Create(Requested()).ok());
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
+  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  store_.reset();
+  {
+    auto db = *sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadWrite);
+    ASSERT_TRUE(db->Execute("DROP INDEX events_given_up;"
+                            "DROP INDEX events_assigned;"
+                            "ALTER TABLE events DROP COLUMN offer_id;"
+                            "CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us, ride_id);"
+                            "PRAGMA user_version = 2")
+                    .ok());
+  }
+  Open();
+  const auto by_offer = [&](const std::string& offer_id) {
+    return *Await<std::optional<Ride>>([&](auto done) { store_->ByOffer("driver-1", offer_id, done); });
+  };
+  ASSERT_TRUE(by_offer("offer-1"));
+  EXPECT_TRUE(by_offer("offer-1")->assignment_ended);
+  EXPECT_FALSE(by_offer("offer-2"));
+  const RidePage page =
+      *Await<RidePage>([&](auto done) { store_->ListOfDriver({"driver-1", std::nullopt, "", 2}, done); });
+  ASSERT_EQ(page.rides.size(), 1u);
+  EXPECT_TRUE(page.rides[0].assignment_ended);
+}
+
 // The indexes hold even where the checks before them would not.
 TEST_F(SqliteRideStoreTest, EachUniqueIndexHoldsByItself) {
   Ride ride = Requested();
@@ -71,12 +99,12 @@ TEST_F(SqliteRideStoreTest, EachUniqueIndexHoldsByItself) {
   EXPECT_TRUE(sqlite::UniqueViolation(insert("'r', 'r2', 'q2', NULL, 'driver-1', 5"))) << "live ride of driver";
   EXPECT_TRUE(insert("'r', 'rider-1', 'q2', NULL, 'driver-1', 7").ok()) << "ended ones are outside";
   EXPECT_TRUE(sqlite::UniqueViolation(db->Execute(
-      "INSERT INTO events SELECT ride_id, sequence, type, epoch, state, NULL, 0, ended, event_time_us, event, former"
-      " FROM events WHERE sequence = 2")))
+      "INSERT INTO events SELECT ride_id, sequence, type, epoch, state, NULL, 0, ended, event_time_us, event, former,"
+      " offer_id FROM events WHERE sequence = 2")))
       << "event of a ride";
   EXPECT_TRUE(sqlite::UniqueViolation(db->Execute(
       "INSERT INTO events SELECT ride_id, 99, type, epoch, state, driver_id, driver_sequence, ended, event_time_us,"
-      " event, former FROM events WHERE sequence = 2")))
+      " event, former, offer_id FROM events WHERE sequence = 2")))
       << "event of a driver";
 }
 
