@@ -85,6 +85,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   absl::Duration back_off = kFirstBackOff;
   std::optional<absl::Time> heard;
   absl::Time next_position = absl::InfinitePast();
+  bool missing = false;
   for (;;) {
     grpc::ClientContext call;
     grpc::Status status;
@@ -98,8 +99,13 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
         back_off = kFirstBackOff;
         const std::string line = watcher.OnMessage(message);
         if (!context.json()) {
-          if (line.empty() || (message.has_telemetry() && *heard < next_position)) continue;
-          if (message.has_telemetry()) next_position = *heard + kPositionEvery;
+          if (line.empty()) continue;
+          if (message.has_telemetry()) {
+            // That it is missing, or back, is told at once.
+            const bool was_missing = std::exchange(missing, message.telemetry().has_missing_since());
+            if (missing == was_missing && *heard < next_position) continue;
+            next_position = *heard + kPositionEvery;
+          }
         }
         context.Print(message, line + '\n');
       }
