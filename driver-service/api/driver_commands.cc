@@ -97,7 +97,7 @@ void DriverCommands::ReadState(const std::string& driver_id, std::function<void(
 }
 
 void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
-                                    std::function<void(absl::StatusOr<int>)> done) {
+                                    std::function<void(absl::StatusOr<PositionTally>)> done) {
   if (request.session_epoch() < 0) return done(InvalidField("session_epoch", "must not be negative"));
   host_.WithSession(request.driver_id(),
                     [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch&, Now) {

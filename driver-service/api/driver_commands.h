@@ -33,8 +33,9 @@ class DriverCommands {
   // `done` on the loop. The driver reads its state, so the offer in it counts as received.
   void ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done);
 
-  // `done` on the loop, with how many of the positions were newer than what was known.
-  void UpdateLocation(const v1::UpdateLocationRequest& request, std::function<void(absl::StatusOr<int>)> done);
+  // `done` on the loop, with what became of the positions.
+  void UpdateLocation(const v1::UpdateLocationRequest& request,
+                      std::function<void(absl::StatusOr<PositionTally>)> done);
 
   // An answer to an offer, once, for the caller to wait for: `done` on the loop, with DEADLINE_EXCEEDED if the outcome
   // is not certain by `deadline` (wall), or within a minute.

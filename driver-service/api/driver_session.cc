@@ -164,9 +164,16 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
       outbox_->Finish(ProtocolViolation("open must be the first message only"));
       return;
     case v1::StreamDriverRequest::kLocation: {
-      absl::Status status = CheckNamed(request.location().driver_id());
-      if (status.ok()) status = commands_.positions().Take(driver_id_, session_epoch_, request.location()).status();
-      if (!status.ok()) SendResult(request.command_id(), status);
+      if (absl::Status status = CheckNamed(request.location().driver_id()); !status.ok()) {
+        return SendResult(request.command_id(), status);
+      }
+      const absl::StatusOr<PositionTally> tally =
+          commands_.positions().Take(driver_id_, session_epoch_, request.location());
+      if (!tally.ok()) return SendResult(request.command_id(), tally.status());
+      if (!tally->IsWorthTelling()) return;
+      v1::StreamDriverResponse response;
+      *response.mutable_location_result() = ToProto(*tally);
+      outbox_->SendLatest("location_result", std::move(response));
       return;
     }
     case v1::StreamDriverRequest::kOfferReceived: {

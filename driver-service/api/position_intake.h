@@ -1,4 +1,4 @@
-// What becomes of the positions a driver's device sends: checked, kept if newer, passed on to the driver's rider.
+// What becomes of the positions a driver's device sends: judged, kept if taken, passed on to the driver's rider.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/location_index.h"
+#include "driver-service/domain/position_rules.h"
 #include "hail/driver/v1/driver_service.pb.h"
 
 namespace hail::driver {
@@ -20,10 +21,10 @@ class PositionIntake {
   PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips, SightingBoard* sightings = nullptr)
       : clock_(clock), index_(index), trips_(trips), sightings_(sightings) {}
 
-  // Takes `request.positions` as fixes of session `session_epoch`. How many were newer than what was known;
-  // INVALID_FIELD, and none is taken, if one of them is impossible.
-  absl::StatusOr<int> Take(const std::string& driver_id, std::int64_t session_epoch,
-                           const v1::UpdateLocationRequest& request);
+  // Judges `request.positions`, each on its own, as fixes of session `session_epoch`. INVALID_FIELD, naming a part of
+  // the first, if every one is impossible by itself.
+  absl::StatusOr<PositionTally> Take(const std::string& driver_id, std::int64_t session_epoch,
+                                     const v1::UpdateLocationRequest& request);
 
  private:
   const Clock& clock_;

@@ -99,11 +99,9 @@ void SessionCalls::Do(const v1::SetAvailabilityRequest& request, absl::Time dead
 }
 
 void SessionCalls::Do(const v1::UpdateLocationRequest& request, absl::Time, Done<v1::UpdateLocationResponse> done) {
-  commands_.UpdateLocation(request, [done = std::move(done)](const absl::StatusOr<int>& taken) {
-    if (!taken.ok()) return done(taken.status());
-    v1::UpdateLocationResponse response;
-    response.set_accepted(*taken);
-    done(std::move(response));
+  commands_.UpdateLocation(request, [done = std::move(done)](const absl::StatusOr<PositionTally>& tally) {
+    if (!tally.ok()) return done(tally.status());
+    done(ToProto(*tally));
   });
 }
 

@@ -59,7 +59,11 @@ std::vector<Sightings> SightingBoard::Take() {
   }
   // Not under the lock; a position that came meanwhile is only newer.
   for (Sightings& sightings : taken) {
-    for (Sighting& sighting : sightings.drivers) sighting.fix = index_.Find(sighting.driver_id);
+    for (Sighting& sighting : sightings.drivers) {
+      sighting.fix = index_.Find(sighting.driver_id);
+      // Nobody is offered a ride at a place that is in doubt.
+      sighting.offerable = sighting.offerable && !index_.IsDoubted(sighting.driver_id);
+    }
   }
   return taken;
 }

@@ -32,7 +32,8 @@ class SightingBoard {
   // It is no longer.
   void Forget(const std::string& driver_id);
 
-  // The index has a newer position of the driver. Nothing happens for one without a session here.
+  // The index has a newer position of the driver, or doubts the one it has. Nothing happens for one without a session
+  // here.
   void Moved(const std::string& driver_id);
 
   // What came in since the last call, in messages of a bounded size.

@@ -29,7 +29,7 @@ void TripPositions::SetRide(const std::string& driver_id, const RideRef& ride) {
 void TripPositions::Add(const std::string& driver_id, const Fix& fix) {
   absl::MutexLock lock(&mutex_);
   const auto trip = trips_.find(driver_id);
-  if (trip == trips_.end()) return;
+  if (trip == trips_.end() || fix.observed <= trip->second.fix.observed) return;
   trip->second.fix = fix;
   if (std::exchange(trip->second.fresh, true)) return;
   fresh_.push_back(driver_id);

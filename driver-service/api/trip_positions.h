@@ -27,7 +27,8 @@ class TripPositions {
   // The driver's ride in hand; null: none, and what was not taken yet is dropped.
   void SetRide(const std::string& driver_id, const RideRef& ride);
 
-  // A driver's newest fix. Nothing happens for a driver without a ride.
+  // A fix that was taken. Nothing happens for a driver without a ride, or for one that was taken before what is known:
+  // two calls may come here in the other order.
   void Add(const std::string& driver_id, const Fix& fix);
 
   // What came in since the last call, with the time to the end of the leg, in messages of a bounded size. `now` is

@@ -203,6 +203,22 @@ absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t s
   return fix;
 }
 
+v1::UpdateLocationResponse ToProto(const PositionTally& tally) {
+  v1::UpdateLocationResponse proto;
+  proto.set_accepted(tally.taken);
+  const auto add = [&proto](v1::PositionLeftOutReason reason, int count) {
+    if (count == 0) return;
+    v1::PositionsLeftOut& left_out = *proto.add_left_out();
+    left_out.set_reason(reason);
+    left_out.set_count(count);
+  };
+  add(v1::POSITION_LEFT_OUT_REASON_OLDER, tally.older);
+  add(v1::POSITION_LEFT_OUT_REASON_TOO_FAR, tally.too_far);
+  add(v1::POSITION_LEFT_OUT_REASON_IMPOSSIBLE, tally.impossible);
+  add(v1::POSITION_LEFT_OUT_REASON_INACCURATE, tally.inaccurate);
+  return proto;
+}
+
 absl::StatusOr<std::optional<RideCursor>> FromProto(const v1::OpenSession& open) {
   if (!open.has_cursor() || (open.cursor().ride_id().empty() && open.cursor().sequence() == 0)) return std::nullopt;
   if (absl::Status s = CheckId(open.cursor().ride_id(), "cursor.ride_id"); !s.ok()) return s;

@@ -3,7 +3,8 @@
 
 #include "absl/status/statusor.h"
 #include "driver-service/domain/dispatch_types.h"
-#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/near_driver.h"
+#include "driver-service/domain/position_rules.h"
 #include "hail/driver/v1/driver_service.pb.h"
 
 namespace hail::driver {
@@ -25,9 +26,11 @@ v1::OfferUpdate ToProto(const OfferUpdate& update);
 v1::StreamDriverResponse ToProto(const DriverMessage& message);
 
 // A fix as received at `received` (domain), within session `session_epoch`. INVALID_FIELD below `field` for one that is
-// impossible by itself (CheckFix); jumps are the caller's to judge.
+// impossible by itself (CheckFix); what it is beside others is the caller's to judge.
 absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t session_epoch, absl::Time received,
                               const std::string& field);
+
+v1::UpdateLocationResponse ToProto(const PositionTally& tally);
 
 // Unset or empty: nullopt. INVALID_FIELD for an id that is none or a negative sequence.
 absl::StatusOr<std::optional<RideCursor>> FromProto(const v1::OpenSession& open);

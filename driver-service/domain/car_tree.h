@@ -119,10 +119,6 @@ class StoredFix {
 
   const LatLng& point() const { return point_; }
   absl::Time observed() const { return observed_; }
-  // By (session_epoch, position_seq).
-  bool IsOlderThan(const Fix& fix) const {
-    return session_epoch_ != fix.session_epoch ? session_epoch_ < fix.session_epoch : position_seq_ < fix.position_seq;
-  }
   Fix Whole() const {
     const auto known = [](float value) { return std::isnan(value) ? std::nullopt : std::optional(value); };
     return {
@@ -157,7 +153,9 @@ struct alignas(64) Car {
   std::uint16_t tile_shard = kNowhere;
   bool offerable = false;
   // Whether there is a fix.
-  bool located = false;
+  bool located : 1 = false;
+  // Whether the fix is in doubt: later ones that disagree with it are held. It is in no tree then.
+  bool doubted : 1 = false;
   StoredFix fix;
 };
 static_assert(sizeof(Car) == 128);

@@ -219,6 +219,7 @@ AskEnding Dispatch::WhyNotOffered(Now now, const OfferAsk& ask) const {
   if (session == nullptr || !session->offerable || ask.remaining <= absl::ZeroDuration()) return AskEnding::kNotFree;
   const std::optional<Fix> fix = index_.Find(ask.driver_id);
   if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness) return AskEnding::kNotFree;
+  if (index_.IsDoubted(ask.driver_id)) return AskEnding::kNotFree;
   // The asker has given up what it asked for before, and whoever dispatched the ride at a lower epoch is behind. An
   // offer that is being confirmed is another matter.
   if (auto live = live_offer_of_ride_.find(start.ride_id); live != live_offer_of_ride_.end()) {

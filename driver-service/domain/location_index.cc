@@ -66,9 +66,17 @@ struct alignas(64) LocationIndex::DriverShard {
     car->id_hash = static_cast<std::uint32_t>(hash);
     return **cars.insert(std::move(car)).first;
   }
+  // Of a car that is in no tree then, or was not doubted.
+  void EndDoubt(Car& car) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (!car.doubted) return;
+    car.doubted = false;
+    held.erase(&car);
+  }
 
   mutable absl::Mutex mutex;
   absl::flat_hash_set<std::unique_ptr<Car>, HashOfDriver, SameDriver> cars ABSL_GUARDED_BY(mutex);
+  // Of the cars that are doubted, which are few: their records stay as short as they are.
+  absl::flat_hash_map<const Car*, FixJudge::Held> held ABSL_GUARDED_BY(mutex);
 };
 
 struct alignas(64) LocationIndex::TileShard {
@@ -77,10 +85,11 @@ struct alignas(64) LocationIndex::TileShard {
   absl::flat_hash_map<EarthPoint, std::unique_ptr<CarTree>> tiles ABSL_GUARDED_BY(mutex);
 };
 
-LocationIndex::LocationIndex()
+LocationIndex::LocationIndex(absl::Duration jitter)
     : drivers_(std::make_unique<std::array<DriverShard, kDriverShards>>()),
       tiles_(std::make_unique<std::array<TileShard, kTileShards>>()),
-      kinds_(std::make_unique<CarKinds>()) {}
+      kinds_(std::make_unique<CarKinds>()),
+      judge_(jitter) {}
 
 LocationIndex::~LocationIndex() = default;
 
@@ -120,12 +129,43 @@ void LocationIndex::SetOfferable(const std::string& driver_id, bool offerable) {
   Place(car);
 }
 
-bool LocationIndex::Update(const std::string& driver_id, const Fix& fix) {
+FixVerdict LocationIndex::Judge(const std::string& driver_id, Fix& fix) {
   const std::size_t hash = HashOfDriver()(driver_id);
   DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
   Car& car = shard.FindOrAdd(driver_id, hash);
-  if (car.located && !car.fix.IsOlderThan(fix)) return false;
+  if (car.located) {
+    const Fix known = car.fix.Whole();
+    FixJudge::Held none;
+    FixJudge::Held& held = car.doubted ? shard.held[&car] : none;
+    const FixVerdict verdict = judge_.Judge(known, held, fix);
+    if (held.count > 0 && !car.doubted) {
+      TakeOut(car);
+      car.doubted = true;
+      shard.held.emplace(&car, held);
+    }
+    if (!IsTaken(verdict)) return verdict;
+    if (verdict == FixVerdict::kTakenInstead) given_up_count_.fetch_add(1, std::memory_order_relaxed);
+    shard.EndDoubt(car);
+    Put(car, fix);
+    return verdict;
+  }
+  Put(car, fix);
+  return FixVerdict::kTaken;
+}
+
+bool LocationIndex::Update(const std::string& driver_id, Fix fix) {
+  const std::size_t hash = HashOfDriver()(driver_id);
+  DriverShard& shard = ShardOf(hash);
+  absl::MutexLock lock(&shard.mutex);
+  Car& car = shard.FindOrAdd(driver_id, hash);
+  if (car.located && !judge_.Follow(car.fix.Whole(), fix)) return false;
+  shard.EndDoubt(car);
+  Put(car, fix);
+  return true;
+}
+
+void LocationIndex::Put(Car& car, const Fix& fix) {
   if (car.tile_shard != Car::kNowhere) {
     absl::MutexLock tile_lock(&(*tiles_)[car.tile_shard].mutex);
     // It is long on its way; the point is worked out meanwhile.
@@ -134,14 +174,13 @@ bool LocationIndex::Update(const std::string& driver_id, const Fix& fix) {
     if (TileAround(CarTree::PointOf(car)).Contains(point)) {
       car.fix = StoredFix(fix);
       CarTree::Move(Placed(car, fix.observed, point));
-      return true;
+      return;
     }
   }
   TakeOut(car);
   car.fix = StoredFix(fix);
   car.located = true;
   Place(car);
-  return true;
 }
 
 std::optional<Fix> LocationIndex::Find(const std::string& driver_id) const {
@@ -152,6 +191,14 @@ std::optional<Fix> LocationIndex::Find(const std::string& driver_id) const {
   return car != nullptr && car->located ? std::optional(car->fix.Whole()) : std::nullopt;
 }
 
+bool LocationIndex::IsDoubted(const std::string& driver_id) const {
+  const std::size_t hash = HashOfDriver()(driver_id);
+  const DriverShard& shard = ShardOf(hash);
+  absl::ReaderMutexLock lock(&shard.mutex);
+  const Car* car = shard.Find(driver_id, hash);
+  return car != nullptr && car->doubted;
+}
+
 void LocationIndex::Remove(const std::string& driver_id) {
   const std::size_t hash = HashOfDriver()(driver_id);
   DriverShard& shard = ShardOf(hash);
@@ -159,12 +206,13 @@ void LocationIndex::Remove(const std::string& driver_id) {
   auto it = shard.cars.find(driver_id, hash);
   if (it == shard.cars.end()) return;
   TakeOut(**it);
+  shard.EndDoubt(**it);
   if ((*it)->kind != nullptr) kinds_->Release((*it)->kind);
   shard.cars.erase(it);
 }
 
 void LocationIndex::Place(Car& car) {
-  if (!car.offerable || car.kind == nullptr || !car.located) return;
+  if (!car.offerable || car.kind == nullptr || !car.located || car.doubted) return;
   const EarthPoint point = ToEarthPoint(car.fix.point());
   const EarthCube cube = TileAround(point);
   car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(absl::Hash<EarthPoint>()(cube.low)));

@@ -14,8 +14,10 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "common/geo/lat_lng.h"
+#include "common/geo/position_order.h"
 #include "driver-service/domain/earth_point.h"
 #include "driver-service/domain/near_driver.h"
+#include "driver-service/domain/position_rules.h"
 
 namespace hail::driver {
 
@@ -28,7 +30,8 @@ class NearestSearch;
 // another may miss that driver, and never sees one twice.
 class LocationIndex {
  public:
-  LocationIndex();
+  // `jitter` is kArrivalJitter as domain time.
+  explicit LocationIndex(absl::Duration jitter = kArrivalJitter);
   ~LocationIndex();
   LocationIndex(const LocationIndex&) = delete;
   LocationIndex& operator=(const LocationIndex&) = delete;
@@ -39,12 +42,21 @@ class LocationIndex {
   // Whether the driver is to be found by Nearest. False at first. Freshness is not part of it: it is checked per query.
   void SetOfferable(const std::string& driver_id, bool offerable);
 
-  // Takes a fix if it is newer than what is known by (session_epoch, position_seq), otherwise leaves it out and returns
-  // false. Works for a driver without a car as well (who is not found until SetCar and SetOfferable).
-  bool Update(const std::string& driver_id, const Fix& fix);
+  // Judges a fix that the driver's device sent, as FixJudge says: the first is taken, each later one is judged against
+  // the one that counts. Of one that is taken, `observed` becomes the instant under which it is kept. A driver whose
+  // fix is in doubt is not found until one is taken again. Works for a driver without a car as well (who is not found
+  // until SetCar and SetOfferable).
+  FixVerdict Judge(const std::string& driver_id, Fix& fix);
+
+  // Takes a fix that was judged elsewhere if it is later than what is known, otherwise leaves it out and returns false.
+  // Ends a doubt.
+  bool Update(const std::string& driver_id, Fix fix);
 
   // The latest fix taken; nullopt: none yet.
   std::optional<Fix> Find(const std::string& driver_id) const;
+
+  // Whether that fix is in doubt: later ones disagree with it, and it is not known yet which are right.
+  bool IsDoubted(const std::string& driver_id) const;
 
   // Forgets the driver.
   void Remove(const std::string& driver_id);
@@ -57,8 +69,11 @@ class LocationIndex {
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                   const NearestFilter& filter) const;
 
-  // How many drivers are in the tiles: offerable, with a position of any age.
+  // How many drivers are in the tiles: offerable, with a position of any age that is not in doubt.
   std::size_t offerable_count() const { return offerable_count_.load(std::memory_order_relaxed); }
+
+  // How often a fix was given up because later ones agreed against it.
+  std::size_t given_up_count() const { return given_up_count_.load(std::memory_order_relaxed); }
 
  private:
   struct DriverShard;
@@ -77,6 +92,8 @@ class LocationIndex {
   // By the hash of the tile's low corner.
   static std::size_t ShardOfTile(std::size_t hash);
 
+  // Puts the car, whose fix is not in doubt, where `fix` says.
+  void Put(Car& car, const Fix& fix);
   // Puts `car`, which is in no tile, into the one it belongs into, if it is to be found.
   void Place(Car& car);
   // Takes it out of the tile it is in, if it is in one.
@@ -93,7 +110,9 @@ class LocationIndex {
   std::unique_ptr<std::array<DriverShard, kDriverShards>> drivers_;
   std::unique_ptr<std::array<TileShard, kTileShards>> tiles_;
   std::unique_ptr<CarKinds> kinds_;
+  const FixJudge judge_;
   std::atomic<std::size_t> offerable_count_{0};
+  std::atomic<std::size_t> given_up_count_{0};
   // For an estimate.
   std::atomic<std::size_t> tile_count_{0};
 };

@@ -9,20 +9,24 @@
 
 #include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
+#include "common/geo/position_order.h"
 
 namespace hail::driver {
 
 // One fix. Validity (range, zero island, speed) is the caller's to check.
 struct Fix {
   LatLng point;
-  // Orders fixes of one driver: (session_epoch, position_seq).
   std::int64_t session_epoch = 0;
+  // 0: the device does not count.
   std::uint64_t position_seq = 0;
   // Domain time: receipt − age.
   absl::Time observed = absl::InfinitePast();
   std::optional<float> speed_mps;
   std::optional<float> heading_deg;
   std::optional<float> accuracy_m;
+
+  // What orders it among the fixes of its driver.
+  Observation observation() const { return {session_epoch, position_seq, observed, point}; }
 };
 
 // What a driver can be asked for. Shared; never changed.

@@ -6,6 +6,17 @@
 #include "common/errors/error.h"
 
 namespace hail::driver {
+namespace {
+
+bool IsMuchCoarser(const Fix& known, const Fix& fix) {
+  if (!fix.accuracy_m.has_value()) return false;
+  const absl::Duration between = std::max(fix.observed - known.observed, absl::ZeroDuration());
+  if (between > kRecentFix) return false;
+  const double known_accuracy_m = known.accuracy_m.value_or(kSamePlaceM);
+  return *fix.accuracy_m - known_accuracy_m > kCoarserByM + kUsualSpeedMps * absl::ToDoubleSeconds(between);
+}
+
+}  // namespace
 
 absl::Status CheckFix(const Fix& fix, absl::Duration age, const std::string& field) {
   if (absl::Status status = CheckLatLng(fix.point, field + ".location"); !status.ok()) return status;
@@ -24,13 +35,39 @@ absl::Status CheckFix(const Fix& fix, absl::Duration age, const std::string& fie
   return absl::OkStatus();
 }
 
-absl::Status CheckJump(const Fix& earlier, const Fix& later, absl::Duration jitter, const std::string& field) {
-  if (earlier.session_epoch != later.session_epoch) return absl::OkStatus();
-  const double distance_m = DistanceM(earlier.point, later.point);
-  if (distance_m <= kSamePlaceM) return absl::OkStatus();
-  const absl::Duration between = std::max(later.observed - earlier.observed, absl::ZeroDuration()) + jitter;
-  if (distance_m <= kMaxSpeedMps * absl::ToDoubleSeconds(between)) return absl::OkStatus();
-  return InvalidField(field + ".location", "too far from the last position for the time between them");
+bool FixJudge::Follow(const Fix& known, Fix& fix) const {
+  if (!IsLater(fix.observation(), known.observation(), jitter_)) return false;
+  fix.observed = KeptInstant(fix.observed, known.observed);
+  return true;
+}
+
+FixVerdict FixJudge::Judge(const Fix& known, Held& held, Fix& fix) const {
+  if (!IsLater(fix.observation(), known.observation(), jitter_)) return FixVerdict::kOlder;
+  if (IsMuchCoarser(known, fix)) return FixVerdict::kInaccurate;
+  FixVerdict taken = FixVerdict::kTaken;
+  if (!Reaches(known, fix)) {
+    if (held.count > 0 && !IsLater(fix.observation(), held.latest.observation(), jitter_)) return FixVerdict::kOlder;
+    if (held.count > 0 && Reaches(held.latest, fix)) {
+      fix.observed = KeptInstant(fix.observed, held.latest.observed);
+      ++held.count;
+    } else {
+      held.count = 1;
+    }
+    held.latest = fix;
+    if (held.count < kFixesBelieved) return FixVerdict::kTooFar;
+    taken = FixVerdict::kTakenInstead;
+  }
+  held = {};
+  fix.observed = KeptInstant(fix.observed, known.observed);
+  return taken;
+}
+
+bool FixJudge::Reaches(const Fix& from, const Fix& to) const {
+  if (from.session_epoch != to.session_epoch) return true;
+  const double distance_m = DistanceM(from.point, to.point) - from.accuracy_m.value_or(0) - to.accuracy_m.value_or(0);
+  if (distance_m <= kSamePlaceM) return true;
+  const absl::Duration between = std::max(to.observed - from.observed, absl::ZeroDuration()) + jitter_;
+  return distance_m <= kMaxSpeedMps * absl::ToDoubleSeconds(between);
 }
 
 }  // namespace hail::driver

@@ -75,7 +75,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   DriverDatabase& store = *database;
 
-  LocationIndex index;
+  LocationIndex index(clock.scale().ToDomain(kArrivalJitter));
   auto graphs = ReadRoadGraphs(options.road_graphs);
   if (!graphs.ok()) return FailedToStart("road_graphs_not_read", graphs.status());
   for (const RoadGraph& graph : *graphs) {

@@ -58,9 +58,17 @@ std::int64_t RideSession::sent_sequence() const {
 }
 
 void RideSession::OnStoreSequences(const StoreSequences& sequences) {
+  CheckPosition();
   const auto found = sequences.find(ride_id_);
   if (found == sequences.end()) return;
   Feed([sequence = found->second](RideFeed& feed) { feed.OnStoreSequence(sequence); });
+}
+
+void RideSession::CheckPosition() {
+  absl::MutexLock lock(&mutex_);
+  std::optional<hail::rider::v1::RideTelemetry> telemetry = Position();
+  if (!telemetry.has_value() || !telemetry->has_missing_since() || missing_epoch_ == telemetry->epoch()) return;
+  Send(*std::move(telemetry));
 }
 
 void RideSession::Feed(const std::function<void(RideFeed&)>& input) {
@@ -88,21 +96,26 @@ void RideSession::OnPayload(const BusPayload& payload) {
 
 void RideSession::OnFix(const DriverFix& fix) {
   absl::MutexLock lock(&mutex_);
-  if (sink_ == nullptr || feed_.finished()) return;
+  // Another may have come since; what is sent never goes back.
+  if (feed_.ride() != nullptr && feed_.ride()->epoch == fix.telemetry.epoch()) SendPosition();
+}
+
+std::optional<hail::rider::v1::RideTelemetry> RideSession::Position() const {
   const Ride* ride = feed_.ride();
-  if (ride == nullptr || !HasLiveDriver(ride->state) || ride->epoch != fix.telemetry.epoch()) return;
-  SendFix(fix);
+  if (sink_ == nullptr || feed_.finished() || ride == nullptr || !HasLiveDriver(ride->state)) return std::nullopt;
+  return ports_.telemetry->Show(ride_id_, ride->epoch, ride->assign_time.value_or(ride->update_time),
+                                ports_.clock->Read());
 }
 
-void RideSession::SendFix(const DriverFix& fix) {
+void RideSession::SendPosition() {
+  if (std::optional<hail::rider::v1::RideTelemetry> telemetry = Position()) Send(*std::move(telemetry));
+}
+
+void RideSession::Send(hail::rider::v1::RideTelemetry telemetry) {
+  missing_epoch_ = telemetry.has_missing_since() ? std::optional(telemetry.epoch()) : std::nullopt;
   WatchRideResponse message;
-  *message.mutable_telemetry() = fix.At(ports_.clock->Read());
+  *message.mutable_telemetry() = std::move(telemetry);
   sink_->SendTelemetry(std::move(message));
-}
-
-void RideSession::SendLatestFix(const Ride& ride) {
-  if (!HasLiveDriver(ride.state)) return;
-  if (const auto fix = ports_.telemetry->Latest(ride_id_, ride.epoch)) SendFix(*fix);
 }
 
 void RideSession::Read(std::optional<std::int64_t> after) { wanted_read_ = WantedRead{after}; }
@@ -112,7 +125,7 @@ void RideSession::SendSnapshot(const Ride& ride) {
   Encode(ride, message.mutable_snapshot());
   AddDriverLastSeen(*ports_.telemetry, message.mutable_snapshot());
   sink_->Send(std::move(message));
-  SendLatestFix(ride);
+  SendPosition();
 }
 
 void RideSession::SendEvent(const RideEvent& event) {
@@ -125,7 +138,7 @@ void RideSession::SendCaughtUp(std::int64_t sequence) {
   WatchRideResponse message;
   message.mutable_caught_up()->set_sequence(sequence);
   sink_->Send(std::move(message));
-  if (feed_.ride() != nullptr) SendLatestFix(*feed_.ride());
+  SendPosition();
 }
 
 void RideSession::SendReset(const std::string& text) {
@@ -139,7 +152,7 @@ void RideSession::Finish(const absl::Status& status) { sink_->Finish(status); }
 void AddDriverLastSeen(const TelemetryBoard& board, hail::type::v1::Ride* ride) {
   if (!HasLiveDriver(DecodeState(ride->state()))) return;
   if (const auto fix = board.Latest(ride->ride_id(), ride->epoch())) {
-    Encode(fix->ObservedAt(), ride->mutable_driver_last_seen());
+    Encode(fix->observed, ride->mutable_driver_last_seen());
   }
 }
 

@@ -62,6 +62,9 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   // For `draining`: the last sequence sent.
   std::int64_t sent_sequence() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Time has passed: tells the rider, once, that the driver's position is missing.
+  void CheckPosition() ABSL_LOCKS_EXCLUDED(mutex_);
+
   std::vector<std::string> Watched() const override { return {ride_id_}; }
   void OnStoreSequences(const StoreSequences& sequences) override ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -73,8 +76,11 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   void Feed(const std::function<void(RideFeed&)>& input) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnPayload(const BusPayload& payload);
   void OnFix(const DriverFix& fix) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SendFix(const DriverFix& fix) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SendLatestFix(const Ride& ride) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What there is to tell of the driver's position; nullopt: nothing, or nobody to tell it.
+  std::optional<hail::rider::v1::RideTelemetry> Position() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sends that, if any.
+  void SendPosition() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Send(hail::rider::v1::RideTelemetry telemetry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // RideFeed::Out; called by the feed, so with the lock held.
   void Read(std::optional<std::int64_t> after) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
@@ -96,6 +102,8 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
     std::optional<std::int64_t> after;
   };
   std::optional<WantedRead> wanted_read_ ABSL_GUARDED_BY(mutex_);
+  // The epoch whose driver's position was last said to be missing; nullopt: since then another was sent.
+  std::optional<std::int64_t> missing_epoch_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Bus::Subscription> bus_subscription_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<TelemetryBoard::Subscription> fix_subscription_ ABSL_GUARDED_BY(mutex_);
 };

@@ -91,7 +91,9 @@ WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& requ
 }
 
 void WatchStream::OnHeartbeat() {
-  if (session_ != nullptr) outbox_->SendLatest(kHeartbeatSlot, Heartbeat(*session_));
+  if (session_ == nullptr) return;
+  session_->CheckPosition();
+  outbox_->SendLatest(kHeartbeatSlot, Heartbeat(*session_));
 }
 
 void WatchStream::OnDrain(absl::Duration retry_after) {
@@ -206,7 +208,9 @@ void RideStream::OnHalfClose() {
 }
 
 void RideStream::OnHeartbeat() {
-  if (session_ != nullptr) outbox_->SendLatest(kHeartbeatSlot, Update(Heartbeat(*session_)));
+  if (session_ == nullptr) return;
+  session_->CheckPosition();
+  outbox_->SendLatest(kHeartbeatSlot, Update(Heartbeat(*session_)));
 }
 
 void RideStream::OnDrain(absl::Duration retry_after) {

@@ -1,8 +1,10 @@
 #include "rider-service/api/telemetry.h"
 
-#include <tuple>
+#include <algorithm>
 #include <utility>
 #include <vector>
+
+#include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
 namespace {
@@ -11,23 +13,25 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
-void ToProto(absl::Duration duration, google::protobuf::Duration* proto) {
-  absl::Duration rest;
-  proto->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  proto->set_nanos(static_cast<int>(absl::ToInt64Nanoseconds(rest)));
-}
-
-auto Order(const DriverFix& fix) {
-  return std::tuple(fix.telemetry.epoch(), fix.session_epoch, fix.telemetry.position().position_seq());
+Observation ObservationOf(const DriverFix& fix) {
+  const hail::type::v1::Position& position = fix.telemetry.position();
+  return {fix.session_epoch,
+          position.position_seq(),
+          fix.observed,
+          {position.location().latitude_deg(), position.location().longitude_deg()}};
 }
 
 }  // namespace
 
-absl::Time DriverFix::ObservedAt() const { return received.domain - FromProto(telemetry.position().age()); }
-
 hail::rider::v1::RideTelemetry DriverFix::At(const Now& now) const {
   hail::rider::v1::RideTelemetry result = telemetry;
-  ToProto(now.domain - ObservedAt(), result.mutable_position()->mutable_age());
+  const absl::Duration age = std::max(absl::ZeroDuration(), now.domain - observed);
+  Encode(age, result.mutable_position()->mutable_age());
+  if (age > kMissingAfter) {
+    Encode(observed, result.mutable_missing_since());
+    // Of a car that may be anywhere by now.
+    result.clear_eta();
+  }
   return result;
 }
 
@@ -39,13 +43,18 @@ bool TelemetryBoard::Report(const hail::internal::v1::DriverLocation& location, 
   *fix->telemetry.mutable_position() = location.position();
   if (location.has_eta()) *fix->telemetry.mutable_eta() = location.eta();
   fix->session_epoch = location.session_epoch();
-  fix->received = now;
+  fix->observed = now.domain - FromProto(location.position().age());
+  fix->received = now.wall;
 
   std::vector<std::shared_ptr<OnFix>> watchers;
   {
     absl::MutexLock lock(&mutex_);
     std::shared_ptr<const DriverFix>& known = fixes_[location.ride_id()];
-    if (known != nullptr && Order(*fix) <= Order(*known)) return false;
+    if (known != nullptr && fix->telemetry.epoch() < known->telemetry.epoch()) return false;
+    if (known != nullptr && fix->telemetry.epoch() == known->telemetry.epoch()) {
+      if (!IsLater(ObservationOf(*fix), ObservationOf(*known), jitter_)) return false;
+      fix->observed = KeptInstant(fix->observed, known->observed);
+    }
     known = fix;
     const auto found = watchers_.find(location.ride_id());
     if (found != watchers_.end()) {
@@ -61,6 +70,18 @@ std::shared_ptr<const DriverFix> TelemetryBoard::Latest(const std::string& ride_
   const auto found = fixes_.find(ride_id);
   if (found == fixes_.end() || found->second->telemetry.epoch() != epoch) return nullptr;
   return found->second;
+}
+
+std::optional<hail::rider::v1::RideTelemetry> TelemetryBoard::Show(const std::string& ride_id, std::int64_t epoch,
+                                                                   absl::Time assigned, const Now& now) const {
+  if (const auto fix = Latest(ride_id, epoch)) return fix->At(now);
+  const absl::Time since = std::max(assigned, started_);
+  if (now.domain - since <= kMissingAfter) return std::nullopt;
+  hail::rider::v1::RideTelemetry telemetry;
+  telemetry.set_ride_id(ride_id);
+  telemetry.set_epoch(epoch);
+  Encode(since, telemetry.mutable_missing_since());
+  return telemetry;
 }
 
 std::unique_ptr<TelemetryBoard::Subscription> TelemetryBoard::Subscribe(const std::string& ride_id, OnFix on_fix) {
@@ -80,7 +101,7 @@ void TelemetryBoard::Unsubscribe(const std::string& ride_id, std::uint64_t id) {
 
 void TelemetryBoard::DropOlderThan(absl::Time wall) {
   absl::MutexLock lock(&mutex_);
-  std::erase_if(fixes_, [wall](const auto& entry) { return entry.second->received.wall < wall; });
+  std::erase_if(fixes_, [wall](const auto& entry) { return entry.second->received < wall; });
 }
 
 std::size_t TelemetryBoard::size() const {

@@ -1,4 +1,5 @@
-// Where the drivers of live rides are. Latest wins, nothing is stored: a restart knows nothing until the next report.
+// Where the drivers of live rides are, or that this is not known. Latest wins, nothing is stored: a restart knows
+// nothing until the next report.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +13,27 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/geo/position_order.h"
 #include "common/time/clock.h"
 #include "hail/internal/v1/assignment_service.pb.h"
 #include "hail/rider/v1/rider_service.pb.h"
 
 namespace hail::rider {
 
+// Riders are told that a position is missing when the last one was observed longer ago than this (domain time).
+inline constexpr absl::Duration kMissingAfter = absl::Seconds(30);
+
 // The latest position known of a ride's driver.
 struct DriverFix {
-  // As riders are sent it. Its position's age is as of `received`.
+  // As riders are sent it, but for its position's age.
   hail::rider::v1::RideTelemetry telemetry;
   std::int64_t session_epoch = 0;
-  Now received;
+  // When the device took it: receipt minus age, domain time. Never before that of an earlier fix of the assignment.
+  absl::Time observed;
+  // Wall time.
+  absl::Time received;
 
-  // When the device took it: receipt minus age, domain time.
-  absl::Time ObservedAt() const;
-  // What to send at `now`: the age grows while the fix lies here.
+  // What to send at `now`: the age grows while the fix lies here, until it is as good as missing.
   hail::rider::v1::RideTelemetry At(const Now& now) const;
 };
 
@@ -51,15 +57,24 @@ class TelemetryBoard {
     const std::uint64_t id_;
   };
 
-  // Takes a report. False, and nothing happens, if it has no position or is no newer than what is known: a lower epoch,
-  // or of the same epoch not after the known (session epoch, position_seq).
+  // `jitter` is kArrivalJitter as domain time. `started`: domain time; what was known before it, nobody here knows.
+  explicit TelemetryBoard(absl::Duration jitter = kArrivalJitter, absl::Time started = absl::InfinitePast())
+      : jitter_(jitter), started_(started) {}
+
+  // Takes a report. False, and nothing happens, if it has no position or is no later than what is known: of a lower
+  // epoch, or of the same epoch and not later (IsLater).
   bool Report(const hail::internal::v1::DriverLocation& location, const Now& now);
 
   // The latest fix of the ride at `epoch`; null if there is none.
   std::shared_ptr<const DriverFix> Latest(const std::string& ride_id, std::int64_t epoch) const;
 
-  // `on_fix` hears each later fix of the ride, on the reporter's thread; it must not block. The board must outlive the
-  // subscription.
+  // What a rider is to be told at `now` of the driver who was assigned at `assigned`: the latest fix, or that it is
+  // missing. nullopt: there is none yet, and it is not missed yet either.
+  std::optional<hail::rider::v1::RideTelemetry> Show(const std::string& ride_id, std::int64_t epoch,
+                                                     absl::Time assigned, const Now& now) const;
+
+  // `on_fix` hears of each later fix of the ride, on the reporter's thread; it must not block. Two that come at once
+  // may be heard of in either order: Show has the latest. The board must outlive the subscription.
   std::unique_ptr<Subscription> Subscribe(const std::string& ride_id, OnFix on_fix);
 
   // Drops fixes received before `wall`: their rides have ended, or their drivers have fallen silent long ago.
@@ -71,6 +86,8 @@ class TelemetryBoard {
  private:
   void Unsubscribe(const std::string& ride_id, std::uint64_t id);
 
+  const absl::Duration jitter_;
+  const absl::Time started_;
   mutable absl::Mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<const DriverFix>> fixes_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, std::map<std::uint64_t, std::shared_ptr<OnFix>>> watchers_ ABSL_GUARDED_BY(mutex_);

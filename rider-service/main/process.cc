@@ -131,7 +131,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   }
   const ProtoEventCodec codec;
   const Quoter quoter(&regions, *quote_key, SystemRandom(), options.quote_valid_for);
-  TelemetryBoard telemetry;
+  TelemetryBoard telemetry(clock.scale().ToDomain(kArrivalJitter), clock.Read().domain);
   FeedChecks checks(&store);
   // Its thread uses what stands between here and its Stop below.
   Loop book_loop("dispatch-book");

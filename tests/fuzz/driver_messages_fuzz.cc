@@ -93,12 +93,20 @@ void Positions(const std::string& bytes) {
   if (!request.ParseFromString(bytes)) return;
   hail::driver::LocationIndex index;
   for (const tpb::Position& position : request.positions()) {
-    const auto fix = hail::driver::FromProto(position, 1, kReceived, "positions");
+    auto fix = hail::driver::FromProto(position, 1, kReceived, "positions");
     if (!fix.ok()) continue;
     Require(fix->observed <= kReceived, "no fix is of the future");
     Require(fix->observed >= kReceived - hail::driver::kMaxFixAge, "no fix is of another time");
-    if (const auto known = index.Find("driver-1")) CheckJump(*known, *fix, absl::Seconds(2), "positions").IgnoreError();
-    index.Update("driver-1", *fix);
+    const auto known = index.Find("driver-1");
+    const bool taken = IsTaken(index.Judge("driver-1", *fix));
+    const auto now_known = index.Find("driver-1");
+    Require(now_known.has_value(), "the first is taken");
+    Require(known.has_value() || taken, "the first is taken");
+    if (known.has_value()) {
+      Require(taken ? now_known->observed > known->observed : now_known->observed == known->observed,
+              "what is known never goes back");
+    }
+    Require(!taken || !index.IsDoubted("driver-1"), "what is taken ends a doubt");
     hail::driver::RideView ride;
     const ipb::DriverLocation sent =
         hail::driver::ToProto("driver-1", ride, *fix, kReceived + absl::Seconds(3), absl::Seconds(60));

@@ -154,7 +154,7 @@ void Locations(const std::string& bytes) {
     Require(fix != nullptr, "what was reported is known");
     fix->At({kStart + absl::Seconds(3), kStart + absl::Seconds(3)});
     google::protobuf::Timestamp seen;
-    rider::Encode(fix->ObservedAt(), &seen);
+    rider::Encode(fix->observed, &seen);
   }
 }
 

@@ -1,5 +1,7 @@
 // Positions: what is refused, what is left out, who is found by them, and who is told.
 #include <cmath>
+#include <cstdint>
+#include <map>
 
 #include "tests/integration/driver_fixture.h"
 
@@ -9,6 +11,17 @@ namespace {
 namespace driver = hail::driver::v1;
 namespace internal = hail::internal::v1;
 namespace type = hail::type::v1;
+
+using LeftOut = std::map<driver::PositionLeftOutReason, int>;
+
+LeftOut LeftOutOf(const driver::UpdateLocationResponse& response) {
+  LeftOut counts;
+  for (const driver::PositionsLeftOut& left_out : response.left_out()) counts[left_out.reason()] = left_out.count();
+  return counts;
+}
+
+// A fix 14 km off.
+const LatLng kFarOff = Toward(kMarketStreet, 180, 14'000);
 
 class DriverPositionTest : public DriverServiceTest {
  protected:
@@ -22,6 +35,17 @@ class DriverPositionTest : public DriverServiceTest {
     const grpc::Status status = app.stub().UpdateLocation(CallContext().get(), request, &response);
     if (accepted != nullptr) *accepted = response.accepted();
     return status;
+  }
+
+  // What became of the positions of one call, which must succeed.
+  driver::UpdateLocationResponse MustUpdate(DriverApp& app, const std::vector<type::Position>& positions) {
+    driver::UpdateLocationRequest request;
+    request.set_driver_id(app.driver_id());
+    for (const auto& position : positions) *request.add_positions() = position;
+    driver::UpdateLocationResponse response;
+    const grpc::Status status = app.stub().UpdateLocation(CallContext().get(), request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
   }
 
   std::vector<internal::FoundDriver> Search(const LatLng& at, double radius_m, const std::string& product_id = "",
@@ -41,38 +65,95 @@ class DriverPositionTest : public DriverServiceTest {
   }
 };
 
-TEST_F(DriverPositionTest, ImpossibleOnesNameTheField) {
+TEST_F(DriverPositionTest, NothingButImpossibleOnesNameTheField) {
   auto app = NewApp("ada");
   const auto fault = [&](auto change) {
     type::Position bad = MakePosition(kMarketStreet, 2);
     change(bad);
-    const grpc::Status status = Update(*app, {MakePosition(kMarketStreet, 1), bad});
+    const grpc::Status status = Update(*app, {bad, bad});
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     return FieldOf(status);
   };
   EXPECT_EQ(fault([](type::Position& p) { p.mutable_location()->set_latitude_deg(std::nan("")); }),
-            "positions[1].location.latitude_deg");
+            "positions[0].location.latitude_deg");
   EXPECT_EQ(fault([](type::Position& p) { p.mutable_location()->set_longitude_deg(-180.5); }),
-            "positions[1].location.longitude_deg");
+            "positions[0].location.longitude_deg");
   EXPECT_EQ(fault([](type::Position& p) {
               p.mutable_location()->set_latitude_deg(0);
               p.mutable_location()->set_longitude_deg(0);
-            }).rfind("positions[1].location", 0),
+            }).rfind("positions[0].location", 0),
             0u);
-  EXPECT_EQ(fault([](type::Position& p) { p.clear_location(); }).rfind("positions[1].location", 0), 0u);
-  EXPECT_EQ(fault([](type::Position& p) { p.set_speed_mps(120); }), "positions[1].speed_mps");
-  EXPECT_EQ(fault([](type::Position& p) { p.set_heading_deg(360); }), "positions[1].heading_deg");
-  EXPECT_EQ(fault([](type::Position& p) { p.set_accuracy_m(-1); }), "positions[1].accuracy_m");
-  EXPECT_EQ(fault([](type::Position& p) { p.mutable_age()->set_seconds(-5); }), "positions[1].age");
-  EXPECT_EQ(fault([](type::Position& p) {
-              *p.mutable_location() = MakePosition(Toward(kMarketStreet, 0, 5000), 2).location();
-            }),
-            "positions[1].location")
-      << "5 km in no time";
-  // With a bad one the good one beside it was not taken either.
-  int accepted = 0;
-  ASSERT_TRUE(Update(*app, {MakePosition(kMarketStreet, 1)}, &accepted).ok());
-  EXPECT_EQ(accepted, 1);
+  EXPECT_EQ(fault([](type::Position& p) { p.clear_location(); }).rfind("positions[0].location", 0), 0u);
+  EXPECT_EQ(fault([](type::Position& p) { p.set_speed_mps(120); }), "positions[0].speed_mps");
+  EXPECT_EQ(fault([](type::Position& p) { p.set_heading_deg(360); }), "positions[0].heading_deg");
+  EXPECT_EQ(fault([](type::Position& p) { p.set_accuracy_m(-1); }), "positions[0].accuracy_m");
+  EXPECT_EQ(fault([](type::Position& p) { p.mutable_age()->set_seconds(-5); }), "positions[0].age");
+  EXPECT_EQ(MustUpdate(*app, {MakePosition(kMarketStreet, 1)}).accepted(), 1);
+}
+
+TEST_F(DriverPositionTest, EachOneOfABatchIsJudgedOnItsOwn) {
+  auto app = NewApp("ada");
+  type::Position impossible = MakePosition(kMarketStreet, 3);
+  impossible.set_speed_mps(120);
+  type::Position coarse = MakePosition(kMarketStreet, 4);
+  coarse.set_accuracy_m(3000);
+  const auto response =
+      MustUpdate(*app, {MakePosition(kMarketStreet, 1), MakePosition(kFarOff, 2), impossible, coarse,
+                        MakePosition(Toward(kMarketStreet, 0, 10), 5), MakePosition(kMarketStreet, 1)});
+  EXPECT_EQ(response.accepted(), 2);
+  EXPECT_EQ(LeftOutOf(response), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_TOO_FAR, 1},
+                                          {driver::POSITION_LEFT_OUT_REASON_IMPOSSIBLE, 1},
+                                          {driver::POSITION_LEFT_OUT_REASON_INACCURATE, 1},
+                                          {driver::POSITION_LEFT_OUT_REASON_OLDER, 1}}));
+}
+
+TEST_F(DriverPositionTest, AFirstOneFarOffShutsNobodyOutAndNobodyIsShownWhereTheyMayNotBe) {
+  auto app = NewApp("ada");
+  app->Open();
+  app->SetAvailability(driver::AVAILABILITY_ONLINE);
+  type::Position wrong = MakePosition(kFarOff, 1);
+  wrong.set_accuracy_m(5000);
+  EXPECT_EQ(MustUpdate(*app, {wrong}).accepted(), 1);
+  app->AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_AVAILABLE; },
+                  "available");
+  for (const std::uint64_t number : {2u, 3u}) {
+    type::Position exact = MakePosition(kMarketStreet, number);
+    exact.set_accuracy_m(5);
+    const auto response = MustUpdate(*app, {exact});
+    EXPECT_EQ(response.accepted(), 0);
+    EXPECT_EQ(LeftOutOf(response), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_TOO_FAR, 1}}));
+    EXPECT_TRUE(Search(kMarketStreet, 20'000).empty()) << "it is not known at which of the two places";
+  }
+  EXPECT_EQ(MustUpdate(*app, {MakePosition(kMarketStreet, 4)}).accepted(), 1);
+  EXPECT_EQ(Search(kMarketStreet, 500).size(), 1u);
+  EXPECT_EQ(Search(kMarketStreet, 20'000).size(), 1u);
+}
+
+TEST_F(DriverPositionTest, OneOutlierHidesTheDriverUntilTheNext) {
+  auto app = AvailableApp("ada");
+  ASSERT_EQ(Search(kMarketStreet, 500).size(), 1u);
+  EXPECT_EQ(MustUpdate(*app, {MakePosition(kFarOff, 100)}).accepted(), 0);
+  EXPECT_TRUE(Search(kMarketStreet, 20'000).empty());
+  EXPECT_EQ(MustUpdate(*app, {MakePosition(kMarketStreet, 101)}).accepted(), 1);
+  EXPECT_EQ(Search(kMarketStreet, 500).size(), 1u);
+}
+
+TEST_F(DriverPositionTest, NumbersThatCannotRiseOrAreNotUsedFreezeNobody) {
+  auto last = NewApp("last");
+  EXPECT_EQ(MustUpdate(*last, {MakePosition(kMarketStreet, UINT64_MAX, absl::Seconds(20))}).accepted(), 1);
+  EXPECT_EQ(MustUpdate(*last, {MakePosition(kMarketStreet, 2, absl::Seconds(15))}).accepted(), 1);
+  EXPECT_EQ(MustUpdate(*last, {MakePosition(kMarketStreet, 2, absl::Seconds(10))}).accepted(), 1);
+  auto none = NewApp("none");
+  EXPECT_EQ(MustUpdate(*none, {MakePosition(kMarketStreet, 0)}).accepted(), 1);
+  EXPECT_EQ(MustUpdate(*none, {MakePosition(Toward(kMarketStreet, 0, 20), 0)}).accepted(), 1);
+}
+
+TEST_F(DriverPositionTest, AnOlderOneByItsAgeNeverReplacesANewer) {
+  auto app = AvailableApp("ada");
+  const auto response = MustUpdate(*app, {MakePosition(kMarketStreet, 1000, absl::Seconds(100))});
+  EXPECT_EQ(response.accepted(), 0);
+  EXPECT_EQ(LeftOutOf(response), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_OLDER, 1}}));
+  EXPECT_EQ(Search(kMarketStreet, 500).size(), 1u) << "the driver stays offerable";
 }
 
 TEST_F(DriverPositionTest, NoneAndTooManyAreRefused) {
@@ -103,6 +184,31 @@ TEST_F(DriverPositionTest, ARefusedOneOnTheStreamIsAnsweredAndTheStreamGoesOn) {
   EXPECT_EQ(app->SetAvailability(driver::AVAILABILITY_ONLINE).status().code(), 0);
   app->AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_AVAILABLE; },
                   "available");
+}
+
+TEST_F(DriverPositionTest, TheStreamSaysWhatWasLeftOut) {
+  auto app = AvailableApp("ada");
+  const auto send = [&](const std::vector<type::Position>& positions) {
+    DriverApp::Request request;
+    for (const auto& position : positions) *request.mutable_location()->add_positions() = position;
+    app->Send(request);
+  };
+  const auto told = [&] {
+    return app
+        ->Next([](const DriverApp::Response& response) { return response.has_location_result(); }, "what was left out")
+        .location_result();
+  };
+  // An old one beside a new one is usual where messages are sent again: nothing is said.
+  send({MakePosition(kMarketStreet, 100)});
+  send({MakePosition(kMarketStreet, 100), MakePosition(kMarketStreet, 101)});
+  send({MakePosition(kFarOff, 102), MakePosition(kMarketStreet, 103)});
+  const auto outlier = told();
+  EXPECT_EQ(outlier.accepted(), 1);
+  EXPECT_EQ(LeftOutOf(outlier), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_TOO_FAR, 1}}));
+  send({MakePosition(kMarketStreet, 102), MakePosition(kMarketStreet, 103)});
+  const auto resent = told();
+  EXPECT_EQ(resent.accepted(), 0);
+  EXPECT_EQ(LeftOutOf(resent), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_OLDER, 2}}));
 }
 
 TEST_F(DriverPositionTest, AnotherDeviceOfTheDriverMayBeAnywhere) {

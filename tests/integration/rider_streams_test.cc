@@ -1,6 +1,8 @@
 // WatchRide and StreamRide: order, cursors, resets, telemetry, slow readers, draining.
 #include <atomic>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -19,6 +21,8 @@ using ::testing::ElementsAre;
 
 class RiderStreams : public RiderServiceTest {
  protected:
+  explicit RiderStreams(double time_scale = 1) : RiderServiceTest(time_scale) {}
+
   // The sequences of a watch's events up to its end, and whether caught_up or telemetry came in between.
   static std::vector<std::int64_t> EventsToTheEnd(Watch& watch) {
     std::vector<std::int64_t> sequences;
@@ -28,7 +32,8 @@ class RiderStreams : public RiderServiceTest {
     return sequences;
   }
 
-  static ReportLocationsRequest LocationOf(const Ride& ride, std::uint64_t position_seq, double latitude_deg) {
+  static ReportLocationsRequest LocationOf(const Ride& ride, std::uint64_t position_seq, double latitude_deg,
+                                           int age_s = 0) {
     ReportLocationsRequest request;
     auto* location = request.add_locations();
     location->set_driver_id(ride.driver().driver_id());
@@ -38,6 +43,7 @@ class RiderStreams : public RiderServiceTest {
     location->mutable_position()->mutable_location()->set_latitude_deg(latitude_deg);
     location->mutable_position()->mutable_location()->set_longitude_deg(-122.4);
     location->mutable_position()->set_position_seq(position_seq);
+    location->mutable_position()->mutable_age()->set_seconds(age_s);
     location->mutable_eta()->set_seconds(77);
     return request;
   }
@@ -150,11 +156,14 @@ TEST_F(RiderStreams, RidersSeeTheirDriversPositionAndNoOlderOne) {
   Ride other_epoch = assigned;
   other_epoch.set_epoch(0);
   ASSERT_TRUE(writer->Write(LocationOf(other_epoch, 6, 37.74)));
+  const auto seen = client.Get("ann", requested.ride_id()).response.ride().driver_last_seen();
+  ASSERT_TRUE(writer->Write(LocationOf(assigned, 6, 37.73, 100)));
   ASSERT_TRUE(writer->Write(LocationOf(assigned, 7, 37.77)));
   update = watch.Next();
   ASSERT_TRUE(update && update->has_telemetry());
   EXPECT_EQ(update->telemetry().position().location().latitude_deg(), 37.77);
-  EXPECT_TRUE(client.Get("ann", requested.ride_id()).response.ride().has_driver_last_seen());
+  const auto seen_later = client.Get("ann", requested.ride_id()).response.ride().driver_last_seen();
+  EXPECT_GE(std::pair(seen_later.seconds(), seen_later.nanos()), std::pair(seen.seconds(), seen.nanos()));
 
   // Who opens a watch later hears the latest at once.
   Watch late(client.rides(), "ann", requested.ride_id());
@@ -162,6 +171,79 @@ TEST_F(RiderStreams, RidersSeeTheirDriversPositionAndNoOlderOne) {
   update = late.Next();
   ASSERT_TRUE(update && update->has_telemetry());
   EXPECT_EQ(update->telemetry().position().position_seq(), 7u);
+  writer->WritesDone();
+  EXPECT_TRUE(writer->Finish().ok());
+}
+
+// Half a minute passes in little more than a second.
+class RiderStreamsInAHurry : public RiderStreams {
+ protected:
+  RiderStreamsInAHurry() : RiderStreams(20) {}
+
+  static std::optional<hail::rider::v1::RideTelemetry> NextTelemetry(Watch& watch) {
+    std::optional<WatchRideResponse> update = watch.Next();
+    while (update && !update->has_telemetry()) update = watch.Next();
+    return update ? std::optional(update->telemetry()) : std::nullopt;
+  }
+};
+
+TEST_F(RiderStreamsInAHurry, RidersAreToldThatTheirDriversPositionIsMissingAndThatItIsBack) {
+  auto client = Client();
+  const Ride requested = client.MustRequest("ann");
+  const Ride assigned = client.MustConfirm(requested, "driver-1");
+  ASSERT_TRUE(client.Step(assigned, hail::internal::v1::TRIP_STEP_SEEN).ok());
+  Watch watch(client.rides(), "ann", requested.ride_id());
+  auto telemetry = NextTelemetry(watch);
+  ASSERT_TRUE(telemetry.has_value());
+  EXPECT_EQ(telemetry->missing_since().SerializeAsString(), assigned.assign_time().SerializeAsString())
+      << "none came since the assignment";
+  EXPECT_FALSE(telemetry->has_position());
+  EXPECT_EQ(telemetry->epoch(), 1);
+
+  const auto context = PatientContext();
+  hail::internal::v1::ReportLocationsResponse response;
+  const auto writer = client.assignments().ReportLocations(context.get(), &response);
+  ASSERT_TRUE(writer->Write(LocationOf(assigned, 1, 37.76)));
+  telemetry = NextTelemetry(watch);
+  ASSERT_TRUE(telemetry.has_value());
+  EXPECT_FALSE(telemetry->has_missing_since()) << "it is back";
+  EXPECT_EQ(telemetry->position().location().latitude_deg(), 37.76);
+
+  telemetry = NextTelemetry(watch);
+  ASSERT_TRUE(telemetry.has_value());
+  EXPECT_TRUE(telemetry->has_missing_since());
+  EXPECT_EQ(telemetry->missing_since().SerializeAsString(),
+            client.Get("ann", requested.ride_id()).response.ride().driver_last_seen().SerializeAsString());
+  EXPECT_EQ(telemetry->position().location().latitude_deg(), 37.76) << "the last one known";
+  EXPECT_GE(telemetry->position().age().seconds(), 30);
+
+  // Who opens a stream meanwhile is told at once; and once.
+  Watch late(client.rides(), "ann", requested.ride_id());
+  ASSERT_TRUE(late.Next()->has_snapshot());
+  auto update = late.Next();
+  ASSERT_TRUE(update && update->has_telemetry());
+  EXPECT_TRUE(update->telemetry().has_missing_since());
+
+  const auto stream_context = PatientContext();
+  const auto stream = client.rides().StreamRide(stream_context.get());
+  StreamRideRequest open;
+  open.mutable_open()->set_rider_id("ann");
+  open.mutable_open()->set_ride_id(requested.ride_id());
+  ASSERT_TRUE(stream->Write(open));
+  StreamRideResponse told;
+  int missing = 0;
+  // A heartbeat comes after two looks at the store.
+  while (stream->Read(&told) && !told.update().has_heartbeat()) missing += told.update().has_telemetry() ? 1 : 0;
+  EXPECT_TRUE(told.update().has_heartbeat());
+  EXPECT_EQ(missing, 1);
+
+  // One that comes late is the last one known, and no more.
+  ASSERT_TRUE(writer->Write(LocationOf(assigned, 2, 37.77, 31)));
+  do ASSERT_TRUE(stream->Read(&told));
+  while (told.update().has_heartbeat());
+  ASSERT_TRUE(told.update().has_telemetry());
+  EXPECT_EQ(told.update().telemetry().position().location().latitude_deg(), 37.77);
+  EXPECT_TRUE(told.update().telemetry().has_missing_since());
   writer->WritesDone();
   EXPECT_TRUE(writer->Finish().ok());
 }

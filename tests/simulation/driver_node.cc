@@ -37,6 +37,7 @@ DriverNode::DriverNode(Universe* universe, Life* life)
              universe->present().driver_store),
       bus_(universe, life,
            HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
+      index_(universe->clock().scale().ToDomain(kArrivalJitter)),
       host_({.clock = universe->clock(),
              .index = index_,
              .travel_times = travel_times_,
@@ -75,7 +76,11 @@ DriverNode::DriverNode(Universe* universe, Life* life)
     replicas_->Start([this] { serving_ = true; });
     session_calls_.Join(&bus_, replica_);
   }
-  housekeeping_.Every(absl::Milliseconds(500), [this] { gate_.Tick(); });
+  housekeeping_.Every(absl::Milliseconds(500), [this, given_up = std::size_t{0}]() mutable {
+    if (given_up < index_.given_up_count()) universe_->Hit(Situation::kPositionGivenUp);
+    given_up = index_.given_up_count();
+    gate_.Tick();
+  });
 }
 
 DriverNode::~DriverNode() {

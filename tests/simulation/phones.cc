@@ -320,6 +320,7 @@ void RiderPhone::Received(std::uint64_t stream, const rpb::WatchRideResponse& me
     universe_->Hit(Situation::kRiderResumedBehind);
   }
   if (message.has_draining()) universe_->Hit(Situation::kDrained);
+  if (message.telemetry().has_missing_since()) universe_->Hit(Situation::kPositionMissing);
   audit_.Receive(message);
   agent_.OnUpdate(universe_->clock().Read(), message);
 }
@@ -412,6 +413,16 @@ void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
     universe_->Hit(Situation::kDeviceClockWrong);
   }
   const Plan& plan = universe_->plan();
+  if (message.has_location() && universe_->stormy()) {
+    if (wrong_places_ == 0 && random_.Chance(plan.wrong_places))
+      wrong_places_ = static_cast<int>(random_.Between(1, 6));
+    if (wrong_places_ > 0) {
+      --wrong_places_;
+      for (auto& position : *message.mutable_location()->mutable_positions()) {
+        position.mutable_location()->set_latitude_deg(position.location().latitude_deg() - 0.125);
+      }
+    }
+  }
   if (universe_->stormy()) {
     if (message.has_offer_received() && random_.Chance(plan.deaf)) return;
     const std::string assignment = absl::StrCat(message.advance_trip().ride_id(), "@", message.advance_trip().epoch());

@@ -100,6 +100,8 @@ class DriverPhone final : private sim::DriverOut {
   sim::Random random_;
   // What the device's clock adds to the age of a position, while the storm lasts.
   absl::Duration clock_error_;
+  // Messages to come whose positions are of another place.
+  int wrong_places_ = 0;
   std::uint64_t stream_ = 0;
   std::shared_ptr<Stream> present_;
   std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;

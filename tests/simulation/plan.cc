@@ -107,6 +107,7 @@ Plan PlanOf(std::uint64_t seed) {
     plan.store_cuts += static_cast<int>(random.Between(0, 3));
     plan.bus_cuts += static_cast<int>(random.Between(0, 3));
   }
+  plan.wrong_places = Odd(random, 0.1);
   return plan;
 }
 
@@ -142,7 +143,7 @@ Plan Without(Plan plan, unsigned without) {
   }
   if (gone(6)) {
     plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = plan.last_moment =
-        plan.wrong_clocks = 0;
+        plan.wrong_clocks = plan.wrong_places = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;

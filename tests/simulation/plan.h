@@ -62,6 +62,8 @@ struct Plan {
   double last_moment = 0;
   // Per driver: the device's clock makes the age of its positions wrong, up to minutes either way.
   double wrong_clocks = 0;
+  // Per message with positions: from it on, up to five are of a place 14 km away.
+  double wrong_places = 0;
 };
 
 // The plan of a seed.

@@ -61,6 +61,7 @@ RiderNode::RiderNode(Universe* universe, Life* life)
            universe->plan().rider_replicas > 1 ? std::function([universe] { return BusesOf(universe->riders()); })
                                                : nullptr),
       quoter_(&universe->regions(), *universe->ride_disk().quote_key, universe->Bits()),
+      telemetry_(universe->clock().scale().ToDomain(kArrivalJitter), universe->clock().Read().domain),
       checks_(store_.get()),
       link_({.store = store_.get(),
              .bus = &bus_,

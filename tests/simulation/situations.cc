@@ -178,6 +178,10 @@ std::string_view NameOf(Situation situation) {
       return "stranger refused";
     case Situation::kDeviceClockWrong:
       return "position from a device whose clock is wrong";
+    case Situation::kPositionGivenUp:
+      return "known position given up for later ones that agree";
+    case Situation::kPositionMissing:
+      return "rider told that the driver's position is missing";
     case Situation::kCount:
       break;
   }

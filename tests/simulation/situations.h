@@ -106,6 +106,8 @@ enum class Situation : std::size_t {
   kDrained,
   kStrangerRefused,
   kDeviceClockWrong,
+  kPositionGivenUp,
+  kPositionMissing,
   kCount,
 };
 

@@ -203,6 +203,9 @@ void DriverSlot::Received(absl::Time wall, std::uint64_t stream, const dpb::Stre
       Answered(wall, answer);
       return;
     }
+    case Message::kLocationResult:
+      Count("positions_left_out");
+      break;
     case Message::kCaughtUp:
       Write(wall, "caught_up", {{"sequence", message.caught_up().sequence()}});
       break;

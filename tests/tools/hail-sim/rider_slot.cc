@@ -214,7 +214,7 @@ void RiderSlot::Received(absl::Time wall, std::uint64_t stream, const rpb::Watch
       Write(wall, "draining", nlohmann::json::object());
       break;
     case Message::kTelemetry:
-      Count("telemetry");
+      Count(message.telemetry().has_missing_since() ? "telemetry_missing" : "telemetry");
       break;
     default:
       break;

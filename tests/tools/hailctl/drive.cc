@@ -128,6 +128,9 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
       }
       break;
     }
+    case Response::kLocationResult:
+      say_("positions left out: " + LeftOutText(message.location_result()));
+      break;
     case Response::kReset:
       cursor_.Clear();
       say_("starting over: " + message.reset().message());

@@ -81,6 +81,20 @@ class DriveSessionTest : public testing::Test {
   std::vector<std::string> said_;
 };
 
+TEST_F(DriveSessionTest, SaysWhichPositionsWereLeftOut) {
+  DriveSession session = Session(false);
+  session.Open(now_);
+  StreamDriverResponse message;
+  auto& left_out = *message.mutable_location_result()->add_left_out();
+  left_out.set_reason(hail::driver::v1::POSITION_LEFT_OUT_REASON_TOO_FAR);
+  left_out.set_count(2);
+  auto& others = *message.mutable_location_result()->add_left_out();
+  others.set_reason(hail::driver::v1::POSITION_LEFT_OUT_REASON_OLDER);
+  others.set_count(1);
+  session.OnMessage(message, now_);
+  EXPECT_THAT(said_, Contains("positions left out: 2 too far, 1 older"));
+}
+
 TEST_F(DriveSessionTest, OpensGoesOnlineAndSaysWhereItIs) {
   DriveSession session = Session(true);
   const auto requests = session.Open(now_);

@@ -74,7 +74,7 @@ ExitCode DriverOnline(Context& context, const DriverArguments& arguments) {
   grpc::Status status = SetAvailability(context, arguments.driver_id, driver::AVAILABILITY_ONLINE, &online);
   if (!status.ok()) return context.Fail(status);
   if (at.has_value()) {
-    // The number of the session's positions is not ours to know: a later one than any that a session can have counted.
+    // The number of the session's positions is not ours to know: a higher one than any that a session can have counted.
     driver::UpdateLocationRequest request;
     request.set_driver_id(arguments.driver_id);
     hail::type::v1::Position& position = *request.add_positions();
@@ -85,6 +85,7 @@ ExitCode DriverOnline(Context& context, const DriverArguments& arguments) {
     status = context.Call(
         [&](grpc::ClientContext* call) { return context.driver().UpdateLocation(call, request, &response); });
     if (!status.ok()) return context.Fail(status);
+    if (response.accepted() == 0) return Wrong(context, "--at: left out: " + LeftOutText(response));
   }
   return DriverShow(context, arguments);
 }

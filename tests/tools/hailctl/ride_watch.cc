@@ -68,6 +68,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   Patience patience;
   std::optional<absl::Time> heard;
   absl::Time next_position = absl::InfinitePast();
+  bool missing = false;
   for (;;) {
     grpc::ClientContext call;
     grpc::Status status;
@@ -81,8 +82,13 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
         patience.Reset();
         const std::string line = watcher.OnMessage(message);
         if (!context.json()) {
-          if (line.empty() || (message.has_telemetry() && *heard < next_position)) continue;
-          if (message.has_telemetry()) next_position = *heard + kPositionEvery;
+          if (line.empty()) continue;
+          if (message.has_telemetry()) {
+            // That it is missing, or back, is told at once.
+            const bool was_missing = std::exchange(missing, message.telemetry().has_missing_since());
+            if (missing == was_missing && *heard < next_position) continue;
+            next_position = *heard + kPositionEvery;
+          }
         }
         context.Print(message, line + '\n');
       }

@@ -47,6 +47,17 @@ TEST(RideWatcher, ForgetsTheCursorOnReset) {
   EXPECT_FALSE(watcher.Open().has_after_sequence());
 }
 
+TEST(RideWatcher, SaysThatThePositionIsMissingAndThatItIsBack) {
+  RideWatcher watcher("rider", "ride", std::nullopt);
+  WatchRideResponse message;
+  message.mutable_telemetry()->mutable_missing_since()->set_seconds(1'211'432'400);
+  EXPECT_EQ(watcher.OnMessage(message), "driver's position missing since 2008-05-22 05:00:00Z");
+  message.mutable_telemetry()->mutable_position()->mutable_location()->set_latitude_deg(37.5);
+  EXPECT_THAT(watcher.OnMessage(message), HasSubstr("last at 37.50000,"));
+  message.mutable_telemetry()->clear_missing_since();
+  EXPECT_THAT(watcher.OnMessage(message), HasSubstr("driver at 37.50000,"));
+}
+
 TEST(RideWatcher, EndsWithTheFinalEventOnly) {
   RideWatcher watcher("rider", "ride", std::nullopt);
   watcher.OnMessage(Event(5, hail::type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF));

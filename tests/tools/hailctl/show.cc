@@ -1,5 +1,7 @@
 #include "tests/tools/hailctl/show.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "tests/tools/hailctl/format.h"
@@ -136,8 +138,23 @@ std::string OfferLine(const hail::driver::v1::Offer& offer) {
 }
 
 std::string TelemetryLine(const hail::rider::v1::RideTelemetry& telemetry) {
+  if (telemetry.has_missing_since()) {
+    std::string text = "driver's position missing since " + TimeText(telemetry.missing_since());
+    if (telemetry.has_position()) text += ", last at " + PointText(telemetry.position().location());
+    return text;
+  }
   std::string text = "driver at " + PointText(telemetry.position().location());
   if (telemetry.has_eta()) text += ", there in " + DurationText(telemetry.eta());
+  return text;
+}
+
+std::string LeftOutText(const hail::driver::v1::UpdateLocationResponse& response) {
+  std::string text;
+  for (const hail::driver::v1::PositionsLeftOut& left_out : response.left_out()) {
+    std::string reason = Word(left_out.reason());
+    std::replace(reason.begin(), reason.end(), '_', ' ');
+    text += absl::StrFormat("%s%d %s", text.empty() ? "" : ", ", left_out.count(), reason);
+  }
   return text;
 }
 

@@ -19,6 +19,8 @@ std::string EventLine(const hail::type::v1::RideEvent& event);
 std::string RideLine(const hail::type::v1::Ride& ride);
 std::string OfferLine(const hail::driver::v1::Offer& offer);
 std::string TelemetryLine(const hail::rider::v1::RideTelemetry& telemetry);
+// "2 too far, 1 older"; empty: none was left out.
+std::string LeftOutText(const hail::driver::v1::UpdateLocationResponse& response);
 
 // Whether the ride has ended.
 bool IsFinal(hail::type::v1::RideState state);

@@ -1,6 +1,7 @@
 // What the contract says and what the core means by it, both ways.
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "common/errors/error.h"
 #include "driver-service/codec/driver_codec.h"
@@ -340,6 +341,19 @@ TEST(InternalCodec, TheFeed) {
   event.set_ended(true);
   EXPECT_TRUE(FromProto(event).ended);
   EXPECT_EQ(FromProto(event).event.ride->ride_id, "r1");
+}
+
+TEST(DriverCodec, PositionsAreCountedByWhyTheyWereLeftOut) {
+  EXPECT_EQ(ToProto(PositionTally{.taken = 3}).left_out_size(), 0);
+  const v1::UpdateLocationResponse all =
+      ToProto(PositionTally{.taken = 1, .older = 2, .too_far = 3, .inaccurate = 4, .impossible = 5});
+  EXPECT_EQ(all.accepted(), 1);
+  std::map<v1::PositionLeftOutReason, int> counts;
+  for (const v1::PositionsLeftOut& left_out : all.left_out()) counts[left_out.reason()] += left_out.count();
+  EXPECT_EQ(counts, (std::map<v1::PositionLeftOutReason, int>{{v1::POSITION_LEFT_OUT_REASON_OLDER, 2},
+                                                              {v1::POSITION_LEFT_OUT_REASON_TOO_FAR, 3},
+                                                              {v1::POSITION_LEFT_OUT_REASON_INACCURATE, 4},
+                                                              {v1::POSITION_LEFT_OUT_REASON_IMPOSSIBLE, 5}}));
 }
 
 TEST(InternalCodec, PositionsPassedOnGrowOlder) {

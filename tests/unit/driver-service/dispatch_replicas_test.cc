@@ -519,6 +519,26 @@ TEST_F(SightingTest, OneWithoutNewsIsForgotten) {
   EXPECT_FALSE(replicas_.at("a")->index.Find("d1").has_value());
 }
 
+TEST_F(SightingTest, AnOwnerWhoDoubtsThePositionMakesNoOffer) {
+  Online("b", "d1", 7, 300);
+  LocationIndex& index = replicas_.at("b")->index;
+  // The others have not heard of it yet.
+  const auto judge = [&](double north_m) {
+    now_.domain += absl::Seconds(3);
+    Fix fix{.point = Toward(kPickup, 0, north_m),
+            .session_epoch = claims_,
+            .position_seq = ++position_seq_,
+            .observed = now_.domain};
+    return index.Judge("d1", fix);
+  };
+  EXPECT_EQ(judge(14'000), FixVerdict::kTooFar);
+  Start("a", "r1");
+  EXPECT_THAT(Record("b").offers, IsEmpty());
+  EXPECT_EQ(judge(330), FixVerdict::kTaken);
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(Record("b").offers.size(), 1u);
+}
+
 TEST_F(SightingTest, AStalePositionIsNotAskedFor) {
   Online("b", "d1", 7, 300);
   Pass(absl::Seconds(31));

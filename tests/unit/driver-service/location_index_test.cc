@@ -113,12 +113,66 @@ TEST(LocationIndex, FiltersByWhatIsAskedFor) {
 TEST(LocationIndex, AnOlderFixNeverReplacesANewer) {
   LocationIndex index;
   EXPECT_TRUE(index.Update("d", At(Toward(kCenter, 0, 100), 5, 10)));
-  EXPECT_FALSE(index.Update("d", At(kCenter, 5, 10)));
+  EXPECT_FALSE(index.Update("d", At(Toward(kCenter, 0, 100), 5, 10)));
   EXPECT_FALSE(index.Update("d", At(kCenter, 4, 10)));
   EXPECT_FALSE(index.Update("d", At(kCenter, 900, 9)));
+  Fix older = At(kCenter, 6, 10);
+  older.observed -= absl::Seconds(3);
+  EXPECT_FALSE(index.Update("d", older));
   EXPECT_EQ(index.Find("d")->position_seq, 5u);
   EXPECT_TRUE(index.Update("d", At(kCenter, 1, 11)));  // a later session counts from the start
   EXPECT_EQ(index.Find("d")->session_epoch, 11);
+  EXPECT_GT(index.Find("d")->observed, kNow);
+}
+
+TEST(LocationIndex, ADriverWhoseFixIsInDoubtIsNotFoundAnywhere) {
+  LocationIndex index;
+  Add(index, "d", Toward(kCenter, 0, 14'000));
+  std::uint64_t number = 1;
+  const auto judge = [&](const LatLng& point) {
+    ++number;
+    Fix fix = At(point, number);
+    fix.observed += absl::Seconds(number);
+    return index.Judge("d", fix);
+  };
+  EXPECT_EQ(judge(kCenter), FixVerdict::kTooFar);
+  EXPECT_TRUE(index.IsDoubted("d"));
+  EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
+  EXPECT_EQ(index.offerable_count(), 0u);
+  // Nothing else puts the driver back where it may not be.
+  index.SetOfferable("d", false);
+  index.SetOfferable("d", true);
+  index.SetCar("d", Car("sf", {"xl"}, 6));
+  EXPECT_EQ(judge(kCenter), FixVerdict::kTooFar);
+  EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
+  EXPECT_EQ(judge(kCenter), FixVerdict::kTakenInstead);
+  EXPECT_FALSE(index.IsDoubted("d"));
+  EXPECT_EQ(index.given_up_count(), 1u);
+  EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 50, {.product_id = "xl"})), ElementsAre("d"));
+
+  // An outlier: back at the known place.
+  EXPECT_EQ(judge(Toward(kCenter, 90, 14'000)), FixVerdict::kTooFar);
+  EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
+  EXPECT_EQ(judge(kCenter), FixVerdict::kTaken);
+  EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 50, {})), ElementsAre("d"));
+  EXPECT_EQ(index.given_up_count(), 1u);
+
+  // Another replica has the session now, and judged for itself.
+  EXPECT_EQ(judge(Toward(kCenter, 90, 14'000)), FixVerdict::kTooFar);
+  Fix seen = At(Toward(kCenter, 0, 200), 1, 2);
+  seen.observed += absl::Seconds(100);
+  EXPECT_TRUE(index.Update("d", seen));
+  EXPECT_FALSE(index.IsDoubted("d"));
+  EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 300, {})), ElementsAre("d"));
+
+  // Forgotten with its doubt.
+  seen.observed += absl::Seconds(1);
+  seen.point = Toward(kCenter, 90, 14'000);
+  EXPECT_EQ(index.Judge("d", seen), FixVerdict::kTooFar);
+  index.Remove("d");
+  EXPECT_FALSE(index.IsDoubted("d"));
+  Add(index, "d", kCenter);
+  EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 50, {})), ElementsAre("d"));
 }
 
 TEST(LocationIndex, FollowsAMovingDriver) {
@@ -255,7 +309,7 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
           // Half drive on from where they are.
           const bool drives = known.fix.has_value() && random() % 2 == 0;
           Fix fix = At(drives ? Toward(known.fix->point, uniform(0, 360), uniform(0, 50)) : somewhere(), ++seq);
-          fix.observed = kNow - absl::Milliseconds(random() % 4000);
+          fix.observed = kNow + absl::Milliseconds(4 * step + 1 + static_cast<int>(random() % 4));
           ASSERT_TRUE(index.Update(id, fix));
           known.fix = fix;
       }
@@ -265,7 +319,8 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
       if (random() % 2 == 0) filter.region_id = "sf";
       if (random() % 2 == 0) filter.product_id = "xl";
       if (random() % 2 == 0) filter.seats = 5;
-      if (random() % 2 == 0) filter.fresh_after = kNow - absl::Milliseconds(random() % 4000);
+      if (random() % 2 == 0)
+        filter.fresh_after = kNow + absl::Milliseconds(4 * step - static_cast<int>(random() % 4000));
       const std::size_t limit = random() % 8 == 0 ? 10'000 : 1 + random() % 20;
       // From less than the spread to more than half way around the earth.
       const double radius_m = random() % 4 == 0 ? uniform(0, 3e7) : place.spread_m * uniform(0, 1.5) + 1e-3;

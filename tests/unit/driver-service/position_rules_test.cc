@@ -1,7 +1,9 @@
 #include "driver-service/domain/position_rules.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <optional>
 
 #include "common/errors/error.h"
 #include "gtest/gtest.h"
@@ -56,47 +58,247 @@ TEST(CheckFix, NamesTheImpossiblePart) {
   EXPECT_EQ(FieldAtFault(CheckFix(GoodFix(), absl::InfiniteDuration(), "positions[3]")), "positions[3].age");
 }
 
-class CheckJumpTest : public ::testing::Test {
+// The fixes of one driver, one after another, as LocationIndex gives them to a FixJudge.
+class FixJudgeTest : public ::testing::Test {
  protected:
-  // From kMarket now, to `distance_m` north of it `later` on.
-  absl::Status Jump(double distance_m, absl::Duration later, absl::Duration jitter = absl::ZeroDuration()) {
-    const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
-    return CheckJump({.point = kMarket, .session_epoch = 7, .observed = start},
-                     {.point = Toward(kMarket, 0, distance_m), .session_epoch = 7, .observed = start + later}, jitter,
-                     "p");
+  FixJudgeTest() : known_(At(0, absl::ZeroDuration(), 1)) {}
+
+  // `north_m` from kMarket, `later` than the first.
+  static Fix At(double north_m, absl::Duration later, std::uint64_t number,
+                std::optional<float> accuracy_m = std::nullopt) {
+    return {.point = Toward(kMarket, 0, north_m),
+            .session_epoch = 7,
+            .position_seq = number,
+            .observed = absl::FromUnixSeconds(1'700'000'000) + later,
+            .accuracy_m = accuracy_m};
+  }
+  static Fix At(double north_m, double later_s, std::uint64_t number, std::optional<float> accuracy_m = std::nullopt) {
+    return At(north_m, absl::Seconds(later_s), number, accuracy_m);
+  }
+
+  FixVerdict Judge(Fix fix) {
+    const FixVerdict verdict = FixJudge(jitter_).Judge(known_, held_, fix);
+    if (IsTaken(verdict)) {
+      EXPECT_EQ(held_.count, 0);
+      EXPECT_GT(fix.observed, known_.observed) << "what is known never goes back";
+      known_ = fix;
+    }
+    return verdict;
+  }
+  bool Doubted() const { return held_.count > 0; }
+
+  absl::Duration jitter_ = absl::Seconds(2);
+  Fix known_;
+  FixJudge::Held held_;
+};
+
+// ---- Which is the later one
+
+TEST_F(FixJudgeTest, AnOlderObservationNeverCountsWhateverItsNumber) {
+  known_ = At(0, 0.0, 5);
+  EXPECT_EQ(Judge(At(10, -100.0, 6)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, -3.0, UINT64_MAX)), FixVerdict::kOlder);
+  Fix of_a_later_session = At(10, -100.0, 1);
+  of_a_later_session.session_epoch = 8;
+  EXPECT_EQ(Judge(of_a_later_session), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, -1.9, 6)), FixVerdict::kTaken) << "messages were pushed together on their way";
+  EXPECT_EQ(known_.observed, At(0, 0.0, 5).observed + absl::Nanoseconds(1));
+}
+
+TEST_F(FixJudgeTest, NumbersTellApartWhatWasObservedAtNearlyTheSameTime) {
+  known_ = At(0, 0.0, 5);
+  EXPECT_EQ(Judge(At(10, 0.0, 4)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, 1.0, 4)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, 0.0, 6)), FixVerdict::kTaken);
+  EXPECT_EQ(Judge(At(20, 0.0, 7)), FixVerdict::kTaken);
+}
+
+TEST_F(FixJudgeTest, OneThatIsSentAgainIsTheSame) {
+  known_ = At(0, 0.0, 5);
+  EXPECT_EQ(Judge(At(0, 0.0, 5)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(0, 1.5, 5)), FixVerdict::kOlder);
+}
+
+TEST_F(FixJudgeTest, ANumberThatCannotRiseFreezesNobody) {
+  known_ = At(0, 0.0, UINT64_MAX);
+  EXPECT_EQ(Judge(At(10, 1.0, 1)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, 3.0, 2)), FixVerdict::kTaken) << "it starts again";
+  EXPECT_EQ(Judge(At(20, 4.0, 3)), FixVerdict::kTaken);
+}
+
+TEST_F(FixJudgeTest, ANumberThatStandsStillFreezesNobody) {
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{9}, UINT64_MAX}) {
+    known_ = At(0, 0.0, number);
+    for (int second = 1; second < 10; ++second) {
+      ASSERT_EQ(Judge(At(10 * second, 1.0 * second, number)), FixVerdict::kTaken) << number << ", " << second;
+    }
+    EXPECT_EQ(Judge(At(90, 12.0, number)), FixVerdict::kTaken) << "parked";
+  }
+}
+
+TEST_F(FixJudgeTest, WithoutNumbersAgesAlone) {
+  known_ = At(0, 0.0, 0);
+  EXPECT_EQ(Judge(At(10, -0.1, 0)), FixVerdict::kOlder);
+  EXPECT_EQ(Judge(At(10, -0.1, 3)), FixVerdict::kOlder) << "nothing to compare it to";
+  EXPECT_EQ(Judge(At(0, 0.0, 0)), FixVerdict::kOlder) << "the same again";
+  EXPECT_EQ(Judge(At(10, 0.0, 0)), FixVerdict::kTaken) << "the next of its message";
+}
+
+TEST_F(FixJudgeTest, AnEarlierSessionIsOver) {
+  Fix fix = At(10, 60.0, 99);
+  fix.session_epoch = 6;
+  EXPECT_EQ(Judge(fix), FixVerdict::kOlder);
+}
+
+TEST_F(FixJudgeTest, FollowsWhoHasJudgedAlready) {
+  const FixJudge judge(jitter_);
+  Fix far = At(50'000, 1.0, 2);
+  EXPECT_TRUE(judge.Follow(known_, far));
+  Fix older = At(10, -3.0, 2);
+  EXPECT_FALSE(judge.Follow(known_, older));
+  Fix pushed = At(10, -1.0, 2);
+  EXPECT_TRUE(judge.Follow(known_, pushed));
+  EXPECT_GT(pushed.observed, known_.observed);
+}
+
+// ---- How far a car gets
+
+class JumpTest : public FixJudgeTest {
+ protected:
+  // Of a fix `distance_m` from the one before it.
+  bool Possible(double distance_m, double later_s, absl::Duration jitter = absl::ZeroDuration(), float accuracy_m = 0,
+                float known_accuracy_m = 0) {
+    Fix known = At(0, 0.0, 1, known_accuracy_m);
+    Fix fix = At(distance_m, later_s, 2, accuracy_m);
+    FixJudge::Held held;
+    const FixVerdict verdict = FixJudge(jitter).Judge(known, held, fix);
+    EXPECT_TRUE(verdict == FixVerdict::kTaken || verdict == FixVerdict::kTooFar);
+    return verdict == FixVerdict::kTaken;
   }
 };
 
-TEST_F(CheckJumpTest, TakesWhatACarCanDo) {
-  EXPECT_TRUE(Jump(0, absl::ZeroDuration()).ok());
-  EXPECT_TRUE(Jump(350, absl::Seconds(4)).ok());
-  EXPECT_TRUE(Jump(100'000, absl::Hours(1)).ok());
+TEST_F(JumpTest, TakesWhatACarCanDo) {
+  EXPECT_TRUE(Possible(0, 0));
+  EXPECT_TRUE(Possible(350, 4));
+  EXPECT_TRUE(Possible(100'000, 3600));
 }
 
-TEST_F(CheckJumpTest, RefusesWhatNoCarCanDo) {
-  EXPECT_EQ(FieldAtFault(Jump(370, absl::Seconds(4))), "p.location");
-  EXPECT_EQ(FieldAtFault(Jump(3'000, absl::Seconds(4))), "p.location");
+TEST_F(JumpTest, LeavesOutWhatNoCarCanDo) {
+  EXPECT_FALSE(Possible(370, 4));
+  EXPECT_FALSE(Possible(3'000, 4));
 }
 
-TEST_F(CheckJumpTest, NoiseOfTheReceiverIsNoJump) {
-  EXPECT_TRUE(Jump(49, absl::ZeroDuration()).ok());
-  EXPECT_FALSE(Jump(51, absl::ZeroDuration()).ok());
+TEST_F(JumpTest, NoiseOfTheReceiverIsNoJump) {
+  EXPECT_TRUE(Possible(49, 0));
+  EXPECT_FALSE(Possible(51, 0));
 }
 
-TEST_F(CheckJumpTest, MessagesThatArriveTogetherAreNoJump) {
-  EXPECT_TRUE(Jump(170, absl::ZeroDuration(), absl::Seconds(2)).ok());
-  EXPECT_FALSE(Jump(190, absl::ZeroDuration(), absl::Seconds(2)).ok());
+TEST_F(JumpTest, MessagesThatArriveTogetherAreNoJump) {
+  EXPECT_TRUE(Possible(170, 0, absl::Seconds(2)));
+  EXPECT_FALSE(Possible(190, 0, absl::Seconds(2)));
 }
 
-TEST_F(CheckJumpTest, ANewerFixThatIsOlderByItsAgeIsJudgedAsTakenAtTheSameTime) {
-  EXPECT_TRUE(Jump(40, -absl::Seconds(5)).ok());
-  EXPECT_FALSE(Jump(400, -absl::Seconds(5)).ok());
+TEST_F(JumpTest, WhatBothSayOfTheirAccuracyIsAllowedFor) {
+  EXPECT_TRUE(Possible(6'000, 4, absl::ZeroDuration(), 10, 5'700));
+  EXPECT_FALSE(Possible(6'000, 4, absl::ZeroDuration(), 10, 5'600));
+  EXPECT_TRUE(Possible(540, 4, absl::ZeroDuration(), 100, 90));
+  EXPECT_FALSE(Possible(560, 4, absl::ZeroDuration(), 100, 90));
 }
 
-TEST_F(CheckJumpTest, AnotherSessionMayBeAnywhere) {
-  const Fix earlier{.point = kMarket, .session_epoch = 7, .observed = absl::UnixEpoch()};
-  const Fix later{.point = Toward(kMarket, 0, 9'000), .session_epoch = 8, .observed = absl::UnixEpoch()};
-  EXPECT_TRUE(CheckJump(earlier, later, absl::ZeroDuration(), "p").ok());
+TEST_F(JumpTest, AnotherSessionMayBeAnywhere) {
+  Fix fix = At(9'000, 0.0, 1);
+  fix.session_epoch = 8;
+  EXPECT_EQ(Judge(fix), FixVerdict::kTaken);
+}
+
+// ---- Who is right
+
+TEST_F(FixJudgeTest, AFirstFixFarOffIsGivenUpForThreeThatAgree) {
+  known_ = At(14'000, 0.0, 1, 5'000);
+  EXPECT_FALSE(Doubted());
+  EXPECT_EQ(Judge(At(0, 3.0, 2, 5)), FixVerdict::kTooFar);
+  EXPECT_TRUE(Doubted());
+  EXPECT_EQ(Judge(At(30, 6.0, 3, 5)), FixVerdict::kTooFar);
+  EXPECT_EQ(Judge(At(60, 9.0, 4, 5)), FixVerdict::kTakenInstead);
+  EXPECT_FALSE(Doubted());
+  EXPECT_EQ(Judge(At(90, 12.0, 5, 5)), FixVerdict::kTaken);
+}
+
+TEST_F(FixJudgeTest, ADeviceThatDoesNotCountGetsOutOfItAsWell) {
+  for (const std::uint64_t number : {std::uint64_t{0}, std::uint64_t{2}}) {
+    known_ = At(14'000, 0.0, number);
+    EXPECT_EQ(Judge(At(0, 3.0, number)), FixVerdict::kTooFar);
+    EXPECT_EQ(Judge(At(0, 6.0, number)), FixVerdict::kTooFar);
+    EXPECT_EQ(Judge(At(0, 9.0, number)), FixVerdict::kTakenInstead);
+  }
+}
+
+TEST_F(FixJudgeTest, OneOutlierChangesNothing) {
+  EXPECT_EQ(Judge(At(16'000, 1.0, 2)), FixVerdict::kTooFar);
+  EXPECT_TRUE(Doubted());
+  EXPECT_EQ(Judge(At(10, 2.0, 3)), FixVerdict::kTaken);
+  EXPECT_FALSE(Doubted());
+  // Nor do two, each time.
+  for (std::uint64_t second = 3; second < 30; second += 3) {
+    EXPECT_EQ(Judge(At(16'000, 1.0 * second, second + 1)), FixVerdict::kTooFar);
+    EXPECT_EQ(Judge(At(16'000, 1.0 * second + 1, second + 2)), FixVerdict::kTooFar);
+    EXPECT_EQ(Judge(At(10, 1.0 * second + 2, second + 3)), FixVerdict::kTaken);
+  }
+}
+
+TEST_F(FixJudgeTest, OutliersThatDisagreeAreNotBelieved) {
+  for (int i = 1; i < 20; ++i) {
+    EXPECT_EQ(Judge(At(20'000 + 10'000 * (i % 4), 1.0 * i, static_cast<std::uint64_t>(i) + 1)), FixVerdict::kTooFar);
+    EXPECT_EQ(held_.count, 1);
+  }
+}
+
+TEST_F(FixJudgeTest, TheSameOneAgainAgreesWithNothing) {
+  EXPECT_EQ(Judge(At(16'000, 3.0, 2)), FixVerdict::kTooFar);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Judge(At(16'000, 3.0, 2)), FixVerdict::kOlder);
+  EXPECT_EQ(held_.count, 1);
+}
+
+TEST_F(FixJudgeTest, OneOfTheKnownPlaceThatCameLateEndsNoDoubt) {
+  EXPECT_EQ(Judge(At(16'000, 3.0, 5)), FixVerdict::kTooFar);
+  EXPECT_EQ(Judge(At(0, -3.0, 6)), FixVerdict::kOlder);
+  EXPECT_TRUE(Doubted());
+}
+
+// ---- Accuracy
+
+TEST_F(FixJudgeTest, ACoarseFixDoesNotReplaceARecentAccurateOne) {
+  known_ = At(0, 0.0, 1, 5);
+  EXPECT_EQ(Judge(At(400, 4.0, 2, 5'000)), FixVerdict::kInaccurate);
+  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 5'000)), FixVerdict::kInaccurate);
+  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "it says that it is nowhere";
+  EXPECT_FALSE(Doubted()) << "what says so little is held against nobody";
+  known_ = At(0, 0.0, 1);
+  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "an unknown accuracy is a usual one";
+}
+
+TEST_F(FixJudgeTest, ACoarserFixIsTakenOnceTheCarMayBeElsewhere) {
+  known_ = At(0, 0.0, 1, 5);
+  EXPECT_EQ(Judge(At(20, 1.0, 2, 150)), FixVerdict::kInaccurate);
+  EXPECT_EQ(Judge(At(20, 2.0, 2, 150)), FixVerdict::kTaken);
+  EXPECT_EQ(Judge(At(40, 3.0, 3, 150)), FixVerdict::kTaken) << "no coarser than what is known";
+  known_ = At(0, 0.0, 1, 5);
+  EXPECT_EQ(Judge(At(400, 30.0, 2, 5'000)), FixVerdict::kInaccurate);
+  EXPECT_EQ(Judge(At(400, 31.0, 2, 5'000)), FixVerdict::kTaken) << "better than one that brings no offers";
+}
+
+TEST_F(FixJudgeTest, AnAccurateFixReplacesACoarseOneAtOnce) {
+  known_ = At(0, 0.0, 1, 5'000);
+  EXPECT_EQ(Judge(At(4'000, 1.0, 2, 5)), FixVerdict::kTaken);
+}
+
+TEST(PositionTally, TellsWhatADeviceCanLearnFrom) {
+  EXPECT_FALSE((PositionTally{.taken = 2}).IsWorthTelling());
+  EXPECT_FALSE((PositionTally{.taken = 1, .older = 5}).IsWorthTelling());
+  EXPECT_TRUE((PositionTally{.older = 1}).IsWorthTelling());
+  EXPECT_TRUE((PositionTally{.taken = 1, .too_far = 1}).IsWorthTelling());
+  EXPECT_TRUE((PositionTally{.taken = 1, .inaccurate = 1}).IsWorthTelling());
+  EXPECT_TRUE((PositionTally{.taken = 1, .impossible = 1}).IsWorthTelling());
 }
 
 }  // namespace
