@@ -5,6 +5,7 @@
 #include "common/errors/error.h"
 #include "driver-service/api/dispatch_link.h"
 #include "driver-service/codec/internal_codec.h"
+#include "driver-service/domain/seen_cars.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
 
 namespace hail::driver {
@@ -29,28 +30,22 @@ absl::Status CheckSearch(const internal::v1::SearchDriversRequest& request) {
 
 }  // namespace
 
-DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const LocationIndex& index,
-                         const TravelTimes& travel_times, absl::Duration freshness)
+DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const CarSearch& search,
+                         const TravelTimes& travel_times)
     : rpc::Service(&gate, internal::v1::DispatchService::service_full_name()),
       clock_(clock),
       host_(host),
-      index_(index),
-      travel_times_(travel_times),
-      freshness_(freshness) {
+      search_(search),
+      travel_times_(travel_times) {
   Unary<internal::v1::SearchDriversRequest, internal::v1::SearchDriversResponse>("SearchDrivers", [this](auto call) {
     const internal::v1::SearchDriversRequest& search = call->request();
     if (absl::Status status = CheckSearch(search); !status.ok()) return call->Finish(status);
     const absl::Time now = clock_.Read().domain;
     const LatLng position{search.position().latitude_deg(), search.position().longitude_deg()};
-    const std::vector<NearDriver> found =
-        index_.Nearest(position, static_cast<std::size_t>(search.limit()), search.radius_m(),
-                       {.product_id = search.product_id(), .seats = search.seats(), .fresh_after = now - freshness_});
-    std::vector<LatLng> places;
-    places.reserve(found.size());
-    for (const NearDriver& driver : found) places.push_back(driver.fix.point);
-    const std::vector<TravelEstimate> ways = travel_times_.EstimateTo(places, position, now);
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      *call->response().add_drivers() = ToProto(found[i], ways[i].time);
+    const RideNeeds needs{position, search.region_id(), search.product_id(), search.seats()};
+    for (const SeenCar& car :
+         CarsSeen(search_, travel_times_, now, needs, search.radius_m(), static_cast<std::size_t>(search.limit()))) {
+      *call->response().add_drivers() = ToProto(car);
     }
     call->Finish();
   });

@@ -5,23 +5,22 @@
 #include "common/rpc/service.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
-#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/car_search.h"
 #include "driver-service/domain/travel_times.h"
 
 namespace hail::driver {
 
 class DispatchApi final : public rpc::Service {
  public:
-  // All must outlive the server. Positions older than `freshness` (domain time) are not found.
-  DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const LocationIndex& index,
-              const TravelTimes& travel_times, absl::Duration freshness);
+  // All must outlive the server.
+  DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const CarSearch& search,
+              const TravelTimes& travel_times);
 
  private:
   const Clock& clock_;
   DispatchHost& host_;
-  const LocationIndex& index_;
+  const CarSearch& search_;
   const TravelTimes& travel_times_;
-  const absl::Duration freshness_;
 };
 
 }  // namespace hail::driver
