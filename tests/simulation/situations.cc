@@ -182,6 +182,12 @@ std::string_view NameOf(Situation situation) {
       return "known position given up for later ones that agree";
     case Situation::kPositionMissing:
       return "rider told that the driver's position is missing";
+    case Situation::kClockSetWithOfferPending:
+      return "wall clock set with an offer on a screen";
+    case Situation::kClockSetWithRideWaiting:
+      return "wall clock set with a ride waiting for a driver";
+    case Situation::kClockSetWithAssignmentUnseen:
+      return "wall clock set with an assignment unseen";
     case Situation::kCount:
       break;
   }

@@ -108,6 +108,10 @@ enum class Situation : std::size_t {
   kDeviceClockWrong,
   kPositionGivenUp,
   kPositionMissing,
+  // --- Wall clocks that are set ---
+  kClockSetWithOfferPending,
+  kClockSetWithRideWaiting,
+  kClockSetWithAssignmentUnseen,
   kCount,
 };
 
