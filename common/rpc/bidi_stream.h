@@ -42,7 +42,10 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *outbox_); }
-  void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
+  void OnWriteDone(bool ok) override {
+    outgoing_.Clear();
+    outbox_->OnWriteDone(ok);
+  }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
     call_->Close();

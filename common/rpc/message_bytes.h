@@ -9,8 +9,13 @@
 #include "absl/status/status.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/support/byte_buffer.h"
+// Newer gRPC has moved it.
+#if __has_include("grpcpp/impl/proto_utils.h")
+#include "grpcpp/impl/proto_utils.h"
+#else
+#include "grpcpp/impl/codegen/proto_utils.h"
+#endif
 
 namespace hail::rpc::detail {
 
@@ -55,6 +60,8 @@ class OutgoingMessage {
     if (!WriteMessage(message, &bytes_).ok()) bytes_ = EmptyMessage();
     return &bytes_;
   }
+  // Once it is written: an idle stream holds nothing.
+  void Clear() { bytes_.Clear(); }
 
  private:
   grpc::ByteBuffer bytes_;

@@ -62,7 +62,10 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
     if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
   }
 
-  void OnWriteDone(bool ok) override { outbox_->OnWriteDone(ok); }
+  void OnWriteDone(bool ok) override {
+    outgoing_.Clear();
+    outbox_->OnWriteDone(ok);
+  }
   void OnCancel() override { outbox_->OnCancel(); }
   void OnDone() override {
     call_->Close();

@@ -2,6 +2,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+
+#if __has_include("google/protobuf/stubs/logging.h")
+#include "google/protobuf/stubs/logging.h"
+#endif
 
 namespace hail::rpc {
 namespace {
@@ -15,7 +20,24 @@ bool Fits(const google::protobuf::MethodDescriptor* contract, RpcMethod::RpcType
          contract->server_streaming() == (type == RpcMethod::SERVER_STREAMING || type == RpcMethod::BIDI_STREAMING);
 }
 
+// protobuf writes a line to stderr for each text that is not UTF-8. What a stranger sends is answered, and counted;
+// only what we would send ourselves is a bug that somebody should see.
+#if __has_include("google/protobuf/stubs/logging.h")
+void OnProtobufLine(google::protobuf::LogLevel, const char* file, int line, const std::string& message) {
+  if (message.find("when parsing") != std::string::npos) return;
+  std::fprintf(stderr, "protobuf %s:%d: %s\n", file, line, message.c_str());
+}
+void QuietProtobuf() {
+  static const bool once = [] { return google::protobuf::SetLogHandler(&OnProtobufLine) != nullptr; }();
+  static_cast<void>(once);
+}
+#else
+void QuietProtobuf() {}
+#endif
+
 }  // namespace
+
+Service::Service(Gate* gate, std::string full_name) : gate_(gate), full_name_(std::move(full_name)) { QuietProtobuf(); }
 
 void Service::Add(const char* method, RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
                   const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler) {

@@ -42,7 +42,7 @@ namespace hail::rpc {
 class Service : public grpc::Service {
  protected:
   // `gate` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
-  Service(Gate* gate, std::string full_name) : gate_(gate), full_name_(std::move(full_name)) {}
+  Service(Gate* gate, std::string full_name);
 
   // See unary.h for `handler` and `admit`.
   template <typename Request, typename Response, typename Handler, typename Admit>

@@ -62,6 +62,15 @@ TEST_F(DriverStreamTest, WhatIsSentBeforeTheSessionIsOpenIsTakenLater) {
   EXPECT_TRUE(app->AwaitEnd().ok());
 }
 
+// More than the loop has done yet: the app is held back, not cut off.
+TEST_F(DriverStreamTest, AnAppThatAsksFasterThanItIsAnsweredIsHeldBack) {
+  auto app = AvailableApp("ada");
+  for (int i = 0; i < 3000; ++i) app->SendOfferReceived("none");
+  EXPECT_EQ(app->SetAvailability(driver::AVAILABILITY_ONLINE).status().code(), 0);
+  app->HalfClose();
+  EXPECT_TRUE(app->AwaitEnd().ok());
+}
+
 TEST_F(DriverStreamTest, UnknownDriversAreNotFound) {
   DriverApp app(driver_.PublicChannel(), "nobody");
   app.Open();
