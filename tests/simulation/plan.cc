@@ -107,7 +107,7 @@ Plan PlanOf(std::uint64_t seed) {
     plan.store_cuts += static_cast<int>(random.Between(0, 3));
     plan.bus_cuts += static_cast<int>(random.Between(0, 3));
   }
-  plan.wrong_places = Odd(random, 0.1);
+  plan.wrong_places = Odd(random, 0.02);
   plan.clock_steps = random.Chance(0.5) ? static_cast<int>(random.Between(1, 8)) : 0;
   return plan;
 }
