@@ -159,7 +159,7 @@ COMPOSE_ARGS ?=
 compose-test: ## deploy/compose.cluster.yml as containers, disturbed while rides run, and judged; needs Docker.
 	@/usr/bin/python3 -B tests/containers/compose_test.py $(COMPOSE_ARGS)
 
-ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian.
+ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian, make test on the newest.
 	@deploy/ci-long
 
 clean: ## Remove everything built.

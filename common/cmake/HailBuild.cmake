@@ -49,8 +49,12 @@ find_package(SQLite3 REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
-# Module mode, and before gRPC: its own config file would find no protobuf::libprotobuf.
-find_package(Protobuf REQUIRED)
+# Before gRPC: its own config file would find no protobuf::libprotobuf. Newer protobuf brings a config file that knows
+# what it needs of abseil; older packages have none, and CMake's own module finds them.
+find_package(Protobuf CONFIG QUIET)
+if(NOT Protobuf_FOUND)
+  find_package(Protobuf MODULE REQUIRED)
+endif()
 if(HAIL_GRPC)
   find_package(gRPC CONFIG REQUIRED)
 endif()

@@ -21,7 +21,8 @@ RandomBits SystemRandom();
 // 74 random bits.
 std::string UuidV7(absl::Time wall, const RandomBits& random);
 
-// INVALID_FIELD naming `field` unless `id` has 1 to 128 bytes of valid UTF-8 without white space or control characters.
+// INVALID_FIELD naming `field` unless `id` has 1 to 128 bytes of valid UTF-8 without white space, control characters
+// and characters that are not seen (zero-width, direction, variation): no two ids look alike for those.
 absl::Status CheckId(std::string_view id, std::string_view field);
 
 }  // namespace hail

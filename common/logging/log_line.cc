@@ -4,49 +4,26 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "common/text/unicode.h"
 
 namespace hail {
 namespace {
 
-// Bytes of the UTF-8 sequence (RFC 3629) at the front of `text`; 0 if there is none.
-std::size_t SequenceLength(std::string_view text) {
-  const auto byte = [&](std::size_t i) -> unsigned { return static_cast<unsigned char>(text[i]); };
-  const auto tail = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead < 0xE0) return tail(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead < 0xF0) {
-    if (!tail(1) || !tail(2)) return 0;
-    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = lead == 0xED && byte(1) >= 0xA0;
-    return overlong || surrogate ? 0 : 3;
-  }
-  if (lead >= 0xF0 && lead < 0xF5) {
-    if (!tail(1) || !tail(2) || !tail(3)) return 0;
-    const bool overlong = lead == 0xF0 && byte(1) < 0x90;
-    const bool beyond = lead == 0xF4 && byte(1) >= 0x90;
-    return overlong || beyond ? 0 : 4;
-  }
-  return 0;
-}
-
 void PutString(std::string_view text, std::string* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
   out->push_back('"');
   while (!text.empty()) {
-    const char c = text.front();
-    const std::size_t length = SequenceLength(text);
+    char32_t code = 0;
+    const std::size_t length = CodePointAt(text, &code);
     if (length == 0) {
       out->append("\\ufffd");
-    } else if (c == '"' || c == '\\') {
+    } else if (code == '"' || code == '\\') {
       out->push_back('\\');
-      out->push_back(c);
-    } else if (c == '\n') {
+      out->push_back(static_cast<char>(code));
+    } else if (code == '\n') {
       out->append("\\n");
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      out->append("\\u00");
-      out->push_back(kHex[c >> 4]);
-      out->push_back(kHex[c & 0xF]);
+    } else if (IsControl(code) || IsFormat(code)) {
+      // JSON allows most of them as they are; the terminal that shows the log does as they say.
+      AppendEscaped(code, out);
     } else {
       out->append(text.substr(0, length));
     }

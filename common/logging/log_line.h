@@ -12,8 +12,8 @@ namespace hail {
 
 class LogLine {
  public:
-  // Without a newline at the end. Strings are escaped per RFC 8259; bytes that are not UTF-8 become U+FFFD; a number
-  // that is not finite becomes null.
+  // Without a newline at the end. Strings are escaped per RFC 8259, with C1, zero-width and direction characters and
+  // U+2028/2029 besides; bytes that are not UTF-8 become U+FFFD; a number that is not finite becomes null.
   static std::string Json(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
                           std::initializer_list<LogField> fields);
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/text/text.h"
 
 namespace hail::driver {
 namespace {
@@ -14,14 +15,6 @@ constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxWord = 64;
 constexpr std::size_t kMaxPlate = 32;
 constexpr std::size_t kMaxProducts = 16;
-
-absl::Status CheckText(const std::string& text, std::size_t max, const std::string& field) {
-  if (text.size() > max) return InvalidField(field, absl::StrCat("longer than ", max, " bytes"));
-  for (unsigned char c : text) {
-    if (c < 0x20 || c == 0x7f) return InvalidField(field, "holds a control character");
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckVehicle(const Vehicle& vehicle, const std::string& prefix) {
   if (absl::Status s = CheckText(vehicle.make, kMaxWord, prefix + ".make"); !s.ok()) return s;

@@ -60,6 +60,16 @@ double Number(const Json& object, const char* key, const std::string& where, Pro
 }
 
 // One ring of GeoJSON: [[longitude, latitude], …], first and last the same.
+// What s2 says is wrong: message() in newer versions, text() in older ones.
+template <typename Error>
+std::string TextOf(const Error& error) {
+  if constexpr (requires { error.message(); }) {
+    return std::string(error.message());
+  } else {
+    return error.text();
+  }
+}
+
 std::unique_ptr<S2Loop> Ring(const Json& ring, const std::string& where, Problems& problems) {
   std::vector<S2Point> points;
   if (!ring.is_array() || ring.size() < 4 || ring.front() != ring.back()) {
@@ -80,7 +90,7 @@ std::unique_ptr<S2Loop> Ring(const Json& ring, const std::string& where, Problem
   loop->Init(points);
   S2Error error;
   if (loop->FindValidationError(&error)) {
-    problems.Add(where, error.text());
+    problems.Add(where, TextOf(error));
     return nullptr;
   }
   // Either winding means the smaller side: no region covers half the earth.
@@ -114,7 +124,7 @@ std::unique_ptr<S2Polygon> Area(const Json& region, const std::string& where, Pr
   polygon->set_s2debug_override(S2Debug::DISABLE);
   polygon->InitNested(std::move(loops));
   S2Error error;
-  if (polygon->FindValidationError(&error)) problems.Add(where, error.text());
+  if (polygon->FindValidationError(&error)) problems.Add(where, TextOf(error));
   return polygon;
 }
 

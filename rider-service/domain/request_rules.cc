@@ -6,15 +6,10 @@
 
 #include "absl/strings/escaping.h"
 #include "common/errors/error.h"
+#include "common/text/text.h"
 
 namespace hail::rider {
 namespace {
-
-// That it is valid UTF-8, protobuf has seen to.
-absl::Status CheckText(const std::string& text, std::size_t max_bytes, const std::string& field) {
-  if (text.size() > max_bytes) return InvalidField(field, "at most " + std::to_string(max_bytes) + " bytes");
-  return absl::OkStatus();
-}
 
 absl::Status CheckPlace(bool present, const Place& place, const std::string& field) {
   if (!present) return InvalidField(field, "required");

@@ -33,8 +33,8 @@ inline constexpr std::size_t kMaxLabels = 16;
 inline constexpr std::size_t kMaxLabelBytes = 64;
 inline constexpr std::size_t kMaxQuoteTokenBytes = 2048;
 
-// Pickup and drop-off: present, finite, in range, not the zero island, addresses short, at least 20 m apart. Both in
-// the same region, which is returned (else OUTSIDE_SERVICE_AREA).
+// Pickup and drop-off: present, finite, in range, not the zero island, addresses short and as CheckText wants them, at
+// least 20 m apart. Both in the same region, which is returned (else OUTSIDE_SERVICE_AREA).
 absl::StatusOr<const Region*> CheckRoute(const RideRequest& request, const Regions& regions);
 
 // The product ordered, with room for the seats. INVALID_FIELD product_id or seats.
@@ -42,7 +42,7 @@ absl::StatusOr<const Product*> CheckProduct(const RideRequest& request, const Re
 
 absl::Status CheckLabels(const std::map<std::string, std::string>& labels);
 
-// At most 512 bytes.
+// At most 512 bytes, without what CheckText refuses.
 absl::Status CheckNote(const std::string& note, const std::string& field);
 
 // A reason that a person may give.

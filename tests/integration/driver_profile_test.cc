@@ -95,6 +95,12 @@ TEST_F(DriverProfileTest, BadProfilesNameTheField) {
   EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->set_seats(0); }), "driver.vehicle.seats");
   EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->clear_plate(); }), "driver.vehicle.plate");
   EXPECT_EQ(fault([](driver::Driver& profile) { profile.clear_product_ids(); }), "driver.product_ids");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.set_driver_id("grace\u2066"); }), "driver.driver_id");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.set_display_name("\u202EecarG"); }), "driver.display_name");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->set_plate("8XYZ\u200B"); }),
+            "driver.vehicle.plate");
+  EXPECT_EQ(fault([](driver::Driver& profile) { profile.mutable_vehicle()->set_model("Pri\u0085us"); }),
+            "driver.vehicle.model");
 }
 
 TEST_F(DriverProfileTest, UnknownDriversAreNotFound) {

@@ -185,6 +185,13 @@ TEST_F(RiderRequests, BadRequestsNameTheFieldAndStoreNothing) {
       {"seats", [](auto& r) { r.set_seats(50); }},
       {"seats", [](auto& r) { r.set_seats(-1); }},
       {"labels", [](auto& r) { (*r.mutable_labels())["k"] = std::string(65, 'v'); }},
+      // Control, zero-width and direction characters.
+      {"rider_id", [](auto& r) { r.set_rider_id("ann\u200B"); }},
+      {"request_id", [](auto& r) { r.set_request_id("\u202E1-tseuqer"); }},
+      {"pickup.address", [](auto& r) { r.mutable_pickup()->set_address("\x1B[2JHere"); }},
+      {"dropoff.address", [](auto& r) { r.mutable_dropoff()->set_address(std::string("There\0", 6)); }},
+      {"labels", [](auto& r) { (*r.mutable_labels())["k\u2028"] = "v"; }},
+      {"labels", [](auto& r) { (*r.mutable_labels())["k"] = "v\n"; }},
   };
   for (const Case& bad : cases) {
     auto request = RiderClient::RideRequest("ann", "request-1");

@@ -502,7 +502,7 @@ Verdict EverybodyKeepsToTheirOwn(const CaseFile& file) {
     if (!Is(line, "event") && !Is(line, "snapshot") && !Is(line, "acknowledged") && !Is(line, "active")) continue;
     const auto ride = file.rides.find(Text(line, "ride_id"));
     if (ride == file.rides.end()) continue;
-    question.Require(ride->second->rider_id == line["agent"],
+    question.Require(ride->second->rider_id == Text(line, "agent"),
                      absl::StrCat(Text(line, "agent"), " sees ", ride->first, " of ", ride->second->rider_id));
   }
   for (const json& line : file.ledgers.drivers) {

@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "common/text/text.h"
 #include "google/protobuf/util/json_util.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -25,7 +26,7 @@ std::string JsonText(const google::protobuf::Message& message) {
   options.preserve_proto_field_names = true;
   std::string json;
   if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}";
-  return json;
+  return Shown(json);
 }
 
 hail::rider::v1::RiderService::Stub& Context::rider() {
@@ -42,7 +43,7 @@ void Context::Print(const google::protobuf::Message& message, const std::string&
   if (options_.json) {
     std::cout << JsonText(message) << '\n' << std::flush;
   } else {
-    std::cout << text << std::flush;
+    std::cout << ShownLines(text) << std::flush;
   }
 }
 

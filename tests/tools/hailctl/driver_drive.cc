@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/text/text.h"
 #include "tests/tools/hailctl/driver_commands.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/patience.h"
@@ -75,7 +76,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
                         .speed_mps = arguments.speed_mps,
                         .boarding = absl::Seconds(arguments.boarding_s)},
                        [json](const std::string& line) {
-                         if (!json) std::cout << line << '\n' << std::flush;
+                         if (!json) std::cout << Shown(line) << '\n' << std::flush;
                        });
   std::signal(SIGINT, OnSignal);
   std::signal(SIGTERM, OnSignal);
@@ -130,7 +131,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
     if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
       return context.Fail(status);
     }
-    if (!status.ok() && !json) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
+    if (!status.ok() && !json) std::cerr << "the stream broke: " << Shown(status.error_message()) << "; resuming\n";
     const absl::Duration wait = patience.After(status);
     // `draining` says when to come back, spread over clients.
     absl::SleepFor(session.TakeRetryAfter().value_or(wait));

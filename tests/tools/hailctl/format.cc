@@ -100,7 +100,8 @@ std::string EnumWord(const google::protobuf::EnumDescriptor* type, int number) {
   const google::protobuf::EnumValueDescriptor* value = type->FindValueByNumber(number);
   // A newer server's enumerator is shown by its number.
   if (value == nullptr) return std::to_string(number);
-  std::string word = value->name();
+  // A string_view in newer protobuf.
+  std::string word(value->name());
   const std::string prefix = PrefixOf(type);
   if (word.rfind(prefix, 0) == 0) word.erase(0, prefix.size());
   std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });

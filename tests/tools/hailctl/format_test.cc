@@ -5,6 +5,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "hail/type/v1/ride.pb.h"
+#include "tests/tools/hailctl/context.h"
+#include "tests/tools/hailctl/show.h"
 #include "tests/tools/hailctl/table.h"
 
 namespace hail::ctl {
@@ -111,6 +113,24 @@ TEST(Table, AlignsByCodePoints) {
             "PLACE           FARE\n"
             "Café            1\n"
             "Ferry Building  2\n");
+}
+
+// An address with a line of its own would look like hailctl's.
+TEST(Table, ShowsWhatPeopleWroteWithoutObeyingIt) {
+  EXPECT_EQ(FieldsText({{"pickup", "\x1B[2JHere\npaid  0.00 USD"}}), "pickup  \\u001b[2JHere\\u000apaid  0.00 USD\n");
+  hail::driver::v1::Offer offer;
+  offer.mutable_pickup()->set_address("Here\xE2\x80\xAE\nforged");
+  EXPECT_NE(OfferLine(offer).find("Here\\u202e\\u000aforged"), std::string::npos) << OfferLine(offer);
+  hail::type::v1::RideEvent event;
+  event.mutable_ride()->mutable_cancellation()->set_note("\xC2\x9B" "31m");
+  EXPECT_NE(EventLine(event).find("\\u009b31m"), std::string::npos) << EventLine(event);
+  EXPECT_NE(RideLine(event.ride()).find("\\u009b31m"), std::string::npos);
+}
+
+TEST(JsonText, EscapesWhatATerminalObeys) {
+  hail::type::v1::Place place;
+  place.set_address("\xC2\x9B\x7F\xE2\x81\xA6");
+  EXPECT_EQ(JsonText(place), "{\"address\":\"\\u009b\\u007f\\u2066\"}");
 }
 
 TEST(FieldsText, LeavesOutWhatIsEmpty) {

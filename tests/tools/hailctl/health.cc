@@ -4,6 +4,7 @@
 #include <iostream>
 #include <utility>
 
+#include "common/text/text.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -65,7 +66,7 @@ ExitCode Health(Context& context, const std::vector<std::string>& addresses) {
     json.push_back({{"service", service}, {"address", address}, {"status", word}});
   }
   if (context.json()) {
-    std::cout << nlohmann::json{{"services", json}}.dump() << '\n' << std::flush;
+    std::cout << Shown(nlohmann::json{{"services", json}}.dump()) << '\n' << std::flush;
   } else {
     std::cout << table.Text() << std::flush;
   }

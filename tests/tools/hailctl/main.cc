@@ -1,10 +1,13 @@
 // The command line: which command, with which words. What each does is in the file named for it.
 #include <cstdlib>
 #include <functional>
+#include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "common/text/text.h"
 #include "hail/type/v1/ride.pb.h"
 #include "tests/tools/hailctl/context.h"
 #include "tests/tools/hailctl/driver_commands.h"
@@ -195,7 +198,13 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kOk : kUsage;
+    // It repeats what was typed.
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = app.exit(error, out, err);
+    std::cout << ShownLines(out.str());
+    std::cerr << ShownLines(err.str());
+    return code == 0 ? kOk : kUsage;
   }
   Context context(options);
   return chosen(context);

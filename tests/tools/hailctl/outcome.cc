@@ -4,6 +4,7 @@
 
 #include "common/errors/error.h"
 #include "common/rpc/status.h"
+#include "common/text/text.h"
 #include "nlohmann/json.hpp"
 
 namespace hail::ctl {
@@ -111,13 +112,14 @@ ExitCode Report(const Failure& failure, bool json) {
     if (!failure.metadata.empty()) error["metadata"] = failure.metadata;
     if (failure.retry_after.has_value()) error["retry_after_s"] = absl::ToDoubleSeconds(*failure.retry_after);
     // A message may quote what a broken client sent.
-    std::cerr << nlohmann::json{{"error", error}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+    std::cerr << Shown(nlohmann::json{{"error", error}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
               << '\n';
   } else {
-    std::cerr << "hailctl: " << (failure.field.empty() ? "" : failure.field + ": ") << failure.message << " ["
-              << (failure.reason.empty() ? CodeName(failure.code) : failure.reason) << "]\n";
+    const std::string what = failure.field.empty() ? failure.message : failure.field + ": " + failure.message;
+    const std::string why = failure.reason.empty() ? CodeName(failure.code) : failure.reason;
+    std::cerr << Shown("hailctl: " + what + " [" + why + "]") << '\n';
     const std::string hint = HintFor(failure);
-    if (!hint.empty()) std::cerr << "  " << hint << '\n';
+    if (!hint.empty()) std::cerr << Shown("  " + hint) << '\n';
   }
   return ExitCodeOf(failure);
 }

@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "common/ids/uuid.h"
+#include "common/text/text.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/patience.h"
 #include "tests/tools/hailctl/show.h"
@@ -107,7 +108,7 @@ ExitCode RideRequest(Context& context, const RideArguments& arguments) {
   if (!status.ok()) {
     const ExitCode code = context.Fail(status);
     if (code == kUnavailable && !context.json()) {
-      std::cerr << "  whether the ride was taken on is not known; --request-id " << request.request_id()
+      std::cerr << "  whether the ride was taken on is not known; --request-id " << Shown(request.request_id())
                 << " makes repeating it safe\n";
     }
     return code;

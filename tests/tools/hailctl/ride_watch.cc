@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/text/text.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/patience.h"
 #include "tests/tools/hailctl/ride_commands.h"
@@ -51,7 +52,7 @@ std::string RideWatcher::OnMessage(const WatchRideResponse& message) {
       return TelemetryLine(message.telemetry());
     case WatchRideResponse::kReset:
       last_sequence_.reset();
-      return "starting over: " + message.reset().message();
+      return Shown("starting over: " + message.reset().message());
     case WatchRideResponse::kDraining:
       retry_after_ = absl::Seconds(message.draining().retry_after().seconds()) +
                      absl::Nanoseconds(message.draining().retry_after().nanos());
@@ -112,7 +113,9 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
     if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
       return context.Fail(status);
     }
-    if (!status.ok() && !context.json()) std::cerr << "the stream broke: " << status.error_message() << "; resuming\n";
+    if (!status.ok() && !context.json()) {
+      std::cerr << "the stream broke: " << Shown(status.error_message()) << "; resuming\n";
+    }
     const absl::Duration wait = patience.After(status);
     // `draining` says when to come back, spread over clients.
     absl::SleepFor(retry_after.value_or(wait));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "common/text/text.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/table.h"
 
@@ -122,19 +123,19 @@ std::string DriverStateText(const hail::driver::v1::DriverState& state) {
   return text;
 }
 
-std::string RideLine(const Ride& ride) { return Word(ride.state()) + RideDetails(ride); }
+std::string RideLine(const Ride& ride) { return Shown(Word(ride.state()) + RideDetails(ride)); }
 
 std::string EventLine(const hail::type::v1::RideEvent& event) {
   std::string text = absl::StrFormat("%s  #%d  %s", TimeText(event.event_time()), event.sequence(), Word(event.type()));
   if (event.reason() != hail::type::v1::CANCEL_REASON_UNSPECIFIED) text += " (" + Word(event.reason()) + ")";
-  return text + RideDetails(event.ride());
+  return Shown(text + RideDetails(event.ride()));
 }
 
 std::string OfferLine(const hail::driver::v1::Offer& offer) {
-  return absl::StrFormat("%s  %s  %s away, then %s for %s; from %s to %s; %s to answer", offer.offer_id(),
-                         Word(offer.status()), DurationText(offer.pickup_eta()), DistanceText(offer.trip_distance_m()),
-                         MoneyText(offer.fare()), PlaceText(offer.pickup()), PlaceText(offer.dropoff()),
-                         DurationText(offer.remaining()));
+  return Shown(absl::StrFormat("%s  %s  %s away, then %s for %s; from %s to %s; %s to answer", offer.offer_id(),
+                               Word(offer.status()), DurationText(offer.pickup_eta()),
+                               DistanceText(offer.trip_distance_m()), MoneyText(offer.fare()),
+                               PlaceText(offer.pickup()), PlaceText(offer.dropoff()), DurationText(offer.remaining())));
 }
 
 std::string TelemetryLine(const hail::rider::v1::RideTelemetry& telemetry) {

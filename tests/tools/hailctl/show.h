@@ -1,4 +1,5 @@
-// The contract's resources in words.
+// The contract's resources in words. What people wrote is in them as Shown (common/text/text.h): without control
+// characters.
 #pragma once
 
 #include <string>

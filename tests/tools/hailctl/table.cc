@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include "common/text/text.h"
 
 namespace hail::ctl {
 namespace {
@@ -12,7 +15,10 @@ std::size_t Width(const std::string& text) {
 }
 
 // Without trailing blanks.
-std::string Aligned(const std::vector<std::vector<std::string>>& rows) {
+std::string Aligned(std::vector<std::vector<std::string>> rows) {
+  for (std::vector<std::string>& row : rows) {
+    for (std::string& cell : row) cell = Shown(cell);
+  }
   std::vector<std::size_t> widths;
   for (const std::vector<std::string>& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -44,7 +50,7 @@ std::string FieldsText(const std::vector<std::pair<std::string, std::string>>& f
   for (const auto& [label, value] : fields) {
     if (!value.empty()) rows.push_back({label, value});
   }
-  return Aligned(rows);
+  return Aligned(std::move(rows));
 }
 
 }  // namespace hail::ctl

@@ -322,6 +322,7 @@ TEST(CheckLabels, AreFewAndShort) {
 TEST(CheckNote, IsShort) {
   EXPECT_TRUE(CheckNote(std::string(512, 'x'), "note").ok());
   EXPECT_EQ(FieldOf(CheckNote(std::string(513, 'x'), "note")), "note");
+  EXPECT_EQ(FieldOf(CheckNote("lost\nthe rider", "note")), "note") << "a line of its own";
 }
 
 TEST(CheckReason, SystemReasonsAreTheSystems) {

@@ -100,6 +100,18 @@ TEST_F(LoggingTest, EscapesWhateverComes) {
   EXPECT_EQ(lines[1]["d"], mark + mark + mark + mark);
 }
 
+// JSON lets these through as they are; the terminal that shows the log does as they say.
+TEST_F(LoggingTest, EscapesWhatATerminalObeysOrDoesNotShow) {
+  std::string written;
+  InitLogging({.service = "s", .write = [&written](std::string_view line) { written += std::string(line); }});
+  const std::string odd =
+      "\xC2\x9B\xE2\x80\x8B\xE2\x80\x8D\xE2\x80\xAE\xE2\x80\xA8\xE2\x81\xA6\xEF\xBB\xBF\xF3\xA0\x81\xA1";
+  Log(LogLevel::kInfo, "odd", {{"id", odd}});
+  ShutdownLogging();
+  EXPECT_THAT(written, testing::HasSubstr(R"("\u009b\u200b\u200d\u202e\u2028\u2066\ufeff\udb40\udc61")"));
+  EXPECT_EQ(json::parse(written)["id"], odd);
+}
+
 TEST_F(LoggingTest, LeavesOutWhatIsBelowTheLevel) {
   Start(LogLevel::kWarn);
   EXPECT_FALSE(LogEnabled(LogLevel::kInfo));

@@ -1,0 +1,24 @@
+// Texts that people write and others read: addresses, names, notes, labels. Pure functions, thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace hail {
+
+// INVALID_FIELD naming `field` unless `text` has at most `max_bytes` bytes of valid UTF-8, without control characters
+// (a terminal obeys them) and without zero-width and direction characters (a text looks like another one). The joiners
+// that words and emoji are spelled with are allowed. Ids are stricter: CheckId (common/ids/uuid.h).
+absl::Status CheckText(std::string_view text, std::size_t max_bytes, std::string_view field);
+
+// `text` for a terminal: what CheckText refuses as \u001b, bytes that are not UTF-8 as U+FFFD. Doing it twice changes
+// nothing more. In a JSON text the result is the same JSON.
+std::string Shown(std::string_view text);
+
+// The same for what has lines of its own: newlines stay.
+std::string ShownLines(std::string_view text);
+
+}  // namespace hail
