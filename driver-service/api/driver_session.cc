@@ -173,6 +173,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
       absl::Status status = CheckNamed(request.location().driver_id());
       if (status.ok()) status = commands_.positions().Take(driver_id_, session_epoch_, request.location()).status();
       if (!status.ok()) SendResult(request.command_id(), status);
+      if (position_missing_) Positioned();
       return;
     }
     case v1::StreamDriverRequest::kOfferReceived: {
@@ -244,6 +245,9 @@ void DriverSession::Deliver(const DriverMessage& message) {
     absl::MutexLock lock(&mutex_);
     if (const auto* snapshot = std::get_if<Snapshot>(&message)) {
       ride_sequence_ = snapshot->state.ride != nullptr ? snapshot->state.ride->sequence : 0;
+      position_missing_ = snapshot->state.blocked_by == BlockedBy::kStalePosition;
+    } else if (const auto* changed = std::get_if<StateChanged>(&message)) {
+      position_missing_ = changed->state.blocked_by == BlockedBy::kStalePosition;
     } else if (const auto* event = std::get_if<RideEventView>(&message)) {
       ride_sequence_ = event->ride->sequence;
     }
@@ -270,6 +274,17 @@ void DriverSession::SendResult(const std::string& command_id, const absl::Status
           Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
 }
 
+void DriverSession::Positioned() {
+  if (std::exchange(positioned_, true)) return;
+  commands_.host().Post([self = shared_from_this(), driver_id = driver_id_](Dispatch& core, Now) {
+    {
+      absl::MutexLock lock(&self->mutex_);
+      self->positioned_ = false;
+    }
+    core.Positioned(driver_id);
+  });
+}
+
 void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
   if (asked_ == kMaxAsked) {
     outbox_->Abort(Overloaded("more is sent than can be answered", absl::Seconds(1)));
@@ -293,6 +308,11 @@ void DriverSession::Send(const std::string& command_id, const absl::Status& stat
   *result.mutable_state() = ToProto(state);
   HAIL_FAILPOINT(kReplyStream);
   outbox_->Send(std::move(response));
+  {
+    absl::MutexLock lock(&mutex_);
+    position_missing_ = state.blocked_by == BlockedBy::kStalePosition;
+  }
+  commands_.host().Here([this, &state](Dispatch& core, Now) { core.StateSent(state.driver_id, stream_, state); });
 }
 
 }  // namespace hail::driver

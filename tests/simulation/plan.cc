@@ -107,6 +107,7 @@ Plan PlanOf(std::uint64_t seed) {
     plan.store_cuts += static_cast<int>(random.Between(0, 3));
     plan.bus_cuts += static_cast<int>(random.Between(0, 3));
   }
+  plan.wish_races = Odd(random, 0.6);
   return plan;
 }
 
@@ -142,7 +143,7 @@ Plan Without(Plan plan, unsigned without) {
   }
   if (gone(6)) {
     plan.mischief = plan.cancel_races = plan.twin_riders = plan.deaf = plan.unseen = plan.last_moment =
-        plan.wrong_clocks = 0;
+        plan.wrong_clocks = plan.wish_races = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;
