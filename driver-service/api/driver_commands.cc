@@ -102,12 +102,10 @@ void DriverCommands::StoreWish(const std::string& driver_id, Availability wish, 
     done(made ? absl::OkStatus() : Unavailable(Reason::kPeerUnavailable, "the session has moved; retry"),
          core.State(now, driver_id));
   };
-  store_.SetAvailability(core.ClaimOf(driver_id), wish, now.domain, deadline,
-                         [this, stored](absl::StatusOr<ClaimedSession> written) {
-                           host_.Post([stored, written = std::move(written)](Dispatch& core, Now now) {
-                             stored(written, core, now);
-                           });
-                         });
+  store_.SetAvailability(
+      core.ClaimOf(driver_id), wish, now.domain, deadline, [this, stored](absl::StatusOr<ClaimedSession> written) {
+        host_.Post([stored, written = std::move(written)](Dispatch& core, Now now) { stored(written, core, now); });
+      });
 }
 
 void DriverCommands::ReadAgain(const std::string& driver_id) {
@@ -132,22 +130,21 @@ void DriverCommands::ReadLater(const std::string& driver_id) {
 void DriverCommands::Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done) {
   host_.Post([this, driver, gone, deadline, done = std::move(done)](Dispatch& core, Now now) {
     const std::int64_t claim = core.ClaimOf(driver.driver_id).epoch;
-    store_.Register(
-        driver, host_.replica(), claim != 0 ? claim : gone, now.domain, deadline,
-        [this, driver_id = driver.driver_id, done](absl::StatusOr<ClaimedSession> written) {
-          host_.Post([this, driver_id, done, written = std::move(written)](Dispatch& core, Now now) {
-            if (!written.ok()) {
-              if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
-            } else if (written->claimed) {
-              core.Learn(now, written->stored.driver, written->stored.availability);
-              // One that is being opened may have been read before.
-              if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
-            } else {
-              core.OnClaims(now, {written->session});
-            }
-            done(written);
-          });
-        });
+    store_.Register(driver, host_.replica(), claim != 0 ? claim : gone, now.domain, deadline,
+                    [this, driver_id = driver.driver_id, done](absl::StatusOr<ClaimedSession> written) {
+                      host_.Post([this, driver_id, done, written = std::move(written)](Dispatch& core, Now now) {
+                        if (!written.ok()) {
+                          if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
+                        } else if (written->claimed) {
+                          core.Learn(now, written->stored.driver, written->stored.availability);
+                          // One that is being opened may have been read before.
+                          if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
+                        } else {
+                          core.OnClaims(now, {written->session});
+                        }
+                        done(written);
+                      });
+                    });
   });
 }
 
@@ -208,15 +205,14 @@ void DriverCommands::AdvanceTrip(const std::string& driver_id, const v1::Advance
                                  const ForCaller& caller, std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   absl::StatusOr<internal::v1::RecordTripEventRequest> step = StepOf(driver_id, request);
   if (!step.ok()) return done(step.status());
-  rider_.RecordTripEvent(*std::move(step), caller,
-                         [this, driver_id, done = std::move(done)](absl::StatusOr<type::v1::Ride> ride) {
-                           if (ride.ok()) {
-                             host_.Post([driver_id, view = FromProto(*ride)](Dispatch& core, Now now) {
-                               core.Advanced(now, driver_id, view);
-                             });
-                           }
-                           done(std::move(ride));
-                         });
+  rider_.RecordTripEvent(
+      *std::move(step), caller, [this, driver_id, done = std::move(done)](absl::StatusOr<type::v1::Ride> ride) {
+        if (ride.ok()) {
+          host_.Post(
+              [driver_id, view = FromProto(*ride)](Dispatch& core, Now now) { core.Advanced(now, driver_id, view); });
+        }
+        done(std::move(ride));
+      });
 }
 
 }  // namespace hail::driver

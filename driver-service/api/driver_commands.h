@@ -29,8 +29,8 @@ class DriverCommands {
   using StateDone = std::function<void(const absl::Status& status, const DriverState& state)>;
   using WriteDone = std::function<void(absl::StatusOr<ClaimedSession> written)>;
 
-  // `done` on the loop: DriverStore::Register, under the session that is open here, if there is one, which learns of it.
-  // `gone`: the epoch of a session whose replica said that it has it no more (0: none).
+  // `done` on the loop: DriverStore::Register, under the session that is open here, if there is one, which learns of
+  // it. `gone`: the epoch of a session whose replica said that it has it no more (0: none).
   void Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done);
 
   // `done` on the loop. The state is empty if the driver is unknown. `deadline` is wall time.

@@ -114,8 +114,8 @@ void SessionCalls::Register(const v1::RegisterDriverRequest& request, std::int64
         // Claimed here, and forgotten since.
         if (owner.replica == commands_.host().replica()) return again();
         if (asker_ == nullptr) return done(NoAnswer());
-        PassOn<v1::RegisterDriverRequest, v1::RegisterDriverResponse>(
-            owner.replica, request.driver().driver_id(), "RegisterDriver", request, done, again);
+        PassOn<v1::RegisterDriverRequest, v1::RegisterDriverResponse>(owner.replica, request.driver().driver_id(),
+                                                                      "RegisterDriver", request, done, again);
       });
 }
 

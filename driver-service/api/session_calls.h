@@ -30,8 +30,8 @@ class SessionCalls {
   // No more of that. Before the loop stops.
   void Leave();
 
-  // As it is known where the session is, without a claim: where nobody has the session, or its replica is gone, as it is
-  // stored.
+  // As it is known where the session is, without a claim: where nobody has the session, or its replica is gone, as it
+  // is stored.
   void GetDriverState(const v1::GetDriverStateRequest& request, absl::Time deadline,
                       Done<v1::GetDriverStateResponse> done);
   // The profile is checked. Claims no session.

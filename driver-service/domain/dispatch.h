@@ -68,8 +68,8 @@ struct DispatchOptions {
   absl::Duration contact_time = absl::Seconds(35);  // wall
   // A session without stream, offer or ride is forgotten so long after the last contact.
   absl::Duration session_idle = absl::Minutes(10);  // wall
-  // A driver whose position is missing is looked at again after the first, then each time after twice as long, up to the
-  // last: Positioned comes sooner.
+  // A driver whose position is missing is looked at again after the first, then each time after twice as long, up to
+  // the last: Positioned comes sooner.
   absl::Duration stale_look_first = absl::Seconds(1);  // wall
   absl::Duration stale_look_last = absl::Seconds(30);  // wall
 
@@ -147,8 +147,8 @@ class Dispatch {
   // session's epoch.
   std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
-  // The driver as the store has it, profile and wish, after a write or a read; so do OpenStream and OpenUnary. Of what is
-  // kept beside the row here the version says which is newer: an older one is left out. Offline withdraws a pending
+  // The driver as the store has it, profile and wish, after a write or a read; so do OpenStream and OpenUnary. Of what
+  // is kept beside the row here the version says which is newer: an older one is left out. Offline withdraws a pending
   // offer; another car counts from the next offer on.
   void Learn(Now now, const Driver& driver, Availability availability);
 
@@ -178,8 +178,8 @@ class Dispatch {
   // What the driver is doing. Without a session: kOffline and session_epoch 0 (availability is the store's to know).
   DriverState State(Now now, const std::string& driver_id) const;
 
-  // As State, for GetDriverState. With the epoch of the session, which the driver's own app alone knows, it is a sign of
-  // life, and the offer in it counts as received.
+  // As State, for GetDriverState. With the epoch of the session, which the driver's own app alone knows, it is a sign
+  // of life, and the offer in it counts as received.
   DriverState ReadState(Now now, const std::string& driver_id, std::int64_t session_epoch);
 
   // `state` went to the driver's stream with the answer to a command: it is not sent once more. Also from a `done`.

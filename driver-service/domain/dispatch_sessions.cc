@@ -285,8 +285,8 @@ void Dispatch::StateSent(const std::string& driver_id, StreamId stream, const Dr
   session->state_told = {state.status, state.availability, state.blocked_by};
 }
 
-// In Tick alone: of several changes at a time the last one counts, and where an answer to a command shows it, the answer
-// is enough.
+// In Tick alone: of several changes at a time the last one counts, and where an answer to a command shows it, the
+// answer is enough.
 void Dispatch::TellStates(Now now) {
   for (const std::string& driver_id : std::exchange(changed_, {})) {
     Session* session = FindSession(driver_id);

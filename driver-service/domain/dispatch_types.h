@@ -63,8 +63,8 @@ struct Replaced {};
 // UNAVAILABLE, and the app opens another one. The core has forgotten it.
 struct Moved {};
 
-using DriverMessage = std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced, Moved,
-                                   StateChanged>;
+using DriverMessage =
+    std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced, Moved, StateChanged>;
 
 // ---- To a dispatch link. Heartbeats are the shell's.
 

@@ -44,8 +44,8 @@ class DriverStore {
   // profile under the same id replaces the stored one, with update_time = `now`: under `replica`'s session if that has
   // `epoch`. It is made as well where nobody has the session, the lease of the replica that has it has ended, or its
   // epoch is `epoch`, which another replica said that it has no more: then it ends that session, by a higher epoch that
-  // is nobody's, so that what is left of it hears of it. Otherwise it is not made (`claimed`). PLATE_IN_USE if the driver
-  // is online and another one is with the new plate. `deadline` is wall time.
+  // is nobody's, so that what is left of it hears of it. Otherwise it is not made (`claimed`). PLATE_IN_USE if the
+  // driver is online and another one is with the new plate. `deadline` is wall time.
   virtual void Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
                         absl::Time deadline, ClaimDone done) = 0;
 

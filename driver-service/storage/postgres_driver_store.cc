@@ -69,7 +69,8 @@ const Statement kGetSession{
     "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
     " vehicle_seats, product_ids, online, create_time, update_time, version, session_epoch,"
     " CASE WHEN session_replica IN " +
-    std::string(postgres::kHoldersAlive) + " THEN session_replica ELSE '' END, session_stream FROM drivers"
+    std::string(postgres::kHoldersAlive) +
+    " THEN session_replica ELSE '' END, session_stream FROM drivers"
     " WHERE driver_id = $1"};
 // now(), not clock_timestamp(): so that the index serves it.
 const Statement kRecentClaims{
@@ -110,7 +111,8 @@ absl::StatusOr<ClaimedSession> LoadedSession(const Rows& rows) {
   absl::StatusOr<StoredDriver> stored = Loaded(rows);
   if (!stored.ok()) return stored.status();
   ClaimedSession loaded;
-  loaded.session = {stored->driver.driver_id, rows.Int64(0, 13), std::string(rows.Bytes(0, 14)), rows.Int64(0, 15) != 0};
+  loaded.session = {stored->driver.driver_id, rows.Int64(0, 13), std::string(rows.Bytes(0, 14)),
+                    rows.Int64(0, 15) != 0};
   loaded.stored = *std::move(stored);
   return loaded;
 }
@@ -130,9 +132,7 @@ Command Replace(const Driver& driver, const std::string& replica, std::int64_t e
 }
 
 // Of a write that a unique index refused: two that want one plate at the same instant.
-absl::Status WriteError(const absl::Status& status) {
-  return absl::IsAlreadyExists(status) ? PlateInUse() : status;
-}
+absl::Status WriteError(const absl::Status& status) { return absl::IsAlreadyExists(status) ? PlateInUse() : status; }
 
 Command InsertRecord(const OfferRecord& record) {
   return {&kInsertRecord,
@@ -181,8 +181,8 @@ PostgresDriverStore::PostgresDriverStore(const postgres::ConnectParams& params, 
 
 PostgresDriverStore::~PostgresDriverStore() { Stop(); }
 
-void PostgresDriverStore::Register(const Driver& driver, const std::string& replica, std::int64_t epoch,
-                                   absl::Time now, absl::Time deadline, ClaimDone done) {
+void PostgresDriverStore::Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                                   absl::Time deadline, ClaimDone done) {
   std::vector<Command> commands;
   commands.push_back(Insert(driver, now));
   commands.push_back(Replace(driver, replica, epoch, now));

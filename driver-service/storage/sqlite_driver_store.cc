@@ -97,8 +97,8 @@ absl::StatusOr<StoredDriver> Insert(Connection& connection, const Driver& driver
   absl::Status status =
       insert
           ->BindAll(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color,
-                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"),
-                    NormalPlate(vehicle.plate), micros, micros)
+                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), NormalPlate(vehicle.plate),
+                    micros, micros)
           .Run();
   if (!status.ok()) return status;
   return LoadKnown(connection, driver.driver_id);

@@ -109,9 +109,8 @@ class DriverStoreCalls {
   }
   Claimed RegisterUnder(const std::string& replica, std::int64_t epoch, const Driver& driver,
                         absl::Time deadline = absl::InfiniteFuture()) {
-    return AwaitOne<Claimed>([&](auto done) {
-      store().Register(driver, replica, epoch, clock().Read().domain, deadline, std::move(done));
-    });
+    return AwaitOne<Claimed>(
+        [&](auto done) { store().Register(driver, replica, epoch, clock().Read().domain, deadline, std::move(done)); });
   }
   absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {
     return Made(RegisterUnder("", 0, driver, deadline));
@@ -121,9 +120,8 @@ class DriverStoreCalls {
   }
   Claimed SetAvailabilityUnder(const SessionClaim& session, Availability wish,
                                absl::Time deadline = absl::InfiniteFuture()) {
-    return AwaitOne<Claimed>([&](auto done) {
-      store().SetAvailability(session, wish, clock().Read().domain, deadline, std::move(done));
-    });
+    return AwaitOne<Claimed>(
+        [&](auto done) { store().SetAvailability(session, wish, clock().Read().domain, deadline, std::move(done)); });
   }
   // Under whatever session there is.
   absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability wish,

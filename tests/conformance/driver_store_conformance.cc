@@ -411,8 +411,8 @@ TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
 TEST_P(SharedDriverStore, OfAWishThatRacesAMoveTheMoveHasReadItOrItIsNotMade) {
   for (int round = 0; round < 20; ++round) {
     const SessionClaim held = Claim("d1", "a")->session;
-    const Availability wish = Get("d1")->availability == Availability::kOnline ? Availability::kOffline
-                                                                              : Availability::kOnline;
+    const Availability wish =
+        Get("d1")->availability == Availability::kOnline ? Availability::kOffline : Availability::kOnline;
     Claimed written, moved;
     AwaitAll(2, [&](std::size_t i, Done done) {
       if (i == static_cast<std::size_t>(round % 2)) {

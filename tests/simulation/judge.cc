@@ -24,8 +24,8 @@ constexpr absl::Duration kSettle = absl::Seconds(15);
 // What may pass (wall) until a replica of driver-service finds out that a session is another's: its look at the store,
 // if that is no slower than usual.
 constexpr absl::Duration kOwnerKnown = absl::Seconds(3);
-// Until the answer to a write, or the reading of what one did, comes to who has the session; in a storm the store may not
-// be reached for so long.
+// Until the answer to a write, or the reading of what one did, comes to who has the session; in a storm the store may
+// not be reached for so long.
 constexpr absl::Duration kWishKnown = absl::Seconds(12);
 constexpr absl::Duration kWishKnownInStorm = absl::Seconds(45);
 // Until a dispatch ends that is for nothing: its link is gone and neither end was told, or its keeper has to find out

@@ -53,8 +53,8 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
   }
   if (message.has_caught_up()) return "caught up";
   if (message.has_state()) {
-    return absl::StrCat("state ", message.state().revision(), ": ", dpb::DriverStatus_Name(message.state().status()), " ",
-                        dpb::Availability_Name(message.state().availability()));
+    return absl::StrCat("state ", message.state().revision(), ": ", dpb::DriverStatus_Name(message.state().status()),
+                        " ", dpb::Availability_Name(message.state().availability()));
   }
   if (message.has_reset()) return "reset";
   if (message.has_draining()) return "draining";

@@ -87,8 +87,7 @@ void SimDriverStore::Register(const Driver& driver, const std::string& replica, 
                               absl::Time deadline, ClaimDone done) {
   committer_.Submit<ClaimedSession>(
       deadline,
-      [this, driver, replica, epoch, now](DriverDisk& disk,
-                                          std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
+      [this, driver, replica, epoch, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
         absl::StatusOr<StoredDriver> known = Find(disk, driver.driver_id);
         if (!known.ok()) {
           StoredDriver added{.driver = driver, .availability = Availability::kOffline};
@@ -131,8 +130,7 @@ void SimDriverStore::SetAvailability(const SessionClaim& session, Availability a
                                      absl::Time deadline, ClaimDone done) {
   committer_.Submit<ClaimedSession>(
       deadline,
-      [this, session, availability, now](DriverDisk& disk,
-                                         std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
+      [this, session, availability, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
         const absl::StatusOr<StoredDriver> before = Find(disk, session.driver_id);
         if (!before.ok()) return before.status();
         const SessionClaim present = ClaimIn(disk, session.driver_id);
