@@ -118,6 +118,7 @@ class DispatchHost final : private Dispatch::Out {
   void RemoveLinkSink(LinkId link);
 
   const Clock& clock() const { return parts_.clock; }
+  const std::string& replica() const { return parts_.replica; }
 
   // As of less than a second ago.
   DispatchCounts counts() const;

@@ -42,13 +42,12 @@ DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& ca
     const Driver driver = FromProto(call->request().driver());
     if (absl::Status status = CheckDriver(driver, "driver"); !status.ok()) return call->Finish(status);
     if (!MaySpeak(call, driver.driver_id, "driver.driver_id")) return;
-    commands_.store().Register(
-        driver, commands_.clock().Read().domain, Deadline(call->deadline()),
-        [call](absl::StatusOr<StoredDriver> stored) {
-          if (!stored.ok()) return call->Finish(stored.status());
+    calls_.RegisterDriver(
+        call->request(), Deadline(call->deadline()), [call](absl::StatusOr<v1::RegisterDriverResponse> registered) {
+          if (!registered.ok()) return call->Finish(registered.status());
           Log(LogLevel::kInfo, "driver_registered",
-              {{"driver_id", stored->driver.driver_id}, {"request_id", call->info().request_id}});
-          *call->response().mutable_driver() = ToProto(stored->driver);
+              {{"driver_id", registered->driver().driver_id()}, {"request_id", call->info().request_id}});
+          call->response() = *std::move(registered);
           call->Finish();
         });
   });

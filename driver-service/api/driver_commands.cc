@@ -7,6 +7,7 @@
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
 #include "driver-service/codec/driver_codec.h"
+#include "driver-service/codec/ride_codec.h"
 
 namespace hail::driver {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 constexpr std::size_t kMaxNoteBytes = 512;
 // An accept is answered when its outcome is certain; who waits without a deadline of their own asks again after this.
 constexpr absl::Duration kAnswerTime = absl::Minutes(1);
+// Wall time.
+constexpr absl::Duration kReadAgainAfter = absl::Seconds(1);
 
 absl::Status CheckCancel(const v1::DriverCancel& cancel) {
   if (cancel.reason() < type::v1::CANCEL_REASON_UNSPECIFIED || cancel.reason() > type::v1::CANCEL_REASON_OTHER) {
@@ -73,37 +76,94 @@ void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availabil
   host_.WithSession(driver_id, [this, driver_id, wish = *wish, deadline, done = std::move(done)](
                                    absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
     if (!session.ok()) return done(session.status(), core.State(now, driver_id));
-    store_.SetAvailability(driver_id, wish, now.domain, deadline,
-                           [this, driver_id, done](absl::StatusOr<StoredDriver> stored) {
-                             host_.Post([driver_id, stored = std::move(stored), done](Dispatch& core, Now now) {
-                               absl::Status status = stored.status();
-                               if (status.ok()) core.SetAvailability(now, driver_id, stored->availability);
-                               // Whoever claimed it meanwhile may have read the wish as it was before.
-                               if (status.ok() && !core.HasSession(driver_id)) {
-                                 status = Unavailable(Reason::kPeerUnavailable, "the session has moved; retry");
-                               }
-                               done(status, core.State(now, driver_id));
-                             });
-                           });
+    StoreWish(driver_id, wish, deadline, /*again=*/true, core, now, done);
   });
 }
 
-void DriverCommands::ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done) {
-  host_.WithSession(driver_id,
-                    [driver_id, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
-                      if (!session.ok()) return done(session.status());
-                      done(core.ReadState(now, driver_id));
+void DriverCommands::StoreWish(const std::string& driver_id, Availability wish, absl::Time deadline, bool again,
+                               Dispatch& core, Now now, StateDone done) {
+  const auto stored = [this, driver_id, wish, deadline, again, done = std::move(done)](
+                          const absl::StatusOr<ClaimedSession>& written, Dispatch& core, Now now) {
+    if (!written.ok()) {
+      // Whether it was made is not known.
+      if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
+      return done(written.status(), core.State(now, driver_id));
+    }
+    if (written->claimed) {
+      core.Learn(now, written->stored.driver, written->stored.availability);
+    } else {
+      core.OnClaims(now, {written->session});
+      // Its own: the answer to that claim is on its way, or was lost.
+      if (again && core.HasSession(driver_id) && core.ClaimOf(driver_id).epoch == written->session.epoch) {
+        return StoreWish(driver_id, wish, deadline, /*again=*/false, core, now, done);
+      }
+    }
+    const bool made = written->claimed && core.HasSession(driver_id);
+    done(made ? absl::OkStatus() : Unavailable(Reason::kPeerUnavailable, "the session has moved; retry"),
+         core.State(now, driver_id));
+  };
+  store_.SetAvailability(
+      core.ClaimOf(driver_id), wish, now.domain, deadline, [this, stored](absl::StatusOr<ClaimedSession> written) {
+        host_.Post([stored, written = std::move(written)](Dispatch& core, Now now) { stored(written, core, now); });
+      });
+}
+
+void DriverCommands::ReadAgain(const std::string& driver_id) {
+  if (reading_again_.insert(driver_id).second) ReadLater(driver_id);
+}
+
+void DriverCommands::ReadLater(const std::string& driver_id) {
+  host_.PostAfter(kReadAgainAfter, [this, driver_id] {
+    store_.Get(driver_id, [this, driver_id](absl::StatusOr<StoredDriver> stored) {
+      host_.Post([this, driver_id, stored = std::move(stored)](Dispatch& core, Now now) {
+        if (stored.ok()) core.Learn(now, stored->driver, stored->availability);
+        // Whoever opens a session later reads it by that.
+        if (!stored.ok() && !absl::IsNotFound(stored.status()) && host_.HasOrOpensSession(driver_id)) {
+          return ReadLater(driver_id);
+        }
+        reading_again_.erase(driver_id);
+      });
+    });
+  });
+}
+
+void DriverCommands::Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done) {
+  host_.Post([this, driver, gone, deadline, done = std::move(done)](Dispatch& core, Now now) {
+    const std::int64_t claim = core.ClaimOf(driver.driver_id).epoch;
+    store_.Register(driver, host_.replica(), claim != 0 ? claim : gone, now.domain, deadline,
+                    [this, driver_id = driver.driver_id, done](absl::StatusOr<ClaimedSession> written) {
+                      host_.Post([this, driver_id, done, written = std::move(written)](Dispatch& core, Now now) {
+                        if (!written.ok()) {
+                          if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
+                        } else if (written->claimed) {
+                          core.Learn(now, written->stored.driver, written->stored.availability);
+                          // One that is being opened may have been read before.
+                          if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
+                        } else {
+                          core.OnClaims(now, {written->session});
+                        }
+                        done(written);
+                      });
                     });
+  });
+}
+
+void DriverCommands::ReadState(const std::string& driver_id, std::int64_t session_epoch,
+                               std::function<void(const DriverState&)> done) {
+  host_.Post([driver_id, session_epoch, done = std::move(done)](Dispatch& core, Now now) {
+    done(core.ReadState(now, driver_id, session_epoch));
+  });
 }
 
 void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
                                     std::function<void(absl::StatusOr<PositionTally>)> done) {
   if (request.session_epoch() < 0) return done(InvalidField("session_epoch", "must not be negative"));
   host_.WithSession(request.driver_id(),
-                    [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch&, Now) {
+                    [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch& core, Now) {
                       if (!session.ok()) return done(session.status());
                       const std::int64_t named = request.session_epoch();
                       if (named > *session) return done(InvalidField("session_epoch", "is no session's yet"));
+                      core.Positioned(request.driver_id());
                       done(positions_.Take(request.driver_id(), named == 0 ? *session : named, request));
                     });
 }
@@ -145,7 +205,14 @@ void DriverCommands::AdvanceTrip(const std::string& driver_id, const v1::Advance
                                  const ForCaller& caller, std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   absl::StatusOr<internal::v1::RecordTripEventRequest> step = StepOf(driver_id, request);
   if (!step.ok()) return done(step.status());
-  rider_.RecordTripEvent(*std::move(step), caller, std::move(done));
+  rider_.RecordTripEvent(
+      *std::move(step), caller, [this, driver_id, done = std::move(done)](absl::StatusOr<type::v1::Ride> ride) {
+        if (ride.ok()) {
+          host_.Post(
+              [driver_id, view = FromProto(*ride)](Dispatch& core, Now now) { core.Advanced(now, driver_id, view); });
+        }
+        done(std::move(ride));
+      });
 }
 
 }  // namespace hail::driver

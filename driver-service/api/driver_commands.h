@@ -1,7 +1,9 @@
 // What a driver can do, for the stream and for its unary twins alike.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,13 +27,19 @@ class DriverCommands {
       : clock_(clock), host_(host), store_(store), positions_(positions), rider_(rider) {}
 
   using StateDone = std::function<void(const absl::Status& status, const DriverState& state)>;
+  using WriteDone = std::function<void(absl::StatusOr<ClaimedSession> written)>;
+
+  // `done` on the loop: DriverStore::Register, under the session that is open here, if there is one, which learns of
+  // it. `gone`: the epoch of a session whose replica said that it has it no more (0: none).
+  void Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done);
 
   // `done` on the loop. The state is empty if the driver is unknown. `deadline` is wall time.
   void SetAvailability(const std::string& driver_id, v1::Availability availability, absl::Time deadline,
                        StateDone done);
 
-  // `done` on the loop. The driver reads its state, so the offer in it counts as received.
-  void ReadState(const std::string& driver_id, std::function<void(absl::StatusOr<DriverState>)> done);
+  // `done` on the loop, with the state as it is here: Dispatch::ReadState.
+  void ReadState(const std::string& driver_id, std::int64_t session_epoch,
+                 std::function<void(const DriverState&)> done);
 
   // `done` on the loop, with what became of the positions.
   void UpdateLocation(const v1::UpdateLocationRequest& request,
@@ -45,7 +53,7 @@ class DriverCommands {
   // An answer that is checked: whether it is an accept.
   static absl::StatusOr<bool> CheckAnswer(const v1::RespondToOfferRequest& request);
 
-  // `done` on any thread.
+  // `done` on any thread, once the driver's session, if it is here, knows of it.
   void AdvanceTrip(const std::string& driver_id, const v1::AdvanceTripRequest& request, const ForCaller& caller,
                    std::function<void(absl::StatusOr<type::v1::Ride>)> done);
 
@@ -56,11 +64,20 @@ class DriverCommands {
   RiderCalls& rider() { return rider_; }
 
  private:
+  // On the loop, with a session. `again`: once more, if it turns out that this replica has claimed it meanwhile.
+  void StoreWish(const std::string& driver_id, Availability wish, absl::Time deadline, bool again, Dispatch& core,
+                 Now now, StateDone done);
+  // On the loop. What a write that may have been made did to the row is read, some time later, until that succeeds.
+  void ReadAgain(const std::string& driver_id);
+  void ReadLater(const std::string& driver_id);
+
   const Clock& clock_;
   DispatchHost& host_;
   DriverStore& store_;
   PositionIntake& positions_;
   RiderCalls& rider_;
+  // Drivers whose rows are to be read again. Loop only.
+  std::set<std::string> reading_again_;
 };
 
 }  // namespace hail::driver

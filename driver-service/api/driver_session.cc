@@ -170,6 +170,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
       const absl::StatusOr<PositionTally> tally =
           commands_.positions().Take(driver_id_, session_epoch_, request.location());
       if (!tally.ok()) return SendResult(request.command_id(), tally.status());
+      if (position_missing_) Positioned();
       if (!tally->IsWorthTelling()) return;
       v1::StreamDriverResponse response;
       *response.mutable_location_result() = ToProto(*tally);
@@ -245,6 +246,9 @@ void DriverSession::Deliver(const DriverMessage& message) {
     absl::MutexLock lock(&mutex_);
     if (const auto* snapshot = std::get_if<Snapshot>(&message)) {
       ride_sequence_ = snapshot->state.ride != nullptr ? snapshot->state.ride->sequence : 0;
+      position_missing_ = snapshot->state.blocked_by == BlockedBy::kStalePosition;
+    } else if (const auto* changed = std::get_if<StateChanged>(&message)) {
+      position_missing_ = changed->state.blocked_by == BlockedBy::kStalePosition;
     } else if (const auto* event = std::get_if<RideEventView>(&message)) {
       ride_sequence_ = event->ride->sequence;
     }
@@ -271,6 +275,17 @@ void DriverSession::SendResult(const std::string& command_id, const absl::Status
           Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
 }
 
+void DriverSession::Positioned() {
+  if (std::exchange(positioned_, true)) return;
+  commands_.host().Post([self = shared_from_this(), driver_id = driver_id_](Dispatch& core, Now) {
+    {
+      absl::MutexLock lock(&self->mutex_);
+      self->positioned_ = false;
+    }
+    core.Positioned(driver_id);
+  });
+}
+
 void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
   if (++asked_ == kMaxAsked) outbox_->PauseReading();
   commands_.host().Post([self = shared_from_this(), what = std::move(what)](Dispatch& core, Now now) {
@@ -290,6 +305,11 @@ void DriverSession::Send(const std::string& command_id, const absl::Status& stat
   *result.mutable_state() = ToProto(state);
   HAIL_FAILPOINT(kReplyStream);
   outbox_->Send(std::move(response));
+  {
+    absl::MutexLock lock(&mutex_);
+    position_missing_ = state.blocked_by == BlockedBy::kStalePosition;
+  }
+  commands_.host().Here([this, &state](Dispatch& core, Now) { core.StateSent(state.driver_id, stream_, state); });
 }
 
 }  // namespace hail::driver

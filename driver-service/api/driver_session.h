@@ -53,9 +53,13 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Refuses a message, with the state as the loop knows it.
   void SendResult(const std::string& command_id, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The core waits for a position: one was taken.
+  void Positioned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Has the loop do something for this stream; one that asks faster than the loop does it is held back.
   void Ask(std::function<void(Dispatch& core, Now now)> what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Send(const std::string& command_id, const absl::Status& status, const DriverState& state);
+  // On the loop.
+  void Send(const std::string& command_id, const absl::Status& status, const DriverState& state)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   DriverCommands& commands_;
   const std::shared_ptr<Outbox> outbox_;
@@ -71,6 +75,9 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
   int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
   // What Ask has waiting.
   int asked_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The stream was told last that the driver's position is missing; and the loop is about to hear that one came.
+  bool position_missing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool positioned_ ABSL_GUARDED_BY(mutex_) = false;
   // The latest sequence sent of the ride in hand; 0: none.
   std::int64_t ride_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };

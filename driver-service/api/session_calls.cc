@@ -17,6 +17,21 @@ absl::Status NoAnswer() {
   return Unavailable(Reason::kPeerUnavailable, "the replica that has the driver's session does not answer; retry");
 }
 
+v1::GetDriverStateResponse ResponseOf(const DriverState& state) {
+  v1::GetDriverStateResponse response;
+  *response.mutable_state() = ToProto(state);
+  return response;
+}
+
+// Of a driver whose session nobody has.
+DriverState WithoutSession(const StoredDriver& stored) {
+  DriverState state;
+  state.driver_id = stored.driver.driver_id;
+  state.availability = stored.availability;
+  if (stored.availability == Availability::kOnline) state.blocked_by = BlockedBy::kNotConnected;
+  return state;
+}
+
 std::string NoSession() {
   replica::v1::ForwardedAnswer answer;
   answer.set_no_session(true);
@@ -58,9 +73,50 @@ void SessionCalls::Leave() { answerer_.reset(); }
 
 // ---- The calls
 
-void SessionCalls::GetDriverState(const v1::GetDriverStateRequest& request, absl::Time deadline,
+void SessionCalls::GetDriverState(const v1::GetDriverStateRequest& request, absl::Time,
                                   Done<v1::GetDriverStateResponse> done) {
-  Route("GetDriverState", request, deadline, std::move(done));
+  commands_.host().Post([this, request, done = std::move(done)](Dispatch& core, Now now) {
+    const std::string& driver_id = request.driver_id();
+    if (core.HasSession(driver_id)) return done(ResponseOf(core.ReadState(now, driver_id, request.session_epoch())));
+    commands_.store().GetSession(driver_id, [this, request, done](const absl::StatusOr<ClaimedSession>& known) {
+      if (!known.ok()) return done(known.status());
+      const std::string& owner = known->session.replica;
+      const auto as_stored = [done, stored = known->stored] { done(ResponseOf(WithoutSession(stored))); };
+      if (asker_ == nullptr || owner.empty() || owner == commands_.host().replica()) return as_stored();
+      PassOn<v1::GetDriverStateRequest, v1::GetDriverStateResponse>(owner, request.driver_id(), "GetDriverState",
+                                                                    request, done, as_stored);
+    });
+  });
+}
+
+void SessionCalls::RegisterDriver(const v1::RegisterDriverRequest& request, absl::Time deadline,
+                                  Done<v1::RegisterDriverResponse> done) {
+  Register(request, 0, deadline, std::move(done));
+}
+
+void SessionCalls::Register(const v1::RegisterDriverRequest& request, std::int64_t gone, absl::Time deadline,
+                            Done<v1::RegisterDriverResponse> done) {
+  commands_.Register(
+      FromProto(request.driver()), gone, deadline,
+      [this, request, gone, deadline, done = std::move(done)](const absl::StatusOr<ClaimedSession>& written) {
+        if (!written.ok()) return done(written.status());
+        if (written->claimed) {
+          v1::RegisterDriverResponse response;
+          *response.mutable_driver() = ToProto(written->stored.driver);
+          return done(std::move(response));
+        }
+        const SessionClaim& owner = written->session;
+        // Once more, and if somebody was quicker the caller may ask again.
+        const auto again = [this, request, epoch = owner.epoch, deadline, done] {
+          Register(request, epoch, deadline, done);
+        };
+        if (gone != 0) return done(NoAnswer());
+        // Claimed here, and forgotten since.
+        if (owner.replica == commands_.host().replica()) return again();
+        if (asker_ == nullptr) return done(NoAnswer());
+        PassOn<v1::RegisterDriverRequest, v1::RegisterDriverResponse>(owner.replica, request.driver().driver_id(),
+                                                                      "RegisterDriver", request, done, again);
+      });
 }
 
 void SessionCalls::SetAvailability(const v1::SetAvailabilityRequest& request, absl::Time deadline,
@@ -79,12 +135,13 @@ void SessionCalls::RespondToOffer(const v1::RespondToOfferRequest& request, absl
 }
 
 void SessionCalls::Do(const v1::GetDriverStateRequest& request, absl::Time, Done<v1::GetDriverStateResponse> done) {
-  commands_.ReadState(request.driver_id(), [done = std::move(done)](const absl::StatusOr<DriverState>& state) {
-    if (!state.ok()) return done(state.status());
-    v1::GetDriverStateResponse response;
-    *response.mutable_state() = ToProto(*state);
-    done(std::move(response));
-  });
+  commands_.ReadState(request.driver_id(), request.session_epoch(),
+                      [done = std::move(done)](const DriverState& state) { done(ResponseOf(state)); });
+}
+
+void SessionCalls::Do(const v1::RegisterDriverRequest& request, absl::Time deadline,
+                      Done<v1::RegisterDriverResponse> done) {
+  Register(request, 0, deadline, std::move(done));
 }
 
 void SessionCalls::Do(const v1::SetAvailabilityRequest& request, absl::Time deadline,
@@ -131,21 +188,29 @@ void SessionCalls::Route(const char* method, const Request& request, absl::Time 
   };
   commands_.host().WithSession(
       request.driver_id(), here, [this, method, request, here, done](const SessionClaim& owner) {
-        replica::v1::ForwardedCall call;
-        call.set_driver_id(request.driver_id());
-        call.set_method(method);
-        call.set_request(request.SerializeAsString());
-        asker_->Ask(owner.replica, call.SerializeAsString(), kForwardTime,
-                    [this, request, here, done, gone = owner.epoch](const absl::StatusOr<std::string>& bytes) {
-                      if (!bytes.ok()) return done(NoAnswer());
-                      replica::v1::ForwardedAnswer answer;
-                      if (!answer.ParseFromString(*bytes)) return done(NoAnswer());
-                      if (!answer.no_session()) return done(ResultOf<Response>(answer));
-                      // Once more, and if somebody was quicker the caller may ask again.
-                      commands_.host().WithSession(
-                          request.driver_id(), here, [done](const SessionClaim&) { done(NoAnswer()); }, gone);
-                    });
+        // Once more, and if somebody was quicker the caller may ask again.
+        const auto no_session = [this, request, here, done, gone = owner.epoch] {
+          commands_.host().WithSession(
+              request.driver_id(), here, [done](const SessionClaim&) { done(NoAnswer()); }, gone);
+        };
+        PassOn(owner.replica, request.driver_id(), method, request, done, no_session);
       });
+}
+
+template <typename Request, typename Response>
+void SessionCalls::PassOn(const std::string& owner, const std::string& driver_id, const char* method,
+                          const Request& request, Done<Response> done, std::function<void()> no_session) {
+  replica::v1::ForwardedCall call;
+  call.set_driver_id(driver_id);
+  call.set_method(method);
+  call.set_request(request.SerializeAsString());
+  asker_->Ask(owner, call.SerializeAsString(), kForwardTime,
+              [done = std::move(done), no_session = std::move(no_session)](const absl::StatusOr<std::string>& bytes) {
+                replica::v1::ForwardedAnswer answer;
+                if (!bytes.ok() || !answer.ParseFromString(*bytes)) return done(NoAnswer());
+                if (answer.no_session()) return no_session();
+                done(ResultOf<Response>(answer));
+              });
 }
 
 template <typename Request, typename Response>
@@ -167,6 +232,8 @@ void SessionCalls::OnForwarded(std::string_view bytes, const Answerer::Reply& re
     }
     if (call.method() == "GetDriverState") {
       DoForwarded<v1::GetDriverStateRequest, v1::GetDriverStateResponse>(call.request(), reply);
+    } else if (call.method() == "RegisterDriver") {
+      DoForwarded<v1::RegisterDriverRequest, v1::RegisterDriverResponse>(call.request(), reply);
     } else if (call.method() == "SetAvailability") {
       DoForwarded<v1::SetAvailabilityRequest, v1::SetAvailabilityResponse>(call.request(), reply);
     } else if (call.method() == "UpdateLocation") {

@@ -60,6 +60,7 @@ struct StreamMessage {
   void operator()(const Replaced&) { response.mutable_replaced(); }
   // Ends the stream, and says nothing on it.
   void operator()(const Moved&) {}
+  void operator()(const StateChanged& changed) { *response.mutable_state() = ToProto(changed.state); }
 };
 
 }  // namespace
@@ -149,6 +150,7 @@ v1::DriverState ToProto(const DriverState& state) {
   if (state.offer.has_value()) *proto.mutable_offer() = ToProto(*state.offer);
   if (state.ride != nullptr) *proto.mutable_ride() = ToProto(*state.ride);
   proto.set_session_epoch(state.session_epoch);
+  proto.set_revision(state.revision);
   return proto;
 }
 

@@ -234,6 +234,7 @@ void Dispatch::Tick(Now now) {
     Wake(now, timer);
   }
   Pump(now);
+  TellStates(now);
 }
 
 void Dispatch::Wake(Now now, const Timer& timer) {
@@ -276,6 +277,18 @@ void Dispatch::Wake(Now now, const Timer& timer) {
       wall_timers_.insert({now.wall + options_.working_set_interval, timer});
       return;
     }
+    case TimerKind::kStaleAgain:
+      if (Session* session = FindSession(timer.id); session != nullptr) {
+        session->stale_again = false;
+        MayHaveChanged(*session);
+      }
+      return;
+    case TimerKind::kFreshAgain:
+      if (Session* session = FindSession(timer.id); session != nullptr) {
+        session->fresh_again = false;
+        MayHaveChanged(*session);
+      }
+      return;
     case TimerKind::kAsk:
       if (auto asked = asked_.find(timer.id); asked != asked_.end()) AskAgain(now, *asked->second);
       return;

@@ -68,6 +68,10 @@ struct DispatchOptions {
   absl::Duration contact_time = absl::Seconds(35);  // wall
   // A session without stream, offer or ride is forgotten so long after the last contact.
   absl::Duration session_idle = absl::Minutes(10);  // wall
+  // A driver whose position is missing is looked at again after the first, then each time after twice as long, up to
+  // the last: Positioned comes sooner.
+  absl::Duration stale_look_first = absl::Seconds(1);  // wall
+  absl::Duration stale_look_last = absl::Seconds(30);  // wall
 
   // This process among the replicas of driver-service: its incarnation, as its claims name it.
   std::string replica;
@@ -143,14 +147,17 @@ class Dispatch {
   // session's epoch.
   std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
-  // A wish given to OpenStream or OpenUnary counts for a new session only: of an open one the core knows the latest.
+  // The driver as the store has it, profile and wish, after a write or a read; so do OpenStream and OpenUnary. Of what
+  // is kept beside the row here the version says which is newer: an older one is left out. Offline withdraws a pending
+  // offer; another car counts from the next offer on.
+  void Learn(Now now, const Driver& driver, Availability availability);
 
-  // The driver's wish, after it was stored. Offline withdraws a pending offer.
-  void SetAvailability(Now now, const std::string& driver_id, Availability availability);
+  // Under which what is written for the driver's session is written: the latest claim known here. Epoch 0: no session.
+  SessionClaim ClaimOf(const std::string& driver_id) const;
 
   // Sessions as the store knows them. One that another replica claimed after it was claimed here ends: its stream is
   // sent Replaced (Moved, if only a unary call claimed it), a pending offer is withdrawn, one being confirmed goes on
-  // until its outcome is certain.
+  // until its outcome is certain. Of this replica's own ones the answer to the claim may have been lost.
   void OnClaims(Now now, const std::vector<SessionClaim>& claims);
 
   // The app shows the offer.
@@ -161,11 +168,22 @@ class Dispatch {
   // well.
   void Respond(Now now, const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done);
 
+  // What came back from rider-service to a step of the driver's trip: the ride after it, which the feed may not have
+  // told yet.
+  void Advanced(Now now, const std::string& driver_id, RideView ride);
+
+  // A position of the driver's was taken: one that was missing may not be any more.
+  void Positioned(const std::string& driver_id);
+
   // What the driver is doing. Without a session: kOffline and session_epoch 0 (availability is the store's to know).
   DriverState State(Now now, const std::string& driver_id) const;
 
-  // As State, for GetDriverState: the driver reads it, so the offer in it counts as received.
-  DriverState ReadState(Now now, const std::string& driver_id);
+  // As State, for GetDriverState. With the epoch of the session, which the driver's own app alone knows, it is a sign
+  // of life, and the offer in it counts as received.
+  DriverState ReadState(Now now, const std::string& driver_id, std::int64_t session_epoch);
+
+  // `state` went to the driver's stream with the answer to a command: it is not sent once more. Also from a `done`.
+  void StateSent(const std::string& driver_id, StreamId stream, const DriverState& state);
 
   // The last event sent to the driver's stream (or the one it resumed from): for `draining`.
   std::optional<RideCursor> CursorOf(const std::string& driver_id) const;
@@ -242,6 +260,8 @@ class Dispatch {
     kFeedAnswer,
     kReview,
     kWorkingSet,
+    kStaleAgain,
+    kFreshAgain,
     kAsk,
     kAskerGone,
     kForgetRemote
@@ -258,6 +278,9 @@ class Dispatch {
   // dispatch_sessions.cc
   Session* FindSession(const std::string& driver_id) const;
   Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch, bool by_stream);
+  bool SetCar(Session& session);
+  // Tells the other replicas of the claim.
+  void TellClaim(const Session& session);
   // Another replica claimed the driver's session at `epoch`, `to_stream`: for a stream of the app's.
   void Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream);
   void RefuseStream(StreamId stream, bool to_stream);
@@ -267,7 +290,13 @@ class Dispatch {
   void Review(Now now, const std::string& driver_id);
   void Send(const Session& session, const DriverMessage& message);
   void SendEvent(Session& session, const RideEventView& event);
-  DriverState StateOf(Now now, const Session& session) const;
+  DriverState StateOf(Now now, Session& session) const;
+  void Take(Now now, Session& session, const Driver& driver, Availability availability);
+  // What a stream was told of its driver's state may have changed: looked at by TellStates.
+  void MayHaveChanged(const Session& session);
+  void TellStates(Now now);
+  // Has a state looked at again that time alone, or a position, can change.
+  void LookAgain(Now now, Session& session, const DriverState& state);
   // And why not more, for one who wants to be online.
   DriverStatus StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const;
   void LearnAssignment(Now now, Session& session, const RideRef& ride);
@@ -342,6 +371,8 @@ class Dispatch {
   std::map<std::string, std::string> live_offer_of_ride_;
   // Offers being confirmed whose driver's session was lost, by driver. A session opened meanwhile has its offer again.
   std::map<std::string, std::string> orphans_;
+  // Drivers with a stream for TellStates.
+  std::set<std::string> changed_;
   // Rides without a live offer, by when to look for a driver next.
   std::set<std::pair<absl::Time, std::string>> due_;
   Timers domain_timers_;

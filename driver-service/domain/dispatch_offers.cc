@@ -239,6 +239,7 @@ void Dispatch::Accept(Offer& offer) {
   Session& session = *FindSession(offer.driver_id);
   offer.driver = session.driver;
   Send(session, UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
+  MayHaveChanged(session);
   TellAsker(offer);
   SendConfirm(offer);
 }

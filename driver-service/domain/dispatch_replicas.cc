@@ -35,6 +35,7 @@ Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const s
     remote.by_stream = false;
     remote.number = 0;
     remote.offerable = false;
+    remote.car = nullptr;
     index_.SetOfferable(driver_id, false);
     // Who had the session ends its pending offers, if it is still there to do so.
     if (auto asked = asked_.find(remote.asked);
@@ -47,8 +48,10 @@ Dispatch::Remote& Dispatch::Known(Now now, const std::string& driver_id, const s
 
 void Dispatch::On(Now now, const std::string& from, const SessionClaimed& claimed) {
   const Session* session = FindSession(claimed.driver_id);
-  if (session != nullptr && claimed.epoch <= session->epoch) return;
+  if (session != nullptr && claimed.epoch <= session->claim) return;
   Lose(now, claimed.driver_id, claimed.epoch, claimed.by_stream);
+  // Nobody's: what was changed while its replica did not renew its lease ended it.
+  if (from.empty()) return;
   Remote& remote = Known(now, claimed.driver_id, from, claimed.epoch);
   if (remote.epoch == claimed.epoch) remote.by_stream = remote.by_stream || claimed.by_stream;
 }
@@ -58,11 +61,15 @@ void Dispatch::On(Now now, const std::string& from, const Sightings& sightings) 
     const std::string& driver_id = sighting.driver_id;
     const Session* session = FindSession(driver_id);
     // What the app on a stream is to be told depends on the claim.
-    if (session != nullptr && (sighting.session_epoch <= session->epoch || session->stream != 0)) continue;
+    if (session != nullptr && (sighting.session_epoch <= session->claim || session->stream != 0)) continue;
     Lose(now, driver_id, sighting.session_epoch, /*to_stream=*/false);
     Remote& remote = Known(now, driver_id, from, sighting.session_epoch);
     if (remote.epoch != sighting.session_epoch || sighting.number <= remote.number) continue;
-    if (remote.number == 0) index_.SetCar(driver_id, sighting.car);
+    const bool same_car = remote.car != nullptr && sighting.car != nullptr && *remote.car == *sighting.car;
+    if (!same_car) {
+      remote.car = sighting.car;
+      index_.SetCar(driver_id, sighting.car);
+    }
     remote.number = sighting.number;
     if (sighting.fix.has_value()) index_.Update(driver_id, *sighting.fix);
     if (remote.offerable == sighting.offerable) continue;

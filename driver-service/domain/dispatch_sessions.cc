@@ -15,6 +15,11 @@ RideCursor* ToldOf(std::deque<RideCursor>& told, const std::string& ride_id) {
   return it == told.end() ? nullptr : &*it;
 }
 
+// Whether `ride`, as of its sequence, is known to have ended since for this driver.
+bool IsOver(const RideCursor& over, const RideView& ride) {
+  return ride.ride_id == over.ride_id && ride.sequence <= over.sequence;
+}
+
 // Moves the cursor to (ride_id, sequence), never backwards. False: that much was told before.
 bool Tell(std::deque<RideCursor>& told, const RideView& ride) {
   RideCursor* cursor = ToldOf(told, ride.ride_id);
@@ -42,13 +47,13 @@ Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability av
   std::unique_ptr<Session>& slot = sessions_[driver.driver_id];
   if (slot == nullptr) {
     slot = std::make_unique<Session>();
+    slot->driver = driver;
     slot->availability = availability;
+    SetCar(*slot);
     if (auto orphan = orphans_.extract(driver.driver_id)) slot->live_offer = std::move(orphan.mapped());
+  } else if (slot->driver.version < driver.version) {
+    Take(now, *slot, driver, availability);
   }
-  slot->driver = driver;
-  slot->car =
-      std::make_shared<const CarProfile>(CarProfile{driver.region_id, driver.product_ids, driver.vehicle.seats});
-  index_.SetCar(driver.driver_id, slot->car);
   if (auto remote = remotes_.extract(driver.driver_id)) {
     index_.SetOfferable(driver.driver_id, slot->offerable);
     if (auto asked = asked_.find(remote.mapped()->asked);
@@ -59,8 +64,8 @@ Dispatch::Session& Dispatch::Open(Now now, const Driver& driver, Availability av
   // Two claims of this process may come in the other order.
   slot->epoch = std::max(slot->epoch, epoch);
   slot->by_stream = slot->by_stream || by_stream;
-  out_.ToReplicas(SessionClaimed{driver.driver_id, slot->epoch, slot->by_stream});
-  out_.OnOfferable(driver.driver_id, slot->epoch, slot->offerable, slot->car);
+  slot->claim = std::max(slot->claim, epoch);
+  TellClaim(*slot);
   slot->last_seen = now.wall;
   return *slot;
 }
@@ -86,6 +91,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
   session.stream_epoch = epoch;
   session.opening = opening;
   session.told.clear();
+  session.state_told.reset();
   if (cursor.has_value()) session.told.push_back(*std::move(cursor));
   // The epoch of the positions to come has changed.
   if (session.ride != nullptr) out_.OnTrip(driver.driver_id, session.epoch, session.ride);
@@ -117,6 +123,11 @@ bool Dispatch::Contact(Now now, const std::string& driver_id) {
 std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch) {
   if (Session* session = FindSession(driver.driver_id); session != nullptr) {
     // Claimed while another opening was under way. The fixes of the stream carry the epoch it was told.
+    if (session->claim < epoch) {
+      session->claim = epoch;
+      TellClaim(*session);
+    }
+    if (session->driver.version < driver.version) Take(now, *session, driver, availability);
     Contact(now, driver.driver_id);
     return session->epoch;
   }
@@ -129,15 +140,20 @@ std::int64_t Dispatch::OpenUnary(Now now, const Driver& driver, Availability ava
 
 void Dispatch::OnClaims(Now now, const std::vector<SessionClaim>& claims) {
   for (const SessionClaim& claim : claims) {
-    if (claim.replica != options_.replica)
+    if (claim.replica != options_.replica) {
       On(now, claim.replica, SessionClaimed{claim.driver_id, claim.epoch, claim.by_stream});
+    } else if (Session* session = FindSession(claim.driver_id); session != nullptr && session->claim < claim.epoch) {
+      session->claim = claim.epoch;
+      session->by_stream = session->by_stream || claim.by_stream;
+      TellClaim(*session);
+    }
   }
   Pump(now);
 }
 
 void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream) {
   Session* session = FindSession(driver_id);
-  if (session == nullptr || epoch <= session->epoch) return;
+  if (session == nullptr || epoch <= session->claim) return;
   if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) RefuseStream(stream, to_stream);
   if (!session->live_offer.empty()) {
     Offer& offer = *offers_.at(session->live_offer);
@@ -164,16 +180,44 @@ void Dispatch::RefuseStream(StreamId stream, bool to_stream) {
   }
 }
 
-void Dispatch::SetAvailability(Now now, const std::string& driver_id, Availability availability) {
-  Session* session = FindSession(driver_id);
-  if (session == nullptr) return;
-  session->availability = availability;
-  if (availability == Availability::kOffline && !session->live_offer.empty()) {
-    Offer& offer = *offers_.at(session->live_offer);
+void Dispatch::TellClaim(const Session& session) {
+  const std::string& driver_id = session.driver.driver_id;
+  out_.ToReplicas(SessionClaimed{driver_id, session.claim, session.by_stream});
+  out_.OnOfferable(driver_id, session.claim, session.offerable, session.car);
+}
+
+SessionClaim Dispatch::ClaimOf(const std::string& driver_id) const {
+  const Session* session = FindSession(driver_id);
+  if (session == nullptr) return {driver_id};
+  return {driver_id, session->claim, options_.replica, session->by_stream};
+}
+
+// Makes the car of session.driver known. False: it was.
+bool Dispatch::SetCar(Session& session) {
+  const Driver& driver = session.driver;
+  CarProfile car{driver.region_id, driver.product_ids, driver.vehicle.seats};
+  if (session.car != nullptr && *session.car == car) return false;
+  session.car = std::make_shared<const CarProfile>(std::move(car));
+  index_.SetCar(driver.driver_id, session.car);
+  return true;
+}
+
+void Dispatch::Learn(Now now, const Driver& driver, Availability availability) {
+  Session* session = FindSession(driver.driver_id);
+  if (session == nullptr || driver.version < session->driver.version) return;
+  Take(now, *session, driver, availability);
+  Pump(now);
+}
+
+void Dispatch::Take(Now now, Session& session, const Driver& driver, Availability availability) {
+  session.driver = driver;
+  if (SetCar(session)) out_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
+  session.availability = availability;
+  if (availability == Availability::kOffline && !session.live_offer.empty()) {
+    Offer& offer = *offers_.at(session.live_offer);
     if (offer.status == OfferStatus::kPending) Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kWentOffline);
   }
-  UpdateOfferable(now, *session);
-  Pump(now);
+  UpdateOfferable(now, session);
 }
 
 std::optional<RideCursor> Dispatch::CursorOf(const std::string& driver_id) const {
@@ -183,20 +227,22 @@ std::optional<RideCursor> Dispatch::CursorOf(const std::string& driver_id) const
 }
 
 DriverState Dispatch::State(Now now, const std::string& driver_id) const {
-  if (const Session* session = FindSession(driver_id); session != nullptr) return StateOf(now, *session);
+  if (Session* session = FindSession(driver_id); session != nullptr) return StateOf(now, *session);
   DriverState state;
   state.driver_id = driver_id;
   return state;
 }
 
-DriverState Dispatch::ReadState(Now now, const std::string& driver_id) {
-  if (const Session* session = FindSession(driver_id); session != nullptr && !session->live_offer.empty()) {
-    OfferReceived(now, driver_id, session->live_offer);
+DriverState Dispatch::ReadState(Now now, const std::string& driver_id, std::int64_t session_epoch) {
+  const Session* session = FindSession(driver_id);
+  if (session != nullptr && session_epoch == session->epoch) {
+    Contact(now, driver_id);
+    if (!session->live_offer.empty()) OfferReceived(now, driver_id, session->live_offer);
   }
   return State(now, driver_id);
 }
 
-DriverState Dispatch::StateOf(Now now, const Session& session) const {
+DriverState Dispatch::StateOf(Now now, Session& session) const {
   DriverState state;
   state.driver_id = session.driver.driver_id;
   state.availability = session.availability;
@@ -205,7 +251,71 @@ DriverState Dispatch::StateOf(Now now, const Session& session) const {
   const Offer* offer = session.live_offer.empty() ? nullptr : offers_.at(session.live_offer).get();
   if (offer != nullptr) state.offer = View(now, *offer);
   state.status = StatusOf(now, session, state.blocked_by);
+  // Numbered as it is looked at: what nobody saw between two looks was no state to anybody.
+  decltype(session.shown) shown{state.status,
+                                state.availability,
+                                state.blocked_by,
+                                session.live_offer,
+                                offer != nullptr ? offer->status : OfferStatus::kPending,
+                                state.ride != nullptr ? state.ride->ride_id : "",
+                                state.ride != nullptr ? state.ride->sequence : 0};
+  if (session.revision == 0 || shown != session.shown) {
+    ++session.revision;
+    session.shown = std::move(shown);
+  }
+  state.revision = session.revision;
   return state;
+}
+
+// ---- What streams are told of it
+
+void Dispatch::MayHaveChanged(const Session& session) {
+  if (session.stream != 0) changed_.insert(session.driver.driver_id);
+}
+
+void Dispatch::Positioned(const std::string& driver_id) {
+  if (const Session* session = FindSession(driver_id); session != nullptr) MayHaveChanged(*session);
+}
+
+void Dispatch::StateSent(const std::string& driver_id, StreamId stream, const DriverState& state) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr || session->stream != stream || !session->state_told.has_value()) return;
+  // An answer can be as of earlier.
+  if (state.session_epoch != session->epoch || state.revision != session->revision) return;
+  session->state_told = {state.status, state.availability, state.blocked_by};
+}
+
+// In Tick alone: of several changes at a time the last one counts, and where an answer to a command shows it, the
+// answer is enough.
+void Dispatch::TellStates(Now now) {
+  for (const std::string& driver_id : std::exchange(changed_, {})) {
+    Session* session = FindSession(driver_id);
+    if (session == nullptr || session->stream == 0 || !session->state_told.has_value()) continue;
+    const DriverState state = StateOf(now, *session);
+    const std::tuple told{state.status, state.availability, state.blocked_by};
+    if (*session->state_told != told) {
+      session->state_told = told;
+      Send(*session, StateChanged{state});
+    }
+    LookAgain(now, *session, state);
+  }
+}
+
+void Dispatch::LookAgain(Now now, Session& session, const DriverState& state) {
+  const std::string& driver_id = session.driver.driver_id;
+  if (state.status == DriverStatus::kAvailable && !session.stale_again) {
+    session.stale_again = true;
+    const absl::Time stale = index_.Find(driver_id)->observed + options_.position_freshness;
+    domain_timers_.insert({std::max(stale, now.domain) + absl::Milliseconds(1), {TimerKind::kStaleAgain, driver_id}});
+  }
+  if (state.blocked_by != BlockedBy::kStalePosition) {
+    session.fresh_again_in = absl::ZeroDuration();
+  } else if (!session.fresh_again) {
+    session.fresh_again = true;
+    session.fresh_again_in =
+        std::clamp(2 * session.fresh_again_in, options_.stale_look_first, options_.stale_look_last);
+    wall_timers_.insert({now.wall + session.fresh_again_in, {TimerKind::kFreshAgain, driver_id}});
+  }
 }
 
 DriverStatus Dispatch::StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const {
@@ -230,13 +340,14 @@ DriverStatus Dispatch::StatusOf(Now now, const Session& session, BlockedBy& bloc
 }
 
 void Dispatch::UpdateOfferable(Now now, Session& session) {
+  MayHaveChanged(session);
   const bool connected = session.stream != 0 || now.wall - session.last_unary < options_.contact_time;
   const bool offerable = session.availability == Availability::kOnline && connected && session.synced &&
                          session.ride == nullptr && session.live_offer.empty();
   if (offerable == session.offerable) return;
   session.offerable = offerable;
   index_.SetOfferable(session.driver.driver_id, offerable);
-  out_.OnOfferable(session.driver.driver_id, session.epoch, offerable, session.car);
+  out_.OnOfferable(session.driver.driver_id, session.claim, offerable, session.car);
 }
 
 // A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
@@ -314,6 +425,7 @@ void Dispatch::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
       session->ride->sequence > ride->sequence) {
     ride = session->ride;
   }
+  if (ride != nullptr && IsOver(session->over, *ride)) ride = nullptr;
   SetRide(now, *session, ride);
   for (const RideEventView& event : snapshot.missed) LearnAssignment(now, *session, event.ride);
   if (ride != nullptr) LearnAssignment(now, *session, ride);
@@ -324,10 +436,18 @@ void Dispatch::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
       Send(*session, Reset{});
     }
     for (const RideEventView& event : snapshot.missed) SendEvent(*session, event);
-    Send(*session, Snapshot{StateOf(now, *session)});
-    // The events the snapshot holds are told; those after what the feed has read are still to come.
-    if (snapshot.ride != nullptr) Tell(session->told, *snapshot.ride);
-    Send(*session, CaughtUp{snapshot.ride != nullptr ? snapshot.ride->sequence : 0});
+    const DriverState state = StateOf(now, *session);
+    session->state_told = {state.status, state.availability, state.blocked_by};
+    Send(*session, Snapshot{state});
+    // The events the snapshot holds are told, also where an answer to a step was ahead of the feed; those after it are
+    // still to come.
+    std::int64_t sequence = 0;
+    for (const RideRef& shown : {snapshot.ride, state.ride}) {
+      if (shown == nullptr) continue;
+      Tell(session->told, *shown);
+      sequence = shown->sequence;
+    }
+    Send(*session, CaughtUp{sequence});
   }
   Pump(now);
 }
@@ -338,14 +458,31 @@ void Dispatch::OnFeedEvent(Now now, const FeedEvent& event) {
   const RideRef& ride = event.event.ride;
   if (ride->ride_id == session->unverified_ride) session->unverified_ride.clear();
   const bool in_hand = session->ride != nullptr && session->ride->ride_id == ride->ride_id;
-  const bool newer = !in_hand || session->ride->sequence < ride->sequence;
+  const bool newer = (!in_hand || session->ride->sequence < ride->sequence) && !IsOver(session->over, *ride);
   if (event.ended || !ride->live) {
+    if (newer) session->over = {ride->ride_id, ride->sequence};
     if (in_hand && newer) SetRide(now, *session, nullptr);
   } else if (newer) {
     SetRide(now, *session, ride);
   }
   LearnAssignment(now, *session, ride);
   SendEvent(*session, event.event);
+  Pump(now);
+}
+
+void Dispatch::Advanced(Now now, const std::string& driver_id, RideView ride) {
+  Session* session = FindSession(driver_id);
+  if (session == nullptr || IsOver(session->over, ride)) return;
+  const bool in_hand = session->ride != nullptr && session->ride->ride_id == ride.ride_id;
+  // Of any other ride the feed, once it has spoken, knows better.
+  if (in_hand ? ride.sequence <= session->ride->sequence : session->synced) return;
+  if (ride.live) {
+    SetRide(now, *session, std::make_shared<const RideView>(std::move(ride)));
+  } else {
+    session->over = {ride.ride_id, ride.sequence};
+    if (session->unverified_ride == ride.ride_id) session->unverified_ride.clear();
+    if (in_hand) SetRide(now, *session, nullptr);
+  }
   Pump(now);
 }
 

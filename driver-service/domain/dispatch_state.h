@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -14,10 +15,13 @@
 namespace hail::driver {
 
 struct Dispatch::Session {
+  // As the store had them at driver.version.
   Driver driver;
   Availability availability = Availability::kOffline;
-  // Of the latest claim.
+  // As the app knows it: positions carry it.
   std::int64_t epoch = 0;
+  // Of the latest claim that this replica made: higher, where a unary call claimed what a stream had opened.
+  std::int64_t claim = 0;
   // Whether a stream claimed it here.
   bool by_stream = false;
 
@@ -49,6 +53,21 @@ struct Dispatch::Session {
   std::string live_offer;
   bool offerable = false;
   std::shared_ptr<const CarProfile> car;
+
+  // DriverState::revision, and what it is of: status, availability, blocked_by, the offer and its status, the ride and
+  // its sequence.
+  std::int64_t revision = 0;
+  std::tuple<DriverStatus, Availability, BlockedBy, std::string, OfferStatus, std::string, std::int64_t> shown;
+  // What of it this stream was told last; nullopt: it had no snapshot yet.
+  std::optional<std::tuple<DriverStatus, Availability, BlockedBy>> state_told;
+  // A timer is set that looks whether the position has gone stale, or has come.
+  bool stale_again = false;
+  bool fresh_again = false;
+  // How long the latter waits, wall time; zero: the first.
+  absl::Duration fresh_again_in = absl::ZeroDuration();
+
+  // The ride that ended last, as far as it is known: what is older of it is left out.
+  RideCursor over;
 
   // What this stream was told, per ride the highest sequence, latest ride last; a few.
   std::deque<RideCursor> told;
@@ -107,6 +126,7 @@ struct Dispatch::Remote {
   // Of the latest sighting.
   std::uint64_t number = 0;
   bool offerable = false;
+  std::shared_ptr<const CarProfile> car;
   // Wall time.
   absl::Time heard = absl::InfinitePast();
   // When it is next looked at whether to forget it, wall time.

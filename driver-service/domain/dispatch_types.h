@@ -37,12 +37,18 @@ struct DriverState {
   RideRef ride;
   // 0: no session.
   std::int64_t session_epoch = 0;
+  // Rises with each change of any of the above within a session.
+  std::int64_t revision = 0;
 };
 
 // ---- To a driver's stream. Heartbeats, command results and `draining` are the shell's.
 
 // The present; replaces all that was known.
 struct Snapshot {
+  DriverState state;
+};
+// The present changed since the stream was last told: by snapshot, by this, or by an answer to one of its commands.
+struct StateChanged {
   DriverState state;
 };
 // Everything up to now was sent.
@@ -57,7 +63,8 @@ struct Replaced {};
 // UNAVAILABLE, and the app opens another one. The core has forgotten it.
 struct Moved {};
 
-using DriverMessage = std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced, Moved>;
+using DriverMessage =
+    std::variant<Snapshot, RideEventView, OfferView, OfferUpdate, CaughtUp, Reset, Replaced, Moved, StateChanged>;
 
 // ---- To a dispatch link. Heartbeats are the shell's.
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
@@ -22,6 +23,8 @@ absl::Status CheckVehicle(const Vehicle& vehicle, const std::string& prefix) {
   if (absl::Status s = CheckText(vehicle.color, kMaxWord, prefix + ".color"); !s.ok()) return s;
   if (vehicle.plate.empty()) return InvalidField(prefix + ".plate", "required");
   if (absl::Status s = CheckText(vehicle.plate, kMaxPlate, prefix + ".plate"); !s.ok()) return s;
+  // Nothing to compare it by.
+  if (NormalPlate(vehicle.plate).empty()) return InvalidField(prefix + ".plate", "holds no letter and no digit");
   if (vehicle.seats < 1 || vehicle.seats > kMaxSeats) {
     return InvalidField(prefix + ".seats", absl::StrCat("must be 1 to ", kMaxSeats));
   }
@@ -45,6 +48,20 @@ absl::Status CheckDriver(const Driver& driver, const std::string& prefix) {
     if (!seen.insert(driver.product_ids[i]).second) return InvalidField(field, "given twice");
   }
   return absl::OkStatus();
+}
+
+std::string NormalPlate(std::string_view plate) {
+  std::string normal;
+  for (const char c : plate) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || static_cast<unsigned char>(c) >= 0x80) {
+      normal += absl::ascii_toupper(static_cast<unsigned char>(c));
+    }
+  }
+  return normal;
+}
+
+absl::Status PlateInUse() {
+  return FailedPrecondition(Reason::kPlateInUse, "another driver is online with the same plate");
 }
 
 bool SameProfile(const Driver& a, const Driver& b) {

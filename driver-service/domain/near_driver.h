@@ -34,6 +34,8 @@ struct CarProfile {
   std::string region_id;
   std::vector<std::string> product_ids;
   int seats = 0;
+
+  friend bool operator==(const CarProfile&, const CarProfile&) = default;
 };
 
 // Which drivers count.

@@ -22,8 +22,29 @@ const Statement kInsert{
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (driver_id) DO NOTHING"};
 const Statement kLoad{
     "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time FROM drivers WHERE driver_id = $1"};
-const Statement kSetWish{"UPDATE drivers SET online = $2, update_time = $3 WHERE driver_id = $1 AND online <> $2"};
+    " vehicle_seats, product_ids, online, create_time, update_time, version FROM drivers WHERE driver_id = $1"};
+// Under the claim alone. Where nothing changes though the claim stands and the wish is another, the plate is in use.
+const Statement kSetWish{
+    "UPDATE drivers SET online = $2, update_time = $3, version = version + 1 WHERE driver_id = $1 AND online <> $2"
+    " AND session_replica = $4 AND session_epoch = $5 AND ($2 = 0 OR plate_key = '' OR NOT EXISTS (SELECT 1 FROM"
+    " drivers o WHERE o.online = 1 AND o.plate_key <> '' AND o.plate_key = drivers.plate_key AND o.driver_id <> $1))"};
+// See DriverStore::Register.
+const Statement kReplace{
+    "UPDATE drivers SET display_name = $2, region_id = $3, vehicle_make = $4, vehicle_model = $5, vehicle_color = $6,"
+    " vehicle_plate = $7, vehicle_seats = $8, product_ids = $9, update_time = $10, version = version + 1,"
+    // Another one's session ends.
+    " session_epoch = session_epoch + CASE WHEN session_replica IN ('', $11) THEN 0 ELSE 1 END,"
+    " session_claimed = CASE WHEN session_replica IN ('', $11) THEN session_claimed ELSE clock_timestamp() END,"
+    " session_stream = session_stream AND session_replica IN ('', $11),"
+    " session_replica = CASE WHEN session_replica = $11 THEN $11 ELSE '' END"
+    " WHERE driver_id = $1"
+    " AND (display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats,"
+    " product_ids) IS DISTINCT FROM ($2, $3, $4, $5, $6, $7, $8::integer, $9)"
+    " AND (session_replica = '' OR session_epoch = $12 OR session_replica NOT IN " +
+    std::string(postgres::kHoldersAlive) +
+    ")"
+    " AND (online = 0 OR NOT EXISTS (SELECT 1 FROM drivers o WHERE o.online = 1 AND o.plate_key <> ''"
+    " AND o.plate_key = $13 AND o.driver_id <> $1))"};
 const Statement kInsertRecord{
     "INSERT INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time,"
     " settled_time, pickup_eta_us, pickup_distance_m) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -42,8 +63,15 @@ const Statement kClaimIdle{
     std::string(postgres::kHoldersAlive) + ")) RETURNING session_epoch"};
 const Statement kLoadSession{
     "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time, session_epoch, session_replica,"
+    " vehicle_seats, product_ids, online, create_time, update_time, version, session_epoch, session_replica,"
     " session_stream FROM drivers WHERE driver_id = $1"};
+const Statement kGetSession{
+    "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
+    " vehicle_seats, product_ids, online, create_time, update_time, version, session_epoch,"
+    " CASE WHEN session_replica IN " +
+    std::string(postgres::kHoldersAlive) +
+    " THEN session_replica ELSE '' END, session_stream FROM drivers"
+    " WHERE driver_id = $1"};
 // now(), not clock_timestamp(): so that the index serves it.
 const Statement kRecentClaims{
     "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
@@ -52,8 +80,8 @@ const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 
 
 std::vector<const Statement*> AllStatements() {
   std::vector<const Statement*> all = postgres::LeaseStatements();
-  all.insert(all.end(), {&kInsert, &kLoad, &kSetWish, &kInsertRecord, &kClaim, &kClaimIdle, &kLoadSession,
-                         &kRecentClaims, &kProbe});
+  all.insert(all.end(), {&kInsert, &kLoad, &kSetWish, &kReplace, &kInsertRecord, &kClaim, &kClaimIdle, &kLoadSession,
+                         &kGetSession, &kRecentClaims, &kProbe});
   return all;
 }
 
@@ -74,7 +102,19 @@ absl::StatusOr<StoredDriver> Loaded(const Rows& rows) {
   stored.availability = rows.Int64(0, 9) != 0 ? Availability::kOnline : Availability::kOffline;
   driver.create_time = absl::FromUnixMicros(rows.Int64(0, 10));
   driver.update_time = absl::FromUnixMicros(rows.Int64(0, 11));
+  driver.version = rows.Int64(0, 12);
   return stored;
+}
+
+// A row of kLoadSession or kGetSession; `claimed` is the caller's to say.
+absl::StatusOr<ClaimedSession> LoadedSession(const Rows& rows) {
+  absl::StatusOr<StoredDriver> stored = Loaded(rows);
+  if (!stored.ok()) return stored.status();
+  ClaimedSession loaded;
+  loaded.session = {stored->driver.driver_id, rows.Int64(0, 13), std::string(rows.Bytes(0, 14)),
+                    rows.Int64(0, 15) != 0};
+  loaded.stored = *std::move(stored);
+  return loaded;
 }
 
 Command Insert(const Driver& driver, absl::Time now) {
@@ -83,6 +123,16 @@ Command Insert(const Driver& driver, absl::Time now) {
                                vehicle.color, vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"),
                                absl::ToUnixMicros(now))};
 }
+
+Command Replace(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now) {
+  const Vehicle& vehicle = driver.vehicle;
+  return {&kReplace, Params::Of(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model,
+                                vehicle.color, vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"),
+                                absl::ToUnixMicros(now), replica, epoch, NormalPlate(vehicle.plate))};
+}
+
+// Of a write that a unique index refused: two that want one plate at the same instant.
+absl::Status WriteError(const absl::Status& status) { return absl::IsAlreadyExists(status) ? PlateInUse() : status; }
 
 Command InsertRecord(const OfferRecord& record) {
   return {&kInsertRecord,
@@ -131,22 +181,24 @@ PostgresDriverStore::PostgresDriverStore(const postgres::ConnectParams& params, 
 
 PostgresDriverStore::~PostgresDriverStore() { Stop(); }
 
-void PostgresDriverStore::Register(const Driver& driver, absl::Time now, absl::Time deadline,
-                                   std::function<void(absl::StatusOr<StoredDriver>)> done) {
+void PostgresDriverStore::Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                                   absl::Time deadline, ClaimDone done) {
   std::vector<Command> commands;
   commands.push_back(Insert(driver, now));
-  commands.push_back({&kLoad, Params::Of(driver.driver_id)});
-  pool_.Write(
-      std::move(commands), KeyOfDriver(driver.driver_id), deadline,
-      [driver, done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
-        if (!rows.ok()) return done(rows.status());
-        absl::StatusOr<StoredDriver> stored = Loaded(rows->back());
-        if (stored.ok() && !SameProfile(stored->driver, driver)) {
-          return done(MakeError(absl::StatusCode::kAlreadyExists, "the driver is registered with another profile",
-                                {.reason = Reason::kDriverExists}));
-        }
-        done(std::move(stored));
-      });
+  commands.push_back(Replace(driver, replica, epoch, now));
+  commands.push_back({&kGetSession, Params::Of(driver.driver_id)});
+  pool_.Write(std::move(commands), KeyOfDriver(driver.driver_id), deadline,
+              [driver, epoch, done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+                if (!rows.ok()) return done(WriteError(rows.status()));
+                absl::StatusOr<ClaimedSession> known = LoadedSession(rows->back());
+                if (!known.ok()) return done(known.status());
+                known->claimed = SameProfile(known->stored.driver, driver);
+                // Nothing but the plate stood against it.
+                if (!known->claimed && (known->session.replica.empty() || known->session.epoch == epoch)) {
+                  return done(PlateInUse());
+                }
+                done(*std::move(known));
+              });
 }
 
 void PostgresDriverStore::Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) {
@@ -155,16 +207,29 @@ void PostgresDriverStore::Get(const std::string& driver_id, std::function<void(a
   });
 }
 
-void PostgresDriverStore::SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
-                                          absl::Time deadline, std::function<void(absl::StatusOr<StoredDriver>)> done) {
+void PostgresDriverStore::SetAvailability(const SessionClaim& session, Availability availability, absl::Time now,
+                                          absl::Time deadline, ClaimDone done) {
   std::vector<Command> commands;
-  commands.push_back(
-      {&kSetWish, Params::Of(driver_id, availability == Availability::kOnline ? 1 : 0, absl::ToUnixMicros(now))});
-  commands.push_back({&kLoad, Params::Of(driver_id)});
-  pool_.Write(std::move(commands), KeyOfDriver(driver_id), deadline,
-              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
-                done(rows.ok() ? Loaded(rows->back()) : rows.status());
+  commands.push_back({&kSetWish, Params::Of(session.driver_id, availability == Availability::kOnline ? 1 : 0,
+                                            absl::ToUnixMicros(now), session.replica, session.epoch)});
+  commands.push_back({&kLoadSession, Params::Of(session.driver_id)});
+  pool_.Write(std::move(commands), KeyOfDriver(session.driver_id), deadline,
+              [session, availability, done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+                if (!rows.ok()) return done(WriteError(rows.status()));
+                absl::StatusOr<ClaimedSession> written = LoadedSession(rows->back());
+                if (!written.ok()) return done(written.status());
+                written->claimed =
+                    written->session.replica == session.replica && written->session.epoch == session.epoch;
+                if (written->claimed && written->stored.availability != availability) return done(PlateInUse());
+                done(*std::move(written));
               });
+}
+
+void PostgresDriverStore::GetSession(const std::string& driver_id, ClaimDone done) {
+  pool_.Read({&kGetSession, Params::Of(driver_id)},
+             [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+               done(rows.ok() ? LoadedSession(rows->front()) : rows.status());
+             });
 }
 
 void PostgresDriverStore::ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
@@ -184,14 +249,8 @@ void PostgresDriverStore::Claim(const std::string& driver_id, Command claim, Cla
   pool_.Write(std::move(commands), KeyOfDriver(driver_id), absl::InfiniteFuture(),
               [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
                 if (!rows.ok()) return done(rows.status());
-                const Rows& row = rows->back();
-                absl::StatusOr<StoredDriver> stored = Loaded(row);
-                if (!stored.ok()) return done(stored.status());
-                ClaimedSession claimed;
-                claimed.claimed = rows->front().size() == 1;
-                claimed.session = {stored->driver.driver_id, row.Int64(0, 12), std::string(row.Bytes(0, 13)),
-                                   row.Int64(0, 14) != 0};
-                claimed.stored = *std::move(stored);
+                absl::StatusOr<ClaimedSession> claimed = LoadedSession(rows->back());
+                if (claimed.ok()) claimed->claimed = rows->front().size() == 1;
                 done(std::move(claimed));
               });
 }

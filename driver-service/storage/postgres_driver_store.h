@@ -41,15 +41,16 @@ class PostgresDriverStore final : public DriverDatabase {
                                                                    const Clock* clock, postgres::Observer* observer);
   ~PostgresDriverStore() override;
 
-  void Register(const Driver& driver, absl::Time now, absl::Time deadline,
-                std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                absl::Time deadline, ClaimDone done) override;
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
-  void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
-                       std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void SetAvailability(const SessionClaim& session, Availability availability, absl::Time now, absl::Time deadline,
+                       ClaimDone done) override;
   void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
                     ClaimDone done) override;
   void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
                         ClaimDone done) override;
+  void GetSession(const std::string& driver_id, ClaimDone done) override;
   void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) override;
   void EndLease(const std::string& replica, std::function<void(absl::Status)> done) override;
   void RecentClaims(absl::Duration within,

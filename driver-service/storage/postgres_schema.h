@@ -55,7 +55,22 @@ CREATE TABLE offers (
 CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
 CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
 )sql",
-                        postgres::kMakeLeases)}};
+                        postgres::kMakeLeases)},
+          // A version of each driver's row, and the plate as it is compared (NormalPlate): online with one driver at a
+          // time. Generated, so that rows have it that replicas of before add. Of drivers who are online with one plate
+          // by now the one who came last stays.
+          {R"sql(
+ALTER TABLE drivers ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE drivers ADD COLUMN plate_key TEXT GENERATED ALWAYS AS (translate(vehicle_plate,
+  'abcdefghijklmnopqrstuvwxyz !"#$%&''()*+,-./:;<=>?@[\]^_`{|}~',
+  'ABCDEFGHIJKLMNOPQRSTUVWXYZ')) STORED;
+UPDATE drivers SET online = 0, version = 1 WHERE driver_id IN (
+  SELECT driver_id FROM (
+    SELECT driver_id, row_number() OVER (PARTITION BY plate_key ORDER BY update_time DESC, driver_id DESC) AS place
+    FROM drivers WHERE online = 1 AND plate_key <> '') AS ranked
+  WHERE place > 1);
+CREATE UNIQUE INDEX drivers_online_by_plate ON drivers (plate_key) WHERE online = 1 AND plate_key <> '';
+)sql"}};
 }
 
 }  // namespace hail::driver

@@ -38,6 +38,28 @@ CREATE TABLE offers (
 CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
 CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
 )sql",
+    // A version of each driver's row, and the plate as it is compared (NormalPlate): online with one driver at a time.
+    // Of drivers who are online with one plate by now the one who came last stays.
+    R"sql(
+ALTER TABLE drivers ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE drivers ADD COLUMN plate_key TEXT NOT NULL DEFAULT '';
+UPDATE drivers SET plate_key = upper(vehicle_plate);
+UPDATE drivers SET plate_key =
+  replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(plate_key,
+  ' ', ''), '!', ''), '"', ''), '#', ''), '$', ''), '%', ''), '&', ''), '''', ''), '(', ''), ')', ''), '*', '');
+UPDATE drivers SET plate_key =
+  replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(plate_key,
+  '+', ''), ',', ''), '-', ''), '.', ''), '/', ''), ':', ''), ';', ''), '<', ''), '=', ''), '>', ''), '?', '');
+UPDATE drivers SET plate_key =
+  replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(plate_key,
+  '@', ''), '[', ''), '\', ''), ']', ''), '^', ''), '_', ''), '`', ''), '{', ''), '|', ''), '}', ''), '~', '');
+CREATE INDEX drivers_by_plate ON drivers (plate_key);
+UPDATE drivers SET online = 0, version = 1 WHERE online = 1 AND plate_key <> '' AND EXISTS (
+  SELECT 1 FROM drivers AS later WHERE later.online = 1 AND later.plate_key = drivers.plate_key
+  AND (later.update_time, later.driver_id) > (drivers.update_time, drivers.driver_id));
+DROP INDEX drivers_by_plate;
+CREATE UNIQUE INDEX drivers_online_by_plate ON drivers (plate_key) WHERE online = 1 AND plate_key <> '';
+)sql",
 };
 
 }  // namespace hail::driver

@@ -19,7 +19,7 @@ using sqlite::Statement;
 absl::StatusOr<std::optional<StoredDriver>> Load(Connection& connection, const std::string& driver_id) {
   absl::StatusOr<Statement> select = connection.Prepare(
       "SELECT display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats, "
-      "product_ids, online, create_time, update_time FROM drivers WHERE driver_id = ?");
+      "product_ids, online, create_time, update_time, version FROM drivers WHERE driver_id = ?");
   if (!select.ok()) return select.status();
   absl::StatusOr<bool> row = select->Bind(1, driver_id).Step();
   if (!row.ok()) return row.status();
@@ -38,6 +38,7 @@ absl::StatusOr<std::optional<StoredDriver>> Load(Connection& connection, const s
   stored.availability = select->Int64(8) != 0 ? Availability::kOnline : Availability::kOffline;
   driver.create_time = absl::FromUnixMicros(select->Int64(9));
   driver.update_time = absl::FromUnixMicros(select->Int64(10));
+  driver.version = select->Int64(11);
   return stored;
 }
 
@@ -48,25 +49,56 @@ absl::StatusOr<StoredDriver> LoadKnown(Connection& connection, const std::string
   return **std::move(known);
 }
 
+// OK if no other driver is online with the plate.
+absl::Status CheckPlate(Connection& connection, const std::string& driver_id, const std::string& plate) {
+  absl::StatusOr<Statement> select = connection.Prepare(
+      "SELECT 1 FROM drivers WHERE online = 1 AND plate_key = ?1 AND plate_key <> '' AND driver_id <> ?2");
+  if (!select.ok()) return select.status();
+  absl::StatusOr<bool> row = select->BindAll(NormalPlate(plate), driver_id).Step();
+  if (!row.ok()) return row.status();
+  return *row ? PlateInUse() : absl::OkStatus();
+}
+
+absl::StatusOr<StoredDriver> Replace(Connection& connection, const Driver& driver, absl::Time now) {
+  absl::StatusOr<Statement> update = connection.Prepare(
+      "UPDATE drivers SET display_name = ?, region_id = ?, vehicle_make = ?, vehicle_model = ?, vehicle_color = ?, "
+      "vehicle_plate = ?, vehicle_seats = ?, product_ids = ?, plate_key = ?, update_time = ?, version = version + 1 "
+      "WHERE driver_id = ?");
+  if (!update.ok()) return update.status();
+  const Vehicle& vehicle = driver.vehicle;
+  const absl::Status status =
+      update
+          ->BindAll(driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color, vehicle.plate,
+                    vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), NormalPlate(vehicle.plate),
+                    absl::ToUnixMicros(now), driver.driver_id)
+          .Run();
+  if (!status.ok()) return status;
+  return LoadKnown(connection, driver.driver_id);
+}
+
 absl::StatusOr<StoredDriver> Insert(Connection& connection, const Driver& driver, absl::Time now) {
   absl::StatusOr<std::optional<StoredDriver>> known = Load(connection, driver.driver_id);
   if (!known.ok()) return known.status();
   if (known->has_value()) {
     if (SameProfile((*known)->driver, driver)) return **std::move(known);
-    return MakeError(absl::StatusCode::kAlreadyExists, "the driver is registered with another profile",
-                     {.reason = Reason::kDriverExists});
+    if ((*known)->availability == Availability::kOnline) {
+      const absl::Status status = CheckPlate(connection, driver.driver_id, driver.vehicle.plate);
+      if (!status.ok()) return status;
+    }
+    return Replace(connection, driver, now);
   }
   absl::StatusOr<Statement> insert = connection.Prepare(
       "INSERT INTO drivers (driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, "
-      "vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)");
+      "vehicle_plate, vehicle_seats, product_ids, plate_key, online, create_time, update_time) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)");
   if (!insert.ok()) return insert.status();
   const std::int64_t micros = absl::ToUnixMicros(now);
   const Vehicle& vehicle = driver.vehicle;
   absl::Status status =
       insert
           ->BindAll(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color,
-                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), micros, micros)
+                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), NormalPlate(vehicle.plate),
+                    micros, micros)
           .Run();
   if (!status.ok()) return status;
   return LoadKnown(connection, driver.driver_id);
@@ -74,13 +106,27 @@ absl::StatusOr<StoredDriver> Insert(Connection& connection, const Driver& driver
 
 absl::StatusOr<StoredDriver> SetWish(Connection& connection, const std::string& driver_id, Availability availability,
                                      absl::Time now) {
-  absl::StatusOr<Statement> update =
-      connection.Prepare("UPDATE drivers SET online = ?1, update_time = ?2 WHERE driver_id = ?3 AND online <> ?1");
+  absl::StatusOr<StoredDriver> known = LoadKnown(connection, driver_id);
+  if (!known.ok() || known->availability == availability) return known;
+  if (availability == Availability::kOnline) {
+    const absl::Status status = CheckPlate(connection, driver_id, known->driver.vehicle.plate);
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<Statement> update = connection.Prepare(
+      "UPDATE drivers SET online = ?1, update_time = ?2, version = version + 1 WHERE driver_id = ?3");
   if (!update.ok()) return update.status();
   absl::Status status =
       update->BindAll(availability == Availability::kOnline ? 1 : 0, absl::ToUnixMicros(now), driver_id).Run();
   if (!status.ok()) return status;
   return LoadKnown(connection, driver_id);
+}
+
+// Of a write: nobody else can have claimed the session.
+std::function<void(absl::StatusOr<StoredDriver>)> Written(SessionClaim session, DriverStore::ClaimDone done) {
+  return [session = std::move(session), done = std::move(done)](absl::StatusOr<StoredDriver> stored) {
+    if (!stored.ok()) return done(stored.status());
+    done(ClaimedSession{*std::move(stored), true, session});
+  };
 }
 
 absl::Status InsertRecords(Connection& connection, const std::vector<OfferRecord>& records) {
@@ -132,10 +178,11 @@ SqliteDriverStore::SqliteDriverStore(std::unique_ptr<sqlite::Database> database,
 
 SqliteDriverStore::~SqliteDriverStore() { Stop(); }
 
-void SqliteDriverStore::Register(const Driver& driver, absl::Time now, absl::Time deadline,
-                                 std::function<void(absl::StatusOr<StoredDriver>)> done) {
+void SqliteDriverStore::Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                                 absl::Time deadline, ClaimDone done) {
   database_->writer().SubmitFor<StoredDriver>(
-      deadline, [driver, now](Connection& connection) { return Insert(connection, driver, now); }, std::move(done));
+      deadline, [driver, now](Connection& connection) { return Insert(connection, driver, now); },
+      Written({driver.driver_id, epoch, replica}, std::move(done)));
 }
 
 void SqliteDriverStore::Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) {
@@ -144,14 +191,14 @@ void SqliteDriverStore::Get(const std::string& driver_id, std::function<void(abs
       std::move(done));
 }
 
-void SqliteDriverStore::SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
-                                        absl::Time deadline, std::function<void(absl::StatusOr<StoredDriver>)> done) {
+void SqliteDriverStore::SetAvailability(const SessionClaim& session, Availability availability, absl::Time now,
+                                        absl::Time deadline, ClaimDone done) {
   database_->writer().SubmitFor<StoredDriver>(
       deadline,
-      [driver_id, availability, now](Connection& connection) {
+      [driver_id = session.driver_id, availability, now](Connection& connection) {
         return SetWish(connection, driver_id, availability, now);
       },
-      std::move(done));
+      Written(session, std::move(done)));
 }
 
 void SqliteDriverStore::ClaimSession(const std::string& driver_id, const std::string& replica, const Opening&,
@@ -165,6 +212,11 @@ void SqliteDriverStore::ClaimSession(const std::string& driver_id, const std::st
 void SqliteDriverStore::ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t,
                                          ClaimDone done) {
   ClaimSession(driver_id, replica, {}, std::move(done));
+}
+
+void SqliteDriverStore::GetSession(const std::string& driver_id, ClaimDone done) {
+  // Who asks has none.
+  Get(driver_id, Written({driver_id}, std::move(done)));
 }
 
 std::int64_t SqliteDriverStore::NextEpoch() {

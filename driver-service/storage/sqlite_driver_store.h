@@ -33,17 +33,18 @@ class SqliteDriverStore final : public DriverDatabase {
                                                                  sqlite::Observer* observer);
   ~SqliteDriverStore() override;
 
-  void Register(const Driver& driver, absl::Time now, absl::Time deadline,
-                std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                absl::Time deadline, ClaimDone done) override;
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
-  void SetAvailability(const std::string& driver_id, Availability availability, absl::Time now, absl::Time deadline,
-                       std::function<void(absl::StatusOr<StoredDriver>)> done) override;
+  void SetAvailability(const SessionClaim& session, Availability availability, absl::Time now, absl::Time deadline,
+                       ClaimDone done) override;
   // Nobody else has the file open: sessions are numbered from the wall clock on, so that epochs rise over restarts, and
   // nothing of them is written.
   void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
                     ClaimDone done) override;
   void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
                         ClaimDone done) override;
+  void GetSession(const std::string& driver_id, ClaimDone done) override;
   void RenewLease(const std::string&, std::function<void(absl::Status)> done) override { done(absl::OkStatus()); }
   void EndLease(const std::string&, std::function<void(absl::Status)> done) override { done(absl::OkStatus()); }
   void RecentClaims(absl::Duration, std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) override {

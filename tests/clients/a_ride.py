@@ -66,7 +66,7 @@ class DriverApp:
     def register(self):
         return ask(self._client, "hail.driver.v1.DriverService/RegisterDriver", {"driver": {
             "driver_id": self._id, "display_name": "Grace", "region_id": "san_francisco", "product_ids": ["economy"],
-            "vehicle": {"make": "Toyota", "model": "Prius", "color": "green", "plate": "7ABC123", "seats": 4}}})
+            "vehicle": {"make": "Toyota", "model": "Prius", "color": "green", "plate": self._id[-32:], "seats": 4}}})
 
     def start(self):
         self._stream = self._client.bidi("hail.driver.v1.DriverService/StreamDriver")

@@ -468,7 +468,7 @@ class HostileClient(unittest.TestCase):
         driver_id = f"trudy-{uuid.uuid4().hex[:8]}"
         driver.unary(DRIVER + "RegisterDriver", {"driver": {
             "driver_id": driver_id, "region_id": "san_francisco", "product_ids": ["economy"],
-            "vehicle": {"plate": "T", "seats": 4}}})
+            "vehicle": {"plate": driver_id, "seats": 4}}})
         opening = {"open": {"driver_id": driver_id}}
         for first in ({}, {"heartbeat": {}}, {"command_id": "1", "respond_to_offer": {"offer_id": "x"}},
                       {"location": {"positions": [{}]}}, {"offer_received": {}}):
@@ -543,7 +543,7 @@ class HostileClient(unittest.TestCase):
             driver_id = f"trudy-{uuid.uuid4().hex[:8]}"
             driver.unary(DRIVER + "RegisterDriver", {"driver": {
                 "driver_id": driver_id, "region_id": "san_francisco", "product_ids": ["economy"],
-                "vehicle": {"plate": "T", "seats": 4}}})
+                "vehicle": {"plate": driver_id, "seats": 4}}})
             _, to_message, _ = driver._prepare(DRIVER + "StreamDriver", driver.channel.stream_stream)
             opening = to_message({"open": {"driver_id": driver_id}}).SerializeToString()
             encoded = to_message(flood).SerializeToString()

@@ -26,7 +26,7 @@ class DriverStoreCalls {
     return {.driver_id = id,
             .display_name = "Zoë \"Z\"",
             .region_id = "sf",
-            .vehicle = {.make = "Toyota", .model = "Prius", .color = "white", .plate = "7ABC123", .seats = 4},
+            .vehicle = {.make = "Toyota", .model = "Prius", .color = "white", .plate = "7ABC " + id, .seats = 4},
             .product_ids = {"economy", "comfort"}};
   }
   static OfferRecord MakeRecord(int n) {
@@ -101,16 +101,38 @@ class DriverStoreCalls {
         [&](auto done) { store().RecentClaims(within, std::move(done)); });
   }
 
+  // Of a write that must have been made, what is stored.
+  static absl::StatusOr<StoredDriver> Made(const Claimed& written) {
+    if (!written.ok()) return written.status();
+    if (!written->claimed) return absl::AbortedError("the session is another's");
+    return written->stored;
+  }
+  Claimed RegisterUnder(const std::string& replica, std::int64_t epoch, const Driver& driver,
+                        absl::Time deadline = absl::InfiniteFuture()) {
+    return AwaitOne<Claimed>(
+        [&](auto done) { store().Register(driver, replica, epoch, clock().Read().domain, deadline, std::move(done)); });
+  }
   absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {
-    return Await([&](Done done) { store().Register(driver, clock().Read().domain, deadline, std::move(done)); });
+    return Made(RegisterUnder("", 0, driver, deadline));
   }
   absl::StatusOr<StoredDriver> Get(const std::string& id) {
     return Await([&](Done done) { store().Get(id, std::move(done)); });
   }
+  Claimed SetAvailabilityUnder(const SessionClaim& session, Availability wish,
+                               absl::Time deadline = absl::InfiniteFuture()) {
+    return AwaitOne<Claimed>(
+        [&](auto done) { store().SetAvailability(session, wish, clock().Read().domain, deadline, std::move(done)); });
+  }
+  // Under whatever session there is.
   absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability wish,
                                                absl::Time deadline = absl::InfiniteFuture()) {
-    return Await(
-        [&](Done done) { store().SetAvailability(id, wish, clock().Read().domain, deadline, std::move(done)); });
+    const Claimed known = Session(id);
+    if (!known.ok()) return known.status();
+    SessionClaim session = known->session;
+    return Made(SetAvailabilityUnder(session, wish, deadline));
+  }
+  Claimed Session(const std::string& id) {
+    return AwaitOne<Claimed>([&](auto done) { store().GetSession(id, std::move(done)); });
   }
 };
 

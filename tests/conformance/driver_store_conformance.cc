@@ -51,7 +51,8 @@ TEST_P(DriverStoreConformance, AnUnknownDriverIsNotFound) {
   ASSERT_TRUE(Register(MakeDriver("d1")).ok());
   EXPECT_TRUE(HasReason(Get("nobody").status(), Reason::kDriverNotFound));
   EXPECT_EQ(Get("nobody").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(HasReason(SetAvailability("nobody", Availability::kOnline).status(), Reason::kDriverNotFound));
+  EXPECT_TRUE(HasReason(SetAvailabilityUnder({"nobody"}, Availability::kOnline).status(), Reason::kDriverNotFound));
+  EXPECT_TRUE(HasReason(Session("nobody").status(), Reason::kDriverNotFound));
   EXPECT_FALSE(Get("nobody").ok()) << "the wish made nobody somebody";
 }
 
@@ -67,8 +68,11 @@ TEST_P(DriverStoreConformance, RegisteringAgainIsIdempotent) {
   EXPECT_EQ(again->availability, Availability::kOnline) << "the wish is not part of the profile";
 }
 
-TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdIsRefused) {
+TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdReplacesTheFirst) {
+  const absl::Time first = clock_.Read().domain;
   ASSERT_TRUE(Register(MakeDriver("d1")).ok());
+  ASSERT_TRUE(Register(MakeDriver("d2")).ok());
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
   std::vector<Driver> others(8, MakeDriver("d1"));
   others[0].display_name = "other";
   others[1].region_id = "other";
@@ -78,22 +82,35 @@ TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdIsRefused) {
   others[5].vehicle.plate = "other";
   others[6].vehicle.seats = 5;
   others[7].product_ids = {"comfort", "economy"};
+  std::int64_t version = Get("d1")->driver.version;
   for (const Driver& other : others) {
-    const absl::StatusOr<StoredDriver> refused = Register(other);
-    EXPECT_TRUE(HasReason(refused.status(), Reason::kDriverExists)) << refused.status();
-    EXPECT_EQ(refused.status().code(), absl::StatusCode::kAlreadyExists);
+    clock_.Advance(absl::Seconds(1));
+    const absl::StatusOr<StoredDriver> replaced = Register(other);
+    ASSERT_TRUE(replaced.ok()) << replaced.status();
+    EXPECT_TRUE(SameProfile(replaced->driver, other));
+    EXPECT_EQ(replaced->driver.create_time, first);
+    EXPECT_EQ(replaced->driver.update_time, clock_.Read().domain);
+    EXPECT_GT(replaced->driver.version, version);
+    EXPECT_EQ(replaced->availability, Availability::kOnline) << "the wish is not part of the profile";
+    version = replaced->driver.version;
+    EXPECT_TRUE(*Get("d1") == *replaced);
   }
-  EXPECT_TRUE(SameProfile(Get("d1")->driver, MakeDriver("d1")));
+  subject_->Reopen();
+  EXPECT_TRUE(SameProfile(Get("d1")->driver, others[7]));
+  EXPECT_TRUE(SameProfile(Get("d2")->driver, MakeDriver("d2"))) << "another's";
 }
 
 TEST_P(DriverStoreConformance, OneRefusedRegistrationDoesNotHurtItsNeighbours) {
   ASSERT_TRUE(Register(MakeDriver("d0")).ok());
+  ASSERT_TRUE(Register(MakeDriver("d1")).ok());
+  ASSERT_TRUE(SetAvailability("d0", Availability::kOnline).ok());
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
   Driver other = MakeDriver("d0");
-  other.display_name = "somebody else";
+  other.vehicle.plate = MakeDriver("d1").vehicle.plate;
   const auto is_refused = [](std::size_t i) { return i % 10 == 5; };
   const auto outcomes = AwaitAll(50, [&](std::size_t i, Done done) {
-    store().Register(is_refused(i) ? other : MakeDriver("n" + std::to_string(i)), clock_.Read().domain,
-                     absl::InfiniteFuture(), std::move(done));
+    store().Register(is_refused(i) ? other : MakeDriver("n" + std::to_string(i)), "", 0, clock_.Read().domain,
+                     absl::InfiniteFuture(), [done](const Claimed& written) { done(Made(written)); });
   });
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     EXPECT_EQ(outcomes[i].ok(), !is_refused(i)) << i << outcomes[i].status();
@@ -101,21 +118,98 @@ TEST_P(DriverStoreConformance, OneRefusedRegistrationDoesNotHurtItsNeighbours) {
   }
 }
 
-TEST_P(DriverStoreConformance, RacingRegistrationsOfOneDriverHaveOneWinner) {
+TEST_P(DriverStoreConformance, OfRacingRegistrationsOfOneDriverOneStands) {
   const auto outcomes = AwaitAll(20, [&](std::size_t i, Done done) {
     Driver driver = MakeDriver("d1");
     driver.vehicle.plate = "plate-" + std::to_string(i);
-    store().Register(driver, clock_.Read().domain, absl::InfiniteFuture(), std::move(done));
+    store().Register(driver, "", 0, clock_.Read().domain, absl::InfiniteFuture(),
+                     [done](const Claimed& written) { done(Made(written)); });
   });
-  std::vector<std::string> winners;
+  const StoredDriver last = *Get("d1");
+  int lasting = 0;
   for (const absl::StatusOr<StoredDriver>& outcome : outcomes) {
-    if (outcome.ok()) {
-      winners.push_back(outcome->driver.vehicle.plate);
-    } else {
-      EXPECT_TRUE(HasReason(outcome.status(), Reason::kDriverExists)) << outcome.status();
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    if (*outcome == last) ++lasting;
+  }
+  EXPECT_EQ(lasting, 1);
+  EXPECT_EQ(last.driver.version, 19) << "each counts";
+}
+
+// ---- Plates
+
+TEST_P(DriverStoreConformance, APlateIsOnlineWithOneDriverAtATimeHoweverItIsSpelled) {
+  Driver first = MakeDriver("d1"), second = MakeDriver("d2"), third = MakeDriver("d3");
+  first.vehicle.plate = "TWIN 001";
+  second.vehicle.plate = "twin-001.";
+  // Other bytes than ASCII's are part of it.
+  third.vehicle.plate = "TWIN 001é";
+  for (const Driver& driver : {first, second, third}) ASSERT_TRUE(Register(driver).ok()) << "offline is no matter";
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
+  const absl::StatusOr<StoredDriver> refused = SetAvailability("d2", Availability::kOnline);
+  EXPECT_TRUE(HasReason(refused.status(), Reason::kPlateInUse)) << refused.status();
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Get("d2")->availability, Availability::kOffline);
+  EXPECT_TRUE(SetAvailability("d3", Availability::kOnline).ok());
+  EXPECT_TRUE(SetAvailability("d1", Availability::kOnline).ok()) << "its own";
+  subject_->Reopen();
+  EXPECT_TRUE(HasReason(SetAvailability("d2", Availability::kOnline).status(), Reason::kPlateInUse));
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOffline).ok());
+  EXPECT_TRUE(SetAvailability("d2", Availability::kOnline).ok()) << "the car has changed hands";
+  EXPECT_TRUE(HasReason(SetAvailability("d1", Availability::kOnline).status(), Reason::kPlateInUse));
+}
+
+TEST_P(DriverStoreConformance, EveryPunctuationOfAPlateIsLeftOut) {
+  Driver plain = MakeDriver("d1"), spelled = MakeDriver("d2");
+  plain.vehicle.plate = "AZ09";
+  ASSERT_TRUE(Register(plain).ok());
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
+  for (int c = 0x20; c < 0x7f; ++c) {
+    const bool counts = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    spelled.vehicle.plate = std::string("az") + static_cast<char>(c) + "09";
+    ASSERT_TRUE(Register(spelled).ok());
+    const absl::Status status = SetAvailability("d2", Availability::kOnline).status();
+    EXPECT_EQ(status.ok(), counts) << spelled.vehicle.plate << status;
+    if (status.ok()) {
+      ASSERT_TRUE(SetAvailability("d2", Availability::kOffline).ok());
     }
   }
-  EXPECT_THAT(winners, ElementsAre(Get("d1")->driver.vehicle.plate));
+}
+
+TEST_P(DriverStoreConformance, ADriverWhoIsOnlineDoesNotTakeAPlateThatIs) {
+  ASSERT_TRUE(Register(MakeDriver("d1")).ok());
+  ASSERT_TRUE(Register(MakeDriver("d2")).ok());
+  ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
+  ASSERT_TRUE(SetAvailability("d2", Availability::kOnline).ok());
+  Driver other = MakeDriver("d2");
+  other.vehicle.plate = MakeDriver("d1").vehicle.plate;
+  const absl::StatusOr<StoredDriver> refused = Register(other);
+  EXPECT_TRUE(HasReason(refused.status(), Reason::kPlateInUse)) << refused.status();
+  EXPECT_TRUE(SameProfile(Get("d2")->driver, MakeDriver("d2")));
+  ASSERT_TRUE(SetAvailability("d2", Availability::kOffline).ok());
+  EXPECT_TRUE(Register(other).ok());
+  EXPECT_TRUE(HasReason(SetAvailability("d2", Availability::kOnline).status(), Reason::kPlateInUse));
+}
+
+TEST_P(DriverStoreConformance, OfRacingDriversWithOnePlateOneComesOnline) {
+  for (int i = 0; i < 20; ++i) {
+    Driver driver = MakeDriver("d" + std::to_string(i));
+    driver.vehicle.plate = "ONE";
+    ASSERT_TRUE(Register(driver).ok());
+  }
+  const auto outcomes = AwaitAll(20, [&](std::size_t i, Done done) {
+    store().SetAvailability({"d" + std::to_string(i)}, Availability::kOnline, clock_.Read().domain,
+                            absl::InfiniteFuture(), [done](const Claimed& written) { done(Made(written)); });
+  });
+  int online = 0;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i].ok()) {
+      ++online;
+    } else {
+      EXPECT_TRUE(HasReason(outcomes[i].status(), Reason::kPlateInUse)) << outcomes[i].status();
+    }
+    EXPECT_EQ(Get("d" + std::to_string(i))->availability == Availability::kOnline, outcomes[i].ok());
+  }
+  EXPECT_EQ(online, 1);
 }
 
 TEST_P(DriverStoreConformance, TheWishIsDurable) {
@@ -181,8 +275,8 @@ TEST_P(DriverStoreConformance, ARecordThatCameTwiceIsKeptOnce) {
 TEST_P(DriverStoreConformance, AReadSeesWhatWasReportedBeforeIt) {
   // Asked for within the write's `done`.
   const absl::StatusOr<StoredDriver> found = Await([&](const Done& done) {
-    store().Register(MakeDriver("d1"), clock_.Read().domain, absl::InfiniteFuture(),
-                     [&, done](const absl::StatusOr<StoredDriver>& registered) {
+    store().Register(MakeDriver("d1"), "", 0, clock_.Read().domain, absl::InfiniteFuture(),
+                     [&, done](const Claimed& registered) {
                        EXPECT_TRUE(registered.ok());
                        store().Get("d1", done);
                      });
@@ -282,6 +376,114 @@ TEST_P(SharedDriverStore, ASessionIsItsReplicasWhileTheLeaseRuns) {
   ASSERT_TRUE(EndLease("a").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(Renew("a"))) << "one that was under way";
   EXPECT_TRUE(ClaimIdle("d2", "b")->claimed);
+}
+
+// ---- What is written for a session is written under it
+
+TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
+  ASSERT_TRUE(Renew("a").ok());
+  ASSERT_TRUE(Renew("b").ok());
+  const SessionClaim first = Claim("d1", "a")->session;
+  const Claimed made = SetAvailabilityUnder(first, Availability::kOnline);
+  ASSERT_TRUE(made.ok() && made->claimed) << made.status();
+  EXPECT_EQ(made->stored.availability, Availability::kOnline);
+  EXPECT_EQ(made->session, first);
+
+  const Claimed moved = Claim("d1", "b");
+  EXPECT_TRUE(moved->stored == made->stored) << "with all that was written before";
+  for (const Availability wish : {Availability::kOffline, Availability::kOnline}) {
+    const Claimed refused = SetAvailabilityUnder(first, wish);
+    ASSERT_TRUE(refused.ok()) << refused.status();
+    EXPECT_FALSE(refused->claimed) << "whether it would change anything or not";
+    EXPECT_EQ(refused->session, moved->session) << "whose it is";
+    EXPECT_TRUE(refused->stored == made->stored);
+  }
+  EXPECT_TRUE(*Get("d1") == made->stored);
+  EXPECT_TRUE(SetAvailabilityUnder(moved->session, Availability::kOffline)->claimed);
+
+  // Its own, but of before: what it has read since may be older than this.
+  const SessionClaim back = Claim("d1", "a")->session;
+  EXPECT_FALSE(SetAvailabilityUnder(first, Availability::kOnline)->claimed);
+  EXPECT_TRUE(SetAvailabilityUnder(back, Availability::kOnline)->claimed);
+  EXPECT_FALSE(SetAvailabilityUnder({"d1", back.epoch, "b"}, Availability::kOnline)->claimed);
+}
+
+TEST_P(SharedDriverStore, OfAWishThatRacesAMoveTheMoveHasReadItOrItIsNotMade) {
+  for (int round = 0; round < 20; ++round) {
+    const SessionClaim held = Claim("d1", "a")->session;
+    const Availability wish =
+        Get("d1")->availability == Availability::kOnline ? Availability::kOffline : Availability::kOnline;
+    Claimed written, moved;
+    AwaitAll(2, [&](std::size_t i, Done done) {
+      if (i == static_cast<std::size_t>(round % 2)) {
+        store().SetAvailability(held, wish, clock_.Read().domain, absl::InfiniteFuture(), [&, done](Claimed got) {
+          written = std::move(got);
+          done(absl::UnknownError(""));
+        });
+      } else {
+        store().ClaimSession("d1", "b", {}, [&, done](Claimed got) {
+          moved = std::move(got);
+          done(absl::UnknownError(""));
+        });
+      }
+    });
+    ASSERT_TRUE(written.ok() && moved.ok());
+    EXPECT_EQ(moved->stored.availability == wish, written->claimed) << round;
+    EXPECT_TRUE(*Get("d1") == moved->stored) << round;
+  }
+}
+
+TEST_P(SharedDriverStore, AProfileIsReplacedUnderTheSession) {
+  ASSERT_TRUE(Renew("a").ok());
+  ASSERT_TRUE(Renew("b").ok());
+  const SessionClaim held = Claim("d1", "a")->session;
+  Driver other = MakeDriver("d1");
+  other.vehicle.seats = 6;
+  const Claimed refused = RegisterUnder("b", 0, other);
+  ASSERT_TRUE(refused.ok()) << refused.status();
+  EXPECT_FALSE(refused->claimed);
+  EXPECT_EQ(refused->session, held) << "who is to be asked";
+  EXPECT_TRUE(RegisterUnder("b", 0, MakeDriver("d1"))->claimed) << "nothing to change";
+  const Claimed made = RegisterUnder("a", held.epoch, other);
+  ASSERT_TRUE(made->claimed);
+  EXPECT_EQ(made->stored.driver.vehicle.seats, 6);
+  EXPECT_EQ(made->session, held) << "which goes on";
+  EXPECT_TRUE(SetAvailabilityUnder(held, Availability::kOnline)->claimed);
+}
+
+TEST_P(SharedDriverStore, AProfileReplacedWithoutItsSessionEndsThat) {
+  ASSERT_TRUE(Renew("a").ok());
+  Driver other = MakeDriver("d1");
+  other.vehicle.seats = 6;
+  // Its replica said that it has it no more.
+  const SessionClaim gone = Claim("d1", "a")->session;
+  const Claimed made = RegisterUnder("b", gone.epoch, other);
+  ASSERT_TRUE(made->claimed);
+  EXPECT_EQ(made->session, (SessionClaim{"d1", gone.epoch + 1, ""}));
+  EXPECT_FALSE(SetAvailabilityUnder(gone, Availability::kOnline)->claimed);
+  EXPECT_THAT(*RecentClaims(), UnorderedElementsAre(made->session)) << "so that what is left of it hears of it";
+
+  // Its replica is dead.
+  const SessionClaim dead = Claim("d1", "a")->session;
+  subject_->EndOfLease("a");
+  other.vehicle.seats = 5;
+  EXPECT_EQ(RegisterUnder("b", 0, other)->session, (SessionClaim{"d1", dead.epoch + 1, ""}));
+  // Nobody's: nothing is left to end.
+  other.vehicle.seats = 3;
+  EXPECT_EQ(RegisterUnder("b", 0, other)->session, (SessionClaim{"d1", dead.epoch + 1, ""}));
+}
+
+TEST_P(SharedDriverStore, ALookClaimsNothing) {
+  EXPECT_EQ(Session("d1")->session, (SessionClaim{"d1", 0, ""}));
+  ASSERT_TRUE(Renew("a").ok());
+  const Claimed held = Claim("d1", "a");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Session("d1")->session, held->session);
+    EXPECT_TRUE(Session("d1")->stored == held->stored);
+  }
+  subject_->EndOfLease("a");
+  EXPECT_EQ(Session("d1")->session.replica, "") << "nobody's that lives";
+  EXPECT_TRUE(SetAvailabilityUnder(held->session, Availability::kOnline)->claimed) << "and still its own to write";
 }
 
 TEST_P(SharedDriverStore, OfRacingClaimsEachIsACountOfItsOwn) {

@@ -9,7 +9,8 @@ namespace hail::driver {
 
 inline bool operator==(const StoredDriver& a, const StoredDriver& b) {
   return SameProfile(a.driver, b.driver) && a.driver.create_time == b.driver.create_time &&
-         a.driver.update_time == b.driver.update_time && a.availability == b.availability;
+         a.driver.update_time == b.driver.update_time && a.driver.version == b.driver.version &&
+         a.availability == b.availability;
 }
 
 // But for ride_waited, which is not kept.

@@ -1,6 +1,7 @@
 // What must hold for every DriverStore, for the one on PostgreSQL.
 #include "driver-service/storage/postgres_driver_store.h"
 
+#include "common/time/fake_clock.h"
 #include "tests/conformance/driver_store_conformance.h"
 #include "tests/conformance/driver_store_kinds.h"
 #include "tests/conformance/stored_offers.h"
@@ -70,6 +71,36 @@ DriverStoreKind RealKind() {
 }
 
 namespace {
+
+// Who is online with one plate in a database of before: the one who came last stays.
+TEST(PostgresDriverStoreTest, ADatabaseOfBeforeOpensAlsoWherePlatesCollide) {
+  const std::string schema = testing::UniqueSchema();
+  const auto params = *postgres::ParseUrl(testing::SharedPostgres().url());
+  ASSERT_TRUE(postgres::Migrate(params, schema, {PostgresMigrations()[0]}, absl::Seconds(10)).ok());
+  const auto add = [&](const std::string& id, const std::string& plate, int online, int updated) {
+    testing::SharedPostgres().Ask("INSERT INTO " + schema + ".drivers (driver_id, display_name, region_id," +
+                                  " vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats," +
+                                  " product_ids, online, create_time, update_time) VALUES ('" + id +
+                                  "', '', 'sf', '', '', '', '" + plate + "', 4, 'economy', " + std::to_string(online) +
+                                  ", 1, " + std::to_string(updated) + ")");
+  };
+  add("d1", "twin 001-é", 1, 1);
+  add("d2", "TWIN_001é", 1, 3);
+  add("d3", "twin(001)é", 1, 2);
+  add("d4", "TWIN001É", 1, 1);
+  add("d5", "--", 1, 1);
+  add("d6", "- ", 1, 1);
+  FakeClock clock;
+  ASSERT_TRUE(PostgresDriverStore::Open(params, {.schema = schema}, &clock, nullptr).ok());
+  // As a replica of before adds it, which runs beside.
+  add("d7", "TWIN 001é", 0, 9);
+  testing::Table expected{{"d1", "0", "TWIN001é"}, {"d2", "1", "TWIN001é"}, {"d3", "0", "TWIN001é"},
+                          {"d4", "1", "TWIN001É"}, {"d5", "1", ""},         {"d6", "1", ""},
+                          {"d7", "0", "TWIN001é"}};
+  EXPECT_EQ(testing::SharedPostgres().Ask("SELECT driver_id, online, plate_key FROM " + schema +
+                                          ".drivers ORDER BY driver_id"),
+            expected);
+}
 
 INSTANTIATE_TEST_SUITE_P(OnPostgres, DriverStoreConformance, ::testing::Values(RealKind()),
                          [](const auto& kind) { return kind.param.name; });

@@ -56,7 +56,7 @@ class World final : public Dispatch::Out {
         }
         break;
       case 3:
-        core_.SetAvailability(now_, driver_id, Wish(input, driver_id));
+        core_.Learn(now_, MakeDriver(driver_id), Wish(input, driver_id));
         break;
       case 4:
         core_.OfferReceived(now_, driver_id, AnyOffer(input));

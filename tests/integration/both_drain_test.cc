@@ -201,7 +201,7 @@ class Callers {
     register_driver.mutable_driver()->set_driver_id(driver_id);
     register_driver.mutable_driver()->set_display_name("Ada");
     register_driver.mutable_driver()->set_region_id("san_francisco");
-    register_driver.mutable_driver()->mutable_vehicle()->set_plate("7ABC123");
+    register_driver.mutable_driver()->mutable_vehicle()->set_plate(driver_id);
     register_driver.mutable_driver()->mutable_vehicle()->set_seats(4);
     register_driver.mutable_driver()->add_product_ids("comfort");
     for (std::uint64_t round = 1; !stop_; ++round) {

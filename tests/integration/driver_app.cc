@@ -42,7 +42,7 @@ grpc::Status DriverApp::Register() {
   profile.set_driver_id(driver_id_);
   profile.set_display_name("Ada");
   profile.set_region_id("san_francisco");
-  profile.mutable_vehicle()->set_plate("7ABC123");
+  profile.mutable_vehicle()->set_plate("7ABC-" + driver_id_);
   profile.mutable_vehicle()->set_seats(4);
   profile.add_product_ids("economy");
   driver::RegisterDriverResponse response;
@@ -215,6 +215,8 @@ driver::DriverState DriverApp::AwaitState(const std::function<bool(const driver:
   driver::GetDriverStateResponse response;
   while (absl::Now() < deadline) {
     BeatIfDue();
+    // As the app that it is: offers it reads are received.
+    request.set_session_epoch(response.state().session_epoch());
     const grpc::Status status = stub_->GetDriverState(CallContext().get(), request, &response);
     if (status.ok() && wanted(response.state())) return response.state();
   }

@@ -57,7 +57,7 @@ TEST_F(DriverOfferTest, AnAcceptedOfferBecomesTheRide) {
   EXPECT_EQ(confirm.offer_id(), offer.offer_id());
   EXPECT_EQ(confirm.epoch(), 1);
   EXPECT_EQ(confirm.driver().driver_id(), "ada");
-  EXPECT_EQ(confirm.driver().vehicle().plate(), "7ABC123");
+  EXPECT_EQ(confirm.driver().vehicle().plate(), "7ABC-ada");
 
   // Accepting again is the same outcome, and nothing more is asked of rider-service.
   EXPECT_EQ(app->Respond(offer.offer_id(), driver::OFFER_RESPONSE_ACCEPT).status().code(), 0);

@@ -11,7 +11,7 @@ driver::Driver GoodProfile(const std::string& driver_id) {
   profile.set_driver_id(driver_id);
   profile.set_display_name("Grace");
   profile.set_region_id("san_francisco");
-  profile.mutable_vehicle()->set_plate("8XYZ987");
+  profile.mutable_vehicle()->set_plate("8XYZ-" + driver_id);
   profile.mutable_vehicle()->set_make("Toyota");
   profile.mutable_vehicle()->set_seats(6);
   profile.add_product_ids("economy");
@@ -73,13 +73,85 @@ TEST_F(DriverProfileTest, RegisteringTwiceIsOneDriver) {
   EXPECT_EQ(response.driver().SerializeAsString(), first.SerializeAsString());
 }
 
-TEST_F(DriverProfileTest, AnotherBodyIsRefused) {
-  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
-  driver::Driver other = GoodProfile("grace");
+// F4
+TEST_F(DriverProfileTest, AnotherBodyReplacesTheProfileAlsoOfAnOpenSession) {
+  driver::Driver first, changed;
+  ASSERT_TRUE(Register(GoodProfile("ada"), &first).ok());
+  auto app = NewApp("ada");
+  app->GoAvailable(kMarketStreet);
+  driver::Driver other = GoodProfile("ada");
+  other.set_display_name("Ada L.");
   other.mutable_vehicle()->set_plate("OTHER");
-  const grpc::Status status = Register(other);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::ALREADY_EXISTS);
-  EXPECT_EQ(ReasonOf(status), "DRIVER_EXISTS");
+  ASSERT_TRUE(Register(other, &changed).ok());
+  EXPECT_EQ(changed.vehicle().plate(), "OTHER");
+  EXPECT_EQ(changed.create_time().SerializeAsString(), first.create_time().SerializeAsString());
+  EXPECT_NE(changed.update_time().SerializeAsString(), first.update_time().SerializeAsString());
+  // The next ride gets what is known now.
+  rider_.StartRide("ride-1", 1, kMarketStreet);
+  const driver::Offer offer = app->NextOffer();
+  app->SendOfferReceived(offer.offer_id());
+  ASSERT_EQ(app->Respond(offer.offer_id(), driver::OFFER_RESPONSE_ACCEPT).status().code(), 0);
+  ASSERT_EQ(rider_.confirms().size(), 1u);
+  EXPECT_EQ(rider_.confirms()[0].driver().vehicle().plate(), "OTHER");
+  EXPECT_EQ(rider_.confirms()[0].driver().display_name(), "Ada L.");
+}
+
+// F5
+TEST_F(DriverProfileTest, APlateIsOnlineWithOneDriverAtATime) {
+  driver::Driver one = GoodProfile("one"), two = GoodProfile("two");
+  one.mutable_vehicle()->set_plate("TWIN 001");
+  two.mutable_vehicle()->set_plate("twin001");
+  ASSERT_TRUE(Register(one).ok());
+  ASSERT_TRUE(Register(two).ok());
+  ASSERT_TRUE(SetAvailability("one", driver::AVAILABILITY_ONLINE).ok());
+  const grpc::Status refused = SetAvailability("two", driver::AVAILABILITY_ONLINE);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonOf(refused), "PLATE_IN_USE");
+  ASSERT_TRUE(SetAvailability("one", driver::AVAILABILITY_OFFLINE).ok());
+  EXPECT_TRUE(SetAvailability("two", driver::AVAILABILITY_ONLINE).ok());
+}
+
+// F19
+TEST_F(DriverProfileTest, ALookOpensNoSessionAndIsNoReceipt) {
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  driver::DriverState state;
+  ASSERT_TRUE(GetState("grace", &state).ok());
+  EXPECT_EQ(state.status(), driver::DRIVER_STATUS_OFFLINE);
+  EXPECT_EQ(state.session_epoch(), 0) << "there is none, and the look opened none";
+  ASSERT_TRUE(GetState("grace", &state).ok());
+  EXPECT_EQ(state.session_epoch(), 0);
+
+  auto app = NewApp("ada");
+  app->GoAvailable(kMarketStreet);
+  rider_.StartRide("ride-1", 1, kMarketStreet);
+  const driver::Offer offer = app->NextOffer();
+  // Looked at until it is gone: after 3 s without a word of the app's that it has it.
+  const absl::Time deadline = absl::Now() + absl::Seconds(15);
+  do {
+    ASSERT_TRUE(GetState("ada", &state).ok());
+    ASSERT_LT(absl::Now(), deadline) << "the offer stays";
+  } while (state.has_offer());
+  EXPECT_EQ(app->NextOfferUpdate(driver::OFFER_STATUS_REVOKED).offer_id(), offer.offer_id());
+}
+
+// H4
+TEST_F(DriverProfileTest, TheStreamSaysWhatAnyCallChanges) {
+  auto app = NewApp("ada");
+  app->GoAvailable(kMarketStreet);
+  ASSERT_TRUE(SetAvailability("ada", driver::AVAILABILITY_OFFLINE).ok());
+  const driver::DriverState offline =
+      app->Next([](const auto& message) { return message.state().availability() == driver::AVAILABILITY_OFFLINE; },
+                "offline")
+          .state();
+  EXPECT_GT(offline.revision(), 0);
+  EXPECT_EQ(offline.status(), driver::DRIVER_STATUS_OFFLINE);
+  ASSERT_TRUE(SetAvailability("ada", driver::AVAILABILITY_ONLINE).ok());
+  const driver::DriverState online =
+      app->Next([](const auto& message) { return message.state().status() == driver::DRIVER_STATUS_AVAILABLE; },
+                "available")
+          .state();
+  EXPECT_EQ(online.session_epoch(), offline.session_epoch());
+  EXPECT_GT(online.revision(), offline.revision());
 }
 
 TEST_F(DriverProfileTest, BadProfilesNameTheField) {

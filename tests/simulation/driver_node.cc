@@ -66,6 +66,7 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
   store_.set_on_claim([universe](const driver::SessionClaim& before, const driver::SessionClaim& after) {
     universe->Claimed(before, after);
   });
+  store_.set_on_moved([universe] { universe->Hit(Situation::kWishRacedAMove); });
   store_.set_on_late_read(
       [this](absl::Duration late) { universe_->judge().DriverStoreSlow(replica_, late + kNextCheck); });
   host_.Start(
@@ -90,6 +91,14 @@ DriverNode::~DriverNode() {
 }
 
 driver::DispatchCounts DriverNode::Counts() const { return host_.counts(); }
+
+std::optional<driver::Availability> DriverNode::Wish(const std::string& driver_id) {
+  std::optional<driver::Availability> wish;
+  host_.Here([&](driver::Dispatch& core, Now now) {
+    if (core.HasSession(driver_id)) wish = core.State(now, driver_id).availability;
+  });
+  return wish;
+}
 
 std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox) {
   if (links_++ > 0) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -54,6 +55,8 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
   driver::DispatchCounts Counts() const;
+  // What this process takes the driver's wish to be, if it has the session.
+  std::optional<driver::Availability> Wish(const std::string& driver_id);
 
   std::shared_ptr<driver::DispatchLink> Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox);
 

@@ -24,6 +24,10 @@ constexpr absl::Duration kSettle = absl::Seconds(15);
 // What may pass (wall) until a replica of driver-service finds out that a session is another's: its look at the store,
 // if that is no slower than usual.
 constexpr absl::Duration kOwnerKnown = absl::Seconds(3);
+// Until the answer to a write, or the reading of what one did, comes to who has the session; in a storm the store may
+// not be reached for so long.
+constexpr absl::Duration kWishKnown = absl::Seconds(12);
+constexpr absl::Duration kWishKnownInStorm = absl::Seconds(45);
 // Until a dispatch ends that is for nothing: its link is gone and neither end was told, or its keeper has to find out
 // by its lease, or by asking, that the ride is another's.
 constexpr absl::Duration kDispatchEnds = absl::Seconds(20);
@@ -452,6 +456,23 @@ void Judge::Look() {
       Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
     }
   }
+}
+
+void Judge::OwnerGoesBy(const std::string& replica, const std::string& driver_id, driver::Availability known,
+                        driver::Availability stored) {
+  if (known == stored) {
+    mistaken_.erase(driver_id);
+    return;
+  }
+  const absl::Time now = clock_->Read().wall;
+  Session& mistaken = mistaken_.try_emplace(driver_id, Session{replica, now}).first->second;
+  if (mistaken.replica != replica) mistaken = {replica, now};
+  const bool calm = now > calm_since_;
+  if (now - std::max(mistaken.since, calm ? calm_since_ : mistaken.since) <= (calm ? kWishKnown : kWishKnownInStorm)) {
+    return;
+  }
+  Fail(7, "the owner of a session goes by the wish that is stored",
+       absl::StrCat(driver_id, " at ", replica, " since ", absl::FormatDuration(now - mistaken.since)));
 }
 
 void Judge::RiderServiceUp(bool up, absl::Duration later) {

@@ -99,7 +99,10 @@ MUTANTS = [
      "  if (ride_ids.empty()) return;\n", "  if (!ride_ids.empty()) return;\n"),
     # Replicas of driver-service.
     ("two sessions for one driver", "driver-service/domain/dispatch_sessions.cc",
-     "  if (session == nullptr || epoch <= session->epoch) return;\n", "  return;\n"),
+     "  if (session == nullptr || epoch <= session->claim) return;\n", "  return;\n"),
+    # What is broken here stands in for the SQL that SharedDriverStore holds to the same.
+    ("store a wish whoever has the session", "tests/simulation/sim_driver_store.cc",
+     "        if (present.replica != session.replica || present.epoch != session.epoch) {\n", "        if (false) {\n"),
     ("forget the 2 s check of claims", "driver-service/api/replicas.cc",
      "    loop.Every(kCheckEvery, [this] { CheckClaims(); });\n", ""),
     ("offer what another dispatch is offering", "driver-service/domain/dispatch_replicas.cc",

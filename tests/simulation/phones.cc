@@ -52,6 +52,10 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
                         result.state().has_ride() ? Brief(result.state().ride()) : "no ride");
   }
   if (message.has_caught_up()) return "caught up";
+  if (message.has_state()) {
+    return absl::StrCat("state ", message.state().revision(), ": ", dpb::DriverStatus_Name(message.state().status()),
+                        " ", dpb::Availability_Name(message.state().availability()));
+  }
   if (message.has_reset()) return "reset";
   if (message.has_draining()) return "draining";
   if (message.has_replaced()) return "replaced";
@@ -99,13 +103,7 @@ void ServeDriver(DriverNode& node, const dpb::RegisterDriverRequest& request, ab
                  const Answer<dpb::RegisterDriverResponse>& answer) {
   const driver::Driver profile = driver::FromProto(request.driver());
   if (absl::Status status = driver::CheckDriver(profile, "driver"); !status.ok()) return answer(status);
-  node.commands().store().Register(profile, node.commands().clock().Read().domain, deadline,
-                                   [answer](const absl::StatusOr<StoredDriver>& stored) {
-                                     if (!stored.ok()) return answer(stored.status());
-                                     dpb::RegisterDriverResponse response;
-                                     *response.mutable_driver() = driver::ToProto(stored->driver);
-                                     answer(std::move(response));
-                                   });
+  node.session_calls().RegisterDriver(request, deadline, answer);
 }
 void ServeDriver(DriverNode& node, const dpb::GetDriverRequest& request, absl::Time,
                  const Answer<dpb::GetDriverResponse>& answer) {
@@ -401,6 +399,21 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   dpb::StreamDriverRequest first;
   *first.mutable_open() = open;
   present_->Send(first);
+  if (u.stormy() && random_.Chance(u.plan().wish_races)) WishElsewhere();
+}
+
+void DriverPhone::WishElsewhere() {
+  const auto wish = [this](dpb::Availability availability) {
+    dpb::SetAvailabilityRequest request;
+    request.set_driver_id(agent_.driver_id());
+    request.set_availability(availability);
+    CallDriver<dpb::SetAvailabilityRequest, dpb::SetAvailabilityResponse>(*universe_, request, [](const auto&) {});
+  };
+  Universe& u = *universe_;
+  u.scheduler().After(absl::Milliseconds(random_.Between(0, 200)), nullptr,
+                      [wish] { wish(dpb::AVAILABILITY_OFFLINE); });
+  u.scheduler().After(u.clock().scale().ToWall(absl::Seconds(random_.Between(60, 180))), nullptr,
+                      [wish] { wish(dpb::AVAILABILITY_ONLINE); });
 }
 
 void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
@@ -539,6 +552,7 @@ void DriverPhone::Told(const std::string& replica, const dpb::StreamDriverRespon
     if (state.has_offer()) judge.OfferShown(replica, driver_id, state.offer());
   };
   if (message.has_snapshot()) told_state(message.snapshot());
+  if (message.has_state()) told_state(message.state());
   if (message.has_event()) judge.ToldDriver(driver_id, message.event().ride());
   if (message.has_offer()) judge.OfferShown(replica, driver_id, message.offer());
   if (!message.has_command_result()) return;

@@ -91,6 +91,8 @@ class DriverPhone final : private sim::DriverOut {
   void NoteAccept(const driver::v1::StreamDriverRequest& command);
   // Wants no more rides after the one in hand, for a while.
   void BreakOnTrip();
+  // Goes offline by unary calls, while a stream is being opened that may be another replica's.
+  void WishElsewhere();
   // A step that makes no sense, along with one that does.
   void Mischief(const driver::v1::StreamDriverRequest& step);
 

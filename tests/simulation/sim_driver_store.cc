@@ -36,6 +36,21 @@ absl::StatusOr<StoredDriver> Find(const DriverDisk& disk, const std::string& dri
   return at->second;
 }
 
+// Whether another driver is online with the plate of `driver`.
+bool PlateTaken(const DriverDisk& disk, const Driver& driver) {
+  const std::string plate = driver::NormalPlate(driver.vehicle.plate);
+  return !plate.empty() && std::any_of(disk.drivers.begin(), disk.drivers.end(), [&](const auto& entry) {
+    const StoredDriver& other = entry.second;
+    return entry.first != driver.driver_id && other.availability == Availability::kOnline &&
+           driver::NormalPlate(other.driver.vehicle.plate) == plate;
+  });
+}
+
+SessionClaim ClaimIn(const DriverDisk& disk, const std::string& driver_id) {
+  const auto at = disk.sessions.find(driver_id);
+  return at == disk.sessions.end() ? SessionClaim{driver_id} : at->second.claim;
+}
+
 }  // namespace
 
 SimDriverStore::SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock,
@@ -68,20 +83,41 @@ void SimDriverStore::set_faults(const StoreFaults& faults) {
   readers_.set_faults(faults);
 }
 
-void SimDriverStore::Register(const Driver& driver, absl::Time now, absl::Time deadline, Done done) {
-  committer_.Submit<StoredDriver>(
+void SimDriverStore::Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                              absl::Time deadline, ClaimDone done) {
+  committer_.Submit<ClaimedSession>(
       deadline,
-      [driver, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<StoredDriver> {
-        if (absl::StatusOr<StoredDriver> known = Find(disk, driver.driver_id); known.ok()) {
-          if (driver::SameProfile(known->driver, driver)) return known;
-          return MakeError(absl::StatusCode::kAlreadyExists, "the driver is registered with another profile",
-                           {.reason = Reason::kDriverExists});
+      [this, driver, replica, epoch, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
+        absl::StatusOr<StoredDriver> known = Find(disk, driver.driver_id);
+        if (!known.ok()) {
+          StoredDriver added{.driver = driver, .availability = Availability::kOffline};
+          added.driver.create_time = added.driver.update_time = AsKept(now);
+          added.driver.version = 0;
+          disk.drivers.emplace(driver.driver_id, added);
+          rows->push_back({.before = std::nullopt, .after = added, .what = "register"});
+          return ClaimedSession{added, true, ClaimIn(disk, driver.driver_id)};
         }
-        StoredDriver added{.driver = driver, .availability = Availability::kOffline};
-        added.driver.create_time = added.driver.update_time = AsKept(now);
-        disk.drivers.emplace(driver.driver_id, added);
-        rows->push_back({.before = std::nullopt, .after = added, .what = "register"});
-        return added;
+        SessionClaim session = ClaimIn(disk, driver.driver_id);
+        const bool alive = !session.replica.empty() && disk.leases.IsAlive(session.replica, clock_->Read().wall);
+        if (driver::SameProfile(known->driver, driver)) return ClaimedSession{*known, true, session};
+        if (alive && session.epoch != epoch) return ClaimedSession{*known, false, session};
+        if (known->availability == Availability::kOnline && PlateTaken(disk, driver)) return driver::PlateInUse();
+        StoredDriver& row = disk.drivers.at(driver.driver_id);
+        const StoredDriver before = row;
+        row.driver = driver;
+        row.driver.create_time = before.driver.create_time;
+        row.driver.update_time = AsKept(now);
+        row.driver.version = before.driver.version + 1;
+        rows->push_back({.before = before, .after = row, .what = "register"});
+        // Another one's session ends.
+        if (!session.replica.empty() && session.replica != replica) {
+          const SessionClaim ended = session;
+          session = {driver.driver_id, session.epoch + 1};
+          disk.sessions[driver.driver_id].claim = session;
+          disk.sessions[driver.driver_id].claimed = clock_->Read().wall;
+          rows->push_back({.claimed_before = ended, .claimed = session});
+        }
+        return ClaimedSession{row, true, session};
       },
       std::move(done));
 }
@@ -90,18 +126,38 @@ void SimDriverStore::Get(const std::string& driver_id, Done done) {
   readers_.Submit<StoredDriver>([driver_id](const DriverDisk& disk) { return Find(disk, driver_id); }, std::move(done));
 }
 
-void SimDriverStore::SetAvailability(const std::string& driver_id, Availability availability, absl::Time now,
-                                     absl::Time deadline, Done done) {
-  committer_.Submit<StoredDriver>(
+void SimDriverStore::SetAvailability(const SessionClaim& session, Availability availability, absl::Time now,
+                                     absl::Time deadline, ClaimDone done) {
+  committer_.Submit<ClaimedSession>(
       deadline,
-      [driver_id, availability, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<StoredDriver> {
-        absl::StatusOr<StoredDriver> before = Find(disk, driver_id);
-        if (!before.ok() || before->availability == availability) return before;
-        StoredDriver& row = disk.drivers.at(driver_id);
+      [this, session, availability, now](DriverDisk& disk, std::vector<Row>* rows) -> absl::StatusOr<ClaimedSession> {
+        const absl::StatusOr<StoredDriver> before = Find(disk, session.driver_id);
+        if (!before.ok()) return before.status();
+        const SessionClaim present = ClaimIn(disk, session.driver_id);
+        if (present.replica != session.replica || present.epoch != session.epoch) {
+          if (on_moved_) on_moved_();
+          return ClaimedSession{*before, false, present};
+        }
+        if (before->availability == availability) return ClaimedSession{*before, true, present};
+        if (availability == Availability::kOnline && PlateTaken(disk, before->driver)) return driver::PlateInUse();
+        StoredDriver& row = disk.drivers.at(session.driver_id);
         row.availability = availability;
         row.driver.update_time = AsKept(now);
-        rows->push_back({.before = *std::move(before), .after = row, .what = "set_availability"});
-        return row;
+        ++row.driver.version;
+        rows->push_back({.before = *before, .after = row, .what = "set_availability"});
+        return ClaimedSession{row, true, present};
+      },
+      std::move(done));
+}
+
+void SimDriverStore::GetSession(const std::string& driver_id, ClaimDone done) {
+  readers_.Submit<ClaimedSession>(
+      [this, driver_id](const DriverDisk& disk) -> absl::StatusOr<ClaimedSession> {
+        absl::StatusOr<StoredDriver> stored = Find(disk, driver_id);
+        if (!stored.ok()) return stored.status();
+        SessionClaim session = ClaimIn(disk, driver_id);
+        if (!disk.leases.IsAlive(session.replica, clock_->Read().wall)) session.replica.clear();
+        return ClaimedSession{*std::move(stored), false, session};
       },
       std::move(done));
 }

@@ -46,6 +46,8 @@ class SimDriverStore final : public driver::DriverStore {
       std::function<void(const driver::SessionClaim& before, const driver::SessionClaim& after)> on_claim) {
     on_claim_ = std::move(on_claim);
   }
+  // A wish was not written: the session it was to be written under has moved.
+  void set_on_moved(std::function<void()> on_moved) { on_moved_ = std::move(on_moved); }
   // A read will fail, or take so much longer than reads do.
   void set_on_late_read(std::function<void(absl::Duration late)> on_late_read) {
     readers_.set_on_late(std::move(on_late_read));
@@ -56,14 +58,16 @@ class SimDriverStore final : public driver::DriverStore {
   // For what begins from now on.
   void set_faults(const StoreFaults& faults);
 
-  void Register(const driver::Driver& driver, absl::Time now, absl::Time deadline, Done done) override;
+  void Register(const driver::Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
+                absl::Time deadline, ClaimDone done) override;
   void Get(const std::string& driver_id, Done done) override;
-  void SetAvailability(const std::string& driver_id, driver::Availability availability, absl::Time now,
-                       absl::Time deadline, Done done) override;
+  void SetAvailability(const driver::SessionClaim& session, driver::Availability availability, absl::Time now,
+                       absl::Time deadline, ClaimDone done) override;
   void ClaimSession(const std::string& driver_id, const std::string& replica, const driver::Opening& opening,
                     ClaimDone done) override;
   void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
                         ClaimDone done) override;
+  void GetSession(const std::string& driver_id, ClaimDone done) override;
   void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) override;
   void EndLease(const std::string& replica, std::function<void(absl::Status)> done) override;
   void RecentClaims(absl::Duration within,
@@ -98,6 +102,7 @@ class SimDriverStore final : public driver::DriverStore {
   const Clock* const clock_;
   std::function<void(const driver::StoredDriver*, const driver::StoredDriver&, const std::string&)> on_commit_;
   std::function<void(const driver::SessionClaim&, const driver::SessionClaim&)> on_claim_;
+  std::function<void()> on_moved_;
   const std::size_t max_waiting_records_;
   const Bits random_;
   std::deque<driver::OfferRecord> waiting_;

@@ -43,16 +43,17 @@ class SimDriverStoreTest : public ::testing::Test {
       told_.push_back("commit " + what + " " + after.driver.driver_id + (before == nullptr ? " new" : ""));
     });
   }
-  SimDriverStore::Done Tell(const std::string& what) {
-    return [this, what](const absl::StatusOr<StoredDriver>& result) {
+  SimDriverStore::ClaimDone Tell(const std::string& what) {
+    return [this, what](const absl::StatusOr<driver::ClaimedSession>& result) {
       told_.push_back(what + (result.ok() ? " ok" : " refused"));
     };
   }
   void Register(const std::string& id) {
-    store_->Register(DriverStoreCalls::MakeDriver(id), clock_.Read().domain, absl::InfiniteFuture(), Tell("register"));
+    store_->Register(DriverStoreCalls::MakeDriver(id), "", 0, clock_.Read().domain, absl::InfiniteFuture(),
+                     Tell("register"));
   }
   void GoOnline(const std::string& id) {
-    store_->SetAvailability(id, Availability::kOnline, clock_.Read().domain, absl::InfiniteFuture(), Tell("online"));
+    store_->SetAvailability({id}, Availability::kOnline, clock_.Read().domain, absl::InfiniteFuture(), Tell("online"));
   }
 
   FakeClock clock_;

@@ -136,6 +136,8 @@ std::string_view NameOf(Situation situation) {
       return "session of a dead replica claimed";
     case Situation::kSessionOfALivingReplicaClaimedByCall:
       return "session of a living replica claimed by a unary call";
+    case Situation::kWishRacedAMove:
+      return "wish asked for at one replica while the session moved to another";
     case Situation::kCallPassedOn:
       return "unary call passed on to the session's owner";
     case Situation::kOfferAskedOfAnotherReplica:

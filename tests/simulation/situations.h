@@ -84,6 +84,7 @@ enum class Situation : std::size_t {
   kSessionMovedWithOfferPending,
   kSessionOfADeadReplicaClaimed,
   kSessionOfALivingReplicaClaimedByCall,
+  kWishRacedAMove,
   kCallPassedOn,
   kOfferAskedOfAnotherReplica,
   kAskedOfferAccepted,

@@ -1,6 +1,7 @@
 #include "tests/simulation/universe.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "common/geo/lat_lng.h"
@@ -463,6 +464,17 @@ void Universe::BecomeCalm() {
   }
 }
 
+void Universe::LookAtWishes() {
+  for (const auto& [driver_id, session] : driver_disk_.sessions) {
+    for (DriverNode* const driver : drivers()) {
+      if (driver->replica() != session.claim.replica) continue;
+      const std::optional<driver::Availability> known = driver->Wish(driver_id);
+      if (!known.has_value()) continue;
+      judge_.OwnerGoesBy(driver->replica(), driver_id, *known, driver_disk_.drivers.at(driver_id).availability);
+    }
+  }
+}
+
 bool Universe::Quiet() const {
   if (stormy_ || riders_to_come_ > 0 || riders().size() < riders_.size() || drivers().size() < drivers_.size()) {
     return false;
@@ -521,6 +533,7 @@ Result Universe::Run() {
     if (scheduler_.now() < look) continue;
     look = scheduler_.now() + absl::Milliseconds(500);
     judge_.Look();
+    LookAtWishes();
     if (!Quiet()) {
       quiet_since = absl::InfiniteFuture();
     } else if (quiet_since == absl::InfiniteFuture()) {

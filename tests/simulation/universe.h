@@ -174,6 +174,8 @@ class Universe {
   void Populate();
   void BecomeCalm();
   bool Quiet() const;
+  // Whether the owners of sessions go by the wishes that are stored.
+  void LookAtWishes();
   void Check();
 
   const Plan plan_;

@@ -21,7 +21,7 @@ grpc::Status RegisterOne(DriverService::Stub& stub, const std::string& driver_id
   driver.set_driver_id(driver_id);
   driver.set_display_name("Ada");
   driver.set_region_id("san_francisco");
-  driver.mutable_vehicle()->set_plate("7ABC123");
+  driver.mutable_vehicle()->set_plate(driver_id.size() > 32 ? driver_id.substr(driver_id.size() - 32) : driver_id);
   driver.mutable_vehicle()->set_seats(4);
   driver.add_product_ids("economy");
   grpc::Status status;

@@ -119,7 +119,7 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
         }
       }
       if (result.status().code() == 0) {
-        if (result.state().status() != said_status_) SayStatus(result.state());
+        SayChange(result.state());
       } else {
         const Failure failure = FailureOf(result.status());
         say_("refused: " + failure.message + (failure.reason.empty() ? "" : " [" + failure.reason + "]"));
@@ -130,6 +130,9 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
     }
     case Response::kLocationResult:
       say_("positions left out: " + LeftOutText(message.location_result()));
+      break;
+    case Response::kState:
+      SayChange(message.state());
       break;
     case Response::kReset:
       cursor_.Clear();
@@ -217,8 +220,13 @@ driver::StreamDriverRequest DriveSession::Location() const {
   return request;
 }
 
+void DriveSession::SayChange(const driver::DriverState& state) {
+  if (state.status() != said_status_ || state.blocked_by() != said_blocked_by_) SayStatus(state);
+}
+
 void DriveSession::SayStatus(const driver::DriverState& state) {
   said_status_ = state.status();
+  said_blocked_by_ = state.blocked_by();
   say_("now: " + Word(state.status()) +
        (state.blocked_by() == driver::BLOCKED_BY_UNSPECIFIED ? "" : ", " + Word(state.blocked_by())) +
        (state.has_ride() ? ", ride " + state.ride().ride_id() + " " + Word(state.ride().state()) : ""));

@@ -58,6 +58,8 @@ class DriveSession {
   hail::driver::v1::StreamDriverRequest Step(absl::Time now);
   hail::driver::v1::StreamDriverRequest Location() const;
   void SayStatus(const hail::driver::v1::DriverState& state);
+  // Unless that is what was said last.
+  void SayChange(const hail::driver::v1::DriverState& state);
   void OnOffer(const hail::driver::v1::Offer& offer, Requests& requests);
   void OnRide(const hail::type::v1::Ride& ride, absl::Time now);
   // Adds the command that the ride's state and the car's position call for, unless one is unanswered.
@@ -79,6 +81,7 @@ class DriveSession {
   absl::Time state_since_;
   hail::type::v1::Cursor cursor_;
   hail::driver::v1::DriverStatus said_status_ = hail::driver::v1::DRIVER_STATUS_UNSPECIFIED;
+  hail::driver::v1::BlockedBy said_blocked_by_ = hail::driver::v1::BLOCKED_BY_UNSPECIFIED;
   std::uint64_t last_command_ = 0;
   // The trip step that was sent and not answered on this stream.
   std::string pending_step_;

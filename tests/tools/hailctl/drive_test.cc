@@ -126,6 +126,15 @@ TEST_F(DriveSessionTest, TellsWhenTheStatusHasChanged) {
   session.OnMessage(result, now_);
   session.OnMessage(result, now_);
   EXPECT_THAT(said_, testing::ElementsAre("now: offline", "now: available"));
+
+  // What the stream says of its own accord, and once.
+  StreamDriverResponse changed;
+  changed.mutable_state()->set_status(hail::driver::v1::DRIVER_STATUS_OFFLINE);
+  changed.mutable_state()->set_blocked_by(hail::driver::v1::BLOCKED_BY_STALE_POSITION);
+  said_.clear();
+  session.OnMessage(changed, now_);
+  session.OnMessage(changed, now_);
+  EXPECT_THAT(said_, testing::ElementsAre("now: offline, stale_position"));
 }
 
 TEST_F(DriveSessionTest, AnOfferIsReceivedAndAccepted) {

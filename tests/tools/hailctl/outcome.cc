@@ -83,7 +83,7 @@ std::string HintFor(const Failure& failure) {
   if (reason == "RIDE_NOT_FOUND") return "`hailctl ride list --rider-id …` shows the rider's rides";
   if (reason == "DRIVER_NOT_FOUND") return "`hailctl driver register` makes a driver known";
   if (reason == "REQUEST_ID_REUSED") return "use a new --request-id for another ride, or none";
-  if (reason == "DRIVER_EXISTS") return "the id is taken by another profile; choose another id";
+  if (reason == "PLATE_IN_USE") return "another driver is online with that plate; one of the two has to go offline";
   if (reason == "QUOTE_EXPIRED" || reason == "QUOTE_USED") return "get a new one with `hailctl ride quote`";
   if (reason == "QUOTE_MISMATCH") return "repeat the quote's --rider-id, --product, --seats, --from and --to exactly";
   if (reason == "ILLEGAL_TRANSITION") return "`hailctl driver show` tells where the ride is; steps come in order";

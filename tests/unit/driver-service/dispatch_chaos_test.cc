@@ -330,7 +330,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
       }
       if (Chance(0.0005)) {
         app.online = !app.online;
-        core_.SetAvailability(now_, id, app.online ? Availability::kOnline : Availability::kOffline);
+        core_.Learn(now_, DriverOf(id), app.online ? Availability::kOnline : Availability::kOffline);
       }
     }
     if (Chance(0.05)) {

@@ -23,6 +23,12 @@ inline constexpr LatLng kPickup{37.7793, -122.4193};
 class RecordingOut final : public Dispatch::Out {
  public:
   void ToDriver(StreamId stream, const DriverMessage& message) override {
+    // Apart: they come at the next tick, between whatever else a test is about.
+    if (const auto* changed = std::get_if<StateChanged>(&message)) {
+      states.push_back(changed->state);
+      return;
+    }
+    if (const auto* snapshot = std::get_if<Snapshot>(&message)) snapshots.push_back(snapshot->state);
     Note("s", stream, " ", std::visit([this](const auto& m) { return Say(m); }, message));
   }
   void ToLink(LinkId link, const LinkMessage& message) override {
@@ -68,6 +74,8 @@ class RecordingOut final : public Dispatch::Out {
   std::map<std::string, std::pair<std::int64_t, RideRef>> trips;
   std::vector<OfferRecord> records;
   std::vector<OfferView> offers;
+  std::vector<DriverState> snapshots;
+  std::vector<DriverState> states;
 
   static std::string StatusName(DriverStatus status) {
     static constexpr const char* kNames[] = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
@@ -98,6 +106,7 @@ class RecordingOut final : public Dispatch::Out {
   std::string Say(const Reset&) { return "reset"; }
   std::string Say(const Replaced&) { return "replaced"; }
   std::string Say(const Moved&) { return "moved"; }
+  std::string Say(const StateChanged&) { return "state"; }
   std::string Say(const DispatchStarted& m) { return absl::StrCat("started ", m.ride_id, "@", m.epoch); }
   std::string Say(const DispatchExhausted& m) { return absl::StrCat("exhausted ", m.ride_id, "@", m.epoch); }
   std::string Say(const OfferSettled& m) {
@@ -149,6 +158,9 @@ class DispatchTest : public testing::Test {
     Move(id, north_m);
     out_.Take();
   }
+
+  // The wish, as the store has it.
+  void Wish(const std::string& id, Availability availability) { core_->Learn(now_, MakeDriver(id), availability); }
 
   void Move(const std::string& id, double north_m) {
     index_.Update(id, {.point = Toward(kPickup, 0, north_m),

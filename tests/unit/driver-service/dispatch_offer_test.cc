@@ -176,7 +176,7 @@ TEST_F(OfferTest, TimeWaitedWeighsAgainstPickupTime) {
 
   core_->Stop(now_, 1, "early", 1, StopReason::kRideCanceled);
   core_->Stop(now_, 1, "late", 1, StopReason::kRideCanceled);
-  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  Wish("d1", Availability::kOffline);
   start_at("early2", 0);
   Pass(absl::Seconds(10));
   start_at("late2", 900);
@@ -306,7 +306,7 @@ TEST_F(OfferTest, ReadingTheStateCountsAsReceived) {
   Online("d1", 1, 300);
   Start("r1");
   EXPECT_EQ(core_->State(now_, "d1").offer->offer_id, out_.Id("o1"));
-  EXPECT_EQ(core_->ReadState(now_, "d1").offer->offer_id, out_.Id("o1"));
+  EXPECT_EQ(core_->ReadState(now_, "d1", core_->State(now_, "d1").session_epoch).offer->offer_id, out_.Id("o1"));
   Pass(absl::Seconds(5));
   EXPECT_EQ(Status("d1"), DriverStatus::kOffered);
 }
@@ -333,12 +333,12 @@ TEST_F(OfferTest, GoingOfflineWithdrawsTheOffer) {
   Online("d2", 2, 400);
   Start("r1");
   Take();
-  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  Wish("d1", Availability::kOffline);
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED WENT_OFFLINE", "s2 offer o2 r1@1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
   EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNothing);
   // Never counts against the driver: back online, the next ride is theirs.
-  core_->SetAvailability(now_, "d1", Availability::kOnline);
+  Wish("d1", Availability::kOnline);
   Start("r2");
   EXPECT_THAT(Take(), ElementsAre("l1 started r2@1", "s1 offer o3 r2@1"));
 }
@@ -347,7 +347,7 @@ TEST_F(OfferTest, GoingOfflineWhileConfirmingKeepsTheRide) {
   Online("d1", 1, 300);
   Start("r1");
   Respond("d1", "o1", true);
-  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  Wish("d1", Availability::kOffline);
   EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
   Confirmed(Committed());
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);

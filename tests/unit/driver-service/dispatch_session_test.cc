@@ -352,7 +352,7 @@ TEST_F(SessionTest, EventsWithoutAStreamAreMissedAndAskedForOnResuming) {
 TEST_F(SessionTest, AStoredWishCountsForANewSessionOnly) {
   Open(1);
   AnswerFeed("d1");
-  core_->SetAvailability(now_, "d1", Availability::kOffline);
+  Wish("d1", Availability::kOffline);
   Open(2);  // read from the store before the wish was
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
 }
@@ -368,7 +368,7 @@ TEST_F(SessionTest, UnaryCallsAloneMakeADriverAvailable) {
   Take();
   Start("r1");
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
-  const DriverState state = core_->ReadState(now_, "d1");
+  const DriverState state = core_->ReadState(now_, "d1", core_->State(now_, "d1").session_epoch);
   EXPECT_EQ(state.status, DriverStatus::kOffered);
   core_->Respond(now_, "d1", state.offer->offer_id, true, [this](RespondResult r) { answers_.emplace("", r); });
   Confirmed(Committed());
@@ -430,7 +430,7 @@ TEST_F(SessionTest, NorOneWhoseConfirmationIsNotSettled) {
 
 TEST_F(SessionTest, StrangersAreNobody) {
   core_->CloseStream(now_, "nobody", 1);
-  core_->SetAvailability(now_, "nobody", Availability::kOnline);
+  Wish("nobody", Availability::kOnline);
   core_->OnFeedSnapshot(now_, {"nobody", 1, {}, false, nullptr});
   core_->OnFeedEvent(now_, {"nobody", 1, Missed(MakeRide("r1", 2, 1, "x")), false});
   core_->OnConfirmed(now_, "nothing", 1, Unknown());

@@ -80,7 +80,7 @@ class Clients {
       if (registered && !wishes.open) wishes.open = wish;
       const Availability asked = wishes.open.value_or(wish);
       mutex_.Unlock();
-      auto done = [this, id, registered, &answered](const absl::StatusOr<StoredDriver>& stored) {
+      auto done = [this, id, registered, &answered](const absl::StatusOr<ClaimedSession>& stored) {
         if (stored.ok()) {
           absl::MutexLock lock(&mutex_);
           Wishes& heard = wishes_[id];
@@ -91,9 +91,9 @@ class Clients {
         answered.DecrementCount();
       };
       if (registered) {
-        store.SetAvailability(id, asked, Clock().Read().domain, absl::InfiniteFuture(), done);
+        store.SetAvailability({id}, asked, Clock().Read().domain, absl::InfiniteFuture(), done);
       } else {
-        store.Register(Profile(id), Clock().Read().domain, absl::InfiniteFuture(), done);
+        store.Register(Profile(id), "", 0, Clock().Read().domain, absl::InfiniteFuture(), done);
       }
     }
     OfferRecord record;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "common/errors/error.h"
 #include "common/sqlite/connection.h"
 #include "common/time/fake_clock.h"
+#include "driver-service/storage/schema.h"
 #include "tests/conformance/driver_store_calls.h"
 #include "tests/conformance/temp_folder.h"
 
@@ -87,6 +89,44 @@ TEST_F(SqliteDriverStoreTest, AfterStoppingEverythingIsRefused) {
   store_->AppendOfferLog(MakeRecord(1));
   EXPECT_EQ(store_->lost_records(), 1u);
   EXPECT_EQ(store_->depth(), 0u);
+}
+
+// Who is online with one plate in a file of before: the one who came last stays.
+TEST_F(SqliteDriverStoreTest, AFileOfBeforeOpensAlsoWherePlatesCollide) {
+  store_.reset();
+  ASSERT_EQ(std::remove(path().c_str()), 0);
+  std::remove((path() + "-wal").c_str());
+  std::remove((path() + "-shm").c_str());
+  {
+    auto connection = sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadWrite);
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    ASSERT_TRUE((*connection)->Execute(kMigrations[0]).ok());
+    const auto add = [&](const std::string& id, const std::string& plate, int online, int updated) {
+      ASSERT_TRUE((*connection)
+                      ->Execute(absl::StrCat("INSERT INTO drivers VALUES ('", id, "', '', 'sf', '', '', '', '", plate,
+                                             "', 4, 'economy', ", online, ", 1, ", updated, ")"))
+                      .ok());
+    };
+    add("d1", "twin 001-é", 1, 1);
+    add("d2", "TWIN_001é", 1, 3);
+    add("d3", "twin(001)é", 1, 2);
+    add("d4", "TWIN001É", 1, 1);
+    add("d5", "TWIN001é", 0, 9);
+    add("d6", "--", 1, 1);
+    add("d7", "- ", 1, 1);
+    ASSERT_TRUE((*connection)->Execute("PRAGMA user_version = 1").ok());
+  }
+  Open();
+  std::vector<std::string> online;
+  for (const char* id : {"d1", "d2", "d3", "d4", "d5", "d6", "d7"}) {
+    if (Get(id)->availability == Availability::kOnline) online.push_back(id);
+  }
+  EXPECT_EQ(online, (std::vector<std::string>{"d2", "d4", "d6", "d7"})) << "a plate without a letter is none";
+  EXPECT_TRUE(HasReason(SetAvailability("d5", Availability::kOnline).status(), Reason::kPlateInUse));
+  for (const char* id : {"d1", "d2", "d3", "d4", "d5"}) {
+    EXPECT_EQ(Rows(absl::StrCat("SELECT plate_key FROM drivers WHERE driver_id = '", id, "'")),
+              (std::vector<std::string>{id == std::string("d4") ? "TWIN001É" : "TWIN001é"}));
+  }
 }
 
 TEST_F(SqliteDriverStoreTest, AFileThatCannotBeOpenedIsAnError) {

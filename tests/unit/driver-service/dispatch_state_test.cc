@@ -1,0 +1,293 @@
+// What streams are told of their drivers' own state, and what the core takes from the store.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/driver-service/dispatch_fixture.h"
+
+namespace hail::driver {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class StateTest : public DispatchTest {
+ protected:
+  // What stream 1 of d1 was told since, by the next tick.
+  std::vector<std::string> Told() {
+    core_->Tick(now_);
+    std::vector<std::string> told;
+    for (const DriverState& state : out_.states) {
+      told.push_back(Words(state));
+      EXPECT_EQ(state.session_epoch, core_->State(now_, "d1").session_epoch);
+      EXPECT_GT(state.revision, last_revision_) << told.back();
+      last_revision_ = state.revision;
+    }
+    out_.states.clear();
+    return told;
+  }
+  static std::string Words(const DriverState& state) {
+    static constexpr const char* kBlocked[] = {"", " NOT_CONNECTED", " NOT_SYNCED", " STALE_POSITION"};
+    return absl::StrCat(RecordingOut::StatusName(state.status),
+                        state.availability == Availability::kOnline ? " online" : " offline",
+                        kBlocked[static_cast<int>(state.blocked_by)]);
+  }
+  // d1 on stream 1, AVAILABLE, and told so.
+  void Begin() {
+    Online("d1", 1, 300);
+    Told();
+  }
+
+  std::int64_t last_revision_ = 0;
+};
+
+TEST_F(StateTest, AStreamIsToldNothingBeforeItsSnapshotAndNothingTwice) {
+  core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), 1, std::nullopt);
+  EXPECT_THAT(Told(), IsEmpty());
+  AnswerFeed("d1");
+  EXPECT_THAT(Told(), IsEmpty()) << "the snapshot said it";
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_EQ(Words(out_.snapshots[0]), "OFFLINE online STALE_POSITION");
+  EXPECT_GT(out_.snapshots[0].revision, 0);
+  Move("d1", 300);
+  core_->Positioned("d1");
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(Told(), IsEmpty());
+  Pass(absl::Seconds(5));
+  EXPECT_THAT(Told(), IsEmpty());
+}
+
+TEST_F(StateTest, AChangeOfTheWishByAnotherCallIsTold) {
+  Begin();
+  Wish("d1", Availability::kOffline);
+  EXPECT_THAT(Told(), ElementsAre("OFFLINE offline"));
+  Wish("d1", Availability::kOnline);
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  // Of several at a time the last one counts.
+  Wish("d1", Availability::kOffline);
+  Wish("d1", Availability::kOnline);
+  EXPECT_THAT(Told(), IsEmpty());
+}
+
+TEST_F(StateTest, WhatAnAnswerShowedIsNotToldAgain) {
+  Begin();
+  Wish("d1", Availability::kOffline);
+  const DriverState answered = core_->State(now_, "d1");
+  core_->StateSent("d1", 1, answered);
+  EXPECT_THAT(Told(), IsEmpty());
+  // An answer that is older than what came since does not count, nor does one on another stream.
+  Wish("d1", Availability::kOnline);
+  const DriverState shown = core_->State(now_, "d1");
+  EXPECT_GT(shown.revision, answered.revision);
+  core_->StateSent("d1", 1, answered);
+  core_->StateSent("d1", 2, shown);
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+}
+
+TEST_F(StateTest, APositionThatGoesStaleByTimeAloneIsToldAndThatItIsBack) {
+  Begin();
+  Pass(absl::Seconds(20));
+  Move("d1", 310);
+  Pass(absl::Seconds(29));
+  EXPECT_THAT(Told(), IsEmpty());
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Told(), ElementsAre("OFFLINE online STALE_POSITION"));
+  Move("d1", 320);
+  core_->Positioned("d1");
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  // And again.
+  Pass(absl::Seconds(31));
+  EXPECT_THAT(Told(), ElementsAre("OFFLINE online STALE_POSITION"));
+  // Nobody says that a position came: it is looked for.
+  Move("d1", 330);
+  Pass(absl::Seconds(2));
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+}
+
+TEST_F(StateTest, TheFeedsEndAndReturnAreTold) {
+  Begin();
+  core_->OnFeedDown(now_);
+  EXPECT_THAT(Told(), ElementsAre("OFFLINE online NOT_SYNCED"));
+  core_->OnFeedUp(now_);
+  EXPECT_THAT(Told(), IsEmpty());
+  out_.snapshots.clear();
+  AnswerFeed("d1");
+  EXPECT_THAT(Told(), IsEmpty());
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_EQ(Words(out_.snapshots[0]), "AVAILABLE online");
+}
+
+TEST_F(StateTest, AnOfferFromItsMakingToTheRideAndTheRidesEnd) {
+  Begin();
+  Start("r1");
+  EXPECT_THAT(Told(), ElementsAre("OFFERED online"));
+  Respond("d1", "o1", true);
+  EXPECT_THAT(Told(), ElementsAre("RESERVED online"));
+  Confirmed(Committed());
+  EXPECT_EQ(answers_.at("").state.status, DriverStatus::kOnTrip);
+  EXPECT_THAT(Told(), ElementsAre("ON_TRIP online"));
+  Event("d1", MakeRide("r1", 3, 1, out_.Id("o1"), /*live=*/false), /*ended=*/true);
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  Start("r2");
+  Received("d1", "o2");
+  EXPECT_THAT(Told(), ElementsAre("OFFERED online"));
+  Pass(absl::Seconds(16));
+  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+}
+
+TEST_F(StateTest, ARevisionRisesWithTheRideAsWell) {
+  Begin();
+  Start("r1");
+  Respond("d1", "o1", true);
+  Confirmed(Committed());
+  const std::int64_t before = core_->State(now_, "d1").revision;
+  EXPECT_EQ(core_->State(now_, "d1").revision, before) << "a look changes nothing";
+  Event("d1", MakeRide("r1", 3, 1, out_.Id("o1")));
+  EXPECT_GT(core_->State(now_, "d1").revision, before);
+}
+
+TEST_F(StateTest, ANewerStreamOfTheSessionIsToldFromItsSnapshotOn) {
+  Begin();
+  const std::int64_t before = core_->State(now_, "d1").revision;
+  core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), 2, std::nullopt);
+  out_.snapshots.clear();
+  EXPECT_THAT(Told(), IsEmpty());
+  AnswerFeed("d1");
+  ASSERT_EQ(out_.snapshots.size(), 1u);
+  EXPECT_GE(out_.snapshots[0].revision, before);
+  Wish("d1", Availability::kOffline);
+  EXPECT_THAT(Told(), ElementsAre("OFFLINE offline"));
+}
+
+// ---- What a step's answer shows
+
+TEST_F(StateTest, TheAnswerToAStepShowsItsEffectBeforeTheFeedDoes) {
+  Begin();
+  Start("r1");
+  Respond("d1", "o1", true);
+  Confirmed(Committed());
+  const std::string offer = out_.Id("o1");
+  core_->Advanced(now_, "d1", MakeRide("r1", 4, 1, offer));
+  EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4);
+  // What the feed is behind with is told as events, and changes nothing.
+  Take();
+  Event("d1", MakeRide("r1", 3, 1, offer));
+  EXPECT_THAT(Take(), ElementsAre("s1 event r1#3"));
+  EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4);
+  core_->Advanced(now_, "d1", MakeRide("r1", 3, 1, offer));
+  EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4) << "an answer that comes late";
+
+  core_->Advanced(now_, "d1", MakeRide("r1", 6, 1, offer, /*live=*/false));
+  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+  for (const std::int64_t sequence : {4, 5}) {
+    Event("d1", MakeRide("r1", sequence, 1, offer));
+    EXPECT_EQ(core_->State(now_, "d1").ride, nullptr) << "it is over";
+  }
+  core_->Advanced(now_, "d1", MakeRide("r1", 5, 1, offer));
+  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
+  Event("d1", MakeRide("r1", 6, 1, offer, /*live=*/false), /*ended=*/true);
+  EXPECT_THAT(Take(), ElementsAre("s1 event r1#4", "s1 event r1#5", "s1 event r1#6"));
+  // A snapshot that was taken before.
+  core_->OnFeedDown(now_);
+  core_->OnFeedUp(now_);
+  AnswerFeed("d1", Ref(MakeRide("r1", 5, 1, offer)));
+  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
+}
+
+TEST_F(StateTest, TheAnswerToAStepOfAnotherRideChangesNothing) {
+  Begin();
+  core_->Advanced(now_, "d1", MakeRide("r7", 9, 1, "o"));
+  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr) << "the feed has said that there is none";
+  core_->OnFeedDown(now_);
+  core_->Advanced(now_, "d1", MakeRide("r7", 9, 1, "o"));
+  EXPECT_EQ(core_->State(now_, "d1").ride->ride_id, "r7") << "while it says nothing, this is what is known";
+  core_->Advanced(now_, "nobody", MakeRide("r7", 9, 1, "o"));
+}
+
+// ---- Looks
+
+TEST_F(StateTest, ALookIsNoSignOfLifeAndNoReceipt) {
+  const std::int64_t epoch = core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, Claim());
+  AnswerFeed("d1");
+  Move("d1", 300);
+  Start("r1");
+  EXPECT_EQ(core_->ReadState(now_, "d1", 0).status, DriverStatus::kOffered);
+  EXPECT_EQ(core_->ReadState(now_, "d1", epoch + 1).status, DriverStatus::kOffered);
+  Pass(absl::Seconds(4));
+  EXPECT_THAT(out_.records, testing::SizeIs(1)) << "not received";
+  for (int i = 0; i < 10; ++i) {
+    Pass(absl::Seconds(4));
+    core_->ReadState(now_, "d1", 0);
+  }
+  EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected);
+  core_->ReadState(now_, "d1", epoch);
+  EXPECT_NE(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected) << "the app itself";
+  EXPECT_EQ(core_->ReadState(now_, "nobody", 0).session_epoch, 0);
+}
+
+// ---- What the store has
+
+TEST_F(StateTest, OfTwoCopiesOfTheRowTheNewerCounts) {
+  Begin();
+  Driver driver = MakeDriver("d1");
+  driver.version = 5;
+  core_->Learn(now_, driver, Availability::kOffline);
+  Driver older = MakeDriver("d1");
+  older.version = 4;
+  older.display_name = "older";
+  core_->Learn(now_, older, Availability::kOnline);
+  EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
+  // What a claim of before read, and what one read after it.
+  core_->OpenStream(now_, older, Availability::kOnline, Claim(), 2, std::nullopt);
+  core_->OpenUnary(now_, older, Availability::kOnline, Claim());
+  EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
+  driver.version = 6;
+  core_->OpenStream(now_, driver, Availability::kOnline, Claim(), 3, std::nullopt);
+  EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOnline);
+  driver.version = 7;
+  core_->OpenUnary(now_, driver, Availability::kOffline, Claim());
+  EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
+}
+
+TEST_F(StateTest, AnotherCarCountsFromTheNextOfferOn) {
+  Begin();
+  Driver driver = MakeDriver("d1");
+  driver.version = 1;
+  driver.display_name = "Dora the second";
+  driver.product_ids = {"xl"};
+  core_->Learn(now_, driver, Availability::kOnline);
+  Start("r1");
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "no such car any more";
+  driver.version = 2;
+  driver.product_ids = {"xl", "economy"};
+  core_->Learn(now_, driver, Availability::kOnline);
+  Pass(absl::Seconds(2));
+  Respond("d1", "o1", true);
+  EXPECT_EQ(out_.confirms.back().driver.display_name, "Dora the second");
+}
+
+// ---- Under which claim it is written
+
+TEST_F(StateTest, WhatIsWrittenIsWrittenUnderTheLatestClaim) {
+  EXPECT_EQ(core_->ClaimOf("d1"), (SessionClaim{"d1"}));
+  const std::int64_t epoch = core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, 5, 1, std::nullopt);
+  EXPECT_EQ(core_->ClaimOf("d1").epoch, 5);
+  EXPECT_EQ(core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, 6), epoch);
+  EXPECT_EQ(core_->ClaimOf("d1").epoch, 6);
+  EXPECT_EQ(core_->State(now_, "d1").session_epoch, epoch) << "the app's positions carry that of its stream";
+  // One whose answer was lost.
+  core_->OnClaims(now_, {{"d1", 8, options_.replica, true}});
+  EXPECT_EQ(core_->ClaimOf("d1").epoch, 8);
+  core_->OnClaims(now_, {{"d1", 7, options_.replica, true}});
+  EXPECT_EQ(core_->ClaimOf("d1").epoch, 8);
+  Take();
+  // Another replica's of before has come late; a later one ends it.
+  core_->OnClaims(now_, {{"d1", 7, "b", true}});
+  EXPECT_TRUE(core_->HasSession("d1"));
+  core_->OnClaims(now_, {{"d1", 9, "b", false}});
+  EXPECT_FALSE(core_->HasSession("d1"));
+  EXPECT_THAT(Take(), ElementsAre("s1 moved", "unsubscribe d1"));
+}
+
+}  // namespace
+}  // namespace hail::driver
