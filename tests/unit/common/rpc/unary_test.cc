@@ -242,6 +242,7 @@ TEST_F(UnreadTest, KeepsNobodyOutAndIsCutOffInTime) {
   for (int i = 0; i < 5; ++i) AskWithoutReading();
   EXPECT_EQ(server_->gate.unary_in_flight(), 0u);
   EXPECT_TRUE(Find().ok());
+  EXPECT_TRUE(server_->observer.WaitFor("FindAssignment OK"));
   // What is answered is not lost in a drain.
   EXPECT_FALSE(server_->gate.WaitIdle(absl::ZeroDuration()));
   server_->clock.Advance(absl::Milliseconds(9900));
