@@ -19,7 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::Session;
 
-constexpr absl::Duration kLong = absl::Minutes(5);
+// Longer than any test, and no longer than a lease may be (kHoldersAlive).
+constexpr absl::Duration kLong = absl::Seconds(50);
 
 const Statement kTouch{"INSERT INTO things (name) VALUES ('a thing')"};
 const Statement kAlive{absl::StrCat("SELECT holder FROM leases WHERE holder IN ", kHoldersAlive, " ORDER BY holder")};
@@ -109,6 +110,15 @@ TEST_F(LeaseTest, AHolderIsAliveWhileTheLeaseRuns) {
   EXPECT_THAT(Alive(), ElementsAre("b"));
   ASSERT_TRUE(Renew("a").ok()) << "one that ran out may be had again";
   EXPECT_THAT(Alive(), ElementsAre("a", "b"));
+}
+
+TEST_F(LeaseTest, TheDeadDoNotLiveOnWhenTheDatabasesClockIsSetBack) {
+  ASSERT_TRUE(Renew("dead").ok());
+  ASSERT_TRUE(Renew("alive").ok());
+  // As an hour back looks like.
+  Ask("UPDATE leases SET lease_end = lease_end + interval '1 hour'");
+  ASSERT_TRUE(Renew("alive").ok());
+  EXPECT_THAT(Alive(), ElementsAre("alive"));
 }
 
 TEST_F(LeaseTest, ItRunsForAsLongAsItWasAskedFor) {

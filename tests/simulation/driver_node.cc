@@ -25,19 +25,20 @@ bool HasReplicas(const Universe& universe) { return universe.plan().driver_repli
 
 }  // namespace
 
-DriverNode::DriverNode(Universe* universe, Life* life)
+DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clock_wrong)
     : universe_(universe),
       life_(life),
       replica_(absl::StrCat("driver-run-", universe->driver_runs())),
+      clock_(&universe->scheduler(), universe->clock().scale(), clock_wrong),
       loop_(&universe->scheduler(), life,
             [universe] { return absl::Microseconds(universe->random().Between(0, 2000)); }),
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       housekeeping_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       store_(&universe->driver_disk(), store_threads_, &universe->clock(), universe->Bits(),
-             universe->present().driver_store),
+             universe->present().driver_store, &clock_),
       bus_(universe, life,
            HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
-      host_({.clock = universe->clock(),
+      host_({.clock = clock_,
              .index = index_,
              .travel_times = travel_times_,
              .matcher = matcher_,
@@ -49,18 +50,18 @@ DriverNode::DriverNode(Universe* universe, Life* life)
       sightings_(index_),
       replicas_(HasReplicas(*universe)
                     ? std::make_unique<driver::Replicas>(driver::Replicas::Parts{.bus = bus_,
-                                                                                 .clock = universe->clock(),
+                                                                                 .clock = clock_,
                                                                                  .host = host_,
                                                                                  .store = store_,
                                                                                  .sightings = sightings_,
                                                                                  .replica = replica_})
                     : nullptr),
       trips_(travel_times_),
-      peer_(universe->clock(), host_, trips_, *this, Streams()),
-      positions_(universe->clock(), index_, trips_, HasReplicas(*universe) ? &sightings_ : nullptr),
-      commands_(universe->clock(), host_, store_, positions_, *this),
+      peer_(clock_, host_, trips_, *this, Streams()),
+      positions_(clock_, index_, trips_, HasReplicas(*universe) ? &sightings_ : nullptr),
+      commands_(clock_, host_, store_, positions_, *this),
       session_calls_(commands_),
-      gate_(&universe->clock(), {.tick = absl::ZeroDuration()}, nullptr) {
+      gate_(&clock_, {.tick = absl::ZeroDuration()}, nullptr) {
   store_.set_on_claim([universe](const driver::SessionClaim& before, const driver::SessionClaim& after) {
     universe->Claimed(before, after);
   });
@@ -185,7 +186,7 @@ void DriverNode::FindAssignment(const driver::FindCall& call,
 void DriverNode::RecordTripEvent(ipb::RecordTripEventRequest request, const driver::ForCaller& caller,
                                  std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   Universe& u = *universe_;
-  const absl::Duration timeout = std::min(caller.deadline - u.scheduler().now(), kCallersTime);
+  const absl::Duration timeout = std::min(caller.deadline - clock_.Read().wall, kCallersTime);
   hail::simulation::Call<ipb::RecordTripEventRequest, ipb::RecordTripEventResponse, RiderNode>(
       &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
       [](RiderNode& rider, const ipb::RecordTripEventRequest& request, absl::Time deadline, auto answer) {
@@ -200,7 +201,7 @@ void DriverNode::RecordTripEvent(ipb::RecordTripEventRequest request, const driv
 void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driver::ForCaller& caller,
                                  std::function<void(absl::StatusOr<ipb::ListDriverRidesResponse>)> done) {
   Universe& u = *universe_;
-  const absl::Duration timeout = std::min(caller.deadline - u.scheduler().now(), kCallersTime);
+  const absl::Duration timeout = std::min(caller.deadline - clock_.Read().wall, kCallersTime);
   hail::simulation::Call<ipb::ListDriverRidesRequest, ipb::ListDriverRidesResponse, RiderNode>(
       &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
       [](RiderNode& rider, const ipb::ListDriverRidesRequest& request, absl::Time, auto answer) {

@@ -31,10 +31,12 @@ class Universe;
 
 class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeers {
  public:
-  DriverNode(Universe* universe, Life* life);
+  // `clock_wrong`: by how much its machine's wall clock is.
+  DriverNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
   ~DriverNode() override;
 
   Life& life() { return *life_; }
+  const ProcessClock& clock() const { return clock_; }
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
   bool serving() const { return serving_; }
@@ -80,6 +82,7 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   Universe* const universe_;
   Life* const life_;
   const std::string replica_;
+  const ProcessClock clock_;
   SimExecutor loop_;
   SimExecutor store_threads_;
   SimExecutor housekeeping_;

@@ -37,6 +37,9 @@ constexpr absl::Duration kReadBefore = absl::Seconds(10);
 // What a commit may need in a storm, with disks that are slow and fail (wall).
 constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 
+// A clock that was set is wrong by one part of so many, until it is right again.
+constexpr int kClockSlew = 20;
+
 bool Final(RideState state) {
   return state == RideState::kCompleted || state == RideState::kCanceled || state == RideState::kNoDriversAvailable;
 }
@@ -143,7 +146,7 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         break;
       case RideEventType::kRedispatched:
         if (event->reason == rider::CancelReason::kDriverUnreachable) {
-          if (before->seen_time || now < *before->assign_time + kSeenWithin) {
+          if (before->seen_time || now + Wrong() < *before->assign_time + kSeenWithin) {
             Fail(6, "only an assignment unseen for 60 s is taken back", name);
           }
         } else if (!asked_to_cancel()) {
@@ -167,7 +170,7 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         }
         break;
       case RideEventType::kUnfulfilled:
-        if (now < *before->match_deadline) Fail(2, "a ride ends unfulfilled only after its deadline", name);
+        if (now + Wrong() < *before->match_deadline) Fail(2, "a ride ends unfulfilled only after its deadline", name);
         break;
       default:
         break;
@@ -351,7 +354,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
         found != found_since_.end() && now.wall > found->second + kDispatchEnds + kFoundOut) {
       Fail(7, "nobody is offered a ride that does not wait", name);
     }
-    live_[offer.offer_id()] = {replica,  driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining,
+    live_[offer.offer_id()] = {replica,  driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining, remaining,
                                now.wall, false};
     live_of_driver_[{replica, driver_id}] = offer.offer_id();
     live_of_ride_[{replica, offer.ride_id()}] = offer.offer_id();
@@ -361,7 +364,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
         Fail(6, "who gave a ride up is not asked again", name);
       }
       // The link carries the time that is left: it may be older by what a message takes.
-      if (now.domain > *row->match_deadline + absl::Seconds(8) * scale) {
+      if (now.domain > *row->match_deadline + absl::Seconds(8) * scale + Wrong()) {
         Fail(6, "no offer after the match deadline", name);
       }
     }
@@ -369,7 +372,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
   const auto busy = disk_->live_of_driver.find(driver_id);
   if (busy != disk_->live_of_driver.end()) {
     const Ride& ride = disk_->rides.at(busy->second);
-    if (ride.assign_time && now.domain > *ride.assign_time + absl::Seconds(30) * scale) {
+    if (ride.assign_time && now.domain > *ride.assign_time + absl::Seconds(30) * scale + Wrong()) {
       Fail(6, "a driver with a ride is not offered another", name + ", on " + ride.ride_id);
     }
   }
@@ -394,7 +397,8 @@ void Judge::ConfirmAsked(const std::string& replica, const std::string& offer_id
   shown->second.confirming = true;
   if (attempt > 1) return;
   // It may have waited for its turn on the stream for so long before it was shown.
-  if (clock_->Read().domain > shown->second.expires + absl::Milliseconds(2) * clock_->scale().scale) {
+  const absl::Duration slow = Wrong() > absl::ZeroDuration() ? shown->second.remaining / kClockSlew : absl::Duration();
+  if (clock_->Read().domain > shown->second.expires + slow + absl::Milliseconds(2) * clock_->scale().scale) {
     Fail(7, "an expired offer is not accepted", name);
   }
 }
@@ -444,7 +448,7 @@ void Judge::Look() {
     const Ride& ride = disk_->rides.at(ride_id);
     if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) continue;
     const absl::Duration waited = now.domain - std::max(*ride.assign_time, rider_up_since_);
-    if (waited > kSeenWithin + kStormyCommit * clock_->scale().scale) {
+    if (waited > kSeenWithin + kStormyCommit * clock_->scale().scale + Wrong()) {
       Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
     }
   }
@@ -452,6 +456,11 @@ void Judge::Look() {
 
 void Judge::RiderServiceUp(bool up, absl::Duration later) {
   rider_up_since_ = up ? clock_->Read().domain + later * clock_->scale().scale : absl::InfiniteFuture();
+}
+
+absl::Duration Judge::Wrong() const {
+  const absl::Time until = std::min(clock_->Read().wall, calm_since_);
+  return std::max(until - clock_set_since_, absl::ZeroDuration()) / kClockSlew * clock_->scale().scale;
 }
 
 void Judge::DriverServiceDied(const std::string& replica) {

@@ -2,6 +2,7 @@
 // what clients were told. Knows the rules only from the blueprint: shares no code with what it judges.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -75,6 +76,8 @@ class Judge {
   void AcceptRefused(const std::string& driver_id, const std::string& offer_id);
   // A watcher is sent this event now, on a stream that was opened at `opened` and first spoke at `answered` (wall).
   void Watched(const std::string& ride_id, std::int64_t sequence, absl::Time opened, absl::Time answered);
+  // A wall clock was set that a process had begun by.
+  void ClockSet() { clock_set_since_ = std::min(clock_set_since_, clock_->Read().wall); }
   // From now on nothing disturbs anybody.
   void BecameCalm(absl::Time wall) { calm_since_ = wall; }
   // A replica of driver-service died: its offers are nobody's.
@@ -105,6 +108,8 @@ class Judge {
     std::int64_t epoch = 0;
     // The end of its time, as the phone was told first (domain).
     absl::Time expires;
+    // As long before it was shown first.
+    absl::Duration remaining;
     // When it was shown first (wall).
     absl::Time shown;
     bool confirming = false;
@@ -117,6 +122,10 @@ class Judge {
 
   // Fails if the driver's session is another replica's for so long that this one must have found out.
   void CheckOwner(const std::string& replica, const std::string& driver_id, const std::string& name);
+
+  // By how much (domain) the clock of any process may differ from the right time: one that was set is made up for by a
+  // twentieth of the time that passes.
+  absl::Duration Wrong() const;
 
   const RideDisk* const disk_;
   const Clock* const clock_;
@@ -155,6 +164,7 @@ class Judge {
   // When each event was committed (wall).
   std::map<std::pair<std::string, std::int64_t>, absl::Time> committed_at_;
   absl::Time calm_since_ = absl::InfiniteFuture();
+  absl::Time clock_set_since_ = absl::InfiniteFuture();
   // Since when (domain) there is a rider-service that looks after all rides.
   absl::Time rider_up_since_ = absl::InfiniteFuture();
 };

@@ -106,6 +106,9 @@ MUTANTS = [
      "    if (status != OfferStatus::kPending || epoch > start.epoch) return AskEnding::kNotFree;\n", ""),
     ("dispatch on when a ride is started elsewhere", "driver-service/domain/dispatch_replicas.cc",
      "  if (ride != rides_.end() && ride->second->start->epoch < started.epoch) Drop(started.ride_id);\n  WithdrawPending(now, started.ride_id, started.epoch, RevokeReason::kSuperseded);\n", ""),
+    # Clocks.
+    ("read the wall clock as it is set", "common/time/steady_wall.cc",
+     "  wall_ += passed;\n", "  return wall_ = wall;\n"),
 ]
 
 # The simulated disks have no SQL: what breaks that is found by the suites that hold both kinds of store to one behaviour.

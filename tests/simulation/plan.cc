@@ -107,12 +107,13 @@ Plan PlanOf(std::uint64_t seed) {
     plan.store_cuts += static_cast<int>(random.Between(0, 3));
     plan.bus_cuts += static_cast<int>(random.Between(0, 3));
   }
+  plan.clock_steps = random.Chance(0.5) ? static_cast<int>(random.Between(1, 8)) : 0;
   return plan;
 }
 
 std::string FaultKindName(int kind) {
-  constexpr const char* kNames[kFaultKinds] = {"network",    "stores", "bus",      "deaths",
-                                               "partitions", "people", "mischief", "disconnects"};
+  constexpr const char* kNames[kFaultKinds] = {"network", "stores",   "bus",         "deaths", "partitions",
+                                               "people",  "mischief", "disconnects", "clocks"};
   return kNames[kind];
 }
 
@@ -146,6 +147,7 @@ Plan Without(Plan plan, unsigned without) {
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;
+  if (gone(8)) plan.clock_steps = 0;
   return plan;
 }
 

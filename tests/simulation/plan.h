@@ -38,6 +38,9 @@ struct Plan {
   int driver_deaths = 0;
   double drained = 0;
   int partitions = 0;
+  // How often the wall clock of a process's machine is set: back or forward, up to an hour, and after a while right
+  // again. One that has died is right when the next process starts on its machine.
+  int clock_steps = 0;
   // Processes of each service. More than one share its store, and a bus between them.
   int rider_replicas = 1;
   int driver_replicas = 1;
@@ -69,7 +72,7 @@ Plan PlanOf(std::uint64_t seed);
 
 // The same without some of its faults, for finding the smallest that still fails: bit n of `without` takes away kind n
 // of kFaultKinds.
-inline constexpr int kFaultKinds = 8;
+inline constexpr int kFaultKinds = 9;
 std::string FaultKindName(int kind);
 Plan Without(Plan plan, unsigned without);
 

@@ -47,16 +47,17 @@ std::function<absl::Duration()> Lag(Universe* universe) {
 
 }  // namespace
 
-RiderNode::RiderNode(Universe* universe, Life* life)
+RiderNode::RiderNode(Universe* universe, Life* life, const absl::Duration* clock_wrong)
     : universe_(universe),
       life_(life),
       incarnation_id_(absl::StrCat("rider-run-", universe->rider_runs())),
+      clock_(&universe->scheduler(), universe->clock().scale(), clock_wrong),
       store_threads_(&universe->scheduler(), life, [] { return absl::ZeroDuration(); }),
       book_loop_(&universe->scheduler(), life, Lag(universe)),
       housekeeping_(&universe->scheduler(), life, Lag(universe)),
       store_(std::make_unique<SimRideStore>(&universe->ride_disk(), store_threads_, &universe->clock(),
                                             universe->Bits(), universe->present().rider_store,
-                                            universe->plan().rider_replicas > 1 ? incarnation_id_ : "")),
+                                            universe->plan().rider_replicas > 1 ? incarnation_id_ : "", &clock_)),
       bus_(universe, life,
            universe->plan().rider_replicas > 1 ? std::function([universe] { return BusesOf(universe->riders()); })
                                                : nullptr),
@@ -65,7 +66,7 @@ RiderNode::RiderNode(Universe* universe, Life* life)
       link_({.store = store_.get(),
              .bus = &bus_,
              .codec = &codec_,
-             .clock = &universe->clock(),
+             .clock = &clock_,
              .loop = &book_loop_,
              .incarnation_id = incarnation_id_},
             {}),
@@ -76,13 +77,13 @@ RiderNode::RiderNode(Universe* universe, Life* life)
               .quoter = &quoter_,
               .random = universe->Bits()},
              {}),
-      gate_(&universe->clock(), {.tick = absl::ZeroDuration()}, nullptr),
+      gate_(&clock_, {.tick = absl::ZeroDuration()}, nullptr),
       session_ports_{.store = store_.get(),
                      .bus = &bus_,
                      .codec = &codec_,
                      .telemetry = &telemetry_,
                      .checks = &checks_,
-                     .clock = &universe->clock(),
+                     .clock = &clock_,
                      .housekeeping = &housekeeping_} {
   store_->set_on_commit([this](const Ride* before, const Ride& after, const rider::RideEvent* event,
                                const std::string&) { Watch(before, after, event); });
@@ -117,7 +118,7 @@ void RiderNode::Serve(const std::vector<Ride>& dispatchable) {
   housekeeping_.Every(absl::Seconds(2), [this] { checks_.Check(); });
   housekeeping_.Every(absl::Milliseconds(500), [this] { gate_.Tick(); });
   if (store_->shared()) {
-    positions_ = rider::HearPositions(&bus_, &telemetry_, &universe_->clock());
+    positions_ = rider::HearPositions(&bus_, &telemetry_, &clock_);
     housekeeping_.Every(absl::Milliseconds(500), [this, leases = 0]() mutable {
       const rider::DispatchLink::Stats stats = link_.stats();
       if (leases > 0 && (stats.leases > leases || !stats.leased)) {
@@ -235,7 +236,7 @@ void RiderNode::ListProducts(const rider::v1::ListProductsRequest& request,
 void RiderNode::QuoteRide(const rider::v1::QuoteRideRequest& request,
                           const Answer<rider::v1::QuoteRideResponse>& answer) {
   if (const absl::Status status = SpeaksFor(request.rider_id()); !status.ok()) return answer(status);
-  const auto quotes = quoter_.QuoteRide(universe_->clock().Read(), rider::DecodeRequest(request));
+  const auto quotes = quoter_.QuoteRide(clock_.Read(), rider::DecodeRequest(request));
   if (!quotes.ok()) return answer(quotes.status());
   rider::v1::QuoteRideResponse response;
   for (const rider::Quote& quote : *quotes) rider::Encode(quote, response.add_quotes());
@@ -247,7 +248,7 @@ void RiderNode::RequestRide(const rider::v1::RequestRideRequest& request, absl::
   if (const absl::Status status = SpeaksFor(request.rider_id()); !status.ok()) return answer(status);
   const bool known = universe_->ride_disk().by_request.contains({request.rider_id(), request.request_id()});
   const int run = universe_->rider_runs();
-  rides_.Request(universe_->clock().Read(), rider::DecodeRequest(request), deadline,
+  rides_.Request(clock_.Read(), rider::DecodeRequest(request), deadline,
                  WithRide<rider::v1::RequestRideResponse>([this, request, answer, known, run](
                                                               absl::StatusOr<rider::v1::RequestRideResponse> response) {
                    if (response.ok()) {
@@ -305,7 +306,7 @@ void RiderNode::CancelRide(const rider::v1::CancelRideRequest& request, absl::Ti
   if (const absl::Status status = CheckRideCall(request.rider_id(), request.ride_id()); !status.ok()) {
     return answer(status);
   }
-  rides_.Cancel(universe_->clock().Read(), request.rider_id(), request.ride_id(), rider::DecodeReason(request.reason()),
+  rides_.Cancel(clock_.Read(), request.rider_id(), request.ride_id(), rider::DecodeReason(request.reason()),
                 request.note(), deadline, WithRide<rider::v1::CancelRideResponse>(answer));
 }
 
@@ -317,7 +318,7 @@ void RiderNode::ConfirmAssignment(const internal::v1::ConfirmAssignmentRequest& 
   const Ride* before = universe_->ride_disk().Find(request.ride_id());
   const bool committed = before != nullptr && before->offer_id == request.offer_id();
   rides_.Confirm(
-      universe_->clock().Read(), request.ride_id(), *std::move(assignment), deadline,
+      clock_.Read(), request.ride_id(), *std::move(assignment), deadline,
       WithRide<internal::v1::ConfirmAssignmentResponse>(
           [this, request, answer, committed](absl::StatusOr<internal::v1::ConfirmAssignmentResponse> response) {
             --confirming_;
@@ -367,7 +368,7 @@ void RiderNode::RecordTripEvent(const internal::v1::RecordTripEventRequest& requ
   const Ride* before = universe_->ride_disk().Find(request.ride_id());
   const std::int64_t sequence = before == nullptr ? 0 : before->sequence;
   rides_.RecordStep(
-      universe_->clock().Read(), request.ride_id(), *std::move(command), deadline,
+      clock_.Read(), request.ride_id(), *std::move(command), deadline,
       WithRide<internal::v1::RecordTripEventResponse>(
           [this, request, answer, sequence](absl::StatusOr<internal::v1::RecordTripEventResponse> response) {
             Universe& u = *universe_;

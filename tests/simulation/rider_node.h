@@ -28,10 +28,12 @@ class Universe;
 
 class RiderNode final : private rider::RideObserver {
  public:
-  RiderNode(Universe* universe, Life* life);
+  // `clock_wrong`: by how much its machine's wall clock is.
+  RiderNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
   ~RiderNode() override;
 
   Life& life() { return *life_; }
+  const ProcessClock& clock() const { return clock_; }
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
   bool serving() const { return serving_; }
@@ -85,6 +87,7 @@ class RiderNode final : private rider::RideObserver {
   Universe* const universe_;
   Life* const life_;
   const std::string incarnation_id_;
+  const ProcessClock clock_;
   SimExecutor store_threads_;
   SimExecutor book_loop_;
   SimExecutor housekeeping_;

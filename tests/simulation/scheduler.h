@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/exec/executor.h"
 #include "common/time/clock.h"
+#include "common/time/steady_wall.h"
 
 namespace hail::simulation {
 
@@ -59,7 +60,7 @@ class Scheduler {
   std::vector<Task> tasks_;
 };
 
-// The simulated machine's clock.
+// The time that it is: the clock of the world, of its phones and of a database that several processes share.
 class SimClock final : public Clock {
  public:
   SimClock(const Scheduler* scheduler, TimeScale scale) : scheduler_(scheduler), scale_(scale) {}
@@ -69,6 +70,28 @@ class SimClock final : public Clock {
  private:
   const Scheduler* const scheduler_;
   const TimeScale scale_;
+};
+
+// A process's clock, as SystemClock is: over the clocks of a machine, of which the wall clock may be set.
+class ProcessClock final : public Clock {
+ public:
+  // `wrong`: by how much the machine's wall clock is. All must outlive this.
+  ProcessClock(const Scheduler* scheduler, TimeScale scale, const absl::Duration* wrong)
+      : scheduler_(scheduler), scale_(scale), wrong_(wrong) {}
+
+  Now Read() const override {
+    const absl::Time wall = wall_.At(scheduler_->now() + *wrong_, scheduler_->now() - absl::UnixEpoch());
+    return {scale_.ToDomain(wall), wall};
+  }
+  const TimeScale& scale() const override { return scale_; }
+  // What is at `when`, as this clock counts.
+  absl::Time Own(absl::Time when) const { return Read().wall + (when - scheduler_->now()); }
+
+ private:
+  const Scheduler* const scheduler_;
+  const TimeScale scale_;
+  const absl::Duration* const wrong_;
+  mutable SteadyWall wall_;
 };
 
 // One of a process's threads: runs what is posted in order, each a little later than it was posted.

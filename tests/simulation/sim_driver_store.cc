@@ -39,12 +39,12 @@ absl::StatusOr<StoredDriver> Find(const DriverDisk& disk, const std::string& dri
 }  // namespace
 
 SimDriverStore::SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock,
-                               std::function<std::uint64_t()> random, StoreFaults faults,
+                               std::function<std::uint64_t()> random, StoreFaults faults, const Clock* own_clock,
                                std::size_t max_waiting_records)
     : clock_(clock),
       max_waiting_records_(max_waiting_records),
       random_(Shared(std::move(random))),
-      committer_(disk, executor, clock, random_, faults),
+      committer_(disk, executor, own_clock != nullptr ? own_clock : clock, random_, faults),
       readers_(disk, executor, random_, faults) {
   committer_.set_on_commit([this](const Row& row) { OnCommit(row); });
 }

@@ -27,10 +27,11 @@ class SimDriverStore final : public driver::DriverStore {
  public:
   using Done = std::function<void(absl::StatusOr<driver::StoredDriver>)>;
 
-  // All must outlive the store. `random`: 64 bits at a time, seeded. Of the offer records that wait to be written the
+  // All must outlive the store. `clock` is the disk's; `own_clock` the process's, for deadlines, if that is another.
+  // `random`: 64 bits at a time, seeded. Of the offer records that wait to be written the
   // oldest beyond `max_waiting_records` are lost.
   SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
-                 StoreFaults faults, std::size_t max_waiting_records = 50'000);
+                 StoreFaults faults, const Clock* own_clock = nullptr, std::size_t max_waiting_records = 50'000);
   ~SimDriverStore() override = default;
 
   // --- For those who watch; may be empty, may destroy the store ---

@@ -165,11 +165,12 @@ std::map<RideState, LiveRides> CountLiveOn(const RideDisk& disk) {
 }  // namespace
 
 SimRideStore::SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock,
-                           std::function<std::uint64_t()> random, StoreFaults faults, std::string incarnation_id)
+                           std::function<std::uint64_t()> random, StoreFaults faults, std::string incarnation_id,
+                           const Clock* own_clock)
     : clock_(clock),
       incarnation_id_(std::move(incarnation_id)),
       random_(Shared(std::move(random))),
-      committer_(disk, executor, clock, random_, faults),
+      committer_(disk, executor, own_clock != nullptr ? own_clock : clock, random_, faults),
       readers_(disk, executor, random_, faults) {}
 
 void SimRideStore::set_on_commit(

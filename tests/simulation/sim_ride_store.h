@@ -26,9 +26,10 @@ namespace hail::simulation {
 class SimRideStore final : public rider::RideStore {
  public:
   // All must outlive the store. `random`: 64 bits at a time, seeded. `incarnation_id` names the process where several
-  // share the disk; empty: it has the disk for itself.
+  // share the disk; empty: it has the disk for itself. `clock` is the disk's; `own_clock` the process's, for deadlines,
+  // if that is another.
   SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
-               StoreFaults faults, std::string incarnation_id = "");
+               StoreFaults faults, std::string incarnation_id = "", const Clock* own_clock = nullptr);
   ~SimRideStore() override = default;
 
   // --- For those who watch; may be empty, may destroy the store ---

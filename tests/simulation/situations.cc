@@ -178,6 +178,12 @@ std::string_view NameOf(Situation situation) {
       return "stranger refused";
     case Situation::kDeviceClockWrong:
       return "position from a device whose clock is wrong";
+    case Situation::kClockSetWithOfferPending:
+      return "wall clock set with an offer on a screen";
+    case Situation::kClockSetWithRideWaiting:
+      return "wall clock set with a ride waiting for a driver";
+    case Situation::kClockSetWithAssignmentUnseen:
+      return "wall clock set with an assignment unseen";
     case Situation::kCount:
       break;
   }

@@ -106,6 +106,10 @@ enum class Situation : std::size_t {
   kDrained,
   kStrangerRefused,
   kDeviceClockWrong,
+  // --- Wall clocks that are set ---
+  kClockSetWithOfferPending,
+  kClockSetWithRideWaiting,
+  kClockSetWithAssignmentUnseen,
   kCount,
 };
 

@@ -61,6 +61,8 @@ Universe::Universe(const Plan& plan, bool record)
   ride_disk_.quote_key = std::string(32, 'k');
   riders_.resize(static_cast<std::size_t>(plan.rider_replicas));
   drivers_.resize(static_cast<std::size_t>(plan.driver_replicas));
+  rider_clocks_.resize(riders_.size());
+  driver_clocks_.resize(drivers_.size());
 }
 
 Universe::~Universe() {
@@ -162,7 +164,7 @@ void Universe::StartRider(std::size_t replica) {
   if (riders_[replica] != nullptr) return;
   ++rider_runs_;
   Note("rider-service starts, run ", rider_runs_);
-  riders_[replica] = std::make_unique<RiderNode>(this, NewLife());
+  riders_[replica] = std::make_unique<RiderNode>(this, NewLife(), &rider_clocks_[replica]);
   judge_.RiderServiceUp(true, riders_.size() > 1 ? kTakeOver : absl::ZeroDuration());
 }
 
@@ -170,7 +172,7 @@ void Universe::StartDriver(std::size_t replica) {
   if (drivers_[replica] != nullptr) return;
   ++driver_runs_;
   Note("driver-service starts, run ", driver_runs_);
-  drivers_[replica] = std::make_unique<DriverNode>(this, NewLife());
+  drivers_[replica] = std::make_unique<DriverNode>(this, NewLife(), &driver_clocks_[replica]);
 }
 
 // Mostly seconds; now and then so short that what the dead one had asked for is still under way.
@@ -212,6 +214,7 @@ void Universe::KillRider(std::size_t replica, bool drain) {
   if (drivers().empty()) Hit(Situation::kBothDead);
   scheduler_.End(&rider->life());
   rider.reset();
+  rider_clocks_[replica] = absl::ZeroDuration();
   judge_.RiderServiceUp(!riders().empty(), kTakeOver);
   scheduler_.After(DownTime(), nullptr, [this, replica] { StartRider(replica); });
 }
@@ -235,6 +238,7 @@ void Universe::KillDriver(std::size_t replica, bool drain, bool briefly) {
   judge_.DriverServiceDied(driver->replica());
   scheduler_.End(&driver->life());
   driver.reset();
+  driver_clocks_[replica] = absl::ZeroDuration();
   scheduler_.After(briefly ? kBriefly : DownTime(), nullptr, [this, replica] { StartDriver(replica); });
 }
 
@@ -299,6 +303,33 @@ void Universe::KillDriverSoon(bool briefly) {
   });
 }
 
+void Universe::SetsClock(const std::string& process, absl::Duration wrong) {
+  Note("the wall clock of ", process, " is set, and wrong by ", absl::FormatDuration(wrong));
+  CountFault();
+  judge_.ClockSet();
+}
+
+void Universe::SetRiderClock(std::size_t replica, absl::Duration wrong) {
+  if (riders_[replica] == nullptr || !stormy_) return;
+  const std::string& process = riders_[replica]->incarnation_id();
+  SetsClock(process, wrong);
+  rider_clocks_[replica] = wrong;
+  for (const auto& [ride_id, ride] : ride_disk_.rides) {
+    if (keepers_[ride_id] != process) continue;
+    if (ride.state == rider::RideState::kMatching) Hit(Situation::kClockSetWithRideWaiting);
+    if (ride.state == rider::RideState::kEnrouteToPickup && !ride.seen_time) {
+      Hit(Situation::kClockSetWithAssignmentUnseen);
+    }
+  }
+}
+
+void Universe::SetDriverClock(std::size_t replica, absl::Duration wrong) {
+  if (drivers_[replica] == nullptr || !stormy_) return;
+  SetsClock(drivers_[replica]->replica(), wrong);
+  driver_clocks_[replica] = wrong;
+  if (drivers_[replica]->Counts().offers_pending > 0) Hit(Situation::kClockSetWithOfferPending);
+}
+
 // --- The plan ---
 
 void Universe::PlanFaults() {
@@ -337,6 +368,22 @@ void Universe::PlanFaults() {
     scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
       if (stormy_) CutBus(length);
     });
+  }
+  // A generator of its own: seeds without such steps are what they were before there were any.
+  sim::Random clocks(plan_.seed, "clocks");
+  for (int i = 0; i < plan_.clock_steps; ++i) {
+    const double size = clocks.Unit();
+    const absl::Duration most = size < 0.4 ? absl::Seconds(5) : size < 0.7 ? absl::Minutes(2) : absl::Hours(1);
+    const absl::Duration wrong = most * clocks.Between(-1, 1);
+    const absl::Duration when = storm * clocks.Unit();
+    const absl::Duration length = absl::Seconds(clocks.Between(2, 90));
+    const bool rider = clocks.Chance(0.5);
+    const std::size_t replica = static_cast<std::size_t>(clocks.Bits() % (rider ? riders_.size() : drivers_.size()));
+    const auto set = [this, rider, replica](absl::Duration wrong) {
+      rider ? SetRiderClock(replica, wrong) : SetDriverClock(replica, wrong);
+    };
+    scheduler_.After(when, nullptr, [set, wrong] { set(wrong); });
+    scheduler_.After(when + length, nullptr, [set] { set(absl::ZeroDuration()); });
   }
   scheduler_.After(storm, nullptr, [this] { BecomeCalm(); });
 }
@@ -404,6 +451,8 @@ void Universe::BecomeCalm() {
   driver_phones_.weather = calm_.driver_phones;
   services_.weather = calm_.services;
   services_.partitioned = false;
+  rider_clocks_.assign(rider_clocks_.size(), absl::ZeroDuration());
+  driver_clocks_.assign(driver_clocks_.size(), absl::ZeroDuration());
   for (RiderNode* const rider : riders()) {
     rider->set_faults(calm_.rider_store);
     rider->bus().set_cut(false);

@@ -166,6 +166,10 @@ class Universe {
   void CutStore(absl::Duration length);
   void CutBus(absl::Duration length);
   void KillDriver(std::size_t replica, bool drain, bool briefly = false);
+  // The wall clock of this replica's machine becomes wrong by so much.
+  void SetRiderClock(std::size_t replica, absl::Duration wrong);
+  void SetDriverClock(std::size_t replica, absl::Duration wrong);
+  void SetsClock(const std::string& process, absl::Duration wrong);
   void PlanFaults();
   void Populate();
   void BecomeCalm();
@@ -193,6 +197,9 @@ class Universe {
   std::vector<std::unique_ptr<RiderNode>> riders_;
   std::map<std::string, std::string> keepers_;
   std::vector<std::unique_ptr<DriverNode>> drivers_;
+  // By replica: by how much the wall clock of its machine is wrong.
+  std::vector<absl::Duration> rider_clocks_;
+  std::vector<absl::Duration> driver_clocks_;
   bool stormy_ = true;
   bool rider_kill_planned_ = false;
   bool driver_kill_planned_ = false;
