@@ -14,6 +14,7 @@
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/rpc/deadline.h"
+#include "common/rpc/grpc_waits.h"
 #include "common/time/clock.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -56,7 +57,9 @@ std::unique_ptr<grpc::Server> Build(const std::string& address, const std::vecto
 
 }  // namespace
 
-ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(options)), gate_(gate) {}
+ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(options)), gate_(gate) {
+  WaitOnSteadyClock();
+}
 
 ServiceHost::~ServiceHost() { Drain(); }
 
