@@ -19,6 +19,7 @@
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/rpc/deadline.h"
+#include "common/rpc/grpc_waits.h"
 #include "common/rpc/health_service.h"
 #include "common/rpc/reflection_service.h"
 #include "common/rpc/refusing_service.h"
@@ -129,7 +130,9 @@ int PortOf(const std::unique_ptr<detail::Listener>& listener) { return listener 
 
 }  // namespace
 
-ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(options)), gate_(gate) {}
+ServiceHost::ServiceHost(HostOptions options, Gate* gate) : options_(std::move(options)), gate_(gate) {
+  WaitOnSteadyClock();
+}
 
 ServiceHost::~ServiceHost() { Drain(); }
 

@@ -63,6 +63,7 @@ class Clocks : public ::testing::Test {
 
 TEST_F(Clocks, SetBackMakeNoRideWaitLonger) {
   rider_.Set("ride.match_deadline", "3s");
+  rider_.Set("ride.offer_time", "1s");
   Begin();
   RiderClient client(rider_);
   const Ride ride = client.MustRequest("ann");

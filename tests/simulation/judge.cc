@@ -358,8 +358,8 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
         found != found_since_.end() && now.wall > found->second + kDispatchEnds + kFoundOut) {
       Fail(7, "nobody is offered a ride that does not wait", name);
     }
-    live_[offer.offer_id()] = {replica,  driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining,
-                               remaining, now.wall, false};
+    live_[offer.offer_id()] = {replica,  driver_id, offer.ride_id(), offer.epoch(), now.domain + remaining, remaining,
+                               now.wall, false};
     live_of_driver_[{replica, driver_id}] = offer.offer_id();
     live_of_ride_[{replica, offer.ride_id()}] = offer.offer_id();
     const Ride* row = disk_->Find(offer.ride_id());

@@ -415,17 +415,18 @@ void Call(Network* network, Route* route, const Life* life, std::function<Host*(
     if (process == nullptr || !process->serving()) return tell_later(absl::UnavailableError("connection refused"));
     if (const absl::Status admitted = process->gate().EnterUnary(); !admitted.ok()) return tell_later(admitted);
     auto open = std::make_shared<bool>(true);
-    serve(*process, request, process->clock().Own(deadline), [network, route, process, open, tell_later](absl::StatusOr<Response> outcome) {
-      if (!std::exchange(*open, false)) return;
-      process->gate().LeaveUnary();
-      if (route->partitioned) return;
-      if (network->random().Chance(route->weather.lose_reply)) {
-        ++network->counts().lost_replies;
-        if (network->random().Chance(0.5)) tell_later(absl::UnavailableError("connection reset"));
-        return;
-      }
-      tell_later(std::move(outcome));
-    });
+    serve(*process, request, process->clock().Own(deadline),
+          [network, route, process, open, tell_later](absl::StatusOr<Response> outcome) {
+            if (!std::exchange(*open, false)) return;
+            process->gate().LeaveUnary();
+            if (route->partitioned) return;
+            if (network->random().Chance(route->weather.lose_reply)) {
+              ++network->counts().lost_replies;
+              if (network->random().Chance(0.5)) tell_later(absl::UnavailableError("connection reset"));
+              return;
+            }
+            tell_later(std::move(outcome));
+          });
   };
   scheduler.After(network->Latency(*route), nullptr, arrive);
   if (network->random().Chance(route->weather.double_request)) {

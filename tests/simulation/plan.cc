@@ -114,8 +114,8 @@ Plan PlanOf(std::uint64_t seed) {
 }
 
 std::string FaultKindName(int kind) {
-  constexpr const char* kNames[kFaultKinds] = {"network",    "stores", "bus",      "deaths",
-                                               "partitions", "people", "mischief", "disconnects", "clocks"};
+  constexpr const char* kNames[kFaultKinds] = {"network", "stores",   "bus",         "deaths", "partitions",
+                                               "people",  "mischief", "disconnects", "clocks"};
   return kNames[kind];
 }
 

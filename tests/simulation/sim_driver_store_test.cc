@@ -37,8 +37,8 @@ class SimDriverStoreTest : public ::testing::Test {
  protected:
   void Open(const StoreFaults& faults, std::size_t max_waiting_records = 50'000) {
     store_ = std::make_unique<SimDriverStore>(
-        &disk_, executor_, &clock_, [choices = Choices(1)]() mutable { return choices.Bits(); }, faults,
-        nullptr, max_waiting_records);
+        &disk_, executor_, &clock_, [choices = Choices(1)]() mutable { return choices.Bits(); }, faults, nullptr,
+        max_waiting_records);
     store_->set_on_commit([this](const StoredDriver* before, const StoredDriver& after, const std::string& what) {
       told_.push_back("commit " + what + " " + after.driver.driver_id + (before == nullptr ? " new" : ""));
     });
