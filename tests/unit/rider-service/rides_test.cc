@@ -149,6 +149,24 @@ TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
   EXPECT_TRUE(HasReason(Request(broken).status(), Reason::kRequestIdReused));
 }
 
+// Texts that are refused today are read where they are stored, and their request is still known.
+TEST_F(RidesTest, ARideWithAnOldTextIsReadAsItIs) {
+  RideRequest request = Order();
+  request.pickup.address = "\x1B[2JHere\n\xE2\x80\xAE";
+  EXPECT_EQ(FieldOf(Request(request).status()), "pickup.address");
+  Ride old = Requested("old-ride");
+  old.pickup.address = request.pickup.address;
+  old.labels["note\n"] = "\xC2\x9B";
+  old.request_fingerprint = RequestFingerprint(request);
+  ASSERT_TRUE(Await<Created>([&](auto done) { store_->Create(NewRide(old, rules_, kT0), kNever, done); }).ok());
+  const absl::StatusOr<Ride> again = Request(request);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->ride_id, "old-ride");
+  EXPECT_EQ(again->pickup.address, request.pickup.address);
+  EXPECT_EQ(again->labels, old.labels);
+  EXPECT_TRUE(Cancel("rider-1", "old-ride").ok());
+}
+
 TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
   RideRequest request = Order();
   request.quote_token = (*quoter_.QuoteRide(now_, request))[0].quote_token;
