@@ -239,6 +239,32 @@ TEST_F(DriverReplicas, WithoutTheBusAMoveIsFoundByTheStore) {
   Accept(moved);
 }
 
+// H1: without the bus a replica believes in its session for up to 2 s after that has moved.
+TEST_F(DriverReplicas, AWishIsNotStoredUnderASessionThatHasMoved) {
+  const auto app = AtSecond("driver-1");
+  nats_.Kill();
+  DriverApp moved(first().PublicChannel(), "driver-1");
+  moved.Open();
+  moved.Next([](const DriverApp::Response& r) { return r.has_snapshot(); }, "snapshot");
+  driver::SetAvailabilityRequest offline;
+  offline.set_driver_id("driver-1");
+  offline.set_availability(driver::AVAILABILITY_OFFLINE);
+  driver::SetAvailabilityResponse response;
+  const grpc::Status refused = app->stub().SetAvailability(CallContext().get(), offline, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorOf(refused).reason, "PEER_UNAVAILABLE");
+  const auto stored = [this] {
+    return postgres_.Ask("SELECT online FROM hail_driver.drivers WHERE driver_id = 'driver-1'")[0][0];
+  };
+  driver::GetDriverStateResponse state;
+  ASSERT_TRUE(StateAt(first(), "driver-1", &state).ok());
+  EXPECT_EQ(state.state().availability(), driver::AVAILABILITY_ONLINE);
+  EXPECT_EQ(stored(), "1");
+  ASSERT_TRUE(moved.stub().SetAvailability(CallContext().get(), offline, &response).ok());
+  EXPECT_EQ(response.state().availability(), driver::AVAILABILITY_OFFLINE);
+  EXPECT_EQ(stored(), "0");
+}
+
 TEST_F(DriverReplicas, AReplicaThatEndsInGoodOrderGivesItsSessionsUp) {
   const auto app = AtSecond("driver-1");
   ASSERT_EQ(second().Terminate(), 0);
