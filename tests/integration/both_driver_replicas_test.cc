@@ -55,6 +55,16 @@ class DriverReplicas : public ::testing::Test {
     return app.stub().GetDriverState(CallContext().get(), request, response);
   }
 
+  // SetAvailability at `service`: a call that needs the session.
+  grpc::Status OnlineAt(const ServiceProcess& service, const std::string& driver_id,
+                        driver::SetAvailabilityResponse* response) {
+    DriverApp app(service.PublicChannel(), driver_id);
+    driver::SetAvailabilityRequest request;
+    request.set_driver_id(driver_id);
+    request.set_availability(driver::AVAILABILITY_ONLINE);
+    return app.stub().SetAvailability(CallContext().get(), request, response);
+  }
+
   PostgresServer postgres_;
   NatsServer nats_;
   std::unique_ptr<BothServices> services_;
@@ -87,6 +97,34 @@ TEST_F(DriverReplicas, ADriverIsOfferedARideThatAnotherReplicaDispatchesAndMoves
   moved.SendPosition(kNearFerryBuilding);
   client.MustRequest("bob");
   Accept(moved);
+}
+
+TEST_F(DriverReplicas, AProfileIsReplacedWhereTheSessionIsAndALookTakesNoneAway) {
+  const auto app = AtSecond("driver-1");
+  driver::RegisterDriverRequest other;
+  other.mutable_driver()->set_driver_id("driver-1");
+  other.mutable_driver()->set_display_name("Ada the second");
+  other.mutable_driver()->set_region_id("san_francisco");
+  other.mutable_driver()->mutable_vehicle()->set_plate("OTHER");
+  other.mutable_driver()->mutable_vehicle()->set_seats(4);
+  other.mutable_driver()->add_product_ids("economy");
+  DriverApp elsewhere(first().PublicChannel(), "driver-1");
+  driver::RegisterDriverResponse replaced;
+  const grpc::Status status = elsewhere.stub().RegisterDriver(CallContext().get(), other, &replaced);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  RiderClient client(services_->rider);
+  const Ride requested = client.MustRequest("ann");
+  const Ride ride = Accept(*app);
+  EXPECT_EQ(ride.ride_id(), requested.ride_id());
+  EXPECT_EQ(client.Get("ann", ride.ride_id()).response.ride().driver().vehicle().plate(), "OTHER");
+
+  // Nobody's session, seen from either.
+  ASSERT_TRUE(DriverApp(second().PublicChannel(), "driver-2").Register().ok());
+  driver::GetDriverStateResponse look;
+  for (const ServiceProcess* service : {&first(), &second()}) {
+    ASSERT_TRUE(StateAt(*service, "driver-2", &look).ok());
+    EXPECT_EQ(look.state().session_epoch(), 0);
+  }
 }
 
 TEST_F(DriverReplicas, UnaryCallsReachTheSessionWhereverTheyLand) {
@@ -134,17 +172,19 @@ TEST_F(DriverReplicas, UnaryCallsReachTheSessionWhereverTheyLand) {
 TEST_F(DriverReplicas, ASessionOfAReplicaThatIsGoneIsOpenedAnew) {
   const auto app = AtSecond("driver-1");
   const auto other = AtSecond("driver-2");
-  driver::GetDriverStateResponse before, after;
+  driver::GetDriverStateResponse before, look;
+  driver::SetAvailabilityResponse after;
   ASSERT_TRUE(StateAt(first(), "driver-1", &before).ok());
   second().Signal(SIGSTOP);
-  const grpc::Status away = StateAt(first(), "driver-1", &after);
+  EXPECT_EQ(ErrorOf(StateAt(first(), "driver-1", &look)).reason, "PEER_UNAVAILABLE");
+  const grpc::Status away = OnlineAt(first(), "driver-1", &after);
   EXPECT_EQ(away.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ErrorOf(away).reason, "PEER_UNAVAILABLE") << "its lease runs";
   second().Signal(SIGCONT);
   second().Kill();
   const absl::Time limit = absl::Now() + absl::Seconds(20);
   grpc::Status status;
-  do status = StateAt(first(), "driver-1", &after);
+  do status = OnlineAt(first(), "driver-1", &after);
   while (status.error_code() == grpc::StatusCode::UNAVAILABLE && absl::Now() < limit);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_GT(after.state().session_epoch(), before.state().session_epoch());
@@ -157,8 +197,11 @@ TEST_F(DriverReplicas, ASessionThatItsReplicaDoesNotHaveAnyMoreIsOpenedWhereTheC
   postgres_.Ask(
       "UPDATE hail_driver.drivers SET session_epoch = 5, session_replica = (SELECT session_replica FROM"
       " hail_driver.drivers WHERE driver_id = 'driver-1') WHERE driver_id = 'driver-2'");
-  driver::GetDriverStateResponse state;
-  const grpc::Status status = StateAt(first(), "driver-2", &state);
+  driver::GetDriverStateResponse look;
+  ASSERT_TRUE(StateAt(first(), "driver-2", &look).ok());
+  EXPECT_EQ(look.state().session_epoch(), 0) << "a look opens none";
+  driver::SetAvailabilityResponse state;
+  const grpc::Status status = OnlineAt(first(), "driver-2", &state);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(state.state().session_epoch(), 6);
 }
@@ -194,6 +237,32 @@ TEST_F(DriverReplicas, WithoutTheBusAMoveIsFoundByTheStore) {
   moved.SendPosition(kNearFerryBuilding);
   RiderClient(services_->rider).MustRequest("ann");
   Accept(moved);
+}
+
+// H1: without the bus a replica believes in its session for up to 2 s after that has moved.
+TEST_F(DriverReplicas, AWishIsNotStoredUnderASessionThatHasMoved) {
+  const auto app = AtSecond("driver-1");
+  nats_.Kill();
+  DriverApp moved(first().PublicChannel(), "driver-1");
+  moved.Open();
+  moved.Next([](const DriverApp::Response& r) { return r.has_snapshot(); }, "snapshot");
+  driver::SetAvailabilityRequest offline;
+  offline.set_driver_id("driver-1");
+  offline.set_availability(driver::AVAILABILITY_OFFLINE);
+  driver::SetAvailabilityResponse response;
+  const grpc::Status refused = app->stub().SetAvailability(CallContext().get(), offline, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorOf(refused).reason, "PEER_UNAVAILABLE");
+  const auto stored = [this] {
+    return postgres_.Ask("SELECT online FROM hail_driver.drivers WHERE driver_id = 'driver-1'")[0][0];
+  };
+  driver::GetDriverStateResponse state;
+  ASSERT_TRUE(StateAt(first(), "driver-1", &state).ok());
+  EXPECT_EQ(state.state().availability(), driver::AVAILABILITY_ONLINE);
+  EXPECT_EQ(stored(), "1");
+  ASSERT_TRUE(moved.stub().SetAvailability(CallContext().get(), offline, &response).ok());
+  EXPECT_EQ(response.state().availability(), driver::AVAILABILITY_OFFLINE);
+  EXPECT_EQ(stored(), "0");
 }
 
 TEST_F(DriverReplicas, AReplicaThatEndsInGoodOrderGivesItsSessionsUp) {

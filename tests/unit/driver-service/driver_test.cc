@@ -42,6 +42,7 @@ TEST(CheckDriver, NamesTheFieldAtFault) {
       {"driver.vehicle.model", [](Driver& d) { d.vehicle.model = std::string(65, 'x'); }},
       {"driver.vehicle.color", [](Driver& d) { d.vehicle.color = std::string(65, 'x'); }},
       {"driver.vehicle.plate", [](Driver& d) { d.vehicle.plate = ""; }},
+      {"driver.vehicle.plate", [](Driver& d) { d.vehicle.plate = " - "; }},
       {"driver.vehicle.plate", [](Driver& d) { d.vehicle.plate = std::string(33, 'x'); }},
       {"driver.vehicle.seats", [](Driver& d) { d.vehicle.seats = 0; }},
       {"driver.vehicle.seats", [](Driver& d) { d.vehicle.seats = 9; }},
@@ -84,6 +85,14 @@ TEST(SameProfile, LooksAtAllButTheTimes) {
     change(other);
     EXPECT_FALSE(SameProfile(Good(), other));
   }
+}
+
+TEST(DriverTest, PlatesAreComparedByTheirLettersAndDigits) {
+  EXPECT_EQ(NormalPlate("TWIN 001"), "TWIN001");
+  EXPECT_EQ(NormalPlate("twin-001."), "TWIN001");
+  EXPECT_EQ(NormalPlate("7abc\t123"), "7ABC123");
+  EXPECT_EQ(NormalPlate("ab é 1"), "ABé1") << "other bytes are kept";
+  EXPECT_EQ(NormalPlate(" -_/"), "");
 }
 
 }  // namespace
