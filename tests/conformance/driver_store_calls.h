@@ -101,6 +101,11 @@ class DriverStoreCalls {
         [&](auto done) { store().RecentClaims(within, std::move(done)); });
   }
 
+  absl::StatusOr<std::optional<LoggedOffer>> FindOffer(const std::string& offer_id) {
+    return AwaitOne<absl::StatusOr<std::optional<LoggedOffer>>>(
+        [&](auto done) { store().FindOffer(offer_id, std::move(done)); });
+  }
+
   absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {
     return Await([&](Done done) { store().Register(driver, clock().Read().domain, deadline, std::move(done)); });
   }
