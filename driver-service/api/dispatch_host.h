@@ -119,6 +119,10 @@ class DispatchHost final : private Dispatch::Out {
 
   const Clock& clock() const { return parts_.clock; }
   const std::string& replica() const { return parts_.replica; }
+  // What the offer log says; `done` runs on a thread of the store's.
+  void FindOffer(const std::string& offer_id, DriverStore::FindOfferDone done) {
+    parts_.store.FindOffer(offer_id, std::move(done));
+  }
 
   // As of less than a second ago.
   DispatchCounts counts() const;

@@ -162,7 +162,10 @@ void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
                     [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch& core, Now) {
                       if (!session.ok()) return done(session.status());
                       const std::int64_t named = request.session_epoch();
-                      if (named > *session) return done(InvalidField("session_epoch", "is no session's yet"));
+                      // Another replica may have opened it.
+                      if (named > *session) {
+                        return done(Unavailable(Reason::kPeerUnavailable, "the session is not known here yet; retry"));
+                      }
                       core.Positioned(request.driver_id());
                       done(positions_.Take(request.driver_id(), named == 0 ? *session : named, request));
                     });
@@ -182,7 +185,8 @@ void DriverCommands::RespondToOffer(const std::string& driver_id, const std::str
       const auto waiting = late.lock();
       if (waiting == nullptr) return;
       if (const auto tell = std::exchange(*waiting, nullptr)) {
-        tell(absl::DeadlineExceededError("the outcome is not certain yet: ask again"));
+        tell(MakeError(absl::StatusCode::kDeadlineExceeded, "the outcome is not certain yet: ask again",
+                       {.reason = Reason::kOutcomeUnknown}));
       }
     });
     core.Respond(now, driver_id, offer_id, accept, answer);

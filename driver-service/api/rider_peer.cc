@@ -50,8 +50,16 @@ void RiderPeer::Confirm(const ConfirmCall& call) {
 }
 
 void RiderPeer::FindAssignment(const FindCall& call) {
-  calls_.FindAssignment(call, [this, find = call.find](absl::StatusOr<RideView> result) {
-    host_.Post([find, result = std::move(result)](Dispatch& core, Now now) { core.OnFound(now, find, result); });
+  calls_.FindAssignment(call, [this, call](absl::StatusOr<RideView> result) {
+    if (!absl::IsNotFound(result.status())) {
+      host_.Post([find = call.find, result](Dispatch& core, Now now) { core.OnFound(now, find, result); });
+      return;
+    }
+    // It brought no ride, and will not. What it came to, the log knows.
+    using Logged = absl::StatusOr<std::optional<LoggedOffer>>;
+    host_.FindOffer(call.offer_id, [this, find = call.find, result](const Logged& logged) {
+      host_.Post([=](Dispatch& core, Now now) { core.OnFound(now, find, result, logged); });
+    });
   });
 }
 

@@ -16,6 +16,18 @@ bool IsLive(type::v1::RideState state) {
   }
 }
 
+// Of the events that a driver is told.
+bool EndsAssignment(type::v1::RideEventType type) {
+  switch (type) {
+    case type::v1::RIDE_EVENT_TYPE_REDISPATCHED:
+    case type::v1::RIDE_EVENT_TYPE_COMPLETED:
+    case type::v1::RIDE_EVENT_TYPE_CANCELED:
+      return true;
+    default:
+      return false;
+  }
+}
+
 LatLng PointOf(const type::v1::Place& place) {
   return {place.position().latitude_deg(), place.position().longitude_deg()};
 }
@@ -40,7 +52,7 @@ RideView FromProto(const type::v1::Ride& ride) {
   view.sequence = ride.sequence();
   view.epoch = ride.epoch();
   view.offer_id = ride.offer_id();
-  view.live = IsLive(ride.state());
+  view.live = IsLive(ride.state()) && !ride.assignment_ended();
   view.leg = ride.leg();
   view.pickup = PointOf(ride.pickup());
   view.dropoff = PointOf(ride.dropoff());
@@ -48,7 +60,11 @@ RideView FromProto(const type::v1::Ride& ride) {
   return view;
 }
 
-RideEventView FromProto(const type::v1::RideEvent& event) {
+RideEventView FromProto(const type::v1::RideEvent& told) {
+  type::v1::RideEvent event = told;
+  // A rider-service of an earlier version does not say that these end an assignment.
+  if (EndsAssignment(event.type())) event.set_ended(true);
+  if (event.type() == type::v1::RIDE_EVENT_TYPE_REDISPATCHED) event.mutable_ride()->set_assignment_ended(true);
   RideView view = FromProto(event.ride());
   // For a driver whose assignment the event ended, the ride in it may be as the driver last had it.
   view.ride_id = event.ride_id();

@@ -209,8 +209,10 @@ class Dispatch {
   // What came of Out::Confirm. FAILED_PRECONDITION, NOT_FOUND and INVALID_ARGUMENT with one of Hail's reasons are
   // definite; anything else but OK leaves the outcome unknown.
   void OnConfirmed(Now now, const std::string& offer_id, int attempt, absl::StatusOr<RideView> result);
-  // What came of Out::FindAssignment: the ride, NOT_FOUND, or anything else: not known.
-  void OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> result);
+  // What came of Out::FindAssignment: the ride, NOT_FOUND, or anything else: not known. With NOT_FOUND, what the offer
+  // log says of it. Nothing: it was never made, or a crash lost its record (it was live then, or had just settled).
+  void OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> result,
+               const absl::StatusOr<std::optional<LoggedOffer>>& logged = std::nullopt);
 
   // The feed is open: all sessions subscribe.
   void OnFeedUp(Now now);

@@ -34,6 +34,8 @@ RevokeReason ReasonOf(const absl::Status& status) {
   return state->second == "CANCELED" ? RevokeReason::kRideCanceled : RevokeReason::kTaken;
 }
 
+absl::Status NotMadeTo() { return NotFound(Reason::kOfferNotFound, "this driver was not made that offer"); }
+
 OfferUpdate UpdateOf(const std::string& offer_id, const std::string& ride_id, OfferStatus status, RevokeReason reason) {
   return {offer_id, ride_id, status, reason};
 }
@@ -103,7 +105,7 @@ void Dispatch::Respond(Now now, const std::string& driver_id, const std::string&
   Offer& offer = *it->second;
   if (offer.driver_id != driver_id) {
     RespondResult result;
-    result.status = NotFound(Reason::kOfferNotFound, "this driver was not made that offer");
+    result.status = NotMadeTo();
     result.state = State(now, driver_id);
     done(std::move(result));
     return;
@@ -135,7 +137,8 @@ void Dispatch::Answer(Now now, const Offer& offer, bool accept, RespondDone& don
   done(std::move(result));
 }
 
-void Dispatch::OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> found) {
+void Dispatch::OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> found,
+                       const absl::StatusOr<std::optional<LoggedOffer>>& logged) {
   auto it = finds_.find(find);
   if (it == finds_.end()) return;
   Find asked = std::move(it->second);
@@ -153,9 +156,15 @@ void Dispatch::OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> foun
       result.state.status = DriverStatus::kOnTrip;
       result.state.blocked_by = BlockedBy::kNothing;
     }
-  } else if (absl::IsNotFound(found.status())) {
-    result.offer.status = OfferStatus::kExpired;
-    result.status = AnswerStatus(result.offer, asked.accept);
+  } else if (absl::IsNotFound(found.status()) && logged.ok()) {
+    if (!*logged || (*logged)->driver_id != asked.driver_id) {
+      result.status = NotMadeTo();
+    } else {
+      result.offer = UpdateOf(asked.offer_id, (*logged)->ride_id, (*logged)->outcome, (*logged)->reason);
+      // Whose rides are whose, rider-service says: it denies the assignment.
+      if (result.offer.status == OfferStatus::kAccepted) result.offer.status = OfferStatus::kExpired;
+      result.status = AnswerStatus(result.offer, asked.accept);
+    }
   } else {
     result.status = Unavailable(Reason::kPeerUnavailable, "what became of the offer cannot be found out now; retry");
   }

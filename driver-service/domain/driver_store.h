@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,8 +89,13 @@ class DriverStore {
                             std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) = 0;
 
   // Appends to the log, some time later and together with others. Never waits; when the store does not keep up, the
-  // oldest waiting records are lost and counted: the log is for audit, nothing is decided by it.
+  // oldest waiting records are lost and counted, and a crash loses what was waiting. So no ride is decided by the log.
+  // It is for audit, and for the words in which a driver is told that an offer came to nothing.
   virtual void AppendOfferLog(OfferRecord record) = 0;
+
+  using FindOfferDone = std::function<void(absl::StatusOr<std::optional<LoggedOffer>>)>;
+  // What is in the log of that offer by now.
+  virtual void FindOffer(const std::string& offer_id, FindOfferDone done) = 0;
 };
 
 }  // namespace hail::driver

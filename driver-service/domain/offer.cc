@@ -38,6 +38,22 @@ std::string OfferStatusName(OfferStatus status) {
   return "";
 }
 
+OfferStatus OfferStatusNamed(std::string_view name) {
+  for (const OfferStatus status : {OfferStatus::kPending, OfferStatus::kConfirming, OfferStatus::kAccepted,
+                                   OfferStatus::kDeclined, OfferStatus::kExpired, OfferStatus::kRevoked}) {
+    if (OfferStatusName(status) == name) return status;
+  }
+  return OfferStatus::kExpired;
+}
+
+RevokeReason RevokeReasonNamed(std::string_view name) {
+  for (const RevokeReason reason : {RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
+                                    RevokeReason::kSuperseded, RevokeReason::kWentOffline}) {
+    if (RevokeReasonName(reason) == name) return reason;
+  }
+  return RevokeReason::kSuperseded;
+}
+
 absl::Status AnswerStatus(const OfferUpdate& settled, bool accept) {
   switch (settled.status) {
     case OfferStatus::kAccepted:

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,6 +40,9 @@ enum class RevokeReason { kNone, kTaken, kRideCanceled, kSuperseded, kWentOfflin
 std::string RevokeReasonName(RevokeReason reason);
 // "PENDING", … likewise.
 std::string OfferStatusName(OfferStatus status);
+// Of a name that is none of them (a later version's): kExpired, kSuperseded.
+OfferStatus OfferStatusNamed(std::string_view name);
+RevokeReason RevokeReasonNamed(std::string_view name);
 
 constexpr bool IsLive(OfferStatus status) {
   return status == OfferStatus::kPending || status == OfferStatus::kConfirming;
@@ -85,6 +89,16 @@ struct OfferRecord {
   double pickup_distance_m = 0;
   // Whether the app said that it shows the offer (or answered it).
   bool received = false;
+};
+
+// What the log says of an offer.
+struct LoggedOffer {
+  std::string driver_id;
+  std::string ride_id;
+  OfferStatus outcome = OfferStatus::kExpired;
+  RevokeReason reason = RevokeReason::kNone;
+
+  friend bool operator==(const LoggedOffer&, const LoggedOffer&) = default;
 };
 
 }  // namespace hail::driver

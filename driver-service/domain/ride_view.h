@@ -25,7 +25,7 @@ struct RideView {
   std::int64_t epoch = 0;
   // The accepted offer behind the assignment this view is of.
   std::string offer_id;
-  // The assigned driver: on the way to the pickup, at it, or to the drop-off.
+  // It is the driver's: on the way to the pickup, at it, or to the drop-off.
   bool live = false;
   // 0: heading for the pickup, 1: for the drop-off.
   int leg = 0;

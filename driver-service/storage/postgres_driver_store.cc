@@ -49,6 +49,7 @@ const Statement kInsertRecord{
     "INSERT INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time,"
     " settled_time, pickup_eta_us, pickup_distance_m) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     " ON CONFLICT (offer_id) DO NOTHING"};
+const Statement kFindOffer{"SELECT driver_id, ride_id, outcome, revoke_reason FROM offers WHERE offer_id = $1"};
 // A run's stream that it opened before the one that has the session is late.
 const Statement kClaim{
     "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_run = $3,"
@@ -81,7 +82,7 @@ const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 
 std::vector<const Statement*> AllStatements() {
   std::vector<const Statement*> all = postgres::LeaseStatements();
   all.insert(all.end(), {&kInsert, &kLoad, &kSetWish, &kReplace, &kInsertRecord, &kClaim, &kClaimIdle, &kLoadSession,
-                         &kGetSession, &kRecentClaims, &kProbe});
+                         &kGetSession, &kRecentClaims, &kProbe, &kFindOffer});
   return all;
 }
 
@@ -275,6 +276,18 @@ void PostgresDriverStore::RecentClaims(absl::Duration within,
                                    rows.Int64(i, 3) != 0});
                }
                done(std::move(claims));
+             });
+}
+
+void PostgresDriverStore::FindOffer(const std::string& offer_id, FindOfferDone done) {
+  pool_.Read({&kFindOffer, Params::Of(offer_id)},
+             [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
+               if (!answer.ok()) return done(answer.status());
+               const Rows& rows = answer->front();
+               if (rows.size() == 0) return done(std::optional<LoggedOffer>());
+               done(std::optional<LoggedOffer>({std::string(rows.Bytes(0, 0)), std::string(rows.Bytes(0, 1)),
+                                                OfferStatusNamed(rows.Bytes(0, 2)),
+                                                RevokeReasonNamed(rows.Bytes(0, 3))}));
              });
 }
 

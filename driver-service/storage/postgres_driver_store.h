@@ -56,6 +56,7 @@ class PostgresDriverStore final : public DriverDatabase {
   void RecentClaims(absl::Duration within,
                     std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) override;
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
+  void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
   void ProbeWrite(std::function<void(absl::Status)> done) override;
   std::size_t depth() const override { return pool_.writes_queued() + pool_.reads_queued(); }

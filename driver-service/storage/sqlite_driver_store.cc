@@ -147,6 +147,18 @@ absl::Status InsertRecords(Connection& connection, const std::vector<OfferRecord
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::optional<LoggedOffer>> LoadOffer(Connection& connection, const std::string& offer_id) {
+  absl::StatusOr<Statement> query =
+      connection.Prepare("SELECT driver_id, ride_id, outcome, revoke_reason FROM offers WHERE offer_id = ?");
+  if (!query.ok()) return query.status();
+  query->BindAll(offer_id);
+  const absl::StatusOr<bool> row = query->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::optional<LoggedOffer>();
+  return std::optional<LoggedOffer>({std::string(query->Text(0)), std::string(query->Text(1)),
+                                     OfferStatusNamed(query->Text(2)), RevokeReasonNamed(query->Text(3))});
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteDriverStore>> SqliteDriverStore::Open(const Options& options, const Clock* clock,
@@ -217,6 +229,12 @@ void SqliteDriverStore::ClaimIdleSession(const std::string& driver_id, const std
 void SqliteDriverStore::GetSession(const std::string& driver_id, ClaimDone done) {
   // Who asks has none.
   Get(driver_id, Written({driver_id}, std::move(done)));
+}
+
+void SqliteDriverStore::FindOffer(const std::string& offer_id, FindOfferDone done) {
+  database_->readers().SubmitFor<std::optional<LoggedOffer>>(
+      absl::InfiniteFuture(), [offer_id](Connection& connection) { return LoadOffer(connection, offer_id); },
+      std::move(done));
 }
 
 std::int64_t SqliteDriverStore::NextEpoch() {

@@ -51,6 +51,7 @@ class SqliteDriverStore final : public DriverDatabase {
     done(std::vector<SessionClaim>());
   }
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
+  void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
   void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
   std::size_t depth() const override { return database_->writer().depth() + database_->readers().depth(); }

@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
+#include "common/logging/log.h"
+#include "common/rpc/call_info.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/api/driver_streams.h"
@@ -26,6 +29,28 @@ Done<Ride> AnswerWithRide(Call call) {
     Encode(*ride, call->response().mutable_ride());
     call->Finish();
   };
+}
+
+// The trace of who did it and why: the ride's own event says only that it was called off, or completed.
+void LogResolution(const rpc::CallInfo& info, const hail::internal::v1::ResolveRideRequest& request,
+                   const absl::StatusOr<Ride>& ride) {
+  const std::string resolution = hail::internal::v1::Resolution_Name(request.resolution());
+  if (!ride.ok()) {
+    Log(LogLevel::kInfo, "ride_resolution_refused",
+        {{"ride_id", ShownId(request.ride_id())},
+         {"resolution", resolution},
+         {"peer", info.peer},
+         {"caller_request_id", info.request_id},
+         {"status", ride.status()}});
+    return;
+  }
+  Log(LogLevel::kInfo, "ride_resolved",
+      {{"ride_id", ride->ride_id},
+       {"resolution", resolution},
+       {"note", request.note()},
+       {"sequence", ride->sequence},
+       {"peer", info.peer},
+       {"caller_request_id", info.request_id}});
 }
 
 }  // namespace
@@ -67,7 +92,10 @@ AssignmentApi::AssignmentApi(Ports ports)
     const auto resolution = DecodeResolution(call->request().resolution());
     if (!resolution.ok()) return call->Finish(resolution.status());
     ports_.rides->ResolveRide(ReadClock(), call->request().ride_id(), *resolution, call->request().note(),
-                              call->deadline(), AnswerWithRide(call));
+                              call->deadline(), [call](const absl::StatusOr<Ride>& ride) {
+                                LogResolution(call->info(), call->request(), ride);
+                                AnswerWithRide(call)(ride);
+                              });
   });
 
   Bidi<pb::WatchDriversRequest, pb::WatchDriversResponse>(

@@ -34,6 +34,21 @@ std::string_view EventName(RideEventType type) {
   return "unspecified";
 }
 
+std::string_view CanceledBy(const Ride& ride) {
+  if (!ride.cancellation) return "";
+  switch (ride.cancellation->actor) {
+    case CancelActor::kRider:
+      return "rider";
+    case CancelActor::kDriver:
+      return "driver";
+    case CancelActor::kSystem:
+      return ride.cancellation->reason == CancelReason::kOperator ? "operator" : "system";
+    case CancelActor::kUnspecified:
+      break;
+  }
+  return "unspecified";
+}
+
 std::vector<metrics::Counter> CountersByType(const metrics::CounterFamily& family) {
   std::vector<metrics::Counter> counters;
   for (int type = 0; type <= static_cast<int>(RideEventType::kUnfulfilled); ++type) {
@@ -66,13 +81,15 @@ void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
       pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
     }
     if (LogEnabled(LogLevel::kInfo)) {
+      // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
       Log(LogLevel::kInfo, "ride_" + std::string(EventName(event->type)),
           {{"ride_id", ride.ride_id},
            {"rider_id", ride.rider_id},
            {"request_id", ride.request_id},
            {"driver_id", event->driver_id},
            {"sequence", event->sequence},
-           {"epoch", ride.epoch}});
+           {"epoch", ride.epoch},
+           {"canceled_by", CanceledBy(ride)}});
     }
   }
   next_->OnCommitted(ride, event);

@@ -97,6 +97,15 @@ absl::Status IllegalStep(const Ride& ride) {
       "the step is not the next of a ride that is " + StateName(ride.state) + " on leg " + std::to_string(ride.leg));
 }
 
+// The epochs, for an error about a wrong one.
+std::map<std::string, std::string> Epochs(const Ride& ride, std::int64_t sent) {
+  return {{"epoch", std::to_string(sent)}, {"ride_epoch", std::to_string(ride.epoch)}};
+}
+
+std::string Named(std::int64_t sent, const Ride& ride) {
+  return "epoch " + std::to_string(sent) + ", the ride's is " + std::to_string(ride.epoch);
+}
+
 // Whether the ride is past `step` at the leg it is on.
 bool AlreadyTaken(const Ride& ride, TripStep step) {
   switch (step) {
@@ -200,7 +209,10 @@ absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment
     return FailedPrecondition(Reason::kRideNotMatching, "the ride has ended: " + StateName(ride.state), state);
   }
   if (assignment.epoch != ride.epoch) {
-    return FailedPrecondition(Reason::kStaleEpoch, "the ride is dispatched at another epoch", state);
+    std::map<std::string, std::string> metadata = Epochs(ride, assignment.epoch);
+    metadata.insert(state.begin(), state.end());
+    return FailedPrecondition(Reason::kStaleEpoch,
+                              "the ride is dispatched at another epoch: " + Named(assignment.epoch, ride), metadata);
   }
   if (ride.state != RideState::kMatching) {
     return FailedPrecondition(Reason::kRideNotMatching, "the ride has a driver", state);
@@ -226,8 +238,16 @@ absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& comma
     if (IsExcluded(ride, command.driver_id)) return AssignmentEnded();
     return NotFound(Reason::kRideNotFound, "no such ride of this driver");
   }
-  if (command.epoch < ride.epoch) return AssignmentEnded();
-  if (command.epoch > ride.epoch) return IllegalStep(ride);
+  if (command.epoch < ride.epoch) {
+    return FailedPrecondition(Reason::kAssignmentEnded,
+                              "the assignment of that epoch is over: " + Named(command.epoch, ride),
+                              Epochs(ride, command.epoch));
+  }
+  if (command.epoch > ride.epoch) {
+    return FailedPrecondition(Reason::kIllegalTransition,
+                              "the ride has no assignment of that epoch yet: " + Named(command.epoch, ride),
+                              Epochs(ride, command.epoch));
+  }
 
   const bool moves =
       command.step == TripStep::kArrive || command.step == TripStep::kStart || command.step == TripStep::kComplete;

@@ -234,7 +234,8 @@ struct Assignment {
 };
 
 // Assigns the driver. A replay of the committed offer yields the present ride unchanged, whatever became of it.
-// RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName), DRIVER_EXCLUDED.
+// RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName; STALE_EPOCH also "epoch" as it
+// was sent and "ride_epoch"), DRIVER_EXCLUDED.
 absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
                                   absl::Time now);
 
@@ -249,7 +250,8 @@ struct DriverCommand {
 };
 
 // One step of the assigned driver: already past, the present ride unchanged; current, applied; ahead,
-// ILLEGAL_TRANSITION. An assignment that is over: ASSIGNMENT_ENDED. Not this driver's: RIDE_NOT_FOUND.
+// ILLEGAL_TRANSITION. An assignment that is over: ASSIGNMENT_ENDED. Not this driver's: RIDE_NOT_FOUND. A wrong epoch is
+// named beside the ride's (metadata "epoch", "ride_epoch"): ASSIGNMENT_ENDED below it, ILLEGAL_TRANSITION above it.
 // kCancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver excluded and a new deadline (or,
 // past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the ride. RIDE_ENDED if completed.
 // kSeen is stored once; an arrival counts as seen too.

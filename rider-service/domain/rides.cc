@@ -19,7 +19,8 @@ constexpr absl::Duration kRetryWhenBehind = absl::Seconds(1);
 
 absl::StatusOr<int> PageSize(int asked) {
   if (asked < 0) return InvalidField("page_size", "must not be negative");
-  return asked == 0 ? kDefaultPage : std::min(asked, kMaxPage);
+  if (asked > kMaxPage) return InvalidField("page_size", "must be at most 100");
+  return asked == 0 ? kDefaultPage : asked;
 }
 
 // The first of these that is wrong.

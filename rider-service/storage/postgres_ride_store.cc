@@ -124,7 +124,7 @@ const Statement kGivenUpByOffer{
 const Statement kOfRider{
     "SELECT ride, internals FROM rides WHERE rider_id = $1 AND ($2::TEXT = '' OR ride_id < $2::TEXT)"
     " AND ($3::BOOLEAN OR state = ANY ($4::INTEGER[])) ORDER BY ride_id DESC LIMIT $5::BIGINT"};
-// Of each assignment of the driver the ride as it is; if that ended before the ride did, as the driver last had it, too.
+// Of each assignment of the driver the ride as it is; and, if it ended before the ride did, as the driver last had it.
 const Statement kOfDriver{R"sql(
 SELECT r.ride, r.internals,
   (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND g.type = 7

@@ -112,6 +112,11 @@ class DriverStoreCalls {
     return AwaitOne<Claimed>(
         [&](auto done) { store().Register(driver, replica, epoch, clock().Read().domain, deadline, std::move(done)); });
   }
+  absl::StatusOr<std::optional<LoggedOffer>> FindOffer(const std::string& offer_id) {
+    return AwaitOne<absl::StatusOr<std::optional<LoggedOffer>>>(
+        [&](auto done) { store().FindOffer(offer_id, std::move(done)); });
+  }
+
   absl::StatusOr<StoredDriver> Register(const Driver& driver, absl::Time deadline = absl::InfiniteFuture()) {
     return Made(RegisterUnder("", 0, driver, deadline));
   }

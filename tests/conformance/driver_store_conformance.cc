@@ -260,6 +260,16 @@ TEST_P(DriverStoreConformance, TheOfferLogIsWrittenByTheTimeTheStoreIsClosed) {
   EXPECT_EQ(subject_->OfferLog().size(), 2001u);
 }
 
+TEST_P(DriverStoreConformance, FindsWhatTheLogSaysOfAnOffer) {
+  EXPECT_EQ(*FindOffer("o1"), std::nullopt);
+  store().AppendOfferLog(MakeRecord(1));
+  store().AppendOfferLog(MakeRecord(2));
+  subject_->Reopen();
+  EXPECT_EQ(*FindOffer("o1"), (LoggedOffer{"d1", "r1", OfferStatus::kRevoked, RevokeReason::kTaken}));
+  EXPECT_EQ(*FindOffer("o2"), (LoggedOffer{"d1", "r1", OfferStatus::kDeclined, RevokeReason::kNone}));
+  EXPECT_EQ(*FindOffer("o3"), std::nullopt);
+}
+
 TEST_P(DriverStoreConformance, ARecordThatCameTwiceIsKeptOnce) {
   store().AppendOfferLog(MakeRecord(1));
   OfferRecord again = MakeRecord(1);

@@ -220,7 +220,20 @@ TEST_F(DriverOfferTest, AnOfferNobodyRemembersIsLookedUp) {
   app->Open();
   const driver::CommandResult known = app->Respond(offer_id, driver::OFFER_RESPONSE_ACCEPT);
   EXPECT_EQ(known.status().code(), 0) << known.status().message();
-  EXPECT_EQ(ReasonOf(app->Respond("never-made", driver::OFFER_RESPONSE_ACCEPT).status()), "OFFER_EXPIRED");
+  EXPECT_EQ(ReasonOf(app->Respond("never-made", driver::OFFER_RESPONSE_ACCEPT).status()), "OFFER_NOT_FOUND");
+}
+
+TEST_F(DriverOfferTest, ADeclineSurvivesARestart) {
+  auto app = AvailableApp("ada");
+  rider_.StartRide("ride-1", 1, kMarketStreet);
+  const std::string offer_id = app->NextOffer().offer_id();
+  ASSERT_EQ(app->Respond(offer_id, driver::OFFER_RESPONSE_DECLINE).status().code(), 0);
+  // What waits for the log is written on the way out.
+  driver_.Stop();
+  ASSERT_TRUE(driver_.Start());
+  app->Open();
+  EXPECT_EQ(app->Respond(offer_id, driver::OFFER_RESPONSE_DECLINE).status().code(), 0);
+  EXPECT_EQ(ReasonOf(app->Respond(offer_id, driver::OFFER_RESPONSE_ACCEPT).status()), "OFFER_DECLINED");
 }
 
 TEST_F(DriverOfferTest, AnAssignmentFromTheFeedWinsOverAnOffer) {

@@ -140,7 +140,7 @@ TEST_F(DriverTwinsTest, AnswersAreChecked) {
   driver::RespondToOfferResponse response;
   EXPECT_EQ(FieldOf(Respond(*app, "", driver::OFFER_RESPONSE_ACCEPT, &response)), "offer_id");
   EXPECT_EQ(FieldOf(Respond(*app, "some-offer", driver::OFFER_RESPONSE_UNSPECIFIED, &response)), "response");
-  EXPECT_EQ(ReasonOf(Respond(*app, "some-offer", driver::OFFER_RESPONSE_ACCEPT, &response)), "OFFER_EXPIRED");
+  EXPECT_EQ(ReasonOf(Respond(*app, "some-offer", driver::OFFER_RESPONSE_ACCEPT, &response)), "OFFER_NOT_FOUND");
   DriverApp nobody(driver_.PublicChannel(), "nobody");
   EXPECT_EQ(ReasonOf(Respond(nobody, "some-offer", driver::OFFER_RESPONSE_ACCEPT, &response)), "DRIVER_NOT_FOUND");
 }

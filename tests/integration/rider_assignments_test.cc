@@ -8,6 +8,7 @@ namespace {
 using grpc::StatusCode;
 using hail::type::v1::Ride;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class RiderAssignments : public RiderServiceTest {};
 
@@ -170,7 +171,16 @@ TEST_F(RiderAssignments, AnOperatorEndsARideOnce) {
     EXPECT_EQ(response.ride().state(), hail::type::v1::RIDE_STATE_CANCELED);
     EXPECT_EQ(response.ride().cancellation().reason(), hail::type::v1::CANCEL_REASON_OPERATOR);
     EXPECT_EQ(response.ride().sequence(), 3);
+    EXPECT_EQ(response.ride().cancellation().note(), request.note());
   }
+  // The note is for operators: in their answer and in the log, beside who it was, and nowhere else.
+  EXPECT_EQ(client.Get("ann", requested.ride_id()).response.ride().cancellation().note(), "");
+  const std::string log = rider_.Log();
+  EXPECT_THAT(log, HasSubstr(R"("event":"ride_resolved","ride_id":")" + requested.ride_id() +
+                             R"(","resolution":"RESOLUTION_CANCEL","note":"driver's phone is broken; ticket 12",)" +
+                             R"("sequence":3,"peer":"ipv4:127.0.0.1:)"));
+  EXPECT_THAT(log, HasSubstr(R"("event":"ride_resolution_refused")"));
+  EXPECT_THAT(log, HasSubstr(R"("canceled_by":"operator")"));
   // The driver is free again.
   EXPECT_TRUE(client.Confirm(client.MustRequest("bob").ride_id(), 1, "driver-1", "offer-9").ok());
 }

@@ -578,7 +578,8 @@ void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::C
     }
   } else if (command.has_respond_to_offer()) {
     if (command.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT &&
-        (answer.outcome.reason == "OFFER_EXPIRED" || answer.outcome.reason == "OFFER_REVOKED")) {
+        (answer.outcome.reason == "OFFER_EXPIRED" || answer.outcome.reason == "OFFER_REVOKED" ||
+         answer.outcome.reason == "OFFER_NOT_FOUND")) {
       u.judge().AcceptRefused(agent_.driver_id(), command.respond_to_offer().offer_id());
     }
     if (answer.outcome.reason == "OFFER_EXPIRED") u.Hit(Situation::kAnswerCameAfterExpiry);

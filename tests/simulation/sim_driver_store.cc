@@ -259,6 +259,17 @@ void SimDriverStore::AppendOfferLog(OfferRecord record) {
   FlushRecords();
 }
 
+void SimDriverStore::FindOffer(const std::string& offer_id, FindOfferDone done) {
+  readers_.Submit<std::optional<driver::LoggedOffer>>(
+      [offer_id](const DriverDisk& disk) {
+        const auto logged = disk.offers.find(offer_id);
+        if (logged == disk.offers.end()) return std::optional<driver::LoggedOffer>();
+        const OfferRecord& record = logged->second;
+        return std::optional<driver::LoggedOffer>({record.driver_id, record.ride_id, record.outcome, record.reason});
+      },
+      std::move(done));
+}
+
 void SimDriverStore::FlushRecords() {
   if (writing_ || waiting_.empty()) return;
   writing_ = true;

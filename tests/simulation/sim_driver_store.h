@@ -73,6 +73,7 @@ class SimDriverStore final : public driver::DriverStore {
   void RecentClaims(absl::Duration within,
                     std::function<void(absl::StatusOr<std::vector<driver::SessionClaim>>)> done) override;
   void AppendOfferLog(driver::OfferRecord record) override;
+  void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
   // Jobs that wait or are under way.
   std::size_t depth() const { return committer_.depth() + readers_.depth(); }

@@ -1,12 +1,7 @@
 // A wall clock that tests can set, for programs that know nothing of it: preloaded, with CLOCKSET=FILE, everything sees
 // the wall clock moved by as many nanoseconds as the file holds (8 bytes, in the machine's order), from the moment at
-<<<<<<< HEAD
-// which they are written. As with a clock that is really set, whoever waits until an instant of the wall clock waits for
-// the clock, also who began to before; who waits on a steady clock notices nothing.
-=======
 // which they are written. As with a clock that is really set, whoever waits until an instant of the wall clock waits
 // for the clock, also who began to before; who waits on a steady clock notices nothing.
->>>>>>> w-clock
 //
 // Two ways lead to the kernel: the C library's functions, and syscall(2), which abseil uses for its waits.
 #include <dlfcn.h>
@@ -112,12 +107,8 @@ long syscall(long number, ...) noexcept {
   long of[6];
   for (long& argument : of) argument = va_arg(list, long);
   va_end(list);
-<<<<<<< HEAD
-  if (number == SYS_clock_gettime) return clock_gettime(static_cast<clockid_t>(of[0]), reinterpret_cast<timespec*>(of[1]));
-=======
   if (number == SYS_clock_gettime)
     return clock_gettime(static_cast<clockid_t>(of[0]), reinterpret_cast<timespec*>(of[1]));
->>>>>>> w-clock
   long result = 0;
   if (number == SYS_futex && (of[1] & FUTEX_CLOCK_REALTIME) != 0 && of[3] != 0) {
     InSlices(Nanos(*reinterpret_cast<const timespec*>(of[3])), [&](const timespec& until) {

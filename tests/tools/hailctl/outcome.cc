@@ -87,7 +87,8 @@ std::string HintFor(const Failure& failure) {
   if (reason == "QUOTE_EXPIRED" || reason == "QUOTE_USED") return "get a new one with `hailctl ride quote`";
   if (reason == "QUOTE_MISMATCH") return "repeat the quote's --rider-id, --product, --seats, --from and --to exactly";
   if (reason == "ILLEGAL_TRANSITION") return "`hailctl driver show` tells where the ride is; steps come in order";
-  if (reason == "ASSIGNMENT_ENDED" || reason == "OFFER_EXPIRED" || reason == "OFFER_REVOKED") {
+  if (reason == "ASSIGNMENT_ENDED" || reason == "OFFER_EXPIRED" || reason == "OFFER_REVOKED" ||
+      reason == "OFFER_NOT_FOUND") {
     return "nothing is left to do for this driver; `hailctl driver show` tells what is in hand";
   }
   if (reason == "OVERLOADED" || reason == "STREAM_TOO_SLOW" || reason == "STORE_UNAVAILABLE" ||

@@ -403,13 +403,45 @@ TEST_F(OfferTest, AnUnknownOfferIsLookedUp) {
 
   Respond("d1", "lost2", true, "not");
   core_->OnFound(now_, out_.finds.back().find, NotFound(Reason::kRideNotFound, "no"));
-  EXPECT_TRUE(HasReason(answers_.at("not").status, Reason::kOfferExpired));
+  EXPECT_TRUE(HasReason(answers_.at("not").status, Reason::kOfferNotFound));
 
   Respond("d1", "lost3", true, "unknown");
   core_->OnFound(now_, out_.finds.back().find, Unknown());
   EXPECT_TRUE(HasReason(answers_.at("unknown").status, Reason::kPeerUnavailable));
   // Answered once, whatever comes twice.
   core_->OnFound(now_, out_.finds.back().find, Unknown());
+}
+
+TEST_F(OfferTest, TheLogSaysWhatAnOfferCameTo) {
+  Online("d1", 1, 300);
+  const auto ask = [&](const std::string& driver, bool accept, const auto& logged) {
+    Respond(driver, "past", accept);
+    core_->OnFound(now_, out_.finds.back().find, NotFound(Reason::kRideNotFound, "no"), logged);
+    const RespondResult answer = answers_.at("");
+    answers_.clear();
+    return answer;
+  };
+  const auto logged = [](OfferStatus outcome, RevokeReason reason = RevokeReason::kNone) {
+    return std::optional<LoggedOffer>({"d1", "r9", outcome, reason});
+  };
+  // A decline stands, for the one who declined it.
+  const RespondResult again = ask("d1", false, logged(OfferStatus::kDeclined));
+  EXPECT_TRUE(again.status.ok());
+  EXPECT_EQ(again.offer.status, OfferStatus::kDeclined);
+  EXPECT_EQ(again.offer.ride_id, "r9");
+  EXPECT_TRUE(HasReason(ask("d1", true, logged(OfferStatus::kDeclined)).status, Reason::kOfferDeclined));
+  EXPECT_TRUE(HasReason(ask("d2", false, logged(OfferStatus::kDeclined)).status, Reason::kOfferNotFound));
+  for (const bool accept : {true, false}) {
+    EXPECT_TRUE(HasReason(ask("d1", accept, logged(OfferStatus::kExpired)).status, Reason::kOfferExpired));
+    const absl::Status taken = ask("d1", accept, logged(OfferStatus::kRevoked, RevokeReason::kTaken)).status;
+    EXPECT_TRUE(HasReason(taken, Reason::kOfferRevoked));
+    EXPECT_EQ(DetailsOf(taken)->metadata.at("revoke_reason"), "TAKEN");
+    // Rides are rider-service's to say.
+    EXPECT_TRUE(HasReason(ask("d1", accept, logged(OfferStatus::kAccepted)).status, Reason::kOfferExpired));
+    EXPECT_TRUE(HasReason(ask("d1", accept, std::optional<LoggedOffer>()).status, Reason::kOfferNotFound));
+    EXPECT_TRUE(HasReason(ask("d1", accept, absl::StatusOr<std::optional<LoggedOffer>>(Unknown())).status,
+                          Reason::kPeerUnavailable));
+  }
 }
 
 TEST_F(OfferTest, AnUnknownOfferOfADriverNotSyncedShowsTheRideFound) {

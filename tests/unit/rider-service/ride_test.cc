@@ -188,6 +188,8 @@ TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
     const absl::Status status = Assign(ride, assignment, kRules, kT0).status();
     EXPECT_TRUE(HasReason(status, Reason::kStaleEpoch)) << status;
     EXPECT_EQ(DetailsOf(status)->metadata.at("state"), "MATCHING");
+    EXPECT_EQ(DetailsOf(status)->metadata.at("epoch"), std::to_string(epoch));
+    EXPECT_EQ(DetailsOf(status)->metadata.at("ride_epoch"), "2");
   }
 }
 
@@ -245,10 +247,14 @@ TEST(TakeStep, EpochsOtherThanTheAssignmentsAreRefused) {
   ride = RaiseEpoch(ride, 1).ride;
   ride = Assign(ride, Offer(ride), kRules, kT0)->ride;
   DriverCommand command = Command(ride, TripStep::kArrive);
-  command.epoch = 1;
-  EXPECT_TRUE(HasReason(TakeStep(ride, command, kRules, kT0).status(), Reason::kAssignmentEnded));
-  command.epoch = 3;
-  EXPECT_TRUE(HasReason(TakeStep(ride, command, kRules, kT0).status(), Reason::kIllegalTransition));
+  for (const auto& [epoch, reason] : {std::pair(1, Reason::kAssignmentEnded), {3, Reason::kIllegalTransition}}) {
+    command.epoch = epoch;
+    const absl::Status status = TakeStep(ride, command, kRules, kT0).status();
+    EXPECT_TRUE(HasReason(status, reason)) << status;
+    EXPECT_EQ(DetailsOf(status)->metadata.at("epoch"), std::to_string(epoch));
+    EXPECT_EQ(DetailsOf(status)->metadata.at("ride_epoch"), "2");
+    EXPECT_THAT(std::string(status.message()), testing::EndsWith(std::to_string(epoch) + ", the ride's is 2"));
+  }
 }
 
 TEST(TakeStep, StepsOfACanceledRideAreOverUnlessTaken) {
@@ -411,6 +417,7 @@ TEST(CancellationFee, FollowsTheTerms) {
   }
   const Ride on_board = RideIn(S::kEnrouteToDropoff);
   EXPECT_EQ(CancellationFee(on_board, kT0), on_board.fare.quoted);
+  EXPECT_EQ(CancelByRider(on_board, CancelReason::kOther, "", kT0)->ride.fare.cancellation_fee, on_board.fare.quoted);
 
   Ride no_fee = RideIn(S::kEnrouteToPickup);
   no_fee.cancellation_terms.fee.micros = 0;

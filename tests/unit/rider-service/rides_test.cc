@@ -310,7 +310,8 @@ TEST_F(RidesTest, PagesOfARidersList) {
       List({"rider-1", 2, "", std::vector<RideState>(60'000, RideState::kCanceled)});
   ASSERT_TRUE(named.ok()) << named.status();
   EXPECT_EQ(List({"rider-1", 2, named->next_page_token, {RideState::kCanceled}})->rides.size(), 2u);
-  EXPECT_EQ(List({"rider-1", 1000, "", {RideState::kMatching}})->rides.size(), 0u);
+  EXPECT_EQ(List({"rider-1", 100, "", {RideState::kMatching}})->rides.size(), 0u);
+  EXPECT_EQ(FieldOf(List({"rider-1", 101, "", {}}).status()), "page_size");
   EXPECT_EQ(FieldOf(List({"rider-1", -1, "", {}}).status()), "page_size");
   EXPECT_EQ(FieldOf(List({"rider-1", 1, "", {RideState::kUnspecified}}).status()), "states");
   EXPECT_EQ(FieldOf(List({"", 1, "", {}}).status()), "rider_id");
@@ -421,6 +422,7 @@ TEST_F(RidesTest, PagesOfADriversList) {
   EXPECT_EQ(second->next_page_token, "");
   EXPECT_EQ(FieldOf(list("driver-2", 2, first->next_page_token).status()), "page_token");
   EXPECT_EQ(FieldOf(list("driver-1", -2, "").status()), "page_size");
+  EXPECT_EQ(FieldOf(list("driver-1", 101, "").status()), "page_size");
 }
 
 // --- Operators and the book ---
