@@ -574,8 +574,9 @@ class WhatOneStrangerCosts(unittest.TestCase):
     most_memory = 300
     # Of a service that is calm, and some more.
     most_threads = 100
-    # Of everybody else's calls, 99 in 100.
-    longest = 0.1
+    # Of everybody else's calls, 99 in 100. On a machine that does nothing else it is below 0.1; each of these attacks
+    # once made it seconds.
+    longest = 0.5
 
     def setUp(self):
         # Each test sees peaks of its own.
@@ -598,7 +599,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
         def call_now_and_then():
             with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
                 call = channel.unary_unary("/" + method)
-                while not over.is_set() or len(took) < 20:
+                while not over.is_set() or len(took) < 100:
                     began = time.monotonic()
                     try:
                         call(payload, timeout=20)
@@ -606,7 +607,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
                     except grpc.RpcError as error:
                         outcomes.add(error.code().name)
                     took.append(time.monotonic() - began)
-                    over.wait(0.02)
+                    time.sleep(0.01)
 
         neighbour = threading.Thread(target=call_now_and_then)
         neighbour.start()
@@ -626,7 +627,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
             self.assertLess(slowest, self.longest)
 
     def open_streams(self, address, path, body, count):
-        """So many on each connection as there may be, held until the test ends; how many connections."""
+        """As many on each connection as there may be, held until the test ends."""
         for begin in range(0, count, 1000):
             connection = h2.Connection(address).greet().agree()
             self.addCleanup(connection.close)
@@ -694,6 +695,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
             def attack(address=address):
                 # Watches, which stay.
                 connection = h2.Connection(address).greet().agree()
+                self.addCleanup(connection.close)
                 block = h2.call_headers("/grpc.health.v1.Health/Watch")
                 for i in range(1100):
                     if not connection.send(h2.frame(h2.HEADERS, 2 * i + 1, block, h2.END_HEADERS)):
