@@ -1,15 +1,28 @@
 #include "common/metrics/exposer.h"
 
 #include <exception>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "prometheus/exposer.h"
 
 namespace hail::metrics {
+namespace {
+
+// Of civetweb's. A connection holds a thread until its request is complete and answered: whoever sends half of one
+// holds it for the second that requests get, and there are more threads than a clumsy client has connections. A scraper
+// asks once on each connection, so none stays.
+std::vector<std::string> Options(const std::string& address) {
+  return {"listening_ports",   address, "num_threads",       "32", "request_timeout_ms", "1000",
+          "enable_keep_alive", "no",    "linger_timeout_ms", "0"};
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Exposer>> Exposer::Start(const std::string& address, const Registry& registry) {
   try {
-    auto exposer = std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2);
+    auto exposer = std::make_unique<prometheus::Exposer>(Options(address));
     exposer->RegisterCollectable(registry.collectable());
     return std::unique_ptr<Exposer>(new Exposer(std::move(exposer)));
   } catch (const std::exception& error) {

@@ -1,11 +1,14 @@
 #include "common/rpc/service_host.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -258,17 +261,16 @@ int NotServingHost::port() const { return PortOf(public_); }
 int NotServingHost::internal_port() const { return PortOf(internal_); }
 
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports) {
-  const std::string partial = path + ".partial";
-  {
-    std::ofstream file(partial, std::ios::trunc);
-    file << nlohmann::json(ports).dump() << "\n";
-    file.close();
-    if (!file) return Unavailable(Reason::kInternal, "cannot write " + partial);
-  }
-  if (std::rename(partial.c_str(), path.c_str()) != 0) {
-    return Unavailable(Reason::kInternal, "cannot rename " + partial + " to " + path);
-  }
-  return absl::OkStatus();
+  // A file of a name that nobody knows beforehand, made here, and for this user alone.
+  std::string partial = path + ".XXXXXX";
+  const int file = mkostemp(partial.data(), O_CLOEXEC);
+  if (file < 0) return Unavailable(Reason::kInternal, "cannot write " + path + ": " + std::strerror(errno));
+  const std::string text = nlohmann::json(ports).dump() + "\n";
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  if (close(file) == 0 && written && std::rename(partial.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const int error = errno;
+  unlink(partial.c_str());
+  return Unavailable(Reason::kInternal, "cannot write " + path + ": " + std::strerror(error));
 }
 
 }  // namespace hail::rpc

@@ -122,7 +122,8 @@ class NotServingHost {
   std::unique_ptr<detail::Listener> internal_;
 };
 
-// Writes {"listen":50051,…} to `path` in one step (a reader sees all or nothing). UNAVAILABLE where that fails.
+// Writes {"listen":50051,…} to `path` in one step (a reader, this user alone, sees all or nothing; a link of that
+// name is replaced). UNAVAILABLE where that fails.
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports);
 
 }  // namespace hail::rpc

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/sqlite/private_files.h"
 
 namespace hail::sqlite {
 namespace {
@@ -34,9 +35,7 @@ absl::Status MakeFolder(const std::filesystem::path& folder) {
   std::error_code error;
   if (folder.empty() || std::filesystem::exists(folder, error)) return absl::OkStatus();
   if (absl::Status status = MakeFolder(folder.parent_path()); !status.ok()) return status;
-  if (!std::filesystem::create_directory(folder, error) && error) {
-    return Unavailable(Reason::kStoreUnavailable, "cannot create " + folder.string() + ": " + error.message());
-  }
+  if (const auto made = MakePrivate(folder.string(), /*tighten=*/false); !made.ok()) return made.status();
   return SyncFolder(folder.parent_path());
 }
 
@@ -84,12 +83,21 @@ absl::Status Migrate(Connection& connection, const std::string& path, const std:
   return absl::OkStatus();
 }
 
+// The database's and those SQLite keeps beside it.
+absl::Status MakeFilesPrivate(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    if (absl::Status status = MakeFilePrivate(path + suffix); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options,
                                                          const std::vector<Migration>& migrations, const Clock* clock,
                                                          Observer* observer) {
   if (absl::Status status = MakeFolder(std::filesystem::path(options.path).parent_path()); !status.ok()) return status;
+  if (absl::Status status = MakeFilesPrivate(options.path); !status.ok()) return status;
   std::unique_ptr<Database> database(new Database());
   absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Take(options.path + ".lock");
   if (!lock.ok()) return lock.status();
@@ -99,6 +107,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   if (!writer.ok()) return writer.status();
   if (absl::Status status = Migrate(**writer, options.path, migrations); !status.ok()) return status;
   if (absl::Status status = SyncWhatWasLeft(**writer, options.path); !status.ok()) return status;
+  // Those made just now as well, whatever the umask.
+  if (absl::Status status = MakeFilesPrivate(options.path); !status.ok()) return status;
 
   absl::StatusOr<std::unique_ptr<Connection>> checkpoints =
       Connection::Open(options.path, Connection::Mode::kReadWrite);

@@ -14,7 +14,7 @@
 namespace hail::sqlite {
 
 absl::StatusOr<std::unique_ptr<FileLock>> FileLock::Take(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return Unavailable(Reason::kStoreUnavailable, "cannot create " + path + ": " + std::strerror(errno));
   }

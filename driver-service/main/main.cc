@@ -1,13 +1,18 @@
 // driver-service: drivers' sessions, and which driver is offered which ride.
+#include <sys/stat.h>
+
 #include <iostream>
 
 #include "common/config/load.h"
 #include "common/logging/log.h"
 #include "common/rpc/termination.h"
+#include "common/service/grpc_log.h"
 #include "driver-service/main/options.h"
 #include "driver-service/main/process.h"
 
 int main(int argc, char** argv) {
+  // What is written here is this user's alone.
+  umask(S_IRWXG | S_IRWXO);
   // Before any thread exists.
   hail::rpc::BlockTermination();
   const hail::config::Program program{"driver-service", HAIL_VERSION,
@@ -19,6 +24,7 @@ int main(int argc, char** argv) {
 
   const hail::driver::DriverOptions options = hail::driver::ReadDriverOptions(loaded.values);
   hail::InitLogging({.service = program.name, .level = options.service.log_level});
+  hail::LogWhatGrpcSays();
   const int exit_code = hail::driver::RunDriverService(options, loaded.port_file);
   hail::ShutdownLogging();
   return exit_code;

@@ -15,6 +15,7 @@
 #include "common/service/await_store.h"
 #include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
+#include "common/service/data_dir.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/dispatch_api.h"
@@ -54,6 +55,7 @@ absl::Status OpenDatabase(const DriverOptions& options, const Clock* clock, Stor
     if (opened.ok()) *database = *std::move(opened);
     return opened.status();
   }
+  if (absl::Status status = KeepDataPrivate(options.service); !status.ok()) return status;
   auto opened = SqliteDriverStore::Open({.path = options.service.store_path}, clock, metrics);
   if (opened.ok()) *database = *std::move(opened);
   return opened.status();

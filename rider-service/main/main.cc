@@ -1,14 +1,19 @@
 // rider-service: the owner of rides.
+#include <sys/stat.h>
+
 #include <iostream>
 #include <utility>
 
 #include "common/config/load.h"
 #include "common/logging/log.h"
 #include "common/rpc/termination.h"
+#include "common/service/grpc_log.h"
 #include "rider-service/main/options.h"
 #include "rider-service/main/process.h"
 
 int main(int argc, char** argv) {
+  // What is written here is this user's alone.
+  umask(S_IRWXG | S_IRWXO);
   // Before any thread exists.
   hail::rpc::BlockTermination();
   const hail::config::Program program{"rider-service", HAIL_VERSION,
@@ -26,6 +31,7 @@ int main(int argc, char** argv) {
   }
 
   hail::InitLogging({.service = program.name, .level = options.service.log_level});
+  hail::LogWhatGrpcSays();
   const int exit_code = hail::rider::RunRiderService(options, *std::move(regions), loaded.port_file);
   hail::ShutdownLogging();
   return exit_code;

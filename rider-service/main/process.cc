@@ -22,6 +22,7 @@
 #include "common/service/await_store.h"
 #include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
+#include "common/service/data_dir.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
@@ -76,6 +77,7 @@ absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, Store
     if (opened.ok()) *database = *std::move(opened);
     return opened.status();
   }
+  if (absl::Status status = KeepDataPrivate(options.service); !status.ok()) return status;
   auto opened =
       SqliteRideStore::Open({.path = options.service.store_path, .readers = options.store_readers}, clock, metrics);
   if (opened.ok()) *database = *std::move(opened);

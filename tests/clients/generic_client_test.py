@@ -4,8 +4,12 @@
     generic_client_test.py BIN_DIR
 """
 
+import pathlib
 import sys
+import tempfile
 import unittest
+
+import grpc
 
 import hail_services
 from a_ride import CITY_HALL, FERRY_BUILDING, take_a_ride
@@ -41,6 +45,41 @@ class GenericClient(unittest.TestCase):
             with self.assertRaises(Exception) as raised:
                 call(b"", timeout=10)
             self.assertEqual(raised.exception.code().name, "UNIMPLEMENTED")
+
+    def test_both_versions_of_reflection_describe_all_that_they_list(self):
+        for address in (self.services.rider, self.services.driver):
+            channel = grpc.insecure_channel(address)
+            self.addCleanup(channel.close)
+            for version in ("v1", "v1alpha"):
+                call = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+
+                def ask(field, text, call=call):
+                    return next(iter(call(iter([bytes([field << 3 | 2, len(text)]) + text.encode()]), timeout=10)))
+
+                client = Client(address)
+                self.addCleanup(client.close)
+                for service in client.services():
+                    self.assertIn(service.encode(), ask(7, "*"))
+                    self.assertNotIn(b"not found", ask(4, service), service)
+
+    def test_health_is_asked_by_name(self):
+        for address, service in ((self.services.rider, "hail.rider.v1.RiderService"),
+                                 (self.services.driver, "hail.driver.v1.DriverService")):
+            client = Client(address)
+            self.addCleanup(client.close)
+            self.assertEqual(client.unary("grpc.health.v1.Health/Check", {"service": service}), {"status": "SERVING"})
+            with self.assertRaises(CallError) as raised:
+                client.unary("grpc.health.v1.Health/Check", {"service": "nobody"})
+            self.assertEqual(raised.exception.code, "NOT_FOUND")
+
+    def test_only_the_user_reads_what_the_services_write(self):
+        for service in (self.services.rider_service, self.services.driver_service):
+            data = service.port_file.parent / service.name.removesuffix("-service")
+            self.assertEqual(data.stat().st_mode & 0o777, 0o700)
+            files = [service.port_file, *data.iterdir()]
+            self.assertGreater(len(files), 3)
+            for file in files:
+                self.assertEqual(file.stat().st_mode & 0o777, 0o600, file)
 
     def test_a_ride(self):
         rider_events, driver_events = take_a_ride(self.services.rider, self.services.driver)
@@ -82,6 +121,34 @@ class GenericClient(unittest.TestCase):
         error = refused("RequestRide", {**request, "request_id": "2"})
         self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "RIDER_BUSY"))
         self.assertEqual(error.metadata, {"ride_id": ride["ride_id"]})
+
+
+class WithoutStore(unittest.TestCase):
+    def test_whoever_calls_while_a_service_waits_for_its_database_is_to_try_again(self):
+        for name, method in (("rider", "hail.rider.v1.RiderService/RequestRide"),
+                             ("driver", "hail.driver.v1.DriverService/GetDriver")):
+            with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
+                public, internal, nobody = (hail_services.free_port() for _ in range(3))
+                service = hail_services.Service(
+                    pathlib.Path(GenericClient.bin_dir) / f"{name}-service", pathlib.Path(directory),
+                    {"listen": f"127.0.0.1:{public}", "internal_listen": f"127.0.0.1:{internal}",
+                     "metrics_listen": "127.0.0.1:0", "store.url": f"postgres://hail@127.0.0.1:{nobody}/hail"})
+                service.start()
+                self.addCleanup(service.stop)
+                for port in (public, internal):
+                    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                        grpc.channel_ready_future(channel).result(30)
+                        for path in (method, "hail.internal.v1.DispatchService/SearchDrivers", "a/b"):
+                            with self.assertRaises(grpc.RpcError) as raised:
+                                channel.unary_unary("/" + path)(b"", timeout=10)
+                            error = raised.exception
+                            self.assertEqual(error.code().name, "UNAVAILABLE", path)
+                            details = dict(error.trailing_metadata())["grpc-status-details-bin"]
+                            for word in (b"STORE_UNAVAILABLE", b"google.rpc.RetryInfo"):
+                                self.assertIn(word, details, path)
+                        health = channel.unary_unary("/grpc.health.v1.Health/Check")
+                        self.assertEqual(health(b"", timeout=10), b"\x08\x02")
+                self.assertEqual(service.stop(), 0)
 
 
 if __name__ == "__main__":

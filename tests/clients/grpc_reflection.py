@@ -105,6 +105,7 @@ class Client:
         self.channel = grpc.insecure_channel(address)
         self._pool = descriptor_pool.DescriptorPool()
         self._files = set()
+        self._symbols = set()
         reflection = _reflection_pool()
         request, response = (
             _message_class(reflection, reflection.FindMessageTypeByName("grpc.reflection.v1alpha." + name))
@@ -172,7 +173,9 @@ class Client:
         raise LookupError("the server's reflection gave no answer")
 
     def _learn(self, symbol):
-        """Adds the file that declares `symbol`, and those it imports, to the pool."""
+        """Adds the file that declares `symbol`, and those it imports, to the pool; asks once for each."""
+        if symbol in self._symbols:
+            return
         answer = self._ask(file_containing_symbol=symbol)
         if answer.HasField("error_response"):
             raise LookupError(f"{symbol}: {answer.error_response.error_message}")
@@ -191,12 +194,15 @@ class Client:
 
         for name in list(files):
             add(name)
+        self._symbols.add(symbol)
 
     def _prepare(self, method, kind):
         service, name = method.rsplit("/", 1)
         self._learn(service)
-        # What the details of a status in a message may be, which nothing refers to by name.
-        self._learn("google.rpc.ErrorInfo")
+        # What the details of a status may be, which nothing refers to by name. Before it is needed: a server that has too
+        # much to do answers no reflection either.
+        for detail in ("hail.type.v1.Status", "google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.BadRequest"):
+            self._learn(detail)
         descriptor = self._pool.FindServiceByName(service).methods_by_name[name]
         request = _message_class(self._pool, descriptor.input_type)
         response = _message_class(self._pool, descriptor.output_type)

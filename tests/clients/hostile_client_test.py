@@ -16,6 +16,7 @@ import threading
 import time
 import unittest
 import uuid
+import zlib
 
 import grpc
 
@@ -620,6 +621,146 @@ class FewOpenFiles(unittest.TestCase):
             self.assertEqual(services.stop(), (0, 0))
 
 
+class WhatOneStrangerCosts(unittest.TestCase):
+    """Memory and threads of a service under one stranger, and how long everybody else's calls take meanwhile."""
+
+    # At the worst moment, in MiB.
+    most_memory = 300
+    # Of a service that is calm, and some more.
+    most_threads = 100
+    # Of everybody else's calls, 99 in 100. On a machine that does nothing else it is below 0.1; each of these attacks
+    # once made it seconds.
+    longest = 0.5
+
+    def setUp(self):
+        # Each test sees peaks of its own.
+        running = hail_services.running(HostileClient.bin_dir)
+        self.services = running.__enter__()
+        self.addCleanup(running.__exit__, None, None, None)
+        self.each = ((self.services.rider, self.services.rider_service, RIDER + "GetActiveRide", b"\x0a\x03ada", "OK"),
+                     (self.services.driver, self.services.driver_service, DRIVER + "GetDriver", b"\x0a\x03ada",
+                      "NOT_FOUND"))
+
+    @staticmethod
+    def peak(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
+
+    def beside(self, address, service, method, payload, expected, attack):
+        """Does `attack`, with somebody else's calls beside it, and judges."""
+        over, took, outcomes = threading.Event(), [], set()
+
+        def call_now_and_then():
+            with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                call = channel.unary_unary("/" + method)
+                while not over.is_set() or len(took) < 100:
+                    began = time.monotonic()
+                    try:
+                        call(payload, timeout=20)
+                        outcomes.add("OK")
+                    except grpc.RpcError as error:
+                        outcomes.add(error.code().name)
+                    took.append(time.monotonic() - began)
+                    time.sleep(0.01)
+
+        neighbour = threading.Thread(target=call_now_and_then)
+        neighbour.start()
+        try:
+            attack()
+            threads = len(os.listdir(f"/proc/{service.pid}/task"))
+        finally:
+            over.set()
+            neighbour.join()
+        slowest = sorted(took)[int(len(took) * 0.99)]
+        peak = self.peak(service.pid)
+        print(f"    {service.name}: peak {peak:.0f} MiB, {threads} threads, p99 {slowest * 1000:.0f} ms of {len(took)}")
+        self.assertEqual(outcomes, {expected})
+        self.assertLess(threads, self.most_threads)
+        if not HostileClient.any_memory:
+            self.assertLess(peak, self.most_memory)
+            self.assertLess(slowest, self.longest)
+
+    def open_streams(self, address, path, body, count):
+        """As many on each connection as there may be, held until the test ends."""
+        for begin in range(0, count, 1000):
+            connection = h2.Connection(address).greet().agree()
+            self.addCleanup(connection.close)
+            for i in range(min(1000, count - begin)):
+                self.assertTrue(connection.send(
+                    h2.frame(h2.HEADERS, 2 * i + 1, h2.call_headers(path), h2.END_HEADERS)
+                    + h2.frame(h2.DATA, 2 * i + 1, h2.message(body))))
+                if i % 16 == 0:
+                    connection.drain()
+            # Answered, all of them, once this is.
+            connection.send(h2.frame(h2.PING, payload=b"are done"))
+            seen = b""
+            while b"are done" not in seen:
+                seen = seen[-16:] + (connection.read_some(10) or b"are done")
+
+    def test_what_unpacks_to_much_more(self):
+        size = 48 << 20
+        varint = bytes([size >> shift & 127 | 128 for shift in (0, 7, 14)]) + bytes([size >> 21])
+        packer = {"gzip": zlib.compressobj(9, wbits=31), "deflate": zlib.compressobj(9)}
+        plain = b"\x0a" + varint + b"a" * size
+        packed = {encoding: each.compress(plain) + each.flush() for encoding, each in packer.items()}
+        for address, service, method, payload, expected in self.each:
+            def attack(address=address, method=method):
+                for encoding, body in packed.items():
+                    self.assertLess(len(body), 1 << 16)
+                    for _ in range(6):
+                        connection = h2.Connection(address).greet().agree()
+                        self.addCleanup(connection.close)
+                        connection.open(1, "/" + method, ("grpc-encoding", encoding))
+                        data = h2.message(body, compressed=1)
+                        for at in range(0, len(data), 16_000):
+                            last = h2.END_STREAM if at + 16_000 >= len(data) else 0
+                            connection.send(h2.frame(h2.DATA, 1, data[at:at + 16_000], last))
+                        # Answered.
+                        self.assertTrue(connection.read_some(10))
+                for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
+                    with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                        with self.assertRaises(grpc.RpcError) as raised:
+                            channel.unary_unary("/" + method)(b"a" * 1000, compression=compression, timeout=60)
+                        self.assertEqual(raised.exception.code().name, "UNIMPLEMENTED")
+            self.beside(address, service, method, payload, expected, attack)
+
+    def test_streams_of_reflection(self):
+        path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        for address, service, method, payload, expected in self.each:
+            self.beside(address, service, method, payload, expected,
+                        lambda address=address: self.open_streams(address, path, b"\x3a\x01*", 3000))
+
+    def test_watches_of_health(self):
+        for address, service, method, payload, expected in self.each:
+            self.beside(address, service, method, payload, expected,
+                        lambda address=address: self.open_streams(address, "/grpc.health.v1.Health/Watch", b"", 10_000))
+
+    def test_calls_without_pause(self):
+        for address, service, method, payload, expected in self.each:
+            def attack(address=address, method=method, payload=payload):
+                connection = h2.Connection(address).greet().agree()
+                self.addCleanup(connection.close)
+                answered = connection.call_on_and_on("/" + method, payload, 200, 4 * HostileClient.heavy)
+                self.assertGreater(answered, 1000)
+            self.beside(address, service, method, payload, expected, attack)
+
+    def test_more_calls_at_once_than_it_was_allowed(self):
+        for address, service, method, payload, expected in self.each:
+            def attack(address=address):
+                # Watches, which stay.
+                connection = h2.Connection(address).greet().agree()
+                self.addCleanup(connection.close)
+                block = h2.call_headers("/grpc.health.v1.Health/Watch")
+                for i in range(1100):
+                    if not connection.send(h2.frame(h2.HEADERS, 2 * i + 1, block, h2.END_HEADERS)):
+                        break
+                    if i % 16 == 0:
+                        connection.drain()
+                # Cut off.
+                self.assertTrue(eventually(lambda: connection.read_some(0.1) == b""))
+            self.beside(address, service, method, payload, expected, attack)
+
+
 def load_tests(loader, _, __):
     suite = unittest.TestSuite()
     names = loader.getTestCaseNames(HostileClient)
@@ -627,6 +768,7 @@ def load_tests(loader, _, __):
         suite.addTest(HostileClient(name))
     suite.addTest(HostileClient("test_zz_nothing_is_held_when_it_is_over"))
     suite.addTests(loader.loadTestsFromTestCase(FewOpenFiles))
+    suite.addTests(loader.loadTestsFromTestCase(WhatOneStrangerCosts))
     return suite
 
 

@@ -6,6 +6,7 @@ frames and not looked into.
 
 import socket
 import struct
+import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -58,6 +59,12 @@ class Connection:
         self.send(PREFACE + settings())
         return self
 
+    def agree(self):
+        """Acknowledges the server's SETTINGS, once they came: from then on it holds the client to them."""
+        self.read_some(10)
+        self.send(frame(SETTINGS, flags=0x1))
+        return self
+
     def send(self, data):
         """False if the server has had enough."""
         try:
@@ -98,6 +105,29 @@ class Connection:
 
     def open(self, stream, path, *more, flags=END_HEADERS):
         return self.send(frame(HEADERS, stream, call_headers(path, *more), flags))
+
+    def call_on_and_on(self, path, payload, in_flight, seconds):
+        """Calls a unary method for so long, with so many calls under way; how many were answered."""
+        block, body = call_headers(path), message(payload)
+        self.send(frame(WINDOW_UPDATE, payload=struct.pack(">I", 1 << 30)))
+        give_up = time.monotonic() + seconds
+        sent = answered = 0
+        pending = b""
+        while time.monotonic() < give_up:
+            calls = b""
+            while sent - answered < in_flight and len(calls) < 1 << 15:
+                calls += frame(HEADERS, 2 * sent + 1, block, END_HEADERS) + frame(DATA, 2 * sent + 1, body, END_STREAM)
+                sent += 1
+            received = self.socket.recv(1 << 18) if self.send(calls) else b""
+            if not received:
+                return answered
+            pending += received
+            at = 0
+            while len(pending) >= at + 9 and len(pending) >= at + 9 + int.from_bytes(pending[at:at + 3], "big"):
+                answered += pending[at + 3] == HEADERS and pending[at + 4] & END_STREAM
+                at += 9 + int.from_bytes(pending[at:at + 3], "big")
+            pending = pending[at:]
+        return answered
 
     def close(self):
         self.socket.close()

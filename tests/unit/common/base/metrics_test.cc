@@ -121,17 +121,23 @@ TEST(RegistryTest, ManyThreadsCountExactly) {
   EXPECT_EQ(family.Of({{"thread", "odd"}}).Value(), 2000);
 }
 
-// GET /metrics from 127.0.0.1:`port`; the whole answer.
-std::string Scrape(int port) {
+// A socket connected to 127.0.0.1:`port`, or one that is not.
+int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  (void)!connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  return fd;
+}
+
+// GET /metrics; the whole answer, empty where nobody is there.
+std::string Scrape(int port) {
+  const int fd = Connect(port);
   std::string answer;
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-    const std::string request = "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-    EXPECT_EQ(send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  const std::string request = "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
     char buffer[4096];
     for (ssize_t got = 0; (got = recv(fd, buffer, sizeof(buffer), 0)) > 0;) answer.append(buffer, got);
   }
@@ -158,6 +164,21 @@ TEST(ExposerTest, ServesOnAFreePortAndSaysWhich) {
 
   exposer->reset();
   EXPECT_EQ(Scrape(port), "");
+}
+
+TEST(ExposerTest, AnswersBesideRequestsThatNeverEnd) {
+  Registry registry("hail_test");
+  registry.Counters("calls_total", "Calls.").Of().Add();
+  auto exposer = Exposer::Start("127.0.0.1:0", registry);
+  ASSERT_TRUE(exposer.ok()) << exposer.status();
+  std::vector<int> halves;
+  for (int i = 0; i < 40; ++i) {
+    halves.push_back(Connect((*exposer)->port()));
+    const std::string half = "GET /metrics HTTP/1.1\r\nHost: x\r\n";
+    ASSERT_EQ(send(halves.back(), half.data(), half.size(), MSG_NOSIGNAL), static_cast<ssize_t>(half.size()));
+  }
+  EXPECT_THAT(Scrape((*exposer)->port()), HasSubstr("hail_test_calls_total 1"));
+  for (const int half : halves) close(half);
 }
 
 TEST(ExposerTest, RefusesNonsense) {

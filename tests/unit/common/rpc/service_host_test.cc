@@ -8,6 +8,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -368,14 +369,20 @@ TEST(ReflectionTest, StreamsAreCountedAndEndWhenNothingIsAsked) {
 }
 
 TEST(PortFileTest, IsWrittenWhole) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("hail-ports-" + std::to_string(getpid()))).string();
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("hail-ports-" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string path = (folder / "ports").string();
+  // What is there under that name, a link say, is replaced and not followed.
+  std::filesystem::create_symlink(folder / "elsewhere", path);
   ASSERT_TRUE(WritePortFile(path, {{"listen", 1234}, {"internal_listen", 5}}).ok());
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   EXPECT_EQ(text.str(), "{\"internal_listen\":5,\"listen\":1234}\n");
-  EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
-  std::filesystem::remove(path);
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
+  // Nothing else is there.
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  std::filesystem::remove_all(folder);
   EXPECT_FALSE(WritePortFile("/nowhere/at/all", {}).ok());
 }
 

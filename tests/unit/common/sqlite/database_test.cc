@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,6 +157,44 @@ TEST_F(DatabaseTest, AFolderThatCannotBeMadeIsUnavailable) {
   DatabaseOptions options;
   options.path = "/proc/hail/test.db";
   EXPECT_TRUE(HasReason(Database::Open(options, Migrations(), &clock_, nullptr).status(), Reason::kStoreUnavailable));
+}
+
+mode_t ModeOf(const std::string& path) {
+  struct stat found {};
+  EXPECT_EQ(lstat(path.c_str(), &found), 0) << path;
+  return found.st_mode & 0777;
+}
+
+TEST_F(DatabaseTest, OnlyItsOwnerReadsTheData) {
+  const mode_t before = umask(022);
+  {
+    auto database = Open();
+    ASSERT_TRUE(Do(database->writer(), Insert(1, "one")).ok());
+    EXPECT_EQ(ModeOf(std::filesystem::path(path()).parent_path().string()), 0700u);
+    for (const char* suffix : {"", "-wal", "-shm", ".lock"}) EXPECT_EQ(ModeOf(path() + suffix), 0600u) << suffix;
+  }
+  // Files of a version that knew no better.
+  for (const char* suffix : {"", ".lock"}) chmod((path() + suffix).c_str(), 0644);
+  {
+    auto database = Open();
+    for (const char* suffix : {"", "-wal", "-shm", ".lock"}) EXPECT_EQ(ModeOf(path() + suffix), 0600u) << suffix;
+  }
+  umask(before);
+}
+
+TEST_F(DatabaseTest, LinksAreNotFollowed) {
+  Open();
+  const std::string elsewhere = (folder_ / "elsewhere").string();
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    std::filesystem::remove_all(std::filesystem::path(path()).parent_path());
+    std::filesystem::create_directory(std::filesystem::path(path()).parent_path());
+    std::filesystem::create_symlink(elsewhere, path() + suffix);
+    DatabaseOptions options;
+    options.path = path();
+    const auto opened = Database::Open(options, Migrations(), &clock_, nullptr);
+    EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition) << suffix;
+    EXPECT_FALSE(std::filesystem::exists(elsewhere)) << suffix;
+  }
 }
 
 }  // namespace
