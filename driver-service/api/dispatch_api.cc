@@ -7,6 +7,7 @@
 #include "common/rpc/unary.h"
 #include "driver-service/api/dispatch_link.h"
 #include "driver-service/codec/internal_codec.h"
+#include "driver-service/domain/seen_cars.h"
 
 namespace hail::driver {
 namespace {
@@ -45,15 +46,10 @@ grpc::ServerUnaryReactor* DispatchApi::SearchDrivers(grpc::CallbackServerContext
     if (absl::Status status = CheckSearch(search); !status.ok()) return call->Finish(status);
     const absl::Time now = clock_.Read().domain;
     const LatLng position{search.position().latitude_deg(), search.position().longitude_deg()};
-    const std::vector<NearDriver> found =
-        index_.Nearest(position, static_cast<std::size_t>(search.limit()), search.radius_m(),
-                       {.product_id = search.product_id(), .seats = search.seats(), .fresh_after = now - freshness_});
-    std::vector<LatLng> places;
-    places.reserve(found.size());
-    for (const NearDriver& driver : found) places.push_back(driver.fix.point);
-    const std::vector<TravelEstimate> ways = travel_times_.EstimateTo(places, position, now);
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      *call->response().add_drivers() = ToProto(found[i], ways[i].time);
+    const RideNeeds needs{position, search.region_id(), search.product_id(), search.seats()};
+    for (const SeenCar& car :
+         CarsSeen(search_, travel_times_, now, needs, search.radius_m(), static_cast<std::size_t>(search.limit()))) {
+      *call->response().add_drivers() = ToProto(car);
     }
     call->Finish();
   });

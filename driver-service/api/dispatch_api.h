@@ -4,7 +4,7 @@
 #include "common/rpc/gate.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
-#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/car_search.h"
 #include "driver-service/domain/travel_times.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
 
@@ -12,10 +12,10 @@ namespace hail::driver {
 
 class DispatchApi final : public internal::v1::DispatchService::CallbackService {
  public:
-  // All must outlive the server. Positions older than `freshness` (domain time) are not found.
-  DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const LocationIndex& index,
-              const TravelTimes& travel_times, absl::Duration freshness)
-      : gate_(gate), clock_(clock), host_(host), index_(index), travel_times_(travel_times), freshness_(freshness) {}
+  // All must outlive the server.
+  DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const CarSearch& search,
+              const TravelTimes& travel_times)
+      : gate_(gate), clock_(clock), host_(host), search_(search), travel_times_(travel_times) {}
 
   grpc::ServerBidiReactor<internal::v1::DispatchRequest, internal::v1::DispatchResponse>* Dispatch(
       grpc::CallbackServerContext* context) override;
@@ -27,9 +27,8 @@ class DispatchApi final : public internal::v1::DispatchService::CallbackService 
   rpc::Gate& gate_;
   const Clock& clock_;
   DispatchHost& host_;
-  const LocationIndex& index_;
+  const CarSearch& search_;
   const TravelTimes& travel_times_;
-  const absl::Duration freshness_;
 };
 
 }  // namespace hail::driver

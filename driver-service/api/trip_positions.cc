@@ -53,7 +53,9 @@ std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time
   for (const auto& [driver_id, trip] : taken) {
     if (messages.empty() || messages.back().locations_size() == kLocationsPerMessage) messages.emplace_back();
     const LatLng& end_of_leg = trip.ride->leg == 0 ? trip.ride->pickup : trip.ride->dropoff;
-    const absl::Duration eta = travel_times_.Estimate(trip.fix.point, end_of_leg, now).time;
+    // In whole seconds, as the quote and the offer.
+    const absl::Duration eta =
+        absl::Trunc(travel_times_.Estimate(trip.fix.point, end_of_leg, now).time, absl::Seconds(1));
     *messages.back().add_locations() = ToProto(driver_id, *trip.ride, trip.fix, now, eta);
   }
   return messages;

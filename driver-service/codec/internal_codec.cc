@@ -155,14 +155,14 @@ internal::v1::DriverLocation ToProto(const std::string& driver_id, const RideVie
   return proto;
 }
 
-internal::v1::FoundDriver ToProto(const NearDriver& driver, absl::Duration eta) {
+internal::v1::FoundDriver ToProto(const SeenCar& car) {
   internal::v1::FoundDriver proto;
-  proto.set_driver_id(driver.driver_id);
-  Fill(proto.mutable_position(), driver.fix.point);
-  if (driver.fix.heading_deg.has_value()) proto.set_heading_deg(*driver.fix.heading_deg);
-  for (const std::string& product_id : driver.car->product_ids) proto.add_product_ids(product_id);
-  proto.set_distance_m(driver.distance_m);
-  *proto.mutable_eta() = ToProto(eta);
+  proto.set_driver_id(car.driver_id);
+  Fill(proto.mutable_position(), car.place);
+  if (car.heading_deg.has_value()) proto.set_heading_deg(*car.heading_deg);
+  for (const std::string& product_id : car.car->product_ids) proto.add_product_ids(product_id);
+  proto.set_distance_m(car.distance_m);
+  *proto.mutable_eta() = ToProto(car.eta);
   return proto;
 }
 

@@ -4,6 +4,7 @@
 #include "absl/status/statusor.h"
 #include "driver-service/domain/dispatch_types.h"
 #include "driver-service/domain/location_index.h"
+#include "driver-service/domain/seen_cars.h"
 #include "hail/internal/v1/assignment_service.pb.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
 
@@ -35,6 +36,6 @@ FeedEvent FromProto(const internal::v1::DriverEvent& event);
 // `age` is as of `now` (domain).
 internal::v1::DriverLocation ToProto(const std::string& driver_id, const RideView& ride, const Fix& fix, absl::Time now,
                                      absl::Duration eta);
-internal::v1::FoundDriver ToProto(const NearDriver& driver, absl::Duration eta);
+internal::v1::FoundDriver ToProto(const SeenCar& car);
 
 }  // namespace hail::driver

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "driver-service/domain/car_search.h"
 #include "driver-service/domain/dispatch_state.h"
 
 namespace hail::driver {
@@ -169,7 +170,7 @@ void Dispatch::Pump(Now now) {
     return std::tie(a->started, a->start->ride_id) < std::tie(b->started, b->start->ride_id);
   });
 
-  const absl::Time fresh_after = now.domain - options_.position_freshness;
+  const CarSearch search(index_, options_.position_freshness, options_.radius_max_m);
   std::vector<WaitingRide> waiting;
   waiting.reserve(looking.size());
   for (const Ride* ride : looking) {
@@ -182,10 +183,10 @@ void Dispatch::Pump(Now now) {
       const Session* session = FindSession(driver_id);
       return session != nullptr ? session->offerable : CanAsk(driver_id);
     };
-    auto candidates = [this, ride, radius_m, fresh_after, accept](std::size_t limit) {
+    auto candidates = [now, ride, radius_m, search, accept](std::size_t limit) {
       const DispatchStart& start = *ride->start;
-      return index_.Nearest(start.pickup, limit, radius_m,
-                            {start.region_id, start.product_id, start.seats, fresh_after}, accept);
+      return search.Nearest(now.domain, {start.pickup, start.region_id, start.product_id, start.seats}, radius_m, limit,
+                            accept);
     };
     auto pickup_times = [this, now, ride](const std::vector<NearDriver>& drivers) {
       std::vector<LatLng> places;

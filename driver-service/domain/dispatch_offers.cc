@@ -52,7 +52,8 @@ void Dispatch::MakeOffer(Now now, const std::string& offer_id, const std::string
   offer->made = now.domain;
   offer->expires = now.domain + offer->start->offer_time;
   offer->ride_waited = ride_waited;
-  offer->pickup_eta = way.time;
+  // As people are shown it, so that offer, ride and quote say the same.
+  offer->pickup_eta = absl::Trunc(way.time, absl::Seconds(1));
   offer->pickup_distance_m = way.distance_m;
   offer->asker = asker;
   offer->asked_at = now.wall;

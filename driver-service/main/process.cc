@@ -29,6 +29,7 @@
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
+#include "driver-service/domain/car_search.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
@@ -118,7 +119,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
   DriverApi driver_api(gate, commands, session_calls);
-  DispatchApi dispatch_api(gate, clock, dispatch, index, travel_times, options.dispatch.position_freshness);
+  const CarSearch car_search(index, options.dispatch.position_freshness, options.dispatch.radius_max_m);
+  DispatchApi dispatch_api(gate, clock, dispatch, car_search, travel_times);
 
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
 
 #include "common/errors/error.h"
 #include "rider-service/api/api_codec.h"
@@ -13,16 +16,39 @@ constexpr double kDefaultRadiusM = 2'000;
 constexpr double kMaxRadiusM = 5'000;
 constexpr int kDefaultCars = 10;
 constexpr int kMaxCars = 50;
-// A product's nearest car is looked for among so many of any product.
-constexpr int kCarsForQuote = 32;
+// Some of the cars found may be for nothing that the region offers.
+constexpr int kSpareCars = 4;
+// driver-service looks as far as a dispatch does, and no further, whoever asks.
+constexpr double kAsFarAsADispatchM = 100'000;
+// The quickest by street is not always the nearest, so some are asked for; more where the nearest may be of another
+// product.
+constexpr int kCarsOfOneProduct = 8;
+constexpr int kCarsOfAnyProduct = 32;
+// Times for strangers come in such steps. driver-service sees to it; one of an older version does not.
+constexpr std::int64_t kEtaStepS = 15;
 
 // To four decimals, about 10 m.
 double Rounded(double degrees) { return std::round(degrees * 1e4) / 1e4; }
 
+void SetEta(const hail::internal::v1::FoundDriver& driver, google::protobuf::Duration* eta) {
+  // No way takes longer than a day: what comes from elsewhere must not overflow.
+  const std::int64_t seconds = std::clamp<std::int64_t>(driver.eta().seconds(), 0, 86'400);
+  const std::int64_t whole = driver.eta().nanos() > 0 ? seconds + 1 : seconds;
+  eta->set_seconds((whole + kEtaStepS - 1) / kEtaStepS * kEtaStepS);
+}
+
+const Region* RegionOf(const hail::rider::v1::ListNearbyCarsRequest& request, const Regions& regions) {
+  return regions.At({request.position().latitude_deg(), request.position().longitude_deg()});
+}
+
+int LimitOf(const hail::rider::v1::ListNearbyCarsRequest& request) {
+  return request.limit() == 0 ? kDefaultCars : request.limit();
+}
+
 }  // namespace
 
-absl::StatusOr<hail::internal::v1::SearchDriversRequest> SearchFor(
-    const hail::rider::v1::ListNearbyCarsRequest& request) {
+absl::StatusOr<std::vector<SearchRequest>> SearchesFor(const hail::rider::v1::ListNearbyCarsRequest& request,
+                                                       const Regions& regions) {
   if (const auto position = DecodePosition(request.has_position(), request.position()); !position.ok()) {
     return position.status();
   }
@@ -32,47 +58,68 @@ absl::StatusOr<hail::internal::v1::SearchDriversRequest> SearchFor(
   }
   if (request.limit() < 0 || request.limit() > kMaxCars) return InvalidField("limit", "must be between 0 and 50");
   if (request.product_id().size() > 128) return InvalidField("product_id", "is longer than 128 bytes");
-  hail::internal::v1::SearchDriversRequest search;
+  std::vector<SearchRequest> searches;
+  const Region* region = RegionOf(request, regions);
+  if (region == nullptr) return searches;
+  if (!request.product_id().empty() && region->FindProduct(request.product_id()) == nullptr) return searches;
+  SearchRequest& search = searches.emplace_back();
   *search.mutable_position() = request.position();
+  search.set_region_id(region->region_id);
   search.set_product_id(request.product_id());
   search.set_radius_m(request.radius_m() == 0 ? kDefaultRadiusM : request.radius_m());
-  search.set_limit(request.limit() == 0 ? kDefaultCars : request.limit());
-  return search;
+  search.set_limit(LimitOf(request) * kSpareCars);
+  return searches;
 }
 
-void EncodeCars(const hail::internal::v1::SearchDriversResponse& found,
-                hail::rider::v1::ListNearbyCarsResponse* response) {
+void EncodeCars(const hail::rider::v1::ListNearbyCarsRequest& request, const Regions& regions,
+                const SearchResponse& found, hail::rider::v1::ListNearbyCarsResponse* response) {
+  const Region* region = RegionOf(request, regions);
+  if (region == nullptr) return;
   for (const auto& driver : found.drivers()) {
-    hail::rider::v1::NearbyCar* car = response->add_cars();
-    car->mutable_position()->set_latitude_deg(Rounded(driver.position().latitude_deg()));
-    car->mutable_position()->set_longitude_deg(Rounded(driver.position().longitude_deg()));
-    if (driver.has_heading_deg()) car->set_heading_deg(driver.heading_deg());
-    *car->mutable_product_ids() = driver.product_ids();
-    if (driver.has_eta()) *car->mutable_eta() = driver.eta();
+    if (response->cars_size() == LimitOf(request)) return;
+    hail::rider::v1::NearbyCar car;
+    for (const std::string& product_id : driver.product_ids()) {
+      if (region->FindProduct(product_id) != nullptr) car.add_product_ids(product_id);
+    }
+    if (car.product_ids().empty()) continue;
+    car.mutable_position()->set_latitude_deg(Rounded(driver.position().latitude_deg()));
+    car.mutable_position()->set_longitude_deg(Rounded(driver.position().longitude_deg()));
+    if (driver.has_heading_deg()) car.set_heading_deg(driver.heading_deg());
+    if (driver.has_eta()) SetEta(driver, car.mutable_eta());
+    *response->add_cars() = std::move(car);
   }
 }
 
-hail::internal::v1::SearchDriversRequest SearchFor(const hail::rider::v1::QuoteRideRequest& request) {
-  hail::internal::v1::SearchDriversRequest search;
+SearchRequest SearchFor(const hail::rider::v1::QuoteRideRequest& request, const std::string& region_id) {
+  SearchRequest search;
   *search.mutable_position() = request.pickup().position();
+  search.set_region_id(region_id);
   search.set_product_id(request.product_id());
   search.set_seats(std::max(1, request.seats()));
-  search.set_radius_m(kMaxRadiusM);
-  search.set_limit(request.product_id().empty() ? kCarsForQuote : 1);
+  search.set_radius_m(kAsFarAsADispatchM);
+  search.set_limit(request.product_id().empty() ? kCarsOfAnyProduct : kCarsOfOneProduct);
   return search;
 }
 
-void AddPickupEtas(const hail::internal::v1::SearchDriversResponse& found,
-                   hail::rider::v1::QuoteRideResponse* response) {
+std::vector<SearchRequest> AddPickupEtas(const SearchRequest& search, const SearchResponse& found,
+                                         hail::rider::v1::QuoteRideResponse* response) {
+  std::vector<SearchRequest> more;
   for (auto& quote : *response->mutable_quotes()) {
-    // Nearest first: the first that fits is the one.
-    for (const auto& driver : found.drivers()) {
+    if (quote.has_pickup_eta()) continue;
+    // Quickest first: the first that fits is the one.
+    const auto car = std::find_if(found.drivers().begin(), found.drivers().end(), [&](const auto& driver) {
       const auto& products = driver.product_ids();
-      if (std::find(products.begin(), products.end(), quote.product_id()) == products.end()) continue;
-      if (driver.has_eta()) *quote.mutable_pickup_eta() = driver.eta();
-      break;
+      return std::find(products.begin(), products.end(), quote.product_id()) != products.end();
+    });
+    if (car != found.drivers().end()) {
+      if (car->has_eta()) SetEta(*car, quote.mutable_pickup_eta());
+    } else if (search.product_id().empty() && found.drivers_size() >= search.limit()) {
+      SearchRequest& further = more.emplace_back(search);
+      further.set_product_id(quote.product_id());
+      further.set_limit(kCarsOfOneProduct);
     }
   }
+  return more;
 }
 
 }  // namespace hail::rider

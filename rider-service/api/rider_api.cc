@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
@@ -38,6 +39,24 @@ absl::Status CheckRideCall(const Call& call) {
   return speaks.ok() ? CheckId(call->request().ride_id(), "ride_id") : speaks;
 }
 
+// Searches one after the other, and finishes the call when nothing is left to ask. A price needs no driver-service:
+// without it only the ETAs are missing.
+template <typename Call>
+void FindPickupTimes(DriverSearch* search, std::vector<SearchRequest> to_ask, Call call) {
+  SearchRequest next = std::move(to_ask.back());
+  to_ask.pop_back();
+  search->Search(
+      next, call->info(),
+      [search, next, to_ask = std::move(to_ask), call](const absl::StatusOr<DriverSearch::Response>& found) mutable {
+        if (!found.ok()) return call->Finish();
+        for (SearchRequest& more : AddPickupEtas(next, *found, &call->response())) {
+          to_ask.push_back(std::move(more));
+        }
+        if (to_ask.empty()) return call->Finish();
+        FindPickupTimes(search, std::move(to_ask), call);
+      });
+}
+
 template <typename Call>
 absl::Status CheckRider(const Call& call) {
   return rpc::CheckSpeaksFor(call->info().caller, call->request().rider_id(), "rider_id");
@@ -66,12 +85,7 @@ grpc::ServerUnaryReactor* RiderApi::QuoteRide(grpc::CallbackServerContext* conte
     const auto quotes = ports_.quoter->QuoteRide(ReadClock(), DecodeRequest(call->request()));
     if (!quotes.ok()) return call->Finish(quotes.status());
     for (const Quote& quote : *quotes) Encode(quote, call->response().add_quotes());
-    ports_.search->Search(SearchFor(call->request()), call->info(),
-                          [call](const absl::StatusOr<DriverSearch::Response>& found) {
-                            // A price needs no driver-service: without it only the ETAs are missing.
-                            if (found.ok()) AddPickupEtas(*found, &call->response());
-                            call->Finish();
-                          });
+    FindPickupTimes(ports_.search, {SearchFor(call->request(), quotes->front().region_id)}, call);
   });
 }
 
@@ -156,13 +170,16 @@ grpc::ServerUnaryReactor* RiderApi::ListNearbyCars(grpc::CallbackServerContext* 
                                                    const hail::rider::v1::ListNearbyCarsRequest* request,
                                                    hail::rider::v1::ListNearbyCarsResponse* response) {
   return rpc::Unary(ports_.gate, context, request, response, "ListNearbyCars", [this](const auto& call) {
-    const auto search = SearchFor(call->request());
-    if (!search.ok()) return call->Finish(search.status());
-    ports_.search->Search(*search, call->info(), [call](const absl::StatusOr<DriverSearch::Response>& found) {
-      if (!found.ok()) return call->Finish(found.status());
-      EncodeCars(*found, &call->response());
-      call->Finish();
-    });
+    const Regions& regions = ports_.quoter->regions();
+    const auto searches = SearchesFor(call->request(), regions);
+    if (!searches.ok()) return call->Finish(searches.status());
+    if (searches->empty()) return call->Finish();
+    ports_.search->Search(searches->front(), call->info(),
+                          [call, &regions](const absl::StatusOr<DriverSearch::Response>& found) {
+                            if (!found.ok()) return call->Finish(found.status());
+                            EncodeCars(call->request(), regions, *found, &call->response());
+                            call->Finish();
+                          });
   });
 }
 

@@ -57,6 +57,7 @@ class Quoter {
   // All of INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_EXPIRED, QUOTE_MISMATCH. Does not check rider_id and request_id.
   absl::StatusOr<Terms> TermsFor(const Now& now, const RideRequest& request) const;
 
+  const Regions& regions() const { return *regions_; }
   // The products offered at a position. INVALID_FIELD, OUTSIDE_SERVICE_AREA.
   absl::StatusOr<std::vector<Product>> ProductsAt(const LatLng& position, const std::string& field) const;
 

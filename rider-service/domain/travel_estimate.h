@@ -1,4 +1,4 @@
-// How long and how far a car drives between two points, from nothing but their distance and the hour.
+// How long and how far a car drives on a trip.
 #pragma once
 
 #include "absl/time/time.h"
@@ -11,8 +11,8 @@ struct Trip {
   absl::Duration duration;
 };
 
-// Great-circle distance × circuity ÷ the usual speed at the local solar hour of `from` at `departure` (domain time).
-// Solar time (UTC + longitude ÷ 15 hours) is within about an hour of the civil clock, which is as good as the speeds.
+// By the straight line's model (common/geo/straight_line.h), which is also driver-service's where it has no map of the
+// streets; in whole seconds, as all times that people are shown. `departure` is domain time.
 Trip EstimateTrip(const LatLng& from, const LatLng& to, absl::Time departure);
 
 }  // namespace hail::rider

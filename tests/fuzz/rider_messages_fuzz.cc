@@ -34,7 +34,7 @@ void CheckStored(const rider::Ride& ride) {
 void AskForQuotes(const std::string& bytes) {
   rpb::QuoteRideRequest request;
   if (!request.ParseFromString(bytes)) return;
-  rider::SearchFor(request);
+  rider::SearchFor(request, "san_francisco");
   const auto quotes = Quoter().QuoteRide(kNow, rider::DecodeRequest(request));
   if (!quotes.ok()) return;
   Require(!quotes->empty(), "quotes are some");
@@ -72,16 +72,23 @@ void Filters(const std::string& bytes) {
   }
   rpb::ListNearbyCarsRequest cars;
   if (cars.ParseFromString(bytes)) {
-    const auto search = rider::SearchFor(cars);
-    if (search.ok()) Require(search->radius_m() > 0 && search->limit() > 0, "a search looks somewhere");
+    const auto searches = rider::SearchesFor(cars, Quoter().regions());
+    if (searches.ok()) {
+      for (const auto& search : *searches) {
+        Require(search.radius_m() > 0 && search.limit() > 0 && !search.region_id().empty(), "a search looks somewhere");
+      }
+    }
   }
   ipb::SearchDriversResponse found;
   if (found.ParseFromString(bytes)) {
+    rpb::ListNearbyCarsRequest asked;
+    asked.mutable_position()->set_latitude_deg(37.77);
+    asked.mutable_position()->set_longitude_deg(-122.42);
     rpb::ListNearbyCarsResponse response;
-    rider::EncodeCars(found, &response);
+    rider::EncodeCars(asked, Quoter().regions(), found, &response);
     rpb::QuoteRideResponse quotes;
     quotes.add_quotes()->set_product_id("economy");
-    rider::AddPickupEtas(found, &quotes);
+    rider::AddPickupEtas(rider::SearchFor(rpb::QuoteRideRequest(), "san_francisco"), found, &quotes);
   }
 }
 

@@ -25,7 +25,7 @@ class DriverPositionTest : public DriverServiceTest {
   }
 
   std::vector<internal::FoundDriver> Search(const LatLng& at, double radius_m, const std::string& product_id = "",
-                                            int seats = 0) {
+                                            int seats = 0, const std::string& region_id = "") {
     auto stub = internal::DispatchService::NewStub(driver_.InternalChannel());
     internal::SearchDriversRequest request;
     request.mutable_position()->set_latitude_deg(at.latitude_deg);
@@ -34,6 +34,7 @@ class DriverPositionTest : public DriverServiceTest {
     request.set_limit(10);
     request.set_product_id(product_id);
     request.set_seats(seats);
+    request.set_region_id(region_id);
     internal::SearchDriversResponse response;
     const grpc::Status status = stub->SearchDrivers(CallContext().get(), request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
@@ -127,21 +128,28 @@ TEST_F(DriverPositionTest, OldOnesBringNoOffers) {
 
 TEST_F(DriverPositionTest, SearchFindsTheNearestAvailable) {
   auto near = AvailableApp("near", Toward(kMarketStreet, 0, 200));
-  auto far = AvailableApp("far", Toward(kMarketStreet, 0, 800));
+  auto far = AvailableApp("far", Toward(kMarketStreet, 0, 1000));
   auto farther = AvailableApp("farther", Toward(kMarketStreet, 0, 3000));
   auto offline = NewApp("offline");
   offline->Open();
   offline->SendPosition(kMarketStreet);
 
-  const auto found = Search(kMarketStreet, 1000);
+  // Cars are shown up to 270 m from where they are.
+  const auto found = Search(kMarketStreet, 1400);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].driver_id(), "near");
-  EXPECT_NEAR(found[0].distance_m(), 200, 5);
+  EXPECT_NEAR(found[0].distance_m(), 200, 270);
   EXPECT_GT(found[0].eta().seconds(), 0);
+  EXPECT_EQ(found[0].eta().seconds() % 15, 0);
+  EXPECT_GT(DistanceM({found[0].position().latitude_deg(), found[0].position().longitude_deg()},
+                      Toward(kMarketStreet, 0, 200)),
+            100);
   EXPECT_EQ(found[1].driver_id(), "far");
-  EXPECT_TRUE(Search(kMarketStreet, 1000, "xl").empty());
-  EXPECT_TRUE(Search(kMarketStreet, 1000, "economy", 6).empty());
-  EXPECT_EQ(Search(kMarketStreet, 1000, "economy", 4).size(), 2u);
+  EXPECT_TRUE(Search(kMarketStreet, 1400, "xl").empty());
+  EXPECT_TRUE(Search(kMarketStreet, 1400, "economy", 6).empty());
+  EXPECT_EQ(Search(kMarketStreet, 1400, "economy", 4).size(), 2u);
+  EXPECT_EQ(Search(kMarketStreet, 1400, "", 0, "san_francisco").size(), 2u);
+  EXPECT_TRUE(Search(kMarketStreet, 1400, "", 0, "new_york").empty());
 }
 
 TEST_F(DriverPositionTest, SearchIsChecked) {

@@ -105,7 +105,7 @@ TEST_F(RiderRequests, AQuoteTellsWhenTheNearestCarCouldCome) {
   QuoteRideResponse quotes;
   ASSERT_TRUE(client.rides().QuoteRide(PatientContext().get(), request, &quotes).ok());
   ASSERT_EQ(quotes.quotes_size(), 1);
-  EXPECT_EQ(quotes.quotes(0).pickup_eta().seconds(), 95);
+  EXPECT_EQ(quotes.quotes(0).pickup_eta().seconds(), 105) << "in whole quarters of a minute";
 
   hail::rider::v1::ListNearbyCarsRequest nearby;
   *nearby.mutable_position() = FerryBuilding().position();
@@ -113,7 +113,10 @@ TEST_F(RiderRequests, AQuoteTellsWhenTheNearestCarCouldCome) {
   ASSERT_TRUE(client.rides().ListNearbyCars(PatientContext().get(), nearby, &cars).ok());
   ASSERT_EQ(cars.cars_size(), 1);
   EXPECT_DOUBLE_EQ(cars.cars(0).position().latitude_deg(), 37.7957) << "positions of cars are told to 4 decimals";
-  EXPECT_EQ(cars.cars(0).eta().seconds(), 95);
+  EXPECT_EQ(cars.cars(0).eta().seconds(), 105);
+  nearby.mutable_position()->set_latitude_deg(34.05);
+  ASSERT_TRUE(client.rides().ListNearbyCars(PatientContext().get(), nearby, &cars).ok());
+  EXPECT_EQ(cars.cars_size(), 0) << "no ride can be had in the sea";
 }
 
 TEST_F(RiderRequests, QuotesWorkWithoutDriverService) {

@@ -356,8 +356,10 @@ TEST(InternalCodec, PositionsPassedOnGrowOlder) {
   EXPECT_FALSE(location.position().has_heading_deg());
   EXPECT_EQ(location.eta().seconds(), 60);
 
-  NearDriver near{"d1", 250, fix, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4})};
-  const internal::v1::FoundDriver found = ToProto(near, absl::Seconds(30));
+  const SeenCar car{"d1", {37.5, -122.5},   45, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4}),
+                    250,  absl::Seconds(30)};
+  const internal::v1::FoundDriver found = ToProto(car);
+  EXPECT_EQ(found.heading_deg(), 45);
   EXPECT_EQ(found.product_ids(0), "economy");
   EXPECT_EQ(found.distance_m(), 250);
   EXPECT_EQ(found.position().longitude_deg(), -122.5);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "common/errors/error.h"
+#include "common/geo/straight_line.h"
 #include "rider-service/domain/page_token.h"
 #include "rider-service/domain/quote.h"
 #include "rider-service/domain/region.h"
@@ -137,6 +138,18 @@ TEST(Regions, ARingThatCrossesItselfIsRefusedAndWindingDoesNotMatter) {
 }
 
 // --- Estimates and prices ---
+
+TEST(EstimateTrip, IsTheModelOfOffersAndLiveEtasInWholeSeconds) {
+  const LatLng from = {37.7749, -122.4194};
+  const LatLng to = {37.7955, -122.3937};
+  for (int hour = 0; hour < 24; ++hour) {
+    const absl::Time departure = kNoonInSanFrancisco + absl::Hours(hour);
+    const TravelEstimate estimate = StraightLine().Estimate(from, to, departure);
+    const Trip trip = EstimateTrip(from, to, departure);
+    EXPECT_EQ(trip.distance_m, estimate.distance_m);
+    EXPECT_EQ(trip.duration, absl::Trunc(estimate.time, absl::Seconds(1)));
+  }
+}
 
 TEST(EstimateTrip, IsLongerThanTheCrowFliesAndSlowerByDay) {
   const LatLng from = {37.7749, -122.4194};

@@ -1,0 +1,292 @@
+// What strangers can find out about where a driver is.
+#include "driver-service/domain/seen_cars.h"
+
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <random>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace hail::driver {
+namespace {
+
+constexpr LatLng kCity{37.7793, -122.4193};
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+constexpr double kNearestM = 100;
+// Few enough that all attacks on one car are 10,000 calls.
+constexpr int kCalls = 10'000;
+
+// What one call says of the one car there is.
+struct Answer {
+  LatLng place;
+  absl::Duration eta;
+};
+using Ask = std::function<std::optional<Answer>(const LatLng& from, double radius_m)>;
+
+// East and north of `origin`, metres.
+struct Flat {
+  double x = 0;
+  double y = 0;
+};
+Flat FlatOf(const LatLng& origin, const LatLng& point) {
+  const double north = DistanceM(origin, {point.latitude_deg, origin.longitude_deg});
+  const double east = DistanceM(point, {point.latitude_deg, origin.longitude_deg});
+  return {point.longitude_deg < origin.longitude_deg ? -east : east,
+          point.latitude_deg < origin.latitude_deg ? -north : north};
+}
+LatLng At(const LatLng& origin, const Flat& at) { return Toward(Toward(origin, 0, at.y), 90, at.x); }
+
+// Where circles around known places meet, by least squares (Gauss-Newton).
+LatLng Trilaterated(const std::vector<std::pair<LatLng, double>>& circles, const LatLng& start) {
+  std::vector<std::pair<Flat, double>> flat;
+  for (const auto& [from, distance_m] : circles) flat.emplace_back(FlatOf(start, from), distance_m);
+  Flat guess;
+  for (int round = 0; round < 30; ++round) {
+    double xx = 1e-9, xy = 0, yy = 1e-9, x = 0, y = 0;
+    for (const auto& [from, distance_m] : flat) {
+      const double dx = guess.x - from.x, dy = guess.y - from.y;
+      const double length = std::max(1e-6, std::hypot(dx, dy));
+      const double ux = dx / length, uy = dy / length, off = distance_m - length;
+      xx += ux * ux, xy += ux * uy, yy += uy * uy, x += ux * off, y += uy * off;
+    }
+    const double det = xx * yy - xy * xy;
+    guess.x += (yy * x - xy * y) / det;
+    guess.y += (xx * y - xy * x) / det;
+  }
+  return At(start, guess);
+}
+
+LatLng Mean(const std::vector<LatLng>& places) {
+  LatLng sum;
+  for (const LatLng& place : places) {
+    sum.latitude_deg += place.latitude_deg / static_cast<double>(places.size());
+    sum.longitude_deg += place.longitude_deg / static_cast<double>(places.size());
+  }
+  return sum;
+}
+
+// The largest of `low` (no) to `high` (yes) at which the answer is still no.
+double EdgeOf(double low, double high, const std::function<bool(double)>& yes) {
+  for (int halvings = 0; halvings < 30; ++halvings) {
+    const double middle = (low + high) / 2;
+    (yes(middle) ? high : low) = middle;
+  }
+  return high;
+}
+
+// All ways to find a car that we know, each as good as it gets; `calls` counts.
+std::vector<std::pair<std::string, LatLng>> Estimates(const Ask& ask_once, const LatLng& about, std::mt19937& random,
+                                                      int* calls) {
+  const Ask ask = [&](const LatLng& from, double radius_m) {
+    ++*calls;
+    return ask_once(from, radius_m);
+  };
+  const StraightLine model;
+  const auto distance_of = [&](absl::Duration eta, const LatLng& from) {
+    return absl::ToDoubleSeconds(eta) * model.speed_mps[static_cast<std::size_t>(LocalHour(from, kNow))] /
+           model.circuity;
+  };
+  std::uniform_real_distribution<double> bearing(0, 360), away(50, 1500);
+  std::vector<std::pair<std::string, LatLng>> estimates;
+
+  std::vector<LatLng> places;
+  std::vector<std::pair<LatLng, double>> by_eta, by_eta_less_half_a_step;
+  for (int i = 0; i < 3000; ++i) {
+    const LatLng from = Toward(about, bearing(random), away(random));
+    const auto answer = ask(from, 5000);
+    if (!answer) continue;
+    places.push_back(answer->place);
+    by_eta.emplace_back(from, distance_of(answer->eta, from));
+    by_eta_less_half_a_step.emplace_back(from, distance_of(answer->eta - absl::Seconds(7.5), from));
+  }
+  estimates.emplace_back("mean of the places shown", Mean(places));
+  estimates.emplace_back("trilateration by ETA", Trilaterated(by_eta, about));
+  estimates.emplace_back("trilateration by ETA, steps evened out", Trilaterated(by_eta_less_half_a_step, about));
+
+  std::vector<std::pair<LatLng, double>> by_radius, by_step;
+  for (int i = 0; i < 80; ++i) {
+    const LatLng from = Toward(about, bearing(random), 1000);
+    by_radius.emplace_back(from, EdgeOf(1, 5000, [&](double radius_m) { return ask(from, radius_m).has_value(); }));
+  }
+  estimates.emplace_back("walking along the radius", Trilaterated(by_radius, about));
+  for (int i = 0; i < 80; ++i) {
+    const double direction = bearing(random);
+    const auto from_at = [&](double metres) { return Toward(about, direction, metres); };
+    const auto first = ask(from_at(1200), 5000);
+    if (!first) continue;
+    const double edge_m = EdgeOf(1200, 2000, [&](double metres) {
+      const auto answer = ask(from_at(metres), 5000);
+      return answer && answer->eta > first->eta;
+    });
+    // There the way takes just as long as the step says.
+    by_step.emplace_back(from_at(edge_m), distance_of(first->eta, from_at(edge_m)));
+  }
+  estimates.emplace_back("walking along the steps of the ETA", Trilaterated(by_step, about));
+  return estimates;
+}
+
+class SeenCarsTest : public testing::Test {
+ protected:
+  void Put(const std::string& id, const LatLng& point, absl::Time observed = kNow) {
+    index_.SetCar(id, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4}));
+    index_.Update(id, {.point = point, .position_seq = ++seq_, .observed = observed, .heading_deg = heading_});
+    index_.SetOfferable(id, true);
+  }
+  std::vector<SeenCar> Seen(const LatLng& from, double radius_m, std::size_t limit = 10, absl::Time now = kNow) const {
+    return CarsSeen(search_, travel_times_, now, {from, "sf", "", 0}, radius_m, limit);
+  }
+
+  LocationIndex index_;
+  CarSearch search_{index_, absl::Seconds(30), 12'000};
+  StraightLineTravelTimes travel_times_;
+  std::uint64_t seq_ = 0;
+  std::optional<float> heading_;
+};
+
+TEST_F(SeenCarsTest, NoEstimatorOfTenThousandCallsGetsNearerThan100M) {
+  std::mt19937 random(1);
+  std::uniform_real_distribution<double> bearing(0, 360), away(0, 6000);
+  for (int i = 0; i < 12; ++i) {
+    const std::string id = absl::StrCat("driver-", i);
+    const LatLng car = Toward(kCity, bearing(random), away(random));
+    Put(id, car);
+    int calls = 0;
+    const Ask ask = [&](const LatLng& from, double radius_m) -> std::optional<Answer> {
+      const auto seen = Seen(from, radius_m);
+      if (seen.empty()) return std::nullopt;
+      return Answer{seen[0].place, seen[0].eta};
+    };
+    for (const auto& [how, estimate] : Estimates(ask, car, random, &calls)) {
+      EXPECT_GT(DistanceM(estimate, car), kNearestM) << id << ": " << how;
+      EXPECT_LT(DistanceM(estimate, car), 400) << id << ": " << how << ": the estimator itself is bad";
+    }
+    EXPECT_LE(calls, kCalls);
+    index_.Remove(id);
+  }
+}
+
+// What was answered before: the place to four decimals, the time from where the car is.
+TEST_F(SeenCarsTest, TheSameEstimatorsFindACarThatIsShownAsItIs) {
+  std::mt19937 random(2);
+  const LatLng car = Toward(kCity, 77, 1234);
+  const auto rounded = [](double degrees) { return std::round(degrees * 1e4) / 1e4; };
+  int calls = 0;
+  const Ask ask = [&](const LatLng& from, double radius_m) -> std::optional<Answer> {
+    if (DistanceM(from, car) > radius_m) return std::nullopt;
+    return Answer{{rounded(car.latitude_deg), rounded(car.longitude_deg)},
+                  StraightLine().Estimate(car, from, kNow).time};
+  };
+  const auto estimates = Estimates(ask, Toward(car, 10, 50), random, &calls);
+  EXPECT_LT(DistanceM(estimates[0].second, car), 10) << estimates[0].first;
+  EXPECT_LT(DistanceM(estimates[1].second, car), 1) << estimates[1].first;
+  EXPECT_LT(DistanceM(estimates[3].second, car), 1) << estimates[3].first;
+}
+
+TEST_F(SeenCarsTest, APlaceShownIsNeitherNearNorFarAnywhereOnEarth) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<double> lat(-80, 80), lng(-180, 180);
+  double nearest = 1e9, furthest = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    LatLng car{lat(random), lng(random)};
+    // Also at the edges of bands and of the map.
+    if (i % 5 == 0) car.latitude_deg = std::round(car.latitude_deg) + (i % 2 == 0 ? 1e-4 : -1e-4);
+    if (i % 7 == 0) car.longitude_deg = i % 2 == 0 ? 180 - 1e-5 : -180;
+    const double off = DistanceM(car, PlaceShown(absl::StrCat("d", i), car));
+    nearest = std::min(nearest, off);
+    furthest = std::max(furthest, off);
+  }
+  EXPECT_GT(nearest, 103);
+  EXPECT_LT(furthest, 275);
+  for (const LatLng& edge : {LatLng{90, 0}, LatLng{-90, 180}, LatLng{89.9999, 179.9999}}) {
+    EXPECT_LE(std::abs(PlaceShown("d", edge).latitude_deg), 90);
+    EXPECT_LE(std::abs(PlaceShown("d", edge).longitude_deg), 180);
+  }
+}
+
+TEST_F(SeenCarsTest, WhereInItsCellACarIsChangesNoAnswer) {
+  std::mt19937 random(4);
+  std::uniform_real_distribution<double> bearing(0, 360), away(0, 3000);
+  const LatLng cell = kCity;
+  // Of the cell's corner: within it, both ways.
+  for (const double step : {1e-5, 2e-5, 3e-5}) {
+    const LatLng moved{cell.latitude_deg + step, cell.longitude_deg + step};
+    ASSERT_EQ(PlaceShown("d", cell), PlaceShown("d", moved)) << "choose another place for this test";
+    for (int i = 0; i < 500; ++i) {
+      const LatLng from = Toward(cell, bearing(random), away(random));
+      const double radius_m = away(random);
+      Put("d", cell);
+      const auto before = Seen(from, radius_m);
+      Put("d", moved);
+      const auto after = Seen(from, radius_m);
+      ASSERT_EQ(before.size(), after.size());
+      if (before.empty()) continue;
+      EXPECT_EQ(before[0].place, after[0].place);
+      EXPECT_EQ(before[0].eta, after[0].eta);
+      EXPECT_EQ(before[0].distance_m, after[0].distance_m);
+    }
+  }
+}
+
+TEST_F(SeenCarsTest, AskingEachEveningAveragesNothing) {
+  std::set<double> latitudes;
+  for (int day = 0; day < 30; ++day) {
+    const absl::Time evening = kNow + day * absl::Hours(24) + day * absl::Minutes(7);
+    Put("ada", Toward(kCity, 12.0 * day, 5), evening);
+    const auto seen = Seen(kCity, 1000, 1, evening);
+    ASSERT_EQ(seen.size(), 1u);
+    latitudes.insert(seen[0].place.latitude_deg);
+  }
+  // Parked within 5 m of one place: in one cell, or in the next one.
+  EXPECT_LE(latitudes.size(), 2u);
+}
+
+TEST_F(SeenCarsTest, DriversAtOnePlaceAreShownAtDifferentOnes) {
+  std::set<std::pair<double, double>> places;
+  for (int i = 0; i < 200; ++i) {
+    const LatLng place = PlaceShown(absl::StrCat("driver-", i), kCity);
+    places.insert({place.latitude_deg, place.longitude_deg});
+  }
+  EXPECT_EQ(places.size(), 16u);
+}
+
+TEST_F(SeenCarsTest, NearestAsShownAreFoundInACrowdAndAreQuickestFirst) {
+  std::mt19937 random(5);
+  std::uniform_real_distribution<double> bearing(0, 360), away(0, 700);
+  std::vector<double> shown;
+  for (int i = 0; i < 900; ++i) {
+    const std::string id = absl::StrCat("d", i);
+    const LatLng car = Toward(kCity, bearing(random), away(random));
+    Put(id, car);
+    shown.push_back(DistanceM(PlaceShown(id, car), kCity));
+  }
+  std::sort(shown.begin(), shown.end());
+  const auto seen = Seen(kCity, 2000, 20);
+  ASSERT_EQ(seen.size(), 20u);
+  std::vector<double> found;
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    found.push_back(seen[i].distance_m);
+    EXPECT_EQ(seen[i].eta % absl::Seconds(15), absl::ZeroDuration());
+    EXPECT_GT(seen[i].eta, absl::ZeroDuration());
+    if (i > 0) EXPECT_GE(seen[i].eta, seen[i - 1].eta);
+  }
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, std::vector<double>(shown.begin(), shown.begin() + 20));
+}
+
+TEST_F(SeenCarsTest, HeadingsAreCoarse) {
+  for (const auto& [heading, shown] : {std::pair{350.f, 0.f}, {10.f, 0.f}, {30.f, 45.f}, {181.f, 180.f}}) {
+    heading_ = heading;
+    Put("d", kCity);
+    EXPECT_EQ(Seen(kCity, 1000)[0].heading_deg, shown);
+  }
+  heading_.reset();
+  Put("d", kCity);
+  EXPECT_EQ(Seen(kCity, 1000)[0].heading_deg, std::nullopt);
+}
+
+}  // namespace
+}  // namespace hail::driver
