@@ -26,8 +26,35 @@ struct Reached {
   std::uint32_t search = 0;
   std::uint32_t time_ms = 0;
   float length_m = 0;
-  // 1 + how often the node is asked for and not reached for good yet; 0: was reached for good.
-  std::uint32_t wanted = 0;
+  // 1 + the number of the first start that begins here (Scratch::starts); 0: none; kGone: was reached for good.
+  std::uint32_t starts = 0;
+};
+
+// A way may begin at a node.
+struct StartAt {
+  // Of those asked for.
+  std::size_t way = 0;
+  std::uint32_t time_ms = 0;
+  float length_m = 0;
+  // As Reached::starts: the next one at the same node.
+  std::uint32_t next = 0;
+};
+
+// The quickest way found yet.
+struct Best {
+  std::uint32_t time_ms = kGone;
+  float length_m = 0;
+  // What any way takes beside the nodes, at least.
+  std::uint32_t least_ms = kGone;
+
+  bool found() const { return time_ms != kGone; }
+  // Whether it is better than what there was.
+  bool Offer(std::uint32_t time, float length) {
+    if (time > time_ms || (time == time_ms && length >= length_m)) return false;
+    time_ms = time;
+    length_m = length;
+    return true;
+  }
 };
 
 // A thread's own, for graphs of any size.
@@ -36,10 +63,12 @@ struct Scratch {
   std::vector<Reached> nodes;
   // Time and node in one word, so that a comparison is one: what is reached first is first.
   std::vector<std::uint64_t> queue;
+  std::vector<StartAt> starts;
 
   void Begin(std::size_t node_count) {
     if (nodes.size() < node_count) nodes.resize(node_count);
     queue.clear();
+    starts.clear();
     if (++search == 0) {
       // Once in four milliards.
       std::fill(nodes.begin(), nodes.end(), Reached());
@@ -49,7 +78,7 @@ struct Scratch {
 
   Reached& Of(std::uint32_t node) {
     Reached& reached = nodes[node];
-    if (reached.search != search) reached = {search, kGone, 0, 1};
+    if (reached.search != search) reached = {search, kGone, 0, 0};
     return reached;
   }
 };
@@ -58,6 +87,8 @@ absl::Status Check(const RoadNetwork& network, const RoadGraph::Options& options
   const auto wrong = [](const auto&... parts) { return absl::InvalidArgumentError(absl::StrCat(parts...)); };
   // All written so that NaN fails.
   if (!(options.snap_m > 0)) return wrong("snap_m must be above 0");
+  if (!(options.slack_m >= 0)) return wrong("slack_m must not be below 0");
+  if (!(options.approach_mps >= 0.01)) return wrong("approach_mps must be at least 0.01");
   if (network.nodes.size() >= kGone || network.edges.size() >= kGone) return wrong("too many nodes or edges");
   for (std::size_t i = 0; i < network.nodes.size(); ++i) {
     const LatLng& node = network.nodes[i];
@@ -89,14 +120,12 @@ RoadGraph::Place RoadGraph::Flat(const LatLng& point) const {
           (point.latitude_deg - origin_.latitude_deg) * kMetresPerDegree};
 }
 
-std::uint64_t RoadGraph::SquareOf(const Place& place) const {
+std::uint64_t RoadGraph::LineOf(double metres) const {
   // Up to 40,000 km by 1 m: within 32 bits a side. Snap looks one to each side, which the offset leaves room for.
-  const auto line = [this](double metres) {
-    return static_cast<std::uint64_t>(
-        std::clamp(std::floor(metres / options_.snap_m) + 0x4000'0000, 1.0, 2147483646.0));
-  };
-  return line(place.y) << 32 | line(place.x);
+  return static_cast<std::uint64_t>(std::clamp(std::floor(metres / options_.snap_m) + 0x4000'0000, 1.0, 2147483646.0));
 }
+
+std::uint64_t RoadGraph::SquareOf(const Place& place) const { return LineOf(place.y) << 32 | LineOf(place.x); }
 
 absl::StatusOr<RoadGraph> RoadGraph::Build(const RoadNetwork& network, Options options) {
   if (absl::Status status = Check(network, options); !status.ok()) return status;
@@ -125,7 +154,6 @@ absl::StatusOr<RoadGraph> RoadGraph::Build(const RoadNetwork& network, Options o
   std::vector<std::uint32_t> new_number(network.nodes.size(), kGone);
   for (const auto& [square, node] : order) {
     new_number[node] = static_cast<std::uint32_t>(graph.places_.size());
-    graph.squares_.push_back(square);
     graph.places_.push_back(graph.Flat(network.nodes[node]));
   }
 
@@ -138,38 +166,116 @@ absl::StatusOr<RoadGraph> RoadGraph::Build(const RoadNetwork& network, Options o
   }
   std::partial_sum(graph.first_arc_.begin(), graph.first_arc_.end(), graph.first_arc_.begin());
   graph.arcs_.resize(graph.first_arc_.back());
+  graph.heads_.resize(graph.arcs_.size());
   std::vector<std::uint32_t> next(graph.first_arc_.begin(), graph.first_arc_.end() - 1);
   for (const RoadEdge& edge : network.edges) {
     if (!is_kept(edge)) continue;
     // No way can then pass a node twice, nor be as quick as a part of it.
     const double time_ms = std::max(1.0, std::round(edge.time_s * 1000));
-    graph.arcs_[next[new_number[edge.to]]++] = {new_number[edge.from], static_cast<std::uint32_t>(time_ms),
-                                                static_cast<float>(edge.length_m)};
+    const std::uint32_t arc = next[new_number[edge.to]]++;
+    graph.arcs_[arc] = {new_number[edge.from], static_cast<std::uint32_t>(time_ms), static_cast<float>(edge.length_m)};
+    graph.heads_[arc] = new_number[edge.to];
   }
+  graph.PlaceArcs();
   return graph;
+}
+
+void RoadGraph::PlaceArcs() {
+  std::vector<std::pair<std::uint64_t, std::uint32_t>> placed;
+  for (std::uint32_t arc = 0; arc < arcs_.size(); ++arc) {
+    Place low = places_[arcs_[arc].tail];
+    Place high = places_[heads_[arc]];
+    if (low.y > high.y) std::swap(low, high);
+    const double slope = high.y > low.y ? (high.x - low.x) / (high.y - low.y) : 0;
+    const std::uint64_t last = LineOf(high.y);
+    for (std::uint64_t row = LineOf(low.y); row <= last; ++row) {
+      // Where the arc enters the row and where it leaves it.
+      const double south = (static_cast<double>(row) - 0x4000'0000) * options_.snap_m;
+      const double enters_y = std::max(low.y, south);
+      const double leaves_y = std::min(high.y, south + options_.snap_m);
+      const double enters_x = enters_y > low.y ? low.x + slope * (enters_y - low.y) : low.x;
+      const double leaves_x = leaves_y < high.y ? low.x + slope * (leaves_y - low.y) : high.x;
+      const std::uint64_t east = LineOf(std::max(enters_x, leaves_x));
+      for (std::uint64_t column = LineOf(std::min(enters_x, leaves_x)); column <= east; ++column) {
+        placed.emplace_back(row << 32 | column, arc);
+      }
+    }
+  }
+  std::sort(placed.begin(), placed.end());
+  squares_.reserve(placed.size());
+  square_arcs_.reserve(placed.size());
+  for (const auto& [square, arc] : placed) {
+    squares_.push_back(square);
+    square_arcs_.push_back(arc);
+  }
 }
 
 std::optional<RoadGraph::Snapped> RoadGraph::Snap(const LatLng& point) const {
   if (!(std::abs(point.latitude_deg) <= 90 && std::abs(point.longitude_deg) <= 180)) return std::nullopt;
+  // Who stands on a node is on it.
+  constexpr double kAsGoodAsOnM = 0.01;
   const Place place = Flat(point);
   const std::uint64_t square = SquareOf(place);
-  double best = options_.snap_m * options_.snap_m;
-  std::optional<std::uint32_t> nearest;
+  Snapped snapped;
+  snapped.distance_m = std::numeric_limits<double>::infinity();
+  const auto reach_m = [&] { return std::min(options_.snap_m, snapped.distance_m + options_.slack_m); };
   for (const std::uint64_t row : {square - (std::uint64_t{1} << 32), square, square + (std::uint64_t{1} << 32)}) {
     // Three squares of a row follow each other.
     auto it = std::lower_bound(squares_.begin(), squares_.end(), row - 1);
     for (; it != squares_.end() && *it <= row + 1; ++it) {
-      const auto node = static_cast<std::size_t>(it - squares_.begin());
-      const double x = places_[node].x - place.x;
-      const double y = places_[node].y - place.y;
+      OnEdge on;
+      on.arc = square_arcs_[static_cast<std::size_t>(it - squares_.begin())];
+      const Place& tail = places_[arcs_[on.arc].tail];
+      const Place& head = places_[heads_[on.arc]];
+      const double x = head.x - tail.x;
+      const double y = head.y - tail.y;
       const double squared = x * x + y * y;
-      if (squared > best || (squared == best && nearest)) continue;
-      best = squared;
-      nearest = static_cast<std::uint32_t>(node);
+      if (squared > 0) {
+        on.part = std::clamp(((place.x - tail.x) * x + (place.y - tail.y) * y) / squared, 0.0, 1.0);
+        const double length = std::sqrt(squared);
+        if (on.part * length < kAsGoodAsOnM) on.part = 0;
+        if ((1 - on.part) * length < kAsGoodAsOnM) on.part = 1;
+      }
+      on.distance_m = std::hypot(tail.x + on.part * x - place.x, tail.y + on.part * y - place.y);
+      if (on.distance_m < kAsGoodAsOnM) on.distance_m = 0;
+      if (on.distance_m > reach_m()) continue;
+      // An edge is in several squares.
+      const auto same = [&](const OnEdge& other) { return other.arc == on.arc; };
+      if (std::any_of(snapped.edges.begin(), snapped.edges.end(), same)) continue;
+      snapped.distance_m = std::min(snapped.distance_m, on.distance_m);
+      snapped.edges.push_back(on);
     }
   }
-  if (!nearest) return std::nullopt;
-  return Snapped{*nearest, std::sqrt(best)};
+  const double reach = reach_m();
+  snapped.edges.erase(std::remove_if(snapped.edges.begin(), snapped.edges.end(),
+                                     [reach](const OnEdge& on) { return on.distance_m > reach; }),
+                      snapped.edges.end());
+  if (snapped.edges.empty()) return std::nullopt;
+  return snapped;
+}
+
+std::uint32_t RoadGraph::ApproachMs(double distance_m, double factor) const {
+  return static_cast<std::uint32_t>(std::lround(distance_m / options_.approach_mps * 1000 / factor));
+}
+
+RoadGraph::End RoadGraph::StartOf(const OnEdge& on, double factor) const {
+  const Arc& arc = arcs_[on.arc];
+  const std::uint32_t approach_ms = ApproachMs(on.distance_m, factor);
+  const auto approach_m = static_cast<float>(on.distance_m);
+  // At its beginning any edge will do that leaves the node.
+  if (on.part == 0) return {arc.tail, approach_ms, approach_m};
+  const double left = 1 - on.part;
+  return {heads_[on.arc], approach_ms + static_cast<std::uint32_t>(std::lround(left * arc.time_ms)),
+          approach_m + static_cast<float>(left * arc.length_m)};
+}
+
+RoadGraph::End RoadGraph::EndOf(const OnEdge& on, double factor) const {
+  const Arc& arc = arcs_[on.arc];
+  const std::uint32_t approach_ms = ApproachMs(on.distance_m, factor);
+  const auto approach_m = static_cast<float>(on.distance_m);
+  if (on.part == 1) return {heads_[on.arc], approach_ms, approach_m};
+  return {arc.tail, approach_ms + static_cast<std::uint32_t>(std::lround(on.part * arc.time_ms)),
+          approach_m + static_cast<float>(on.part * arc.length_m)};
 }
 
 std::vector<std::optional<RoadGraph::Way>> RoadGraph::WaysTo(std::span<const Snapped> from, const Snapped& to, int hour,
@@ -180,43 +286,82 @@ std::vector<std::optional<RoadGraph::Way>> RoadGraph::WaysTo(std::span<const Sna
   const double limit_ms = absl::ToDoubleMilliseconds(longest) / factor;
   const auto longest_ms = static_cast<std::uint32_t>(std::clamp(limit_ms, 0.0, kDayS * 1000 / 0.01 / 4));
 
-  for (const Snapped& start : from) ++scratch.Of(start.node).wanted;
-  std::size_t to_come = from.size();
-  std::vector<std::uint64_t>& queue = scratch.queue;
-  const auto push = [&](std::uint32_t time_ms, std::uint32_t node) {
-    queue.push_back(std::uint64_t{time_ms} << 32 | node);
-    std::push_heap(queue.begin(), queue.end(), std::greater<>());
+  std::vector<Best> best(from.size());
+  for (std::size_t way = 0; way < from.size(); ++way) {
+    for (const OnEdge& start : from[way].edges) {
+      const End at = StartOf(start, factor);
+      Reached& node = scratch.Of(at.node);
+      scratch.starts.push_back({way, at.time_ms, at.length_m, node.starts});
+      node.starts = static_cast<std::uint32_t>(scratch.starts.size());
+      best[way].least_ms = std::min(best[way].least_ms, at.time_ms);
+      // Along one edge.
+      for (const OnEdge& end : to.edges) {
+        if (end.arc != start.arc || start.part > end.part) continue;
+        const Arc& arc = arcs_[end.arc];
+        const double part = end.part - start.part;
+        best[way].Offer(ApproachMs(start.distance_m, factor) + ApproachMs(end.distance_m, factor) +
+                            static_cast<std::uint32_t>(std::lround(part * arc.time_ms)),
+                        static_cast<float>(start.distance_m + end.distance_m + part * arc.length_m));
+      }
+    }
+  }
+
+  // Beyond `last_ms` no node can make a way quicker, nor as quick and shorter.
+  std::uint32_t last_ms = longest_ms;
+  const auto shorten = [&] {
+    std::uint32_t latest_ms = 0;
+    for (const Best& way : best) {
+      if (!way.found()) return;
+      latest_ms = std::max(latest_ms, way.time_ms - std::min(way.time_ms, way.least_ms));
+    }
+    last_ms = std::min(longest_ms, latest_ms);
   };
-  scratch.Of(to.node).time_ms = 0;
-  push(0, to.node);
-  while (!queue.empty() && to_come > 0) {
+  std::size_t missing =
+      static_cast<std::size_t>(std::count_if(best.begin(), best.end(), [](const Best& way) { return !way.found(); }));
+  if (missing == 0) shorten();
+
+  std::vector<std::uint64_t>& queue = scratch.queue;
+  const auto reach = [&](std::uint32_t node, std::uint32_t time_ms, float length_m) {
+    if (time_ms > last_ms) return;
+    Reached& there = scratch.Of(node);
+    if (time_ms > there.time_ms || (time_ms == there.time_ms && length_m >= there.length_m)) return;
+    if (time_ms < there.time_ms) {
+      queue.push_back(std::uint64_t{time_ms} << 32 | node);
+      std::push_heap(queue.begin(), queue.end(), std::greater<>());
+    }
+    there.time_ms = time_ms;
+    there.length_m = length_m;
+  };
+  for (const OnEdge& end : to.edges) {
+    const End at = EndOf(end, factor);
+    reach(at.node, at.time_ms, at.length_m);
+  }
+  while (!queue.empty() && !from.empty()) {
     std::pop_heap(queue.begin(), queue.end(), std::greater<>());
     const auto node = static_cast<std::uint32_t>(queue.back());
+    const auto time_ms = static_cast<std::uint32_t>(queue.back() >> 32);
     queue.pop_back();
+    if (time_ms > last_ms) break;
     Reached& here = scratch.nodes[node];
     // It was in the queue more than once.
-    if (here.wanted == 0) continue;
-    to_come -= here.wanted - 1;
-    here.wanted = 0;
+    if (here.starts == kGone) continue;
+    for (std::uint32_t start = std::exchange(here.starts, kGone); start != 0; start = scratch.starts[start - 1].next) {
+      const StartAt& at = scratch.starts[start - 1];
+      const bool first = !best[at.way].found();
+      if (!best[at.way].Offer(time_ms + at.time_ms, here.length_m + at.length_m)) continue;
+      if (first) --missing;
+      if (missing == 0) shorten();
+    }
     for (std::uint32_t i = first_arc_[node]; i < first_arc_[node + 1]; ++i) {
-      const Arc& arc = arcs_[i];
-      const std::uint32_t time_ms = here.time_ms + arc.time_ms;
-      if (time_ms > longest_ms) continue;
-      Reached& there = scratch.Of(arc.tail);
-      const float length_m = here.length_m + arc.length_m;
-      if (time_ms > there.time_ms || (time_ms == there.time_ms && length_m >= there.length_m)) continue;
-      if (time_ms < there.time_ms) push(time_ms, arc.tail);
-      there.time_ms = time_ms;
-      there.length_m = length_m;
+      reach(arcs_[i].tail, time_ms + arcs_[i].time_ms, here.length_m + arcs_[i].length_m);
     }
   }
 
   std::vector<std::optional<Way>> ways;
   ways.reserve(from.size());
-  for (const Snapped& start : from) {
-    const Reached& reached = scratch.nodes[start.node];
-    if (reached.wanted == 0) {
-      ways.emplace_back(Way{absl::Milliseconds(reached.time_ms) * factor, reached.length_m});
+  for (const Best& way : best) {
+    if (way.time_ms <= longest_ms) {
+      ways.emplace_back(Way{absl::Milliseconds(way.time_ms) * factor, way.length_m});
     } else {
       ways.emplace_back();
     }

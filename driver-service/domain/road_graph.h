@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
@@ -35,26 +36,43 @@ struct RoadNetwork {
 
 // Immutable, so thread-safe; each thread that asks keeps 16 bytes a node of the largest graph it asked.
 //
+// A place is matched to all edges that pass about as near to it as the nearest, not to one node: the nearest thing may
+// be a one-way ramp that nobody gets onto from there. Each way is then the quickest of those from any edge of its start
+// to any edge of its end, in the direction of the edges. What is left of an edge counts by its part of the edge's
+// straight line; from the place to the edge it goes straight, at an approach's speed.
+//
 // Only the largest part in which every node can be reached from every other is kept: a place is never snapped to a
 // parking lot that no edge leaves. For a city: positions are laid out flat, which is off by 1 % where the graph reaches
 // 60 km north or south of its middle at 45° (less nearer the equator), and must not cross the antimeridian.
 class RoadGraph {
  public:
   struct Options {
-    // How far a place may be from its node, metres, above 0.
+    // How far a place may be from its nearest edge, metres, above 0.
     double snap_m = 200;
+    // Edges count that are at most so much further off than the nearest one: a receiver's error, and half a block.
+    double slack_m = 75;
+    // From a place to its edge: a car's speed where it turns in and stops.
+    double approach_mps = 3;
   };
 
-  // The node nearest to a place.
-  struct Snapped {
-    std::uint32_t node = 0;
+  // A place's nearest point of an edge.
+  struct OnEdge {
+    std::uint32_t arc = 0;
+    // 0: where the edge begins, 1: where it ends.
+    double part = 0;
     // From the place, straight.
     double distance_m = 0;
-
-    friend bool operator==(const Snapped&, const Snapped&) = default;
   };
 
-  // From node to node. Of equally quick ones the shortest.
+  // Where a place is on the graph.
+  struct Snapped {
+    // Not empty, none further off than snap_m, in no order.
+    absl::InlinedVector<OnEdge, 12> edges;
+    // To the nearest.
+    double distance_m = 0;
+  };
+
+  // From place to place, with the ways to the first edge and from the last. Of equally quick ones the shortest.
   struct Way {
     absl::Duration time = absl::ZeroDuration();
     double distance_m = 0;
@@ -67,10 +85,10 @@ class RoadGraph {
   static absl::StatusOr<RoadGraph> Build(const RoadNetwork& network, Options options);
   static absl::StatusOr<RoadGraph> Build(const RoadNetwork& network) { return Build(network, Options()); }
 
-  // Nothing where no node is within Options::snap_m.
+  // Nothing where no edge is within Options::snap_m.
   std::optional<Snapped> Snap(const LatLng& place) const;
 
-  // The quickest way from each node of `from` to `to` at the local hour (0..23); nothing for one that takes longer than
+  // The quickest way from each of `from` to `to` at the local hour (0..23); nothing for one that takes longer than
   // `longest` (at most a day). One search against the direction of the edges, from `to` until all of `from` are reached
   // or `longest` is: E. Dijkstra, "A note on two problems in connexion with graphs", Numerische Mathematik 1 (1959).
   std::vector<std::optional<Way>> WaysTo(std::span<const Snapped> from, const Snapped& to, int hour,
@@ -92,11 +110,25 @@ class RoadGraph {
     std::uint32_t time_ms = 0;
     float length_m = 0;
   };
+  // A node, and what it takes beside to get there or from there.
+  struct End {
+    std::uint32_t node = 0;
+    std::uint32_t time_ms = 0;
+    float length_m = 0;
+  };
 
   RoadGraph() = default;
   Place Flat(const LatLng& point) const;
-  // The square of the grid, with snap_m a side, that `place` is in.
+  // The lines of the grid, with snap_m a side, that a square is between.
+  std::uint64_t LineOf(double metres) const;
   std::uint64_t SquareOf(const Place& place) const;
+  // Puts the arcs into the squares that they pass through.
+  void PlaceArcs();
+  // How long it takes straight to an edge, where times are multiplied by `factor` later.
+  std::uint32_t ApproachMs(double distance_m, double factor) const;
+  // Where a way that begins, or ends, at `on` enters, or leaves, the nodes.
+  End StartOf(const OnEdge& on, double factor) const;
+  End EndOf(const OnEdge& on, double factor) const;
 
   Options options_;
   LatLng origin_;
@@ -104,11 +136,14 @@ class RoadGraph {
   std::array<double, 24> hour_factors_;
   // Nodes are in order of their squares, west to east in rows from south to north, which keeps neighbours near in
   // memory too.
-  std::vector<std::uint64_t> squares_;
   std::vector<Place> places_;
-  // The arcs of node n are first_arc_[n] up to first_arc_[n + 1].
+  // The arcs of node n, its head, are first_arc_[n] up to first_arc_[n + 1].
   std::vector<std::uint32_t> first_arc_;
   std::vector<Arc> arcs_;
+  std::vector<std::uint32_t> heads_;
+  // Arcs by the squares they pass through, in order of the squares.
+  std::vector<std::uint64_t> squares_;
+  std::vector<std::uint32_t> square_arcs_;
 };
 
 }  // namespace hail::driver

@@ -7,7 +7,6 @@
 namespace hail::driver {
 namespace {
 
-constexpr double kApproachMps = 3;
 // Beyond them no way is looked for.
 constexpr absl::Duration kDetour = absl::Minutes(10);
 constexpr double kDetourFactor = 4;
@@ -35,7 +34,7 @@ std::vector<TravelEstimate> RoadTravelTimes::EstimateTo(std::span<const LatLng> 
   const auto limit = [&](std::size_t i) { return kDetour + kDetourFactor * estimates[i].time; };
   for (std::size_t i = 0; i < from.size(); ++i) {
     const std::optional<RoadGraph::Snapped> start = graph->Snap(from[i]);
-    if (!start || start->node == end->node) continue;
+    if (!start) continue;
     if (DistanceM(from[i], to) <= start->distance_m + end->distance_m) continue;
     by_street.push_back(i);
     starts.push_back(*start);
@@ -52,9 +51,8 @@ std::vector<TravelEstimate> RoadTravelTimes::EstimateTo(std::span<const LatLng> 
       estimate.time = at_most;
       continue;
     }
-    const double approach_m = starts[k].distance_m + end->distance_m;
-    estimate.time = ways[k]->time + absl::Seconds(approach_m / kApproachMps);
-    estimate.distance_m = ways[k]->distance_m + approach_m;
+    estimate.time = ways[k]->time;
+    estimate.distance_m = ways[k]->distance_m;
   }
   return estimates;
 }

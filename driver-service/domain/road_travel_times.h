@@ -9,11 +9,10 @@
 
 namespace hail::driver {
 
-// Where both ends of a way are near a node of one graph: the time by street at the local hour of the destination, and
-// from each end to its node in a straight line at 3 m/s, a car's speed where it turns in and stops. As by
-// StraightLineTravelTimes where an end is near no graph, and where the ends are nearer to each other than to their
-// nodes. A way that takes longer than ten minutes and four times the straight line's is not looked for to its end: it
-// counts as that long.
+// Where both ends of a way are near an edge of one graph: the time by street at the local hour of the destination, by
+// the quickest pair of edges near its ends (RoadGraph). As by StraightLineTravelTimes where an end is near no graph,
+// and where the ends are nearer to each other than to their streets. A way that takes longer than ten minutes and four
+// times the straight line's is not looked for to its end: it counts as that long.
 //
 // Thread-safe. Many places to one cost a single search (RoadGraph::WaysTo); where graphs overlap, the first one that
 // the destination is in counts.

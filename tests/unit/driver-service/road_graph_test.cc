@@ -1,5 +1,6 @@
 #include "driver-service/domain/road_graph.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -82,44 +83,111 @@ TEST(RoadGraph, LooksNoFurtherThanTold) {
   EXPECT_TRUE(WayBetween(graph, network.nodes[0], network.nodes[2], 0, absl::InfiniteDuration()));
 }
 
-TEST(RoadGraph, SnapsToTheNearestNodeWithinReach) {
+TEST(RoadGraph, SnapsToEdgesWithinReach) {
   const RoadNetwork block = Block();
   const RoadGraph graph = Built(block, {.snap_m = 150});
   const auto corner = graph.Snap(block.nodes[0]);
   ASSERT_TRUE(corner);
-  EXPECT_NEAR(corner->distance_m, 0, 0.01);
-  const auto near = graph.Snap(At(1090, -90));
-  ASSERT_TRUE(near);
-  EXPECT_EQ(near->node, corner->node);
-  EXPECT_NEAR(near->distance_m, std::hypot(90, 90), 0.1);
+  EXPECT_EQ(corner->distance_m, 0);
+  EXPECT_EQ(corner->edges.size(), 2u) << "one that ends there and one that begins";
+  EXPECT_NEAR(graph.Snap(At(1090, -90))->distance_m, std::hypot(90, 90), 0.1);
+  const auto middle = graph.Snap(At(1040, 500));
+  ASSERT_TRUE(middle);
+  EXPECT_NEAR(middle->distance_m, 40, 0.1);
+  ASSERT_EQ(middle->edges.size(), 1u);
+  EXPECT_NEAR(middle->edges[0].part, 0.5, 1e-3);
   EXPECT_TRUE(graph.Snap(At(1149, 0)));
   EXPECT_FALSE(graph.Snap(At(1151, 0)));
+  EXPECT_TRUE(graph.Snap(At(500, 851)));
   EXPECT_FALSE(graph.Snap(At(500, 500)));
   EXPECT_FALSE(graph.Snap({-kOrigin.latitude_deg, kOrigin.longitude_deg}));
   EXPECT_FALSE(graph.Snap({std::numeric_limits<double>::quiet_NaN(), 0}));
   EXPECT_FALSE(graph.Snap({90, 180}));
 }
 
-TEST(RoadGraph, SnapsAsAComparisonWithEveryNodeWould) {
+TEST(RoadGraph, CountsTheRestOfAnEdgeInItsDirection) {
+  const RoadNetwork block = Block();
+  const RoadGraph graph = Built(block);
+  // Along one edge, forward and back.
+  EXPECT_NEAR(SecondsBetween(graph, At(1000, 200), At(1000, 700)), 50, 0.1);
+  EXPECT_NEAR(SecondsBetween(graph, At(1000, 700), At(1000, 200)), 350, 0.1);
+  EXPECT_NEAR(WayBetween(graph, At(1000, 700), At(1000, 200))->distance_m, 3500, 1);
+  // From one edge onto another, each 30 m beside it.
+  EXPECT_NEAR(SecondsBetween(graph, At(1030, 700), At(600, 1030)), 30 + 40 + 2 * 10, 0.1);
+  EXPECT_NEAR(WayBetween(graph, At(1030, 700), At(600, 1030))->distance_m, 300 + 400 + 60, 1);
+}
+
+TEST(RoadGraph, AnHourMakesNoApproachSlower) {
+  RoadNetwork network = Block();
+  network.hour_factors[17] = 2.5;
+  const RoadGraph graph = Built(network);
+  EXPECT_NEAR(SecondsBetween(graph, At(1030, 200), At(1030, 700), 17), 2.5 * 50 + 2 * 10, 0.1);
+}
+
+// A street both ways, and beside its end a ramp that comes back after some kilometres.
+TEST(RoadGraph, ARampThatIsNearestIsNotTheOnlyWay) {
+  RoadNetwork network;
+  for (int i = 0; i < 7; ++i) network.nodes.push_back(At(0, 100.0 * i));
+  network.nodes.push_back(At(6, 642));
+  network.nodes.push_back(At(6, 6000));
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    network.edges.push_back({i, i + 1, 100, 10});
+    network.edges.push_back({i + 1, i, 100, 10});
+  }
+  network.edges.push_back({6, 7, 12'000, 400});
+  network.edges.push_back({7, 8, 5600, 200});
+  network.edges.push_back({8, 6, 5600, 200});
+  const RoadGraph graph = Built(network);
+  const LatLng at_the_ramp = At(6, 642);
+  EXPECT_NEAR(SecondsBetween(graph, At(0, 0), at_the_ramp), 60 + 42 / 3.0, 1);
+  EXPECT_LT(SecondsBetween(graph, at_the_ramp, At(0, 0)), 60 + 42 / 3.0 + 1);
+  // With no slack it is.
+  const RoadGraph strict = Built(network, {.slack_m = 0});
+  EXPECT_GT(SecondsBetween(strict, At(0, 0), at_the_ramp), 400);
+}
+
+TEST(RoadGraph, SnapsAsAComparisonWithEveryEdgeWould) {
   std::mt19937 random(11);
   std::uniform_real_distribution<double> metres(-1500, 1500);
   RoadNetwork network;
-  for (std::uint32_t i = 0; i < 200; ++i) {
+  for (std::uint32_t i = 0; i < 100; ++i) {
     network.nodes.push_back(At(metres(random), metres(random)));
-    network.edges.push_back({i, (i + 1) % 200, 1, 1});
+    network.edges.push_back({i, (i + 1) % 100, 1, 1});
   }
+  // In metres north and east, by many points of each edge.
+  const auto distance_m = [&](const RoadEdge& edge, const LatLng& place) {
+    double nearest_m = std::numeric_limits<double>::infinity();
+    for (int i = 0; i <= 4000; ++i) {
+      const double part = i / 4000.0;
+      const LatLng& a = network.nodes[edge.from];
+      const LatLng& b = network.nodes[edge.to];
+      nearest_m = std::min(nearest_m, DistanceM({a.latitude_deg + part * (b.latitude_deg - a.latitude_deg),
+                                                 a.longitude_deg + part * (b.longitude_deg - a.longitude_deg)},
+                                                place));
+    }
+    return nearest_m;
+  };
   for (const double snap_m : {3.0, 80.0, 5000.0}) {
-    const RoadGraph graph = Built(network, {.snap_m = snap_m});
-    for (int i = 0; i < 500; ++i) {
+    const RoadGraph graph = Built(network, {.snap_m = snap_m, .slack_m = 60});
+    for (int i = 0; i < 10; ++i) {
       const LatLng place = At(metres(random), metres(random));
-      double nearest_m = std::numeric_limits<double>::infinity();
-      for (const LatLng& node : network.nodes) nearest_m = std::min(nearest_m, DistanceM(node, place));
+      std::vector<double> distances;
+      for (const RoadEdge& edge : network.edges) distances.push_back(distance_m(edge, place));
+      std::sort(distances.begin(), distances.end());
+      const auto within = [&](double reach_m) {
+        return static_cast<std::size_t>(std::upper_bound(distances.begin(), distances.end(), reach_m) -
+                                        distances.begin());
+      };
+      const double reach_m = std::min(snap_m, distances[0] + 60);
       const auto snapped = graph.Snap(place);
-      // Flat and round differ by less than this.
-      if (std::abs(nearest_m - snap_m) < 0.01) continue;
-      ASSERT_EQ(snapped.has_value(), nearest_m < snap_m);
-      if (!snapped) continue;
-      EXPECT_NEAR(snapped->distance_m, nearest_m, 1e-3 * nearest_m + 0.01);
+      // Flat and round, and points and lines, differ by less than this.
+      const double error_m = 1.5;
+      const std::size_t found = snapped ? snapped->edges.size() : 0;
+      EXPECT_GE(found, distances[0] > snap_m - error_m ? 0 : within(reach_m - error_m)) << snap_m << " " << i;
+      EXPECT_LE(found, within(reach_m + error_m)) << snap_m << " " << i;
+      if (snapped) {
+        EXPECT_NEAR(snapped->distance_m, distances[0], error_m);
+      }
     }
   }
 }
@@ -141,7 +209,10 @@ TEST(RoadGraph, FindsWhatComparingAllWaysFinds) {
   for (int round = 0; round < 200; ++round) {
     const std::uint32_t nodes = 2 + random() % 20;
     RoadNetwork network;
-    for (std::uint32_t i = 0; i < nodes; ++i) network.nodes.push_back(At(1000.0 * i, 300.0 * (random() % 10)));
+    // On a circle, so that no edge passes by another node.
+    for (std::uint32_t i = 0; i < nodes; ++i) {
+      network.nodes.push_back(Toward(kOrigin, 360.0 * i / nodes, 8000));
+    }
     // A ring, so that everything can be reached, and some more, few times so that many ways are as quick.
     for (std::uint32_t i = 0; i < nodes; ++i) network.edges.push_back({i, (i + 1) % nodes, 1.0 + random() % 9, 5});
     for (std::uint32_t i = random() % (3 * nodes); i > 0; --i) {

@@ -48,6 +48,13 @@ TEST(RoadTravelTimes, AddsTheWaysToTheStreetAtAnApproachesSpeed) {
   EXPECT_NEAR(absl::ToDoubleSeconds(way.time), 20 + 100 + 10, 0.5);
 }
 
+TEST(RoadTravelTimes, GoesAlongAPartOfAStreet) {
+  const RoadTravelTimes times(Graphs(Town()));
+  const TravelEstimate way = times.Estimate(At(100, 0), At(150, 0), kMidnight);
+  EXPECT_NEAR(way.distance_m, 50, 1);
+  EXPECT_NEAR(absl::ToDoubleSeconds(way.time), 5, 0.1);
+}
+
 TEST(RoadTravelTimes, TakesTheLocalHour) {
   RoadNetwork town = Town();
   town.hour_factors[1] = 3;
@@ -72,9 +79,9 @@ TEST(RoadTravelTimes, OffTheGraphIsTheStraightLine) {
   expect_straight(times, far, in_town);
   expect_straight(times, far, At(-6000, 0));
   expect_straight(none, At(0, 1000), At(0, 1500));
-  // Nearer to each other than to any corner: a car that is almost there is not sent to the corner and back.
-  expect_straight(times, At(100, 0), At(120, 0));
-  expect_straight(times, At(190, 0), At(310, 0));
+  // Nearer to each other than to any street: a car that is almost there is not sent to the street and back.
+  expect_straight(times, At(-100, 250), At(-100, 300));
+  expect_straight(times, At(-150, 190), At(-150, 310));
   expect_straight(times, in_town, in_town);
 }
 
