@@ -2,6 +2,7 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/money/currency.h"
 #include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
@@ -9,6 +10,12 @@ namespace {
 
 // No car that far away is offered a ride.
 constexpr absl::Duration kMaxPickupEta = absl::Hours(24);
+
+// A rate may be finer than what the currency has; shown is the nearest amount that it has. Fares go by the rate itself.
+Money Shown(const Money& rate) {
+  const std::int64_t unit = SmallestUnitMicros(rate.currency_code).value_or(1);
+  return {rate.currency_code, RoundedTo(unit, static_cast<double>(rate.micros))};
+}
 
 }  // namespace
 
@@ -18,8 +25,8 @@ void Encode(const Product& product, hail::rider::v1::Product* out) {
   out->set_display_name(product.display_name);
   out->set_max_seats(product.max_seats);
   Encode(product.base_fare, out->mutable_base_fare());
-  Encode(product.per_km, out->mutable_per_km());
-  Encode(product.per_minute, out->mutable_per_minute());
+  Encode(Shown(product.per_km), out->mutable_per_km());
+  Encode(Shown(product.per_minute), out->mutable_per_minute());
   Encode(product.minimum_fare, out->mutable_minimum_fare());
   Encode(product.cancellation_fee, out->mutable_cancellation_fee());
   Encode(product.free_cancellation, out->mutable_free_cancellation());

@@ -6,8 +6,8 @@
 
 namespace hail::rider {
 
-// base + distance × per_km + duration × per_minute, at least the minimum, rounded to a hundredth of the currency's
-// unit.
+// base + distance × per_km + duration × per_minute, rounded once to what can be charged (Product::step_micros), at
+// least the minimum.
 Money PriceOf(const Product& product, const Trip& trip);
 
 }  // namespace hail::rider

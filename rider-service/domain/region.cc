@@ -8,12 +8,14 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/errors/error.h"
+#include "common/money/currency.h"
 
 namespace hail::rider {
 namespace {
@@ -114,21 +116,49 @@ std::unique_ptr<S2Polygon> Area(const Json& region, const std::string& where, Pr
   return polygon;
 }
 
-Product ReadProduct(const Json& json, const Region& region, const std::string& where, Problems& problems) {
+std::string InUnits(std::int64_t micros) { return absl::StrCat(static_cast<double>(micros) / kMicros); }
+
+// The smallest amount that is charged in a region, in micros.
+std::int64_t Step(const Json& region, const std::string& currency_code, const std::string& where, Problems& problems) {
+  const std::optional<std::int64_t> unit = SmallestUnitMicros(currency_code);
+  if (!unit) {
+    if (!currency_code.empty()) problems.Add(where + ".currency_code", currency_code + " is no currency of ISO 4217");
+    return 1;
+  }
+  if (!region.contains("rounding_step")) return *unit;
+  const std::int64_t step = std::llround(Number(region, "rounding_step", where, problems) * kMicros);
+  if (step > 0 && step % *unit == 0) return step;
+  problems.Add(where + ".rounding_step", "must be a multiple of " + InUnits(*unit) + " " + currency_code);
+  return *unit;
+}
+
+Product ReadProduct(const Json& json, const Region& region, std::int64_t step, const std::string& where,
+                    Problems& problems) {
   const auto money = [&](const char* key) {
     return Money{region.currency_code, std::llround(Number(json, key, where, problems) * kMicros)};
   };
+  // One that can be paid.
+  const auto amount = [&](const char* key, std::int64_t multiple_of) {
+    const Money read = money(key);
+    if (read.micros % multiple_of != 0) {
+      problems.Add(where + "." + key, InUnits(read.micros) +
+                                          " is no amount that can be charged: it must be a multiple of " +
+                                          InUnits(multiple_of) + " " + region.currency_code);
+    }
+    return read;
+  };
   Product product;
+  product.step_micros = step;
   product.product_id = Text(json, "product_id", where, problems);
   product.region_id = region.region_id;
   product.display_name = Text(json, "display_name", where, problems);
   product.max_seats = static_cast<int>(Number(json, "max_seats", where, problems));
   if (product.max_seats < 1 || product.max_seats > kMaxSeats) problems.Add(where + ".max_seats", "must be 1 to 8");
-  product.base_fare = money("base_fare");
+  product.base_fare = amount("base_fare", SmallestUnitMicros(region.currency_code).value_or(1));
   product.per_km = money("per_km");
   product.per_minute = money("per_minute");
-  product.minimum_fare = money("minimum_fare");
-  product.cancellation_fee = money("cancellation_fee");
+  product.minimum_fare = amount("minimum_fare", step);
+  product.cancellation_fee = amount("cancellation_fee", step);
   product.free_cancellation = absl::Seconds(Number(json, "free_cancellation_s", where, problems));
   return product;
 }
@@ -173,6 +203,7 @@ absl::StatusOr<Regions> Regions::FromJson(const std::string& json) {
     region.region_id = Text(list[i], "region_id", where, problems);
     region.display_name = Text(list[i], "display_name", where, problems);
     region.currency_code = Text(list[i], "currency_code", where, problems);
+    const std::int64_t step = Step(list[i], region.currency_code, where, problems);
     if (!region_ids.insert(region.region_id).second) problems.Add(where + ".region_id", "used twice");
     impl->areas.push_back(Area(list[i], where + ".area", problems));
     const Json products = list[i].is_object() ? list[i].value("products", Json()) : Json();
@@ -180,7 +211,7 @@ absl::StatusOr<Regions> Regions::FromJson(const std::string& json) {
     std::set<std::string> product_ids;
     for (std::size_t k = 0; k < products.size(); ++k) {
       const std::string at = where + ".products[" + std::to_string(k) + "]";
-      region.products.push_back(ReadProduct(products[k], region, at, problems));
+      region.products.push_back(ReadProduct(products[k], region, step, at, problems));
       if (!product_ids.insert(region.products.back().product_id).second) problems.Add(at + ".product_id", "used twice");
     }
     std::stable_sort(region.products.begin(), region.products.end(), Cheaper);

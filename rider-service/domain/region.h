@@ -1,6 +1,7 @@
 // Where Hail operates, what can be ordered there, and at which prices.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@
 
 namespace hail::rider {
 
+// Amounts that are charged (base_fare, minimum_fare, cancellation_fee and each fare) are amounts that the currency has.
+// Rates (per_km, per_minute) may be finer: what comes of them is rounded once, at the end.
 struct Product {
   std::string product_id;
   std::string region_id;
@@ -23,6 +26,8 @@ struct Product {
   Money minimum_fare;
   Money cancellation_fee;
   absl::Duration free_cancellation;
+  // What is charged is a multiple of so many micros: the region's rounding step, or the currency's smallest unit.
+  std::int64_t step_micros = 10'000;
 };
 
 struct Region {
@@ -39,7 +44,8 @@ struct Region {
 // Immutable once made and cut to what is served, so thread-safe.
 class Regions {
  public:
-  // From JSON: {"regions": [{"region_id", "display_name", "currency_code", "area": GeoJSON Polygon or MultiPolygon,
+  // From JSON: {"regions": [{"region_id", "display_name", "currency_code" (of ISO
+  // 4217), "rounding_step" (optional; what is charged is a multiple of it), "area": GeoJSON Polygon or MultiPolygon,
   // "products": [{"product_id", "display_name", "max_seats", "base_fare", "per_km", "per_minute", "minimum_fare",
   // "cancellation_fee" (all in units of the currency), "free_cancellation_s"}]}]}. The error lists every problem.
   static absl::StatusOr<Regions> FromJson(const std::string& json);

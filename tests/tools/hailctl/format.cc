@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "common/money/currency.h"
 
 namespace hail::ctl {
 namespace {
@@ -36,8 +37,10 @@ std::string MoneyText(const hail::type::v1::Money& money) {
   const std::uint64_t magnitude =
       micros < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(micros) : static_cast<std::uint64_t>(micros);
   std::string digits = absl::StrFormat("%06d", magnitude % 1'000'000);
-  while (digits.size() > 2 && digits.back() == '0') digits.pop_back();
-  return absl::StrFormat("%s%d.%s %s", micros < 0 ? "-" : "", magnitude / 1'000'000, digits, money.currency_code());
+  const auto decimals = static_cast<std::size_t>(DecimalsOf(money.currency_code()).value_or(2));
+  while (digits.size() > decimals && digits.back() == '0') digits.pop_back();
+  return absl::StrFormat("%s%d%s%s %s", micros < 0 ? "-" : "", magnitude / 1'000'000, digits.empty() ? "" : ".", digits,
+                         money.currency_code());
 }
 
 std::string DurationText(const google::protobuf::Duration& duration) {

@@ -15,7 +15,8 @@
 
 namespace hail::ctl {
 
-// "12.50 USD"; two decimals, more only where the amount has them. Empty for an unset amount.
+// "12.50 USD", "700 JPY", "0.755 KWD": the currency's decimals, more only where the amount has them. Empty
+// for an unset amount.
 std::string MoneyText(const hail::type::v1::Money& money);
 // "45 s", "9 min 05 s", "1 h 02 min".
 std::string DurationText(const google::protobuf::Duration& duration);

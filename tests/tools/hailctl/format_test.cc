@@ -34,6 +34,21 @@ TEST(MoneyText, ShowsTwoDecimalsAndMoreOnlyWhereThereAre) {
   EXPECT_EQ(MoneyText({}), "");
 }
 
+TEST(MoneyText, ShowsTheDecimalsOfTheCurrency) {
+  hail::type::v1::Money money = Money(3'140'000'000);
+  money.set_currency_code("JPY");
+  EXPECT_EQ(MoneyText(money), "3140 JPY");
+  money.set_micros(755'000);
+  money.set_currency_code("KWD");
+  EXPECT_EQ(MoneyText(money), "0.755 KWD");
+  money.set_micros(2'500'000);
+  EXPECT_EQ(MoneyText(money), "2.500 KWD");
+  // Of a ride from before amounts were rounded: nothing is hidden.
+  money.set_micros(1'500'000);
+  money.set_currency_code("JPY");
+  EXPECT_EQ(MoneyText(money), "1.5 JPY");
+}
+
 TEST(DurationText, RoundsToSecondsAndChangesUnits) {
   EXPECT_EQ(DurationText(Seconds(0)), "0 s");
   EXPECT_EQ(DurationText(Seconds(59, 499'999'999)), "59 s");

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
 #include "common/geo/straight_line.h"
 #include "rider-service/domain/page_token.h"
@@ -175,6 +176,70 @@ TEST(PriceOf, AddsUpRoundsAndKeepsTheMinimum) {
   EXPECT_EQ(PriceOf(product, {10'004, absl::Minutes(20)}), (Money{"USD", 18'500'000})) << "rounded to a cent";
   EXPECT_EQ(PriceOf(product, {10'006, absl::Minutes(20)}), (Money{"USD", 18'510'000}));
   EXPECT_EQ(PriceOf(product, {100, absl::Minutes(1)}), (Money{"USD", 7'000'000}));
+}
+
+TEST(PriceOf, IsAnAmountThatCanBeCharged) {
+  Product product;
+  product.base_fare = {"JPY", 500'000'000};
+  product.per_km = {"JPY", 313'700'000};
+  product.per_minute = {"JPY", 41'300'000};
+  product.minimum_fare = {"JPY", 700'000'000};
+  product.step_micros = 1'000'000;
+  EXPECT_EQ(PriceOf(product, {3'333, absl::Minutes(7)}), (Money{"JPY", 1'835'000'000}));  // 1834.66
+  product.step_micros = 10'000'000;
+  EXPECT_EQ(PriceOf(product, {3'333, absl::Minutes(7)}), (Money{"JPY", 1'830'000'000}));
+  for (const std::int64_t step : {1'000, 10'000, 50'000, 100, 1'000'000}) {
+    product.step_micros = step;
+    for (int metres = 100; metres < 30'000; metres += 317) {
+      const Money price = PriceOf(product, {static_cast<double>(metres), absl::Seconds(metres / 5)});
+      EXPECT_EQ(price.micros % step, 0) << metres << " m, " << step;
+    }
+  }
+}
+
+// A region of one product, with `changed` in place of what is right.
+absl::StatusOr<Regions> RegionWith(const std::string& currency, const std::string& product,
+                                   const std::string& step = "") {
+  return Regions::FromJson(R"({"regions": [{"region_id": "a", "display_name": "A", "currency_code": ")" + currency +
+                           "\"" + step +
+                           R"(, "area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+      "products": [{"product_id": "p", "display_name": "P", "max_seats": 4, "free_cancellation_s": 1, )" +
+                           product + "}]}]}");
+}
+
+TEST(Regions, MoneyIsWhatTheCurrencyHas) {
+  const std::string rates = R"("per_km": 313.7, "per_minute": 0.1234, )";
+  const std::string whole = rates + R"("base_fare": 500, "minimum_fare": 700, "cancellation_fee": 300)";
+  const auto yen = RegionWith("JPY", whole);
+  ASSERT_TRUE(yen.ok()) << yen.status();
+  EXPECT_EQ(yen->all()[0].products[0].step_micros, 1'000'000);
+  EXPECT_EQ(yen->all()[0].products[0].per_km.micros, 313'700'000) << "a rate is as it is";
+  EXPECT_EQ(RegionWith("KWD", whole)->all()[0].products[0].step_micros, 1'000);
+  EXPECT_EQ(RegionWith("CLF", whole)->all()[0].products[0].step_micros, 100);
+  EXPECT_EQ(RegionWith("CHF", whole, R"(, "rounding_step": 0.05)")->all()[0].products[0].step_micros, 50'000);
+
+  const auto problem = [](const absl::StatusOr<Regions>& regions) { return std::string(regions.status().message()); };
+  const auto with = [&](const char* base, const char* minimum, const char* fee) {
+    return absl::StrCat(rates, "\"base_fare\": ", base, ", \"minimum_fare\": ", minimum,
+                        ", \"cancellation_fee\": ", fee);
+  };
+  EXPECT_THAT(problem(RegionWith("JPY", with("500.5", "700", "300"))),
+              HasSubstr("regions[0].products[0].base_fare: 500.5"));
+  EXPECT_THAT(problem(RegionWith("JPY", with("500", "700.1", "300"))),
+              HasSubstr("regions[0].products[0].minimum_fare"));
+  EXPECT_THAT(problem(RegionWith("USD", with("5", "7", "3.001"))),
+              HasSubstr("regions[0].products[0].cancellation_fee"));
+  EXPECT_THAT(problem(RegionWith("KWD", with("5", "7", "0.2555"))), HasSubstr("a multiple of 0.001 KWD"));
+  EXPECT_THAT(problem(RegionWith("CHF", with("5", "7.02", "3"), R"(, "rounding_step": 0.05)")),
+              HasSubstr("minimum_fare"));
+  EXPECT_TRUE(RegionWith("CHF", with("5.02", "7.05", "3"), R"(, "rounding_step": 0.05)").ok()) << "a part of a fare";
+  for (const char* step : {"0", "0.005", "0.025", "\"0.05\"", "-1"}) {
+    EXPECT_THAT(problem(RegionWith("CHF", whole, absl::StrCat(", \"rounding_step\": ", step))),
+                HasSubstr("regions[0].rounding_step"));
+  }
+  for (const char* code : {"XAU", "ABC", "usd", "US"}) {
+    EXPECT_THAT(problem(RegionWith(code, whole)), HasSubstr("regions[0].currency_code")) << code;
+  }
 }
 
 // --- Requests ---
