@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/config/parse.h"
+#include "common/text/utf8.h"
 #include "nlohmann/json.hpp"
 
 namespace hail::config {
@@ -59,7 +60,13 @@ class Reader {
     }
     std::ostringstream text;
     text << file.rdbuf();
-    const Json root = Parse(text.str());
+    const std::string bytes = text.str();
+    const absl::StatusOr<std::size_t> begin = Utf8Begin(bytes);
+    if (!begin.ok()) {
+      problems_.push_back(absl::StrCat(path_, " ", begin.status().message()));
+      return;
+    }
+    const Json root = Parse(bytes.substr(*begin));
     if (root.is_discarded()) return;
     if (!root.is_object()) {
       problems_.push_back(absl::StrCat(path_, " does not hold a JSON object"));

@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/text/utf8.h"
 
 namespace hail {
 namespace {
@@ -72,6 +73,7 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
   if (handle == nullptr) return absl::NotFoundError(absl::StrCat("cannot open ", path));
   reader.file_ = std::make_unique<File>(handle);
   gzbuffer(handle, 1 << 18);
+  if (absl::Status status = reader.SkipMark(); !status.ok()) return status;
   absl::StatusOr<bool> read = reader.Line();
   if (!read.ok()) return read.status();
   std::vector<std::string>& header = reader.header_;
@@ -84,6 +86,19 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
   }
   reader.fields_.resize(columns.size());
   return reader;
+}
+
+absl::Status CsvReader::SkipMark() {
+  std::array<char, 4> first;
+  const int count = gzread(file_->handle, first.data(), first.size());
+  // A damaged file: Line says so.
+  if (count <= 0) return absl::OkStatus();
+  const absl::StatusOr<std::size_t> begin = Utf8Begin({first.data(), static_cast<std::size_t>(count)});
+  if (!begin.ok()) return absl::InvalidArgumentError(absl::StrCat(path_, " ", begin.status().message()));
+  for (int i = count; i > static_cast<int>(*begin); --i) {
+    gzungetc(static_cast<unsigned char>(first[static_cast<std::size_t>(i - 1)]), file_->handle);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> CsvReader::Line() {

@@ -12,10 +12,11 @@
 namespace hail {
 
 // Reads one file, row after row. Quoted fields (RFC 4180) may hold commas and doubled quotes, not line breaks.
+// A byte order mark before the header is skipped.
 class CsvReader {
  public:
-  // Of each row the fields of `columns` are kept. NOT_FOUND when the file cannot be opened; INVALID_ARGUMENT unless the
-  // header has each of them.
+  // Of each row the fields of `columns` are kept. NOT_FOUND when the file cannot be opened; INVALID_ARGUMENT for UTF-16
+  // and UTF-32, and unless the header has each of them.
   static absl::StatusOr<CsvReader> Open(const std::string& path, const std::vector<std::string>& columns);
 
   CsvReader(CsvReader&&) noexcept;
@@ -39,6 +40,8 @@ class CsvReader {
  private:
   struct File;
   CsvReader();
+  // Before the first line.
+  absl::Status SkipMark();
   // Reads the next line into line_.
   absl::StatusOr<bool> Line();
 

@@ -2,8 +2,8 @@
 
 #include <openssl/sha.h>
 
-#include "absl/strings/escaping.h"
 #include "common/errors/error.h"
+#include "common/text/base64url.h"
 
 namespace hail::rider {
 namespace {
@@ -20,12 +20,12 @@ std::string FilterDigest(const std::string& filter) {
 }  // namespace
 
 std::string MakePageToken(const std::string& filter, const std::string& position) {
-  return absl::WebSafeBase64Escape(FilterDigest(filter) + position);
+  return ToBase64Url(FilterDigest(filter) + position);
 }
 
 absl::StatusOr<std::string> ReadPageToken(const std::string& filter, const std::string& token) {
   std::string bytes;
-  if (!absl::WebSafeBase64Unescape(token, &bytes) || bytes.size() <= kDigestBytes ||
+  if (!FromBase64Url(token, &bytes) || bytes.size() <= kDigestBytes ||
       bytes.compare(0, kDigestBytes, FilterDigest(filter)) != 0) {
     return InvalidField("page_token", "not a page token of this listing with this filter");
   }

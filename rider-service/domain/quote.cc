@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "common/errors/error.h"
+#include "common/text/base64url.h"
 #include "rider-service/domain/pricing.h"
 #include "rider-service/domain/travel_estimate.h"
 
@@ -99,8 +99,8 @@ std::string SignQuote(const std::string& key, const Quote& quote) {
   payload.Add(quote.distance_m);
   payload.Add(absl::ToInt64Microseconds(quote.trip_duration));
   payload.Add(absl::ToUnixMicros(quote.expire_time));
-  const std::string signed_part = kVersion + absl::WebSafeBase64Escape(payload.bytes());
-  return signed_part + "." + absl::WebSafeBase64Escape(Hmac(key, signed_part));
+  const std::string signed_part = kVersion + ToBase64Url(payload.bytes());
+  return signed_part + "." + ToBase64Url(Hmac(key, signed_part));
 }
 
 absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token) {
@@ -112,9 +112,9 @@ absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token
   std::string signature;
   std::string payload;
   const std::string expected = Hmac(key, signed_part);
-  if (!absl::WebSafeBase64Unescape(token.substr(dot + 1), &signature) || signature.size() != expected.size() ||
+  if (!FromBase64Url(token.substr(dot + 1), &signature) || signature.size() != expected.size() ||
       CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0 ||
-      !absl::WebSafeBase64Unescape(signed_part.substr(sizeof kVersion - 1), &payload)) {
+      !FromBase64Url(signed_part.substr(sizeof kVersion - 1), &payload)) {
     return Mismatch("the quote token was not issued here, or is damaged");
   }
   Quote quote;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "common/errors/error.h"
 #include "common/money/currency.h"
+#include "common/text/utf8.h"
 
 namespace hail::rider {
 namespace {
@@ -189,7 +191,14 @@ const Product* Region::FindProduct(const std::string& product_id) const {
 
 absl::StatusOr<Regions> Regions::FromJson(const std::string& json) {
   Problems problems;
-  const Json root = Json::parse(json, nullptr, /*allow_exceptions=*/false);
+  const absl::StatusOr<std::size_t> begin = Utf8Begin(json);
+  if (!begin.ok()) return InvalidField("regions", std::string(begin.status().message()));
+  Json root;
+  try {
+    root = Json::parse(json.begin() + static_cast<std::ptrdiff_t>(*begin), json.end());
+  } catch (const Json::exception& error) {
+    return InvalidField("regions", absl::StrCat("is not JSON: ", error.what()));
+  }
   const Json list = root.is_object() ? root.value("regions", Json()) : Json();
   if (!list.is_array() || list.empty()) {
     problems.Add("regions", "a JSON object with a list \"regions\" is required");

@@ -44,7 +44,7 @@ struct Region {
 // Immutable once made and cut to what is served, so thread-safe.
 class Regions {
  public:
-  // From JSON: {"regions": [{"region_id", "display_name", "currency_code" (of ISO
+  // From JSON, with or without a byte order mark: {"regions": [{"region_id", "display_name", "currency_code" (of ISO
   // 4217), "rounding_step" (optional; what is charged is a multiple of it), "area": GeoJSON Polygon or MultiPolygon,
   // "products": [{"product_id", "display_name", "max_seats", "base_fare", "per_km", "per_minute", "minimum_fare",
   // "cancellation_fee" (all in units of the currency), "free_cancellation_s"}]}]}. The error lists every problem.

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/text/utf8.h"
 
 namespace hail::check {
 namespace {
@@ -17,6 +18,11 @@ absl::StatusOr<std::vector<nlohmann::json>> ReadLines(const std::string& path) {
   std::vector<nlohmann::json> lines;
   std::string line;
   while (std::getline(file, line)) {
+    if (lines.empty()) {
+      const absl::StatusOr<std::size_t> begin = Utf8Begin(line);
+      if (!begin.ok()) return absl::InvalidArgumentError(absl::StrCat(path, " ", begin.status().message()));
+      line.erase(0, *begin);
+    }
     // A line without its end was being written when the writer stopped.
     if (file.eof()) break;
     nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);

@@ -35,6 +35,16 @@ TEST(ReadLedgers, RefusesADamagedLineAndAMissingFile) {
   }
 }
 
+TEST(ReadLedgers, SkipsAByteOrderMark) {
+  TempDirectory directory;
+  directory.Write("riders.ndjson", "\xef\xbb\xbf{\"kind\":\"event\",\"agent\":\"r\"}\n");
+  directory.Write("drivers.ndjson", "");
+  directory.Write("plan.ndjson", "");
+  const auto ledgers = ReadLedgers(directory.path(""));
+  ASSERT_TRUE(ledgers.ok()) << ledgers.status();
+  EXPECT_EQ(ledgers->riders.size(), 1u);
+}
+
 void Execute(const std::string& path, const std::string& sql) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);

@@ -15,6 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
 
@@ -175,6 +176,9 @@ TEST_F(FileTest, RefusesFilesThatAreNotAConfiguration) {
   EXPECT_THAT(LoadTest({"--config", testing::TempDir()}).problems, ElementsAre(HasSubstr("cannot be read")));
   EXPECT_THAT(LoadTest({"--config", Write("{\"speed\": 1")}).problems, ElementsAre(HasSubstr("not JSON")));
   EXPECT_THAT(LoadTest({"--config", Write("")}).problems, ElementsAre(HasSubstr("not JSON")));
+  EXPECT_THAT(LoadTest({"--config", Write(std::string("\xff\xfe{\0}\0", 6))}).problems,
+              ElementsAre(HasSubstr("is in UTF-16")));
+  EXPECT_THAT(LoadTest({"--config", Write("\xef\xbb\xbf{}")}).problems, IsEmpty()) << "a byte order mark is skipped";
   EXPECT_THAT(LoadTest({"--config", Write("[1]")}).problems, ElementsAre(HasSubstr("JSON object")));
   EXPECT_FALSE(LoadTest({"--config", Write("{}")}).exit.has_value());
 }

@@ -22,6 +22,25 @@ TEST(CsvReader, ReadsPlainAndGzipAlike) {
   }
 }
 
+TEST(CsvReader, SkipsAByteOrderMarkAndRefusesWiderCharacters) {
+  TempDirectory directory;
+  for (const std::string& path : {directory.Write("t.csv", "\xef\xbb\xbfnode,b\n1,2\n"),
+                                  directory.WriteGzip("t.csv.gz", "\xef\xbb\xbfnode,b\n1,2\n")}) {
+    absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"node"});
+    ASSERT_TRUE(csv.ok()) << csv.status();
+    ASSERT_TRUE(*csv->Next());
+    EXPECT_EQ(csv->Text(0), "1");
+  }
+  // Shorter than a mark, and one of which only the mark is there.
+  EXPECT_TRUE(CsvReader::Open(directory.Write("short", "a"), {"a"}).ok());
+  EXPECT_FALSE(CsvReader::Open(directory.Write("empty", "\xef\xbb\xbf"), {"a"}).ok());
+  const std::string path = directory.Write("wide", std::string("\xff\xfe"
+                                                               "a\0\n\0",
+                                                               6));
+  EXPECT_EQ(CsvReader::Open(path, {"a"}).status().message(),
+            path + " is in UTF-16, which is not read: save it as UTF-8");
+}
+
 TEST(CsvReader, TakesColumnsByNameNotByPlace) {
   TempDirectory directory;
   absl::StatusOr<CsvReader> csv = CsvReader::Open(directory.Write("t", "x,b,a\n9,2,1\n"), {"a", "b"});
