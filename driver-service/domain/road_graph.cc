@@ -18,6 +18,8 @@ namespace {
 constexpr double kMetresPerDegree = 6'371'008.8 * std::numbers::pi / 180;
 constexpr double kLongestEdgeM = 100'000;
 constexpr double kDayS = 86'400;
+// Squares of the grid within a graph's snap_m.
+constexpr int kSquaresInReach = 4;
 constexpr std::uint32_t kGone = std::numeric_limits<std::uint32_t>::max();
 
 // What one search knows of a node. Of an earlier search, so nothing, unless `search` is the present one's number:
@@ -121,8 +123,8 @@ RoadGraph::Place RoadGraph::Flat(const LatLng& point) const {
 }
 
 std::uint64_t RoadGraph::LineOf(double metres) const {
-  // Up to 40,000 km by 1 m: within 32 bits a side. Snap looks one to each side, which the offset leaves room for.
-  return static_cast<std::uint64_t>(std::clamp(std::floor(metres / options_.snap_m) + 0x4000'0000, 1.0, 2147483646.0));
+  // Up to 40,000 km by 0.25 m: within 32 bits a side. Snap looks some to each side, which the offset leaves room for.
+  return static_cast<std::uint64_t>(std::clamp(std::floor(metres / side_m_) + 0x4000'0000, 16.0, 2147483632.0));
 }
 
 std::uint64_t RoadGraph::SquareOf(const Place& place) const { return LineOf(place.y) << 32 | LineOf(place.x); }
@@ -137,6 +139,7 @@ absl::StatusOr<RoadGraph> RoadGraph::Build(const RoadNetwork& network, Options o
 
   RoadGraph graph;
   graph.options_ = options;
+  graph.side_m_ = options.snap_m / kSquaresInReach;
   graph.hour_factors_ = network.hour_factors;
   double south = 90;
   double north = -90;
@@ -190,9 +193,9 @@ void RoadGraph::PlaceArcs() {
     const std::uint64_t last = LineOf(high.y);
     for (std::uint64_t row = LineOf(low.y); row <= last; ++row) {
       // Where the arc enters the row and where it leaves it.
-      const double south = (static_cast<double>(row) - 0x4000'0000) * options_.snap_m;
+      const double south = (static_cast<double>(row) - 0x4000'0000) * side_m_;
       const double enters_y = std::max(low.y, south);
-      const double leaves_y = std::min(high.y, south + options_.snap_m);
+      const double leaves_y = std::min(high.y, south + side_m_);
       const double enters_x = enters_y > low.y ? low.x + slope * (enters_y - low.y) : low.x;
       const double leaves_x = leaves_y < high.y ? low.x + slope * (leaves_y - low.y) : high.x;
       const std::uint64_t east = LineOf(std::max(enters_x, leaves_x));
@@ -210,42 +213,53 @@ void RoadGraph::PlaceArcs() {
   }
 }
 
+RoadGraph::OnEdge RoadGraph::Nearest(std::uint32_t arc, const Place& place) const {
+  // Who stands on a node is on it.
+  constexpr double kAsGoodAsOnM2 = 0.01 * 0.01;
+  const Place& tail = places_[arcs_[arc].tail];
+  const Place& head = places_[heads_[arc]];
+  const double x = head.x - tail.x;
+  const double y = head.y - tail.y;
+  const double squared = x * x + y * y;
+  OnEdge on{arc, 0, 0};
+  if (squared > 0) {
+    on.part = std::clamp(((place.x - tail.x) * x + (place.y - tail.y) * y) / squared, 0.0, 1.0);
+    if (on.part * on.part * squared < kAsGoodAsOnM2) on.part = 0;
+    if ((1 - on.part) * (1 - on.part) * squared < kAsGoodAsOnM2) on.part = 1;
+  }
+  const double off_x = tail.x + on.part * x - place.x;
+  const double off_y = tail.y + on.part * y - place.y;
+  const double off = off_x * off_x + off_y * off_y;
+  if (off >= kAsGoodAsOnM2) on.distance_m = std::sqrt(off);
+  return on;
+}
+
 std::optional<RoadGraph::Snapped> RoadGraph::Snap(const LatLng& point) const {
   if (!(std::abs(point.latitude_deg) <= 90 && std::abs(point.longitude_deg) <= 180)) return std::nullopt;
-  // Who stands on a node is on it.
-  constexpr double kAsGoodAsOnM = 0.01;
   const Place place = Flat(point);
   const std::uint64_t square = SquareOf(place);
   Snapped snapped;
   snapped.distance_m = std::numeric_limits<double>::infinity();
   const auto reach_m = [&] { return std::min(options_.snap_m, snapped.distance_m + options_.slack_m); };
-  for (const std::uint64_t row : {square - (std::uint64_t{1} << 32), square, square + (std::uint64_t{1} << 32)}) {
-    // Three squares of a row follow each other.
-    auto it = std::lower_bound(squares_.begin(), squares_.end(), row - 1);
-    for (; it != squares_.end() && *it <= row + 1; ++it) {
-      OnEdge on;
-      on.arc = square_arcs_[static_cast<std::size_t>(it - squares_.begin())];
-      const Place& tail = places_[arcs_[on.arc].tail];
-      const Place& head = places_[heads_[on.arc]];
-      const double x = head.x - tail.x;
-      const double y = head.y - tail.y;
-      const double squared = x * x + y * y;
-      if (squared > 0) {
-        on.part = std::clamp(((place.x - tail.x) * x + (place.y - tail.y) * y) / squared, 0.0, 1.0);
-        const double length = std::sqrt(squared);
-        if (on.part * length < kAsGoodAsOnM) on.part = 0;
-        if ((1 - on.part) * length < kAsGoodAsOnM) on.part = 1;
+  const auto look = [&](std::uint64_t squares) {
+    for (std::uint64_t row = square - (squares << 32); row <= square + (squares << 32); row += std::uint64_t{1} << 32) {
+      // The squares of a row follow each other.
+      auto it = std::lower_bound(squares_.begin(), squares_.end(), row - squares);
+      for (; it != squares_.end() && *it <= row + squares; ++it) {
+        const OnEdge on = Nearest(square_arcs_[static_cast<std::size_t>(it - squares_.begin())], place);
+        if (on.distance_m > reach_m()) continue;
+        // An edge is in several squares.
+        const auto same = [&](const OnEdge& other) { return other.arc == on.arc; };
+        if (std::any_of(snapped.edges.begin(), snapped.edges.end(), same)) continue;
+        snapped.distance_m = std::min(snapped.distance_m, on.distance_m);
+        snapped.edges.push_back(on);
       }
-      on.distance_m = std::hypot(tail.x + on.part * x - place.x, tail.y + on.part * y - place.y);
-      if (on.distance_m < kAsGoodAsOnM) on.distance_m = 0;
-      if (on.distance_m > reach_m()) continue;
-      // An edge is in several squares.
-      const auto same = [&](const OnEdge& other) { return other.arc == on.arc; };
-      if (std::any_of(snapped.edges.begin(), snapped.edges.end(), same)) continue;
-      snapped.distance_m = std::min(snapped.distance_m, on.distance_m);
-      snapped.edges.push_back(on);
     }
-  }
+  };
+  // The squares around mostly have the nearest, which says how far to look.
+  look(1);
+  const double squares = std::ceil(reach_m() / side_m_);
+  if (squares > 1) look(static_cast<std::uint64_t>(squares));
   const double reach = reach_m();
   snapped.edges.erase(std::remove_if(snapped.edges.begin(), snapped.edges.end(),
                                      [reach](const OnEdge& on) { return on.distance_m > reach; }),

@@ -49,8 +49,8 @@ class RoadGraph {
   struct Options {
     // How far a place may be from its nearest edge, metres, above 0.
     double snap_m = 200;
-    // Edges count that are at most so much further off than the nearest one: a receiver's error, and half a block.
-    double slack_m = 75;
+    // Edges count that are at most so much further off than the nearest one: a receiver's error, and the width of a street.
+    double slack_m = 50;
     // From a place to its edge: a car's speed where it turns in and stops.
     double approach_mps = 3;
   };
@@ -119,11 +119,12 @@ class RoadGraph {
 
   RoadGraph() = default;
   Place Flat(const LatLng& point) const;
-  // The lines of the grid, with snap_m a side, that a square is between.
+  // The lines of the grid, with side_m_ a side, that a square is between.
   std::uint64_t LineOf(double metres) const;
   std::uint64_t SquareOf(const Place& place) const;
   // Puts the arcs into the squares that they pass through.
   void PlaceArcs();
+  OnEdge Nearest(std::uint32_t arc, const Place& place) const;
   // How long it takes straight to an edge, where times are multiplied by `factor` later.
   std::uint32_t ApproachMs(double distance_m, double factor) const;
   // Where a way that begins, or ends, at `on` enters, or leaves, the nodes.
@@ -131,6 +132,7 @@ class RoadGraph {
   End EndOf(const OnEdge& on, double factor) const;
 
   Options options_;
+  double side_m_ = 0;
   LatLng origin_;
   double metres_per_degree_east_ = 0;
   std::array<double, 24> hour_factors_;
