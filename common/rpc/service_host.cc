@@ -14,7 +14,7 @@
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "common/rpc/deadline.h"
-#include "common/rpc/grpc_waits.h"
+#include "common/rpc/steady_waits.h"
 #include "common/time/clock.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
