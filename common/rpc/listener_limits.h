@@ -15,7 +15,7 @@ struct ListenerLimits {
   // gRPC refuses larger messages before it has read them.
   int max_message_bytes = 1 << 20;
   // Calls and streams under way on one connection. A client that wants more waits, or opens another connection.
-  int max_streams = 1000;
+  int max_streams = 500;
   // A stranger's unread bytes are bounded by this, on each stream.
   int stream_window_bytes = 65'535;
   // gRPC may enlarge that window to suit a fast connection.

@@ -42,7 +42,7 @@ TEST(ListenerLimitsTest, WhatAClientMayDoIsSaid) {
   TestServer server;
   server.Start();
   for (const auto& [port, streams] :
-       std::vector<std::pair<int, std::uint32_t>>{{server.host.port(), 1000}, {server.host.internal_port(), 10'000}}) {
+       std::vector<std::pair<int, std::uint32_t>>{{server.host.port(), 500}, {server.host.internal_port(), 10'000}}) {
     std::map<int, std::uint32_t> settings = Announced(port);
     EXPECT_EQ(settings[kMaxConcurrentStreams], streams);
     EXPECT_EQ(settings[kHeaderTableSize], 4096u);
