@@ -229,7 +229,7 @@ TEST_F(DriverOfferTest, ADeclineSurvivesARestart) {
   const std::string offer_id = app->NextOffer().offer_id();
   ASSERT_EQ(app->Respond(offer_id, driver::OFFER_RESPONSE_DECLINE).status().code(), 0);
   // What waits for the log is written on the way out.
-  driver_.Stop();
+  EXPECT_EQ(driver_.Terminate(), 0);
   ASSERT_TRUE(driver_.Start());
   app->Open();
   EXPECT_EQ(app->Respond(offer_id, driver::OFFER_RESPONSE_DECLINE).status().code(), 0);

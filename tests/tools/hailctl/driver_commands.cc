@@ -176,8 +176,8 @@ ExitCode DriverTrips(Context& context, const DriverArguments& arguments) {
   Table table({"RIDE", "STATE", "PRODUCT", "ASSIGNED", "FROM", "TO", "FARE"});
   for (const hail::type::v1::Ride& trip : all.trips()) {
     const bool paid = !trip.fare().final().currency_code().empty();
-    table.Add({trip.ride_id(), trip.assignment_ended() ? "given up" : Word(trip.state()), trip.product_id(), TimeText(trip.assign_time()),
-               PlaceText(trip.pickup()), PlaceText(trip.dropoff()),
+    table.Add({trip.ride_id(), trip.assignment_ended() ? "given up" : Word(trip.state()), trip.product_id(),
+               TimeText(trip.assign_time()), PlaceText(trip.pickup()), PlaceText(trip.dropoff()),
                MoneyText(paid ? trip.fare().final() : trip.fare().quoted())});
   }
   context.Print(all, table.empty() ? "no trips\n" : table.Text());
