@@ -49,7 +49,8 @@ class RoadGraph {
   struct Options {
     // How far a place may be from its nearest edge, metres, above 0.
     double snap_m = 200;
-    // Edges count that are at most so much further off than the nearest one: a receiver's error, and the width of a street.
+    // Edges count that are at most so much further off than the nearest one: a receiver's error, and the width of a
+    // street.
     double slack_m = 50;
     // From a place to its edge: a car's speed where it turns in and stops.
     double approach_mps = 3;

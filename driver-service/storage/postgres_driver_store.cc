@@ -280,15 +280,14 @@ void PostgresDriverStore::RecentClaims(absl::Duration within,
 }
 
 void PostgresDriverStore::FindOffer(const std::string& offer_id, FindOfferDone done) {
-  pool_.Read({&kFindOffer, Params::Of(offer_id)},
-             [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
-               if (!answer.ok()) return done(answer.status());
-               const Rows& rows = answer->front();
-               if (rows.size() == 0) return done(std::optional<LoggedOffer>());
-               done(std::optional<LoggedOffer>({std::string(rows.Bytes(0, 0)), std::string(rows.Bytes(0, 1)),
-                                                OfferStatusNamed(rows.Bytes(0, 2)),
-                                                RevokeReasonNamed(rows.Bytes(0, 3))}));
-             });
+  pool_.Read(
+      {&kFindOffer, Params::Of(offer_id)}, [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
+        if (!answer.ok()) return done(answer.status());
+        const Rows& rows = answer->front();
+        if (rows.size() == 0) return done(std::optional<LoggedOffer>());
+        done(std::optional<LoggedOffer>({std::string(rows.Bytes(0, 0)), std::string(rows.Bytes(0, 1)),
+                                         OfferStatusNamed(rows.Bytes(0, 2)), RevokeReasonNamed(rows.Bytes(0, 3))}));
+      });
 }
 
 void PostgresDriverStore::ProbeWrite(std::function<void(absl::Status)> done) {

@@ -18,8 +18,8 @@ bool Is(const json& line, const char* kind) { return line["kind"] == kind; }
 bool Open(const json& line) {
   const std::string code = Text(line, "code");
   if (code == "OK") return false;
-  return Text(line, "reason").empty() || code == "UNAVAILABLE" || code == "DEADLINE_EXCEEDED" ||
-         code == "CANCELLED" || code == "RESOURCE_EXHAUSTED";
+  return Text(line, "reason").empty() || code == "UNAVAILABLE" || code == "DEADLINE_EXCEEDED" || code == "CANCELLED" ||
+         code == "RESOURCE_EXHAUSTED";
 }
 
 // ---- 1: a driver has at most one active ride; a rider has at most one ----

@@ -39,8 +39,8 @@ class PhoneContext {
   absl::Status clock_error;
 };
 
-// How long one attempt of a unary call may take (wall), and of the answer to an offer, whose outcome may have to be found
-// out: docs/clients.md's.
+// How long one attempt of a unary call may take (wall), and of the answer to an offer, whose outcome may have to be
+// found out: docs/clients.md's.
 inline constexpr absl::Duration kCallDeadline = absl::Seconds(5);
 inline constexpr absl::Duration kAnswerDeadline = absl::Minutes(1);
 

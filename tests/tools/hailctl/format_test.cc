@@ -122,7 +122,9 @@ TEST(Table, ShowsWhatPeopleWroteWithoutObeyingIt) {
   offer.mutable_pickup()->set_address("Here\xE2\x80\xAE\nforged");
   EXPECT_NE(OfferLine(offer).find("Here\\u202e\\u000aforged"), std::string::npos) << OfferLine(offer);
   hail::type::v1::RideEvent event;
-  event.mutable_ride()->mutable_cancellation()->set_note("\xC2\x9B" "31m");
+  event.mutable_ride()->mutable_cancellation()->set_note(
+      "\xC2\x9B"
+      "31m");
   EXPECT_NE(EventLine(event).find("\\u009b31m"), std::string::npos) << EventLine(event);
   EXPECT_NE(RideLine(event.ride()).find("\\u009b31m"), std::string::npos);
 }

@@ -17,8 +17,7 @@ class Patience {
  public:
   // The wait before another try after one that ended with `status`.
   absl::Duration After(const grpc::Status& status) {
-    return backoff_.Next(std::uniform_real_distribution<double>(0, 1)(random_),
-                         rpc::RetryAfter(rpc::FromGrpc(status)));
+    return backoff_.Next(std::uniform_real_distribution<double>(0, 1)(random_), rpc::RetryAfter(rpc::FromGrpc(status)));
   }
   // Something came.
   void Reset() { backoff_.Reset(); }

@@ -72,8 +72,9 @@ TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
   ASSERT_TRUE(by_offer("offer-1"));
   EXPECT_TRUE(by_offer("offer-1")->assignment_ended);
   EXPECT_FALSE(by_offer("offer-2"));
-  const RidePage page =
-      *Await<RidePage>([&](auto done) { store_->ListOfDriver({"driver-1", std::nullopt, "", 2}, done); });
+  const RidePage page = *Await<RidePage>([&](auto done) {
+    store_->ListOfDriver({"driver-1", std::nullopt, "", 2}, done);
+  });
   ASSERT_EQ(page.rides.size(), 1u);
   EXPECT_TRUE(page.rides[0].assignment_ended);
 }

@@ -84,16 +84,16 @@ TEST(CheckIdTest, RefusesWhiteSpaceAndControlCharacters) {
 // "ada" and "ada" with one of these are two riders that look alike.
 TEST(CheckIdTest, RefusesWhatIsNotSeen) {
   for (const std::string& bad : {
-           std::string("ada\xE2\x80\x8B"),  // U+200B zero-width space
-           std::string("ada\xE2\x80\x8C"),  // U+200C, which texts may have
-           std::string("ada\xE2\x80\x8D"),  // U+200D, which texts may have
+           std::string("ada\xE2\x80\x8B"),       // U+200B zero-width space
+           std::string("ada\xE2\x80\x8C"),       // U+200C, which texts may have
+           std::string("ada\xE2\x80\x8D"),       // U+200D, which texts may have
            std::string("\xE2\x80\xAE") + "ada",  // U+202E right-to-left override
-           std::string("ada\xE2\x81\xA6"),  // U+2066 left-to-right isolate
-           std::string("ada\xE2\x81\xA0"),  // U+2060 word joiner
+           std::string("ada\xE2\x81\xA6"),       // U+2066 left-to-right isolate
+           std::string("ada\xE2\x81\xA0"),       // U+2060 word joiner
            std::string("\xEF\xBB\xBF") + "ada",  // U+FEFF
-           std::string("ada\xEF\xB8\x8F"),  // U+FE0F variation selector
-           std::string("ada\xE3\x85\xA4"),  // U+3164 Hangul filler
-           std::string("ada\xC2\x9B"),      // C1
+           std::string("ada\xEF\xB8\x8F"),       // U+FE0F variation selector
+           std::string("ada\xE3\x85\xA4"),       // U+3164 Hangul filler
+           std::string("ada\xC2\x9B"),           // C1
        }) {
     EXPECT_FALSE(Good(bad)) << testing::PrintToString(bad);
   }

@@ -15,23 +15,25 @@ using std::string_literals::operator""s;
 // What a terminal obeys, or what makes one text look like another.
 const std::vector<std::string>& Bad() {
   static const auto* const bad = new std::vector<std::string>{
-      "a\0b"s,  // NUL
-      "\x1B[2J",  // ESC
+      "a\0b"s,            // NUL
+      "\x1B[2J",          // ESC
       "a\nride  forged",  // a line of its own
-      "a\tb",  //
-      "\x7F",  // DEL
-      "\xC2\x9B",  // U+009B, C1's CSI
-      "\xC2\xAD",  // U+00AD soft hyphen
-      "\xD8\x9C",  // U+061C Arabic letter mark
+      "a\tb",             //
+      "\x7F",             // DEL
+      "\xC2\x9B",         // U+009B, C1's CSI
+      "\xC2\xAD",         // U+00AD soft hyphen
+      "\xD8\x9C",         // U+061C Arabic letter mark
       "ada\xE2\x80\x8B",  // U+200B zero-width space
-      "\xE2\x80\x8E",  // U+200E left-to-right mark
-      "\xE2\x80\xA8",  // U+2028 line separator
-      "\xE2\x80\xA9",  // U+2029 paragraph separator
-      "\xE2\x80\xAE" "ada",  // U+202E right-to-left override
+      "\xE2\x80\x8E",     // U+200E left-to-right mark
+      "\xE2\x80\xA8",     // U+2028 line separator
+      "\xE2\x80\xA9",     // U+2029 paragraph separator
+      "\xE2\x80\xAE"
+      "ada",           // U+202E right-to-left override
       "\xE2\x81\xA0",  // U+2060 word joiner
       "\xE2\x81\xA6",  // U+2066 left-to-right isolate
       "\xE2\x81\xA9",  // U+2069
-      "\xEF\xBB\xBF" "ada",  // U+FEFF byte order mark
+      "\xEF\xBB\xBF"
+      "ada",               // U+FEFF byte order mark
       "\xF3\xA0\x81\xA1",  // U+E0061 tag
   };
   return *bad;
@@ -48,13 +50,13 @@ TEST(CheckTextTest, RefusesWhatIsNotSeenNamingTheField) {
 
 TEST(CheckTextTest, TakesWhatPeopleWrite) {
   for (const std::string& good : {
-           ""s,
-           "1 Ferry Building, San Francisco"s,
-           "J\xC3\xBCrgen-Stra\xC3\x9F" "e"s,
-           "\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x80\x80\xE9\xA7\x85"s,  // with U+3000
-           "\xD9\x85\xDB\x8C\xE2\x80\x8C\xD8\xAE\xD9\x88\xD8\xA7\xD9\x87\xD9\x85"s,  // Persian, with ZWNJ
+           ""s, "1 Ferry Building, San Francisco"s,
+           "J\xC3\xBCrgen-Stra\xC3\x9F"
+           "e"s,
+           "\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x80\x80\xE9\xA7\x85"s,                       // with U+3000
+           "\xD9\x85\xDB\x8C\xE2\x80\x8C\xD8\xAE\xD9\x88\xD8\xA7\xD9\x87\xD9\x85"s,   // Persian, with ZWNJ
            "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x9A\x80 \xE2\x9D\xA4\xEF\xB8\x8F"s,  // emoji, with ZWJ, VS16
-           "\xD8\x80"s,  // U+0600 has a shape
+           "\xD8\x80"s,                                                               // U+0600 has a shape
        }) {
     EXPECT_TRUE(CheckText(good, 64, "f").ok()) << good;
   }
@@ -84,8 +86,8 @@ TEST(CodePointAtTest, ReadsOnlyWhatUtf8Allows) {
   char32_t code = 0;
   EXPECT_EQ(CodePointAt("\xF4\x8F\xBF\xBF", &code), 4u);
   EXPECT_EQ(code, 0x10FFFFu);
-  for (const std::string& bad : {""s, "\x80"s, "\xC3"s, "\xC0\xAF"s, "\xE0\x80\xAF"s, "\xED\xA0\x80"s,
-                                 "\xF4\x90\x80\x80"s, "\xFF"s}) {
+  for (const std::string& bad :
+       {""s, "\x80"s, "\xC3"s, "\xC0\xAF"s, "\xE0\x80\xAF"s, "\xED\xA0\x80"s, "\xF4\x90\x80\x80"s, "\xFF"s}) {
     EXPECT_EQ(CodePointAt(bad, &code), 0u) << testing::PrintToString(bad);
   }
 }

@@ -17,8 +17,8 @@ TEST(IsAnswerTest, WithoutHailsErrorInfoNoCodeIsAnAnswer) {
 
 TEST(IsAnswerTest, HailAsksForAnotherTryWithFourCodes) {
   for (int code = 1; code <= 16; ++code) {
-    const absl::Status status = FromGrpc(
-        ToGrpc(MakeError(static_cast<absl::StatusCode>(code), "m", {.reason = Reason::kStoreUnavailable})));
+    const absl::Status status =
+        FromGrpc(ToGrpc(MakeError(static_cast<absl::StatusCode>(code), "m", {.reason = Reason::kStoreUnavailable})));
     const bool again = code == 1 || code == 4 || code == 8 || code == 14;
     EXPECT_EQ(IsAnswer(status), !again) << code;
   }
@@ -26,8 +26,8 @@ TEST(IsAnswerTest, HailAsksForAnotherTryWithFourCodes) {
 
 // A newer service's reason is Hail's too.
 TEST(IsAnswerTest, AReasonThatIsNotKnownIsStillHails) {
-  const absl::Status status = MakeError(absl::StatusCode::kFailedPrecondition, "m",
-                                        {.metadata = {{"unknown_reason", "MOON_PHASE"}}});
+  const absl::Status status =
+      MakeError(absl::StatusCode::kFailedPrecondition, "m", {.metadata = {{"unknown_reason", "MOON_PHASE"}}});
   EXPECT_TRUE(IsAnswer(FromGrpc(ToGrpc(status))));
 }
 
