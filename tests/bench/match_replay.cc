@@ -59,6 +59,8 @@ class Replayer {
     driver::Fix fix;
     fix.point = point;
     fix.position_seq = ++last_fix_;
+    // As old as each other: the numbers order them.
+    fix.observed = absl::UnixEpoch();
     index_.Update(taxi_id, fix);
   }
 
