@@ -271,7 +271,9 @@ TEST_F(SeenCarsTest, NearestAsShownAreFoundInACrowdAndAreQuickestFirst) {
     found.push_back(seen[i].distance_m);
     EXPECT_EQ(seen[i].eta % absl::Seconds(15), absl::ZeroDuration());
     EXPECT_GT(seen[i].eta, absl::ZeroDuration());
-    if (i > 0) EXPECT_GE(seen[i].eta, seen[i - 1].eta);
+    if (i > 0) {
+      EXPECT_GE(seen[i].eta, seen[i - 1].eta);
+    }
   }
   std::sort(found.begin(), found.end());
   EXPECT_EQ(found, std::vector<double>(shown.begin(), shown.begin() + 20));
