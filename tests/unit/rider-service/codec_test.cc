@@ -1,3 +1,4 @@
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -115,8 +116,9 @@ void FillIn(google::protobuf::Message& message) {
     const Field* field = message.GetDescriptor()->field(i);
     if (field->is_repeated()) {
       ASSERT_TRUE(field->is_map()) << field->name();
-      google::protobuf::Message* entry = reflection.AddMessage(&message, field);
-      FillIn(*entry);
+      // As bytes, for the next parsing: under the thread sanitizer protobuf's headers and its library disagree about
+      // what a map looks like.
+      reflection.MutableUnknownFields(&message)->AddLengthDelimited(field->number(), "\x0a\x01x\x12\x01x");
       continue;
     }
     switch (field->cpp_type()) {
@@ -169,6 +171,8 @@ void AddHidden(const google::protobuf::Message& full, const google::protobuf::Me
 TEST(Views, EachFieldOfARideIsForTheSideItIsMeantFor) {
   hail::type::v1::Ride full;
   FillIn(full);
+  ASSERT_TRUE(full.ParseFromString(full.SerializeAsString()));
+  ASSERT_EQ(full.labels_size(), 1);
   full.mutable_cancellation()->set_reason(hail::type::v1::CANCEL_REASON_SAFETY);
   const auto hidden = [&](Ride (*view)(Ride), hail::type::v1::CancelActor actor) {
     full.mutable_cancellation()->set_actor(actor);
