@@ -7,9 +7,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "common/errors/error.h"
-#include "common/errors/reason.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
+#include "common/rpc/message_bytes.h"
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server_context.h"
@@ -38,16 +36,15 @@ class RawService : public grpc::Service {
   static absl::Status Read(const Bytes& bytes, Message* message) {
     // Reading empties its buffer; the bytes themselves are shared.
     Bytes copy(bytes);
-    if (grpc::SerializationTraits<Message>::Deserialize(&copy, message).ok()) return absl::OkStatus();
-    return MakeError(absl::StatusCode::kInvalidArgument, "the request cannot be read",
-                     {.reason = Reason::kUnreadableMessage});
+    // gRPC itself has bounded them.
+    return detail::ReadMessage(copy, "request", copy.Length(), message);
   }
 
   template <typename Message>
   static Bytes Write(const Message& message) {
     Bytes bytes;
-    bool owned = false;
-    grpc::SerializationTraits<Message>::Serialize(message, &bytes, &owned);
+    // Fails only where memory ends.
+    (void)detail::WriteMessage(message, &bytes);
     return bytes;
   }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/rpc/message_bytes.h"
 #include "common/rpc/status.h"
 #include "google_rpc/error_details.pb.h"
 #include "grpc/health/v1/health.pb.h"
@@ -82,10 +83,7 @@ absl::StatusOr<Bytes> ServedDescriptors::Answer(const Bytes& request) const {
   v1::ServerReflectionResponse response;
   v1::ServerReflectionRequest& asked = *response.mutable_original_request();
   Bytes copy(request);
-  if (!grpc::SerializationTraits<v1::ServerReflectionRequest>::Deserialize(&copy, &asked).ok()) {
-    return MakeError(absl::StatusCode::kInvalidArgument, "the request cannot be read",
-                     {.reason = Reason::kUnreadableMessage});
-  }
+  if (absl::Status read = detail::ReadMessage(copy, "request", copy.Length(), &asked); !read.ok()) return read;
   response.set_valid_host(asked.host());
 
   const auto tell_file = [&](const File* file) {
@@ -134,8 +132,7 @@ absl::StatusOr<Bytes> ServedDescriptors::Answer(const Bytes& request) const {
       break;
   }
   Bytes bytes;
-  bool owned = false;
-  grpc::SerializationTraits<v1::ServerReflectionResponse>::Serialize(response, &bytes, &owned);
+  if (absl::Status written = detail::WriteMessage(response, &bytes); !written.ok()) return written;
   return bytes;
 }
 
