@@ -22,6 +22,9 @@ CITY_HALL = {"position": {"latitude_deg": 37.7793, "longitude_deg": -122.4193}, 
 STAND = {"latitude_deg": 37.7936, "longitude_deg": -122.3965}
 
 
+# Of an answer to an offer: it can no longer be taken, and the driver is as available as before.
+OFFER_IS_OVER = ("OFFER_EXPIRED", "OFFER_REVOKED")
+
 # What is worth a reader's time among all that a message tells.
 SHOWN = ("driver_id", "sequence", "epoch", "state", "status", "availability", "remaining", "pickup_eta")
 
@@ -73,10 +76,6 @@ class DriverApp:
         self._stream.send({"open": {"driver_id": self._id}})
         threading.Thread(target=self._run, daemon=True).start()
 
-    def stay(self):
-        """Says again where the driver is: a position grows old within 30 s."""
-        self._position(STAND)
-
     def stop(self):
         self._stream.close()
         self._client.close()
@@ -105,6 +104,10 @@ class DriverApp:
             return
         give_up = hail_errors.ANSWER_GIVE_UP if message and "respond_to_offer" in message else hail_errors.GIVE_UP
         late = time.monotonic() - sent > give_up
+        if message and "respond_to_offer" in message and reason in OFFER_IS_OVER:
+            # Answered too late, as on a slow phone. The ride is offered again, to this driver or to another.
+            show("driver", "too late", message)
+            return
         if message is None or late or hail_errors.is_answer(status["code"], reason):
             raise RuntimeError(f"refused: {result}")
         show("driver", "repeats", message)
@@ -128,7 +131,10 @@ class DriverApp:
             show("driver", body["type"].removeprefix("RIDE_EVENT_TYPE_").lower(), body)
         elif what != "heartbeat":
             show("driver", what, body.get("state", body) if what == "command_result" else body)
-        if what == "caught_up":
+        if what == "heartbeat":
+            # Every 5 s: a position over 30 s old brings no offers.
+            self._position(STAND)
+        elif what == "caught_up":
             self._position(STAND)
             self._command(set_availability={"availability": "AVAILABILITY_ONLINE"})
         elif what == "command_result":
