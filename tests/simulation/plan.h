@@ -54,6 +54,8 @@ struct Plan {
   double mischief = 0;
   // Per confirmation: the rider calls the ride off at about the same time.
   double cancel_races = 0;
+  // Per rider: the ride is called off while it waits, once, and nobody looks at the answer.
+  double walk_aways = 0;
   // Per rider: a second phone of the same rider asks for another ride at the same time.
   double twin_riders = 0;
   int strangers = 0;

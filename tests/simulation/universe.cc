@@ -433,6 +433,13 @@ void Universe::Populate() {
     const absl::Duration when = storm * random_.Unit();
     const std::string rider = absl::StrCat("r", i);
     come(rider, absl::StrCat("request-", i), trips[i], when);
+    if (random_.Chance(plan_.walk_aways)) {
+      scheduler_.After(when + clock_.scale().ToWall(absl::Seconds(random_.Between(5, 90))), nullptr,
+                       [this, phone = rider_list_.back().get()] {
+                         const rider::Ride* ride = ride_disk_.Find(phone->agent().ride_id());
+                         if (ride != nullptr && ride->state == rider::RideState::kMatching) phone->CancelNow();
+                       });
+    }
     if (!random_.Chance(plan_.twin_riders)) continue;
     // The same rider on another phone.
     sim::Trip twin = trips[i];
