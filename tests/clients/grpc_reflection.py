@@ -9,11 +9,12 @@ protobuf's JSON mapping, with the contract's own field names.
 """
 
 import queue
+import time
 
 import grpc
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, json_format, message_factory
 
-from hail_errors import is_answer
+from hail_errors import GIVE_UP, REPEATED, Backoff, is_answer
 
 _REFLECTION = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
@@ -168,9 +169,18 @@ class Client:
         return Stream(call(iter(outgoing.get, None), timeout=timeout), outgoing, to_message, from_message, self._error)
 
     def _ask(self, **question):
-        for answer in self._reflect(iter([self._reflection_request(**question)]), timeout=10):
-            return answer
-        raise LookupError("the server's reflection gave no answer")
+        """The answer of the server's reflection, which is a stream: others may have all that there may be just now."""
+        backoff, give_up = Backoff(), time.monotonic() + GIVE_UP
+        while True:
+            try:
+                for answer in self._reflect(iter([self._reflection_request(**question)]), timeout=10):
+                    return answer
+                raise LookupError("the server's reflection gave no answer")
+            except grpc.RpcError as error:
+                # Its details would have to be learned first.
+                if error.code().value[0] not in REPEATED or time.monotonic() > give_up:
+                    raise
+                time.sleep(backoff.next())
 
     def _learn(self, symbol):
         """Adds the file that declares `symbol`, and those it imports, to the pool; asks once for each."""
