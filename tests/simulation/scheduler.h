@@ -77,7 +77,10 @@ class ProcessClock final : public Clock {
  public:
   // `wrong`: by how much the machine's wall clock is. All must outlive this.
   ProcessClock(const Scheduler* scheduler, TimeScale scale, const absl::Duration* wrong)
-      : scheduler_(scheduler), scale_(scale), wrong_(wrong) {}
+      : scheduler_(scheduler), scale_(scale), wrong_(wrong) {
+    // A process reads its clock when it starts, however soon after that its machine's clock is set.
+    Read();
+  }
 
   Now Read() const override {
     const absl::Time wall = wall_.At(scheduler_->now() + *wrong_, scheduler_->now() - absl::UnixEpoch());
