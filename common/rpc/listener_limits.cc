@@ -2,6 +2,7 @@
 
 #include <climits>
 
+#include "common/rpc/newer_grpc.h"
 #include "grpc/compression.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -61,6 +62,7 @@ void SetLimits(const ListenerLimits& limits, grpc::ServerBuilder* builder) {
   // Without it (gRPC's default) one connection may hold two thousand million.
   set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_streams);
   set(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytes);
+  set(kAbsoluteMaxMetadataSize, kMetadataBytes);
   set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
   set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, limits.stream_window_bytes);
   // gRPC's default is to begin with 4 MiB and to double it for as long as it is filled in time: each stream of a
@@ -71,6 +73,7 @@ void SetLimits(const ListenerLimits& limits, grpc::ServerBuilder* builder) {
   set(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kPingStrikes);
   set(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepalive));
   set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveAnswer));
+  set(kPingTimeout, Milliseconds(kKeepaliveAnswer));
   set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Our own pings: by default gRPC stops after two with nothing said in between, and a phone that dies later is never
   // found.
