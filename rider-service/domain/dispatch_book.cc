@@ -69,10 +69,9 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   unseen_.erase(ride.ride_id);
   const auto [known, is_new] = matching_.try_emplace(ride.ride_id);
   Matching& entry = known->second;
-  if (is_new) {
+  if (is_new || ride.epoch > entry.ride.epoch) {
+    // Found in the store, it may have been dispatched at this epoch, by the process that raised it to that.
     entry.needs_new_epoch = from_store;
-  } else if (ride.epoch > entry.ride.epoch) {
-    entry.needs_new_epoch = false;
     entry.sent.reset();
     entry.acknowledged = false;
     entry.exhausted = false;

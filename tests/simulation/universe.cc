@@ -313,6 +313,8 @@ void Universe::SetsClock(const std::string& process, absl::Duration wrong) {
 void Universe::SetRiderClock(std::size_t replica, absl::Duration wrong) {
   if (riders_[replica] == nullptr || !stormy_) return;
   const std::string& process = riders_[replica]->incarnation_id();
+  // It is led to the new time from its latest reading on.
+  riders_[replica]->clock().Read();
   SetsClock(process, wrong);
   rider_clocks_[replica] = wrong;
   for (const auto& [ride_id, ride] : ride_disk_.rides) {
@@ -326,6 +328,7 @@ void Universe::SetRiderClock(std::size_t replica, absl::Duration wrong) {
 
 void Universe::SetDriverClock(std::size_t replica, absl::Duration wrong) {
   if (drivers_[replica] == nullptr || !stormy_) return;
+  drivers_[replica]->clock().Read();
   SetsClock(drivers_[replica]->replica(), wrong);
   driver_clocks_[replica] = wrong;
   if (drivers_[replica]->Counts().offers_pending > 0) Hit(Situation::kClockSetWithOfferPending);

@@ -22,12 +22,13 @@ constexpr char kDriver[] = "driver-of-reach";
 constexpr double kLatitude = 37.60;
 constexpr double kLongitude = -122.40;
 constexpr double kApart = 0.0009;
-constexpr double kNearM = 40;
+constexpr double kNearM = 500;
 
-// When the index that `stub` reaches has the driver at this latitude; InfiniteFuture: not in time.
-absl::Time FoundAt(hail::internal::v1::DispatchService::Stub& stub, double latitude) {
+// When the index that `stub` reaches has the driver at another place than the one shown before; InfiniteFuture: not in
+// time. Places are shown some way off, the same for positions of a cell of 75 m.
+absl::Time MovedAt(hail::internal::v1::DispatchService::Stub& stub, hail::type::v1::LatLng& shown) {
   hail::internal::v1::SearchDriversRequest request;
-  request.mutable_position()->set_latitude_deg(latitude);
+  request.mutable_position()->set_latitude_deg(kLatitude);
   request.mutable_position()->set_longitude_deg(kLongitude);
   request.set_radius_m(kNearM);
   request.set_limit(1);
@@ -35,7 +36,11 @@ absl::Time FoundAt(hail::internal::v1::DispatchService::Stub& stub, double latit
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(give_up));
     hail::internal::v1::SearchDriversResponse response;
-    if (stub.SearchDrivers(&context, request, &response).ok() && response.drivers_size() > 0) return absl::Now();
+    if (!stub.SearchDrivers(&context, request, &response).ok() || response.drivers_size() == 0) continue;
+    const hail::type::v1::LatLng& place = response.drivers(0).position();
+    if (place.latitude_deg() == shown.latitude_deg() && place.longitude_deg() == shown.longitude_deg()) continue;
+    shown = place;
+    return absl::Now();
   }
   return absl::InfiniteFuture();
 }
@@ -70,6 +75,7 @@ absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan) {
 
   Reach reach;
   reach.by_index.resize(indexes.size());
+  std::vector<hail::type::v1::LatLng> shown(indexes.size());
   absl::Status status;
   // The first says that all is in place, and does not count.
   for (int i = 0; i <= plan.positions && status.ok(); ++i) {
@@ -87,7 +93,7 @@ absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan) {
     std::vector<absl::Time> found(indexes.size());
     std::vector<std::thread> askers;
     for (std::size_t at = 0; at < indexes.size(); ++at) {
-      askers.emplace_back([&, at] { found[at] = FoundAt(*indexes[at], latitude); });
+      askers.emplace_back([&, at] { found[at] = MovedAt(*indexes[at], shown[at]); });
     }
     for (std::thread& asker : askers) asker.join();
     for (std::size_t at = 0; at < indexes.size(); ++at) {

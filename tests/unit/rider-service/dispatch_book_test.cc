@@ -245,7 +245,9 @@ TEST_F(DispatchBookTest, TheStoreRepairsWhatWasNotHeard) {
   Ride gone = Assigned(ride);
   gone = TakeStep(gone, rider::Command(gone, TripStep::kCancel), kRules, now_.domain)->ride;
   book_.OnDispatchable(now_, {gone});
-  EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@2")) << "another process may have dispatched it since";
+  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(gone, 2).ride, /*elsewhere=*/false);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@3"));
   EXPECT_THAT(excluded_, ElementsAre("driver-1"));
 }
 
@@ -501,6 +503,12 @@ TEST_F(SharedBookTest, WhatAnotherEndedOrStartedAnewIsStopped) {
   shared_.OnElsewhere(now_, rider::RaiseEpoch(Matching("ride-2"), 1).ride);
   EXPECT_THAT(Take(), ElementsAre("stop ride-2@1 3"));
   EXPECT_THAT(shared_.RideIds(), ElementsAre());
+}
+
+TEST_F(SharedBookTest, WhatAnotherStartedAnewBeforeItDiedBeginsAtAnEpochOfItsOwn) {
+  // No news of it came, and the process is dead: the ride is found, at an epoch that was dispatched.
+  shared_.OnDispatchable(now_, {rider::RaiseEpoch(ride_, 1).ride});
+  EXPECT_THAT(Take(), ElementsAre("raise ride-1@2"));
 }
 
 TEST_F(SharedBookTest, OldNewsOfAnotherChangeNothing) {
