@@ -105,7 +105,8 @@ class Client:
     def __init__(self, address):
         self.channel = grpc.insecure_channel(address)
         self._pool = descriptor_pool.DescriptorPool()
-        self._files = set()
+        # By name, as they were sent.
+        self._files = {}
         self._symbols = set()
         reflection = _reflection_pool()
         request, response = (
@@ -126,13 +127,10 @@ class Client:
     def methods(self, service):
         """The methods of a service: name → (request type, response type, client streams, server streams)."""
         self._learn(service)
-        found = {}
-        for method in self._pool.FindServiceByName(service).methods:
-            proto = descriptor_pb2.MethodDescriptorProto()
-            method.CopyToProto(proto)
-            found[method.name] = (method.input_type.full_name, method.output_type.full_name,
-                                  proto.client_streaming, proto.server_streaming)
-        return found
+        known = self._pool.FindServiceByName(service)
+        sent, = (each for each in self._files[known.file.name].service if each.name == known.name)
+        return {method.name: (method.input_type.lstrip("."), method.output_type.lstrip("."),
+                              method.client_streaming, method.server_streaming) for method in sent.method}
 
     def request_fields(self, method):
         """Where in the request there is what, as dotted paths: ["rider_id", "pickup.position.latitude_deg", …]."""
@@ -200,7 +198,7 @@ class Client:
             for dependency in files[name].dependency:
                 add(dependency)
             self._pool.Add(files[name])
-            self._files.add(name)
+            self._files[name] = files[name]
 
         for name in list(files):
             add(name)
