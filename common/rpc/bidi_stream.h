@@ -1,16 +1,16 @@
 // Bidirectional methods on the callback API, served.
 //
-//   Bidi<StreamRideRequest, StreamRideResponse>("StreamRide", {}, [this](auto outbox, const auto& info) {   //
-//   service.h
-//     return std::make_shared<RideSession>(std::move(outbox), info, …);
-//   });
+//   Bidi<StreamRideRequest, StreamRideResponse>(   // service.h
+//       "StreamRide", {}, [this](auto outbox, const CallContext& call) {
+//         return std::make_shared<RideSession>(std::move(outbox), call, …);
+//       });
 #pragma once
 
 #include <memory>
 #include <utility>
 
-#include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/grpc_call_context.h"
 #include "common/rpc/inbound.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/server_stream.h"
@@ -35,8 +35,9 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   template <typename MakeSession>
   void Open(const MakeSession& make_session) {
-    call_->Open(
-        [&]() -> std::shared_ptr<InboundSession<Request>> { return make_session(outbox_, CallInfoOf(*context_)); });
+    call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
+      return make_session(outbox_, GrpcCallContext(*context_));
+    });
     if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
     outbox_->ReadOn();
   }
@@ -68,7 +69,7 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
 }  // namespace detail
 
-// `make_session(std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to an
+// `make_session(std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to an
 // InboundSession<Request>; otherwise as ServeStream.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,

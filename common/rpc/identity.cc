@@ -6,11 +6,6 @@
 
 namespace hail::rpc {
 
-Caller CallerOf(const grpc::CallbackServerContext& /*context*/) {
-  // No method of authentication is configured, so nobody is authenticated.
-  return {};
-}
-
 absl::Status CheckSpeaksFor(const Caller& caller, const std::string& id, const std::string& field) {
   if (absl::Status status = CheckId(id, field); !status.ok()) return status;
   if (caller.subject.empty() || caller.subject == id) return absl::OkStatus();

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "grpcpp/server_context.h"
 
 namespace hail::rpc {
 
@@ -15,8 +14,6 @@ struct Caller {
   // id named in the request is trusted.
   std::string subject;
 };
-
-Caller CallerOf(const grpc::CallbackServerContext& context);
 
 // OK if `caller` may speak for `id` (a rider_id or driver_id, named in `field`); INVALID_FIELD where `id` is not a
 // valid id at all; IDENTITY_MISMATCH (PERMISSION_DENIED) otherwise.

@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/grpc_call_context.h"
 #include "common/rpc/inbound.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/server_stream.h"
@@ -18,17 +18,14 @@ namespace hail::rpc {
 
 namespace detail {
 
-// Stands for the messages of a stream that sends none.
-struct NoMessage {};
-
-template <typename Request>
-class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public Wire<NoMessage> {
+template <typename Request, typename Response>
+class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public Wire<Response> {
  public:
   ReadReactor(Gate* gate, grpc::CallbackServerContext* context, grpc::ByteBuffer* response, const char* method,
               const StreamOptions& options)
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
-        outbox_(std::make_shared<Outbox<NoMessage>>(this, 0)),
+        outbox_(std::make_shared<Outbox<Response>>(this, 0)),
         call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)),
         greets_(options.greets) {
     *response = EmptyMessage();
@@ -37,7 +34,7 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
   template <typename MakeSession>
   void Open(const MakeSession& make_session) {
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
-      return make_session(std::shared_ptr<OutboxBase>(outbox_), CallInfoOf(*context_));
+      return make_session(outbox_, GrpcCallContext(*context_));
     });
     if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
     outbox_->ReadOn();
@@ -50,7 +47,7 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
     delete this;
   }
 
-  void WireWrite(const NoMessage*) override {}
+  void WireWrite(const Response*) override {}
   void WireFinish(const grpc::Status& status) override { this->Finish(status); }
   void WireCancel() override { context_->TryCancel(); }
   void WireRead() override { this->StartRead(intake_.next()); }
@@ -58,20 +55,21 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
  private:
   Intake<Request> intake_;
   grpc::CallbackServerContext* const context_;
-  const std::shared_ptr<Outbox<NoMessage>> outbox_;
+  const std::shared_ptr<Outbox<Response>> outbox_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
 };
 
 }  // namespace detail
 
-// `make_session(std::shared_ptr<OutboxBase>, const CallInfo&)` returns a std::shared_ptr to an InboundSession<Request>,
-// which finishes the outbox when it is drained or half-closed; otherwise as ServeBidi.
-template <typename Request, typename MakeSession>
+// `make_session(std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to an
+// InboundSession<Request>, which sends nothing and finishes the outbox when it is drained or half-closed; otherwise as
+// ServeBidi.
+template <typename Request, typename Response, typename MakeSession>
 grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context,
                                                         grpc::ByteBuffer* response, const char* method,
                                                         const StreamOptions& options, const MakeSession& make_session) {
-  auto* reactor = new detail::ReadReactor<Request>(gate, context, response, method, options);
+  auto* reactor = new detail::ReadReactor<Request, Response>(gate, context, response, method, options);
   reactor->Open(make_session);
   return reactor;
 }

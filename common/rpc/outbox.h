@@ -21,6 +21,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/message_queue.h"
+#include "common/rpc/sink.h"
 #include "grpcpp/support/status.h"
 
 namespace hail::rpc {
@@ -30,8 +31,7 @@ class OutboxBase {
  public:
   virtual ~OutboxBase() = default;
 
-  // Ends the stream with `status` once all that was sent before has gone out. Only the first end counts. Prefer OK, and
-  // business outcomes as messages: an error status may overtake messages on their way to the client.
+  // See Sink.
   void Finish(const absl::Status& status = absl::OkStatus()) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way, not
   // an Abort.
@@ -116,17 +116,14 @@ class Wire {
 
 // Thread-safe.
 template <typename Response>
-class Outbox final : public OutboxBase {
+class Outbox final : public OutboxBase, public Sink<Response> {
  public:
   // Messages waiting beyond `bound` end the stream with STREAM_TOO_SLOW.
   Outbox(Wire<Response>* wire, std::size_t bound) : wire_(wire), queue_(bound) {}
 
-  // Sends after everything sent before. False if the stream is ending, or ends because its reader does not keep up.
-  bool Send(Response message) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // Latest wins: replaces a message of the same key that still waits. Overtaken by messages of Send. False if the
-  // stream is ending. The number of keys must be bounded.
-  bool SendLatest(const std::string& key, Response message) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Send(Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool SendLatest(const std::string& key, Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void Finish(const absl::Status& status = absl::OkStatus()) override { OutboxBase::Finish(status); }
 
  private:
   bool WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {

@@ -1,18 +1,18 @@
 // Server-streaming methods on the callback API.
 //
 //   ServerStream<WatchRideRequest, WatchRideResponse>(   // service.h
-//       "WatchRide", {}, [this](const auto& request, auto outbox, const auto& info) {
+//       "WatchRide", {}, [this](const auto& request, auto outbox, const CallContext& call) {
 //         return std::make_shared<WatchSession>(request, std::move(outbox), …);
 //       });
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <utility>
 
-#include "common/rpc/call_info.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
+#include "common/rpc/methods.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
@@ -20,21 +20,6 @@
 #include "grpcpp/support/server_callback.h"
 
 namespace hail::rpc {
-
-struct StreamOptions {
-  // Messages that may wait for a slow reader.
-  std::size_t queue = 256;
-  // Only for streams with an inbound half: the client sends heartbeats, and is gone after GateOptions::silence.
-  bool must_beat = true;
-  // Only for streams with an inbound half: larger messages end the stream with INVALID_ARGUMENT. 0: the gate's limit.
-  std::size_t max_message_bytes = 0;
-  // GateOptions::stream_age holds for it.
-  bool ages = true;
-  // The initial metadata goes out as soon as there is a session, for clients that send nothing before it
-  // (client_stream.h). Otherwise it goes out with the first message, so that a stream that is refused, by the session
-  // too, is refused before any headers: clients and proxies may then try another replica.
-  bool greets = false;
-};
 
 namespace detail {
 
@@ -57,7 +42,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
         outbox_->Abort(read);
         return nullptr;
       }
-      return make_session(message, outbox_, CallInfoOf(*context_));
+      return make_session(message, outbox_, GrpcCallContext(*context_));
     });
     if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
   }
@@ -86,7 +71,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 
 }  // namespace detail
 
-// `make_session(const Request&, std::shared_ptr<Outbox<Response>>, const CallInfo&)` returns a std::shared_ptr to a
+// `make_session(const Request&, std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to a
 // StreamSession; it runs before this returns, may send and even finish, and must not block. `method` must live for
 // ever. Returns what the method must return to gRPC. A refusal (DRAINING, OVERLOADED, a request that is too large or
 // cannot be read) makes no session.

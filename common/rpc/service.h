@@ -1,21 +1,13 @@
-// A service as our servers serve it: a table of methods. gRPC sees bytes only (message_bytes.h); handlers see messages.
+// A service as our servers serve it. gRPC sees bytes only (message_bytes.h); the service sees messages.
 //
-//   RiderApi::RiderApi(Ports ports) : Service(ports.gate, v1::RiderService::service_full_name()), ports_(ports) {
-//     Unary<v1::GetRideRequest, v1::GetRideResponse>("GetRide", [this](const auto& call) {
-//       ports_.rides->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) { … call->Finish(); });
-//     });
-//     ServerStream<v1::WatchRideRequest, v1::WatchRideResponse>(
-//         "WatchRide", {}, [this](const auto& request, auto outbox, const CallInfo& info) {
-//           return std::make_shared<WatchStream>(request, info, std::move(outbox));
-//         });
-//     Bidi<v1::StreamRideRequest, v1::StreamRideResponse>("StreamRide", {}, [this](auto outbox, const CallInfo& info) {
-//       return std::make_shared<RideStream>(info, std::move(outbox));
-//     });
-//   }
+//   RiderService rider_service(…);                           // a plain class with a table of methods: methods.h
+//   GrpcService<RiderService> served(&gate, &rider_service);
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -23,6 +15,7 @@
 #include "common/rpc/bidi_stream.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound_stream.h"
+#include "common/rpc/methods.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/unary.h"
 #include "google/protobuf/descriptor.h"
@@ -79,7 +72,8 @@ class Service : public grpc::Service {
                            new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                [this, method, options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
-                                 return ServeInbound<Request>(gate_, context, response, method, options, make_session);
+                                 return ServeInbound<Request, Response>(gate_, context, response, method, options,
+                                                                        make_session);
                                }));
   }
 
@@ -107,6 +101,57 @@ class Service : public grpc::Service {
   const std::string full_name_;
   // gRPC keeps pointers to them.
   std::deque<std::string> paths_;
+};
+
+// All methods of `S`, by its table.
+template <typename S>
+class GrpcService final : public Service {
+ public:
+  // Both must outlive the server.
+  GrpcService(Gate* gate, S* service) : Service(gate, S::kName), service_(service) {
+    std::apply([this](const auto&... methods) { (Serve(methods), ...); }, S::Methods());
+  }
+
+ private:
+  template <typename Request, typename Response>
+  void Serve(const rpc::Unary<S, Request, Response>& method) {
+    Unary<Request, Response>(
+        method.name,
+        [service = service_, call = method.call](const std::shared_ptr<UnaryCall<Request, Response>>& answer) {
+          (service->*call)(answer->context(), answer->request(),
+                           [answer](const absl::StatusOr<Response>& response) { answer->Finish(response); });
+        },
+        [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); });
+  }
+
+  template <typename Request, typename Response>
+  void Serve(const rpc::ServerStream<S, Request, Response>& method) {
+    ServerStream<Request, Response>(
+        method.name, method.options,
+        [service = service_, open = method.open](const Request& request, std::shared_ptr<Outbox<Response>> outbox,
+                                                 const CallContext& call) {
+          return (service->*open)(call, request, std::move(outbox));
+        });
+  }
+
+  template <typename Request, typename Response>
+  void Serve(const rpc::ClientStream<S, Request, Response>& method) {
+    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+  }
+
+  template <typename Request, typename Response>
+  void Serve(const rpc::Bidi<S, Request, Response>& method) {
+    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+  }
+
+  template <typename Response, typename Open>
+  auto Opener(Open open) const {
+    return [service = service_, open](std::shared_ptr<Outbox<Response>> outbox, const CallContext& call) {
+      return (service->*open)(call, std::move(outbox));
+    };
+  }
+
+  S* const service_;
 };
 
 }  // namespace hail::rpc

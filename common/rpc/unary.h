@@ -1,11 +1,7 @@
 // Unary methods on the callback API.
 //
-//   Unary<GetRideRequest, GetRideResponse>("GetRide", [this](auto call) {   // service.h
-//     rides_->Get(call->request().ride_id(), [call](absl::StatusOr<Ride> ride) {
-//       if (!ride.ok()) return call->Finish(ride.status());
-//       *call->response().mutable_ride() = Encode(*ride);
-//       call->Finish();
-//     });
+//   Unary<GetRideRequest, GetRideResponse>("GetRide", [this](const auto& call) {   // service.h
+//     rides_->Get(call->context(), call->request(), [call](const auto& response) { call->Finish(response); });
 //   });
 #pragma once
 
@@ -16,11 +12,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/errors/error.h"
-#include "common/rpc/call_info.h"
 #include "common/rpc/deadline.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
 #include "common/time/clock.h"
 #include "grpcpp/server_context.h"
@@ -62,12 +59,12 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 // A call being handled. Share it freely: it may be finished later, from any thread. If the last owner lets go without
 // having finished it, it ends with INTERNAL, so that no client waits for nothing.
 //
-// response() and cancelled() must not be used after Finish().
+// response() and the context's cancelled() must not be used after Finish().
 template <typename Request, typename Response>
 class UnaryCall {
  public:
   UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, grpc::ByteBuffer* answer)
-      : reactor_(reactor), context_(context), answer_(answer), info_(CallInfoOf(*context)) {}
+      : reactor_(reactor), answer_(answer), context_(*context) {}
   ~UnaryCall() { Finish(Internal("the call was dropped")); }
   UnaryCall(const UnaryCall&) = delete;
   UnaryCall& operator=(const UnaryCall&) = delete;
@@ -80,26 +77,35 @@ class UnaryCall {
   const Request& request() const { return request_; }
   // What is sent if the call ends with OK. Written by one thread at a time.
   Response& response() { return response_; }
-  const CallInfo& info() const { return info_; }
-  absl::Time deadline() const { return info_.deadline; }
+  const CallContext& context() const { return context_; }
+  absl::Time deadline() const { return context_.deadline; }
   // Whether nobody waits for the answer any more.
-  bool cancelled() const { return context_->IsCancelled(); }
+  bool cancelled() const { return context_.cancelled(); }
 
   // Ends the call. Thread-safe; only the first time counts.
   void Finish(const absl::Status& status = absl::OkStatus()) {
     if (finished_.exchange(true)) return;
     if (!status.ok()) return reactor_->End(status);
-    const absl::Status written = detail::WriteMessage(response_, answer_);
-    reactor_->End(written, answer_->Length());
+    Send(response_);
+  }
+  // The same with a response of the caller's.
+  void Finish(const absl::StatusOr<Response>& response) {
+    if (finished_.exchange(true)) return;
+    if (!response.ok()) return reactor_->End(response.status());
+    Send(*response);
   }
 
  private:
+  void Send(const Response& response) {
+    const absl::Status written = detail::WriteMessage(response, answer_);
+    reactor_->End(written, answer_->Length());
+  }
+
   detail::UnaryReactor* const reactor_;
-  grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const answer_;
+  const GrpcCallContext context_;
   Request request_;
   Response response_;
-  const CallInfo info_;
   std::atomic<bool> finished_{false};
 };
 

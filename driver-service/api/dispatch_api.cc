@@ -30,6 +30,20 @@ absl::Status CheckSearch(const internal::v1::SearchDriversRequest& request) {
 
 }  // namespace
 
+absl::StatusOr<internal::v1::SearchDriversResponse> SearchDrivers(const CarSearch& search,
+                                                                  const TravelTimes& travel_times, absl::Time now,
+                                                                  const internal::v1::SearchDriversRequest& request) {
+  if (absl::Status status = CheckSearch(request); !status.ok()) return status;
+  const LatLng position{request.position().latitude_deg(), request.position().longitude_deg()};
+  const RideNeeds needs{position, request.region_id(), request.product_id(), request.seats()};
+  internal::v1::SearchDriversResponse response;
+  for (const SeenCar& car :
+       CarsSeen(search, travel_times, now, needs, request.radius_m(), static_cast<std::size_t>(request.limit()))) {
+    *response.add_drivers() = ToProto(car);
+  }
+  return response;
+}
+
 DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host, const CarSearch& search,
                          const TravelTimes& travel_times)
     : rpc::Service(&gate, internal::v1::DispatchService::service_full_name()),
@@ -38,21 +52,13 @@ DispatchApi::DispatchApi(rpc::Gate& gate, const Clock& clock, DispatchHost& host
       search_(search),
       travel_times_(travel_times) {
   Unary<internal::v1::SearchDriversRequest, internal::v1::SearchDriversResponse>("SearchDrivers", [this](auto call) {
-    const internal::v1::SearchDriversRequest& search = call->request();
-    if (absl::Status status = CheckSearch(search); !status.ok()) return call->Finish(status);
-    const absl::Time now = clock_.Read().domain;
-    const LatLng position{search.position().latitude_deg(), search.position().longitude_deg()};
-    const RideNeeds needs{position, search.region_id(), search.product_id(), search.seats()};
-    for (const SeenCar& car :
-         CarsSeen(search_, travel_times_, now, needs, search.radius_m(), static_cast<std::size_t>(search.limit()))) {
-      *call->response().add_drivers() = ToProto(car);
-    }
-    call->Finish();
+    call->Finish(SearchDrivers(search_, travel_times_, clock_.Read().domain, call->request()));
   });
 
   Bidi<internal::v1::DispatchRequest, internal::v1::DispatchResponse>(
-      "Dispatch", {.queue = kLinkQueue, .ages = false, .greets = true},
-      [this](auto outbox, const rpc::CallInfo&) { return std::make_shared<DispatchLink>(host_, std::move(outbox)); });
+      "Dispatch", {.queue = kLinkQueue, .ages = false, .greets = true}, [this](auto outbox, const rpc::CallContext&) {
+        return std::make_shared<DispatchLink>(host_, std::move(outbox));
+      });
 }
 
 }  // namespace hail::driver

@@ -20,7 +20,7 @@ constexpr absl::Duration kCallTime = absl::Seconds(10);
 // Whether the caller may speak for the driver named; otherwise the call is finished.
 template <typename Call>
 bool MaySpeak(const Call& call, const std::string& driver_id, const std::string& field) {
-  const absl::Status status = rpc::CheckSpeaksFor(call->info().caller, driver_id, field);
+  const absl::Status status = rpc::CheckSpeaksFor(call->context().caller, driver_id, field);
   if (!status.ok()) call->Finish(status);
   return status.ok();
 }
@@ -46,7 +46,7 @@ DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& ca
         call->request(), Deadline(call->deadline()), [call](absl::StatusOr<v1::RegisterDriverResponse> registered) {
           if (!registered.ok()) return call->Finish(registered.status());
           Log(LogLevel::kInfo, "driver_registered",
-              {{"driver_id", registered->driver().driver_id()}, {"request_id", call->info().request_id}});
+              {{"driver_id", registered->driver().driver_id()}, {"request_id", call->context().request_id}});
           call->response() = *std::move(registered);
           call->Finish();
         });
@@ -86,7 +86,7 @@ DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& ca
     if (!MaySpeak(call, driver_id, "driver_id")) return;
     commands_.host().Post([driver_id](Dispatch& core, Now now) { core.Contact(now, driver_id); });
     commands_.AdvanceTrip(driver_id, call->request(),
-                          {.deadline = call->deadline(), .traceparent = call->info().traceparent},
+                          {.deadline = call->deadline(), .traceparent = call->context().traceparent},
                           [call](absl::StatusOr<type::v1::Ride> ride) {
                             if (!ride.ok()) return call->Finish(ride.status());
                             *call->response().mutable_ride() = *std::move(ride);
@@ -103,7 +103,7 @@ DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& ca
       list.set_page_size(call->request().page_size());
       list.set_page_token(call->request().page_token());
       commands_.rider().ListDriverRides(std::move(list),
-                                        {.deadline = call->deadline(), .traceparent = call->info().traceparent},
+                                        {.deadline = call->deadline(), .traceparent = call->context().traceparent},
                                         [call](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
                                           if (!rides.ok()) return call->Finish(rides.status());
                                           *call->response().mutable_trips() = std::move(*rides->mutable_rides());
@@ -114,7 +114,7 @@ DriverApi::DriverApi(rpc::Gate& gate, DriverCommands& commands, SessionCalls& ca
   });
 
   Bidi<v1::StreamDriverRequest, v1::StreamDriverResponse>(
-      "StreamDriver", {}, [this](auto outbox, const rpc::CallInfo& info) {
+      "StreamDriver", {}, [this](auto outbox, const rpc::CallContext& info) {
         return std::make_shared<DriverSession>(commands_, std::move(outbox), info);
       });
 }

@@ -42,7 +42,7 @@ bool IsCommand(const v1::StreamDriverRequest& request) {
 
 }  // namespace
 
-DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallInfo& info)
+DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallContext& info)
     : commands_(commands), outbox_(std::move(outbox)), info_(info), stream_(commands.host().NewId()) {}
 
 void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {

@@ -10,7 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/call_info.h"
+#include "common/rpc/call_context.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/stream_session.h"
 #include "driver-service/api/driver_commands.h"
@@ -26,7 +26,7 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
   using Outbox = rpc::Outbox<v1::StreamDriverResponse>;
 
   // `commands` must outlive the stream's calls and the dispatch loop.
-  DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallInfo& info);
+  DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallContext& info);
 
   void OnMessage(const v1::StreamDriverRequest& request) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnHalfClose() override;
@@ -63,7 +63,7 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
 
   DriverCommands& commands_;
   const std::shared_ptr<Outbox> outbox_;
-  const rpc::CallInfo info_;
+  const rpc::CallContext info_;
   const StreamId stream_;
 
   // Taken on gRPC's threads and on the loop; before any lock of outbox, loop, index.

@@ -59,9 +59,8 @@ std::vector<metrics::Counter> CountersByType(const metrics::CounterFamily& famil
 
 }  // namespace
 
-CommitLog::CommitLog(metrics::Registry* registry, RideObserver* next)
-    : next_(next),
-      events_(CountersByType(registry->Counters("ride_events_total", "Events committed, by type."))),
+CommitLog::CommitLog(metrics::Registry* registry)
+    : events_(CountersByType(registry->Counters("ride_events_total", "Events committed, by type."))),
       match_seconds_(
           registry->Histograms("match_seconds", "From request to assignment, domain time.", metrics::WaitBounds())
               .Of()),
@@ -72,27 +71,25 @@ CommitLog::CommitLog(metrics::Registry* registry, RideObserver* next)
                                .Of()) {}
 
 void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
-  if (event != nullptr) {
-    events_.at(static_cast<std::size_t>(event->type)).Add();
-    if (event->type == RideEventType::kAssigned && ride.assign_time) {
-      match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time - ride.create_time));
-    }
-    if (event->type == RideEventType::kArrivedAtPickup && ride.arrive_time) {
-      pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
-    }
-    if (LogEnabled(LogLevel::kInfo)) {
-      // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
-      Log(LogLevel::kInfo, "ride_" + std::string(EventName(event->type)),
-          {{"ride_id", ride.ride_id},
-           {"rider_id", ride.rider_id},
-           {"request_id", ride.request_id},
-           {"driver_id", event->driver_id},
-           {"sequence", event->sequence},
-           {"epoch", ride.epoch},
-           {"canceled_by", CanceledBy(ride)}});
-    }
+  if (event == nullptr) return;
+  events_.at(static_cast<std::size_t>(event->type)).Add();
+  if (event->type == RideEventType::kAssigned && ride.assign_time) {
+    match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time - ride.create_time));
   }
-  next_->OnCommitted(ride, event);
+  if (event->type == RideEventType::kArrivedAtPickup && ride.arrive_time) {
+    pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
+  }
+  if (LogEnabled(LogLevel::kInfo)) {
+    // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
+    Log(LogLevel::kInfo, "ride_" + std::string(EventName(event->type)),
+        {{"ride_id", ride.ride_id},
+         {"rider_id", ride.rider_id},
+         {"request_id", ride.request_id},
+         {"driver_id", event->driver_id},
+         {"sequence", event->sequence},
+         {"epoch", ride.epoch},
+         {"canceled_by", CanceledBy(ride)}});
+  }
 }
 
 }  // namespace hail::rider

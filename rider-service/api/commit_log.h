@@ -8,17 +8,15 @@
 
 namespace hail::rider {
 
-// Logs and counts, then tells `next`. Thread-safe.
+// Logs and counts. Thread-safe.
 class CommitLog final : public RideObserver {
  public:
-  // Both must outlive it.
-  CommitLog(metrics::Registry* registry, RideObserver* next);
+  // `registry` must outlive it.
+  explicit CommitLog(metrics::Registry* registry);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
-  bool Behind() const override { return next_->Behind(); }
 
  private:
-  RideObserver* const next_;
   // By RideEventType.
   const std::vector<metrics::Counter> events_;
   const metrics::Histogram match_seconds_;

@@ -1,36 +1,27 @@
-// Asks driver-service which cars are near.
+// The port through which driver-service is asked which cars are near.
 #pragma once
 
-#include <functional>
-#include <memory>
-
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "common/rpc/call_info.h"
-#include "common/rpc/outgoing_calls.h"
-#include "grpcpp/channel.h"
-#include "hail/internal/v1/dispatch_service.grpc.pb.h"
+#include "absl/status/status.h"
+#include "common/exec/done.h"
+#include "common/rpc/call_context.h"
+#include "hail/internal/v1/dispatch_service.pb.h"
 
 namespace hail::rider {
+
+using SearchRequest = hail::internal::v1::SearchDriversRequest;
+using SearchResponse = hail::internal::v1::SearchDriversResponse;
 
 // Thread-safe.
 class DriverSearch {
  public:
-  using Request = hail::internal::v1::SearchDriversRequest;
-  using Response = hail::internal::v1::SearchDriversResponse;
+  virtual ~DriverSearch() = default;
 
-  // No search takes longer than `at_most` (wall time), whatever its caller's deadline. `calls` must outlive it.
-  DriverSearch(const std::shared_ptr<grpc::Channel>& channel, rpc::OutgoingCalls* calls, absl::Duration at_most)
-      : stub_(hail::internal::v1::DispatchService::NewStub(channel)), calls_(calls), at_most_(at_most) {}
-
-  // On behalf of the call `info` describes. `done` runs on a thread of gRPC's and must not block. An unreachable
-  // driver-service is PEER_UNAVAILABLE.
-  void Search(Request request, const rpc::CallInfo& info, std::function<void(absl::StatusOr<Response>)> done);
-
- private:
-  const std::unique_ptr<hail::internal::v1::DispatchService::Stub> stub_;
-  rpc::OutgoingCalls* const calls_;
-  const absl::Duration at_most_;
+  // On behalf of `call`, with its deadline and trace. `done` runs on any thread and must not block.
+  virtual void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) = 0;
 };
+
+// What a caller hears of a search that failed. What driver-service itself said about the request is passed on; for
+// everything else it is as good as not there: PEER_UNAVAILABLE.
+absl::Status SearchError(const absl::Status& status);
 
 }  // namespace hail::rider

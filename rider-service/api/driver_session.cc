@@ -98,7 +98,7 @@ void DriverSession::OnStoreSequences(const StoreSequences& sequences) {
 void DriverSession::OnStoreAway() {
   if (!ports_.store->shared()) return;
   absl::MutexLock lock(&mutex_);
-  if (sink_ != nullptr) sink_->End(Unavailable(Reason::kStoreUnavailable, "this replica cannot read the store"));
+  if (sink_ != nullptr) sink_->Finish(Unavailable(Reason::kStoreUnavailable, "this replica cannot read the store"));
 }
 
 void DriverSession::Feed(const std::string& driver_id, std::uint64_t number,

@@ -1,4 +1,4 @@
-// One WatchDrivers stream: the feeds of all drivers that one driver-service watches. Knows nothing of gRPC.
+// The feeds of all drivers that one driver-service watches, over one WatchDrivers stream.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/rpc/sink.h"
 #include "hail/internal/v1/assignment_service.pb.h"
 #include "rider-service/api/feed_checks.h"
 #include "rider-service/api/ride_session.h"
@@ -23,15 +24,8 @@ class DriverSession final : public CheckedFeed,
                             public std::enable_shared_from_this<DriverSession>,
                             private DriverFeed::Out {
  public:
-  // Where the session's messages go. Called one at a time, in order, with the session's lock held: must not block and
-  // must not call the session.
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual void Send(hail::internal::v1::WatchDriversResponse message) = 0;
-    // Ends the stream.
-    virtual void End(const absl::Status& status) = 0;
-  };
+  // Called one at a time, in order, with the session's lock held: must not block and must not call the session.
+  using Sink = rpc::Sink<hail::internal::v1::WatchDriversResponse>;
 
   static std::shared_ptr<DriverSession> Open(const SessionPorts& ports, std::shared_ptr<Sink> sink);
 

@@ -17,26 +17,16 @@ constexpr char kHeartbeatSlot[] = "heartbeat";
 // Where replicas tell each other the positions they are told, each message as it came.
 constexpr char kPositionsTopic[] = "positions";
 
-class DriversSink final : public DriverSession::Sink {
- public:
-  explicit DriversSink(std::shared_ptr<DriversOutbox> outbox) : outbox_(std::move(outbox)) {}
-  void Send(WatchDriversResponse message) override { outbox_->Send(std::move(message)); }
-  void End(const absl::Status& status) override { outbox_->Finish(status); }
-
- private:
-  const std::shared_ptr<DriversOutbox> outbox_;
-};
-
 }  // namespace
 
-DriversStream::DriversStream(const SessionPorts& ports, std::shared_ptr<DriversOutbox> outbox)
-    : outbox_(std::move(outbox)), session_(DriverSession::Open(ports, std::make_shared<DriversSink>(outbox_))) {}
+DriversStream::DriversStream(const SessionPorts& ports, std::shared_ptr<DriversSink> sink)
+    : sink_(std::move(sink)), session_(DriverSession::Open(ports, sink_)) {}
 
 void DriversStream::OnMessage(const WatchDriversRequest& message) {
   switch (message.message_case()) {
     case WatchDriversRequest::kSubscribe:
       if (const absl::Status status = CheckId(message.subscribe().driver_id(), "subscribe.driver_id"); !status.ok()) {
-        return outbox_->Finish(status);
+        return sink_->Finish(status);
       }
       return session_->Subscribe(message.subscribe());
     case WatchDriversRequest::kUnsubscribe:
@@ -44,25 +34,25 @@ void DriversStream::OnMessage(const WatchDriversRequest& message) {
     case WatchDriversRequest::kHeartbeat:
       return;
     case WatchDriversRequest::MESSAGE_NOT_SET:
-      return outbox_->Finish(FailedPrecondition(Reason::kProtocolViolation,
-                                                "the message is empty, or of a kind this version does not know"));
+      return sink_->Finish(FailedPrecondition(Reason::kProtocolViolation,
+                                              "the message is empty, or of a kind this version does not know"));
   }
 }
 
-void DriversStream::OnHalfClose() { outbox_->Finish(); }
+void DriversStream::OnHalfClose() { sink_->Finish(); }
 
 void DriversStream::OnHeartbeat() {
   WatchDriversResponse message;
   message.mutable_heartbeat();
-  outbox_->SendLatest(kHeartbeatSlot, std::move(message));
+  sink_->SendLatest(kHeartbeatSlot, std::move(message));
 }
 
 void DriversStream::OnDrain(absl::Duration retry_after) {
   session_->Close();
   WatchDriversResponse message;
   Encode(retry_after, message.mutable_draining()->mutable_retry_after());
-  outbox_->Send(std::move(message));
-  outbox_->Finish();
+  sink_->Send(std::move(message));
+  sink_->Finish();
 }
 
 void DriversStream::OnEnd() { session_->Close(); }

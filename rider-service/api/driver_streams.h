@@ -1,20 +1,23 @@
-// WatchDrivers and ReportLocations: how driver-service's streams meet a DriverSession and the telemetry board.
+// The sessions of WatchDrivers and ReportLocations: how driver-service's streams meet a DriverSession and the telemetry
+// board.
 #pragma once
 
 #include <memory>
+#include <utility>
 
-#include "common/rpc/outbox.h"
+#include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "hail/internal/v1/assignment_service.pb.h"
 #include "rider-service/api/driver_session.h"
 
 namespace hail::rider {
 
-using DriversOutbox = rpc::Outbox<hail::internal::v1::WatchDriversResponse>;
+using DriversSink = rpc::Sink<hail::internal::v1::WatchDriversResponse>;
+using LocationsSink = rpc::Sink<hail::internal::v1::ReportLocationsResponse>;
 
 class DriversStream final : public rpc::InboundSession<hail::internal::v1::WatchDriversRequest> {
  public:
-  DriversStream(const SessionPorts& ports, std::shared_ptr<DriversOutbox> outbox);
+  DriversStream(const SessionPorts& ports, std::shared_ptr<DriversSink> sink);
 
   void OnMessage(const hail::internal::v1::WatchDriversRequest& message) override;
   void OnHalfClose() override;
@@ -23,7 +26,7 @@ class DriversStream final : public rpc::InboundSession<hail::internal::v1::Watch
   void OnEnd() override;
 
  private:
-  const std::shared_ptr<DriversOutbox> outbox_;
+  const std::shared_ptr<DriversSink> sink_;
   const std::shared_ptr<DriverSession> session_;
 };
 
@@ -32,17 +35,17 @@ std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board
 
 class LocationsStream final : public rpc::InboundSession<hail::internal::v1::ReportLocationsRequest> {
  public:
-  LocationsStream(const SessionPorts& ports, std::shared_ptr<rpc::OutboxBase> outbox)
-      : ports_(ports), outbox_(std::move(outbox)) {}
+  LocationsStream(const SessionPorts& ports, std::shared_ptr<LocationsSink> sink)
+      : ports_(ports), sink_(std::move(sink)) {}
 
   void OnMessage(const hail::internal::v1::ReportLocationsRequest& message) override;
-  void OnHalfClose() override { outbox_->Finish(); }
-  void OnDrain(absl::Duration) override { outbox_->Finish(); }
+  void OnHalfClose() override { sink_->Finish(); }
+  void OnDrain(absl::Duration) override { sink_->Finish(); }
   void OnEnd() override {}
 
  private:
   const SessionPorts ports_;
-  const std::shared_ptr<rpc::OutboxBase> outbox_;
+  const std::shared_ptr<LocationsSink> sink_;
 };
 
 }  // namespace hail::rider

@@ -5,14 +5,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "hail/internal/v1/dispatch_service.pb.h"
 #include "hail/rider/v1/rider_service.pb.h"
+#include "rider-service/api/driver_search.h"
 #include "rider-service/domain/region.h"
 
 namespace hail::rider {
-
-using SearchRequest = hail::internal::v1::SearchDriversRequest;
-using SearchResponse = hail::internal::v1::SearchDriversResponse;
 
 // Asks for the cars to draw, as a dispatch from there would. Empty: there are none, as nothing is offered there, or not
 // that product. INVALID_FIELD for what is missing or out of range.

@@ -9,6 +9,12 @@ namespace hail::rider {
 
 using hail::rider::v1::WatchRideResponse;
 
+namespace {
+
+constexpr char kTelemetrySlot[] = "telemetry";
+
+}  // namespace
+
 std::shared_ptr<RideSession> RideSession::Open(const SessionPorts& ports, std::string rider_id, std::string ride_id,
                                                std::optional<std::int64_t> cursor, std::shared_ptr<Sink> sink) {
   std::shared_ptr<RideSession> session(
@@ -115,7 +121,7 @@ void RideSession::Send(hail::rider::v1::RideTelemetry telemetry) {
   missing_epoch_ = telemetry.has_missing_since() ? std::optional(telemetry.epoch()) : std::nullopt;
   WatchRideResponse message;
   *message.mutable_telemetry() = std::move(telemetry);
-  sink_->SendTelemetry(std::move(message));
+  sink_->SendLatest(kTelemetrySlot, std::move(message));
 }
 
 void RideSession::Read(std::optional<std::int64_t> after) { wanted_read_ = WantedRead{after}; }

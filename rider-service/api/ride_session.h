@@ -1,5 +1,5 @@
 // One watched ride: WatchRide and StreamRide alike. Joins the feed's core to the store, the bus and the telemetry
-// board; knows nothing of gRPC.
+// board.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/bus/bus.h"
 #include "common/exec/executor.h"
+#include "common/rpc/sink.h"
 #include "common/time/clock.h"
 #include "hail/rider/v1/rider_service.pb.h"
 #include "rider-service/api/feed_checks.h"
@@ -39,17 +40,8 @@ struct SessionPorts {
 // Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones.
 class RideSession final : public CheckedFeed, public std::enable_shared_from_this<RideSession>, private RideFeed::Out {
  public:
-  // Where the session's messages go. Called one at a time, in order, with the session's lock held: must not block and
-  // must not call the session.
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual void Send(hail::rider::v1::WatchRideResponse message) = 0;
-    // Latest wins: may replace one that waits.
-    virtual void SendTelemetry(hail::rider::v1::WatchRideResponse message) = 0;
-    // The last, once.
-    virtual void Finish(const absl::Status& status) = 0;
-  };
+  // Called one at a time, in order, with the session's lock held: must not block and must not call the session.
+  using Sink = rpc::Sink<hail::rider::v1::WatchRideResponse>;
 
   static std::shared_ptr<RideSession> Open(const SessionPorts& ports, std::string rider_id, std::string ride_id,
                                            std::optional<std::int64_t> cursor, std::shared_ptr<Sink> sink);

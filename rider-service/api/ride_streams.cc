@@ -6,8 +6,8 @@
 #include "common/failpoint/failpoint.h"
 #include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
+#include "common/rpc/error_codec.h"
 #include "common/rpc/identity.h"
-#include "common/rpc/status.h"
 #include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
@@ -23,7 +23,6 @@ using hail::rider::v1::WatchRideResponse;
 constexpr std::size_t kMaxCommands = 16;
 // Wall time within which a command must have begun to be written.
 constexpr absl::Duration kCommandDeadline = absl::Seconds(10);
-constexpr char kTelemetrySlot[] = "telemetry";
 constexpr char kHeartbeatSlot[] = "heartbeat";
 
 WatchRideResponse Heartbeat(const RideSession& session) {
@@ -57,17 +56,6 @@ CommandResult Result(const std::string& command_id, const absl::Status& status) 
   return result;
 }
 
-class WatchSink final : public RideSession::Sink {
- public:
-  explicit WatchSink(std::shared_ptr<WatchOutbox> outbox) : outbox_(std::move(outbox)) {}
-  void Send(WatchRideResponse message) override { outbox_->Send(std::move(message)); }
-  void SendTelemetry(WatchRideResponse message) override { outbox_->SendLatest(kTelemetrySlot, std::move(message)); }
-  void Finish(const absl::Status& status) override { outbox_->Finish(status); }
-
- private:
-  const std::shared_ptr<WatchOutbox> outbox_;
-};
-
 }  // namespace
 
 absl::Status CheckWatch(const WatchRideRequest& request, const rpc::Caller& caller) {
@@ -79,40 +67,39 @@ absl::Status CheckWatch(const WatchRideRequest& request, const rpc::Caller& call
   return absl::OkStatus();
 }
 
-WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& request, const rpc::CallInfo& info,
-                         std::shared_ptr<WatchOutbox> outbox)
-    : outbox_(std::move(outbox)), ride_id_(request.ride_id()) {
-  if (const absl::Status status = CheckWatch(request, info.caller); !status.ok()) {
-    outbox_->Finish(status);
+WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& request, const rpc::Caller& caller,
+                         std::shared_ptr<WatchSink> sink)
+    : sink_(std::move(sink)), ride_id_(request.ride_id()) {
+  if (const absl::Status status = CheckWatch(request, caller); !status.ok()) {
+    sink_->Finish(status);
     return;
   }
-  session_ =
-      RideSession::Open(ports, request.rider_id(), ride_id_, CursorOf(request), std::make_shared<WatchSink>(outbox_));
+  session_ = RideSession::Open(ports, request.rider_id(), ride_id_, CursorOf(request), sink_);
 }
 
 void WatchStream::OnHeartbeat() {
   if (session_ == nullptr) return;
   session_->CheckPosition();
-  outbox_->SendLatest(kHeartbeatSlot, Heartbeat(*session_));
+  sink_->SendLatest(kHeartbeatSlot, Heartbeat(*session_));
 }
 
 void WatchStream::OnDrain(absl::Duration retry_after) {
   if (session_ != nullptr) {
     // Nothing may follow `draining`: its cursor is the last word.
     session_->Close();
-    outbox_->Send(Draining(retry_after, ride_id_, session_->sent_sequence()));
+    sink_->Send(Draining(retry_after, ride_id_, session_->sent_sequence()));
   }
-  outbox_->Finish();
+  sink_->Finish();
 }
 
 void WatchStream::OnEnd() {
   if (session_ != nullptr) session_->Close();
 }
 
-void RideStream::CommandSink::Send(WatchRideResponse message) { outbox_->Send(Update(std::move(message))); }
+bool RideStream::CommandSink::Send(WatchRideResponse message) { return sink_->Send(Update(std::move(message))); }
 
-void RideStream::CommandSink::SendTelemetry(WatchRideResponse message) {
-  outbox_->SendLatest(kTelemetrySlot, Update(std::move(message)));
+bool RideStream::CommandSink::SendLatest(const std::string& key, WatchRideResponse message) {
+  return sink_->SendLatest(key, Update(std::move(message)));
 }
 
 void RideStream::CommandSink::Finish(const absl::Status& status) {
@@ -120,7 +107,7 @@ void RideStream::CommandSink::Finish(const absl::Status& status) {
   if (under_way_ > 0) {
     final_ = status;
   } else {
-    outbox_->Finish(status);
+    sink_->Finish(status);
   }
 }
 
@@ -134,23 +121,22 @@ bool RideStream::CommandSink::BeginCommand() {
 void RideStream::CommandSink::EndCommand(CommandResult result) {
   Answer(std::move(result));
   absl::MutexLock lock(&mutex_);
-  if (--under_way_ == 0 && final_) outbox_->Finish(*final_);
+  if (--under_way_ == 0 && final_) sink_->Finish(*final_);
 }
 
 void RideStream::CommandSink::Answer(CommandResult result) {
   StreamRideResponse response;
   *response.mutable_command_result() = std::move(result);
   HAIL_FAILPOINT(kReplyStream);
-  outbox_->Send(std::move(response));
+  sink_->Send(std::move(response));
 }
 
-RideStream::RideStream(const SessionPorts& ports, Rides* rides, const rpc::CallInfo& info,
-                       std::shared_ptr<StreamOutbox> outbox)
+RideStream::RideStream(const SessionPorts& ports, Rides* rides, rpc::Caller caller, std::shared_ptr<StreamSink> sink)
     : ports_(ports),
       rides_(rides),
-      info_(info),
-      outbox_(std::move(outbox)),
-      sink_(std::make_shared<CommandSink>(outbox_)) {}
+      caller_(std::move(caller)),
+      sink_(std::move(sink)),
+      commands_(std::make_shared<CommandSink>(sink_)) {}
 
 void RideStream::OnMessage(const StreamRideRequest& message) {
   const bool is_open = message.message_case() == StreamRideRequest::kOpen;
@@ -170,60 +156,61 @@ void RideStream::OnMessage(const StreamRideRequest& message) {
 }
 
 void RideStream::Open(const WatchRideRequest& request) {
-  if (const absl::Status status = CheckWatch(request, info_.caller); !status.ok()) return outbox_->Finish(status);
+  if (const absl::Status status = CheckWatch(request, caller_); !status.ok()) return sink_->Finish(status);
   rider_id_ = request.rider_id();
   ride_id_ = request.ride_id();
-  session_ = RideSession::Open(ports_, rider_id_, ride_id_, CursorOf(request), sink_);
+  session_ = RideSession::Open(ports_, rider_id_, ride_id_, CursorOf(request), commands_);
 }
 
 void RideStream::Cancel(const std::string& command_id, const hail::rider::v1::CancelRideRequest& request) {
   if (const absl::Status status = CheckId(command_id, "command_id"); !status.ok()) {
-    return sink_->Answer(Result(ShownId(command_id), status));
+    return commands_->Answer(Result(ShownId(command_id), status));
   }
   if (!request.rider_id().empty() && request.rider_id() != rider_id_) {
-    return sink_->Answer(Result(command_id, InvalidField("cancel_ride.rider_id", "is not the rider of this stream")));
+    return commands_->Answer(
+        Result(command_id, InvalidField("cancel_ride.rider_id", "is not the rider of this stream")));
   }
   if (!request.ride_id().empty() && request.ride_id() != ride_id_) {
-    return sink_->Answer(Result(command_id, InvalidField("cancel_ride.ride_id", "is not the watched ride")));
+    return commands_->Answer(Result(command_id, InvalidField("cancel_ride.ride_id", "is not the watched ride")));
   }
-  if (!sink_->BeginCommand()) {
-    return sink_->Answer(Result(command_id, Overloaded("too many commands are under way", absl::Seconds(1))));
+  if (!commands_->BeginCommand()) {
+    return commands_->Answer(Result(command_id, Overloaded("too many commands are under way", absl::Seconds(1))));
   }
   const Now now = ports_.clock->Read();
   rides_->Cancel(now, rider_id_, ride_id_, DecodeReason(request.reason()), request.note(), now.wall + kCommandDeadline,
-                 [sink = sink_, command_id](const absl::StatusOr<Ride>& ride) {
+                 [commands = commands_, command_id](const absl::StatusOr<Ride>& ride) {
                    CommandResult result = Result(command_id, ride.status());
                    if (ride.ok()) Encode(*ride, result.mutable_ride());
-                   sink->EndCommand(std::move(result));
+                   commands->EndCommand(std::move(result));
                  });
 }
 
 void RideStream::Violation(const std::string& message) {
-  outbox_->Finish(FailedPrecondition(Reason::kProtocolViolation, message));
+  sink_->Finish(FailedPrecondition(Reason::kProtocolViolation, message));
 }
 
 void RideStream::OnHalfClose() {
   if (session_ == nullptr) return Violation("the first message must be `open`");
-  sink_->Finish(absl::OkStatus());
+  commands_->Finish(absl::OkStatus());
 }
 
 void RideStream::OnHeartbeat() {
   if (session_ == nullptr) return;
   session_->CheckPosition();
-  outbox_->SendLatest(kHeartbeatSlot, Update(Heartbeat(*session_)));
+  sink_->SendLatest(kHeartbeatSlot, Update(Heartbeat(*session_)));
 }
 
 void RideStream::OnDrain(absl::Duration retry_after) {
   if (session_ == nullptr) {
     WatchRideResponse message;
     Encode(retry_after, message.mutable_draining()->mutable_retry_after());
-    outbox_->Send(Update(std::move(message)));
+    sink_->Send(Update(std::move(message)));
   } else {
     // Nothing of the ride may follow `draining`: its cursor is the last word. Answers to commands still may.
     session_->Close();
-    outbox_->Send(Update(Draining(retry_after, ride_id_, session_->sent_sequence())));
+    sink_->Send(Update(Draining(retry_after, ride_id_, session_->sent_sequence())));
   }
-  sink_->Finish(absl::OkStatus());
+  commands_->Finish(absl::OkStatus());
 }
 
 void RideStream::OnEnd() {

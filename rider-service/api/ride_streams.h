@@ -1,15 +1,16 @@
-// WatchRide and StreamRide: how a RideSession meets a stream.
+// The sessions of WatchRide and StreamRide: how a RideSession meets a stream.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/call_info.h"
-#include "common/rpc/outbox.h"
+#include "common/rpc/identity.h"
+#include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "hail/rider/v1/rider_service.pb.h"
 #include "rider-service/api/ride_session.h"
@@ -17,24 +18,24 @@
 
 namespace hail::rider {
 
-using WatchOutbox = rpc::Outbox<hail::rider::v1::WatchRideResponse>;
-using StreamOutbox = rpc::Outbox<hail::rider::v1::StreamRideResponse>;
+using WatchSink = rpc::Sink<hail::rider::v1::WatchRideResponse>;
+using StreamSink = rpc::Sink<hail::rider::v1::StreamRideResponse>;
 
 // INVALID_FIELD or IDENTITY_MISMATCH for a watch that may not be.
 absl::Status CheckWatch(const hail::rider::v1::WatchRideRequest& request, const rpc::Caller& caller);
 
 class WatchStream final : public rpc::StreamSession {
  public:
-  // Opens the session, or finishes the outbox with the error.
-  WatchStream(const SessionPorts& ports, const hail::rider::v1::WatchRideRequest& request, const rpc::CallInfo& info,
-              std::shared_ptr<WatchOutbox> outbox);
+  // Opens the session, or finishes the sink with the error.
+  WatchStream(const SessionPorts& ports, const hail::rider::v1::WatchRideRequest& request, const rpc::Caller& caller,
+              std::shared_ptr<WatchSink> sink);
 
   void OnHeartbeat() override;
   void OnDrain(absl::Duration retry_after) override;
   void OnEnd() override;
 
  private:
-  const std::shared_ptr<WatchOutbox> outbox_;
+  const std::shared_ptr<WatchSink> sink_;
   const std::string ride_id_;
   // Null: refused.
   std::shared_ptr<RideSession> session_;
@@ -42,7 +43,7 @@ class WatchStream final : public rpc::StreamSession {
 
 class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideRequest> {
  public:
-  RideStream(const SessionPorts& ports, Rides* rides, const rpc::CallInfo& info, std::shared_ptr<StreamOutbox> outbox);
+  RideStream(const SessionPorts& ports, Rides* rides, rpc::Caller caller, std::shared_ptr<StreamSink> sink);
 
   void OnMessage(const hail::rider::v1::StreamRideRequest& message) override;
   void OnHalfClose() override;
@@ -53,12 +54,12 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
  private:
   // Puts a session's messages and the answers to commands on one stream, and holds its end back until the last command
   // is answered. Thread-safe.
-  class CommandSink final : public RideSession::Sink {
+  class CommandSink final : public WatchSink {
    public:
-    explicit CommandSink(std::shared_ptr<StreamOutbox> outbox) : outbox_(std::move(outbox)) {}
-    void Send(hail::rider::v1::WatchRideResponse message) override;
-    void SendTelemetry(hail::rider::v1::WatchRideResponse message) override;
-    void Finish(const absl::Status& status) override ABSL_LOCKS_EXCLUDED(mutex_);
+    explicit CommandSink(std::shared_ptr<StreamSink> sink) : sink_(std::move(sink)) {}
+    bool Send(hail::rider::v1::WatchRideResponse message) override;
+    bool SendLatest(const std::string& key, hail::rider::v1::WatchRideResponse message) override;
+    void Finish(const absl::Status& status = absl::OkStatus()) override ABSL_LOCKS_EXCLUDED(mutex_);
 
     // False: too many under way.
     bool BeginCommand() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -67,7 +68,7 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
     void Answer(hail::rider::v1::CommandResult result);
 
    private:
-    const std::shared_ptr<StreamOutbox> outbox_;
+    const std::shared_ptr<StreamSink> sink_;
     absl::Mutex mutex_;
     std::size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
     std::optional<absl::Status> final_ ABSL_GUARDED_BY(mutex_);
@@ -80,9 +81,10 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
 
   const SessionPorts ports_;
   Rides* const rides_;
-  const rpc::CallInfo info_;
-  const std::shared_ptr<StreamOutbox> outbox_;
-  const std::shared_ptr<CommandSink> sink_;
+  const rpc::Caller caller_;
+  const std::shared_ptr<StreamSink> sink_;
+  // For what must not end before the commands under way are answered.
+  const std::shared_ptr<CommandSink> commands_;
   std::string rider_id_;
   std::string ride_id_;
   // Null until opened.

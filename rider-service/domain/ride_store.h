@@ -15,12 +15,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/exec/done.h"
 #include "rider-service/domain/ride.h"
 
 namespace hail::rider {
 
-template <typename T>
-using Done = std::function<void(absl::StatusOr<T>)>;
+using hail::Done;
 
 // A decision about a ride, run by the store on the row it has loaded, in the transaction that will store the outcome.
 // Pure: it may run more than once. Its error refuses the command and changes nothing.

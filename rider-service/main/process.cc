@@ -15,10 +15,8 @@
 #include "common/logging/log.h"
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
-#include "common/rpc/channel.h"
-#include "common/rpc/client_stream.h"
 #include "common/rpc/gate.h"
-#include "common/rpc/outgoing_calls.h"
+#include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
@@ -26,18 +24,9 @@
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
-#include "hail/internal/v1/dispatch_service.grpc.pb.h"
-#include "rider-service/api/assignment_api.h"
 #include "rider-service/api/commit_log.h"
-#include "rider-service/api/dispatch_link.h"
-#include "rider-service/api/driver_search.h"
-#include "rider-service/api/driver_streams.h"
-#include "rider-service/api/feed_checks.h"
-#include "rider-service/api/rider_api.h"
-#include "rider-service/api/telemetry.h"
-#include "rider-service/codec/event_codec.h"
-#include "rider-service/domain/quote.h"
-#include "rider-service/domain/rides.h"
+#include "rider-service/api/rider_server.h"
+#include "rider-service/main/driver_client.h"
 #include "rider-service/storage/postgres_ride_store.h"
 #include "rider-service/storage/sqlite_ride_store.h"
 
@@ -46,10 +35,6 @@ namespace {
 
 // Wall time.
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
-// A position that old is of no use to anybody: its ride has ended, or its driver is long gone.
-constexpr absl::Duration kKeepFix = absl::Minutes(10);
-
-// Wall time.
 constexpr absl::Duration kEndLeaseWithin = absl::Seconds(1);
 
 // What replicas of rider-service say to each other is below this, in NATS's words (docs/operations.md).
@@ -131,38 +116,30 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     nats = made->get();
     bus = *std::move(made);
   }
-  const ProtoEventCodec codec;
-  const Quoter quoter(&regions, *quote_key, SystemRandom(), options.quote_valid_for);
-  TelemetryBoard telemetry(clock.scale().ToDomain(kArrivalJitter), clock.Read().domain);
-  FeedChecks checks(&store);
-  // Its thread uses what stands between here and its Stop below.
-  Loop book_loop("dispatch-book");
-  DispatchLink link({.store = &store,
-                     .bus = bus.get(),
-                     .codec = &codec,
-                     .clock = &clock,
-                     .loop = &book_loop,
-                     .incarnation_id = incarnation_id},
-                    options.rules);
-  CommitLog commit_log(&registry, &link);
-  Rides rides({.store = &store,
-               .bus = bus.get(),
-               .codec = &codec,
-               .observer = &commit_log,
-               .quoter = &quoter,
-               .random = SystemRandom()},
-              options.rules);
-
-  const auto channel =
-      rpc::MakeChannel(options.driver_service, {{"hail.internal.v1.DispatchService", "SearchDrivers"}});
-  rpc::OutgoingCalls calls;
-  DriverSearch search(channel, &calls, options.search_timeout);
-
+  DriverClient driver_service(options.driver_service, options.search_timeout);
+  CommitLog commit_log(&registry);
   LastLook last_look;
+  // Their threads use what stands between here and their Stop below.
+  Loop dispatch_loop("dispatch-book");
   Loop housekeeping("housekeeping");
-  housekeeping.Every(options.feed_check, [&] { checks.Check(); });
+  RiderServer server({.store = &store,
+                      .bus = bus.get(),
+                      .clock = &clock,
+                      .random = SystemRandom(),
+                      .dispatch_loop = &dispatch_loop,
+                      .housekeeping = &housekeeping,
+                      .search = &driver_service,
+                      .dispatch_links = driver_service.DispatchLinks(&dispatch_loop, &clock),
+                      .observer = &commit_log},
+                     {.regions = &regions,
+                      .quote_key = *quote_key,
+                      .quote_valid_for = options.quote_valid_for,
+                      .rules = options.rules,
+                      .incarnation_id = incarnation_id,
+                      .replicas = nats != nullptr,
+                      .feed_check = options.feed_check});
+
   housekeeping.Every(kProbeEvery, [&] {
-    telemetry.DropOlderThan(clock.Read().wall - kKeepFix);
     store.CountLive([&](const absl::StatusOr<std::map<RideState, LiveRides>>& found) {
       store_metrics.OnProbe(found.status());
       if (found.ok()) last_look.Set(*found);
@@ -177,15 +154,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                   .max_streams = options.max_streams,
                   .stream_age = options.service.connection_age},
                  &call_metrics);
-  const SessionPorts session{.store = &store,
-                             .bus = bus.get(),
-                             .codec = &codec,
-                             .telemetry = &telemetry,
-                             .checks = &checks,
-                             .clock = &clock,
-                             .housekeeping = &housekeeping};
-  RiderApi rider_api({.gate = &gate, .rides = &rides, .quoter = &quoter, .search = &search, .session = session});
-  AssignmentApi assignment_api({.gate = &gate, .rides = &rides, .session = session});
+  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service());
+  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service());
 
   const metrics::GaugeFamily rides_by_state = registry.Gauges("rides", "Live rides, by state.");
   const metrics::GaugeFamily oldest_by_state = registry.Gauges(
@@ -211,42 +181,36 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
       oldest_by_state.Of({{"state", StateName(state)}})
           .Set(any ? absl::ToDoubleSeconds(now - found->second.oldest) : 0);
     }
-    const DispatchLink::Stats stats = link.stats();
-    leased.Set(stats.leased ? 1 : 0);
-    link_up.Set(stats.link_up ? 1 : 0);
-    dispatching.Of({{"for", "match"}}).Set(static_cast<double>(stats.matching));
-    dispatching.Of({{"for", "seen"}}).Set(static_cast<double>(stats.unseen));
-    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.queue));
+    const auto [dispatch, known_fixes] = server.stats();
+    leased.Set(dispatch.leased ? 1 : 0);
+    link_up.Set(dispatch.link_up ? 1 : 0);
+    dispatching.Of({{"for", "match"}}).Set(static_cast<double>(dispatch.matching));
+    dispatching.Of({{"for", "seen"}}).Set(static_cast<double>(dispatch.unseen));
+    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(dispatch.queue));
     queues.Of({{"queue", "writes"}}).Set(static_cast<double>(store.writes_queued()));
     queues.Of({{"queue", "reads"}}).Set(static_cast<double>(store.reads_queued()));
     queues.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
-    fixes.Set(static_cast<double>(telemetry.size()));
+    fixes.Set(static_cast<double>(known_fixes));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
     dropped.Set(static_cast<double>(LogLinesDropped()));
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  const auto stub = hail::internal::v1::DispatchService::NewStub(channel);
-  link.Start(&rides, [&](auto handlers) {
-    return std::make_unique<rpc::ReconnectingStream<DispatchLink::Request, DispatchLink::Response>>(
-        &book_loop, &clock, [&](auto* context, auto* reactor) { stub->async()->Dispatch(context, reactor); },
-        std::move(handlers));
-  });
-  const auto positions = nats == nullptr ? nullptr : HearPositions(bus.get(), &telemetry, &clock);
+  server.Start();
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&rider_api},
-                               .internal_services = {&assignment_api},
+                              {.public_services = {&rider_service},
+                               .internal_services = {&assignment_service},
                                .healthy = [&] { return store_metrics.Healthy(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   SteadyNotification lease_ended;
-  link.Stop([&] { lease_ended.Notify(); });
+  server.Stop([&] { lease_ended.Notify(); });
   // Otherwise it runs out.
   lease_ended.WaitFor(kEndLeaseWithin);
-  book_loop.Stop();
-  calls.Stop();
+  dispatch_loop.Stop();
+  driver_service.Stop();
   housekeeping.Stop();
   store.Stop();
   Log(LogLevel::kInfo, "stopped");

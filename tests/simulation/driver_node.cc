@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
+#include "driver-service/api/dispatch_api.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/ride_codec.h"
-#include "rider-service/api/driver_streams.h"
 #include "tests/simulation/rider_node.h"
 #include "tests/simulation/universe.h"
 
@@ -39,6 +39,7 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
       bus_(universe, life,
            HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
       index_(universe->clock().scale().ToDomain(kArrivalJitter)),
+      car_search_(index_, driver::DispatchOptions().position_freshness, driver::DispatchOptions().radius_max_m),
       host_({.clock = clock_,
              .index = index_,
              .travel_times = travel_times_,
@@ -100,6 +101,10 @@ std::optional<driver::Availability> DriverNode::Wish(const std::string& driver_i
   return wish;
 }
 
+absl::StatusOr<ipb::SearchDriversResponse> DriverNode::SearchDrivers(const ipb::SearchDriversRequest& request) {
+  return driver::SearchDrivers(car_search_, travel_times_, clock_.Read().domain, request);
+}
+
 std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox) {
   if (links_++ > 0) {
     if (host_.counts().offers_pending > 0) universe_->Hit(Situation::kLinkBrokeWithOfferPending);
@@ -146,12 +151,9 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
   const std::uint64_t link = links_;
   // Now and then one that is still on its way when the process that sent it is dead and the next one is up.
   const bool doomed = u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed);
-  hail::simulation::Call<ipb::ConfirmAssignmentRequest, ipb::ConfirmAssignmentResponse, RiderNode>(
+  CallMethod<rider::AssignmentService, RiderNode>(
       &u.network(), doomed && u.random().Chance(0.5) ? &u.slow_services() : &u.services(), life_,
       [&u] { return u.rider(); }, kCallTime, driver::ToProto(call),
-      [](RiderNode& rider, const ipb::ConfirmAssignmentRequest& request, absl::Time deadline, auto answer) {
-        rider.ConfirmAssignment(request, deadline, answer);
-      },
       [this, call, link, done = std::move(done)](absl::StatusOr<ipb::ConfirmAssignmentResponse> response) {
         Universe& u = *universe_;
         if (links_ != link) u.Hit(Situation::kConfirmOutlivedItsLink);
@@ -186,11 +188,8 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
 void DriverNode::FindAssignment(const driver::FindCall& call,
                                 std::function<void(absl::StatusOr<driver::RideView>)> done) {
   Universe& u = *universe_;
-  hail::simulation::Call<ipb::FindAssignmentRequest, ipb::FindAssignmentResponse, RiderNode>(
+  CallMethod<rider::AssignmentService, RiderNode>(
       &u.network(), &u.services(), life_, [&u] { return u.rider(); }, kCallTime, driver::ToProto(call),
-      [](RiderNode& rider, const ipb::FindAssignmentRequest& request, absl::Time, auto answer) {
-        rider.FindAssignment(request, answer);
-      },
       [done = std::move(done)](absl::StatusOr<ipb::FindAssignmentResponse> response) {
         if (!response.ok()) return done(response.status());
         done(driver::FromProto(response->ride()));
@@ -201,11 +200,8 @@ void DriverNode::RecordTripEvent(ipb::RecordTripEventRequest request, const driv
                                  std::function<void(absl::StatusOr<type::v1::Ride>)> done) {
   Universe& u = *universe_;
   const absl::Duration timeout = std::min(caller.deadline - clock_.Read().wall, kCallersTime);
-  hail::simulation::Call<ipb::RecordTripEventRequest, ipb::RecordTripEventResponse, RiderNode>(
+  CallMethod<rider::AssignmentService, RiderNode>(
       &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
-      [](RiderNode& rider, const ipb::RecordTripEventRequest& request, absl::Time deadline, auto answer) {
-        rider.RecordTripEvent(request, deadline, answer);
-      },
       [done = std::move(done)](absl::StatusOr<ipb::RecordTripEventResponse> response) {
         if (!response.ok()) return done(driver::ErrorForCaller(response.status()));
         done(std::move(*response->mutable_ride()));
@@ -216,11 +212,8 @@ void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driv
                                  std::function<void(absl::StatusOr<ipb::ListDriverRidesResponse>)> done) {
   Universe& u = *universe_;
   const absl::Duration timeout = std::min(caller.deadline - clock_.Read().wall, kCallersTime);
-  hail::simulation::Call<ipb::ListDriverRidesRequest, ipb::ListDriverRidesResponse, RiderNode>(
+  CallMethod<rider::AssignmentService, RiderNode>(
       &u.network(), &u.services(), life_, [&u] { return u.rider(); }, timeout, request,
-      [](RiderNode& rider, const ipb::ListDriverRidesRequest& request, absl::Time, auto answer) {
-        rider.ListDriverRides(request, answer);
-      },
       [done = std::move(done)](absl::StatusOr<ipb::ListDriverRidesResponse> response) {
         if (!response.ok()) return done(driver::ErrorForCaller(response.status()));
         done(*std::move(response));
@@ -235,22 +228,16 @@ driver::RiderPeer::Streams DriverNode::Streams() {
       .feed =
           [this, host](auto handlers) {
             const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
-              return OpenStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse, RiderNode>(
-                  &universe_->network(), &universe_->services(), std::move(end), host, "WatchDrivers",
-                  {.queue = 100'000}, true, [](RiderNode& rider, auto outbox) {
-                    return std::make_shared<rider::DriversStream>(rider.session_ports(), std::move(outbox));
-                  });
+              return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
+                  &universe_->network(), &universe_->services(), std::move(end), host);
             };
             return std::make_unique<Feed>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
           },
       .positions =
           [this, host](auto handlers) {
             const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
-              return OpenStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse, RiderNode>(
-                  &universe_->network(), &universe_->services(), std::move(end), host, "ReportLocations",
-                  {.must_beat = false}, true, [](RiderNode& rider, auto outbox) {
-                    return std::make_shared<rider::LocationsStream>(rider.session_ports(), std::move(outbox));
-                  });
+              return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
+                  &universe_->network(), &universe_->services(), std::move(end), host);
             };
             return std::make_unique<Positions>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
           },

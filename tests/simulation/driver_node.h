@@ -20,6 +20,7 @@
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
+#include "driver-service/domain/car_search.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/travel_times.h"
 #include "tests/simulation/network.h"
@@ -58,6 +59,8 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   // What this process takes the driver's wish to be, if it has the session.
   std::optional<driver::Availability> Wish(const std::string& driver_id);
 
+  // driver-service's side of the two methods of DispatchService.
+  absl::StatusOr<internal::v1::SearchDriversResponse> SearchDrivers(const internal::v1::SearchDriversRequest& request);
   std::shared_ptr<driver::DispatchLink> Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox);
 
  private:
@@ -92,6 +95,7 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   SimDriverStore store_;
   SimBus bus_;
   driver::LocationIndex index_;
+  const driver::CarSearch car_search_;
   const driver::StraightLineTravelTimes travel_times_;
   const driver::BatchMatcher matcher_;
   driver::DispatchHost host_;

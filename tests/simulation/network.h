@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound.h"
+#include "common/rpc/methods.h"
 #include "common/rpc/outbox.h"
 #include "common/rpc/outgoing_stream.h"
 #include "common/rpc/server_stream.h"
@@ -433,6 +434,52 @@ void Call(Network* network, Route* route, const Life* life, std::function<Host*(
     ++network->counts().doubled;
     scheduler.After(network->Latency(*route) + absl::Milliseconds(network->random().Between(0, 2000)), nullptr, arrive);
   }
+}
+
+// A unary call by the table of `Service` (common/rpc/methods.h). `Host::service` finds the service in a process,
+// `Host::Observe` looks on as it answers.
+template <typename Service, typename Host, typename Request>
+void CallMethod(Network* network, Route* route, const Life* life, std::function<Host*()> host, absl::Duration timeout,
+                const Request& request, Done<rpc::ResponseTo<Service, Request>> done) {
+  using Response = rpc::ResponseTo<Service, Request>;
+  Call<Request, Response, Host>(
+      network, route, life, std::move(host), timeout, request,
+      [](Host& process, const Request& request, absl::Time deadline, const Done<Response>& answer) {
+        constexpr auto kMethod = rpc::MethodOf<Service, Request>();
+        Service& service = process.service(static_cast<const Service*>(nullptr));
+        if (const absl::Status admitted = kMethod.Admit(service, deadline); !admitted.ok()) return answer(admitted);
+        // They live until the answer.
+        struct Arrived {
+          rpc::CallContext context;
+          Request request;
+        };
+        const auto arrived = std::make_shared<Arrived>();
+        arrived->context.deadline = deadline;
+        arrived->request = request;
+        (service.*kMethod.call)(arrived->context, arrived->request,
+                                [arrived, observed = process.Observe(request, answer)](
+                                    absl::StatusOr<Response> response) { observed(std::move(response)); });
+      },
+      std::move(done));
+}
+
+// A stream by the table of `Service`. `request`: of a method that takes one.
+template <typename Service, typename Host, typename Request>
+auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::ResponseTo<Service, Request>>> client,
+                std::function<Host*()> host, const Request& request = {}) {
+  using Response = rpc::ResponseTo<Service, Request>;
+  constexpr auto kMethod = rpc::MethodOf<Service, Request>();
+  return OpenStream<Request, Response, Host>(
+      network, route, std::move(client), std::move(host), kMethod.name, kMethod.options, kMethod.kClientStreams,
+      [request](Host& process, std::shared_ptr<rpc::Outbox<Response>> outbox) {
+        constexpr auto kMethod = rpc::MethodOf<Service, Request>();
+        Service& service = process.service(static_cast<const Service*>(nullptr));
+        if constexpr (kMethod.kClientStreams) {
+          return (service.*kMethod.open)(rpc::CallContext(), std::move(outbox));
+        } else {
+          return (service.*kMethod.open)(rpc::CallContext(), request, std::move(outbox));
+        }
+      });
 }
 
 // A service's long-lived stream to the other one, opened again whenever it ends: what ReconnectingStream is over gRPC.

@@ -9,7 +9,7 @@
 #include "common/rpc/identity.h"
 #include "driver-service/api/driver_session.h"
 #include "driver-service/codec/driver_codec.h"
-#include "rider-service/api/ride_streams.h"
+#include "rider-service/api/rider_service.h"
 #include "tests/simulation/driver_node.h"
 #include "tests/simulation/rider_node.h"
 #include "tests/simulation/universe.h"
@@ -61,37 +61,6 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
   if (message.has_replaced()) return "replaced";
   return "something";
 }
-
-// The rider's calls, as RiderApi serves them.
-struct ServeRider {
-  RiderNode& node;
-  absl::Time deadline;
-
-  void operator()(const rpb::ListProductsRequest& r, const RiderNode::Answer<rpb::ListProductsResponse>& a) const {
-    node.ListProducts(r, a);
-  }
-  void operator()(const rpb::QuoteRideRequest& r, const RiderNode::Answer<rpb::QuoteRideResponse>& a) const {
-    node.QuoteRide(r, a);
-  }
-  void operator()(const rpb::RequestRideRequest& r, const RiderNode::Answer<rpb::RequestRideResponse>& a) const {
-    node.RequestRide(r, deadline, a);
-  }
-  void operator()(const rpb::GetRideRequest& r, const RiderNode::Answer<rpb::GetRideResponse>& a) const {
-    node.GetRide(r, a);
-  }
-  void operator()(const rpb::GetActiveRideRequest& r, const RiderNode::Answer<rpb::GetActiveRideResponse>& a) const {
-    node.GetActiveRide(r, a);
-  }
-  void operator()(const rpb::ListRidesRequest& r, const RiderNode::Answer<rpb::ListRidesResponse>& a) const {
-    node.ListRides(r, a);
-  }
-  void operator()(const rpb::CancelRideRequest& r, const RiderNode::Answer<rpb::CancelRideResponse>& a) const {
-    node.CancelRide(r, deadline, a);
-  }
-  void operator()(const rpb::ListNearbyCarsRequest&, const RiderNode::Answer<rpb::ListNearbyCarsResponse>& a) const {
-    a(rpb::ListNearbyCarsResponse());
-  }
-};
 
 // The driver's calls, as DriverApi serves them. The second argument's type says which.
 using driver::StoredDriver;
@@ -174,14 +143,10 @@ void CallDriver(Universe& u, const dpb::RegisterDriverRequest& request, Answer<d
       std::move(done));
 }
 
-template <typename Request, typename Response>
-void CallRider(Universe& u, const Request& request, Answer<Response> done) {
-  Call<Request, Response, RiderNode>(
-      &u.network(), &u.rider_phones(), nullptr, [&u] { return u.rider(); }, kCallDeadline, request,
-      [](RiderNode& node, const Request& request, absl::Time deadline, const Answer<Response>& answer) {
-        ServeRider{node, deadline}(request, answer);
-      },
-      std::move(done));
+template <typename Request>
+void CallRider(Universe& u, const Request& request, Done<rpc::ResponseTo<rider::RiderService, Request>> done) {
+  CallMethod<rider::RiderService, RiderNode>(
+      &u.network(), &u.rider_phones(), nullptr, [&u] { return u.rider(); }, kCallDeadline, request, std::move(done));
 }
 
 }  // namespace
@@ -202,7 +167,7 @@ void RiderPhone::CancelNow() {
   cancel.set_ride_id(agent_.ride_id());
   cancel.set_reason(type::v1::CANCEL_REASON_CHANGED_PLANS);
   universe_->judge().RiderAskedToCancel(agent_.ride_id());
-  CallRider<rpb::CancelRideRequest, rpb::CancelRideResponse>(*universe_, cancel, [](const auto&) {});
+  CallRider(*universe_, cancel, [](const auto&) {});
 }
 
 void RiderPhone::Settle() {
@@ -214,21 +179,11 @@ void RiderPhone::Settle() {
 void RiderPhone::Call(const sim::RiderCall& call) {
   std::visit(
       [this, &call]<typename Request>(const Request& request) {
-        constexpr auto kReplyOf = []<typename R>(const R*) {
-          if constexpr (std::is_same_v<R, rpb::ListProductsRequest>) return rpb::ListProductsResponse();
-          if constexpr (std::is_same_v<R, rpb::QuoteRideRequest>) return rpb::QuoteRideResponse();
-          if constexpr (std::is_same_v<R, rpb::RequestRideRequest>) return rpb::RequestRideResponse();
-          if constexpr (std::is_same_v<R, rpb::GetRideRequest>) return rpb::GetRideResponse();
-          if constexpr (std::is_same_v<R, rpb::GetActiveRideRequest>) return rpb::GetActiveRideResponse();
-          if constexpr (std::is_same_v<R, rpb::ListRidesRequest>) return rpb::ListRidesResponse();
-          if constexpr (std::is_same_v<R, rpb::CancelRideRequest>) return rpb::CancelRideResponse();
-          if constexpr (std::is_same_v<R, rpb::ListNearbyCarsRequest>) return rpb::ListNearbyCarsResponse();
-        };
-        using Response = decltype(kReplyOf(static_cast<const Request*>(nullptr)));
+        using Response = rpc::ResponseTo<rider::RiderService, Request>;
         if constexpr (std::is_same_v<Request, rpb::CancelRideRequest>) {
           universe_->judge().RiderAskedToCancel(request.ride_id());
         }
-        CallRider<Request, Response>(*universe_, request, [this, call](absl::StatusOr<Response> response) {
+        CallRider(*universe_, request, [this, call](absl::StatusOr<Response> response) {
           const sim::Outcome outcome = OutcomeOf(response.status());
           agent_.OnReply(universe_->clock().Read(), call, outcome,
                          sim::RiderReply(response.ok() ? *std::move(response) : Response()));
@@ -265,12 +220,8 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
                              sim::OutcomeOf(message.command_result().status()));
     };
     end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
-    call_ = OpenStream<rpb::StreamRideRequest, rpb::StreamRideResponse, RiderNode>(
-        &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "StreamRide", {.queue = 128}, true,
-        [](RiderNode& node, auto outbox) {
-          return std::make_shared<rider::RideStream>(node.session_ports(), node.rides(), rpc::CallInfo(),
-                                                     std::move(outbox));
-        });
+    call_ = OpenMethod<rider::RiderService, RiderNode, rpb::StreamRideRequest>(&u.network(), &u.rider_phones(), end,
+                                                                               [&u] { return u.rider(); });
     rpb::StreamRideRequest first;
     *first.mutable_open() = open;
     call_->Send(first);
@@ -280,11 +231,8 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
   end->on_sent = [this](const rpb::WatchRideResponse& message) { Told(message); };
   end->on_message = [this, stream](const rpb::WatchRideResponse& message) { Received(stream, message); };
   end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
-  watch_ = OpenStream<rpb::StreamRideRequest, rpb::WatchRideResponse, RiderNode>(
-      &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "WatchRide", {.queue = 128}, false,
-      [open](RiderNode& node, auto outbox) {
-        return std::make_shared<rider::WatchStream>(node.session_ports(), open, rpc::CallInfo(), std::move(outbox));
-      });
+  watch_ = OpenMethod<rider::RiderService, RiderNode>(
+      &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, open);
 }
 
 void RiderPhone::Send(const rpb::StreamRideRequest& message) {
@@ -394,7 +342,7 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
         end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
           Told(replica, message);
         };
-        return std::make_shared<driver::DriverSession>(node.commands(), std::move(outbox), rpc::CallInfo());
+        return std::make_shared<driver::DriverSession>(node.commands(), std::move(outbox), rpc::CallContext());
       });
   dpb::StreamDriverRequest first;
   *first.mutable_open() = open;
@@ -670,8 +618,7 @@ void Stranger::Pry() {
       rpb::GetRideRequest get;
       get.set_rider_id(name_);
       get.set_ride_id(ride_id);
-      CallRider<rpb::GetRideRequest, rpb::GetRideResponse>(
-          u, get, [refused](const auto& response) { refused(response.status(), "GetRide"); });
+      CallRider(u, get, [refused](const auto& response) { refused(response.status(), "GetRide"); });
       return;
     }
     case 1: {
@@ -679,8 +626,7 @@ void Stranger::Pry() {
       cancel.set_rider_id(name_);
       cancel.set_ride_id(ride_id);
       cancel.set_reason(type::v1::CANCEL_REASON_CHANGED_PLANS);
-      CallRider<rpb::CancelRideRequest, rpb::CancelRideResponse>(
-          u, cancel, [refused](const auto& response) { refused(response.status(), "CancelRide"); });
+      CallRider(u, cancel, [refused](const auto& response) { refused(response.status(), "CancelRide"); });
       return;
     }
     case 2: {
@@ -705,7 +651,7 @@ void Stranger::Pry() {
       again.mutable_dropoff()->mutable_position()->set_latitude_deg(37.77);
       again.mutable_dropoff()->mutable_position()->set_longitude_deg(-122.42);
       again.set_product_id("economy");
-      CallRider<rpb::RequestRideRequest, rpb::RequestRideResponse>(u, again, [&u, ride_id](const auto& response) {
+      CallRider(u, again, [&u, ride_id](const auto& response) {
         if (response.ok()) u.judge().Fail(3, "one request_id, one ride", ride_id + " under another body");
       });
       return;
@@ -724,12 +670,8 @@ void Stranger::Pry() {
         }
       };
       end->on_end = [](const absl::Status&) {};
-      watching_ = OpenStream<rpb::StreamRideRequest, rpb::WatchRideResponse, RiderNode>(
-          &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, "WatchRide", {.queue = 128}, false,
-          [watch](RiderNode& node, auto outbox) {
-            return std::make_shared<rider::WatchStream>(node.session_ports(), watch, rpc::CallInfo(),
-                                                        std::move(outbox));
-          });
+      watching_ = OpenMethod<rider::RiderService, RiderNode>(
+          &u.network(), &u.rider_phones(), end, [&u] { return u.rider(); }, watch);
       return;
     }
   }

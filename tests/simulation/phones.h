@@ -32,7 +32,7 @@ class RiderPhone final : private sim::RiderOut {
 
  private:
   using Stream = ClientCall<rider::v1::StreamRideRequest, rider::v1::StreamRideResponse>;
-  using Watch = ClientCall<rider::v1::StreamRideRequest, rider::v1::WatchRideResponse>;
+  using Watch = ClientCall<rider::v1::WatchRideRequest, rider::v1::WatchRideResponse>;
 
   void Call(const sim::RiderCall& call) override;
   void Open(const rider::v1::WatchRideRequest& open, bool bidirectional) override;
@@ -129,7 +129,7 @@ class Stranger {
   Universe* const universe_;
   const std::string name_;
   sim::Random random_;
-  std::shared_ptr<ClientCall<rider::v1::StreamRideRequest, rider::v1::WatchRideResponse>> watching_;
+  std::shared_ptr<ClientCall<rider::v1::WatchRideRequest, rider::v1::WatchRideResponse>> watching_;
 };
 
 }  // namespace hail::simulation

@@ -107,14 +107,14 @@ class FunctionService final : public Service {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
                                                                  [this](const auto& call) { on_find(call); });
     Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
-        "WatchDrivers", watch, [this](std::shared_ptr<WatchOutbox> outbox, const CallInfo&) {
+        "WatchDrivers", watch, [this](std::shared_ptr<WatchOutbox> outbox, const CallContext&) {
           auto session = std::make_shared<WatchSession>(outbox);
           on_watch(*session, std::move(outbox));
           return session;
         });
     Inbound<v1::ReportLocationsRequest, v1::ReportLocationsResponse>(
         "ReportLocations", {.must_beat = false, .ages = false, .greets = true},
-        [this](std::shared_ptr<OutboxBase> outbox, const CallInfo&) {
+        [this](std::shared_ptr<OutboxBase> outbox, const CallContext&) {
           auto session = std::make_shared<ReportSession>(outbox);
           on_report(*session, std::move(outbox));
           return session;

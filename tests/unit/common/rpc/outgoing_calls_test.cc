@@ -41,7 +41,7 @@ class OutgoingCallsTest : public ::testing::Test {
 TEST_F(OutgoingCallsTest, BringsTheResponseAndPassesTheTraceOn) {
   const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   server_.service.on_find = [&](std::shared_ptr<FindCall> call) {
-    call->response().mutable_ride()->set_ride_id(call->info().traceparent);
+    call->response().mutable_ride()->set_ride_id(call->context().traceparent);
     call->Finish();
   };
   Find({.traceparent = traceparent});

@@ -560,7 +560,7 @@ class CountingService final : public Service {
     using Response = hail::rider::v1::WatchRideResponse;
     ServerStream<Request, Response>(
         "WatchRide", {.greets = true},
-        [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallInfo&) {
+        [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallContext&) {
           if (request.has_after_sequence()) {
             for (int i = 1; i <= request.after_sequence(); ++i) {
               Response message;

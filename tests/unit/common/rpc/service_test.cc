@@ -42,7 +42,7 @@ class WatchService final : public Service {
     ServerStream<rider::WatchRideRequest, rider::WatchRideResponse>(
         "WatchRide", {},
         [](const rider::WatchRideRequest&, const std::shared_ptr<Outbox<rider::WatchRideResponse>>& outbox,
-           const CallInfo&) {
+           const CallContext&) {
           ADD_FAILURE() << "a session of a request that cannot be read";
           return std::make_shared<FunctionSession<int>>(outbox);
         });

@@ -129,9 +129,9 @@ TEST_F(UnaryTest, DrainingRefusesNewCallsAndFinishesThoseInFlight) {
 
 TEST_F(UnaryTest, SaysWhoCallsAndForHowLong) {
   Start();
-  CallInfo info;
+  CallContext info;
   server_->service.on_find = [&](std::shared_ptr<FindCall> call) {
-    info = call->info();
+    info = call->context();
     call->Finish();
   };
   const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

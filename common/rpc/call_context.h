@@ -1,15 +1,16 @@
-// What a call says about itself beside its request.
+// What a call says about itself beside its request, over any transport.
 #pragma once
 
 #include <string>
 
 #include "absl/time/time.h"
 #include "common/rpc/identity.h"
-#include "grpcpp/server_context.h"
 
 namespace hail::rpc {
 
-struct CallInfo {
+struct CallContext {
+  virtual ~CallContext() = default;
+
   // Wall time; InfiniteFuture if the caller set none.
   absl::Time deadline = absl::InfiniteFuture();
   // W3C trace context, to be passed on in calls made for this one. Empty: none, or malformed.
@@ -20,8 +21,9 @@ struct CallInfo {
   std::string peer;
   // Who calls.
   Caller caller;
-};
 
-CallInfo CallInfoOf(const grpc::CallbackServerContext& context);
+  // Whether nobody waits for the answer any more. Not after the answer was given.
+  virtual bool cancelled() const { return false; }
+};
 
 }  // namespace hail::rpc

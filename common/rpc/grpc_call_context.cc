@@ -1,0 +1,27 @@
+#include "common/rpc/grpc_call_context.h"
+
+#include <string>
+
+#include "common/rpc/deadline.h"
+#include "common/rpc/metadata.h"
+
+namespace hail::rpc {
+namespace {
+
+std::string Metadata(const grpc::CallbackServerContext& context, const char* key) {
+  const auto found = context.client_metadata().find(key);
+  if (found == context.client_metadata().end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
+}  // namespace
+
+GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context) : context_(context) {
+  deadline = FromGrpcDeadline(context.raw_deadline());
+  traceparent = CheckedTraceparent(Metadata(context, "traceparent"));
+  request_id = CheckedRequestId(Metadata(context, "x-request-id"));
+  peer = context.peer();
+  // No method of authentication is configured, so nobody is authenticated: `caller` stays empty.
+}
+
+}  // namespace hail::rpc

@@ -1,0 +1,100 @@
+// rider-service, put together from its ports: in the binary, in the simulation and in tests alike.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/bus/bus.h"
+#include "common/exec/executor.h"
+#include "common/ids/uuid.h"
+#include "common/time/clock.h"
+#include "rider-service/api/assignment_service.h"
+#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/driver_search.h"
+#include "rider-service/api/feed_checks.h"
+#include "rider-service/api/rider_service.h"
+#include "rider-service/api/telemetry.h"
+#include "rider-service/codec/event_codec.h"
+#include "rider-service/domain/quote.h"
+#include "rider-service/domain/region.h"
+#include "rider-service/domain/ride_store.h"
+#include "rider-service/domain/rides.h"
+
+namespace hail::rider {
+
+// Thread-safe, but for Start and Stop.
+class RiderServer final : private RideObserver {
+ public:
+  // All outlive it.
+  struct Ports {
+    RideStore* store = nullptr;
+    Bus* bus = nullptr;
+    const Clock* clock = nullptr;
+    RandomBits random;
+    // The dispatch book lives on it.
+    Executor* dispatch_loop = nullptr;
+    Executor* housekeeping = nullptr;
+    // driver-service.
+    DriverSearch* search = nullptr;
+    DispatchLink::Opener dispatch_links;
+    // Called with each commit before anything else of the service. Null: none.
+    RideObserver* observer = nullptr;
+  };
+  struct Options {
+    // Must outlive it.
+    const Regions* regions = nullptr;
+    // The store's (RideStore::QuoteKey).
+    std::string quote_key;
+    absl::Duration quote_valid_for = absl::Minutes(5);  // domain time
+    RideRules rules;
+    // Names this run of the process, as in the store.
+    std::string incarnation_id;
+    // The bus reaches other replicas.
+    bool replicas = false;
+    // Wall time between two checks of the watched feeds against the store.
+    absl::Duration feed_check = absl::Seconds(2);
+  };
+  struct Stats {
+    DispatchLink::Stats dispatch;
+    // Rides whose driver's position is known.
+    std::size_t fixes = 0;
+  };
+
+  RiderServer(Ports ports, Options options);
+
+  // What a transport serves.
+  RiderService* rider_service() { return &rider_service_; }
+  AssignmentService* assignment_service() { return &assignment_service_; }
+
+  // Looks after the rides in the store and opens the dispatch link. Once.
+  void Start();
+  // Ends the link, and the lease; `done` runs when others may take over. Before the executors are stopped; what they
+  // still run comes to nothing. Once, after Start.
+  void Stop(std::function<void()> done) { link_.Stop(std::move(done)); }
+
+  Stats stats() const { return {link_.stats(), telemetry_.size()}; }
+
+ private:
+  void OnCommitted(const Ride& ride, const RideEvent* event) override;
+  bool Behind() const override { return link_.Behind(); }
+
+  const Ports ports_;
+  const absl::Duration feed_check_;
+  const bool replicas_;
+  const ProtoEventCodec codec_;
+  const Quoter quoter_;
+  TelemetryBoard telemetry_;
+  FeedChecks checks_;
+  DispatchLink link_;
+  Rides rides_;
+  const SessionPorts session_ports_;
+  RiderService rider_service_;
+  AssignmentService assignment_service_;
+  // Where there are other replicas. Last: reports to the board until it has ended.
+  std::unique_ptr<Bus::Subscription> positions_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,37 @@
+// driver-service over gRPC.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/exec/executor.h"
+#include "common/rpc/outgoing_calls.h"
+#include "common/time/clock.h"
+#include "hail/internal/v1/dispatch_service.grpc.pb.h"
+#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/driver_search.h"
+
+namespace hail::rider {
+
+// Thread-safe.
+class DriverClient final : public DriverSearch {
+ public:
+  // No search takes longer than `search_timeout` (wall time), whatever its caller's deadline.
+  DriverClient(const std::string& address, absl::Duration search_timeout);
+
+  void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) override;
+
+  // What opens dispatch links, whose handlers run on `loop`. All must outlive every link.
+  DispatchLink::Opener DispatchLinks(Executor* loop, const Clock* clock);
+
+  // Ends the searches under way, and waits for the last `done`.
+  void Stop() { calls_.Stop(); }
+
+ private:
+  const std::unique_ptr<hail::internal::v1::DispatchService::Stub> stub_;
+  const absl::Duration search_timeout_;
+  rpc::OutgoingCalls calls_;
+};
+
+}  // namespace hail::rider

@@ -1,0 +1,77 @@
+// The direct transport: a service's methods called in-process, by its table. No gRPC.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "common/rpc/methods.h"
+
+namespace hail::rpc {
+
+// Calls the unary method that takes `request`, and waits for its answer.
+template <typename S, typename Request>
+absl::StatusOr<ResponseTo<S, Request>> Ask(S* service, const Request& request, const CallContext& call = {}) {
+  constexpr auto kMethod = MethodOf<S, Request>();
+  absl::StatusOr<ResponseTo<S, Request>> answer = absl::UnknownError("not answered");
+  absl::Notification answered;
+  (service->*kMethod.call)(call, request, [&](absl::StatusOr<ResponseTo<S, Request>> response) {
+    answer = std::move(response);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  return answer;
+}
+
+// Keeps what a session sends. Thread-safe.
+template <typename Message>
+class ListSink final : public Sink<Message> {
+ public:
+  bool Send(Message message) override {
+    absl::MutexLock lock(&mutex_);
+    if (end_.has_value()) return false;
+    messages_.push_back(std::move(message));
+    return true;
+  }
+  bool SendLatest(const std::string&, Message message) override { return Send(std::move(message)); }
+  void Finish(const absl::Status& status = absl::OkStatus()) override {
+    absl::MutexLock lock(&mutex_);
+    if (!end_.has_value()) end_ = status;
+  }
+
+  // The messages, once `condition` holds of them, or after half a minute.
+  std::vector<Message> Await(const std::function<bool(const std::vector<Message>&)>& condition) const {
+    absl::MutexLock lock(&mutex_);
+    const auto met = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return condition(messages_); };
+    mutex_.AwaitWithTimeout(absl::Condition(&met), absl::Seconds(30));
+    return messages_;
+  }
+  std::vector<Message> AwaitCount(std::size_t count) const {
+    return Await([count](const auto& messages) { return messages.size() >= count; });
+  }
+  // How the stream ended; UNKNOWN: it did not.
+  absl::Status AwaitEnd() const {
+    absl::MutexLock lock(&mutex_);
+    const auto met = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return end_.has_value(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&met), absl::Seconds(30));
+    return end_.value_or(absl::UnknownError("the stream did not end"));
+  }
+  bool open() const {
+    absl::MutexLock lock(&mutex_);
+    return !end_.has_value();
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace hail::rpc
