@@ -1,4 +1,4 @@
-// What is sent to PostgreSQL and what comes back, apart from how.
+// Statements, parameters and rows of PostgreSQL, independent of the connection.
 #pragma once
 
 #include <concepts>
