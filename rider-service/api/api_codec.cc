@@ -99,25 +99,23 @@ absl::StatusOr<DriverCommand> DecodeCommand(const hail::internal::v1::RecordTrip
   command.leg = request.leg();
   switch (request.step()) {
     case hail::internal::v1::TRIP_STEP_SEEN:
-      command.step = TripStep::kSeen;
+      command.action = trip::Seen{};
       break;
     case hail::internal::v1::TRIP_STEP_ARRIVE:
-      command.step = TripStep::kArrive;
+      command.action = trip::Arrive{};
       break;
     case hail::internal::v1::TRIP_STEP_START:
-      command.step = TripStep::kStart;
+      command.action = trip::Start{};
       break;
     case hail::internal::v1::TRIP_STEP_COMPLETE:
-      command.step = TripStep::kComplete;
+      command.action = trip::Complete{};
       break;
     case hail::internal::v1::TRIP_STEP_CANCEL:
-      command.step = TripStep::kCancel;
+      command.action = trip::Cancel{DecodeReason(request.reason()), request.note()};
       break;
     default:
       return InvalidField("step", "is not a step a driver can take");
   }
-  command.reason = DecodeReason(request.reason());
-  command.note = request.note();
   return command;
 }
 
