@@ -26,40 +26,37 @@ absl::Status CheckCancel(const v1::DriverCancel& cancel) {
   return absl::OkStatus();
 }
 
-// AdvanceTrip as rider-service is told it.
+// The step as a rider-service of the version before reads it, which numbers them as the contract does. A command that
+// it does not know has none, and it refuses it.
+void SetStepForEarlierVersion(const v1::AdvanceTripRequest& command, internal::v1::RecordTripEventRequest& step) {
+  const int number = command.action_case() - v1::AdvanceTripRequest::kSeen + internal::v1::TRIP_STEP_SEEN;
+  static_assert(v1::AdvanceTripRequest::kCancel - v1::AdvanceTripRequest::kSeen ==
+                internal::v1::TRIP_STEP_CANCEL - internal::v1::TRIP_STEP_SEEN);
+  if (!internal::v1::TripStep_IsValid(number)) return;
+  step.set_step(static_cast<internal::v1::TripStep>(number));
+  step.set_reason(command.cancel().reason());
+  step.set_note(command.cancel().note());
+}
+
+// AdvanceTrip for rider-service. Which commands there are, and what else they carry, is its own to know.
 absl::StatusOr<internal::v1::RecordTripEventRequest> StepOf(const std::string& driver_id,
                                                             const v1::AdvanceTripRequest& request) {
   if (absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return status;
   if (request.epoch() < 1) return InvalidField("epoch", "must be at least 1");
   if (request.leg() < 0) return InvalidField("leg", "must not be negative");
+  if (request.action_case() == v1::AdvanceTripRequest::ACTION_NOT_SET) return InvalidField("action", "is required");
+  if (request.has_cancel()) {
+    if (absl::Status status = CheckCancel(request.cancel()); !status.ok()) return status;
+  }
   internal::v1::RecordTripEventRequest step;
   step.set_driver_id(driver_id);
   step.set_ride_id(request.ride_id());
   step.set_epoch(request.epoch());
   step.set_leg(request.leg());
-  switch (request.action_case()) {
-    case v1::AdvanceTripRequest::kSeen:
-      step.set_step(internal::v1::TRIP_STEP_SEEN);
-      return step;
-    case v1::AdvanceTripRequest::kArrive:
-      step.set_step(internal::v1::TRIP_STEP_ARRIVE);
-      return step;
-    case v1::AdvanceTripRequest::kStart:
-      step.set_step(internal::v1::TRIP_STEP_START);
-      return step;
-    case v1::AdvanceTripRequest::kComplete:
-      step.set_step(internal::v1::TRIP_STEP_COMPLETE);
-      return step;
-    case v1::AdvanceTripRequest::kCancel:
-      if (absl::Status status = CheckCancel(request.cancel()); !status.ok()) return status;
-      step.set_step(internal::v1::TRIP_STEP_CANCEL);
-      step.set_reason(request.cancel().reason());
-      step.set_note(request.cancel().note());
-      return step;
-    case v1::AdvanceTripRequest::ACTION_NOT_SET:
-      break;
-  }
-  return InvalidField("action", "is required");
+  *step.mutable_command() = request;
+  step.mutable_command()->set_driver_id(driver_id);
+  SetStepForEarlierVersion(request, step);
+  return step;
 }
 
 }  // namespace

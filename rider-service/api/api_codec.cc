@@ -1,5 +1,7 @@
 #include "rider-service/api/api_codec.h"
 
+#include <utility>
+
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
 #include "common/money/currency.h"
@@ -15,6 +17,44 @@ constexpr absl::Duration kMaxPickupEta = absl::Hours(24);
 Money Shown(const Money& rate) {
   const std::int64_t unit = SmallestUnitMicros(rate.currency_code).value_or(1);
   return {rate.currency_code, RoundedTo(unit, static_cast<double>(rate.micros))};
+}
+
+absl::StatusOr<TripAction> DecodeAction(const hail::driver::v1::AdvanceTripRequest& command) {
+  using Command = hail::driver::v1::AdvanceTripRequest;
+  switch (command.action_case()) {
+    case Command::kSeen:
+      return trip::Seen{};
+    case Command::kArrive:
+      return trip::Arrive{};
+    case Command::kStart:
+      return trip::Start{};
+    case Command::kComplete:
+      return trip::Complete{};
+    case Command::kCancel:
+      return trip::Cancel{DecodeReason(command.cancel().reason()), command.cancel().note()};
+    case Command::ACTION_NOT_SET:
+      break;
+  }
+  // driver-service knows it, which checked that there is one.
+  return Unavailable(Reason::kPeerUnavailable, "this replica does not know the command yet; retry");
+}
+
+// A driver-service of the version before sends the step only.
+absl::StatusOr<TripAction> DecodeActionOfEarlierVersion(const hail::internal::v1::RecordTripEventRequest& request) {
+  switch (request.step()) {
+    case hail::internal::v1::TRIP_STEP_SEEN:
+      return trip::Seen{};
+    case hail::internal::v1::TRIP_STEP_ARRIVE:
+      return trip::Arrive{};
+    case hail::internal::v1::TRIP_STEP_START:
+      return trip::Start{};
+    case hail::internal::v1::TRIP_STEP_COMPLETE:
+      return trip::Complete{};
+    case hail::internal::v1::TRIP_STEP_CANCEL:
+      return trip::Cancel{DecodeReason(request.reason()), request.note()};
+    default:
+      return InvalidField("step", "is not a step a driver can take");
+  }
 }
 
 }  // namespace
@@ -93,32 +133,10 @@ absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAss
 }
 
 absl::StatusOr<DriverCommand> DecodeCommand(const hail::internal::v1::RecordTripEventRequest& request) {
-  DriverCommand command;
-  command.driver_id = request.driver_id();
-  command.epoch = request.epoch();
-  command.leg = request.leg();
-  switch (request.step()) {
-    case hail::internal::v1::TRIP_STEP_SEEN:
-      command.step = TripStep::kSeen;
-      break;
-    case hail::internal::v1::TRIP_STEP_ARRIVE:
-      command.step = TripStep::kArrive;
-      break;
-    case hail::internal::v1::TRIP_STEP_START:
-      command.step = TripStep::kStart;
-      break;
-    case hail::internal::v1::TRIP_STEP_COMPLETE:
-      command.step = TripStep::kComplete;
-      break;
-    case hail::internal::v1::TRIP_STEP_CANCEL:
-      command.step = TripStep::kCancel;
-      break;
-    default:
-      return InvalidField("step", "is not a step a driver can take");
-  }
-  command.reason = DecodeReason(request.reason());
-  command.note = request.note();
-  return command;
+  absl::StatusOr<TripAction> action =
+      request.has_command() ? DecodeAction(request.command()) : DecodeActionOfEarlierVersion(request);
+  if (!action.ok()) return action.status();
+  return DriverCommand{request.driver_id(), request.epoch(), request.leg(), *std::move(action)};
 }
 
 absl::StatusOr<Resolution> DecodeResolution(hail::internal::v1::Resolution resolution) {

@@ -1,38 +1,17 @@
 #include "rider-service/api/commit_log.h"
 
+#include <iterator>
 #include <string>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "common/logging/log.h"
 
 namespace hail::rider {
 namespace {
 
-std::string_view EventName(RideEventType type) {
-  switch (type) {
-    case RideEventType::kRequested:
-      return "requested";
-    case RideEventType::kAssigned:
-      return "assigned";
-    case RideEventType::kAssignmentSeen:
-      return "assignment_seen";
-    case RideEventType::kArrivedAtPickup:
-      return "arrived_at_pickup";
-    case RideEventType::kStarted:
-      return "started";
-    case RideEventType::kCompleted:
-      return "completed";
-    case RideEventType::kRedispatched:
-      return "redispatched";
-    case RideEventType::kCanceled:
-      return "canceled";
-    case RideEventType::kUnfulfilled:
-      return "unfulfilled";
-    case RideEventType::kUnspecified:
-      break;
-  }
-  return "unspecified";
-}
+// As logs and metrics have it.
+std::string NameOf(RideEventType type) { return absl::AsciiStrToLower(EventName(type)); }
 
 std::string_view CanceledBy(const Ride& ride) {
   if (!ride.cancellation) return "";
@@ -51,8 +30,8 @@ std::string_view CanceledBy(const Ride& ride) {
 
 std::vector<metrics::Counter> CountersByType(const metrics::CounterFamily& family) {
   std::vector<metrics::Counter> counters;
-  for (int type = 0; type <= static_cast<int>(RideEventType::kUnfulfilled); ++type) {
-    counters.push_back(family.Of({{"type", std::string(EventName(static_cast<RideEventType>(type)))}}));
+  for (int type = 0; type <= static_cast<int>(std::rbegin(kEvents)->type); ++type) {
+    counters.push_back(family.Of({{"type", NameOf(static_cast<RideEventType>(type))}}));
   }
   return counters;
 }
@@ -81,7 +60,7 @@ void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
   }
   if (LogEnabled(LogLevel::kInfo)) {
     // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
-    Log(LogLevel::kInfo, "ride_" + std::string(EventName(event->type)),
+    Log(LogLevel::kInfo, "ride_" + NameOf(event->type),
         {{"ride_id", ride.ride_id},
          {"rider_id", ride.rider_id},
          {"request_id", ride.request_id},

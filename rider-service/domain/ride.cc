@@ -5,21 +5,36 @@
 
 #include "common/errors/error.h"
 #include "rider-service/domain/cancellation_fee.h"
+#include "rider-service/domain/transitions.h"
 
 namespace hail::rider {
 namespace {
 
 RideChange Unchanged(const Ride& ride) { return {.ride = ride, .event = std::nullopt, .changed = false}; }
 
-// `after` with the next sequence and the event that says so. The ride's times never run backwards, whatever the clock.
-RideChange Record(const Ride& before, Ride after, RideEventType type, CancelReason reason, absl::Time now) {
+// The ride's times never run backwards, whatever the clock.
+absl::Time TimeOf(const Ride& before, absl::Time now) { return std::max(now, before.update_time); }
+
+// The transition of `before`, which is not null. `after` has what the command changes beside it.
+RideChange Move(const Ride& before, const Transition* transition, Ride after, CancelReason reason, absl::Time now) {
+  const absl::Time at = TimeOf(before, now);
+  if (transition->to != kSameState) after.state = transition->to;
+  if (transition->time != nullptr) after.*transition->time = at;
+  if (transition->begins_leg) ++after.leg;
+  if (IsFinal(after.state)) {
+    after.match_deadline.reset();
+    after.seen_deadline.reset();
+    after.end_time = at;
+  }
+  if (after.state == RideState::kCompleted) after.fare.final_fare = after.fare.quoted;
   after.sequence = before.sequence + 1;
-  after.update_time = std::max(now, before.update_time);
+  after.update_time = at;
+
   RideEvent event;
   event.ride_id = after.ride_id;
   event.sequence = after.sequence;
-  event.type = type;
-  event.event_time = after.update_time;
+  event.type = transition->event;
+  event.event_time = at;
   event.reason = reason;
   if (after.driver) {
     event.driver_id = after.driver->driver_id;
@@ -29,35 +44,21 @@ RideChange Record(const Ride& before, Ride after, RideEventType type, CancelReas
   return {.ride = std::move(after), .event = std::move(event)};
 }
 
-RideChange End(const Ride& before, RideState state, RideEventType type, CancelReason reason, absl::Time now,
-               Ride after) {
-  after.state = state;
-  after.match_deadline.reset();
-  after.seen_deadline.reset();
-  after.end_time = std::max(now, before.update_time);
-  return Record(before, std::move(after), type, reason, now);
-}
-
-RideChange Cancel(const Ride& ride, Cancellation cancellation, absl::Time now) {
+RideChange Cancel(const Ride& ride, const Transition* transition, Cancellation cancellation, absl::Time now) {
   Ride after = ride;
   const CancelReason reason = cancellation.reason;
   after.cancellation = std::move(cancellation);
-  return End(ride, RideState::kCanceled, RideEventType::kCanceled, reason, now, std::move(after));
-}
-
-RideChange Complete(const Ride& ride, absl::Time now) {
-  Ride after = ride;
-  after.fare.final_fare = ride.fare.quoted;
-  return End(ride, RideState::kCompleted, RideEventType::kCompleted, CancelReason::kUnspecified, now, std::move(after));
+  return Move(ride, transition, std::move(after), reason, now);
 }
 
 // The assignment is over before the pickup: somebody else is looked for, unless that happened too often.
-RideChange Redispatch(const Ride& ride, CancelReason reason, const RideRules& rules, absl::Time now) {
+RideChange Redispatch(const Ride& ride, const Transition* transition, CancelReason reason, const RideRules& rules,
+                      absl::Time now) {
   if (ride.redispatch_count >= rules.max_redispatches) {
-    return Cancel(ride, {CancelActor::kSystem, CancelReason::kRedispatchLimit, ""}, now);
+    return Cancel(ride, FindTransition(ride.state, RideCommand::kGiveUpDispatching),
+                  {CancelActor::kSystem, CancelReason::kRedispatchLimit, ""}, now);
   }
   Ride after = ride;
-  after.state = RideState::kMatching;
   after.epoch = ride.epoch + 1;
   after.excluded_driver_ids.push_back(ride.driver->driver_id);
   after.driver.reset();
@@ -67,8 +68,8 @@ RideChange Redispatch(const Ride& ride, CancelReason reason, const RideRules& ru
   after.seen_deadline.reset();
   after.pickup_eta.reset();
   after.redispatch_count = ride.redispatch_count + 1;
-  after.match_deadline = std::max(now, ride.update_time) + rules.match_deadline;
-  RideChange change = Record(ride, std::move(after), RideEventType::kRedispatched, reason, now);
+  after.match_deadline = TimeOf(ride, now) + rules.match_deadline;
+  RideChange change = Move(ride, transition, std::move(after), reason, now);
   change.event->driver_id = ride.driver->driver_id;
   change.event->ended = true;
   change.event->former = ride;
@@ -106,79 +107,47 @@ std::string Named(std::int64_t sent, const Ride& ride) {
   return "epoch " + std::to_string(sent) + ", the ride's is " + std::to_string(ride.epoch);
 }
 
-// Whether the ride is past `step` at the leg it is on.
-bool AlreadyTaken(const Ride& ride, TripStep step) {
-  switch (step) {
-    case TripStep::kSeen:
-      return ride.seen_time.has_value();
-    case TripStep::kArrive:
-      return ride.leg == 0 && ride.arrive_time.has_value();
-    case TripStep::kStart:
-      // It leads to the next leg: on the leg it starts from, it has not been taken.
-      return false;
-    case TripStep::kComplete:
-      return ride.leg == 1 && ride.state == RideState::kCompleted;
-    case TripStep::kCancel:
-      return ride.state == RideState::kCanceled;
-    case TripStep::kUnspecified:
-      return false;
+bool IsOn(const Ride& ride, LegRule leg) {
+  switch (leg) {
+    case LegRule::kAny:
+      return true;
+    case LegRule::kBeforeLast:
+      return ride.leg < kLastLeg;
+    case LegRule::kLast:
+      return ride.leg == kLastLeg;
   }
   return false;
 }
 
-RideChange Seen(const Ride& ride, absl::Time now) {
-  Ride after = ride;
-  after.seen_time = std::max(now, ride.update_time);
-  after.seen_deadline.reset();
-  return Record(ride, std::move(after), RideEventType::kAssignmentSeen, CancelReason::kUnspecified, now);
+// Whether the command is meant for the leg that it names, not for the ride as a whole.
+bool IsOfALeg(RideCommand command) {
+  return std::any_of(kTransitions.begin(), kTransitions.end(), [command](const Transition& transition) {
+    return transition.command == command && transition.leg != LegRule::kAny;
+  });
 }
 
-RideChange Arrive(const Ride& ride, absl::Time now) {
-  Ride after = ride;
-  after.state = RideState::kArrivedAtPickup;
-  after.arrive_time = std::max(now, ride.update_time);
-  if (!after.seen_time) after.seen_time = after.arrive_time;
-  after.seen_deadline.reset();
-  return Record(ride, std::move(after), RideEventType::kArrivedAtPickup, CancelReason::kUnspecified, now);
-}
-
-RideChange Start(const Ride& ride, absl::Time now) {
-  Ride after = ride;
-  after.state = RideState::kEnrouteToDropoff;
-  after.leg = 1;
-  after.start_time = std::max(now, ride.update_time);
-  return Record(ride, std::move(after), RideEventType::kStarted, CancelReason::kUnspecified, now);
+// Whether the ride is past the command, at the leg it is on: in the final state that the command leads to, or with the
+// time that it sets.
+bool AlreadyTaken(const Ride& ride, RideCommand command) {
+  return std::any_of(kTransitions.begin(), kTransitions.end(), [&](const Transition& transition) {
+    if (transition.command != command || !IsOn(ride, transition.leg)) return false;
+    if (IsFinal(transition.to)) return ride.state == transition.to;
+    return transition.time != nullptr && (ride.*transition.time).has_value();
+  });
 }
 
 }  // namespace
 
-bool IsFinal(RideState state) {
-  return state == RideState::kCompleted || state == RideState::kNoDriversAvailable || state == RideState::kCanceled;
-}
-
-bool HasLiveDriver(RideState state) {
-  return state == RideState::kEnrouteToPickup || state == RideState::kArrivedAtPickup ||
-         state == RideState::kEnrouteToDropoff;
-}
-
 std::string StateName(RideState state) {
-  switch (state) {
-    case RideState::kUnspecified:
-      break;
-    case RideState::kMatching:
-      return "MATCHING";
-    case RideState::kEnrouteToPickup:
-      return "ENROUTE_TO_PICKUP";
-    case RideState::kArrivedAtPickup:
-      return "ARRIVED_AT_PICKUP";
-    case RideState::kEnrouteToDropoff:
-      return "ENROUTE_TO_DROPOFF";
-    case RideState::kCompleted:
-      return "COMPLETED";
-    case RideState::kNoDriversAvailable:
-      return "NO_DRIVERS_AVAILABLE";
-    case RideState::kCanceled:
-      return "CANCELED";
+  for (const StateRow& row : kStates) {
+    if (row.state == state) return std::string(row.name);
+  }
+  return "UNSPECIFIED";
+}
+
+std::string EventName(RideEventType type) {
+  for (const EventRow& row : kEvents) {
+    if (row.type == type) return std::string(row.name);
   }
   return "UNSPECIFIED";
 }
@@ -191,12 +160,12 @@ bool IsSystemReason(CancelReason reason) {
 RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now) {
   Ride before;
   before.update_time = now;
-  ride.state = RideState::kMatching;
   ride.epoch = 1;
   ride.leg = 0;
   ride.create_time = now;
   ride.match_deadline = now + rules.match_deadline;
-  return Record(before, std::move(ride), RideEventType::kRequested, CancelReason::kUnspecified, now);
+  return Move(before, FindTransition(before.state, RideCommand::kRequest), std::move(ride), CancelReason::kUnspecified,
+              now);
 }
 
 absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
@@ -214,22 +183,21 @@ absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment
     return FailedPrecondition(Reason::kStaleEpoch,
                               "the ride is dispatched at another epoch: " + Named(assignment.epoch, ride), metadata);
   }
-  if (ride.state != RideState::kMatching) {
+  const Transition* transition = FindTransition(ride.state, RideCommand::kAssign);
+  if (transition == nullptr) {
     return FailedPrecondition(Reason::kRideNotMatching, "the ride has a driver", state);
   }
   if (IsExcluded(ride, assignment.driver.driver_id)) {
     return FailedPrecondition(Reason::kDriverExcluded, "the driver gave this ride up before");
   }
   Ride after = ride;
-  after.state = RideState::kEnrouteToPickup;
   after.leg = 0;
   after.driver = assignment.driver;
   after.offer_id = assignment.offer_id;
   after.pickup_eta = assignment.pickup_eta;
-  after.assign_time = std::max(now, ride.update_time);
-  after.seen_deadline = *after.assign_time + rules.seen_within;
+  after.seen_deadline = TimeOf(ride, now) + rules.seen_within;
   after.match_deadline.reset();
-  return Record(ride, std::move(after), RideEventType::kAssigned, CancelReason::kUnspecified, now);
+  return Move(ride, transition, std::move(after), CancelReason::kUnspecified, now);
 }
 
 absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& command, const RideRules& rules,
@@ -249,47 +217,38 @@ absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& comma
                               Epochs(ride, command.epoch));
   }
 
-  const bool moves =
-      command.step == TripStep::kArrive || command.step == TripStep::kStart || command.step == TripStep::kComplete;
-  const bool past_leg = moves && command.leg < ride.leg;
-  const bool this_leg = !moves || command.leg == ride.leg;
-  if (past_leg || (this_leg && AlreadyTaken(ride, command.step))) return Unchanged(ride);
+  const RideCommand asked = std::visit([](const auto& action) { return action.kCommand; }, command.action);
+  const bool of_a_leg = IsOfALeg(asked);
+  const bool past_leg = of_a_leg && command.leg < ride.leg;
+  const bool this_leg = !of_a_leg || command.leg == ride.leg;
+  if (past_leg || (this_leg && AlreadyTaken(ride, asked))) return Unchanged(ride);
   if (IsFinal(ride.state)) {
     if (ride.state == RideState::kCanceled) return AssignmentEnded();
     return RideEnded(ride);
   }
-  if (moves && command.leg > ride.leg) return IllegalStep(ride);
+  const Transition* transition = FindTransition(ride.state, asked);
+  if (!this_leg || transition == nullptr || !IsOn(ride, transition->leg)) return IllegalStep(ride);
 
-  switch (command.step) {
-    case TripStep::kSeen:
-      return Seen(ride, now);
-    case TripStep::kArrive:
-      if (ride.state != RideState::kEnrouteToPickup) break;
-      return Arrive(ride, now);
-    case TripStep::kStart:
-      if (ride.state != RideState::kArrivedAtPickup) break;
-      return Start(ride, now);
-    case TripStep::kComplete:
-      if (ride.state != RideState::kEnrouteToDropoff) break;
-      return Complete(ride, now);
-    case TripStep::kCancel:
-      if (ride.state == RideState::kEnrouteToPickup) return Redispatch(ride, command.reason, rules, now);
-      return Cancel(ride, {CancelActor::kDriver, command.reason, command.note}, now);
-    case TripStep::kUnspecified:
-      break;
+  if (const auto* cancel = std::get_if<trip::Cancel>(&command.action)) {
+    if (transition->to == RideState::kMatching) return Redispatch(ride, transition, cancel->reason, rules, now);
+    return Cancel(ride, transition, {CancelActor::kDriver, cancel->reason, cancel->note}, now);
   }
-  return IllegalStep(ride);
+  Ride after = ride;
+  // Whoever moves a ride on has seen that it is theirs.
+  if (!after.seen_time) after.seen_time = TimeOf(ride, now);
+  after.seen_deadline.reset();
+  return Move(ride, transition, std::move(after), CancelReason::kUnspecified, now);
 }
 
 absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, const std::string& note,
                                          absl::Time now) {
-  if (ride.state == RideState::kCanceled) return Unchanged(ride);
-  if (IsFinal(ride.state)) return RideEnded(ride);
-  const std::optional<Money> fee = CancellationFee(ride, now);
-  RideChange change = Cancel(ride, {CancelActor::kRider, reason, note}, now);
-  change.ride.fare.cancellation_fee = fee;
-  change.event->ride = change.ride;
-  return change;
+  if (AlreadyTaken(ride, RideCommand::kRiderCancel)) return Unchanged(ride);
+  const Transition* transition = FindTransition(ride.state, RideCommand::kRiderCancel);
+  if (transition == nullptr) return RideEnded(ride);
+  Ride after = ride;
+  after.fare.cancellation_fee = CancellationFee(ride, now);
+  after.cancellation = {CancelActor::kRider, reason, note};
+  return Move(ride, transition, std::move(after), reason, now);
 }
 
 absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
@@ -297,16 +256,17 @@ absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
 }
 
 RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {
-  if (ride.state != RideState::kEnrouteToPickup || ride.epoch != epoch || ride.seen_time ||
-      now < SeenDeadline(ride, rules)) {
+  const Transition* transition = FindTransition(ride.state, RideCommand::kGiveUpUnseen);
+  if (transition == nullptr || ride.epoch != epoch || ride.seen_time || now < SeenDeadline(ride, rules)) {
     return Unchanged(ride);
   }
-  return Redispatch(ride, CancelReason::kDriverUnreachable, rules, now);
+  return Redispatch(ride, transition, CancelReason::kDriverUnreachable, rules, now);
 }
 
 RideChange EndUnfulfilled(const Ride& ride, std::int64_t epoch, absl::Time now) {
-  if (ride.state != RideState::kMatching || ride.epoch != epoch || now < *ride.match_deadline) return Unchanged(ride);
-  return End(ride, RideState::kNoDriversAvailable, RideEventType::kUnfulfilled, CancelReason::kUnspecified, now, ride);
+  const Transition* transition = FindTransition(ride.state, RideCommand::kEndUnfulfilled);
+  if (transition == nullptr || ride.epoch != epoch || now < *ride.match_deadline) return Unchanged(ride);
+  return Move(ride, transition, ride, CancelReason::kUnspecified, now);
 }
 
 RideChange RaiseEpoch(const Ride& ride, std::int64_t epoch) {
@@ -317,14 +277,14 @@ RideChange RaiseEpoch(const Ride& ride, std::int64_t epoch) {
 }
 
 absl::StatusOr<RideChange> Resolve(const Ride& ride, Resolution resolution, const std::string& note, absl::Time now) {
-  const RideState wanted = resolution == Resolution::kComplete ? RideState::kCompleted : RideState::kCanceled;
-  if (ride.state == wanted) return Unchanged(ride);
+  const bool completes = resolution == Resolution::kComplete;
+  const RideCommand command = completes ? RideCommand::kOperatorComplete : RideCommand::kOperatorCancel;
+  if (AlreadyTaken(ride, command)) return Unchanged(ride);
   if (IsFinal(ride.state)) return RideEnded(ride);
-  if (resolution == Resolution::kCancel) {
-    return Cancel(ride, {CancelActor::kSystem, CancelReason::kOperator, note}, now);
-  }
-  if (ride.state != RideState::kEnrouteToDropoff) return IllegalStep(ride);
-  return Complete(ride, now);
+  const Transition* transition = FindTransition(ride.state, command);
+  if (transition == nullptr) return IllegalStep(ride);
+  if (completes) return Move(ride, transition, ride, CancelReason::kUnspecified, now);
+  return Cancel(ride, transition, {CancelActor::kSystem, CancelReason::kOperator, note}, now);
 }
 
 }  // namespace hail::rider

@@ -1,4 +1,5 @@
-// A ride and the rules of its life (DESIGN §3, §4): the one file where they are written, together with ride.cc.
+// A ride and the rules of its life (DESIGN §3, §4): the one place where they are written, together with ride.cc and the
+// table of transitions (transitions.h).
 //
 // Everything here is pure: a ride and what is asked of it go in, the ride after it and its event (or a refusal) come
 // out. Nothing reads a clock; `now` is domain time throughout.
@@ -8,6 +9,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +32,51 @@ enum class RideState {
   kNoDriversAvailable = 8,
   kCanceled = 9,
 };
+
+// Each state with its name in the contract, without the prefix.
+struct StateRow {
+  RideState state;
+  std::string_view name;
+};
+inline constexpr StateRow kStates[] = {
+    {RideState::kMatching, "MATCHING"},
+    {RideState::kEnrouteToPickup, "ENROUTE_TO_PICKUP"},
+    {RideState::kArrivedAtPickup, "ARRIVED_AT_PICKUP"},
+    {RideState::kEnrouteToDropoff, "ENROUTE_TO_DROPOFF"},
+    {RideState::kCompleted, "COMPLETED"},
+    {RideState::kNoDriversAvailable, "NO_DRIVERS_AVAILABLE"},
+    {RideState::kCanceled, "CANCELED"},
+};
+
+// A state of a later version is none of them.
+constexpr bool IsKnown(RideState state) {
+  for (const StateRow& row : kStates) {
+    if (row.state == state) return true;
+  }
+  return false;
+}
+
+// States whose numbers follow each other.
+struct StateRange {
+  // Converts: a single state is a range.
+  constexpr StateRange(RideState only) : StateRange(static_cast<int>(only), static_cast<int>(only)) {}
+  constexpr StateRange(int first, int last) : first(first), last(last) {}
+
+  // What is not known is in no set: the rules leave it alone, whatever an index counts it as.
+  constexpr bool Has(RideState state) const {
+    const int number = static_cast<int>(state);
+    return first <= number && number <= last && (first == last || IsKnown(state));
+  }
+
+  int first;
+  int last;
+};
+
+// The sets of states that rules, indexes and metrics go by. Each is one range of numbers, so that the index of a store
+// holds for a state that a later version adds in a gap (6 is kept for stops on the way).
+inline constexpr StateRange kLive = {2, 6};
+inline constexpr StateRange kWithDriver = {3, 6};
+inline constexpr StateRange kFinal = {7, 9};
 
 enum class CancelActor { kUnspecified = 0, kRider = 1, kDriver = 2, kSystem = 3 };
 
@@ -60,16 +108,32 @@ enum class RideEventType {
   kUnfulfilled = 9,
 };
 
-enum class TripStep { kUnspecified = 0, kSeen = 1, kArrive = 2, kStart = 3, kComplete = 4, kCancel = 5 };
+// Each type of event with its name in the contract, without the prefix.
+struct EventRow {
+  RideEventType type;
+  std::string_view name;
+};
+inline constexpr EventRow kEvents[] = {
+    {RideEventType::kRequested, "REQUESTED"},
+    {RideEventType::kAssigned, "ASSIGNED"},
+    {RideEventType::kAssignmentSeen, "ASSIGNMENT_SEEN"},
+    {RideEventType::kArrivedAtPickup, "ARRIVED_AT_PICKUP"},
+    {RideEventType::kStarted, "STARTED"},
+    {RideEventType::kCompleted, "COMPLETED"},
+    {RideEventType::kRedispatched, "REDISPATCHED"},
+    {RideEventType::kCanceled, "CANCELED"},
+    {RideEventType::kUnfulfilled, "UNFULFILLED"},
+};
 
 enum class Resolution { kUnspecified = 0, kComplete = 1, kCancel = 2 };
 
 // COMPLETED, NO_DRIVERS_AVAILABLE, CANCELED: nothing follows.
-bool IsFinal(RideState state);
+constexpr bool IsFinal(RideState state) { return kFinal.Has(state); }
 // A driver is on it and it is not over.
-bool HasLiveDriver(RideState state);
-// "MATCHING", …: the contract's name without its prefix, for messages, metadata and metrics.
+constexpr bool HasLiveDriver(RideState state) { return kWithDriver.Has(state); }
+// For messages, metadata and metrics: the name in the table, "UNSPECIFIED" without one.
 std::string StateName(RideState state);
+std::string EventName(RideEventType type);
 // A reason that only the system may give.
 bool IsSystemReason(CancelReason reason);
 
@@ -177,6 +241,9 @@ struct Ride {
   friend bool operator==(const Ride&, const Ride&) = default;
 };
 
+// Ride::leg of the leg that ends at the drop-off: the waypoints of a ride are the pickup, which is number 0, and it.
+inline constexpr int kLastLeg = 1;
+
 // One entry of a ride's log.
 struct RideEvent {
   std::string ride_id;
@@ -239,22 +306,67 @@ struct Assignment {
 absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
                                   absl::Time now);
 
+// What can be asked of a ride. Transitions.h says in which states, and what becomes of it.
+enum class RideCommand {
+  kNone,
+  kRequest,
+  kAssign,
+  // The driver's.
+  kSeen,
+  kArrive,
+  kStart,
+  kComplete,
+  kDriverCancel,
+  // The rider's.
+  kRiderCancel,
+  // The operator's.
+  kOperatorComplete,
+  kOperatorCancel,
+  // Of rider-service itself.
+  kGiveUpUnseen,
+  kGiveUpDispatching,
+  kEndUnfulfilled,
+};
+
+// The driver's commands on a trip, each with what it carries (AdvanceTripRequest.action of the contract).
+namespace trip {
+struct None {
+  static constexpr RideCommand kCommand = RideCommand::kNone;
+};
+struct Seen {
+  static constexpr RideCommand kCommand = RideCommand::kSeen;
+};
+struct Arrive {
+  static constexpr RideCommand kCommand = RideCommand::kArrive;
+};
+struct Start {
+  static constexpr RideCommand kCommand = RideCommand::kStart;
+};
+struct Complete {
+  static constexpr RideCommand kCommand = RideCommand::kComplete;
+};
+struct Cancel {
+  static constexpr RideCommand kCommand = RideCommand::kDriverCancel;
+  CancelReason reason = CancelReason::kUnspecified;
+  std::string note;
+};
+}  // namespace trip
+using TripAction = std::variant<trip::None, trip::Seen, trip::Arrive, trip::Start, trip::Complete, trip::Cancel>;
+
 // A driver's command.
 struct DriverCommand {
   std::string driver_id;
   std::int64_t epoch = 0;
   int leg = 0;
-  TripStep step = TripStep::kUnspecified;
-  CancelReason reason = CancelReason::kUnspecified;
-  std::string note;
+  TripAction action;
 };
 
 // One step of the assigned driver: already past, the present ride unchanged; current, applied; ahead,
 // ILLEGAL_TRANSITION. An assignment that is over: ASSIGNMENT_ENDED. Not this driver's: RIDE_NOT_FOUND. A wrong epoch is
 // named beside the ride's (metadata "epoch", "ride_epoch"): ASSIGNMENT_ENDED below it, ILLEGAL_TRANSITION above it.
-// kCancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver excluded and a new deadline (or,
+// A cancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver excluded and a new deadline (or,
 // past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the ride. RIDE_ENDED if completed.
-// kSeen is stored once; an arrival counts as seen too.
+// Seen is stored once; an arrival counts as seen too.
 absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& command, const RideRules& rules,
                                     absl::Time now);
 

@@ -221,14 +221,15 @@ void Rides::FindAssignment(std::string driver_id, std::string offer_id, Done<Rid
 
 void Rides::RecordStep(const Now& now, std::string ride_id, DriverCommand command, absl::Time deadline,
                        Done<Ride> done) {
-  const bool cancels = command.step == TripStep::kCancel;
+  const auto* cancel = std::get_if<trip::Cancel>(&command.action);
+  const bool empty = std::holds_alternative<trip::None>(command.action);
   if (absl::Status status =
           FirstError(CheckId(command.driver_id, "driver_id"), CheckId(ride_id, "ride_id"),
                      command.epoch < 1 ? InvalidField("epoch", "must be at least 1") : absl::OkStatus(),
                      command.leg < 0 ? InvalidField("leg", "must not be negative") : absl::OkStatus(),
-                     command.step == TripStep::kUnspecified ? InvalidField("step", "required") : absl::OkStatus(),
-                     cancels ? CheckReason(command.reason, "reason") : absl::OkStatus(),
-                     cancels ? CheckNote(command.note, "note") : absl::OkStatus());
+                     empty ? InvalidField("step", "required") : absl::OkStatus(),
+                     cancel != nullptr ? CheckReason(cancel->reason, "reason") : absl::OkStatus(),
+                     cancel != nullptr ? CheckNote(cancel->note, "note") : absl::OkStatus());
       !status.ok()) {
     return done(status);
   }

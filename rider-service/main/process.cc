@@ -173,12 +173,12 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const auto refresh = registry.BeforeScrape([&] {
     const auto live = last_look.rides();
     const absl::Time now = clock.Read().domain;
-    for (const RideState state : {RideState::kMatching, RideState::kEnrouteToPickup, RideState::kArrivedAtPickup,
-                                  RideState::kEnrouteToDropoff}) {
-      const auto found = live.find(state);
+    for (const StateRow& row : kStates) {
+      if (!kLive.Has(row.state)) continue;
+      const auto found = live.find(row.state);
       const bool any = found != live.end();
-      rides_by_state.Of({{"state", StateName(state)}}).Set(any ? static_cast<double>(found->second.count) : 0);
-      oldest_by_state.Of({{"state", StateName(state)}})
+      rides_by_state.Of({{"state", std::string(row.name)}}).Set(any ? static_cast<double>(found->second.count) : 0);
+      oldest_by_state.Of({{"state", std::string(row.name)}})
           .Set(any ? absl::ToDoubleSeconds(now - found->second.oldest) : 0);
     }
     const auto [dispatch, known_fixes] = server.stats();

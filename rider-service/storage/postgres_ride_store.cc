@@ -12,6 +12,7 @@
 #include "common/postgres/lease.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/ride_refusals.h"
+#include "rider-service/storage/state_sql.h"
 
 namespace hail::rider {
 namespace {
@@ -52,7 +53,8 @@ SELECT 1 FROM r)sql"};
 const Statement kWhyNotInserted{R"sql(
 SELECT why, ride, internals, keeper FROM (
   SELECT 1 AS why, ride, internals, keeper FROM rides WHERE rider_id = $1 AND request_id = $2
-  UNION ALL SELECT 2, ride, internals, keeper FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6
+  UNION ALL SELECT 2, ride, internals, keeper FROM rides WHERE rider_id = $1 AND )sql" +
+                                StateIn(kLive) + R"sql(
   UNION ALL SELECT 3, ride, internals, keeper FROM rides WHERE quote_id = $3
   UNION ALL SELECT 4, ride, internals, keeper FROM rides WHERE ride_id = $4) AS found
 ORDER BY why LIMIT 1)sql"};
@@ -87,14 +89,17 @@ const Statement kAssign{
     std::string(kUpdateRide) +
     "  AND EXISTS (SELECT 1 FROM o)"
     "  AND NOT EXISTS (SELECT 1 FROM rides AS other"
-    "    WHERE other.driver_id = $4 AND other.state BETWEEN 3 AND 6 AND other.ride_id <> $1)"
+    "    WHERE other.driver_id = $4 AND " +
+    StateIn(kWithDriver, "other.state") +
+    "    AND other.ride_id <> $1)"
     "  RETURNING ride_id), e AS (" +
     kInsertEvent + ") SELECT driver_sequence FROM e"};
 
 const Statement kWhyNotAssigned{R"sql(
 SELECT EXISTS (SELECT 1 FROM rides WHERE ride_id = $1 AND sequence = $2 AND epoch = $3),
   EXISTS (SELECT 1 FROM settled_offers WHERE offer_id = $5 AND driver_id = $4 AND denied),
-  EXISTS (SELECT 1 FROM rides WHERE driver_id = $4 AND state BETWEEN 3 AND 6 AND ride_id <> $1))sql"};
+  EXISTS (SELECT 1 FROM rides WHERE driver_id = $4 AND ride_id <> $1 AND )sql" +
+                                StateIn(kWithDriver) + ")"};
 
 // To deny an offer: its row is locked, then, with all who held it before done, looked for, then denied.
 const Statement kForgetOffers{"DELETE FROM settled_offers WHERE settle_time_us < $1"};
@@ -104,7 +109,8 @@ const Statement kLockOffer{
 const Statement kDeny{
     "UPDATE settled_offers SET denied = TRUE WHERE offer_id = $1 AND driver_id = $2"
     " AND NOT EXISTS (SELECT 1 FROM rides WHERE rides.offer_id = $1 AND rides.driver_id = $2)"
-    " AND NOT EXISTS (SELECT 1 FROM events WHERE type = 7 AND events.driver_id = $2 AND events.offer_id = $1)"};
+    " AND NOT EXISTS (SELECT 1 FROM events WHERE " +
+    TypeIs(RideEventType::kRedispatched) + " AND events.driver_id = $2 AND events.offer_id = $1)"};
 
 const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
 const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
@@ -115,22 +121,24 @@ const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 
 const Statement kToChange{"SELECT ride, internals, keeper FROM rides WHERE ride_id = $1"};
 const Statement kById{"SELECT ride, internals FROM rides WHERE ride_id = $1"};
 const Statement kByRequest{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2"};
-const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND state BETWEEN 2 AND 6"};
+const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND " + StateIn(kLive)};
 const Statement kByOffer{"SELECT ride, internals FROM rides WHERE offer_id = $1 AND driver_id = $2"};
 // Where an earlier version stored it, the offer is in `former` only.
-const Statement kGivenUpByOffer{
-    "SELECT former FROM events WHERE type = 7 AND driver_id = $2 AND (offer_id = $1 OR offer_id IS NULL)"
-    " ORDER BY driver_sequence DESC"};
+const Statement kGivenUpByOffer{"SELECT former FROM events WHERE " + TypeIs(RideEventType::kRedispatched) +
+                                " AND driver_id = $2 AND (offer_id = $1 OR offer_id IS NULL)"
+                                " ORDER BY driver_sequence DESC"};
 const Statement kOfRider{
     "SELECT ride, internals FROM rides WHERE rider_id = $1 AND ($2::TEXT = '' OR ride_id < $2::TEXT)"
     " AND ($3::BOOLEAN OR state = ANY ($4::INTEGER[])) ORDER BY ride_id DESC LIMIT $5::BIGINT"};
 // Of each assignment of the driver the ride as it is; and, if it ended before the ride did, as the driver last had it.
 const Statement kOfDriver{R"sql(
 SELECT r.ride, r.internals,
-  (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND g.type = 7
-   AND g.driver_id = a.driver_id ORDER BY g.sequence LIMIT 1)
+  (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence
+   AND g.driver_id = a.driver_id AND )sql" +
+                          TypeIs(RideEventType::kRedispatched, "g.type") + R"sql( ORDER BY g.sequence LIMIT 1)
 FROM events AS a JOIN rides AS r ON r.ride_id = a.ride_id
-WHERE a.type = 2 AND a.driver_id = $1
+WHERE a.driver_id = $1 AND )sql" +
+                          TypeIs(RideEventType::kAssigned, "a.type") + R"sql(
   AND ($2::BIGINT IS NULL OR (a.event_time_us, a.ride_id COLLATE "C") < ($2::BIGINT, $3::TEXT))
 ORDER BY a.event_time_us DESC, a.ride_id COLLATE "C" DESC, a.sequence DESC LIMIT $4::BIGINT)sql"};
 // A ride with each of its events, as of one instant.
@@ -144,7 +152,8 @@ SELECT (SELECT MAX(driver_sequence) FROM events WHERE driver_id = $1),
   (SELECT MAX(sequence) FROM events WHERE ride_id = $2 AND driver_id = $1),
   live.ride, live.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
 FROM (SELECT 1) AS one
-LEFT JOIN rides AS live ON live.driver_id = $1 AND live.state BETWEEN 3 AND 6
+LEFT JOIN rides AS live ON live.driver_id = $1 AND )sql" +
+                        StateIn(kWithDriver, "live.state") + R"sql(
 LEFT JOIN events AS e ON e.ride_id = $2 AND e.driver_id = $1 AND e.sequence > $3
 ORDER BY e.sequence)sql"};
 const Statement kDriverEvents{
@@ -155,14 +164,14 @@ const Statement kSequences{"SELECT ride_id, sequence FROM rides WHERE ride_id = 
 const Statement kDriverSequences{
     "SELECT id, (SELECT MAX(driver_sequence) FROM events WHERE driver_id = id) FROM UNNEST($1::TEXT[]) AS ids (id)"};
 // Of live rides, to be looked after.
-constexpr char kToDispatch[] = "SELECT ride, internals FROM rides WHERE (state = 2 OR (state = 3 AND seen = 0)) AND ";
+const std::string kToDispatch = "SELECT ride, internals FROM rides WHERE (" + ToDispatch() + ") AND ";
 // Whose keeper is dead.
 const std::string kOrphaned = std::string("keeper NOT IN ") + postgres::kHoldersAlive;
-const Statement kDispatchable{kToDispatch + ("(keeper = $1 OR " + kOrphaned) + ") ORDER BY ride_id"};
-const Statement kOrphans{kToDispatch + ("keeper <> $1 AND " + kOrphaned) + " ORDER BY ride_id"};
+const Statement kDispatchable{kToDispatch + "(keeper = $1 OR " + kOrphaned + ") ORDER BY ride_id"};
+const Statement kOrphans{kToDispatch + "keeper <> $1 AND " + kOrphaned + " ORDER BY ride_id"};
 const Statement kKeptElsewhere{"SELECT ride, internals FROM rides WHERE ride_id = ANY ($1::TEXT[]) AND keeper <> $2"};
-const Statement kCountLive{
-    "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state"};
+const Statement kCountLive{"SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE " + StateIn(kLive) +
+                           " GROUP BY state"};
 
 std::vector<const Statement*> AllStatements() {
   std::vector<const Statement*> all = postgres::LeaseStatements();

@@ -10,6 +10,7 @@
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/ride_refusals.h"
 #include "rider-service/storage/schema.h"
+#include "rider-service/storage/state_sql.h"
 
 namespace hail::rider {
 namespace {
@@ -99,8 +100,8 @@ absl::StatusOr<std::optional<Ride>> FindById(Connection& db, const std::string& 
 }
 
 constexpr char kByRequest[] = "rider_id = ? AND request_id = ?";
-constexpr char kLiveOfRider[] = "rider_id = ? AND state BETWEEN 2 AND 6";
-constexpr char kLiveOfDriver[] = "driver_id = ? AND state BETWEEN 3 AND 6";
+const std::string kLiveOfRider = "rider_id = ? AND " + StateIn(kLive);
+const std::string kLiveOfDriver = "driver_id = ? AND " + StateIn(kWithDriver);
 constexpr char kByOffer[] = "offer_id = ? AND driver_id = ?";
 
 absl::Status InsertRide(Connection& db, const Ride& ride) {
@@ -187,9 +188,10 @@ absl::StatusOr<Created> CreateRide(Connection& db, RideChange change) {
 // The ride that the driver got by the offer and gave up, as the driver last had it.
 absl::StatusOr<std::optional<Ride>> FindGivenUp(Connection& db, const std::string& driver_id,
                                                 const std::string& offer_id) {
-  absl::StatusOr<Statement> query = db.Prepare(
-      "SELECT former FROM events WHERE type = 7 AND driver_id = ? AND (offer_id = ? OR offer_id IS NULL)"
-      " ORDER BY driver_sequence DESC");
+  static const std::string sql = "SELECT former FROM events WHERE " + TypeIs(RideEventType::kRedispatched) +
+                                 " AND driver_id = ? AND (offer_id = ? OR offer_id IS NULL)"
+                                 " ORDER BY driver_sequence DESC";
+  absl::StatusOr<Statement> query = db.Prepare(sql);
   if (!query.ok()) return query.status();
   query->BindAll(driver_id, offer_id);
   while (true) {
@@ -301,9 +303,11 @@ absl::StatusOr<Ride> ReadAssigned(const Statement& row) {
 absl::StatusOr<RidePage> PageOfDriver(Connection& db, const DriverListing& listing) {
   std::string sql =
       "SELECT r.ride, r.internals,"
-      " (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND g.type = 7"
+      " (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence AND " +
+      TypeIs(RideEventType::kRedispatched, "g.type") +
       "  AND g.driver_id = a.driver_id ORDER BY g.sequence LIMIT 1)"
-      " FROM events AS a JOIN rides AS r ON r.ride_id = a.ride_id WHERE a.type = 2 AND a.driver_id = ?";
+      " FROM events AS a JOIN rides AS r ON r.ride_id = a.ride_id WHERE " +
+      TypeIs(RideEventType::kAssigned, "a.type") + " AND a.driver_id = ?";
   if (listing.before_assign_time) sql += " AND (a.event_time_us, a.ride_id) < (?, ?)";
   sql += " ORDER BY a.event_time_us DESC, a.ride_id DESC, a.sequence DESC LIMIT ?";
   absl::StatusOr<Statement> query = db.Prepare(sql);
@@ -520,10 +524,9 @@ void SqliteRideStore::DriverSequences(std::vector<std::string> driver_ids,
 void SqliteRideStore::Dispatchable(Done<std::vector<Ride>> done) {
   Read<std::vector<Ride>>(
       [](Connection& db) -> absl::StatusOr<std::vector<Ride>> {
-        absl::StatusOr<Statement> query =
-            db.Prepare("SELECT" + std::string(kRideColumns) +
-                       "FROM rides WHERE state BETWEEN 2 AND 6 AND (state = 2 OR (state = 3 AND seen = 0))"
-                       " ORDER BY ride_id");
+        // Live, all of them: that is what the index says.
+        absl::StatusOr<Statement> query = db.Prepare("SELECT" + std::string(kRideColumns) + "FROM rides WHERE " +
+                                                     StateIn(kLive) + " AND (" + ToDispatch() + ") ORDER BY ride_id");
         if (!query.ok()) return query.status();
         return ReadAll<Ride>(*query, ReadRide);
       },
@@ -534,8 +537,8 @@ void SqliteRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
   using Counts = std::map<RideState, LiveRides>;
   Read<Counts>(
       [](Connection& db) -> absl::StatusOr<Counts> {
-        absl::StatusOr<Statement> query = db.Prepare(
-            "SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE state BETWEEN 2 AND 6 GROUP BY state");
+        absl::StatusOr<Statement> query = db.Prepare("SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE " +
+                                                     StateIn(kLive) + " GROUP BY state");
         if (!query.ok()) return query.status();
         Counts counts;
         while (true) {

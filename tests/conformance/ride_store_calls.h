@@ -61,7 +61,7 @@ class RideStoreCalls {
                                   const std::string& offer_id) {
     return Change(ride_id, [=](const Ride& ride) { return Assign(ride, Offer(ride, driver_id, offer_id), {}, kT0); });
   }
-  absl::StatusOr<Changed> Take(const std::string& ride_id, TripStep step, const std::string& driver_id = "driver-1") {
+  absl::StatusOr<Changed> Take(const std::string& ride_id, TripAction step, const std::string& driver_id = "driver-1") {
     return Change(ride_id, [=, this](const Ride& ride) {
       return TakeStep(ride, Command(ride, step, driver_id), rules_, kT0 + absl::Seconds(1));
     });

@@ -83,8 +83,8 @@ TEST_P(RideStoreConformance, OneRequestIdOneRide) {
   EXPECT_THAT(Sequences({"ride-1", "ride-2", "ride-3"}), ElementsAre(Pair("ride-1", 2)));
 
   // Kept as long as the ride, also when it is over.
-  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
-  ASSERT_TRUE(Take("ride-1", TripStep::kStart).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Start{}).ok());
   ASSERT_TRUE(Change("ride-1", [](const Ride& ride) { return Resolve(ride, Resolution::kComplete, "ops", kT0); }).ok());
   EXPECT_TRUE(Create(Requested("ride-4"))->existed);
   EXPECT_TRUE(HasReason(Create(other).status(), Reason::kRequestIdReused));
@@ -109,14 +109,14 @@ TEST_P(RideStoreConformance, ARiderIsBusyInEachLiveStateAndFreeAfterIt) {
     std::string name;
     Decide decide;
   };
-  const auto take = [this](TripStep step) -> Decide {
+  const auto take = [this](TripAction step) -> Decide {
     return [=, this](const Ride& ride) { return TakeStep(ride, Command(ride, step), rules_, kT0); };
   };
   const std::vector<Stage> stages = {
       {"matching", nullptr},
       {"assigned", [](const Ride& ride) { return Assign(ride, Offer(ride), {}, kT0); }},
-      {"arrived", take(TripStep::kArrive)},
-      {"started", take(TripStep::kStart)},
+      {"arrived", take(trip::Arrive{})},
+      {"started", take(trip::Start{})},
   };
   ASSERT_TRUE(Create(Requested()).ok());
   for (const auto& [name, decide] : stages) {
@@ -125,7 +125,7 @@ TEST_P(RideStoreConformance, ARiderIsBusyInEachLiveStateAndFreeAfterIt) {
     }
     EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kRiderBusy)) << name;
   }
-  ASSERT_TRUE(Change("ride-1", take(TripStep::kComplete)).ok());
+  ASSERT_TRUE(Change("ride-1", take(trip::Complete{})).ok());
   EXPECT_TRUE(Create(Requested("ride-2", "rider-1", "request-2")).ok());
   ASSERT_TRUE(Change("ride-2", [](const Ride& ride) -> absl::StatusOr<RideChange> {
                 return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline);
@@ -182,7 +182,7 @@ TEST_P(RideStoreConformance, RowAndEventChangeTogether) {
   EXPECT_EQ(changed->event->driver_sequence, 1);
   EXPECT_EQ(Find("ride-1"), changed->ride);
   EXPECT_THAT(Log("ride-1", 1)->events, ElementsAre(WithoutInternals(*changed->event)));
-  ASSERT_TRUE(Take("ride-1", TripStep::kSeen).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Seen{}).ok());
   EXPECT_EQ(Log("ride-1", 1)->events.size(), 2u);
 }
 
@@ -202,15 +202,15 @@ TEST_P(RideStoreConformance, EveryFieldComesBack) {
     EXPECT_EQ(Find("ride-1"), changed->ride);
     now += absl::Nanoseconds(1'000'000'001);
   };
-  const auto take = [&](TripStep step, const std::string& driver_id) {
+  const auto take = [&](TripAction step, const std::string& driver_id) {
     change([&, step](const Ride& ride) { return TakeStep(ride, Command(ride, step, driver_id), rules_, now); });
   };
   change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-1", "offer-1"), {}, now); });
-  take(TripStep::kSeen, "driver-1");
-  take(TripStep::kCancel, "driver-1");
+  take(trip::Seen{}, "driver-1");
+  take(trip::Cancel{}, "driver-1");
   change([&](const Ride& ride) { return Assign(ride, Offer(ride, "driver-2", "offer-2"), {}, now); });
-  take(TripStep::kArrive, "driver-2");
-  take(TripStep::kStart, "driver-2");
+  take(trip::Arrive{}, "driver-2");
+  take(trip::Start{}, "driver-2");
   change([&](const Ride& ride) { return Resolve(ride, Resolution::kCancel, "by hand", now); });
   EXPECT_THAT(Find("ride-1")->excluded_driver_ids, ElementsAre("driver-1"));
 
@@ -226,7 +226,7 @@ TEST_P(RideStoreConformance, RefusalsAndUnchangedStoreNothing) {
   ASSERT_TRUE(Create(Requested()).ok());
   EXPECT_TRUE(HasReason(CallOff("ride-9").status(), Reason::kRideNotFound));
   EXPECT_EQ(CallOff("ride-9").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(HasReason(Take("ride-1", TripStep::kArrive).status(), Reason::kRideNotFound));
+  EXPECT_TRUE(HasReason(Take("ride-1", trip::Arrive{}).status(), Reason::kRideNotFound));
   const Ride assigned = Confirm("ride-1", "driver-1", "offer-1")->ride;
   const absl::StatusOr<Changed> replay = Confirm("ride-1", "driver-1", "offer-1");
   ASSERT_TRUE(replay.ok());
@@ -255,19 +255,17 @@ TEST_P(RideStoreConformance, ADriverHasOneLiveRide) {
   EXPECT_EQ(Find("ride-2")->state, RideState::kMatching);
   EXPECT_EQ(Log("ride-2", 0)->events.size(), 1u);
   EXPECT_EQ(DriverSequences({"driver-1"}).at("driver-1"), 1);
-  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   EXPECT_TRUE(is_refused());
-  ASSERT_TRUE(Take("ride-1", TripStep::kStart).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Start{}).ok());
   EXPECT_TRUE(is_refused());
   // Completed, it is free again.
-  const auto complete = [&](const Ride& ride) {
-    return TakeStep(ride, Command(ride, TripStep::kComplete), rules_, kT0);
-  };
+  const auto complete = [&](const Ride& ride) { return TakeStep(ride, Command(ride, trip::Complete{}), rules_, kT0); };
   ASSERT_TRUE(Change("ride-1", complete).ok());
   EXPECT_TRUE(Confirm("ride-2", "driver-1", "offer-2").ok());
   // And when it gave one up.
   ASSERT_TRUE(Create(Requested("ride-3", "rider-3")).ok());
-  ASSERT_TRUE(Take("ride-2", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-2", trip::Cancel{}).ok());
   EXPECT_TRUE(Confirm("ride-3", "driver-1", "offer-3").ok());
 }
 
@@ -305,7 +303,7 @@ TEST_P(RideStoreConformance, ALostRaceIsDecidedAgain) {
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
   int calls = 0;
   const absl::StatusOr<Changed> changed = Change("ride-1", [&](const Ride& ride) -> absl::StatusOr<RideChange> {
-    absl::StatusOr<RideChange> change = TakeStep(ride, Command(ride, TripStep::kSeen), rules_, kT0);
+    absl::StatusOr<RideChange> change = TakeStep(ride, Command(ride, trip::Seen{}), rules_, kT0);
     // As if another writer came between: a change of another ride's row leaves this one's guard without a match.
     if (++calls == 1) change->ride.ride_id = "ride-gone";
     return change;
@@ -486,7 +484,7 @@ TEST_P(RideStoreConformance, EverythingIsThereAfterReopening) {
   EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kRiderBusy));
   EXPECT_FALSE(Confirm("ride-1", "driver-1", "offer-1")->changed) << "a replay after the restart";
   // And goes on from there.
-  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   EXPECT_EQ(Log("ride-1", 2)->events[0].driver_sequence, 2);
 }
 
@@ -548,7 +546,7 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   // Given up, it is found as the driver last had it, whatever becomes of it; a new assignment by its own offer.
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
   const Ride had = *Find("ride-1");
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel, "driver-2").ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}, "driver-2").ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-3", "offer-4").ok());
   EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id, "ride-1");
   EXPECT_FALSE(by_offer("driver-3", "offer-4")->assignment_ended);
@@ -655,7 +653,7 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
   ASSERT_TRUE(Change("ride-4", [](const Ride& ride) {
                 return Assign(ride, Offer(ride, "driver-1", "offer-4"), {}, kT0 + absl::Milliseconds(1500));
               }).ok());
-  ASSERT_TRUE(Take("ride-4", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-4", trip::Cancel{}).ok());
   ASSERT_TRUE(Confirm("ride-4", "driver-2", "offer-5").ok());
   const auto list = [&](const DriverListing& listing) {
     return *Await<RidePage>([&](auto done) { store().ListOfDriver(listing, done); });
@@ -682,7 +680,7 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
 TEST_P(RideStoreConformance, ReadsALogAfterACursor) {
   ASSERT_TRUE(Create(Requested()).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   EXPECT_THAT(Log("ride-1", std::nullopt)->events, IsEmpty());
   EXPECT_THAT(SequencesOf(Log("ride-1", 0)->events), ElementsAre(1, 2, 3));
   const RideLog log = *Log("ride-1", 1);
@@ -704,7 +702,7 @@ TEST_P(RideStoreConformance, ADriversEventsAreNumberedOverAllRides) {
   for (const std::string id : {"1", "2"}) {
     ASSERT_TRUE(Create(Requested("ride-" + id, "rider-" + id)).ok());
     ASSERT_TRUE(Confirm("ride-" + id, "driver-1", "offer-" + id).ok());
-    ASSERT_TRUE(Take("ride-" + id, TripStep::kCancel).ok());
+    ASSERT_TRUE(Take("ride-" + id, trip::Cancel{}).ok());
   }
   // Somebody else's, in between.
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
@@ -756,8 +754,8 @@ TEST_P(RideStoreConformance, CatchesADriverUp) {
   ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
   ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
-  ASSERT_TRUE(Take("ride-1", TripStep::kSeen).ok());
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Seen{}).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   EXPECT_EQ(CatchUp("driver-1")->driver_sequence, 3);
   EXPECT_FALSE(CatchUp("driver-1")->ride) << "given up";
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-2").ok());
@@ -803,8 +801,8 @@ TEST_P(RideStoreConformance, FindsWhatNeedsLookingAfter) {
       ASSERT_TRUE(Confirm("ride-" + id, "driver-" + id, "offer-" + id).ok());
     }
   }
-  ASSERT_TRUE(Take("ride-3", TripStep::kSeen, "driver-3").ok());
-  ASSERT_TRUE(Take("ride-4", TripStep::kArrive, "driver-4").ok());
+  ASSERT_TRUE(Take("ride-3", trip::Seen{}, "driver-3").ok());
+  ASSERT_TRUE(Take("ride-4", trip::Arrive{}, "driver-4").ok());
   ASSERT_TRUE(CallOff("ride-5").ok());
   const std::vector<Ride> found = Dispatchable();
   EXPECT_THAT(Ids(found), UnorderedElementsAre("ride-1", "ride-2"));

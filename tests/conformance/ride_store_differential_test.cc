@@ -163,12 +163,11 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         };
       default:
         // By the ride's own driver, whoever that is, mostly.
-        return
-            [=, this, step = static_cast<TripStep>(1 + choices_.Below(5)), own = !choices_.OneIn(5)](const Ride& ride) {
-              DriverCommand command = Command(ride, step, own && ride.driver ? ride.driver->driver_id : driver_id);
-              command.epoch -= epoch_back;
-              return TakeStep(ride, command, rules_, now);
-            };
+        return [=, this, action = AllTripActions()[choices_.Below(5)], own = !choices_.OneIn(5)](const Ride& ride) {
+          DriverCommand command = Command(ride, action, own && ride.driver ? ride.driver->driver_id : driver_id);
+          command.epoch -= epoch_back;
+          return TakeStep(ride, command, rules_, now);
+        };
     }
   }
 

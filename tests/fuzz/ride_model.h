@@ -60,9 +60,13 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
       step.driver_id = own ? ride.driver->driver_id : DriverId(driver);
       step.epoch = epoch;
       step.leg = ride.leg + kOff[input.Below(8)];
-      step.step = static_cast<rider::TripStep>(input.Below(6));
-      step.reason = static_cast<rider::CancelReason>(input.Below(12));
-      step.note = input.Coin() ? "a note" : "";
+      const int action = input.Below(6);
+      rider::trip::Cancel cancel;
+      cancel.reason = static_cast<rider::CancelReason>(input.Below(12));
+      cancel.note = input.Coin() ? "a note" : "";
+      const rider::TripAction actions[] = {rider::trip::None{},  rider::trip::Seen{},     rider::trip::Arrive{},
+                                           rider::trip::Start{}, rider::trip::Complete{}, cancel};
+      step.action = actions[action];
       return rider::TakeStep(ride, step, rules, now);
     }
     case 3:

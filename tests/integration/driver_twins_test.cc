@@ -94,9 +94,15 @@ TEST_F(DriverTwinsTest, AWholeRide) {
   const auto steps = rider_.steps();
   ASSERT_EQ(steps.size(), 4u);
   EXPECT_EQ(steps[0].step(), internal::TRIP_STEP_SEEN);
+  EXPECT_EQ(steps[1].step(), internal::TRIP_STEP_ARRIVE);
+  EXPECT_EQ(steps[2].step(), internal::TRIP_STEP_START);
   EXPECT_EQ(steps[3].step(), internal::TRIP_STEP_COMPLETE);
   EXPECT_EQ(steps[3].leg(), 1);
   EXPECT_EQ(steps[3].driver_id(), "ada");
+  // The command itself, and the driver's name with it.
+  EXPECT_TRUE(steps[0].command().has_seen());
+  EXPECT_TRUE(steps[3].command().has_complete());
+  EXPECT_EQ(steps[3].command().driver_id(), "ada");
 
   app->AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_AVAILABLE; },
                   "available after the ride");

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "tests/tools/hail-check/ride_life.h"
 
 namespace hail::simulation {
 namespace {
@@ -44,36 +45,10 @@ constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 // A clock that was set is wrong by one part of so many, until it is right again.
 constexpr int kClockSlew = 20;
 
-bool Final(RideState state) {
-  return state == RideState::kCompleted || state == RideState::kCanceled || state == RideState::kNoDriversAvailable;
-}
-bool Driven(RideState state) {
-  return state == RideState::kEnrouteToPickup || state == RideState::kArrivedAtPickup ||
-         state == RideState::kEnrouteToDropoff;
-}
-
-// The states between which an event may lead.
+bool Final(RideState state) { return check::IsFinal(static_cast<int>(state)); }
+bool Driven(RideState state) { return check::HasDriver(static_cast<int>(state)); }
 bool Legal(RideEventType type, RideState from, RideState to) {
-  switch (type) {
-    case RideEventType::kAssigned:
-      return from == RideState::kMatching && to == RideState::kEnrouteToPickup;
-    case RideEventType::kAssignmentSeen:
-      return from == RideState::kEnrouteToPickup && to == from;
-    case RideEventType::kArrivedAtPickup:
-      return from == RideState::kEnrouteToPickup && to == RideState::kArrivedAtPickup;
-    case RideEventType::kStarted:
-      return from == RideState::kArrivedAtPickup && to == RideState::kEnrouteToDropoff;
-    case RideEventType::kCompleted:
-      return from == RideState::kEnrouteToDropoff && to == RideState::kCompleted;
-    case RideEventType::kRedispatched:
-      return from == RideState::kEnrouteToPickup && to == RideState::kMatching;
-    case RideEventType::kCanceled:
-      return !Final(from) && to == RideState::kCanceled;
-    case RideEventType::kUnfulfilled:
-      return from == RideState::kMatching && to == RideState::kNoDriversAvailable;
-    default:
-      return false;
-  }
+  return check::IsLegal(static_cast<int>(type), static_cast<int>(from), static_cast<int>(to));
 }
 
 std::string Name(const Ride& ride) {

@@ -60,9 +60,6 @@ std::string TypeName(int type) {
   }
 }
 
-bool IsFinal(int state) { return state == kCompleted || state == kNoDrivers || state == kCanceled; }
-bool HasDriver(int state) { return state == kEnroutePickup || state == kArrived || state == kEnrouteDropoff; }
-
 CaseFile::CaseFile(const Ledgers& read_ledgers, const Stores& read_stores)
     : ledgers(read_ledgers), stores(read_stores) {
   for (const StoredRide& ride : stores.rides) rides[ride.ride_id] = &ride;

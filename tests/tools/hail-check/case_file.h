@@ -9,30 +9,9 @@
 
 #include "tests/tools/hail-check/evidence.h"
 #include "tests/tools/hail-check/judge.h"
+#include "tests/tools/hail-check/ride_life.h"
 
 namespace hail::check {
-
-// hail.type.v1.RideState and RideEventType, as numbers in the store.
-enum State {
-  kMatching = 2,
-  kEnroutePickup = 3,
-  kArrived = 4,
-  kEnrouteDropoff = 5,
-  kCompleted = 7,
-  kNoDrivers = 8,
-  kCanceled = 9
-};
-enum Type {
-  kRequested = 1,
-  kAssigned = 2,
-  kSeen = 3,
-  kArrivedEvent = 4,
-  kStarted = 5,
-  kCompletedEvent = 6,
-  kRedispatched = 7,
-  kCanceledEvent = 8,
-  kUnfulfilled = 9
-};
 
 // A field of a ledger's line, or of an object in it; empty or 0 where there is none, or none of that kind.
 std::string Text(const nlohmann::json& line, const char* field);
@@ -41,8 +20,6 @@ std::int64_t Number(const nlohmann::json& line, const char* field);
 // The names the ledgers use.
 std::string StateName(int state);
 std::string TypeName(int type);
-bool IsFinal(int state);
-bool HasDriver(int state);
 
 struct CaseFile {
   CaseFile(const Ledgers& ledgers, const Stores& stores);

@@ -153,31 +153,6 @@ Verdict OneRideForARequest(const CaseFile& file) {
 
 // ---- 4: gap-free events, legal transitions, final states that stay ----
 
-bool Legal(int before, const StoredEvent& event) {
-  switch (event.type) {
-    case kRequested:
-      return before == 0 && event.state == kMatching;
-    case kAssigned:
-      return before == kMatching && event.state == kEnroutePickup;
-    case kSeen:
-      return HasDriver(before) && event.state == before;
-    case kArrivedEvent:
-      return before == kEnroutePickup && event.state == kArrived;
-    case kStarted:
-      return before == kArrived && event.state == kEnrouteDropoff;
-    case kCompletedEvent:
-      return before == kEnrouteDropoff && event.state == kCompleted;
-    case kRedispatched:
-      return before == kEnroutePickup && event.state == kMatching;
-    case kCanceledEvent:
-      return before != 0 && !IsFinal(before) && event.state == kCanceled;
-    case kUnfulfilled:
-      return before == kMatching && event.state == kNoDrivers;
-    default:
-      return false;
-  }
-}
-
 Verdict EventLogsAreSound(const CaseFile& file) {
   Question question(4, "events without gap, legal transitions, final is final");
   for (const StoredRide& ride : file.stores.rides) {
@@ -194,8 +169,9 @@ Verdict EventLogsAreSound(const CaseFile& file) {
       const std::string name = absl::StrCat(ride.ride_id, " event ", event->sequence);
       ++sequence;
       question.Require(event->sequence == sequence, absl::StrCat(name, ": expected ", sequence));
-      question.Require(Legal(state, *event), absl::StrCat(name, ": ", TypeName(event->type), " from ", StateName(state),
-                                                          " to ", StateName(event->state)));
+      question.Require(
+          IsLegal(event->type, state, event->state),
+          absl::StrCat(name, ": ", TypeName(event->type), " from ", StateName(state), " to ", StateName(event->state)));
       question.Require(event->epoch >= epoch + (event->type == kRedispatched ? 1 : 0),
                        absl::StrCat(name, ": epoch ", event->epoch, " after ", epoch));
       question.Require(event->time_us >= time, absl::StrCat(name, ": earlier than the event before it"));

@@ -70,23 +70,9 @@ json Entry(const dpb::StreamDriverRequest& command) {
     entry["offer_id"] = command.respond_to_offer().offer_id();
   } else if (command.has_advance_trip()) {
     const dpb::AdvanceTripRequest& step = command.advance_trip();
-    switch (step.action_case()) {
-      case dpb::AdvanceTripRequest::kSeen:
-        entry["action"] = "seen";
-        break;
-      case dpb::AdvanceTripRequest::kArrive:
-        entry["action"] = "arrive";
-        break;
-      case dpb::AdvanceTripRequest::kStart:
-        entry["action"] = "start";
-        break;
-      case dpb::AdvanceTripRequest::kComplete:
-        entry["action"] = "complete";
-        break;
-      default:
-        entry["action"] = "cancel";
-        break;
-    }
+    // By its name in the contract.
+    const auto* action = dpb::AdvanceTripRequest::descriptor()->FindFieldByNumber(step.action_case());
+    if (action != nullptr) entry["action"] = action->name();
     entry["ride_id"] = step.ride_id();
     entry["epoch"] = step.epoch();
     entry["leg"] = step.leg();

@@ -114,6 +114,14 @@ ExitCode DriverRespond(Context& context, const DriverArguments& arguments) {
   return kOk;
 }
 
+std::vector<std::string> TripActions() {
+  const google::protobuf::OneofDescriptor& actions =
+      *driver::AdvanceTripRequest::descriptor()->FindOneofByName("action");
+  std::vector<std::string> names;
+  for (int i = 0; i < actions.field_count(); ++i) names.push_back(actions.field(i)->name());
+  return names;
+}
+
 ExitCode DriverStep(Context& context, const DriverArguments& arguments) {
   driver::AdvanceTripRequest request;
   request.set_driver_id(arguments.driver_id);
@@ -133,15 +141,8 @@ ExitCode DriverStep(Context& context, const DriverArguments& arguments) {
     if (arguments.epoch == 0) request.set_epoch(state.state().ride().epoch());
     if (arguments.leg < 0) request.set_leg(state.state().ride().leg());
   }
-  if (arguments.step == "seen") {
-    request.mutable_seen();
-  } else if (arguments.step == "arrive") {
-    request.mutable_arrive();
-  } else if (arguments.step == "start") {
-    request.mutable_start();
-  } else if (arguments.step == "complete") {
-    request.mutable_complete();
-  } else {
+  request.GetReflection()->MutableMessage(&request, request.GetDescriptor()->FindFieldByName(arguments.step));
+  if (request.has_cancel()) {
     driver::DriverCancel& cancel = *request.mutable_cancel();
     if (!arguments.reason.empty()) {
       const auto reason = FromWord<hail::type::v1::CancelReason>(arguments.reason);

@@ -42,6 +42,8 @@ ExitCode DriverShow(Context& context, const DriverArguments& arguments);
 ExitCode DriverOnline(Context& context, const DriverArguments& arguments);
 ExitCode DriverOffline(Context& context, const DriverArguments& arguments);
 ExitCode DriverRespond(Context& context, const DriverArguments& arguments);
+// What DriverArguments::step may be: each action of AdvanceTripRequest by its name.
+std::vector<std::string> TripActions();
 ExitCode DriverStep(Context& context, const DriverArguments& arguments);
 ExitCode DriverTrips(Context& context, const DriverArguments& arguments);
 // Keeps a session open until interrupted, replaced, or `rides` rides were completed; then goes offline.

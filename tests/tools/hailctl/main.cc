@@ -138,7 +138,7 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
   step->add_option("RIDE_ID", arguments.ride_id, "the ride")->required();
   step->add_option("STEP", arguments.step, "seen, arrive, start, complete or cancel")
       ->required()
-      ->check(CLI::IsMember({"seen", "arrive", "start", "complete", "cancel"}));
+      ->check(CLI::IsMember(TripActions()));
   step->add_option("--epoch", arguments.epoch, "the assignment; the ride in hand's if not given");
   step->add_option("--leg", arguments.leg, "the leg; the ride in hand's if not given");
   step->add_option("--reason", arguments.reason, "why, for cancel")->check(CLI::IsMember(CancelReasons()));

@@ -21,7 +21,7 @@ std::vector<Ride> Samples() {
   for (const RideState state : kAllStates) rides.push_back(RideIn(state));
   Ride ride = RideIn(RideState::kEnrouteToPickup);
   ride.quote_id = "quote-1";
-  ride = TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0 + absl::Nanoseconds(123'456'789))->ride;
+  ride = TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0 + absl::Nanoseconds(123'456'789))->ride;
   rides.push_back(ride);
   ride = RideIn(RideState::kArrivedAtPickup);
   rides.push_back(CancelByRider(ride, CancelReason::kSafety, "note", kT0 + absl::Hours(1))->ride);
@@ -79,7 +79,7 @@ TEST(RecordCodec, ARideThatLacksWhatItsStateNeedsIsDamage) {
 
 TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
   const Ride ride = RideIn(RideState::kEnrouteToPickup);
-  RideEvent event = *TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0)->event;
+  RideEvent event = *TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0)->event;
   event.driver_sequence = 42;
   const ProtoEventCodec codec;
   RideEvent expected = event;
@@ -95,7 +95,7 @@ TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
 
 TEST(RecordCodec, AFormerRideSaysThatItsAssignmentEnded) {
   const Ride ride = RideIn(RideState::kEnrouteToPickup);
-  const RideEvent event = *TakeStep(ride, Command(ride, TripStep::kCancel), RideRules(), kT0)->event;
+  const RideEvent event = *TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0)->event;
   // As an earlier version kept it, and published it.
   Ride unmarked = *event.former;
   unmarked.assignment_ended = false;

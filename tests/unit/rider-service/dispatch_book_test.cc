@@ -243,7 +243,7 @@ TEST_F(DispatchBookTest, TheStoreRepairsWhatWasNotHeard) {
   const Ride ride = Working();
   // The driver gave up; nobody told.
   Ride gone = Assigned(ride);
-  gone = TakeStep(gone, rider::Command(gone, TripStep::kCancel), kRules, now_.domain)->ride;
+  gone = TakeStep(gone, rider::Command(gone, trip::Cancel{}), kRules, now_.domain)->ride;
   book_.OnDispatchable(now_, {gone});
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@2")) << "another process may have dispatched it since";
   book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(gone, 2).ride, /*elsewhere=*/false);
@@ -351,7 +351,7 @@ TEST_F(DispatchBookTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
   // Assigned, then given up by its driver.
   ride = Assigned(ride);
   book_.OnRide(now_, ride);
-  ride = TakeStep(ride, rider::Command(ride, TripStep::kCancel), kRules, now_.domain)->ride;
+  ride = TakeStep(ride, rider::Command(ride, trip::Cancel{}), kRules, now_.domain)->ride;
   book_.OnRide(now_, ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
   EXPECT_THAT(excluded_, UnorderedElementsAre("driver-1", "driver-7"));
@@ -385,7 +385,7 @@ TEST_F(DispatchBookTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
 TEST_F(DispatchBookTest, AnAcknowledgedAssignmentIsLeftAlone) {
   Ride ride = Assigned(Working());
   book_.OnRide(now_, ride);
-  ride = TakeStep(ride, rider::Command(ride, TripStep::kSeen), kRules, now_.domain)->ride;
+  ride = TakeStep(ride, rider::Command(ride, trip::Seen{}), kRules, now_.domain)->ride;
   book_.OnRide(now_, ride);
   Tick(absl::Hours(1));
   EXPECT_THAT(Take(), IsEmpty());

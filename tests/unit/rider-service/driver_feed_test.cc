@@ -28,16 +28,16 @@ std::vector<RideEvent> History() {
   };
   Ride ride = NewRide(Requested("ride-1"), rules, kT0).ride;
   ride = keep(*Assign(ride, Offer(ride), RideRules(), kT0));
-  ride = keep(*TakeStep(ride, Command(ride, TripStep::kSeen), rules, kT0));
-  ride = keep(*TakeStep(ride, Command(ride, TripStep::kCancel), rules, kT0));
+  ride = keep(*TakeStep(ride, Command(ride, trip::Seen{}), rules, kT0));
+  ride = keep(*TakeStep(ride, Command(ride, trip::Cancel{}), rules, kT0));
   ride = NewRide(Requested("ride-2"), rules, kT0).ride;
   ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-2"), RideRules(), kT0));
   ride = keep(*CancelByRider(ride, CancelReason::kSafety, "he frightened me", kT0));
   ride = NewRide(Requested("ride-3"), rules, kT0).ride;
   ride = keep(*Assign(ride, Offer(ride, "driver-1", "offer-3"), RideRules(), kT0));
-  ride = keep(*TakeStep(ride, Command(ride, TripStep::kArrive), rules, kT0));
-  ride = keep(*TakeStep(ride, Command(ride, TripStep::kStart), rules, kT0));
-  keep(*TakeStep(ride, Command(ride, TripStep::kComplete), rules, kT0));
+  ride = keep(*TakeStep(ride, Command(ride, trip::Arrive{}), rules, kT0));
+  ride = keep(*TakeStep(ride, Command(ride, trip::Start{}), rules, kT0));
+  keep(*TakeStep(ride, Command(ride, trip::Complete{}), rules, kT0));
   return events;
 }
 

@@ -28,14 +28,13 @@ std::vector<RideEvent> History() {
     events.push_back(*change.event);
   };
   apply(Assign(change.ride, Offer(change.ride), RideRules(), kT0));
-  DriverCommand cancel = Command(change.ride, TripStep::kCancel);
-  cancel.reason = CancelReason::kSafety;
+  const DriverCommand cancel = Command(change.ride, trip::Cancel{CancelReason::kSafety, "flat tyre"});
   apply(TakeStep(change.ride, cancel, rules, kT0));
   apply(Assign(change.ride, Offer(change.ride, "driver-2", "offer-2"), RideRules(), kT0));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kSeen, "driver-2"), rules, kT0));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kArrive, "driver-2"), rules, kT0));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kStart, "driver-2"), rules, kT0));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kComplete, "driver-2"), rules, kT0));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Seen{}, "driver-2"), rules, kT0));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Arrive{}, "driver-2"), rules, kT0));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Start{}, "driver-2"), rules, kT0));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Complete{}, "driver-2"), rules, kT0));
   return events;
 }
 

@@ -133,11 +133,11 @@ class Clients {
             case RideState::kMatching:
               return Assign(now, Offer(now, driver, offer), kRules, kT0);
             case RideState::kEnrouteToPickup:
-              return TakeStep(now, rider::Command(now, TripStep::kArrive, driver), kRules, kT0);
+              return TakeStep(now, rider::Command(now, trip::Arrive{}, driver), kRules, kT0);
             case RideState::kArrivedAtPickup:
-              return TakeStep(now, rider::Command(now, TripStep::kStart, driver), kRules, kT0);
+              return TakeStep(now, rider::Command(now, trip::Start{}, driver), kRules, kT0);
             default:
-              return TakeStep(now, rider::Command(now, TripStep::kComplete, driver), kRules, kT0);
+              return TakeStep(now, rider::Command(now, trip::Complete{}, driver), kRules, kT0);
           }
         },
         absl::InfiniteFuture(),

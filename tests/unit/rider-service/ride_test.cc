@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "common/errors/error.h"
 #include "rider-service/domain/cancellation_fee.h"
+#include "rider-service/domain/transitions.h"
 #include "rider-service/domain/view.h"
 #include "tests/unit/rider-service/test_rides.h"
 
@@ -40,7 +42,7 @@ struct Row {
   std::vector<Outcome> outcomes;
 };
 
-Row Step(const std::string& name, TripStep step, int leg, std::vector<Outcome> outcomes) {
+Row Step(const std::string& name, TripAction step, int leg, std::vector<Outcome> outcomes) {
   return {name,
           [step, leg](const Ride& ride, absl::Time now) {
             DriverCommand command = Command(ride, step);
@@ -63,19 +65,18 @@ std::vector<Row> AllRows() {
       {"replay the committed offer",
        [](const Ride& ride, absl::Time now) { return Assign(ride, Offer(ride), kRules, now); },
        {To(S::kEnrouteToPickup), same, same, same, same, not_matching, not_matching}},
-      Step("seen", TripStep::kSeen, 0, {unknown, To(S::kEnrouteToPickup), same, same, same, unknown, unknown}),
-      Step("arrive", TripStep::kArrive, 0, {unknown, To(S::kArrivedAtPickup), same, same, same, unknown, unknown}),
-      Step("arrive at the drop-off", TripStep::kArrive, 1,
+      Step("seen", trip::Seen{}, 0, {unknown, To(S::kEnrouteToPickup), same, same, same, unknown, unknown}),
+      Step("arrive", trip::Arrive{}, 0, {unknown, To(S::kArrivedAtPickup), same, same, same, unknown, unknown}),
+      Step("arrive at the drop-off", trip::Arrive{}, 1, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("start", trip::Start{}, 0, {unknown, illegal, To(S::kEnrouteToDropoff), same, same, unknown, unknown}),
+      Step("start on the last leg", trip::Start{}, 1, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("complete", trip::Complete{}, 1, {unknown, illegal, illegal, To(S::kCompleted), same, unknown, unknown}),
+      Step("complete the first leg", trip::Complete{}, 0, {unknown, illegal, illegal, same, same, unknown, unknown}),
+      Step("complete a leg too far", trip::Complete{}, 2,
            {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
-      Step("start", TripStep::kStart, 0, {unknown, illegal, To(S::kEnrouteToDropoff), same, same, unknown, unknown}),
-      Step("start on the last leg", TripStep::kStart, 1, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
-      Step("complete", TripStep::kComplete, 1, {unknown, illegal, illegal, To(S::kCompleted), same, unknown, unknown}),
-      Step("complete the first leg", TripStep::kComplete, 0, {unknown, illegal, illegal, same, same, unknown, unknown}),
-      Step("complete a leg too far", TripStep::kComplete, 2,
-           {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
-      Step("driver cancels", TripStep::kCancel, 0,
+      Step("driver cancels", trip::Cancel{}, 0,
            {unknown, To(S::kMatching), To(S::kCanceled), To(S::kCanceled), ended, unknown, unknown}),
-      Step("no step", TripStep::kUnspecified, 0, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("no step", trip::None{}, 0, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
       {"rider cancels",
        [](const Ride& ride, absl::Time now) { return CancelByRider(ride, CancelReason::kOther, "n", now); },
        {To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), ended, ended, same}},
@@ -131,6 +132,39 @@ TEST(RideTransitions, EachCommandInEachState) {
   }
 }
 
+// The sets of states, which indexes and metrics go by, are those that the table of transitions makes of them.
+TEST(RideTransitions, AStateIsFinalIfNothingLeadsFromItAndLiveOtherwise) {
+  for (const StateRow& row : kStates) {
+    const bool leads_on = std::any_of(kTransitions.begin(), kTransitions.end(),
+                                      [&](const Transition& t) { return t.from.Has(row.state); });
+    EXPECT_EQ(kLive.Has(row.state), leads_on) << row.name;
+    EXPECT_EQ(kFinal.Has(row.state), !leads_on) << row.name;
+    EXPECT_EQ(kWithDriver.Has(row.state), FindTransition(row.state, RideCommand::kSeen) != nullptr) << row.name;
+  }
+}
+
+// An older replica beside a newer one: nothing that it does may change a ride that it does not understand.
+TEST(RideTransitions, AStateOfALaterVersionIsInNoSetAndNothingLeadsFromIt) {
+  for (const RideState later : {static_cast<RideState>(1), static_cast<RideState>(6), static_cast<RideState>(10)}) {
+    EXPECT_FALSE(kLive.Has(later) || kWithDriver.Has(later) || kFinal.Has(later)) << static_cast<int>(later);
+    for (const Transition& transition : kTransitions) {
+      EXPECT_EQ(FindTransition(later, transition.command), nullptr) << static_cast<int>(later);
+    }
+  }
+}
+
+TEST(RideTransitions, EachStateIsReachedAndACommandLeadsToOneState) {
+  for (const StateRow& row : kStates) {
+    EXPECT_TRUE(std::any_of(kTransitions.begin(), kTransitions.end(), [&](const Transition& t) {
+      return t.to == row.state;
+    })) << row.name;
+    for (const Transition& transition : kTransitions) {
+      const auto same = [&](const Transition& t) { return t.command == transition.command && t.from.Has(row.state); };
+      EXPECT_LE(std::count_if(kTransitions.begin(), kTransitions.end(), same), 1) << row.name;
+    }
+  }
+}
+
 TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
   RideChange change = NewRide(Requested(), kRules, kT0);
   std::vector<RideEventType> types = {change.event->type};
@@ -143,10 +177,10 @@ TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
   };
   const absl::Time now = kT0 + absl::Seconds(1);
   apply(Assign(change.ride, Offer(change.ride), kRules, now));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kSeen), kRules, now));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kArrive), kRules, now));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kStart), kRules, now));
-  apply(TakeStep(change.ride, Command(change.ride, TripStep::kComplete), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Seen{}), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Arrive{}), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Start{}), kRules, now));
+  apply(TakeStep(change.ride, Command(change.ride, trip::Complete{}), kRules, now));
   EXPECT_THAT(types, ElementsAre(RideEventType::kRequested, RideEventType::kAssigned, RideEventType::kAssignmentSeen,
                                  RideEventType::kArrivedAtPickup, RideEventType::kStarted, RideEventType::kCompleted));
   EXPECT_EQ(change.ride.fare.final_fare, change.ride.fare.quoted);
@@ -224,8 +258,7 @@ TEST(Assign, AfterTheDeadlineStillCounts) {
 
 TEST(TakeStep, AnotherDriversRideIsNotFoundEvenWithTheRightEpoch) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  for (const TripStep step :
-       {TripStep::kSeen, TripStep::kArrive, TripStep::kStart, TripStep::kComplete, TripStep::kCancel}) {
+  for (const TripAction& step : AllTripActions()) {
     EXPECT_TRUE(
         HasReason(TakeStep(ride, Command(ride, step, "driver-2"), kRules, kT0).status(), Reason::kRideNotFound));
   }
@@ -233,10 +266,10 @@ TEST(TakeStep, AnotherDriversRideIsNotFoundEvenWithTheRightEpoch) {
 
 TEST(TakeStep, AFormerDriverHearsThatTheAssignmentEnded) {
   const Ride before = RideIn(S::kEnrouteToPickup);
-  const Ride after = TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Seconds(9))->ride;
+  const Ride after = TakeStep(before, Command(before, trip::Cancel{}), kRules, kT0 + absl::Seconds(9))->ride;
   const Ride taken = Assign(after, Offer(after, "driver-2", "offer-2"), kRules, kT0 + absl::Seconds(12))->ride;
   for (const Ride& ride : {after, taken}) {
-    for (const TripStep step : {TripStep::kArrive, TripStep::kCancel}) {
+    for (const TripAction& step : std::vector<TripAction>{trip::Arrive{}, trip::Cancel{}}) {
       EXPECT_TRUE(HasReason(TakeStep(ride, Command(before, step), kRules, kT0).status(), Reason::kAssignmentEnded));
     }
   }
@@ -246,7 +279,7 @@ TEST(TakeStep, EpochsOtherThanTheAssignmentsAreRefused) {
   Ride ride = RideIn(S::kMatching);
   ride = RaiseEpoch(ride, 1).ride;
   ride = Assign(ride, Offer(ride), kRules, kT0)->ride;
-  DriverCommand command = Command(ride, TripStep::kArrive);
+  DriverCommand command = Command(ride, trip::Arrive{});
   for (const auto& [epoch, reason] : {std::pair(1, Reason::kAssignmentEnded), {3, Reason::kIllegalTransition}}) {
     command.epoch = epoch;
     const absl::Status status = TakeStep(ride, command, kRules, kT0).status();
@@ -260,25 +293,24 @@ TEST(TakeStep, EpochsOtherThanTheAssignmentsAreRefused) {
 TEST(TakeStep, StepsOfACanceledRideAreOverUnlessTaken) {
   Ride ride = RideIn(S::kArrivedAtPickup);
   ride = CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Seconds(30))->ride;
-  EXPECT_FALSE(TakeStep(ride, Command(ride, TripStep::kArrive), kRules, kT0)->changed);
-  EXPECT_FALSE(TakeStep(ride, Command(ride, TripStep::kCancel), kRules, kT0)->changed);
-  EXPECT_TRUE(
-      HasReason(TakeStep(ride, Command(ride, TripStep::kStart), kRules, kT0).status(), Reason::kAssignmentEnded));
+  EXPECT_FALSE(TakeStep(ride, Command(ride, trip::Arrive{}), kRules, kT0)->changed);
+  EXPECT_FALSE(TakeStep(ride, Command(ride, trip::Cancel{}), kRules, kT0)->changed);
+  EXPECT_TRUE(HasReason(TakeStep(ride, Command(ride, trip::Start{}), kRules, kT0).status(), Reason::kAssignmentEnded));
 }
 
 TEST(TakeStep, SeenIsStoredOnceAndAnArrivalCountsAsSeen) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  const Ride seen = TakeStep(ride, Command(ride, TripStep::kSeen), kRules, kT0 + absl::Seconds(3))->ride;
+  const Ride seen = TakeStep(ride, Command(ride, trip::Seen{}), kRules, kT0 + absl::Seconds(3))->ride;
   EXPECT_EQ(seen.seen_time, kT0 + absl::Seconds(3));
   EXPECT_EQ(seen.state, S::kEnrouteToPickup);
-  EXPECT_FALSE(TakeStep(seen, Command(seen, TripStep::kSeen), kRules, kT0 + absl::Seconds(9))->changed);
+  EXPECT_FALSE(TakeStep(seen, Command(seen, trip::Seen{}), kRules, kT0 + absl::Seconds(9))->changed);
   EXPECT_TRUE(RideIn(S::kArrivedAtPickup).seen_time);
 }
 
 TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
   const Ride before = RideIn(S::kEnrouteToPickup);
   const absl::Time now = kT0 + absl::Seconds(50);
-  const RideChange change = *TakeStep(before, Command(before, TripStep::kCancel), kRules, now);
+  const RideChange change = *TakeStep(before, Command(before, trip::Cancel{}), kRules, now);
   const Ride& ride = change.ride;
   EXPECT_EQ(ride.state, S::kMatching);
   EXPECT_EQ(ride.epoch, before.epoch + 1);
@@ -299,7 +331,7 @@ TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
 TEST(TakeStep, CancelAfterArrivalCancelsTheRide) {
   for (const S state : {S::kArrivedAtPickup, S::kEnrouteToDropoff}) {
     const Ride before = RideIn(state);
-    const RideChange change = *TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Minutes(9));
+    const RideChange change = *TakeStep(before, Command(before, trip::Cancel{}), kRules, kT0 + absl::Minutes(9));
     EXPECT_EQ(change.ride.cancellation->actor, CancelActor::kDriver);
     EXPECT_EQ(change.ride.cancellation->reason, CancelReason::kVehicleProblem);
     EXPECT_EQ(change.ride.cancellation->note, "flat tyre");
@@ -314,7 +346,7 @@ TEST(TakeStep, TheSixthDriverWhoCancelsEndsTheRide) {
   for (int i = 1; i <= 6; ++i) {
     const std::string driver_id = "driver-" + std::to_string(i);
     ride = Assign(ride, Offer(ride, driver_id, "offer-" + std::to_string(i)), kRules, kT0)->ride;
-    ride = TakeStep(ride, Command(ride, TripStep::kCancel, driver_id), kRules, kT0)->ride;
+    ride = TakeStep(ride, Command(ride, trip::Cancel{}, driver_id), kRules, kT0)->ride;
     if (i < 6) {
       ASSERT_EQ(ride.state, S::kMatching) << i;
       ASSERT_EQ(ride.epoch, i + 1);
@@ -340,7 +372,7 @@ TEST(GiveUpUnseen, OnlyAfterTheTimeAndOnlyThatAssignment) {
   EXPECT_THAT(change.ride.excluded_driver_ids, ElementsAre("driver-1"));
   EXPECT_EQ(change.ride.match_deadline, limit + kRules.match_deadline);
 
-  const Ride seen = TakeStep(ride, Command(ride, TripStep::kSeen), kRules, kT0)->ride;
+  const Ride seen = TakeStep(ride, Command(ride, trip::Seen{}), kRules, kT0)->ride;
   EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch, kRules, limit + absl::Hours(1)).changed);
 }
 
@@ -353,7 +385,7 @@ TEST(GiveUpUnseen, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
   patient.seen_within = absl::Hours(1);
   EXPECT_TRUE(GiveUpUnseen(ride, ride.epoch, patient, limit).changed);
   EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch, kRules, limit).ride.seen_deadline);
-  for (const TripStep step : {TripStep::kSeen, TripStep::kArrive, TripStep::kCancel}) {
+  for (const TripAction& step : std::vector<TripAction>{trip::Seen{}, trip::Arrive{}, trip::Cancel{}}) {
     EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline);
   }
   EXPECT_FALSE(CancelByRider(ride, CancelReason::kOther, "", kT0)->ride.seen_deadline);
@@ -389,7 +421,7 @@ TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
 
 TEST(Ride, TimesDoNotRunBackwardsWhenTheClockDoes) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  const RideChange change = *TakeStep(ride, Command(ride, TripStep::kArrive), kRules, kT0 - absl::Hours(1));
+  const RideChange change = *TakeStep(ride, Command(ride, trip::Arrive{}), kRules, kT0 - absl::Hours(1));
   EXPECT_EQ(change.ride.arrive_time, ride.update_time);
   EXPECT_EQ(change.event->event_time, ride.update_time);
 }
@@ -452,7 +484,7 @@ TEST(Views, TheRiderIsNotToldTheOffer) {
 
 TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   const Ride before = RideIn(S::kEnrouteToPickup);
-  const RideEvent event = *TakeStep(before, Command(before, TripStep::kCancel), kRules, kT0 + absl::Seconds(9))->event;
+  const RideEvent event = *TakeStep(before, Command(before, trip::Cancel{}), kRules, kT0 + absl::Seconds(9))->event;
   const RideEvent view = EventForDriver(event);
   EXPECT_EQ(view.ride.epoch, before.epoch);
   EXPECT_EQ(view.ride.state, S::kEnrouteToPickup);
@@ -472,8 +504,7 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
 TEST(Views, EachSideReadsItsOwnWordsOnly) {
   const Ride ride = RideIn(S::kArrivedAtPickup);
   const absl::Time now = kT0 + absl::Seconds(9);
-  DriverCommand by_driver = Command(ride, TripStep::kCancel);
-  by_driver.reason = CancelReason::kSafety;
+  const DriverCommand by_driver = Command(ride, trip::Cancel{CancelReason::kSafety, "flat tyre"});
   struct Case {
     std::string who;
     RideChange change;
@@ -521,8 +552,7 @@ TEST(Views, NobodyButOperatorsReadsWhatAnOperatorWrote) {
 
 TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  DriverCommand command = Command(ride, TripStep::kCancel);
-  command.reason = CancelReason::kSafety;
+  const DriverCommand command = Command(ride, trip::Cancel{CancelReason::kSafety, "flat tyre"});
   const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
   EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
   EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);

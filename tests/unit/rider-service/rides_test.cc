@@ -229,7 +229,7 @@ TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
   const auto of_driver = listen(DriverTopic("driver-1"), "driver");
   ASSERT_TRUE(Confirm(ride).ok());
   ASSERT_TRUE(Confirm(ride).ok());  // a replay: nothing new
-  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kOther, ""};
+  const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kOther, ""}};
   ASSERT_TRUE(Step(ride.ride_id, cancel).ok());
   // No event, so nothing on the bus; the observer hears.
   ASSERT_TRUE(Await<Changed>([&](auto done) { rides_->RaiseEpoch(ride.ride_id, 2, kNever, done); }).ok());
@@ -352,7 +352,7 @@ TEST_F(RidesTest, BadConfirmationsNameTheField) {
 TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
   const Ride ride = *Request(Order());
   ASSERT_TRUE(Confirm(ride).ok());
-  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kOther, "tired"};
+  const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kOther, "tired"}};
   const absl::StatusOr<Ride> answer = Step(ride.ride_id, cancel);
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->state, RideState::kEnrouteToPickup);
@@ -377,7 +377,7 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
 }
 
 TEST_F(RidesTest, BadStepsNameTheField) {
-  const DriverCommand good = {"driver-1", 1, 0, TripStep::kArrive, CancelReason::kUnspecified, ""};
+  const DriverCommand good = {"driver-1", 1, 0, trip::Arrive{}};
   const auto field = [&](auto change) {
     DriverCommand command = good;
     change(command);
@@ -387,15 +387,10 @@ TEST_F(RidesTest, BadStepsNameTheField) {
   EXPECT_EQ(field([](DriverCommand& c) { c.driver_id = ""; }), "driver_id");
   EXPECT_EQ(field([](DriverCommand& c) { c.epoch = 0; }), "epoch");
   EXPECT_EQ(field([](DriverCommand& c) { c.leg = -1; }), "leg");
-  EXPECT_EQ(field([](DriverCommand& c) { c.step = TripStep::kUnspecified; }), "step");
+  EXPECT_EQ(field([](DriverCommand& c) { c.action = trip::None{}; }), "step");
+  EXPECT_EQ(field([](DriverCommand& c) { c.action = trip::Cancel{CancelReason::kDriverUnreachable, ""}; }), "reason");
   EXPECT_EQ(field([](DriverCommand& c) {
-              c.step = TripStep::kCancel;
-              c.reason = CancelReason::kDriverUnreachable;
-            }),
-            "reason");
-  EXPECT_EQ(field([](DriverCommand& c) {
-              c.step = TripStep::kCancel;
-              c.note = std::string(513, 'x');
+              c.action = trip::Cancel{CancelReason::kUnspecified, std::string(513, 'x')};
             }),
             "note");
 }
@@ -461,7 +456,7 @@ TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
     now_.wall += absl::Seconds(1);
     const Ride ride = *Request(Order("rider-1", "request-" + n));
     Ride confirmed = *Confirm(ride, "driver-1", "offer-" + n);
-    EXPECT_TRUE(Step(ride.ride_id, {"driver-1", 1, 0, TripStep::kArrive, {}, ""}).ok());
+    EXPECT_TRUE(Step(ride.ride_id, {"driver-1", 1, 0, trip::Arrive{}}).ok());
     return confirmed;
   };
 
@@ -474,10 +469,10 @@ TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
   expect(*Confirm(by_rider, "driver-1", by_rider.offer_id), false, "ConfirmAssignment");
   expect(*find(by_rider), false, "FindAssignment");
   expect(trips(), false, "ListDriverRides");
-  expect(*Step(by_rider.ride_id, {"driver-1", 1, 0, TripStep::kArrive, {}, ""}), false, "RecordTripEvent");
+  expect(*Step(by_rider.ride_id, {"driver-1", 1, 0, trip::Arrive{}}), false, "RecordTripEvent");
 
   const Ride by_driver = arrived();
-  const DriverCommand cancel = {"driver-1", 1, 0, TripStep::kCancel, CancelReason::kSafety, "she has a knife"};
+  const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kSafety, "she has a knife"}};
   for (int i = 0; i < 2; ++i) expect(*Step(by_driver.ride_id, cancel), true, "RecordTripEvent");
   expect(*find(by_driver), true, "FindAssignment");
   expect(trips(), true, "ListDriverRides");
@@ -521,7 +516,7 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   EXPECT_TRUE(gone(Request(broken).status())) << "it cannot be known whether it is a known one";
   EXPECT_TRUE(gone(Cancel("rider-1", "ride-1").status()));
   EXPECT_TRUE(gone(Confirm(RideIn(RideState::kMatching)).status()));
-  EXPECT_TRUE(gone(Step("ride-1", {"driver-1", 1, 0, TripStep::kSeen, {}, ""}).status()));
+  EXPECT_TRUE(gone(Step("ride-1", {"driver-1", 1, 0, trip::Seen{}}).status()));
   EXPECT_TRUE(gone(Resolve("ride-1", Resolution::kCancel, "ann").status()));
   EXPECT_TRUE(gone(List({"rider-1", 0, "", {}}).status()));
   EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->Get("rider-1", "ride-1", done); }).status()));

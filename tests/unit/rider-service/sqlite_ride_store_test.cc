@@ -38,12 +38,12 @@ TEST_F(SqliteRideStoreTest, ThePlainColumnsSayWhatTheBlobsSay) {
                    " sequence = 2 AND epoch = 1 AND seen = 0 AND assign_time_us IS NOT NULL AND"
                    " match_deadline_us IS NULL"),
             1);
-  ASSERT_TRUE(Take("ride-1", TripStep::kSeen).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Seen{}).ok());
   EXPECT_EQ(Number("SELECT seen FROM rides"), 1);
   EXPECT_EQ(Number("SELECT COUNT(*) FROM events WHERE ride_id = 'ride-1' AND driver_id = 'driver-1'"), 2);
   EXPECT_EQ(Number("SELECT COUNT(*) FROM events"), 3);
   const auto raise = [](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, 2); };
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   ASSERT_TRUE(Change("ride-1", raise).ok());
   EXPECT_EQ(Number("SELECT epoch FROM rides"), 3);
   EXPECT_EQ(Number("SELECT COUNT(*) FROM rides WHERE driver_id IS NULL AND offer_id IS NULL AND seen = 0"), 1);
@@ -54,7 +54,7 @@ TEST_F(SqliteRideStoreTest, ThePlainColumnsSayWhatTheBlobsSay) {
 TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
   ASSERT_TRUE(Create(Requested()).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   store_.reset();
   {
     auto db = *sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadWrite);
@@ -118,8 +118,8 @@ TEST_F(SqliteRideStoreTest, WhatWasAnsweredSurvivesAnAbruptEnd) {
     // No destructor, no flush, no checkpoint: as if killed right after the answers, with one more write under way.
     Open();
     if (!store_) _exit(3);
-    const bool ok = Create(Requested()).ok() && Confirm("ride-1", "driver-1", "offer-1").ok() &&
-                    Take("ride-1", TripStep::kSeen).ok();
+    const bool ok =
+        Create(Requested()).ok() && Confirm("ride-1", "driver-1", "offer-1").ok() && Take("ride-1", trip::Seen{}).ok();
     store_->Change(
         "ride-1", [](const Ride&) -> absl::StatusOr<RideChange> { _exit(0); }, absl::InfiniteFuture(),
         [](absl::StatusOr<Changed>) {});
@@ -136,7 +136,7 @@ TEST_F(SqliteRideStoreTest, WhatWasAnsweredSurvivesAnAbruptEnd) {
   EXPECT_TRUE(ride->seen_time);
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 3u);
   // And goes on from there.
-  ASSERT_TRUE(Take("ride-1", TripStep::kArrive).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   EXPECT_EQ(Log("ride-1", 3)->events[0].driver_sequence, 3);
 }
 
@@ -176,7 +176,7 @@ TEST_F(SqliteRideStoreTest, DamagedRowsAreErrors) {
   Open();
   EXPECT_TRUE(HasReason(Log("ride-1", 0).status(), Reason::kInternal));
   EXPECT_TRUE(HasReason(CatchUp("driver-1").status(), Reason::kInternal));
-  EXPECT_TRUE(HasReason(Take("ride-1", TripStep::kSeen).status(), Reason::kInternal));
+  EXPECT_TRUE(HasReason(Take("ride-1", trip::Seen{}).status(), Reason::kInternal));
   EXPECT_TRUE(HasReason(Create(Requested("ride-2")).status(), Reason::kInternal));
   EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kInternal));
   EXPECT_FALSE(Await<std::vector<Ride>>([&](auto done) { store_->Dispatchable(done); }).ok());

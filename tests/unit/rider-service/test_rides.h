@@ -2,6 +2,9 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "rider-service/domain/ride.h"
@@ -40,8 +43,15 @@ inline Assignment Offer(const Ride& ride, const std::string& driver_id = "driver
   return {ride.epoch, Driver(driver_id), offer_id, absl::Seconds(200)};
 }
 
-inline DriverCommand Command(const Ride& ride, TripStep step, const std::string& driver_id = "driver-1") {
-  return {driver_id, ride.epoch, ride.leg, step, CancelReason::kVehicleProblem, "flat tyre"};
+// A cancel that says nothing is for a flat tyre.
+inline DriverCommand Command(const Ride& ride, TripAction action, const std::string& driver_id = "driver-1") {
+  auto* cancel = std::get_if<trip::Cancel>(&action);
+  if (cancel != nullptr && cancel->note.empty()) *cancel = {CancelReason::kVehicleProblem, "flat tyre"};
+  return {driver_id, ride.epoch, ride.leg, std::move(action)};
+}
+
+inline std::vector<TripAction> AllTripActions() {
+  return {trip::Seen{}, trip::Arrive{}, trip::Start{}, trip::Complete{}, trip::Cancel{}};
 }
 
 // A ride brought to `state` by the shortest legal way, one second a step. Driver: driver-1 by offer-1.
@@ -53,11 +63,11 @@ inline Ride RideIn(RideState state, const RideRules& rules = {}, Ride request = 
   if (state == RideState::kCanceled) return CancelByRider(ride, CancelReason::kChangedPlans, "", now)->ride;
   ride = Assign(ride, Offer(ride), RideRules(), now += absl::Seconds(1))->ride;
   if (state == RideState::kEnrouteToPickup) return ride;
-  ride = TakeStep(ride, Command(ride, TripStep::kArrive), rules, now += absl::Seconds(1))->ride;
+  ride = TakeStep(ride, Command(ride, trip::Arrive{}), rules, now += absl::Seconds(1))->ride;
   if (state == RideState::kArrivedAtPickup) return ride;
-  ride = TakeStep(ride, Command(ride, TripStep::kStart), rules, now += absl::Seconds(1))->ride;
+  ride = TakeStep(ride, Command(ride, trip::Start{}), rules, now += absl::Seconds(1))->ride;
   if (state == RideState::kEnrouteToDropoff) return ride;
-  return TakeStep(ride, Command(ride, TripStep::kComplete), rules, now += absl::Seconds(1))->ride;
+  return TakeStep(ride, Command(ride, trip::Complete{}), rules, now += absl::Seconds(1))->ride;
 }
 
 inline constexpr RideState kAllStates[] = {

@@ -1,0 +1,115 @@
+#include "rider-service/api/api_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <variant>
+
+#include "common/errors/error.h"
+
+namespace hail::rider {
+namespace {
+
+using hail::driver::v1::AdvanceTripRequest;
+using hail::internal::v1::RecordTripEventRequest;
+
+RecordTripEventRequest Request() {
+  RecordTripEventRequest request;
+  request.set_driver_id("driver-1");
+  request.set_ride_id("ride-1");
+  request.set_epoch(3);
+  request.set_leg(1);
+  return request;
+}
+
+// The values of an enumeration of the contract but the first, each as "NAME NUMBER".
+std::set<std::string> ValuesOf(const google::protobuf::EnumDescriptor& descriptor, const std::string& prefix) {
+  std::set<std::string> values;
+  for (int i = 1; i < descriptor.value_count(); ++i) {
+    const std::string& name = descriptor.value(i)->name();
+    values.insert(name.substr(prefix.size()) + " " + std::to_string(descriptor.value(i)->number()));
+  }
+  return values;
+}
+
+TEST(Contract, NamesStatesAndEventsAsTheDomainDoes) {
+  std::set<std::string> states, events;
+  for (const StateRow& row : kStates) {
+    states.insert(std::string(row.name) + " " + std::to_string(static_cast<int>(row.state)));
+  }
+  for (const EventRow& row : kEvents) {
+    events.insert(std::string(row.name) + " " + std::to_string(static_cast<int>(row.type)));
+  }
+  EXPECT_EQ(states, ValuesOf(*hail::type::v1::RideState_descriptor(), "RIDE_STATE_"));
+  EXPECT_EQ(events, ValuesOf(*hail::type::v1::RideEventType_descriptor(), "RIDE_EVENT_TYPE_"));
+}
+
+// Over the contract itself, so that a command that is added to it and to no rule fails here.
+TEST(DecodeCommand, EachCommandOfTheContractIsOneOfTheDomain) {
+  std::set<std::size_t> actions;
+  const auto* oneof = AdvanceTripRequest::descriptor()->FindOneofByName("action");
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    RecordTripEventRequest request = Request();
+    AdvanceTripRequest* command = request.mutable_command();
+    command->GetReflection()->MutableMessage(command, oneof->field(i));
+    const auto decoded = DecodeCommand(request);
+    ASSERT_TRUE(decoded.ok()) << oneof->field(i)->name() << ": " << decoded.status();
+    EXPECT_FALSE(std::holds_alternative<trip::None>(decoded->action)) << oneof->field(i)->name();
+    EXPECT_TRUE(actions.insert(decoded->action.index()).second) << oneof->field(i)->name();
+  }
+  EXPECT_EQ(actions.size() + 1, std::variant_size_v<TripAction>) << "one is not to be had";
+}
+
+TEST(DecodeCommand, ACommandKeepsWhatItCarries) {
+  RecordTripEventRequest request = Request();
+  request.mutable_command()->mutable_cancel()->set_reason(hail::type::v1::CANCEL_REASON_SAFETY);
+  request.mutable_command()->mutable_cancel()->set_note("no lights");
+  const auto decoded = DecodeCommand(request);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->driver_id, "driver-1");
+  EXPECT_EQ(decoded->epoch, 3);
+  EXPECT_EQ(decoded->leg, 1);
+  const auto& cancel = std::get<trip::Cancel>(decoded->action);
+  EXPECT_EQ(cancel.reason, CancelReason::kSafety);
+  EXPECT_EQ(cancel.note, "no lights");
+}
+
+TEST(DecodeCommand, StepsOfADriverServiceOfTheVersionBeforeAreRead) {
+  namespace pb = hail::internal::v1;
+  const auto decode = [](pb::TripStep step) {
+    RecordTripEventRequest request = Request();
+    request.set_step(step);
+    request.set_reason(hail::type::v1::CANCEL_REASON_OTHER);
+    request.set_note("flat tyre");
+    return DecodeCommand(request);
+  };
+  EXPECT_TRUE(std::holds_alternative<trip::Seen>(decode(pb::TRIP_STEP_SEEN)->action));
+  EXPECT_TRUE(std::holds_alternative<trip::Arrive>(decode(pb::TRIP_STEP_ARRIVE)->action));
+  EXPECT_TRUE(std::holds_alternative<trip::Start>(decode(pb::TRIP_STEP_START)->action));
+  EXPECT_TRUE(std::holds_alternative<trip::Complete>(decode(pb::TRIP_STEP_COMPLETE)->action));
+  const auto cancel = decode(pb::TRIP_STEP_CANCEL);
+  EXPECT_EQ(std::get<trip::Cancel>(cancel->action).reason, CancelReason::kOther);
+  EXPECT_EQ(std::get<trip::Cancel>(cancel->action).note, "flat tyre");
+  EXPECT_TRUE(HasReason(decode(pb::TRIP_STEP_UNSPECIFIED).status(), Reason::kInvalidField));
+}
+
+// Beside the step that an earlier rider-service reads, the command is what counts.
+TEST(DecodeCommand, TheCommandGoesBeforeTheStep) {
+  RecordTripEventRequest request = Request();
+  request.set_step(hail::internal::v1::TRIP_STEP_CANCEL);
+  request.mutable_command()->mutable_seen();
+  EXPECT_TRUE(std::holds_alternative<trip::Seen>(DecodeCommand(request)->action));
+}
+
+// Another replica may know it: the driver's app must not hear that it is wrong.
+TEST(DecodeCommand, ACommandOfALaterVersionIsUnavailableHere) {
+  AdvanceTripRequest later;
+  later.GetReflection()->MutableUnknownFields(&later)->AddLengthDelimited(15, "");
+  RecordTripEventRequest request = Request();
+  *request.mutable_command() = later;
+  EXPECT_TRUE(absl::IsUnavailable(DecodeCommand(request).status()));
+}
+
+}  // namespace
+}  // namespace hail::rider
