@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/check.h"
 #include "common/errors/error.h"
 #include "rider-service/domain/cancellation_fee.h"
 
@@ -13,6 +14,8 @@ RideChange Unchanged(const Ride& ride) { return {.ride = ride, .event = std::nul
 
 // `after` with the next sequence and the event that says so. The ride's times never run backwards, whatever the clock.
 RideChange Record(const Ride& before, Ride after, RideEventType type, CancelReason reason, absl::Time now) {
+  HAIL_CHECK(after.state != RideState::kMatching || after.match_deadline);
+  HAIL_CHECK(!HasLiveDriver(after.state) || (after.driver && after.assign_time));
   after.sequence = before.sequence + 1;
   after.update_time = std::max(now, before.update_time);
   RideEvent event;
@@ -56,6 +59,7 @@ RideChange Redispatch(const Ride& ride, CancelReason reason, const RideRules& ru
   if (ride.redispatch_count >= rules.max_redispatches) {
     return Cancel(ride, {CancelActor::kSystem, CancelReason::kRedispatchLimit, ""}, now);
   }
+  HAIL_CHECK(ride.driver);
   Ride after = ride;
   after.state = RideState::kMatching;
   after.epoch = ride.epoch + 1;
@@ -287,13 +291,16 @@ absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, 
   if (IsFinal(ride.state)) return RideEnded(ride);
   const std::optional<Money> fee = CancellationFee(ride, now);
   RideChange change = Cancel(ride, {CancelActor::kRider, reason, note}, now);
+  HAIL_CHECK(change.event);
   change.ride.fare.cancellation_fee = fee;
   change.event->ride = change.ride;
   return change;
 }
 
 absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
-  return ride.seen_deadline.value_or(*ride.assign_time + rules.seen_within);
+  if (ride.seen_deadline) return *ride.seen_deadline;
+  HAIL_CHECK(ride.assign_time);
+  return *ride.assign_time + rules.seen_within;
 }
 
 RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {
@@ -305,7 +312,9 @@ RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& r
 }
 
 RideChange EndUnfulfilled(const Ride& ride, std::int64_t epoch, absl::Time now) {
-  if (ride.state != RideState::kMatching || ride.epoch != epoch || now < *ride.match_deadline) return Unchanged(ride);
+  if (ride.state != RideState::kMatching || ride.epoch != epoch) return Unchanged(ride);
+  HAIL_CHECK(ride.match_deadline);
+  if (now < *ride.match_deadline) return Unchanged(ride);
   return End(ride, RideState::kNoDriversAvailable, RideEventType::kUnfulfilled, CancelReason::kUnspecified, now, ride);
 }
 
