@@ -12,7 +12,8 @@ CRASH_ARGS ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-deploy format asan tsan coverage crash-test cluster-test simulate mutants \
+.PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-threads tidy check-deploy \
+  format asan tsan coverage crash-test cluster-test simulate mutants \
   fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
@@ -133,6 +134,18 @@ $(BUF):
 lint: setup-checks $(BUF) ## buf lint on the contract, clang-format on the code.
 	@cd proto && ../$(BUF) lint && echo "lint: proto/ is clean"
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format --dry-run -Werror && echo "lint: the code's format is clean"
+
+# Needs no more of a build than its headers that protoc makes: after `make test` these are there.
+check-threads: setup-checks configure ## clang's analysis of locks, by the annotations in the code.
+	@tests/clang-check threads build/$(PRESET)
+
+# Minutes for all; SINCE=REF: only the files changed since then.
+SINCE ?=
+tidy: setup-checks configure ## clang-tidy on what ships, with the checks of .clang-tidy: SINCE=REF for what changed.
+	@files=; if [ -n "$(SINCE)" ]; then \
+	  files=$$(git diff --name-only --diff-filter=d $(SINCE) -- 'common/*.cc' 'driver-service/*.cc' 'rider-service/*.cc'); \
+	  [ -n "$$files" ] || { echo "tidy: nothing changed since $(SINCE)"; exit 0; }; fi; \
+	tests/clang-check tidy build/$(PRESET) $$files
 
 # Nothing is installed where the programs are there, from wherever they come.
 setup-deploy: setup

@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/errors/status_macros.h"
 #include "common/text/utf8.h"
 
 namespace hail {
@@ -73,9 +74,8 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
   if (handle == nullptr) return absl::NotFoundError(absl::StrCat("cannot open ", path));
   reader.file_ = std::make_unique<File>(handle);
   gzbuffer(handle, 1 << 18);
-  if (absl::Status status = reader.SkipMark(); !status.ok()) return status;
-  absl::StatusOr<bool> read = reader.Line();
-  if (!read.ok()) return read.status();
+  HAIL_RETURN_IF_ERROR(reader.SkipMark());
+  HAIL_RETURN_IF_ERROR(reader.Line().status());
   std::vector<std::string>& header = reader.header_;
   Split(reader.line_, header);
   reader.columns_ = columns;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
+#include "common/errors/status_macros.h"
 #include "common/postgres/libpq.h"
 #include "common/time/clock.h"
 
@@ -42,22 +43,20 @@ class Migrator {
       : conn_(std::move(conn)), schema_(schema), migrations_(migrations) {}
 
   absl::Status Run() {
-    absl::StatusOr<bool> made = HasSchema();
-    if (!made.ok()) return made.status();
-    if (!*made) {
-      if (absl::Status status = Do(absl::StrCat("CREATE SCHEMA IF NOT EXISTS ", schema_)); !status.ok()) return status;
+    HAIL_ASSIGN_OR_RETURN(bool made, HasSchema());
+    if (!made) {
+      HAIL_RETURN_IF_ERROR(Do(absl::StrCat("CREATE SCHEMA IF NOT EXISTS ", schema_)));
     }
     for (const std::string& sql : {absl::StrCat("SET search_path TO ", schema_),
                                    std::string("CREATE TABLE IF NOT EXISTS schema_version ("
                                                "one INTEGER PRIMARY KEY, version INTEGER NOT NULL)"),
                                    std::string("INSERT INTO schema_version (one, version) VALUES (1, 0)"
                                                " ON CONFLICT (one) DO NOTHING")}) {
-      if (absl::Status status = Do(sql); !status.ok()) return status;
+      HAIL_RETURN_IF_ERROR(Do(sql));
     }
     while (true) {
-      const absl::StatusOr<bool> more = Step();
-      if (!more.ok()) return more.status();
-      if (!*more) return absl::OkStatus();
+      HAIL_ASSIGN_OR_RETURN(const bool more, Step());
+      if (!more) return absl::OkStatus();
     }
   }
 
@@ -77,15 +76,14 @@ class Migrator {
 
   // Who may use a schema need not have the right to make one.
   absl::StatusOr<bool> HasSchema() {
-    const absl::StatusOr<std::vector<std::string>> found =
-        Ask(absl::StrCat("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = '", schema_, "'"));
-    if (!found.ok()) return found.status();
-    return !found->empty();
+    HAIL_ASSIGN_OR_RETURN(const std::vector<std::string> found,
+                          Ask(absl::StrCat("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = '", schema_, "'")));
+    return !found.empty();
   }
 
   // Applies one migration; false if there is none to apply.
   absl::StatusOr<bool> Step() {
-    if (absl::Status status = Do("BEGIN"); !status.ok()) return status;
+    HAIL_RETURN_IF_ERROR(Do("BEGIN"));
     absl::StatusOr<bool> stepped = StepInTransaction();
     const absl::Status ended = Do(stepped.ok() ? "COMMIT" : "ROLLBACK");
     if (stepped.ok() && !ended.ok()) return ended;
@@ -105,7 +103,7 @@ class Migrator {
                                                         " at most: run the program that made it, or a newer one"));
     }
     if (version == known) return false;
-    if (absl::Status status = Do(migrations_[static_cast<std::size_t>(version)].sql); !status.ok()) return status;
+    HAIL_RETURN_IF_ERROR(Do(migrations_[static_cast<std::size_t>(version)].sql));
     const absl::Status noted = Do(absl::StrCat("UPDATE schema_version SET version = ", version + 1, " WHERE one = 1"));
     if (!noted.ok()) return noted;
     return true;
@@ -123,9 +121,8 @@ absl::Status Migrate(const ConnectParams& params, const std::string& schema, con
   const absl::Time by = WallNow() + patience;
   absl::Status status;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    absl::StatusOr<ConnPtr> conn = Connect(params, by);
-    if (!conn.ok()) return conn.status();
-    status = Migrator(*std::move(conn), schema, migrations).Run();
+    HAIL_ASSIGN_OR_RETURN(ConnPtr conn, Connect(params, by));
+    status = Migrator(std::move(conn), schema, migrations).Run();
     // 42P07, duplicate_table, is a FAILED_PRECONDITION too, and over at the second attempt.
     if (status.ok()) return status;
   }

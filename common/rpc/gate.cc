@@ -88,7 +88,7 @@ void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool
     ++unread_;
     unread_bytes_ += bytes;
     if (unread_ <= options_.max_unread_answers && unread_bytes_ <= options_.max_unread_bytes) return;
-    over = TakeOldest([&](const UnreadAnswer& oldest) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    over = TakeOldest([&](const UnreadAnswer& oldest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return &oldest != answer && (unread_ > options_.max_unread_answers || unread_bytes_ > options_.max_unread_bytes);
     });
   }

@@ -39,7 +39,7 @@ void StreamCall::Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_s
   entered_ = true;
   number_ = *number;
   gate_->observer().OnStreamOpened(method_);
-  Guard([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { session_ = make_session(); });
+  Guard([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_) { session_ = make_session(); });
 }
 
 void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {

@@ -48,7 +48,8 @@ int Checkpointer::OnCommit(void* self, sqlite3* db, const char*, int wal_pages) 
     absl::MutexLock lock(&checkpointer->mutex_);
     if (!checkpointer->Insist(wal_pages * checkpointer->page_bytes_)) return SQLITE_OK;
     // Two cannot write back at once.
-    const auto idle = [checkpointer]() { return !checkpointer->working_; };
+    const auto idle = [checkpointer]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpointer->mutex_) { return !checkpointer->working_; };
     checkpointer->mutex_.Await(absl::Condition(&idle));
   }
   checkpointer->Checkpoint(db, SQLITE_CHECKPOINT_PASSIVE);

@@ -92,7 +92,7 @@ absl::Status Statement::Run() {
   while (true) {
     absl::StatusOr<bool> row = Step();
     if (row.ok() && *row) continue;
-    const absl::Status status = row.status();
+    absl::Status status = row.status();
     sqlite3_reset(stmt_);
     return status;
   }

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/errors/status_macros.h"
 #include "common/sqlite/private_files.h"
 
 namespace hail::sqlite {
@@ -34,7 +35,7 @@ absl::Status SyncFolder(const std::filesystem::path& folder) {
 absl::Status MakeFolder(const std::filesystem::path& folder) {
   std::error_code error;
   if (folder.empty() || std::filesystem::exists(folder, error)) return absl::OkStatus();
-  if (absl::Status status = MakeFolder(folder.parent_path()); !status.ok()) return status;
+  HAIL_RETURN_IF_ERROR(MakeFolder(folder.parent_path()));
   if (const auto made = MakePrivate(folder.string(), /*tighten=*/false); !made.ok()) return made.status();
   return SyncFolder(folder.parent_path());
 }
@@ -55,23 +56,20 @@ absl::Status SyncWhatWasLeft(Connection& connection, const std::string& path) {
 }
 
 absl::StatusOr<std::int64_t> SchemaVersion(Connection& connection) {
-  absl::StatusOr<Statement> statement = connection.Prepare("PRAGMA user_version");
-  if (!statement.ok()) return statement.status();
-  const absl::StatusOr<bool> row = statement->Step();
-  if (!row.ok()) return row.status();
-  return statement->Int64(0);
+  HAIL_ASSIGN_OR_RETURN(Statement statement, connection.Prepare("PRAGMA user_version"));
+  HAIL_RETURN_IF_ERROR(statement.Step().status());
+  return statement.Int64(0);
 }
 
 absl::Status Migrate(Connection& connection, const std::string& path, const std::vector<Migration>& migrations) {
-  const absl::StatusOr<std::int64_t> version = SchemaVersion(connection);
-  if (!version.ok()) return version.status();
+  HAIL_ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(connection));
   const auto known = static_cast<std::int64_t>(migrations.size());
-  if (*version > known) {
-    return absl::FailedPreconditionError(path + " has schema version " + std::to_string(*version) +
+  if (version > known) {
+    return absl::FailedPreconditionError(path + " has schema version " + std::to_string(version) +
                                          ", newer than this program's " + std::to_string(known) +
                                          ": run the program that wrote it, or a later one");
   }
-  for (std::int64_t next = *version; next < known; ++next) {
+  for (std::int64_t next = version; next < known; ++next) {
     const absl::Status status = connection.Execute("BEGIN IMMEDIATE;" + migrations[static_cast<std::size_t>(next)].sql +
                                                    ";PRAGMA user_version=" + std::to_string(next + 1) + ";COMMIT;");
     if (!status.ok()) {
@@ -86,7 +84,7 @@ absl::Status Migrate(Connection& connection, const std::string& path, const std:
 // The database's and those SQLite keeps beside it.
 absl::Status MakeFilesPrivate(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
-    if (absl::Status status = MakeFilePrivate(path + suffix); !status.ok()) return status;
+    HAIL_RETURN_IF_ERROR(MakeFilePrivate(path + suffix));
   }
   return absl::OkStatus();
 }
@@ -96,34 +94,31 @@ absl::Status MakeFilesPrivate(const std::string& path) {
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& options,
                                                          const std::vector<Migration>& migrations, const Clock* clock,
                                                          Observer* observer) {
-  if (absl::Status status = MakeFolder(std::filesystem::path(options.path).parent_path()); !status.ok()) return status;
-  if (absl::Status status = MakeFilesPrivate(options.path); !status.ok()) return status;
+  HAIL_RETURN_IF_ERROR(MakeFolder(std::filesystem::path(options.path).parent_path()));
+  HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
   std::unique_ptr<Database> database(new Database());
-  absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Take(options.path + ".lock");
-  if (!lock.ok()) return lock.status();
-  database->lock_ = *std::move(lock);
+  HAIL_ASSIGN_OR_RETURN(database->lock_, FileLock::Take(options.path + ".lock"));
 
-  absl::StatusOr<std::unique_ptr<Connection>> writer = Connection::Open(options.path, Connection::Mode::kReadWrite);
-  if (!writer.ok()) return writer.status();
-  if (absl::Status status = Migrate(**writer, options.path, migrations); !status.ok()) return status;
-  if (absl::Status status = SyncWhatWasLeft(**writer, options.path); !status.ok()) return status;
+  HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
+                        Connection::Open(options.path, Connection::Mode::kReadWrite));
+  HAIL_RETURN_IF_ERROR(Migrate(*writer, options.path, migrations));
+  HAIL_RETURN_IF_ERROR(SyncWhatWasLeft(*writer, options.path));
   // Those made just now as well, whatever the umask.
-  if (absl::Status status = MakeFilesPrivate(options.path); !status.ok()) return status;
+  HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
 
-  absl::StatusOr<std::unique_ptr<Connection>> checkpoints =
-      Connection::Open(options.path, Connection::Mode::kReadWrite);
-  if (!checkpoints.ok()) return checkpoints.status();
+  HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> checkpoints,
+                        Connection::Open(options.path, Connection::Mode::kReadWrite));
   database->checkpointer_ =
-      std::make_unique<Checkpointer>(*std::move(checkpoints), options.checkpoint_wal_bytes, observer);
-  database->checkpointer_->Follow(**writer);
+      std::make_unique<Checkpointer>(std::move(checkpoints), options.checkpoint_wal_bytes, observer);
+  database->checkpointer_->Follow(*writer);
 
   std::vector<std::unique_ptr<Connection>> readers;
   for (int i = 0; i < options.readers; ++i) {
-    absl::StatusOr<std::unique_ptr<Connection>> reader = Connection::Open(options.path, Connection::Mode::kReadOnly);
-    if (!reader.ok()) return reader.status();
-    readers.push_back(*std::move(reader));
+    HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
+                          Connection::Open(options.path, Connection::Mode::kReadOnly));
+    readers.push_back(std::move(reader));
   }
-  database->writer_ = std::make_unique<GroupCommitter>(*std::move(writer), clock, options.writer, observer);
+  database->writer_ = std::make_unique<GroupCommitter>(std::move(writer), clock, options.writer, observer);
   database->readers_ = std::make_unique<Readers>(std::move(readers), clock, options.reader, observer);
   return database;
 }
@@ -134,10 +129,9 @@ void Database::ProbeWrite(Done done) {
   writer_->Submit(
       absl::InfiniteFuture(),
       [](Connection& connection) -> absl::Status {
-        const absl::StatusOr<std::int64_t> version = SchemaVersion(connection);
-        if (!version.ok()) return version.status();
+        HAIL_ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(connection));
         // SQLite writes the page whether or not the number is another one.
-        return connection.Execute("PRAGMA user_version=" + std::to_string(*version));
+        return connection.Execute("PRAGMA user_version=" + std::to_string(version));
       },
       std::move(done));
 }

@@ -9,8 +9,8 @@ namespace {
 // An absl::Mutex as std::condition_variable_any wants it.
 struct Lock {
   absl::Mutex* const mutex;
-  void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex->Lock(); }
-  void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex->Unlock(); }
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) { mutex->Lock(); }
+  void unlock() ABSL_UNLOCK_FUNCTION(mutex) { mutex->Unlock(); }
 };
 
 }  // namespace
@@ -27,6 +27,16 @@ void SteadyCondVar::Wait(absl::Mutex* mutex) {
 void SteadyCondVar::WaitFor(absl::Mutex* mutex, absl::Duration at_most) {
   Lock lock{mutex};
   changed_.wait_until(lock, After(at_most));
+}
+
+bool SteadyCondVar::Await(absl::Mutex* mutex, absl::Duration at_most, absl::FunctionRef<bool()> condition) {
+  const Clock::time_point end = After(at_most);
+  while (!condition()) {
+    const Clock::time_point now = Clock::now();
+    if (now >= end) return false;
+    WaitFor(mutex, absl::FromChrono(end - now));
+  }
+  return true;
 }
 
 void SteadyNotification::Notify() {

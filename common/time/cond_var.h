@@ -7,6 +7,7 @@
 #include <condition_variable>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
@@ -20,17 +21,8 @@ class SteadyCondVar {
   void WaitFor(absl::Mutex* mutex, absl::Duration at_most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // Waits until `condition()` holds or `at_most` has passed; returns whether it holds.
-  template <typename Condition>
-  bool Await(absl::Mutex* mutex, absl::Duration at_most, const Condition& condition)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    const Clock::time_point end = After(at_most);
-    while (!condition()) {
-      const Clock::time_point now = Clock::now();
-      if (now >= end) return false;
-      WaitFor(mutex, absl::FromChrono(end - now));
-    }
-    return true;
-  }
+  bool Await(absl::Mutex* mutex, absl::Duration at_most, absl::FunctionRef<bool()> condition)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   void Signal() { changed_.notify_one(); }
   void SignalAll() { changed_.notify_all(); }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <tuple>
 
+#include "common/errors/check.h"
 #include "driver-service/domain/car_search.h"
 #include "driver-service/domain/dispatch_state.h"
 
@@ -111,7 +112,7 @@ void Dispatch::WithdrawPending(Now now, const std::string& ride_id, std::int64_t
     if (offer.status == OfferStatus::kPending && offer.start->epoch < below) WithdrawAsked(now, offer, reason);
     return;
   }
-  Offer& offer = *offers_.at(it->second);
+  Offer& offer = OfferOf(it->second);
   if (offer.status == OfferStatus::kPending && offer.start->epoch < below) {
     Settle(now, offer, OfferStatus::kRevoked, reason);
   }
@@ -119,6 +120,7 @@ void Dispatch::WithdrawPending(Now now, const std::string& ride_id, std::int64_t
 
 void Dispatch::Drop(const std::string& ride_id) {
   auto it = rides_.find(ride_id);
+  HAIL_CHECK(it != rides_.end());
   due_.erase({it->second->next_look, ride_id});
   rides_.erase(it);
 }
@@ -150,7 +152,9 @@ double Dispatch::RadiusM(Now now, const Ride& ride) const {
 void Dispatch::Pump(Now now) {
   std::vector<Ride*> looking;
   while (!due_.empty() && due_.begin()->first <= now.domain && looking.size() < options_.most_matched_at_once) {
-    Ride& ride = *rides_.at(due_.begin()->second);
+    const auto due = rides_.find(due_.begin()->second);
+    HAIL_CHECK(due != rides_.end());
+    Ride& ride = *due->second;
     due_.erase(due_.begin());
     ride.next_look = absl::InfiniteFuture();
     if (now.domain < ride.deadline) {
@@ -338,7 +342,7 @@ bool Dispatch::CountOn(Now now, DispatchTally& tally, std::size_t most) const {
   for (const auto& [ride, offer] : live_offer_of_ride_) {
     // Its owner counts it.
     if (asked_.contains(offer)) continue;
-    ++(offers_.at(offer)->status == OfferStatus::kPending ? counts.offers_pending : counts.offers_confirming);
+    ++(OfferOf(offer).status == OfferStatus::kPending ? counts.offers_pending : counts.offers_confirming);
   }
   return true;
 }

@@ -279,6 +279,9 @@ class Dispatch {
 
   // dispatch_sessions.cc
   Session* FindSession(const std::string& driver_id) const;
+  // Of a driver, an offer that is there.
+  Session& SessionOf(const std::string& driver_id) const;
+  Offer& OfferOf(const std::string& offer_id) const;
   Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch, bool by_stream);
   bool SetCar(Session& session);
   // Tells the other replicas of the claim.

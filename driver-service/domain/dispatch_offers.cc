@@ -45,7 +45,7 @@ OfferUpdate UpdateOf(const std::string& offer_id, const std::string& ride_id, Of
 void Dispatch::MakeOffer(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
                          std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited,
                          const std::string& asker) {
-  Session& session = *FindSession(driver_id);
+  Session& session = SessionOf(driver_id);
   const TravelEstimate way = travel_times_.Estimate(fix.point, start->pickup, now.domain);
   auto offer = std::make_unique<Offer>();
   offer->offer_id = offer_id;
@@ -245,7 +245,7 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
 
 void Dispatch::Accept(Offer& offer) {
   offer.status = OfferStatus::kConfirming;
-  Session& session = *FindSession(offer.driver_id);
+  Session& session = SessionOf(offer.driver_id);
   offer.driver = session.driver;
   Send(session, UpdateOf(offer.offer_id, offer.start->ride_id, OfferStatus::kConfirming, RevokeReason::kNone));
   MayHaveChanged(session);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/errors/check.h"
 #include "driver-service/domain/dispatch_state.h"
 
 namespace hail::driver {
@@ -88,7 +89,9 @@ bool Dispatch::CanAsk(const std::string& driver_id) const {
 // ---- Asking
 
 void Dispatch::Ask(Now now, Ride& ride, const NearDriver& candidate) {
-  Remote& remote = *remotes_.at(candidate.driver_id);
+  const auto found = remotes_.find(candidate.driver_id);
+  HAIL_CHECK(found != remotes_.end());
+  Remote& remote = *found->second;
   auto asked = std::make_unique<Asked>();
   asked->offer_id = UuidV7(now.wall, random_);
   asked->driver_id = candidate.driver_id;

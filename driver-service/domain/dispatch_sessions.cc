@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/check.h"
 #include "driver-service/domain/dispatch_state.h"
 
 namespace hail::driver {
@@ -38,6 +39,18 @@ bool Tell(std::deque<RideCursor>& told, const RideView& ride) {
 Dispatch::Session* Dispatch::FindSession(const std::string& driver_id) const {
   auto it = sessions_.find(driver_id);
   return it == sessions_.end() ? nullptr : it->second.get();
+}
+
+Dispatch::Session& Dispatch::SessionOf(const std::string& driver_id) const {
+  Session* session = FindSession(driver_id);
+  HAIL_CHECK(session != nullptr);
+  return *session;
+}
+
+Dispatch::Offer& Dispatch::OfferOf(const std::string& offer_id) const {
+  const auto it = offers_.find(offer_id);
+  HAIL_CHECK(it != offers_.end());
+  return *it->second;
 }
 
 bool Dispatch::HasSession(const std::string& driver_id) const { return FindSession(driver_id) != nullptr; }
@@ -156,7 +169,7 @@ void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, b
   if (session == nullptr || epoch <= session->claim) return;
   if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) RefuseStream(stream, to_stream);
   if (!session->live_offer.empty()) {
-    Offer& offer = *offers_.at(session->live_offer);
+    Offer& offer = OfferOf(session->live_offer);
     if (offer.status == OfferStatus::kPending) {
       Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     } else {
@@ -214,7 +227,7 @@ void Dispatch::Take(Now now, Session& session, const Driver& driver, Availabilit
   if (SetCar(session)) out_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
   session.availability = availability;
   if (availability == Availability::kOffline && !session.live_offer.empty()) {
-    Offer& offer = *offers_.at(session.live_offer);
+    Offer& offer = OfferOf(session.live_offer);
     if (offer.status == OfferStatus::kPending) Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kWentOffline);
   }
   UpdateOfferable(now, session);
@@ -248,7 +261,7 @@ DriverState Dispatch::StateOf(Now now, Session& session) const {
   state.availability = session.availability;
   state.ride = session.ride;
   state.session_epoch = session.epoch;
-  const Offer* offer = session.live_offer.empty() ? nullptr : offers_.at(session.live_offer).get();
+  const Offer* offer = session.live_offer.empty() ? nullptr : &OfferOf(session.live_offer);
   if (offer != nullptr) state.offer = View(now, *offer);
   state.status = StatusOf(now, session, state.blocked_by);
   // Numbered as it is looked at: what nobody saw between two looks was no state to anybody.
@@ -322,8 +335,8 @@ DriverStatus Dispatch::StatusOf(Now now, const Session& session, BlockedBy& bloc
   blocked_by = {};
   if (session.ride != nullptr) return DriverStatus::kOnTrip;
   if (!session.live_offer.empty()) {
-    return offers_.at(session.live_offer)->status == OfferStatus::kConfirming ? DriverStatus::kReserved
-                                                                              : DriverStatus::kOffered;
+    return OfferOf(session.live_offer).status == OfferStatus::kConfirming ? DriverStatus::kReserved
+                                                                          : DriverStatus::kOffered;
   }
   if (session.availability != Availability::kOnline) return DriverStatus::kOffline;
   const std::optional<Fix> fix = index_.Find(session.driver.driver_id);
@@ -503,7 +516,7 @@ void Dispatch::SetRide(Now now, Session& session, RideRef ride) {
     out_.OnTrip(session.driver.driver_id, session.epoch, session.ride);
   }
   if (session.ride != nullptr && !session.live_offer.empty()) {
-    Offer& offer = *offers_.at(session.live_offer);
+    Offer& offer = OfferOf(session.live_offer);
     if (offer.status == OfferStatus::kPending && offer.offer_id != session.ride->offer_id) {
       Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     }

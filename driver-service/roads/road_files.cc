@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/csv/csv.h"
+#include "common/errors/status_macros.h"
 #include "driver-service/roads/road_speeds.h"
 
 namespace hail::driver {
@@ -42,23 +43,19 @@ absl::StatusOr<double> NumberFrom(const CsvReader& csv, std::size_t column, cons
 
 absl::Status ReadNodes(const std::string& path, RoadNetwork* network, NodeNumbers* numbers) {
   enum { kNode, kLat, kLon };
-  absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"node", "lat", "lon"});
-  if (!csv.ok()) return csv.status();
+  HAIL_ASSIGN_OR_RETURN(CsvReader csv, CsvReader::Open(path, {"node", "lat", "lon"}));
   while (true) {
-    const absl::StatusOr<bool> more = csv->Next();
-    if (!more.ok()) return more.status();
-    if (!*more) return absl::OkStatus();
+    HAIL_ASSIGN_OR_RETURN(const bool more, csv.Next());
+    if (!more) return absl::OkStatus();
     std::int64_t node = 0;
-    if (!absl::SimpleAtoi(csv->Text(kNode), &node)) return csv->Wrong("node is not a whole number");
+    if (!absl::SimpleAtoi(csv.Text(kNode), &node)) return csv.Wrong("node is not a whole number");
     // What the graph is laid out flat for, and an honest receiver's range.
-    const absl::StatusOr<double> lat = NumberFrom(*csv, kLat, "lat", -85, 85);
-    if (!lat.ok()) return lat.status();
-    const absl::StatusOr<double> lon = NumberFrom(*csv, kLon, "lon", -180, 180);
-    if (!lon.ok()) return lon.status();
+    HAIL_ASSIGN_OR_RETURN(const double lat, NumberFrom(csv, kLat, "lat", -85, 85));
+    HAIL_ASSIGN_OR_RETURN(const double lon, NumberFrom(csv, kLon, "lon", -180, 180));
     if (!numbers->emplace(node, static_cast<std::uint32_t>(network->nodes.size())).second) {
-      return csv->Wrong(absl::StrCat("node ", node, " is there already"));
+      return csv.Wrong(absl::StrCat("node ", node, " is there already"));
     }
-    network->nodes.push_back({*lat, *lon});
+    network->nodes.push_back({lat, lon});
   }
 }
 
@@ -74,9 +71,7 @@ absl::StatusOr<RoadEdge> ReadEdge(const CsvReader& csv, const NodeNumbers& numbe
     }
     *ends[i].second = found->second;
   }
-  const absl::StatusOr<double> length_m = NumberFrom(csv, 2, "length_m", 0, kMostMetres);
-  if (!length_m.ok()) return length_m.status();
-  edge.length_m = *length_m;
+  HAIL_ASSIGN_OR_RETURN(edge.length_m, NumberFrom(csv, 2, "length_m", 0, kMostMetres));
   return edge;
 }
 
@@ -97,24 +92,20 @@ absl::Status ReadEdges(const std::string& path, const NodeNumbers& numbers, Road
 
   std::vector<HourlySeconds> observed;
   while (true) {
-    const absl::StatusOr<bool> more = csv->Next();
-    if (!more.ok()) return more.status();
-    if (!*more) break;
-    absl::StatusOr<RoadEdge> edge = ReadEdge(*csv, numbers);
-    if (!edge.ok()) return edge.status();
+    HAIL_ASSIGN_OR_RETURN(const bool more, csv->Next());
+    if (!more) break;
+    HAIL_ASSIGN_OR_RETURN(RoadEdge edge, ReadEdge(*csv, numbers));
     if (hourly) {
       HourlySeconds& seconds = observed.emplace_back();
       for (std::size_t hour = 0; hour < 24; ++hour) {
-        const absl::StatusOr<double> at_hour = NumberFrom(*csv, 3 + hour, columns[3 + hour], 0, kMostSeconds);
-        if (!at_hour.ok()) return at_hour.status();
-        seconds[hour] = *at_hour;
+        HAIL_ASSIGN_OR_RETURN(seconds[hour], NumberFrom(*csv, 3 + hour, columns[3 + hour], 0, kMostSeconds));
       }
     } else {
       const std::optional<double> speed_mps = FreeSpeedMps(csv->Text(3));
       if (!speed_mps) return csv->Wrong(absl::StrCat("highway is no class for cars: '", csv->Text(3), "'"));
-      edge->time_s = edge->length_m / *speed_mps;
+      edge.time_s = edge.length_m / *speed_mps;
     }
-    network->edges.push_back(*edge);
+    network->edges.push_back(edge);
   }
   if (hourly) {
     SetObservedTimes(observed, network);
@@ -127,18 +118,16 @@ absl::Status ReadEdges(const std::string& path, const NodeNumbers& numbers, Road
 }  // namespace
 
 absl::StatusOr<RoadGraph> ReadRoadGraph(const std::string& prefix, double factor) {
-  const absl::StatusOr<std::string> nodes = FileOf(prefix, "nodes");
-  if (!nodes.ok()) return nodes.status();
-  const absl::StatusOr<std::string> edges = FileOf(prefix, "edges");
-  if (!edges.ok()) return edges.status();
+  HAIL_ASSIGN_OR_RETURN(const std::string nodes, FileOf(prefix, "nodes"));
+  HAIL_ASSIGN_OR_RETURN(const std::string edges, FileOf(prefix, "edges"));
   RoadNetwork network;
   NodeNumbers numbers;
-  if (absl::Status status = ReadNodes(*nodes, &network, &numbers); !status.ok()) return status;
-  if (absl::Status status = ReadEdges(*edges, numbers, &network); !status.ok()) return status;
+  HAIL_RETURN_IF_ERROR(ReadNodes(nodes, &network, &numbers));
+  HAIL_RETURN_IF_ERROR(ReadEdges(edges, numbers, &network));
   for (double& of_hour : network.hour_factors) of_hour *= factor;
   absl::StatusOr<RoadGraph> graph = RoadGraph::Build(network);
   if (graph.ok()) return graph;
-  return absl::InvalidArgumentError(absl::StrCat(*edges, ": ", graph.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat(edges, ": ", graph.status().message()));
 }
 
 absl::StatusOr<std::vector<RoadGraph>> ReadRoadGraphs(std::string_view list) {

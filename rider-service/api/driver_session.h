@@ -69,13 +69,13 @@ class DriverSession final : public CheckedFeed,
   void Retire(std::shared_ptr<Bus::Subscription> subscription);
 
   // DriverFeed::Out; called by the feeds, so with the lock held.
-  void ReadCatchUp(const std::string& driver_id,
-                   const std::optional<Cursor>& cursor) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void ReadEvents(const std::string& driver_id, std::int64_t after) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendSnapshot(const std::string& driver_id, std::int64_t subscription,
-                    const DriverCatchUp& snapshot) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendEvent(const std::string& driver_id, std::int64_t subscription,
-                 const RideEvent& event) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void ReadEvents(const std::string& driver_id, std::int64_t after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendSnapshot(const std::string& driver_id, std::int64_t subscription, const DriverCatchUp& snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
 
   const SessionPorts ports_;
 

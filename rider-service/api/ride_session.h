@@ -75,12 +75,12 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   void Send(hail::rider::v1::RideTelemetry telemetry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // RideFeed::Out; called by the feed, so with the lock held.
-  void Read(std::optional<std::int64_t> after) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendSnapshot(const Ride& ride) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendEvent(const RideEvent& event) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendCaughtUp(std::int64_t sequence) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void SendReset(const std::string& message) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
-  void Finish(const absl::Status& status) override ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  void Read(std::optional<std::int64_t> after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendSnapshot(const Ride& ride) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendEvent(const RideEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendCaughtUp(std::int64_t sequence) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void SendReset(const std::string& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
+  void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
 
   const SessionPorts ports_;
   const std::string ride_id_;

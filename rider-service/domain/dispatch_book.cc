@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/check.h"
+
 namespace hail::rider {
 namespace {
 
@@ -65,6 +67,7 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   if (!leased_ || Knows(ride)) return;
   if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride);
 
+  HAIL_CHECK(ride.match_deadline);
   departed_.erase(ride.ride_id);
   unseen_.erase(ride.ride_id);
   const auto [known, is_new] = matching_.try_emplace(ride.ride_id);
@@ -307,7 +310,11 @@ void DispatchBook::OnTick(const Now& now) {
   std::vector<std::string> due;
   for (auto at = ends_.begin(); at != ends_.end() && at->first <= now.domain; ++at) due.push_back(at->second);
   for (auto at = wakes_.begin(); at != wakes_.end() && at->first <= now.wall; ++at) due.push_back(at->second);
-  for (const std::string& ride_id : due) Advance(now, matching_.at(ride_id));
+  for (const std::string& ride_id : due) {
+    const auto entry = matching_.find(ride_id);
+    HAIL_CHECK(entry != matching_.end());
+    Advance(now, entry->second);
+  }
   for (auto& [ride_id, entry] : unseen_) {
     if (commands_.contains(ride_id) || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
     commands_[ride_id] = {0, entry.epoch};

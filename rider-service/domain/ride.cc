@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/check.h"
 #include "common/errors/error.h"
 #include "rider-service/domain/cancellation_fee.h"
 #include "rider-service/domain/transitions.h"
@@ -27,6 +28,8 @@ RideChange Move(const Ride& before, const Transition* transition, Ride after, Ca
     after.end_time = at;
   }
   if (after.state == RideState::kCompleted) after.fare.final_fare = after.fare.quoted;
+  HAIL_CHECK(after.state != RideState::kMatching || after.match_deadline);
+  HAIL_CHECK(!HasLiveDriver(after.state) || (after.driver && after.assign_time));
   after.sequence = before.sequence + 1;
   after.update_time = at;
 
@@ -58,6 +61,7 @@ RideChange Redispatch(const Ride& ride, const Transition* transition, CancelReas
     return Cancel(ride, FindTransition(ride.state, RideCommand::kGiveUpDispatching),
                   {CancelActor::kSystem, CancelReason::kRedispatchLimit, ""}, now);
   }
+  HAIL_CHECK(ride.driver);
   Ride after = ride;
   after.epoch = ride.epoch + 1;
   after.excluded_driver_ids.push_back(ride.driver->driver_id);
@@ -252,7 +256,9 @@ absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, 
 }
 
 absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
-  return ride.seen_deadline.value_or(*ride.assign_time + rules.seen_within);
+  if (ride.seen_deadline) return *ride.seen_deadline;
+  HAIL_CHECK(ride.assign_time);
+  return *ride.assign_time + rules.seen_within;
 }
 
 RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {

@@ -98,7 +98,7 @@ class RideStoreCalls {
     return *Await<std::string>([&](auto done) { store().QuoteKey(done); });
   }
 
-  const RideRules rules_;
+  const RideRules rules_{};
 };
 
 }  // namespace hail::rider

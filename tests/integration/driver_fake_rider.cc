@@ -300,8 +300,12 @@ void FakeRider::StopRide(const std::string& ride_id, int64_t epoch, internal::St
 
 bool FakeRider::NextLinkMessage(const std::function<bool(const internal::DispatchResponse&)>& wanted,
                                 internal::DispatchResponse* message) {
-  const auto find = [&] { return std::find_if(link_messages_.begin(), link_messages_.end(), wanted); };
-  const std::function<bool()> found = [&] { return find() != link_messages_.end(); };
+  const auto find = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::find_if(link_messages_.begin(), link_messages_.end(), wanted);
+  };
+  const std::function<bool()> found = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return find() != link_messages_.end();
+  };
   absl::MutexLock lock(&mutex_);
   if (!mutex_.AwaitWithTimeout(absl::Condition(&found), kPatience)) return false;
   const auto it = find();
@@ -331,11 +335,11 @@ type::Ride FakeRider::ride(const std::string& ride_id) const {
 }
 
 bool FakeRider::Watches(const std::string& driver_id) {
-  return WaitUntil([&] { return watches_.count(driver_id) > 0; });
+  return WaitUntil([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return watches_.count(driver_id) > 0; });
 }
 
 bool FakeRider::WasToldWhere(const std::string& driver_id, const LatLng& where) {
-  return WaitUntil([&] {
+  return WaitUntil([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return std::any_of(locations_.begin(), locations_.end(), [&](const internal::DriverLocation& location) {
       const auto& point = location.position().location();
       return location.driver_id() == driver_id && DistanceM({point.latitude_deg(), point.longitude_deg()}, where) < 1;
@@ -344,7 +348,7 @@ bool FakeRider::WasToldWhere(const std::string& driver_id, const LatLng& where) 
 }
 
 bool FakeRider::WasAskedToConfirm(const std::string& offer_id, int attempts) {
-  return WaitUntil([&] {
+  return WaitUntil([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     int seen = 0;
     for (const auto& request : confirms_) seen += request.offer_id() == offer_id ? 1 : 0;
     return seen >= attempts;

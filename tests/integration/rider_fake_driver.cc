@@ -99,7 +99,7 @@ bool FakeDriverService::Wait(const std::string& what, const std::function<bool()
 
 std::optional<StartDispatch> FakeDriverService::WaitForStart(const std::string& ride_id, std::int64_t epoch) {
   std::optional<StartDispatch> found;
-  Wait("a start of " + ride_id + " at epoch " + std::to_string(epoch), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  Wait("a start of " + ride_id + " at epoch " + std::to_string(epoch), [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const StartDispatch& start : starts_) {
       if (start.ride_id() == ride_id && start.epoch() == epoch) found = start;
     }
@@ -110,7 +110,7 @@ std::optional<StartDispatch> FakeDriverService::WaitForStart(const std::string& 
 
 std::optional<StopDispatch> FakeDriverService::WaitForStop(const std::string& ride_id) {
   std::optional<StopDispatch> found;
-  Wait("a stop of " + ride_id, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  Wait("a stop of " + ride_id, [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const StopDispatch& stop : stops_) {
       if (stop.ride_id() == ride_id) found = stop;
     }
@@ -121,7 +121,7 @@ std::optional<StopDispatch> FakeDriverService::WaitForStop(const std::string& ri
 
 bool FakeDriverService::WaitForLinks(int count) {
   return Wait("link number " + std::to_string(count),
-              [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return links_ >= count && link_ != nullptr; });
+              [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return links_ >= count && link_ != nullptr; });
 }
 
 int FakeDriverService::Starts(const std::string& ride_id, std::int64_t epoch) const {

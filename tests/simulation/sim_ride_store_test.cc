@@ -89,7 +89,7 @@ class SimRideStoreTest : public ::testing::Test {
     });
   }
 
-  const rider::RideRules rules_;
+  const rider::RideRules rules_{};
   FakeClock clock_;
   SteppedExecutor executor_{&clock_};
   RideDisk disk_;

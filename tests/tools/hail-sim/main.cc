@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/errors/status_macros.h"
 #include "common/time/time_anchor.h"
 #include "tests/tools/hail-sim/city.h"
 #include "tests/tools/hail-sim/instant.h"
@@ -81,46 +82,38 @@ struct Play {
 absl::StatusOr<Play> ReadReplay(const Arguments& arguments) {
   Window window;
   if (!arguments.from.empty()) {
-    const absl::StatusOr<absl::Time> from = ParseInstant(arguments.from);
-    if (!from.ok()) return from.status();
-    window.from = *from;
+    HAIL_ASSIGN_OR_RETURN(window.from, ParseInstant(arguments.from));
   }
   if (!arguments.to.empty()) {
-    const absl::StatusOr<absl::Time> to = ParseInstant(arguments.to);
-    if (!to.ok()) return to.status();
-    window.to = *to;
+    HAIL_ASSIGN_OR_RETURN(window.to, ParseInstant(arguments.to));
   }
-  absl::StatusOr<std::vector<Trip>> trips = ReadTrips(arguments.trips, window, arguments.seed);
-  if (!trips.ok()) return trips.status();
-  if (arguments.rides > 0 && trips->size() > static_cast<std::size_t>(arguments.rides)) trips->resize(arguments.rides);
-  if (trips->empty())
+  HAIL_ASSIGN_OR_RETURN(std::vector<Trip> trips, ReadTrips(arguments.trips, window, arguments.seed));
+  if (arguments.rides > 0 && trips.size() > static_cast<std::size_t>(arguments.rides)) trips.resize(arguments.rides);
+  if (trips.empty())
     return absl::InvalidArgumentError(absl::StrCat("no trips between --from and --to in ", arguments.trips));
   Play play;
-  play.from = window.from == absl::InfinitePast() ? trips->front().request_time : window.from;
+  play.from = window.from == absl::InfinitePast() ? trips.front().request_time : window.from;
   if (!arguments.traces.empty()) {
-    absl::StatusOr<std::vector<Start>> starts = ReadStarts(arguments.traces, window);
-    if (!starts.ok()) return starts.status();
-    play.starts = *std::move(starts);
+    HAIL_ASSIGN_OR_RETURN(play.starts, ReadStarts(arguments.traces, window));
     if (arguments.drivers > 0 && play.starts.size() > static_cast<std::size_t>(arguments.drivers)) {
       play.starts.resize(arguments.drivers);
     }
   } else {
-    const int drivers = arguments.drivers > 0 ? arguments.drivers : std::max<int>(20, trips->size() / 3);
-    play.starts = DrawStarts(*trips, arguments.seed, drivers);
+    const int drivers = arguments.drivers > 0 ? arguments.drivers : std::max<int>(20, trips.size() / 3);
+    play.starts = DrawStarts(trips, arguments.seed, drivers);
   }
-  play.trips = *std::move(trips);
+  play.trips = std::move(trips);
   return play;
 }
 
 absl::StatusOr<Play> DrawCity(const Arguments& arguments, const hail::TimeScale& time) {
-  const absl::StatusOr<const City*> city = FindCity(arguments.city);
-  if (!city.ok()) return city.status();
+  HAIL_ASSIGN_OR_RETURN(const City* const city, FindCity(arguments.city));
   const absl::Duration length = arguments.length > 0 ? time.ToDomain(absl::Seconds(arguments.length))
                                                      : std::max(time.ToDomain(kCityLength), kShortestCity);
   Play play;
   play.from = hail::SystemClock(time).Read().domain;
-  play.trips = DrawTrips(**city, arguments.seed, play.from, length, arguments.rides > 0 ? arguments.rides : kCityRides);
-  play.starts = DrawStarts(**city, arguments.seed, arguments.drivers > 0 ? arguments.drivers : kCityDrivers);
+  play.trips = DrawTrips(*city, arguments.seed, play.from, length, arguments.rides > 0 ? arguments.rides : kCityRides);
+  play.starts = DrawStarts(*city, arguments.seed, arguments.drivers > 0 ? arguments.drivers : kCityDrivers);
   return play;
 }
 

@@ -6,23 +6,21 @@
 #include <set>
 
 #include "common/csv/csv.h"
+#include "common/errors/status_macros.h"
 #include "tests/tools/hail-sim/random.h"
 
 namespace hail::sim {
 namespace {
 
 absl::StatusOr<LatLng> Point(const CsvReader& csv, std::size_t latitude, std::size_t longitude) {
-  const absl::StatusOr<double> lat = csv.Number(latitude);
-  if (!lat.ok()) return lat.status();
-  const absl::StatusOr<double> lon = csv.Number(longitude);
-  if (!lon.ok()) return lon.status();
-  return LatLng{*lat, *lon};
+  HAIL_ASSIGN_OR_RETURN(const double lat, csv.Number(latitude));
+  HAIL_ASSIGN_OR_RETURN(const double lon, csv.Number(longitude));
+  return LatLng{lat, lon};
 }
 
 absl::StatusOr<absl::Time> Instant(const CsvReader& csv, std::size_t column) {
-  const absl::StatusOr<double> seconds = csv.Number(column);
-  if (!seconds.ok()) return seconds.status();
-  return absl::UnixEpoch() + absl::Seconds(*seconds);
+  HAIL_ASSIGN_OR_RETURN(const double seconds, csv.Number(column));
+  return absl::UnixEpoch() + absl::Seconds(seconds);
 }
 
 bool WholeMinute(const Trip& trip) { return absl::ToUnixSeconds(trip.request_time) % 60 == 0; }
@@ -31,32 +29,26 @@ bool WholeMinute(const Trip& trip) { return absl::ToUnixSeconds(trip.request_tim
 
 absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Window& window, std::uint64_t seed) {
   enum { kId, kTime, kPickupLat, kPickupLon, kDropoffLat, kDropoffLon, kPassengers, kDuration };
-  absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"trip_id", "request_time_utc", "pickup_lat", "pickup_lon",
-                                                         "dropoff_lat", "dropoff_lon", "passengers", "duration_s"});
-  if (!csv.ok()) return csv.status();
+  HAIL_ASSIGN_OR_RETURN(CsvReader csv,
+                        CsvReader::Open(path, {"trip_id", "request_time_utc", "pickup_lat", "pickup_lon", "dropoff_lat",
+                                               "dropoff_lon", "passengers", "duration_s"}));
   std::vector<Trip> trips;
   while (true) {
-    const absl::StatusOr<bool> more = csv->Next();
-    if (!more.ok()) return more.status();
-    if (!*more) break;
-    const absl::StatusOr<absl::Time> time = Instant(*csv, kTime);
-    if (!time.ok()) return time.status();
-    if (!window.Contains(*time)) continue;
-    const absl::StatusOr<LatLng> pickup = Point(*csv, kPickupLat, kPickupLon);
-    if (!pickup.ok()) return pickup.status();
-    const absl::StatusOr<LatLng> dropoff = Point(*csv, kDropoffLat, kDropoffLon);
-    if (!dropoff.ok()) return dropoff.status();
-    Trip trip{csv->Text(kId), *time, *pickup, *dropoff};
-    if (!csv->Text(kDuration).empty()) {
-      const absl::StatusOr<double> seconds = csv->Number(kDuration);
-      if (!seconds.ok()) return seconds.status();
-      trip.duration = absl::Seconds(*seconds);
+    HAIL_ASSIGN_OR_RETURN(const bool more, csv.Next());
+    if (!more) break;
+    HAIL_ASSIGN_OR_RETURN(const absl::Time time, Instant(csv, kTime));
+    if (!window.Contains(time)) continue;
+    HAIL_ASSIGN_OR_RETURN(const LatLng pickup, Point(csv, kPickupLat, kPickupLon));
+    HAIL_ASSIGN_OR_RETURN(const LatLng dropoff, Point(csv, kDropoffLat, kDropoffLon));
+    Trip trip{csv.Text(kId), time, pickup, dropoff};
+    if (!csv.Text(kDuration).empty()) {
+      HAIL_ASSIGN_OR_RETURN(const double seconds, csv.Number(kDuration));
+      trip.duration = absl::Seconds(seconds);
     }
-    if (!csv->Text(kPassengers).empty()) {
-      const absl::StatusOr<double> passengers = csv->Number(kPassengers);
-      if (!passengers.ok()) return passengers.status();
+    if (!csv.Text(kPassengers).empty()) {
+      HAIL_ASSIGN_OR_RETURN(const double passengers, csv.Number(kPassengers));
       // Within what an int holds, whatever the table says.
-      trip.seats = static_cast<int>(std::clamp(*passengers, 1.0, 1000.0));
+      trip.seats = static_cast<int>(std::clamp(passengers, 1.0, 1000.0));
     }
     trips.push_back(std::move(trip));
   }
@@ -74,41 +66,33 @@ absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Windo
 
 absl::StatusOr<std::vector<Start>> ReadStarts(const std::string& path, const Window& window) {
   enum { kTime, kTaxi, kLat, kLon };
-  absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"time_utc", "taxi_id", "lat", "lon"});
-  if (!csv.ok()) return csv.status();
+  HAIL_ASSIGN_OR_RETURN(CsvReader csv, CsvReader::Open(path, {"time_utc", "taxi_id", "lat", "lon"}));
   std::vector<Start> starts;
   std::set<std::string> known;
   while (true) {
-    const absl::StatusOr<bool> more = csv->Next();
-    if (!more.ok()) return more.status();
-    if (!*more) break;
-    const absl::StatusOr<absl::Time> time = Instant(*csv, kTime);
-    if (!time.ok()) return time.status();
-    if (*time >= window.to) break;
-    if (*time < window.from || known.contains(csv->Text(kTaxi))) continue;
-    const absl::StatusOr<LatLng> position = Point(*csv, kLat, kLon);
-    if (!position.ok()) return position.status();
-    known.insert(csv->Text(kTaxi));
-    starts.push_back({csv->Text(kTaxi), *position});
+    HAIL_ASSIGN_OR_RETURN(const bool more, csv.Next());
+    if (!more) break;
+    HAIL_ASSIGN_OR_RETURN(const absl::Time time, Instant(csv, kTime));
+    if (time >= window.to) break;
+    if (time < window.from || known.contains(csv.Text(kTaxi))) continue;
+    HAIL_ASSIGN_OR_RETURN(const LatLng position, Point(csv, kLat, kLon));
+    known.insert(csv.Text(kTaxi));
+    starts.push_back({csv.Text(kTaxi), position});
   }
   return starts;
 }
 
 absl::StatusOr<std::vector<Reject>> ReadRejects(const std::string& path) {
   enum { kWhy, kPickupLat, kPickupLon, kDropoffLat, kDropoffLon };
-  absl::StatusOr<CsvReader> csv =
-      CsvReader::Open(path, {"why", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"});
-  if (!csv.ok()) return csv.status();
+  HAIL_ASSIGN_OR_RETURN(CsvReader csv,
+                        CsvReader::Open(path, {"why", "pickup_lat", "pickup_lon", "dropoff_lat", "dropoff_lon"}));
   std::vector<Reject> rejects;
   while (true) {
-    const absl::StatusOr<bool> more = csv->Next();
-    if (!more.ok()) return more.status();
-    if (!*more) break;
-    const absl::StatusOr<LatLng> pickup = Point(*csv, kPickupLat, kPickupLon);
-    if (!pickup.ok()) return pickup.status();
-    const absl::StatusOr<LatLng> dropoff = Point(*csv, kDropoffLat, kDropoffLon);
-    if (!dropoff.ok()) return dropoff.status();
-    rejects.push_back({csv->Text(kWhy), *pickup, *dropoff});
+    HAIL_ASSIGN_OR_RETURN(const bool more, csv.Next());
+    if (!more) break;
+    HAIL_ASSIGN_OR_RETURN(const LatLng pickup, Point(csv, kPickupLat, kPickupLon));
+    HAIL_ASSIGN_OR_RETURN(const LatLng dropoff, Point(csv, kDropoffLat, kDropoffLon));
+    rejects.push_back({csv.Text(kWhy), pickup, dropoff});
   }
   return rejects;
 }

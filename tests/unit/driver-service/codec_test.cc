@@ -9,6 +9,7 @@
 #include "driver-service/codec/replica_codec.h"
 #include "driver-service/codec/ride_codec.h"
 #include "gtest/gtest.h"
+#include "tests/matchers.h"
 
 namespace hail::driver {
 namespace {
@@ -62,7 +63,7 @@ TEST(RideCodec, KeepsTheMessageAndReadsWhatIsDecidedOn) {
   EXPECT_EQ(ride.offer_id, "o1");
   EXPECT_EQ(ride.pickup.latitude_deg, 37.5);
   EXPECT_EQ(ride.dropoff.longitude_deg, -122.5);
-  EXPECT_EQ(ToProto(ride).SerializeAsString(), proto.SerializeAsString());
+  EXPECT_THAT(ToProto(ride), EqualsProto(proto));
 }
 
 TEST(RideCodec, ARideIsLiveWhileItHasADriver) {
@@ -86,7 +87,7 @@ TEST(RideCodec, AnEventsNumberIsItsOwn) {
   *event.mutable_ride() = MakeRide(type::v1::RIDE_STATE_ENROUTE_TO_PICKUP);  // as the driver last had it, at 3
   const RideEventView view = FromProto(event);
   EXPECT_EQ(view.ride->sequence, 4);
-  EXPECT_EQ(ToProto(view).SerializeAsString(), event.SerializeAsString());
+  EXPECT_THAT(ToProto(view), EqualsProto(event));
 }
 
 TEST(RideCodec, Durations) {

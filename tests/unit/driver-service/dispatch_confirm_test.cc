@@ -1,6 +1,7 @@
 // Confirmations: an accept is answered, assigned or lost with the reason, however the network behaves (DESIGN §4,
 // §10.6).
 #include "absl/time/time.h"
+#include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
 
 namespace hail::driver {
@@ -159,7 +160,7 @@ TEST_F(ConfirmTest, ALostRideIsToldWithItsReason) {
     Take();
     Confirmed(c.refusal);
     EXPECT_THAT(Take(), ElementsAre(absl::StrCat("s1 ", offer, " REVOKED ", c.told))) << c.refusal;
-    EXPECT_TRUE(HasReason(answers_.at(ride).status, Reason::kOfferRevoked));
+    EXPECT_THAT(answers_.at(ride).status, HasReason(Reason::kOfferRevoked));
     EXPECT_EQ(DetailsOf(answers_.at(ride).status)->metadata.at("revoke_reason"), c.told);
     // The dispatch is over here, and the driver free for the next.
     EXPECT_EQ(core_->Counts(now_).rides, 0);
@@ -372,7 +373,7 @@ TEST_F(ConfirmTest, AnotherRideInHandDoesNotEndAConfirmation) {
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
   EXPECT_TRUE(answers_.empty());
   Confirmed(Refusal(Reason::kDriverBusy));
-  EXPECT_TRUE(HasReason(answers_.at("first").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("first").status, HasReason(Reason::kOfferRevoked));
   EXPECT_EQ(core_->State(now_, "d1").ride->ride_id, "r7");
 }
 

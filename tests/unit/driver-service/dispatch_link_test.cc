@@ -1,5 +1,6 @@
 // Rides being dispatched, for as long as the link that started them (DESIGN §3, §4).
 #include "absl/time/time.h"
+#include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
 
 namespace hail::driver {
@@ -34,7 +35,7 @@ TEST_F(LinkTest, AHigherEpochSupersedes) {
   Start("r1", 2);
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED", "l1 started r1@2", "s1 offer o2 r1@2"));
   Respond("d1", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferRevoked));
   EXPECT_EQ(DetailsOf(answers_.at("").status)->metadata.at("revoke_reason"), "SUPERSEDED");
 }
 

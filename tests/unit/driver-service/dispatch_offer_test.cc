@@ -1,5 +1,6 @@
 // Offers: who gets one, how it is answered, how it ends (DESIGN §3, §4, §10.6, §10.7).
 #include "absl/time/time.h"
+#include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
 
 namespace hail::driver {
@@ -219,7 +220,7 @@ TEST_F(OfferTest, ADeclinedOfferCannotBeAccepted) {
   Respond("d1", "o1", false, "again");
   Respond("d1", "o1", true, "changed my mind");
   EXPECT_TRUE(answers_.at("again").status.ok());
-  EXPECT_TRUE(HasReason(answers_.at("changed my mind").status, Reason::kOfferDeclined));
+  EXPECT_THAT(answers_.at("changed my mind").status, HasReason(Reason::kOfferDeclined));
   EXPECT_THAT(out_.confirms, IsEmpty());
 }
 
@@ -245,7 +246,7 @@ TEST_F(OfferTest, TheServersClockDecidesBetweenAcceptAndExpiry) {
   now_.domain += absl::Seconds(15);
   now_.wall += absl::Seconds(15);
   Respond("d1", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferExpired));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferExpired));
   EXPECT_THAT(Take(), ElementsAre("l1 settled r1@1 d1 EXPIRED", "s1 o1 EXPIRED"));
   EXPECT_THAT(out_.confirms, IsEmpty());
 }
@@ -274,7 +275,7 @@ TEST_F(OfferTest, AnAppThatDoesNotShowTheOfferIn3SecondsLosesItWithoutPenalty) {
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED", "s2 offer o2 r1@1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
   Respond("d1", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferRevoked));
   EXPECT_EQ(DetailsOf(answers_.at("").status)->metadata.at("revoke_reason"), "SUPERSEDED");
 }
 
@@ -385,7 +386,7 @@ TEST_F(OfferTest, AnotherDriversOfferIsNotFound) {
   Online("d2", 2, 5000);
   Start("r1");
   Respond("d2", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferNotFound));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferNotFound));
   EXPECT_EQ(Status("d1"), DriverStatus::kOffered);
   EXPECT_THAT(out_.confirms, IsEmpty());
 }
@@ -403,11 +404,11 @@ TEST_F(OfferTest, AnUnknownOfferIsLookedUp) {
 
   Respond("d1", "lost2", true, "not");
   core_->OnFound(now_, out_.finds.back().find, NotFound(Reason::kRideNotFound, "no"));
-  EXPECT_TRUE(HasReason(answers_.at("not").status, Reason::kOfferNotFound));
+  EXPECT_THAT(answers_.at("not").status, HasReason(Reason::kOfferNotFound));
 
   Respond("d1", "lost3", true, "unknown");
   core_->OnFound(now_, out_.finds.back().find, Unknown());
-  EXPECT_TRUE(HasReason(answers_.at("unknown").status, Reason::kPeerUnavailable));
+  EXPECT_THAT(answers_.at("unknown").status, HasReason(Reason::kPeerUnavailable));
   // Answered once, whatever comes twice.
   core_->OnFound(now_, out_.finds.back().find, Unknown());
 }
@@ -429,18 +430,18 @@ TEST_F(OfferTest, TheLogSaysWhatAnOfferCameTo) {
   EXPECT_TRUE(again.status.ok());
   EXPECT_EQ(again.offer.status, OfferStatus::kDeclined);
   EXPECT_EQ(again.offer.ride_id, "r9");
-  EXPECT_TRUE(HasReason(ask("d1", true, logged(OfferStatus::kDeclined)).status, Reason::kOfferDeclined));
-  EXPECT_TRUE(HasReason(ask("d2", false, logged(OfferStatus::kDeclined)).status, Reason::kOfferNotFound));
+  EXPECT_THAT(ask("d1", true, logged(OfferStatus::kDeclined)).status, HasReason(Reason::kOfferDeclined));
+  EXPECT_THAT(ask("d2", false, logged(OfferStatus::kDeclined)).status, HasReason(Reason::kOfferNotFound));
   for (const bool accept : {true, false}) {
-    EXPECT_TRUE(HasReason(ask("d1", accept, logged(OfferStatus::kExpired)).status, Reason::kOfferExpired));
+    EXPECT_THAT(ask("d1", accept, logged(OfferStatus::kExpired)).status, HasReason(Reason::kOfferExpired));
     const absl::Status taken = ask("d1", accept, logged(OfferStatus::kRevoked, RevokeReason::kTaken)).status;
-    EXPECT_TRUE(HasReason(taken, Reason::kOfferRevoked));
+    EXPECT_THAT(taken, HasReason(Reason::kOfferRevoked));
     EXPECT_EQ(DetailsOf(taken)->metadata.at("revoke_reason"), "TAKEN");
     // Rides are rider-service's to say.
-    EXPECT_TRUE(HasReason(ask("d1", accept, logged(OfferStatus::kAccepted)).status, Reason::kOfferExpired));
-    EXPECT_TRUE(HasReason(ask("d1", accept, std::optional<LoggedOffer>()).status, Reason::kOfferNotFound));
-    EXPECT_TRUE(HasReason(ask("d1", accept, absl::StatusOr<std::optional<LoggedOffer>>(Unknown())).status,
-                          Reason::kPeerUnavailable));
+    EXPECT_THAT(ask("d1", accept, logged(OfferStatus::kAccepted)).status, HasReason(Reason::kOfferExpired));
+    EXPECT_THAT(ask("d1", accept, std::optional<LoggedOffer>()).status, HasReason(Reason::kOfferNotFound));
+    EXPECT_THAT(ask("d1", accept, absl::StatusOr<std::optional<LoggedOffer>>(Unknown())).status,
+                HasReason(Reason::kPeerUnavailable));
   }
 }
 

@@ -1,5 +1,6 @@
 // Drivers' sessions: streams that break and resume, and the feed about their rides (DESIGN §2, §5).
 #include "absl/time/time.h"
+#include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
 
 namespace hail::driver {
@@ -187,7 +188,7 @@ TEST_F(SessionTest, APendingOfferEndsWithItsSession) {
   ASSERT_EQ(out_.records.size(), 1u);
   EXPECT_EQ(out_.records[0].reason, RevokeReason::kSuperseded);
   Respond("d1", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferRevoked));
   EXPECT_THAT(out_.confirms, IsEmpty());
   Online("d2", 2, 900);
   Pass(absl::Seconds(2));
@@ -221,7 +222,7 @@ TEST_F(SessionTest, ADriverWhoComesBackWhileTheOfferIsConfirmedIsStillReserved) 
   Take();
   Confirmed(FailedPrecondition(Reason::kDriverBusy, ""));
   EXPECT_EQ(Take()[1], "s2 o1 REVOKED SUPERSEDED");
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferRevoked));
 }
 
 TEST_F(SessionTest, ARideOutlivesStreamPositionAndFeed) {
@@ -246,7 +247,7 @@ TEST_F(SessionTest, AnAssignmentLearnedFromTheFeedSupersedesALiveOffer) {
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED", "s1 event r7#2", "s2 offer o2 r1@1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
   Respond("d1", "o1", true);
-  EXPECT_TRUE(HasReason(answers_.at("").status, Reason::kOfferRevoked));
+  EXPECT_THAT(answers_.at("").status, HasReason(Reason::kOfferRevoked));
   EXPECT_THAT(out_.confirms, IsEmpty());
 }
 

@@ -96,6 +96,7 @@ class Clients {
 
   // Forget what is going on: another store is served from here on.
   void NewLife() {
+    absl::MutexLock lock(&mutex_);
     for (std::optional<Ride>& ride : rides_) ride.reset();
     ++life_;
   }

@@ -3,6 +3,7 @@
 
 #include "common/errors/error.h"
 #include "gtest/gtest.h"
+#include "tests/matchers.h"
 
 namespace hail {
 namespace {
@@ -54,25 +55,25 @@ TEST(ErrorTest, NoRetryIsNotARetryAtOnce) {
 TEST(ErrorTest, OtherStatusesHaveNoDetails) {
   EXPECT_EQ(DetailsOf(absl::OkStatus()), std::nullopt);
   EXPECT_EQ(DetailsOf(absl::InternalError("from elsewhere")), std::nullopt);
-  EXPECT_FALSE(HasReason(absl::InternalError("from elsewhere"), Reason::kInternal));
+  EXPECT_THAT(absl::InternalError("from elsewhere"), testing::Not(HasReason(Reason::kInternal)));
 }
 
 TEST(ErrorTest, AnErrorIsNeverOk) {
   const absl::Status error = MakeError(absl::StatusCode::kOk, "who knows", {.reason = Reason::kQuoteUsed});
   EXPECT_EQ(error.code(), absl::StatusCode::kInternal);
-  EXPECT_TRUE(HasReason(error, Reason::kInternal));
+  EXPECT_THAT(error, HasReason(Reason::kInternal));
 }
 
 TEST(ErrorTest, ShortFormsSetCodeAndReason) {
   const absl::Status field = InvalidField("seats", "too many");
   EXPECT_EQ(field.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(HasReason(field, Reason::kInvalidField));
+  EXPECT_THAT(field, HasReason(Reason::kInvalidField));
   EXPECT_EQ(DetailsOf(field)->field, "seats");
 
   const absl::Status missing = NotFound(Reason::kRideNotFound, "no ride");
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(HasReason(missing, Reason::kRideNotFound));
-  EXPECT_FALSE(HasReason(missing, Reason::kDriverNotFound));
+  EXPECT_THAT(missing, HasReason(Reason::kRideNotFound));
+  EXPECT_THAT(missing, testing::Not(HasReason(Reason::kDriverNotFound)));
 
   const absl::Status late = FailedPrecondition(Reason::kOfferRevoked, "gone", {{"revoke_reason", "taken"}});
   EXPECT_EQ(late.code(), absl::StatusCode::kFailedPrecondition);
@@ -80,13 +81,13 @@ TEST(ErrorTest, ShortFormsSetCodeAndReason) {
 
   const absl::Status full = Overloaded("full", absl::Seconds(2));
   EXPECT_EQ(full.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(HasReason(full, Reason::kOverloaded));
+  EXPECT_THAT(full, HasReason(Reason::kOverloaded));
   EXPECT_EQ(DetailsOf(full)->retry_after, absl::Seconds(2));
 
   EXPECT_EQ(Unavailable(Reason::kStoreUnavailable, "").code(), absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(HasReason(Unavailable(Reason::kStoreUnavailable, ""), Reason::kStoreUnavailable));
+  EXPECT_THAT(Unavailable(Reason::kStoreUnavailable, ""), HasReason(Reason::kStoreUnavailable));
   EXPECT_EQ(Internal("bug").code(), absl::StatusCode::kInternal);
-  EXPECT_TRUE(HasReason(Internal("bug"), Reason::kInternal));
+  EXPECT_THAT(Internal("bug"), HasReason(Reason::kInternal));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "gtest/gtest.h"
+#include "tests/matchers.h"
 
 namespace hail {
 namespace {
@@ -46,7 +47,7 @@ TEST(SystemRandomTest, Differs) {
 bool Good(std::string_view id) {
   const absl::Status status = CheckId(id, "rider_id");
   if (!status.ok()) {
-    EXPECT_TRUE(HasReason(status, Reason::kInvalidField));
+    EXPECT_THAT(status, HasReason(Reason::kInvalidField));
     EXPECT_EQ(DetailsOf(status)->field, "rider_id");
   }
   return status.ok();

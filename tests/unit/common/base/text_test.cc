@@ -6,6 +6,7 @@
 #include "common/errors/error.h"
 #include "common/text/unicode.h"
 #include "gtest/gtest.h"
+#include "tests/matchers.h"
 
 namespace hail {
 namespace {
@@ -43,7 +44,7 @@ TEST(CheckTextTest, RefusesWhatIsNotSeenNamingTheField) {
   for (const std::string& bad : Bad()) {
     const absl::Status status = CheckText(bad, 64, "pickup.address");
     ASSERT_FALSE(status.ok()) << testing::PrintToString(bad);
-    EXPECT_TRUE(HasReason(status, Reason::kInvalidField));
+    EXPECT_THAT(status, HasReason(Reason::kInvalidField));
     EXPECT_EQ(DetailsOf(status)->field, "pickup.address");
   }
 }

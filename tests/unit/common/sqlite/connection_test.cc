@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/errors/error.h"
+#include "tests/matchers.h"
 #include "tests/unit/common/sqlite/fixture.h"
 
 namespace hail::sqlite {
@@ -140,7 +141,7 @@ TEST_F(ConnectionTest, AReaderCannotWrite) {
 TEST_F(ConnectionTest, AFileThatCannotBeOpenedIsUnavailable) {
   const absl::Status status =
       Connection::Open((folder_ / "none" / "x.db").string(), Connection::Mode::kReadWrite).status();
-  EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable));
+  EXPECT_THAT(status, HasReason(Reason::kStoreUnavailable));
   EXPECT_THAT(std::string(status.message()), HasSubstr("x.db"));
 }
 

@@ -13,6 +13,7 @@
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "common/errors/error.h"
+#include "tests/matchers.h"
 #include "tests/unit/common/sqlite/fixture.h"
 
 namespace hail::sqlite {
@@ -156,7 +157,7 @@ TEST_F(DatabaseTest, KeepsTheWalShortUnderAWriterThatNeverPauses) {
 TEST_F(DatabaseTest, AFolderThatCannotBeMadeIsUnavailable) {
   DatabaseOptions options;
   options.path = "/proc/hail/test.db";
-  EXPECT_TRUE(HasReason(Database::Open(options, Migrations(), &clock_, nullptr).status(), Reason::kStoreUnavailable));
+  EXPECT_THAT(Database::Open(options, Migrations(), &clock_, nullptr), HasReason(Reason::kStoreUnavailable));
 }
 
 mode_t ModeOf(const std::string& path) {

@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
+#include "tests/matchers.h"
 #include "tests/unit/common/sqlite/fixture.h"
 
 namespace hail::sqlite {
@@ -158,7 +159,7 @@ TEST_F(GroupCommitterTest, ARefusedJobDoesNotHurtItsNeighbours) {
   told.Wait();
   EXPECT_TRUE(outcomes[0].ok());
   EXPECT_EQ(UniqueViolation(outcomes[1]), "item.name");
-  EXPECT_TRUE(HasReason(outcomes[2], Reason::kRideEnded));
+  EXPECT_THAT(outcomes[2], HasReason(Reason::kRideEnded));
   EXPECT_EQ(outcomes[3].code(), absl::StatusCode::kInternal);
   EXPECT_TRUE(outcomes[4].ok());
   EXPECT_THAT(Names(*database), ElementsAre("first", "last"));
@@ -208,7 +209,7 @@ TEST_F(GroupCommitterTest, AFullQueueRefusesAtOnce) {
   absl::Status refused;
   database->writer().Submit(absl::InfiniteFuture(), Insert(9, "nine"),
                             [&](absl::Status status) { refused = std::move(status); });
-  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded));
+  EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
   EXPECT_TRUE(DetailsOf(refused)->retry_after.has_value());
   Release();
   told.Wait();
@@ -253,11 +254,11 @@ TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) 
   absl::Status refused;
   const auto refuse = [&](absl::Status status) { refused = std::move(status); };
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "new"), refuse, GroupCommitter::Work::kNew);
-  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded)) << refused;
+  EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
   EXPECT_GE(DetailsOf(refused)->retry_after, absl::Seconds(1));
   refused = absl::OkStatus();
   database->writer().Submit(clock_.Read().wall + absl::Milliseconds(20), Insert(2, "hurried"), refuse);
-  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded)) << refused;
+  EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
   database->writer().Submit(absl::InfiniteFuture(), Insert(3, "begun"), [&](const absl::Status& status) {
     EXPECT_TRUE(status.ok()) << status;
     told.DecrementCount();
@@ -288,7 +289,7 @@ TEST_F(GroupCommitterTest, WhenTheCommitFailsEveryJobOfTheBatchHearsSo) {
   submit(2, Insert(3, "c"));
   Release();
   told.Wait();
-  for (const absl::Status& outcome : outcomes) EXPECT_TRUE(HasReason(outcome, Reason::kStoreUnavailable)) << outcome;
+  for (const absl::Status& outcome : outcomes) EXPECT_THAT(outcome, HasReason(Reason::kStoreUnavailable));
   EXPECT_THAT(Names(*database), IsEmpty());
   // And the writer goes on.
   EXPECT_TRUE(Do(database->writer(), Insert(4, "d")).ok());
@@ -309,7 +310,7 @@ TEST_F(GroupCommitterTest, AJobThatEndsTheTransactionFailsTheBatch) {
       [&](const absl::Status&) { told.DecrementCount(); });
   Release();
   told.Wait();
-  EXPECT_TRUE(HasReason(neighbour, Reason::kStoreUnavailable)) << neighbour;
+  EXPECT_THAT(neighbour, HasReason(Reason::kStoreUnavailable));
   EXPECT_THAT(Names(*database), IsEmpty());
   EXPECT_TRUE(Do(database->writer(), Insert(2, "b")).ok());
 }
@@ -324,7 +325,7 @@ TEST_F(GroupCommitterTest, ALockedDatabaseIsUnavailableNotLost) {
                 return absl::OkStatus();
               }).ok());
   ASSERT_TRUE(other->Execute("BEGIN IMMEDIATE").ok());
-  EXPECT_TRUE(HasReason(Do(database->writer(), Insert(1, "a")), Reason::kStoreUnavailable));
+  EXPECT_THAT(Do(database->writer(), Insert(1, "a")), HasReason(Reason::kStoreUnavailable));
   ASSERT_TRUE(other->Execute("ROLLBACK").ok());
   EXPECT_TRUE(Do(database->writer(), Insert(1, "a")).ok());
 }
@@ -338,9 +339,9 @@ TEST_F(GroupCommitterTest, StopCommitsWhatIsQueuedAndRefusesWhatComesLater) {
   Release();
   database->Stop();
   EXPECT_TRUE(queued.ok()) << queued;
-  EXPECT_TRUE(HasReason(Do(database->writer(), Insert(2, "b")), Reason::kStoreUnavailable));
-  EXPECT_TRUE(
-      HasReason(Do(database->readers(), [](Connection&) { return absl::OkStatus(); }), Reason::kStoreUnavailable));
+  EXPECT_THAT(Do(database->writer(), Insert(2, "b")), HasReason(Reason::kStoreUnavailable));
+  EXPECT_THAT(Do(database->readers(), [](Connection&) { return absl::OkStatus(); }),
+              HasReason(Reason::kStoreUnavailable));
   auto reopened = (database.reset(), Open());
   EXPECT_THAT(Names(*reopened), ElementsAre("a"));
 }

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
+#include "tests/matchers.h"
 #include "tests/unit/common/sqlite/fixture.h"
 
 namespace hail::sqlite {
@@ -98,7 +99,7 @@ TEST_F(ReadersTest, RefusesBeyondItsBoundAndAfterTheDeadline) {
   database->readers().Submit(
       absl::InfiniteFuture(), [](Connection&) { return absl::OkStatus(); },
       [&](absl::Status status) { refused = std::move(status); });
-  EXPECT_TRUE(HasReason(refused, Reason::kOverloaded));
+  EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
 
   clock_.Advance(absl::Seconds(1));
   go_on.Notify();

@@ -1,0 +1,117 @@
+// The boards that positions pass on their way out: written by gRPC's threads, emptied by another.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/trip_positions.h"
+
+namespace hail::driver {
+namespace {
+
+constexpr int kDrivers = 4;
+constexpr int kFixes = 300;
+const absl::Time kT0 = absl::FromUnixSeconds(1'700'000'000);
+
+std::string DriverId(int driver) { return "driver-" + std::to_string(driver); }
+
+// Each further east than the one before.
+Fix FixNumber(int number) {
+  Fix fix;
+  fix.point = {37.75, -122.4 + number * 1e-5};
+  fix.position_seq = static_cast<std::uint64_t>(number);
+  fix.observed = kT0 + absl::Seconds(number);
+  return fix;
+}
+
+// Each driver reports from a thread of its own, while this one takes what is there and takes once more at the end.
+void ReportAndTake(const std::function<void(const std::string& driver_id, const Fix& fix)>& report,
+                   const std::function<void()>& take) {
+  std::atomic<int> reporting{kDrivers};
+  std::vector<std::thread> drivers;
+  for (int driver = 0; driver < kDrivers; ++driver) {
+    drivers.emplace_back([&, driver] {
+      for (int number = 1; number <= kFixes; ++number) report(DriverId(driver), FixNumber(number));
+      --reporting;
+    });
+  }
+  while (reporting > 0) take();
+  for (std::thread& driver : drivers) driver.join();
+  take();
+}
+
+TEST(SightingBoard, TakesEachDriversLastPositionFromManyThreads) {
+  LocationIndex index;
+  SightingBoard board(index);
+  std::atomic<int> told{0};
+  board.TellFresh([&] { ++told; });
+  for (int driver = 0; driver < kDrivers; ++driver) board.SetSession(DriverId(driver), 1, true, nullptr);
+
+  std::map<std::string, Sighting> last;
+  std::uint64_t numbers = 0;
+  const auto report = [&](const std::string& driver_id, const Fix& fix) {
+    index.Update(driver_id, fix);
+    board.Moved(driver_id);
+  };
+  const auto take = [&] {
+    for (const Sightings& sightings : board.Take()) {
+      for (const Sighting& sighting : sightings.drivers) {
+        EXPECT_GT(sighting.number, numbers);
+        numbers = sighting.number;
+        last[sighting.driver_id] = sighting;
+      }
+    }
+  };
+  ReportAndTake(report, take);
+
+  ASSERT_EQ(last.size(), kDrivers);
+  for (const auto& [driver_id, sighting] : last) {
+    ASSERT_TRUE(sighting.fix.has_value()) << driver_id;
+    EXPECT_EQ(sighting.fix->observed, FixNumber(kFixes).observed) << driver_id;
+  }
+  EXPECT_GE(told, 1);
+  EXPECT_THAT(board.Take(), testing::IsEmpty());
+}
+
+TEST(TripPositions, TakesEachDriversLastPositionFromManyThreads) {
+  const StraightLineTravelTimes travel_times;
+  TripPositions positions(travel_times);
+  std::atomic<int> told{0};
+  positions.TellFresh([&] { ++told; });
+  for (int driver = 0; driver < kDrivers; ++driver) {
+    auto ride = std::make_shared<RideView>();
+    ride->ride_id = "ride-of-" + DriverId(driver);
+    ride->live = true;
+    ride->pickup = {37.76, -122.41};
+    positions.SetRide(DriverId(driver), ride);
+  }
+
+  std::map<std::string, double> last;
+  const auto report = [&](const std::string& driver_id, const Fix& fix) { positions.Add(driver_id, fix); };
+  const auto take = [&] {
+    for (const auto& message : positions.Take(kT0 + absl::Seconds(kFixes))) {
+      for (const auto& location : message.locations()) {
+        const double longitude = location.position().location().longitude_deg();
+        const auto [before, is_first] = last.emplace(location.driver_id(), longitude);
+        EXPECT_TRUE(is_first || longitude > before->second) << "went back";
+        before->second = longitude;
+      }
+    }
+  };
+  ReportAndTake(report, take);
+
+  ASSERT_EQ(last.size(), kDrivers);
+  for (const auto& [driver_id, longitude] : last) {
+    EXPECT_DOUBLE_EQ(longitude, FixNumber(kFixes).point.longitude_deg) << driver_id;
+  }
+  EXPECT_GE(told, 1);
+  EXPECT_THAT(positions.Take(kT0), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace hail::driver
