@@ -103,7 +103,8 @@ class Stream:
 
 class Client:
     def __init__(self, address):
-        self.channel = grpc.insecure_channel(address)
+        # A connection of its own, as another phone has.
+        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
         self._pool = descriptor_pool.DescriptorPool()
         # By name, as they were sent.
         self._files = {}
