@@ -1,5 +1,5 @@
 // The port for publish/subscribe inside one service, across its replicas. A hint, never the truth: messages may be
-// lost, doubled or late; who needs certainty reads the store (DESIGN §5).
+// lost, duplicated or late; code that needs certainty reads the store (DESIGN §5).
 #pragma once
 
 #include <functional>
@@ -24,15 +24,15 @@ class Bus {
 
   virtual ~Bus() = default;
 
-  // Whether anybody may hear what is published on `topic` now. False spares making a payload; a subscription begun
-  // since is for what is published after it.
+  // Whether `topic` may have subscribers now. False spares making a payload; a subscription begun since gets only later
+  // messages.
   virtual bool Heard(std::string_view /*topic*/) const { return true; }
 
   // `topic` is exact: words of [A-Za-z0-9_-] or %XX, joined by dots. See TopicWord.
   virtual void Publish(std::string_view topic, BusPayload payload) = 0;
 
   // `on_message` runs on any thread, must not block, and may run concurrently with itself.
-  // The subscription is in place when this returns: what is published after is delivered.
+  // The subscription is in place when this returns: later messages are delivered.
   virtual std::unique_ptr<Subscription> Subscribe(std::string topic,
                                                   std::function<void(const BusPayload&)> on_message) = 0;
 };

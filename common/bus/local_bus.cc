@@ -45,7 +45,7 @@ class Subscriber {
 
 using Subscribers = std::vector<std::shared_ptr<Subscriber>>;
 
-// Topics spread over shards, so that publishers of different topics seldom meet at one lock.
+// Topics spread over shards, so that publishers of different topics rarely share a lock.
 struct Shard {
   absl::Mutex mutex;
   // The list of a topic is replaced, never changed: Publish takes a reference and lets the lock go.

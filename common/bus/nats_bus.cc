@@ -25,7 +25,7 @@ constexpr int kPingsOut = 2;
 constexpr int kConnectWithinMs = 2000;
 // For one write to a server that does not read.
 constexpr int kWriteWithinMs = 2000;
-// What is written while there is no server is kept up to this, in bytes; a hint that is late is of little use.
+// Messages written without a server are kept up to this, in bytes; a late hint is of little use.
 constexpr int kKeepUnsent = 64 * 1024;
 
 template <typename T>
@@ -96,7 +96,7 @@ class Nats final : public NatsBus {
       ++unsent_;
       return;
     }
-    // Not here: a server that does not read would hold up who publishes.
+    // Not here: a server that does not read would block the publisher.
     sender_.Post([this, subject = absl::StrCat(prefix_, std::string(topic)), payload = std::move(payload)] {
       const natsStatus status = natsConnection_Publish(connection_.get(), subject.c_str(), payload->data(),
                                                        static_cast<int>(payload->size()));

@@ -42,7 +42,7 @@ Answerer::Answerer(Bus* bus, std::string_view name, std::function<void(std::stri
             if (space == std::string_view::npos) return;
             const std::string number(head.substr(0, space));
             const std::string_view asker = head.substr(space + 1);
-            // Else what is nobody's request would choose what is said to the bus's server.
+            // Otherwise a malformed request could choose the subject of a message to the bus's server.
             if (!IsTopicWord(asker)) return;
             const std::string topic = absl::StrCat("reply.", std::string(asker));
             on_request(request, [bus, number, topic](std::string_view answer) {

@@ -1,8 +1,8 @@
-// Request and reply to one named process, over a Bus: the part of the port that is not for everybody (DESIGN §1).
+// Request and reply with one named process, over a Bus (DESIGN §1).
 //
 // A request is a message on the topic "ask.NAME" of the process asked, with a number and the asker's name; the reply
-// one on "reply.NAME" of the asker's, with the number. The bus may lose either, so who asks has to bear no answer; it
-// may double them: a request may be taken twice, and only the first reply counts.
+// one on "reply.NAME" of the asker's, with the number. The bus may lose either, so the asker must cope without an
+// answer. It may duplicate them: a request may be handled twice, and only the first reply counts.
 #pragma once
 
 #include <functional>
@@ -17,10 +17,10 @@
 
 namespace hail {
 
-// Takes what is asked of the process `name`. Thread-safe.
+// Handles the requests to the process `name`. Thread-safe.
 class Answerer {
  public:
-  // Thread-safe; called once, now or later, or not at all: then the asker hears nothing.
+  // Thread-safe; called once, now or later, or not at all: then the asker gets no reply.
   using Reply = std::function<void(std::string_view answer)>;
 
   // `on_request` runs on a thread of the bus's, must not block, and may run concurrently with itself; not after the end
@@ -39,7 +39,7 @@ class Asker {
 
   // Both must outlive this. `executor` runs the time-outs.
   Asker(Bus* bus, Executor* executor, std::string_view name);
-  // What was asked and is not answered is forgotten: its `done` does not run.
+  // Forgets requests without an answer: their `done` does not run.
   ~Asker();
   Asker(const Asker&) = delete;
   Asker& operator=(const Asker&) = delete;

@@ -1,5 +1,5 @@
-// Where cores run what is to happen next or later: one thing at a time, in order. A Loop in the services; in the
-// simulation, one simulated clock for all of them.
+// Runs the tasks of cores, now or later: one at a time, in order. A Loop in the services; in the simulation, one
+// simulated clock for all executors.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ class Executor {
   // Never blocks.
   virtual bool Post(std::function<void()> task) = 0;
 
-  // Runs `task` no sooner than after `wall`. Cannot be taken back: let the task check whether it is still wanted.
+  // Runs `task` no sooner than after `wall`. It cannot be canceled: let the task check whether it is still wanted.
   virtual bool PostAfter(absl::Duration wall, std::function<void()> task) = 0;
 
   // Runs `task` each `period` until stopped.

@@ -18,7 +18,7 @@
 namespace hail {
 namespace {
 
-// Not the wall clock: somebody setting the machine's time must not hold timers up.
+// Not the wall clock: setting the machine's time must not delay timers.
 using Monotonic = std::chrono::steady_clock;
 
 struct Timer {

@@ -1,5 +1,5 @@
-// One thread that runs what is posted to it, in order, and timers. The cores that decide about more than one ride or
-// driver live on such a loop: no locks inside, one order of things.
+// One thread that runs posted tasks, in order, and timers. The cores that decide about more than one ride or driver
+// live on such a loop: no locks inside, one order of events.
 #pragma once
 
 #include <cstddef>

@@ -5,7 +5,7 @@
 namespace hail {
 namespace {
 
-// A batch costs one fsync and then so much for each job. In a batch this large the fsync hardly shows.
+// A batch costs one fsync and a share for each job. In a batch this large the fsync is negligible.
 constexpr std::size_t kTelling = 64;
 // How much the latest batch counts.
 constexpr double kWeight = 0.2;
@@ -23,8 +23,8 @@ void QueueWait::BatchEnded(absl::Time now) {
   if (running_ >= kTelling) {
     per_job_ = per_job_ == absl::ZeroDuration() ? each : per_job_ * (1 - kWeight) + each * kWeight;
   } else {
-    // A small batch shows only what a job costs at most. That keeps one bad batch from throttling the queue for good,
-    // when so little is let in that no batch is large any more.
+    // A small batch gives only an upper bound for a job's cost. This lowers the estimate after one slow batch: without
+    // it, so few jobs would be admitted that no batch became large again.
     per_job_ = std::min(per_job_, each);
   }
   running_ = 0;
@@ -33,7 +33,7 @@ void QueueWait::BatchEnded(absl::Time now) {
 absl::Duration QueueWait::Estimate(absl::Time now, std::size_t ahead) const {
   absl::Duration left;
   if (running_ > 0) {
-    // A batch that is late, as when the disk stalls, is likely to take as long again as it is late.
+    // A batch that is late, for example because the disk stalls, will probably take as long again as it is late.
     left = absl::AbsDuration(per_job_ * static_cast<double>(running_) - (now - began_));
   }
   return left + per_job_ * static_cast<double>(ahead);

@@ -1,4 +1,4 @@
-// How long a job will wait that is queued for a thread which takes whatever waits as one batch.
+// Estimates how long a new job will wait for a thread that takes all waiting jobs as one batch.
 #pragma once
 
 #include <cstddef>

@@ -145,7 +145,7 @@ void Connection::Read() {
 void Connection::TakeResult(pg_result* result) {
   Rows rows(result);
   if (sent_.empty()) {
-    // The server speaks of itself: it is about to end the connection.
+    // A message without a request: the server is about to end the connection.
     Abandon(CommandFailure(result));
     return;
   }

@@ -22,7 +22,7 @@ namespace hail::postgres {
 // What each statement is called on every connection.
 using StatementNames = std::unordered_map<const Statement*, std::string>;
 
-// Never blocks (but for the name of the host, which libpq looks up as it connects). Belongs to one thread, which polls
+// Never blocks (except to resolve the host's name, which libpq does as it connects). Belongs to one thread, which polls
 // fd() for events() and calls Advance.
 //
 // Errors of commands, all of which mean that nothing of the transaction has happened:
@@ -54,13 +54,13 @@ class Connection {
   void Send(const std::vector<const Command*>& commands, Done done);
   // Transactions that are not done.
   std::size_t in_flight() const { return sent_.size(); }
-  // When the server was last heard, or the first of what is in flight was sent.
+  // When the server last sent something, or, if later, when the first transaction in flight was sent.
   absl::Time quiet_since() const { return quiet_since_; }
 
   int fd() const;
   // Of poll(2).
   short events() const;
-  // Goes on as far as the socket allows.
+  // Sends and reads as far as the socket allows.
   void Advance();
   // Gives the connection up.
   void Abandon(absl::Status why);

@@ -10,7 +10,7 @@ namespace {
 const Statement kRenew{
     "INSERT INTO leases (holder, lease_end) VALUES ($1, clock_timestamp() + $2 * interval '1 microsecond')"
     " ON CONFLICT (holder) DO UPDATE SET lease_end = EXCLUDED.lease_end WHERE NOT leases.ended RETURNING 1"};
-// The row stays: it is what a late renewal runs into.
+// The row stays, so that a late renewal finds it ended.
 const Statement kEnd{
     "INSERT INTO leases (holder, lease_end, ended) VALUES ($1, clock_timestamp(), TRUE)"
     " ON CONFLICT (holder) DO UPDATE SET lease_end = EXCLUDED.lease_end, ended = TRUE"};

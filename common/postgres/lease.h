@@ -23,24 +23,25 @@ CREATE TABLE leases (
 );
 )sql";
 
-// The holders who are alive, for an IN of a statement. A lease that ends later than any can is from before the
-// database's clock was set back: the dead would live on for as long. Who is alive renews it within a second.
+// The living holders, for an IN of a statement. A lease that ends later than possible dates from before the database's
+// clock was set back; it does not count, because a dead holder would live on for as long. A living one renews its lease
+// within a second.
 inline constexpr char kHoldersAlive[] =
     "(SELECT holder FROM leases WHERE lease_end > clock_timestamp()"
     " AND lease_end <= clock_timestamp() + interval '1 minute')";
 
-// What a pool that is used for the calls below has to be told of.
+// The statements that a pool needs for the calls below.
 std::vector<const Statement*> LeaseStatements();
 
-// Both are thread-safe, wait behind no other write, and may be called again whatever came of it. `done` runs once, as
+// Both are thread-safe, wait behind no other write, and may be repeated after any outcome. `done` runs once, as
 // the answer of a write; errors are those of Pool::Write. `holder` names one run of one process, as UUIDs do.
 
-// `holder` is alive until `lease` from now. FAILED_PRECONDITION if it has ended its lease. Forgets who has been dead
-// for an hour.
+// `holder` is alive until `lease` from now. FAILED_PRECONDITION if it has ended its lease. Deletes holders that have
+// been dead for an hour.
 void RenewLease(Pool& pool, const std::string& holder, absl::Duration lease, std::function<void(absl::Status)> done);
 
-// `holder` is not alive any more, and never again: a renewal that is still under way, on another connection or behind
-// one that was lost, comes to nothing whenever it lands.
+// `holder` is not alive any more, and never again: a renewal still under way, on another connection or after a lost
+// one, has no effect whenever the server gets it.
 void EndLease(Pool& pool, const std::string& holder, std::function<void(absl::Status)> done);
 
 }  // namespace hail::postgres

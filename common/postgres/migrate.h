@@ -1,4 +1,4 @@
-// Takes a service's tables in PostgreSQL to the version the program knows.
+// Migrates a service's tables in PostgreSQL to the program's version.
 #pragma once
 
 #include <string>
@@ -10,18 +10,18 @@
 
 namespace hail::postgres {
 
-// The statements that take a schema from one version to the next, in one transaction. Once released, they stay as they
-// are. Programs of the version before run beside it while an upgrade is under way: what they use stays.
+// The statements that take a schema from one version to the next, in one transaction. Once released, they never change.
+// Programs of the previous version run beside the new one during an upgrade: a migration keeps everything they use.
 struct Migration {
   std::string sql;
 };
 
-// Makes `schema` if it is not there and applies what of `migrations` (migrations[i] leads from version i to i + 1) was
-// not. Any number of processes may do so at the same time: a row that each locks lets one after the other. Blocks for
-// `patience` at most, where the database does not answer.
+// Creates `schema` if it does not exist, and applies the missing `migrations` (migrations[i] leads from version i to
+// i + 1). Any number of processes may do so at the same time: each locks one row, so they take turns. Blocks for at
+// most `patience` if the database does not answer.
 //
-// FAILED_PRECONDITION where somebody must mend something: the schema is newer than the program, user, password,
-// database or rights are wrong. STORE_UNAVAILABLE where it may be tried again.
+// FAILED_PRECONDITION if somebody must repair something: the schema is newer than the program, user, password, database
+// or rights are wrong. STORE_UNAVAILABLE if a repetition may help.
 absl::Status Migrate(const ConnectParams& params, const std::string& schema, const std::vector<Migration>& migrations,
                      absl::Duration patience);
 

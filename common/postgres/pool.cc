@@ -17,7 +17,7 @@
 namespace hail::postgres {
 namespace {
 
-// What is refused is told to wait at least this long.
+// The least RetryInfo of a refusal.
 constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 // Between two attempts to connect.
 constexpr absl::Duration kLeastBackOff = absl::Milliseconds(50);

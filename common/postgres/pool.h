@@ -1,4 +1,4 @@
-// A bounded number of connections to PostgreSQL, and what waits for them.
+// A bounded number of connections to PostgreSQL, and the commands that wait for them.
 #pragma once
 
 #include <cstddef>
@@ -23,15 +23,15 @@
 
 namespace hail::postgres {
 
-// Told about what happens, for metrics and logs. Called on the pool's thread; must not block.
+// Gets the pool's events, for metrics and logs. Called on the pool's thread; must not block.
 class Observer {
  public:
   virtual ~Observer() = default;
   // A transaction of `writes` writes was committed (or not) in `took`, from its first byte to the answer.
   virtual void OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
-  // So many connections are there now, of so many. Called when that changes.
+  // The connections that are ready, and their wanted number. Called when either changes.
   virtual void OnConnections(int ready, int wanted) = 0;
-  // One could not be made, or ended.
+  // A connection could not be made, or ended.
   virtual void OnConnectionLost(const absl::Status& why) = 0;
   // A read failed for another reason than its connection.
   virtual void OnReadFailed(const absl::Status&) {}
@@ -44,11 +44,11 @@ using Deadline = absl::Time;
 
 // Thread-safe. One thread of its own does all I/O, and runs all answers.
 //
-// Reads are transactions of one command each, many on one connection at a time. Writes that wait for a connection go
-// out together, as one transaction with one commit: so a write must not fail because of what is beside it, nor make it
-// fail. It says what it needs by WHERE and ON CONFLICT DO NOTHING, and hears from its rows whether it happened. Where a
-// command fails all the same, the transaction is rolled back and each of its writes tried again alone; serialization
-// failures and deadlocks are retried.
+// Reads are transactions of one command each, many on one connection at a time. Writes that wait for a connection share
+// one transaction and one commit. So a write must not fail because of its neighbours, nor make them fail: it states its
+// conditions by WHERE and ON CONFLICT DO NOTHING, and its rows show whether it took effect. If a command fails all the
+// same, the pool rolls the transaction back and runs each of its writes alone; it repeats serialization failures and
+// deadlocks.
 //
 // Answers: of a write, after COMMIT. ALREADY_EXISTS (with the index's name) if a unique index refused it when it was
 // alone. STORE_UNAVAILABLE for all else; where the connection ended before the answer, the write may have happened.
@@ -92,24 +92,25 @@ class Pool {
   // Returns true once each connection is there, false when `wall` has passed first.
   bool AwaitConnections(absl::Duration wall) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Without being run, `answer` hears: STORE_UNAVAILABLE or OVERLOADED (before this returns, on the caller's thread).
+  // If the read is not run, `answer` gets STORE_UNAVAILABLE or OVERLOADED (before this returns, on the caller's
+  // thread).
   void Read(Command command, Answer answer) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The commands are one write: all of them or none, in this order. Writes with a smaller `key` go before others of the
-  // same transaction; give what two writes may both lock the same key, and no two transactions wait for each other in a
-  // ring. Without being run, `answer` hears: STORE_UNAVAILABLE or OVERLOADED (as above), or DEADLINE_EXCEEDED when
-  // `deadline` had passed when the transaction began.
+  // The commands are one write: all of them or none, in this order. Within a transaction writes are ordered by `key`.
+  // Writes that lock the same rows must use the same key; this prevents deadlocks. If the write is not run, `answer`
+  // gets STORE_UNAVAILABLE or OVERLOADED (as above), or DEADLINE_EXCEEDED if `deadline` had passed when the transaction
+  // began.
   void Write(std::vector<Command> commands, std::string key, Deadline deadline, Answer answer, Work work = Work::kBegun)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Whether Write would refuse such a write now, and how: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
   absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // How many wait now, what is under way not counted.
+  // The number of waiting commands, without those under way.
   std::size_t writes_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t reads_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Finishes what is queued, for some seconds at most, and closes the connections. Idempotent; not from an answer.
+  // Finishes the queued commands, for some seconds at most, and closes the connections. Idempotent; not from an answer.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -118,7 +119,7 @@ class Pool {
     std::string key;
     Deadline deadline;
     Answer answer;
-    // Not with others: a transaction they shared has failed.
+    // Run it alone: a shared transaction has failed.
     bool alone = false;
     int attempts = 0;
   };
@@ -135,7 +136,7 @@ class Pool {
   };
 
   void Run();
-  // Connects what is due, takes note of what was lost. Returns when to look again.
+  // Connects the lines that are due, and handles lost connections. Returns when to look again.
   absl::Time LookAfterLines();
   void Close(Line& line, const absl::Status& why);
   void CountReady();
@@ -148,7 +149,7 @@ class Pool {
   void OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows, bool lost);
   void OnRead(std::unique_ptr<Unit> unit, absl::StatusOr<std::vector<Rows>> rows, bool lost);
   void Tell(Unit& unit, absl::StatusOr<std::vector<Rows>> rows);
-  // All that waits, as nobody is there to do it.
+  // Refuses all waiting commands, because no connection is up.
   void RefuseAll();
   absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() const;

@@ -1,4 +1,4 @@
-// What is sent to PostgreSQL and what comes back, apart from how.
+// Statements, parameters and rows of PostgreSQL, independent of the connection.
 #pragma once
 
 #include <concepts>
@@ -14,8 +14,8 @@ struct pg_result;
 
 namespace hail::postgres {
 
-// The text of a statement, with $1, $2 … for its values. One object for each text, which outlives every pool that is
-// told of it: connections prepare it when they are made, and know it by its address.
+// The text of a statement, with $1, $2 … for its values. One object for each text, which outlives every pool that
+// uses it: connections prepare it when they open, and identify it by its address.
 struct Statement {
   std::string sql;
 };

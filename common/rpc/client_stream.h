@@ -173,7 +173,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
         link_->Handle(number_, [this] { HearEach(incoming_, link_->on_message_); });
         Read();
       });
-      // The loop has ended, and with it whoever listened.
+      // The loop has ended, and with it the handlers.
       if (!posted) {
         context_.TryCancel();
         Read();

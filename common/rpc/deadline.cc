@@ -7,7 +7,7 @@
 namespace hail::rpc {
 namespace {
 
-// What is further away than this is no deadline.
+// A deadline farther away than this counts as none.
 constexpr absl::Duration kNever = absl::Hours(24 * 365);
 
 }  // namespace

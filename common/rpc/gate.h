@@ -1,5 +1,5 @@
-// Everything that goes on in a server passes its gate: it bounds how much may be in flight, keeps the list of live
-// streams, gives them their beat, and empties the house on shutdown.
+// Limits the calls in flight of a server, tracks its open streams, ticks them (heartbeats, silence), and drains them on
+// shutdown.
 #pragma once
 
 #include <atomic>
@@ -39,7 +39,7 @@ class CallObserver {
 class LiveStream {
  public:
   virtual ~LiveStream() = default;
-  // Time goes on.
+  // Called every GateOptions::tick with the wall time.
   virtual void Tick(absl::Time wall) = 0;
   // Say goodbye, and end with OK once that is sent.
   virtual void Drain(absl::Duration retry_after) = 0;
@@ -84,11 +84,11 @@ struct GateOptions {
   absl::Duration write_stall = absl::Seconds(30);
   // The same once the stream is ending.
   absl::Duration linger = absl::Seconds(12);
-  // A stream that is open for about so long (each a tenth more or less) is told to say goodbye: its client opens
-  // another, perhaps at a replica that was not there before.
+  // A stream that has been open for about this long (each a tenth more or less) is drained: its client opens another,
+  // perhaps at a newer replica.
   absl::Duration stream_age = absl::InfiniteDuration();
-  // How often each stream is looked after; not all at the same moment, which calls would have to wait for. Zero:
-  // whoever owns the gate calls Tick (tests).
+  // How often each stream is ticked. The ticks are spread over the interval, because calls would have to wait for a
+  // tick of all streams. Zero: the owner of the gate calls Tick (tests).
   absl::Duration tick = absl::Milliseconds(500);
 };
 
@@ -117,8 +117,8 @@ class Gate {
   absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveStream(std::uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // From now on every new call and stream is refused; each live stream is told to say goodbye, with its share of
-  // `spread` as the time its client should wait. Calls in flight go on. Idempotent.
+  // From now on the gate refuses every new call and stream, and drains each live stream, with a share of `spread` as
+  // the time that its client should wait. Calls in flight go on. Idempotent.
   void Drain(absl::Duration spread) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends all streams at once, and cuts off all unread answers.
   void CancelStreams() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -133,7 +133,7 @@ class Gate {
   std::size_t unary_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Looks after all streams and answers now.
+  // Ticks all streams and checks all unread answers now.
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

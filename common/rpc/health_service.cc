@@ -24,7 +24,7 @@ absl::Status Ending() {
 
 }  // namespace
 
-// One call of Watch. Of what is not written yet only the last counts, so a reader that is slow holds no memory.
+// One call of Watch. Of the statuses not written yet it keeps only the last, so a slow reader costs no memory.
 class HealthService::Watch final : public grpc::ServerWriteReactor<Bytes> {
  public:
   // Forgotten by `owner` when it is done, if that has it (null: was refused).

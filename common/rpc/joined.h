@@ -1,6 +1,6 @@
-// Messages that travel together. On a busy stream most of what a small message costs is its being one: its own write,
-// its own read. A message type with a field `repeated <itself> more` takes those that wait behind it along, and whoever
-// receives it hears them one by one, in order. Joined is what has to wait for a write anyway, and what a Burst gathers.
+// Batches small messages: on a busy stream the cost of each write and read dominates. A message type with a field
+// `repeated <itself> more` carries the messages that wait behind it; the receiver handles them one by one, in order. A
+// queue batches the messages that wait for a write anyway, a Burst those of one pass of a loop.
 #pragma once
 
 #include <concepts>
@@ -38,7 +38,7 @@ void JoinWaiting(Message& first, Queue& queue) {
   }
 }
 
-// Calls `hear` with `message`, then with each that came along.
+// Calls `hear` with `message`, then with each message in its `more`.
 template <typename Message, typename Hear>
 void HearEach(const Message& message, const Hear& hear) {
   hear(message);
@@ -47,8 +47,8 @@ void HearEach(const Message& message, const Hear& hear) {
   }
 }
 
-// What the tasks of an executor say one after another, sent together: once those that were waiting when the first of it
-// was said have run. All calls on the executor.
+// Collects the messages of successive tasks of an executor, and sends them together when the tasks have run that were
+// waiting at the first Add. All calls on the executor.
 template <Joinable Message>
 class Burst {
  public:
@@ -61,9 +61,9 @@ class Burst {
     if (state_->waiting.size() > kMostJoined) return Flush();
     if (state_->waiting.size() == 1) executor_->Post([state = state_] { state->Flush(); });
   }
-  // Sends what there is, now.
+  // Sends the collected messages now.
   void Flush() { state_->Flush(); }
-  // Forgets it: it was meant for a stream that is over.
+  // Drops them: they were meant for a stream that is over.
   void Clear() { state_->waiting.clear(); }
 
  private:

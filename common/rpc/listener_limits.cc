@@ -83,7 +83,7 @@ void SetLimits(const ListenerLimits& limits, grpc::ServerBuilder* builder) {
   set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(limits.greeting));
   set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.idle));
   set(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(limits.age));
-  // Streams on an old connection stay; the gate gives them an age of their own, and they are told before.
+  // Streams on an old connection stay: the gate drains them at an age of their own.
   set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, INT_MAX);
 
   // By default Linux lets a second process listen on the same port and share its connections.

@@ -1,5 +1,5 @@
-// What a listener takes from whoever connects. gRPC decides all of it by default, much of it as if every client were a
-// friend; here it is set, in one place.
+// The limits of a listener towards its clients. gRPC has defaults for all of them, many of which trust every client;
+// Hail sets them here, in one place.
 //
 // These bind clients that keep to HTTP/2. gRPC 1.51 holds a client to the number of streams and to the size of metadata
 // only once it has acknowledged our SETTINGS, and no limit here counts streams that are reset at once, or headers that
@@ -16,15 +16,16 @@ struct ListenerLimits {
   int max_message_bytes = 1 << 20;
   // Calls and streams under way on one connection. A client that wants more waits, or opens another connection.
   int max_streams = 500;
-  // A stranger's unread bytes are bounded by this, on each stream.
+  // Limits a client's unread bytes, on each stream.
   int stream_window_bytes = 65'535;
   // gRPC may enlarge that window to suit a fast connection.
   bool adapt_window = false;
-  // Whoever connects and says nothing for so long does not stay: a TCP connection without HTTP/2's greeting.
+  // A TCP connection without HTTP/2's greeting is closed after this.
   absl::Duration greeting = absl::Seconds(20);
-  // A connection on which nothing was called for so long is closed.
+  // A connection without calls is closed after this.
   absl::Duration idle = absl::Minutes(10);
-  // A connection that old is told to take no more calls; streams on it stay. InfiniteDuration: never.
+  // At this age a connection gets GOAWAY: its client makes no more calls on it, streams on it stay. InfiniteDuration:
+  // never.
   absl::Duration age = absl::InfiniteDuration();
 };
 

@@ -1,4 +1,4 @@
-// What waits to be sent on a stream.
+// The messages that wait to be sent on a stream.
 #pragma once
 
 #include <cstddef>

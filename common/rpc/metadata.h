@@ -1,4 +1,4 @@
-// What is believed of the metadata that clients send along. Pure functions, thread-safe.
+// Checks the metadata that clients send. Pure functions, thread-safe.
 #pragma once
 
 #include <string>

@@ -36,18 +36,19 @@ int UseAllOpenFiles() {
 
 }  // namespace hail::rpc
 
-// In place of the C library's, for gRPC's listeners: nothing in gRPC's own interface bounds the connections of a
-// server. A new descriptor is the lowest that is free, so its number says how many are in use.
+// Replaces the C library's accept4 for gRPC's listeners, because gRPC's own interface cannot limit the connections of a
+// server. The kernel gives a new descriptor the lowest free number, so the number shows how many are in use.
+// docs/life-of-a-ride.md lists what to check at an upgrade of gRPC.
 extern "C" int accept4(int socket, sockaddr* address, socklen_t* length, int flags) {
   static const auto next = reinterpret_cast<decltype(&accept4)>(dlsym(RTLD_NEXT, "accept4"));
   const int descriptor = next(socket, address, length, flags);
   if (descriptor >= 0) {
     if (descriptor < hail::rpc::refuse_from.load(std::memory_order_relaxed)) return descriptor;
     close(descriptor);
-    // As if the call had been interrupted: the listener goes on to the next.
+    // As after an interrupted call: the listener goes on with the next connection.
     errno = EINTR;
   } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-    // As if nobody were there: the listener waits for the next, where it would have given up.
+    // As without a waiting connection: the listener waits for the next, instead of giving up.
     errno = EAGAIN;
   }
   return -1;

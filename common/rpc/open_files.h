@@ -1,15 +1,15 @@
-// How many connections a server takes on: as many as the process may have files open, less a reserve for everything
-// else it opens.
+// Limits the connections of a server to the number of files that the process may have open, less a reserve for all
+// other files.
 #pragma once
 
 namespace hail::rpc {
 
-// Raises the process's limit of open files as far as it may itself, and has servers refuse connections (close them at
-// once) that would eat into the last kReservedFiles. Before servers are started. Returns the limit.
+// Raises the process's limit of open files to its hard limit, and makes servers close connections at once that would
+// use one of the last kReservedFiles. Before servers are started. Returns the limit.
 //
-// Without it, whoever opens enough connections and says nothing ends a service: gRPC before 1.56 stops listening for
-// good when there is no descriptor for one more connection (https://github.com/grpc/grpc/issues/16058), and neither the
-// store nor the other service could be reached again.
+// Without it, a client with enough silent connections stops a service: gRPC before 1.56 stops listening for good when
+// it finds no descriptor for a connection (https://github.com/grpc/grpc/issues/16058), and the process can reach
+// neither the store nor the other service again.
 int UseAllOpenFiles();
 
 inline constexpr int kReservedFiles = 64;

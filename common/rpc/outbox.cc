@@ -30,7 +30,7 @@ void OutboxBase::Abort(const absl::Status& status) {
 void OutboxBase::AbortLocked(const absl::Status& status) {
   if (phase_ >= Phase::kFinished) return;
   phase_ = Phase::kClosing;
-  // The first reason stands: what is heard after a stream was cut off is that it was cut off.
+  // The first reason stands: later errors only follow from the cut.
   if (!std::exchange(aborted_, true)) final_ = status;
   DropQueued();
   Pump();

@@ -38,7 +38,7 @@ std::size_t OutgoingCalls::under_way() const {
 void OutgoingCalls::Stop() {
   absl::MutexLock lock(&mutex_);
   stopped_ = true;
-  // A call not started yet hears of it when it starts.
+  // A call that has not started yet is canceled when it starts.
   for (grpc::ClientContext* context : contexts_) context->TryCancel();
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return under_way_ == 0; };
   mutex_.Await(absl::Condition(&idle));

@@ -46,8 +46,8 @@ class OutgoingCalls {
   OutgoingCalls& operator=(const OutgoingCalls&) = delete;
 
   // `start(ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>)` begins the call (the stub's
-  // async method). `done` is called once, on one of gRPC's threads, and must not block; after Stop it hears CANCELLED
-  // on the caller's thread before this returns.
+  // async method). `done` is called once, on one of gRPC's threads, and must not block; after Stop it is called with
+  // CANCELLED on the caller's thread, before this returns.
   template <typename Request, typename Response, typename Start>
   void Call(Start&& start, Request request, const CallOptions& options,
             absl::AnyInvocable<void(absl::StatusOr<Response>)> done) {
@@ -69,8 +69,8 @@ class OutgoingCalls {
     start(context, &running->request, &running->response,
           std::function<void(grpc::Status)>([this, running, context](const grpc::Status& status) {
             absl::Cleanup end = [this, &running, context] {
-              // What the call holds must be gone before Stop returns: its context holds the channel, and whoever lets
-              // go of the last channel ends gRPC's threads, which one of them cannot do to itself.
+              // The call's resources must be gone before Stop returns. Its context holds the channel, and the last
+              // owner of a channel ends and joins gRPC's threads, which one of these threads cannot do itself.
               Forget(context);
               running->context.reset();
               running->done = nullptr;
@@ -86,8 +86,8 @@ class OutgoingCalls {
 
   std::size_t under_way() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Cancels what is under way and waits until the last `done` has returned; calls made later are refused. Idempotent;
-  // not from a `done`.
+  // Cancels the calls under way and waits until the last `done` has returned; later calls are refused. Idempotent; not
+  // from a `done`.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

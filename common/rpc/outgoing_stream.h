@@ -1,4 +1,4 @@
-// A long-lived stream to the other service, as those who send on it see it. ReconnectingStream and ReconnectingWriter
+// A long-lived stream to the other service, as its senders see it. ReconnectingStream and ReconnectingWriter
 // (client_stream.h) are such streams over gRPC; the simulation has its own.
 #pragma once
 
@@ -11,12 +11,12 @@
 
 namespace hail::rpc {
 
-// What the one who opened the stream wants to hear. Handlers run on one executor, one at a time: on_up(link),
-// on_message(…)…, on_down(status); then again with the next link number.
+// The handlers of a stream's owner. They run on one executor, one at a time: on_up(link), on_message(…)…,
+// on_down(status); then again with the next link number.
 template <typename Request, typename Response>
 struct StreamHandlers {
   std::function<void(std::uint64_t link)> on_up = nullptr;
-  // Never called where the server does not speak.
+  // Never called if the server sends no messages.
   std::function<void(const Response&)> on_message = nullptr;
   std::function<void(const absl::Status&)> on_down = nullptr;
   // Makes the heartbeat to send. Unset: none is sent.
@@ -42,7 +42,7 @@ class OutgoingStream {
   virtual bool up() const = 0;
 };
 
-// How a stream is made, with what it hears already decided.
+// Makes a stream with the given handlers.
 template <typename Request, typename Response>
 using StreamOpener = std::function<std::unique_ptr<OutgoingStream<Request>>(StreamHandlers<Request, Response>)>;
 

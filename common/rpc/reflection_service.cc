@@ -176,7 +176,7 @@ class ReflectionService::Stream final : public LiveStream {
   void Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     if (reactor_ == nullptr || wall - last_step_ < patience_) return;
-    // An answer that nobody takes, or an end that nobody hears.
+    // The client does not read the answer, or the end.
     if (writing_ || finished_) return context_->TryCancel();
     last_step_ = wall;
     FinishLocked(absl::OkStatus());

@@ -1,4 +1,4 @@
-// gRPC's reflection service, v1 and v1alpha: what is served, and in which words.
+// gRPC's reflection service, v1 and v1alpha: describes the services and messages of a server.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +19,9 @@
 
 namespace hail::rpc {
 
-// What a server's reflection tells: its services, and the files that describe them, with all that those import and the
-// details of errors. Nothing else that happens to be linked: a name nobody knows is not looked up in protobuf's own
-// pool, which keeps each such name for ever, and the public listener does not describe the internal one.
+// The content of a server's reflection: its services, and the files that describe them, with their imports and the
+// details of errors. Nothing else that happens to be linked. Unknown names are not looked up in protobuf's own pool,
+// which keeps each such name for ever, and the public listener does not describe the internal one.
 class ServedDescriptors {
  public:
   // Services without a descriptor in this process are left out.

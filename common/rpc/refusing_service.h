@@ -9,8 +9,8 @@ namespace hail::rpc {
 
 class RefusingService final : public grpc::CallbackGenericService {
  public:
-  // `observer` (may be null) is told of each call as of a unary one, under one name for all methods: names that
-  // strangers make up are no labels. It must outlive the server.
+  // `observer` (may be null) gets each call as a unary one, under one name for all methods: names that clients make up
+  // must not become labels. It must outlive the server.
   RefusingService(absl::Status refusal, CallObserver* observer);
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
@@ -20,7 +20,7 @@ class RefusingService final : public grpc::CallbackGenericService {
   CallObserver* const observer_;
 };
 
-// UNIMPLEMENTED, NOT_SERVED: a client that asks here for what is served elsewhere, or nowhere.
+// UNIMPLEMENTED, NOT_SERVED: the method is served elsewhere, or nowhere.
 absl::Status NoSuchMethod();
 
 }  // namespace hail::rpc

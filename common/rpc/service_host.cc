@@ -42,7 +42,7 @@ constexpr absl::Duration kBeat = absl::Milliseconds(250);
 // After the grace: what cancelled calls get to unwind.
 constexpr absl::Duration kUnwind = absl::Seconds(2);
 
-// Tells what is served by name once all of it is registered, before the first call can come.
+// Reports the names of all registered services, before the first call can arrive.
 class NamesOfServices final : public grpc::ServerBuilderOption {
  public:
   using Tell = std::function<void(const std::vector<std::string>& names)>;
@@ -186,8 +186,8 @@ void ServiceHost::Beat(const std::function<bool()>& healthy) {
   }
 }
 
-// gRPC's callback threads sleep for up to 100 ms once there was nothing to do for a second; a call of our own now and
-// then keeps them awake for others'.
+// gRPC's callback threads sleep for up to 100 ms after one second without work. A call of the process to itself every
+// kBeat keeps them awake. docs/life-of-a-ride.md lists what to check at an upgrade of gRPC.
 void ServiceHost::KeepAwake() {
   struct AwakeCall {
     std::optional<grpc::ClientContext> context{std::in_place};

@@ -43,17 +43,18 @@ struct HostOptions {
   // What gRPC takes at all; the gate's limits are lower.
   ListenerLimits limits = PublicLimits();
   ListenerLimits internal_limits = InternalLimits();
-  // Whether the addresses describe what they serve to whoever asks.
+  // Whether the addresses serve reflection.
   bool reflection = false;
   bool internal_reflection = false;
-  // Drain, in wall time. How long load balancers get to notice that health is NOT_SERVING, while calls are still taken.
+  // Drain, in wall time. The time for load balancers to notice that health is NOT_SERVING, while the service still
+  // takes calls.
   absl::Duration notice = absl::ZeroDuration();
-  // How long calls and streams get to end, before they are cut off.
+  // The time for calls and streams to end before they are cut off.
   absl::Duration grace = absl::Seconds(10);
-  // A connection that old is told to take no more calls: its client makes another, to any address there is by then.
-  // Streams on it stay. InfiniteDuration: never.
+  // At this age a connection gets GOAWAY: its client makes another, to any address that the name has by then. Streams
+  // on it stay. InfiniteDuration: never.
   absl::Duration connection_age = absl::InfiniteDuration();
-  // Clients told to come back are spread over this.
+  // Draining spreads the clients' return over this.
   absl::Duration retry_spread = absl::Seconds(2);
 };
 
@@ -77,8 +78,8 @@ class ServiceHost {
   int port() const;
   int internal_port() const;
 
-  // Health NOT_SERVING, the notice, then streams are told and new calls refused; once all have ended, or at the end of
-  // the grace (then cut off), the servers close. When this returns no handler runs. Idempotent; not on one of gRPC's
+  // Health NOT_SERVING, the notice, then streams are drained and new calls refused. When all have ended, or at the end
+  // of the grace (then cut off), the servers close. When this returns no handler runs. Idempotent; not on one of gRPC's
   // threads.
   void Drain();
 

@@ -17,7 +17,7 @@ grpc::Status Encode(const absl::Status& status) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  // Under overload thousands in a second hear the very same: what saying no costs is taken from those who get a yes.
+  // Under overload thousands of calls a second get the same refusal, and its cost reduces the number of accepted calls.
   thread_local absl::Status last;
   thread_local grpc::Status encoded;
   if (status != last) {

@@ -1,8 +1,8 @@
-// What a service writes to serve a stream: a session, which hears and answers through an Outbox.
+// The service's part of a stream: a session, which handles messages and answers through an Outbox.
 //
-// A session's methods are called one at a time, never two at once, on whichever thread has the news: gRPC's for
-// messages, the gate's for heartbeats and draining. They must not block. What they throw ends the stream with INTERNAL.
-// A session may be held by others too (a bus subscription, say); it guards its own state against them.
+// A session's methods are called one at a time, never two at once, on gRPC's thread for
+// messages and on the gate's for heartbeats and draining. They must not block. An exception ends the stream with
+// INTERNAL. Others may hold a session too (a bus subscription, say); it guards its own state against them.
 #pragma once
 
 #include "absl/time/time.h"
@@ -25,7 +25,7 @@ class StreamSession {
   virtual void OnEnd() = 0;
 };
 
-// A session that also hears.
+// A session that also gets messages.
 template <typename Request>
 class InboundSession : public StreamSession {
  public:

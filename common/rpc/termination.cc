@@ -41,7 +41,7 @@ int WaitForTermination() {
 bool TerminationWithin(absl::Duration wall) {
   const sigset_t set = TerminationSignals();
   const timespec within = absl::ToTimespec(wall);
-  // Interrupted, which it is seldom, it comes back early.
+  // An interruption, which is rare, ends the wait early.
   return sigtimedwait(&set, nullptr, &within) > 0;
 }
 

@@ -11,7 +11,7 @@
 
 namespace hail::ctl {
 
-// Exit codes. Scripts switch on them; `hailctl --help` and the README list them.
+// Exit codes. Scripts switch on them; `hailctl --help` and docs/first-ride.md list them.
 enum ExitCode : int {
   kOk = 0,
   // A bug, or an answer that makes no sense.
