@@ -15,6 +15,7 @@ class CommitLog final : public RideObserver {
   CommitLog(metrics::Registry* registry, RideObserver* next);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
+  void OnFound(const Ride& ride) override { next_->OnFound(ride); }
   bool Behind() const override { return next_->Behind(); }
 
  private:

@@ -81,6 +81,7 @@ class RiderNode final : private rider::RideObserver {
   void Boot();
   void Serve(const std::vector<rider::Ride>& dispatchable);
   void OnCommitted(const rider::Ride& ride, const rider::RideEvent* event) override;
+  void OnFound(const rider::Ride& ride) override { link_.OnFound(ride); }
   void Watch(const rider::Ride* before, const rider::Ride& after, const rider::RideEvent* event);
   rider::DispatchLink::Opener Opener();
 
