@@ -92,15 +92,12 @@ void DispatchLink::Stop(std::function<void()> done) {
   });
 }
 
-void DispatchLink::OnCommitted(const Ride& ride, const RideEvent* event) {
-  // Without an event it may be as it was found: whoever looked after it before may have started it at this epoch.
-  Post([this, ride, found = event == nullptr](const Now& now) mutable {
-    if (found) {
-      book_.OnDispatchable(now, {std::move(ride)});
-    } else {
-      book_.OnRide(now, std::move(ride));
-    }
-  });
+void DispatchLink::OnCommitted(const Ride& ride, const RideEvent* /*event*/) {
+  Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
+}
+
+void DispatchLink::OnFound(const Ride& ride) {
+  Post([this, ride](const Now& now) { book_.OnDispatchable(now, {ride}); });
 }
 
 bool DispatchLink::Behind() const { return ports_.loop->depth() > kMostWaiting; }

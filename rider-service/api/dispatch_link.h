@@ -62,6 +62,7 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   void Stop(std::function<void()> done);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
+  void OnFound(const Ride& ride) override;
 
   Stats stats() const;
   // Rides that nobody comes round to dispatch would fill the memory, and find no driver in time.

@@ -79,6 +79,7 @@ class RiderServer final : private RideObserver {
 
  private:
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
+  void OnFound(const Ride& ride) override { link_.OnFound(ride); }
   bool Behind() const override { return link_.Behind(); }
 
   const Ports ports_;

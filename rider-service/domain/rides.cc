@@ -112,8 +112,10 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
                        [this, done = std::move(done)](absl::StatusOr<Created> created) {
                          if (!created.ok()) return done(std::move(created).status());
                          if (created->event) Announce(*created->event);
-                         if (created->keeper.empty()) {
-                           ports_.observer->OnCommitted(created->ride, created->event ? &*created->event : nullptr);
+                         if (created->event) {
+                           ports_.observer->OnCommitted(created->ride, &*created->event);
+                         } else if (created->keeper.empty()) {
+                           ports_.observer->OnFound(created->ride);
                          }
                          done(RideForRider(std::move(created->ride)));
                        });

@@ -38,9 +38,12 @@ class EventCodec {
 class RideObserver {
  public:
   virtual ~RideObserver() = default;
-  // `event` is null when only the epoch rose, or when a repeated request found its ride (which the observer may not
-  // know yet). The whole ride, internals and all. May be told twice, and of different rides in any order.
+  // This process committed it. `event` is null when only the epoch rose. The whole ride, internals and all. May come
+  // twice, and of different rides in any order.
   virtual void OnCommitted(const Ride& ride, const RideEvent* event) = 0;
+  // A repeated request found its ride, which this process dispatches and may not know yet: after a commit whose outcome
+  // was not known, or from before it started.
+  virtual void OnFound(const Ride& /*ride*/) {}
   // Whether it is so far behind with what it was told that no further rides should begin. Thread-safe.
   virtual bool Behind() const { return false; }
 };

@@ -92,7 +92,7 @@ MUTANTS = [
     ("adopt a ride without the incarnation", "rider-service/domain/dispatch_book.cc",
      "    entry.needs_new_epoch = from_store;", "    entry.needs_new_epoch = false;"),
     ("start again what a repeated request found", "rider-service/api/dispatch_link.cc",
-     "    if (found) {\n", "    if (false) {\n"),
+     "book_.OnDispatchable(now, {ride});", "book_.OnRide(now, ride);"),
     ("take a failed commit for none", "rider-service/api/dispatch_link.cc",
      "        if (book_.Has(ride_id)) ReadAgain(ride_id);\n", ""),
     ("do not ask which rides others took over", "rider-service/api/dispatch_link.cc",

@@ -34,6 +34,11 @@ class RidesTest : public StoreFixture, public RideObserver {
     observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
                         (event ? "" : " no event"));
   }
+  void OnFound(const Ride& ride) override {
+    absl::MutexLock lock(&mutex_);
+    observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
+                        " found");
+  }
   bool Behind() const override { return behind_; }
   std::vector<std::string> Observed() {
     absl::MutexLock lock(&mutex_);
@@ -127,7 +132,7 @@ TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
   EXPECT_EQ(again->ride_id, ride.ride_id);
   EXPECT_EQ(again->state, RideState::kEnrouteToPickup);
   // Told once more: the first commit's notice may have died with the process.
-  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@2.1 no event"));
+  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@2.1 found"));
 
   RideRequest other = Order();
   other.seats = 2;
