@@ -69,12 +69,11 @@ class DispatchBook {
   // not take in. Each time it begins the store is read.
   void OnLease(const Now& now, absl::Time until);
 
-  // A ride was committed by this process with an event, as it is after it (RideObserver). Older news than what is known
-  // is ignored.
+  // This process committed a ride, which is as given after it (RideObserver). Older news than known is ignored.
   void OnRide(const Now& now, Ride ride);
-  // Rides as they were found: what the store says needs looking after, at start-up and now and then in case an OnRide
-  // got lost; or what a repeated request came upon. One that is new to the book this way may have been dispatched by an
-  // earlier process: it starts at epoch + 1.
+  // Rides as they were found: in the store, which is read at start-up and now and then in case an OnRide got lost; or
+  // by a repeated request. One that is new to the book, or known at a lower epoch, may have been dispatched at this
+  // epoch by another process: it starts at epoch + 1.
   void OnDispatchable(const Now& now, const std::vector<Ride>& rides);
   // Another process became the ride's keeper: `ride` as it was committed there.
   void OnElsewhere(const Now& now, const Ride& ride);

@@ -131,11 +131,10 @@ class DriverApp:
             show("driver", body["type"].removeprefix("RIDE_EVENT_TYPE_").lower(), body)
         elif what != "heartbeat":
             show("driver", what, body.get("state", body) if what == "command_result" else body)
-        if what == "heartbeat":
-            # Every 5 s: a position over 30 s old brings no offers.
+        if what in ("caught_up", "heartbeat"):
+            # A heartbeat comes every 5 s: a position over 30 s old brings no offers.
             self._position(STAND)
-        elif what == "caught_up":
-            self._position(STAND)
+        if what == "caught_up":
             self._command(set_availability={"availability": "AVAILABILITY_ONLINE"})
         elif what == "command_result":
             self._answered(body)
