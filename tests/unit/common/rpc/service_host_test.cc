@@ -326,8 +326,10 @@ TEST(ReflectionTest, DescribesAllThatItLists) {
       EXPECT_THAT(stream.Ask(Symbol(name)), Not(HasSubstr("not found"))) << name;
     }
     EXPECT_THAT(stream.Ask(TextField(3, "hail/internal/v1/assignment_service.proto")), HasSubstr("FindAssignment"));
-    // Linked into this process, and not served here: driver-service's.
-    EXPECT_THAT(stream.Ask(Symbol("hail.driver.v1.DriverService")), HasSubstr("not found"));
+    // The contract between the services carries a driver's command, so its file is described too.
+    EXPECT_THAT(stream.Ask(Symbol("hail.driver.v1.AdvanceTripRequest")), Not(HasSubstr("not found")));
+    // Linked into this process, neither served here nor used by what is served: the contract with riders.
+    EXPECT_THAT(stream.Ask(Symbol("hail.rider.v1.RiderService")), HasSubstr("not found"));
     EXPECT_THAT(stream.Ask(Symbol("nothing")), HasSubstr("not found"));
     EXPECT_THAT(stream.Ask(""), HasSubstr("nothing is asked"));
     stream.HalfClose();
