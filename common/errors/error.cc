@@ -1,60 +1,27 @@
 #include "common/errors/error.h"
 
-#include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/cord.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
+#include "common/errors/payload.h"
+#include "common/proto/time.h"
+#include "google_rpc/error_details.pb.h"
 
 namespace hail {
 namespace {
 
-// Payload of an absl::Status: words, each as its length in decimal, a colon and its bytes. Never leaves the process.
-constexpr char kTypeUrl[] = "hail/error-details";
+constexpr char kDomain[] = "hail";
+constexpr char kUnknownReason[] = "unknown_reason";
 
-void PutWord(const std::string& word, std::string* out) { absl::StrAppend(out, word.size(), ":", word); }
-
-std::vector<std::string> TakeWords(const std::string& text) {
-  std::vector<std::string> words;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t colon = text.find(':', at);
-    std::uint64_t size = 0;
-    if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(at, colon - at), &size) ||
-        size > text.size() - colon - 1) {
-      return {};
-    }
-    words.push_back(text.substr(colon + 1, size));
-    at = colon + 1 + size;
-  }
-  return words;
+template <typename Message>
+void Attach(const char* type_url, const Message& message, absl::Status* status) {
+  status->SetPayload(type_url, absl::Cord(message.SerializeAsString()));
 }
 
-std::string Encode(const ErrorDetails& details) {
-  std::string out;
-  PutWord(std::string(ReasonName(details.reason)), &out);
-  PutWord(details.field, &out);
-  PutWord(details.retry_after ? absl::StrCat(absl::ToInt64Nanoseconds(*details.retry_after)) : "", &out);
-  for (const auto& [key, value] : details.metadata) {
-    PutWord(key, &out);
-    PutWord(value, &out);
-  }
-  return out;
-}
-
-std::optional<ErrorDetails> Decode(const std::string& text) {
-  const std::vector<std::string> words = TakeWords(text);
-  if (words.size() < 3 || words.size() % 2 == 0) return std::nullopt;
-  const std::optional<Reason> reason = ReasonFromName(words[0]);
-  if (!reason) return std::nullopt;
-  ErrorDetails details;
-  details.reason = *reason;
-  details.field = words[1];
-  if (std::int64_t nanos = 0; absl::SimpleAtoi(words[2], &nanos)) details.retry_after = absl::Nanoseconds(nanos);
-  for (std::size_t i = 3; i < words.size(); i += 2) details.metadata.emplace(words[i], words[i + 1]);
-  return details;
+template <typename Message>
+bool Find(const absl::Status& status, const char* type_url, Message* message) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(type_url);
+  return payload.has_value() && message->ParseFromString(std::string(*payload));
 }
 
 }  // namespace
@@ -66,19 +33,48 @@ absl::Status MakeError(absl::StatusCode code, std::string_view message, ErrorDet
     details.reason = Reason::kInternal;
   }
   absl::Status status(code, std::string(message));
-  status.SetPayload(kTypeUrl, absl::Cord(Encode(details)));
+  google::rpc::ErrorInfo info;
+  info.set_domain(kDomain);
+  info.set_reason(std::string(ReasonName(details.reason)));
+  info.mutable_metadata()->insert(details.metadata.begin(), details.metadata.end());
+  Attach(kErrorInfo, info, &status);
+  if (!details.field.empty()) {
+    google::rpc::BadRequest bad;
+    google::rpc::BadRequest::FieldViolation& violation = *bad.add_field_violations();
+    violation.set_field(std::move(details.field));
+    violation.set_description(std::string(message));
+    Attach(kBadRequest, bad, &status);
+  }
+  if (details.retry_after) {
+    google::rpc::RetryInfo retry;
+    Encode(*details.retry_after, retry.mutable_retry_delay());
+    Attach(kRetryInfo, retry, &status);
+  }
   return status;
 }
 
 std::optional<ErrorDetails> DetailsOf(const absl::Status& status) {
-  const auto payload = status.GetPayload(kTypeUrl);
-  if (!payload.has_value()) return std::nullopt;
-  return Decode(std::string(*payload));
+  google::rpc::ErrorInfo info;
+  if (!Find(status, kErrorInfo, &info) || info.domain() != kDomain) return std::nullopt;
+  ErrorDetails details;
+  details.metadata.insert(info.metadata().begin(), info.metadata().end());
+  if (const std::optional<Reason> known = ReasonFromName(info.reason())) {
+    details.reason = *known;
+  } else {
+    details.metadata[kUnknownReason] = info.reason();
+  }
+  if (google::rpc::BadRequest bad; Find(status, kBadRequest, &bad) && bad.field_violations_size() > 0) {
+    details.field = bad.field_violations(0).field();
+  }
+  if (google::rpc::RetryInfo retry; Find(status, kRetryInfo, &retry)) {
+    details.retry_after = DecodeDuration(retry.retry_delay());
+  }
+  return details;
 }
 
 bool HasReason(const absl::Status& status, Reason reason) {
-  const std::optional<ErrorDetails> details = DetailsOf(status);
-  return details.has_value() && details->reason == reason;
+  google::rpc::ErrorInfo info;
+  return Find(status, kErrorInfo, &info) && info.domain() == kDomain && info.reason() == ReasonName(reason);
 }
 
 absl::Status InvalidField(std::string_view field, std::string_view message) {

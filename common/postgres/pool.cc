@@ -88,7 +88,7 @@ void Pool::Read(Command command, Answer answer) {
     absl::MutexLock lock(&mutex_);
     if (stopping_ || ready_readers_ == 0) {
       refused = NoConnection();
-    } else if (reads_.size() >= options_.max_queue) {
+    } else if (reads_.size() >= options_.admission.max_queue) {
       refused = Overloaded("too many reads wait for the database", kRetryAfter);
     } else {
       auto unit = std::make_unique<Unit>();
@@ -143,12 +143,7 @@ absl::Status Pool::AdmitLocked(Deadline deadline, Work work) const {
     if (!line->writer) continue;
     wait = std::min(wait, line->wait.Estimate(now, writes_.size() / static_cast<std::size_t>(options_.writers)));
   }
-  // As in sqlite::GroupCommitter: the other half of the deadline is for the way back, and for the estimate's error; one
-  // that has passed is judged when the transaction begins.
-  const absl::Duration most =
-      std::min(work == Work::kNew ? options_.max_wait_of_new : options_.max_wait, (deadline - clock_->Read().wall) / 2);
-  if (writes_.size() < options_.max_queue && (wait <= most || most <= absl::ZeroDuration())) return absl::OkStatus();
-  return Overloaded("too many changes wait for the database", std::max(wait, kRetryAfter));
+  return options_.admission.Admit(work == Work::kNew, writes_.size(), wait, deadline - clock_->Read().wall);
 }
 
 std::size_t Pool::writes_queued() const {

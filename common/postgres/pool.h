@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/exec/queue_wait.h"
+#include "common/exec/write_admission.h"
 #include "common/postgres/connection.h"
 #include "common/postgres/statement.h"
 #include "common/postgres/url.h"
@@ -68,12 +69,8 @@ class Pool {
     std::size_t max_batch = 256;
     // Reads on one connection that are not answered.
     std::size_t max_reads_in_flight = 32;
-    // Waiting beyond this, each of reads and writes, is refused.
-    std::size_t max_queue = 10'000;
-    // So are writes that would wait longer than this, or than half of what their deadline allows, as far as can be told
-    // (wall time).
-    absl::Duration max_wait = absl::Seconds(3);
-    absl::Duration max_wait_of_new = absl::Seconds(1);
+    // Its max_queue bounds the reads as well.
+    WriteAdmission admission;
     // The server gives up a statement after this, or after waiting for a lock for half of it.
     absl::Duration statement_timeout = absl::Seconds(5);
     // Of the service's own, in the database of the URL.

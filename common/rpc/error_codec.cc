@@ -1,33 +1,16 @@
 #include "common/rpc/error_codec.h"
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
+#include <string_view>
 
-#include "absl/time/time.h"
+#include "absl/strings/cord.h"
 #include "common/errors/error.h"
+#include "common/errors/payload.h"
 #include "common/errors/reason.h"
-#include "google/protobuf/duration.pb.h"
-#include "google_rpc/error_details.pb.h"
 
 namespace hail::rpc {
 namespace {
-
-constexpr char kDomain[] = "hail";
-constexpr char kUnknownReason[] = "unknown_reason";
-
-const std::map<std::string, Reason>& ReasonsByName() {
-  static const auto* const by_name = [] {
-    auto* map = new std::map<std::string, Reason>();
-    // kInternal is the last of them.
-    for (int i = 0; i <= static_cast<int>(Reason::kInternal); ++i) {
-      map->emplace(ReasonName(static_cast<Reason>(i)), static_cast<Reason>(i));
-    }
-    return map;
-  }();
-  return *by_name;
-}
 
 // For errors of `code` that were made without one, by gRPC on the way from another service, say.
 Reason ReasonOf(absl::StatusCode code) {
@@ -41,29 +24,9 @@ Reason ReasonOf(absl::StatusCode code) {
   }
 }
 
-// Only an ErrorInfo of Hail's makes an error Hail's: without it, what else there is says nothing.
-std::optional<ErrorDetails> DecodeDetails(const hail::type::v1::Status& proto) {
-  ErrorDetails details;
-  bool by_hail = false;
-  for (const google::protobuf::Any& any : proto.details()) {
-    if (google::rpc::ErrorInfo info;
-        any.Is<google::rpc::ErrorInfo>() && any.UnpackTo(&info) && info.domain() == kDomain) {
-      by_hail = true;
-      details.metadata.insert(info.metadata().begin(), info.metadata().end());
-      if (const auto known = ReasonsByName().find(info.reason()); known != ReasonsByName().end()) {
-        details.reason = known->second;
-      } else {
-        details.metadata[kUnknownReason] = info.reason();
-      }
-    } else if (google::rpc::BadRequest bad; any.Is<google::rpc::BadRequest>() && any.UnpackTo(&bad)) {
-      if (bad.field_violations_size() > 0) details.field = bad.field_violations(0).field();
-    } else if (google::rpc::RetryInfo retry; any.Is<google::rpc::RetryInfo>() && any.UnpackTo(&retry)) {
-      details.retry_after =
-          absl::Seconds(retry.retry_delay().seconds()) + absl::Nanoseconds(retry.retry_delay().nanos());
-    }
-  }
-  if (!by_hail) return std::nullopt;
-  return details;
+// Whether `type_url` names the message that `known` does, whatever stands before the name.
+bool SameMessage(const std::string& type_url, std::string_view known) {
+  return type_url.substr(type_url.rfind('/') + 1) == known.substr(known.rfind('/') + 1);
 }
 
 }  // namespace
@@ -74,28 +37,16 @@ hail::type::v1::Status ToProto(const absl::Status& status) {
   if (status.ok()) return proto;
   proto.set_message(std::string(status.message()));
 
-  std::optional<ErrorDetails> details = DetailsOf(status);
-  if (!details && status.code() == absl::StatusCode::kCancelled) return proto;
-  if (!details) details.emplace().reason = ReasonOf(status.code());
-
-  google::rpc::ErrorInfo info;
-  info.set_domain(kDomain);
-  info.set_reason(std::string(ReasonName(details->reason)));
-  for (const auto& [key, value] : details->metadata) (*info.mutable_metadata())[key] = value;
-  proto.add_details()->PackFrom(info);
-  if (!details->field.empty()) {
-    google::rpc::BadRequest bad;
-    google::rpc::BadRequest::FieldViolation& violation = *bad.add_field_violations();
-    violation.set_field(details->field);
-    violation.set_description(std::string(status.message()));
-    proto.add_details()->PackFrom(bad);
-  }
-  if (details->retry_after) {
-    google::rpc::RetryInfo retry;
-    absl::Duration rest = *details->retry_after;
-    retry.mutable_retry_delay()->set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
-    retry.mutable_retry_delay()->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest)));
-    proto.add_details()->PackFrom(retry);
+  const bool named = status.GetPayload(kErrorInfo).has_value();
+  if (!named && status.code() == absl::StatusCode::kCancelled) return proto;
+  const absl::Status error =
+      named ? status : MakeError(status.code(), proto.message(), {.reason = ReasonOf(status.code())});
+  for (const char* const type_url : {kErrorInfo, kBadRequest, kRetryInfo}) {
+    if (const auto payload = error.GetPayload(type_url)) {
+      google::protobuf::Any& any = *proto.add_details();
+      any.set_type_url(type_url);
+      any.set_value(std::string(*payload));
+    }
   }
   return proto;
 }
@@ -104,9 +55,14 @@ absl::Status FromProto(const hail::type::v1::Status& proto) {
   if (proto.code() == 0) return absl::OkStatus();
   // Codes outside google.rpc.Code become UNKNOWN.
   const absl::Status bare(static_cast<absl::StatusCode>(proto.code()), proto.message());
-  std::optional<ErrorDetails> details = DecodeDetails(proto);
-  if (!details) return bare;
-  return MakeError(bare.code(), proto.message(), *std::move(details));
+  absl::Status error = bare;
+  for (const google::protobuf::Any& any : proto.details()) {
+    for (const char* const type_url : {kErrorInfo, kBadRequest, kRetryInfo}) {
+      if (SameMessage(any.type_url(), type_url)) error.SetPayload(type_url, absl::Cord(any.value()));
+    }
+  }
+  // Only an ErrorInfo of Hail's makes an error Hail's: without it, what else there is says nothing.
+  return DetailsOf(error).has_value() ? error : bare;
 }
 
 }  // namespace hail::rpc

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <exception>
 
 #include "common/errors/error.h"
@@ -11,10 +10,6 @@
 
 namespace hail::sqlite {
 namespace {
-
-// What is refused is told to wait at least this long.
-constexpr absl::Duration kRetryAfter = absl::Seconds(1);
-constexpr char kTooMany[] = "too many changes wait for the store";
 
 absl::Status Run(Connection& connection, std::string_view sql) {
   absl::StatusOr<Statement> statement = connection.Prepare(sql);
@@ -58,19 +53,8 @@ absl::Status GroupCommitter::Admit(Deadline deadline, Work work) const {
 
 absl::Status GroupCommitter::AdmitLocked(Deadline deadline, Work work) const {
   if (stopping_) return Unavailable(Reason::kStoreUnavailable, "the store is closed");
-  const absl::Duration wait = wait_.Estimate(WallNow(), queue_.size());
-  // Whoever waits longer than their deadline would have the change made and not know it. The other half of it is for
-  // the way back, and for the estimate's error.
-  const absl::Duration most =
-      std::min(work == Work::kNew ? options_.max_wait_of_new : options_.max_wait, (deadline - clock_->Read().wall) / 2);
-  // A deadline that has passed is judged when the transaction begins.
-  const bool too_long = wait > most && most > absl::ZeroDuration();
-  if (queue_.size() >= options_.max_queue || too_long) {
-    // Mostly the least: then the same each time, which is cheap to say.
-    static const auto* const least = new absl::Status(Overloaded(kTooMany, kRetryAfter));
-    return wait <= kRetryAfter ? *least : Overloaded(kTooMany, wait);
-  }
-  return absl::OkStatus();
+  return options_.admission.Admit(work == Work::kNew, queue_.size(), wait_.Estimate(WallNow(), queue_.size()),
+                                  deadline - clock_->Read().wall);
 }
 
 std::size_t GroupCommitter::depth() const {

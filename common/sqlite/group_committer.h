@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/exec/queue_wait.h"
+#include "common/exec/write_admission.h"
 #include "common/sqlite/connection.h"
 #include "common/sqlite/work.h"
 #include "common/time/clock.h"
@@ -52,12 +53,7 @@ class GroupCommitter {
 
   struct Options {
     std::size_t max_batch = 512;
-    // Jobs waiting beyond this are refused.
-    std::size_t max_queue = 10'000;
-    // So are jobs that would wait longer than this, or than half of what their deadline allows, as far as can be told
-    // (wall time).
-    absl::Duration max_wait = absl::Seconds(3);
-    absl::Duration max_wait_of_new = absl::Seconds(1);
+    WriteAdmission admission;
     absl::Duration unhurried_wait = absl::Milliseconds(200);
   };
 

@@ -8,6 +8,7 @@
 #include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
+#include "common/proto/time.h"
 #include "common/rpc/identity.h"
 #include "common/rpc/status.h"
 #include "driver-service/codec/driver_codec.h"
@@ -79,7 +80,7 @@ void DriverSession::OnDrain(absl::Duration retry_after) {
       driver_id = self->driver_id_;
     }
     v1::StreamDriverResponse response;
-    *response.mutable_draining()->mutable_retry_after() = ToProto(retry_after);
+    Encode(retry_after, response.mutable_draining()->mutable_retry_after());
     if (const std::optional<RideCursor> cursor = core.CursorOf(driver_id); cursor.has_value()) {
       *response.mutable_draining()->mutable_cursor() = ToProto(*cursor);
     }

@@ -2,20 +2,13 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/proto/time.h"
 #include "driver-service/codec/ride_codec.h"
 #include "driver-service/domain/position_rules.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
 
 namespace hail::driver {
 namespace {
-
-google::protobuf::Timestamp TimestampOf(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  const std::int64_t seconds = absl::ToUnixSeconds(time);
-  proto.set_seconds(seconds);
-  proto.set_nanos(static_cast<std::int32_t>((time - absl::FromUnixSeconds(seconds)) / absl::Nanoseconds(1)));
-  return proto;
-}
 
 v1::DriverStatus StatusProto(DriverStatus status) {
   switch (status) {
@@ -110,8 +103,8 @@ v1::Driver ToProto(const Driver& driver) {
   proto.mutable_vehicle()->set_plate(driver.vehicle.plate);
   proto.mutable_vehicle()->set_seats(driver.vehicle.seats);
   for (const std::string& product_id : driver.product_ids) proto.add_product_ids(product_id);
-  *proto.mutable_create_time() = TimestampOf(driver.create_time);
-  *proto.mutable_update_time() = TimestampOf(driver.update_time);
+  Encode(driver.create_time, proto.mutable_create_time());
+  Encode(driver.update_time, proto.mutable_update_time());
   return proto;
 }
 
@@ -161,13 +154,13 @@ v1::Offer ToProto(const OfferView& offer) {
   proto.set_offer_id(offer.offer_id);
   proto.set_ride_id(offer.start->ride_id);
   proto.set_epoch(offer.start->epoch);
-  *proto.mutable_remaining() = ToProto(offer.remaining);
+  Encode(offer.remaining, proto.mutable_remaining());
   *proto.mutable_pickup() = start.pickup();
   *proto.mutable_dropoff() = start.dropoff();
   proto.set_product_id(start.product_id());
   proto.set_seats(start.seats());
   *proto.mutable_fare() = start.fare();
-  *proto.mutable_pickup_eta() = ToProto(offer.pickup_eta);
+  Encode(offer.pickup_eta, proto.mutable_pickup_eta());
   proto.set_pickup_distance_m(offer.pickup_distance_m);
   *proto.mutable_trip_duration() = start.trip_duration();
   proto.set_trip_distance_m(start.trip_distance_m());
@@ -199,7 +192,7 @@ absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t s
   if (position.has_speed_mps()) fix.speed_mps = position.speed_mps();
   if (position.has_heading_deg()) fix.heading_deg = position.heading_deg();
   if (position.has_accuracy_m()) fix.accuracy_m = position.accuracy_m();
-  const absl::Duration age = FromProto(position.age());
+  const absl::Duration age = DecodeDuration(position.age());
   if (absl::Status s = CheckFix(fix, age, field); !s.ok()) return s;
   fix.observed = received - age;
   return fix;

@@ -6,6 +6,7 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/proto/time.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/ride_codec.h"
 
@@ -60,9 +61,9 @@ absl::StatusOr<DispatchStart> FromProto(const internal::v1::StartDispatch& proto
   if (start.seats < 1) return InvalidField("start.seats", "must be at least 1");
   start.pickup = PointOf(proto.pickup().position());
   if (absl::Status s = CheckLatLng(start.pickup, "start.pickup.position"); !s.ok()) return s;
-  start.remaining = FromProto(proto.remaining());
+  start.remaining = DecodeDuration(proto.remaining());
   if (start.remaining == absl::InfiniteDuration()) return InvalidField("start.remaining", "must be a length of time");
-  start.offer_time = FromProto(proto.offer_time());
+  start.offer_time = DecodeDuration(proto.offer_time());
   if (start.offer_time <= absl::ZeroDuration() || start.offer_time == absl::InfiniteDuration()) {
     return InvalidField("start.offer_time", "must be a length of time above zero");
   }
@@ -97,7 +98,7 @@ internal::v1::ConfirmAssignmentRequest ToProto(const ConfirmCall& call) {
   proto.mutable_driver()->set_display_name(driver.display_name());
   *proto.mutable_driver()->mutable_vehicle() = driver.vehicle();
   proto.set_offer_id(call.offer_id);
-  *proto.mutable_pickup_eta() = ToProto(call.pickup_eta);
+  Encode(call.pickup_eta, proto.mutable_pickup_eta());
   return proto;
 }
 
@@ -149,9 +150,9 @@ internal::v1::DriverLocation ToProto(const std::string& driver_id, const RideVie
   if (fix.speed_mps.has_value()) position->set_speed_mps(*fix.speed_mps);
   if (fix.heading_deg.has_value()) position->set_heading_deg(*fix.heading_deg);
   if (fix.accuracy_m.has_value()) position->set_accuracy_m(*fix.accuracy_m);
-  *position->mutable_age() = ToProto(std::max(absl::ZeroDuration(), now - fix.observed));
+  Encode(std::max(absl::ZeroDuration(), now - fix.observed), position->mutable_age());
   position->set_position_seq(fix.position_seq);
-  *proto.mutable_eta() = ToProto(eta);
+  Encode(eta, proto.mutable_eta());
   return proto;
 }
 
@@ -162,7 +163,7 @@ internal::v1::FoundDriver ToProto(const SeenCar& car) {
   if (car.heading_deg.has_value()) proto.set_heading_deg(*car.heading_deg);
   for (const std::string& product_id : car.car->product_ids) proto.add_product_ids(product_id);
   proto.set_distance_m(car.distance_m);
-  *proto.mutable_eta() = ToProto(car.eta);
+  Encode(car.eta, proto.mutable_eta());
   return proto;
 }
 

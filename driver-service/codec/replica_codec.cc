@@ -6,6 +6,7 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/proto/time.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/replica.pb.h"
@@ -61,7 +62,7 @@ struct ToMessage {
       if (fix.speed_mps.has_value()) position.set_speed_mps(*fix.speed_mps);
       if (fix.heading_deg.has_value()) position.set_heading_deg(*fix.heading_deg);
       if (fix.accuracy_m.has_value()) position.set_accuracy_m(*fix.accuracy_m);
-      *position.mutable_age() = driver::ToProto(std::max(absl::ZeroDuration(), now - fix.observed));
+      Encode(std::max(absl::ZeroDuration(), now - fix.observed), position.mutable_age());
       position.set_position_seq(fix.position_seq);
       proto.set_position_epoch(fix.session_epoch);
     }
@@ -80,8 +81,8 @@ struct ToMessage {
     proto.set_offer_id(ask.offer_id);
     proto.set_driver_id(ask.driver_id);
     if (ask.start->encoded != nullptr) proto.set_start(*ask.start->encoded);
-    *proto.mutable_remaining() = driver::ToProto(ask.remaining);
-    *proto.mutable_ride_waited() = driver::ToProto(ask.ride_waited);
+    Encode(ask.remaining, proto.mutable_remaining());
+    Encode(ask.ride_waited, proto.mutable_ride_waited());
     proto.set_repeated_ask(ask.repeated);
   }
   void operator()(const OfferWithdraw& withdraw) const {
@@ -134,8 +135,8 @@ absl::StatusOr<OfferAsk> FromProto(const rpb::OfferAsk& proto) {
   ask.driver_id = proto.driver_id();
   if (absl::Status status = CheckId(ask.driver_id, "driver_id"); !status.ok()) return status;
   ask.start = std::make_shared<const DispatchStart>(*std::move(decoded));
-  ask.remaining = driver::FromProto(proto.remaining());
-  ask.ride_waited = driver::FromProto(proto.ride_waited());
+  ask.remaining = DecodeDuration(proto.remaining());
+  ask.ride_waited = DecodeDuration(proto.ride_waited());
   for (const absl::Duration length : {ask.remaining, ask.ride_waited}) {
     if (length < absl::ZeroDuration() || length == absl::InfiniteDuration()) {
       return InvalidField("remaining", "must be lengths of time");

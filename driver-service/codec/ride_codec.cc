@@ -1,7 +1,5 @@
 #include "driver-service/codec/ride_codec.h"
 
-#include "absl/time/time.h"
-
 namespace hail::driver {
 namespace {
 
@@ -81,27 +79,6 @@ type::v1::Cursor ToProto(const RideCursor& cursor) {
   proto.set_ride_id(cursor.ride_id);
   proto.set_sequence(cursor.sequence);
   return proto;
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  // Towards zero, so that both parts have the same sign, as Duration asks.
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<std::int32_t>(absl::IDivDuration(duration, absl::Nanoseconds(1), &duration)));
-  return proto;
-}
-
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // as in duration.proto
-  constexpr std::int32_t kMaxNanos = 999'999'999;
-  const bool negative = duration.seconds() < 0 || duration.nanos() < 0;
-  // Not by std::abs: the least number has no opposite.
-  if (duration.nanos() > kMaxNanos || duration.nanos() < -kMaxNanos || duration.seconds() > kMaxSeconds ||
-      duration.seconds() < -kMaxSeconds || (duration.seconds() > 0 && duration.nanos() < 0) ||
-      (duration.seconds() < 0 && duration.nanos() > 0)) {
-    return negative ? -absl::InfiniteDuration() : absl::InfiniteDuration();
-  }
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
 }  // namespace hail::driver

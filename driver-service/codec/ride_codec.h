@@ -2,7 +2,6 @@
 #pragma once
 
 #include "driver-service/domain/ride_view.h"
-#include "google/protobuf/duration.pb.h"
 #include "hail/type/v1/ride.pb.h"
 #include "hail/type/v1/stream.pb.h"
 
@@ -16,9 +15,5 @@ type::v1::Ride ToProto(const RideView& ride);
 type::v1::RideEvent ToProto(const RideEventView& event);
 
 type::v1::Cursor ToProto(const RideCursor& cursor);
-
-google::protobuf::Duration ToProto(absl::Duration duration);
-// Infinite where the message holds no valid Duration, signed as it is.
-absl::Duration FromProto(const google::protobuf::Duration& duration);
 
 }  // namespace hail::driver

@@ -3,10 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "common/errors/error.h"
 #include "common/postgres/lease.h"
+#include "driver-service/storage/driver_rows.h"
 
 namespace hail::driver {
 namespace {
@@ -20,9 +19,7 @@ const Statement kInsert{
     "INSERT INTO drivers (driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color,"
     " vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (driver_id) DO NOTHING"};
-const Statement kLoad{
-    "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time, version FROM drivers WHERE driver_id = $1"};
+const Statement kLoad{"SELECT" + std::string(kDriverColumns) + " FROM drivers WHERE driver_id = $1"};
 // Under the claim alone. Where nothing changes though the claim stands and the wish is another, the plate is in use.
 const Statement kSetWish{
     "UPDATE drivers SET online = $2, update_time = $3, version = version + 1 WHERE driver_id = $1 AND online <> $2"
@@ -45,10 +42,9 @@ const Statement kReplace{
     ")"
     " AND (online = 0 OR NOT EXISTS (SELECT 1 FROM drivers o WHERE o.online = 1 AND o.plate_key <> ''"
     " AND o.plate_key = $13 AND o.driver_id <> $1))"};
-const Statement kInsertRecord{
-    "INSERT INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time,"
-    " settled_time, pickup_eta_us, pickup_distance_m) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-    " ON CONFLICT (offer_id) DO NOTHING"};
+const Statement kInsertRecord{"INSERT INTO offers (" + std::string(kOfferColumns) +
+                              ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+                              " ON CONFLICT (offer_id) DO NOTHING"};
 const Statement kFindOffer{"SELECT driver_id, ride_id, outcome, revoke_reason FROM offers WHERE offer_id = $1"};
 // A run's stream that it opened before the one that has the session is late.
 const Statement kClaim{
@@ -62,17 +58,12 @@ const Statement kClaimIdle{
     " WHERE driver_id = $1 AND session_epoch = (SELECT s.session_epoch FROM drivers s WHERE s.driver_id = $1"
     " AND (s.session_replica = '' OR s.session_replica = $2 OR s.session_epoch = $3 OR s.session_replica NOT IN " +
     std::string(postgres::kHoldersAlive) + ")) RETURNING session_epoch"};
-const Statement kLoadSession{
-    "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time, version, session_epoch, session_replica,"
-    " session_stream FROM drivers WHERE driver_id = $1"};
-const Statement kGetSession{
-    "SELECT driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate,"
-    " vehicle_seats, product_ids, online, create_time, update_time, version, session_epoch,"
-    " CASE WHEN session_replica IN " +
-    std::string(postgres::kHoldersAlive) +
-    " THEN session_replica ELSE '' END, session_stream FROM drivers"
-    " WHERE driver_id = $1"};
+const Statement kLoadSession{"SELECT" + std::string(kDriverColumns) +
+                             ", session_epoch, session_replica, session_stream FROM drivers WHERE driver_id = $1"};
+const Statement kGetSession{"SELECT" + std::string(kDriverColumns) + ", session_epoch, CASE WHEN session_replica IN " +
+                            std::string(postgres::kHoldersAlive) +
+                            " THEN session_replica ELSE '' END, session_stream FROM drivers"
+                            " WHERE driver_id = $1"};
 // now(), not clock_timestamp(): so that the index serves it.
 const Statement kRecentClaims{
     "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
@@ -87,24 +78,9 @@ std::vector<const Statement*> AllStatements() {
 }
 
 absl::StatusOr<StoredDriver> Loaded(const Rows& rows) {
-  if (rows.size() == 0) return NotFound(Reason::kDriverNotFound, "no such driver; register first");
-  const auto text = [&rows](int column) { return std::string(rows.Bytes(0, column)); };
-  StoredDriver stored;
-  Driver& driver = stored.driver;
-  driver.driver_id = text(0);
-  driver.display_name = text(1);
-  driver.region_id = text(2);
-  driver.vehicle = {.make = text(3),
-                    .model = text(4),
-                    .color = text(5),
-                    .plate = text(6),
-                    .seats = static_cast<int>(rows.Int64(0, 7))};
-  driver.product_ids = absl::StrSplit(text(8), '\n');
-  stored.availability = rows.Int64(0, 9) != 0 ? Availability::kOnline : Availability::kOffline;
-  driver.create_time = absl::FromUnixMicros(rows.Int64(0, 10));
-  driver.update_time = absl::FromUnixMicros(rows.Int64(0, 11));
-  driver.version = rows.Int64(0, 12);
-  return stored;
+  if (rows.size() == 0) return NoSuchDriver();
+  return DriverOfRow([&rows](int column) { return std::string(rows.Bytes(0, column)); },
+                     [&rows](int column) { return rows.Int64(0, column); });
 }
 
 // A row of kLoadSession or kGetSession; `claimed` is the caller's to say.
@@ -119,28 +95,23 @@ absl::StatusOr<ClaimedSession> LoadedSession(const Rows& rows) {
 }
 
 Command Insert(const Driver& driver, absl::Time now) {
-  const Vehicle& vehicle = driver.vehicle;
-  return {&kInsert, Params::Of(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model,
-                               vehicle.color, vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"),
-                               absl::ToUnixMicros(now))};
+  return {&kInsert, BindProfile(driver, [&](const auto&... profile) {
+            return Params::Of(driver.driver_id, profile..., absl::ToUnixMicros(now));
+          })};
 }
 
 Command Replace(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now) {
-  const Vehicle& vehicle = driver.vehicle;
-  return {&kReplace, Params::Of(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model,
-                                vehicle.color, vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"),
-                                absl::ToUnixMicros(now), replica, epoch, NormalPlate(vehicle.plate))};
+  return {&kReplace, BindProfile(driver, [&](const auto&... profile) {
+            return Params::Of(driver.driver_id, profile..., absl::ToUnixMicros(now), replica, epoch,
+                              NormalPlate(driver.vehicle.plate));
+          })};
 }
 
 // Of a write that a unique index refused: two that want one plate at the same instant.
 absl::Status WriteError(const absl::Status& status) { return absl::IsAlreadyExists(status) ? PlateInUse() : status; }
 
 Command InsertRecord(const OfferRecord& record) {
-  return {&kInsertRecord,
-          Params::Of(record.offer_id, record.ride_id, record.epoch, record.driver_id, OfferStatusName(record.outcome),
-                     RevokeReasonName(record.reason), record.received ? 1 : 0, absl::ToUnixMicros(record.made_time),
-                     absl::ToUnixMicros(record.settled_time), absl::ToInt64Microseconds(record.pickup_eta),
-                     record.pickup_distance_m)};
+  return {&kInsertRecord, BindOffer(record, [](const auto&... values) { return Params::Of(values...); })};
 }
 
 // Keys of writes: drivers, then the log, which nobody else writes.

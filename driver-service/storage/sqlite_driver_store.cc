@@ -5,9 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "common/errors/error.h"
+#include "driver-service/storage/driver_rows.h"
 #include "driver-service/storage/schema.h"
 
 namespace hail::driver {
@@ -17,35 +15,20 @@ using sqlite::Connection;
 using sqlite::Statement;
 
 absl::StatusOr<std::optional<StoredDriver>> Load(Connection& connection, const std::string& driver_id) {
-  absl::StatusOr<Statement> select = connection.Prepare(
-      "SELECT display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats, "
-      "product_ids, online, create_time, update_time, version FROM drivers WHERE driver_id = ?");
+  static const std::string sql = "SELECT" + std::string(kDriverColumns) + " FROM drivers WHERE driver_id = ?";
+  absl::StatusOr<Statement> select = connection.Prepare(sql);
   if (!select.ok()) return select.status();
   absl::StatusOr<bool> row = select->Bind(1, driver_id).Step();
   if (!row.ok()) return row.status();
   if (!*row) return std::nullopt;
-  StoredDriver stored;
-  Driver& driver = stored.driver;
-  driver.driver_id = driver_id;
-  driver.display_name = select->Text(0);
-  driver.region_id = select->Text(1);
-  driver.vehicle.make = select->Text(2);
-  driver.vehicle.model = select->Text(3);
-  driver.vehicle.color = select->Text(4);
-  driver.vehicle.plate = select->Text(5);
-  driver.vehicle.seats = static_cast<int>(select->Int64(6));
-  driver.product_ids = absl::StrSplit(std::string(select->Text(7)), '\n');
-  stored.availability = select->Int64(8) != 0 ? Availability::kOnline : Availability::kOffline;
-  driver.create_time = absl::FromUnixMicros(select->Int64(9));
-  driver.update_time = absl::FromUnixMicros(select->Int64(10));
-  driver.version = select->Int64(11);
-  return stored;
+  return DriverOfRow([&select](int column) { return std::string(select->Text(column)); },
+                     [&select](int column) { return select->Int64(column); });
 }
 
 absl::StatusOr<StoredDriver> LoadKnown(Connection& connection, const std::string& driver_id) {
   absl::StatusOr<std::optional<StoredDriver>> known = Load(connection, driver_id);
   if (!known.ok()) return known.status();
-  if (!known->has_value()) return NotFound(Reason::kDriverNotFound, "no such driver; register first");
+  if (!known->has_value()) return NoSuchDriver();
   return **std::move(known);
 }
 
@@ -65,14 +48,10 @@ absl::StatusOr<StoredDriver> Replace(Connection& connection, const Driver& drive
       "vehicle_plate = ?, vehicle_seats = ?, product_ids = ?, plate_key = ?, update_time = ?, version = version + 1 "
       "WHERE driver_id = ?");
   if (!update.ok()) return update.status();
-  const Vehicle& vehicle = driver.vehicle;
-  const absl::Status status =
-      update
-          ->BindAll(driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color, vehicle.plate,
-                    vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), NormalPlate(vehicle.plate),
-                    absl::ToUnixMicros(now), driver.driver_id)
-          .Run();
-  if (!status.ok()) return status;
+  BindProfile(driver, [&](const auto&... profile) {
+    update->BindAll(profile..., NormalPlate(driver.vehicle.plate), absl::ToUnixMicros(now), driver.driver_id);
+  });
+  if (absl::Status status = update->Run(); !status.ok()) return status;
   return LoadKnown(connection, driver.driver_id);
 }
 
@@ -93,14 +72,10 @@ absl::StatusOr<StoredDriver> Insert(Connection& connection, const Driver& driver
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)");
   if (!insert.ok()) return insert.status();
   const std::int64_t micros = absl::ToUnixMicros(now);
-  const Vehicle& vehicle = driver.vehicle;
-  absl::Status status =
-      insert
-          ->BindAll(driver.driver_id, driver.display_name, driver.region_id, vehicle.make, vehicle.model, vehicle.color,
-                    vehicle.plate, vehicle.seats, absl::StrJoin(driver.product_ids, "\n"), NormalPlate(vehicle.plate),
-                    micros, micros)
-          .Run();
-  if (!status.ok()) return status;
+  BindProfile(driver, [&](const auto&... profile) {
+    insert->BindAll(driver.driver_id, profile..., NormalPlate(driver.vehicle.plate), micros, micros);
+  });
+  if (absl::Status status = insert->Run(); !status.ok()) return status;
   return LoadKnown(connection, driver.driver_id);
 }
 
@@ -130,19 +105,12 @@ std::function<void(absl::StatusOr<StoredDriver>)> Written(SessionClaim session, 
 }
 
 absl::Status InsertRecords(Connection& connection, const std::vector<OfferRecord>& records) {
-  absl::StatusOr<Statement> insert = connection.Prepare(
-      "INSERT OR IGNORE INTO offers (offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, "
-      "settled_time, pickup_eta_us, pickup_distance_m) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  absl::StatusOr<Statement> insert = connection.Prepare("INSERT OR IGNORE INTO offers (" + std::string(kOfferColumns) +
+                                                        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   for (const OfferRecord& record : records) {
-    absl::Status status =
-        insert
-            ->BindAll(record.offer_id, record.ride_id, record.epoch, record.driver_id, OfferStatusName(record.outcome),
-                      RevokeReasonName(record.reason), record.received ? 1 : 0, absl::ToUnixMicros(record.made_time),
-                      absl::ToUnixMicros(record.settled_time), absl::ToInt64Microseconds(record.pickup_eta),
-                      record.pickup_distance_m)
-            .Run();
-    if (!status.ok()) return status;
+    BindOffer(record, [&insert](const auto&... values) { insert->BindAll(values...); });
+    if (absl::Status status = insert->Run(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,8 @@
 #include "rider-service/api/api_codec.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <utility>
 
 #include "common/errors/error.h"
@@ -57,6 +60,32 @@ absl::StatusOr<TripAction> DecodeActionOfEarlierVersion(const hail::internal::v1
   }
 }
 
+// All but the fields that RequestFingerprint lists (and the request's keys). A message of which nothing is left counts
+// as absent.
+std::string FurtherFields(hail::rider::v1::RequestRideRequest message) {
+  message.clear_rider_id();
+  message.clear_request_id();
+  for (hail::type::v1::Place* place : {message.mutable_pickup(), message.mutable_dropoff()}) {
+    place->clear_address();
+    place->mutable_position()->clear_latitude_deg();
+    place->mutable_position()->clear_longitude_deg();
+    if (place->position().ByteSizeLong() == 0) place->clear_position();
+  }
+  if (message.pickup().ByteSizeLong() == 0) message.clear_pickup();
+  if (message.dropoff().ByteSizeLong() == 0) message.clear_dropoff();
+  message.clear_product_id();
+  message.clear_seats();
+  message.clear_quote_token();
+  message.clear_labels();
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
 }  // namespace
 
 void Encode(const Product& product, hail::rider::v1::Product* out) {
@@ -107,6 +136,7 @@ RideRequest DecodeRequest(const hail::rider::v1::RequestRideRequest& request) {
   result.seats = request.seats();
   result.quote_token = request.quote_token();
   result.labels = {request.labels().begin(), request.labels().end()};
+  result.further_fields = FurtherFields(request);
   return result;
 }
 

@@ -9,10 +9,6 @@
 namespace hail::rider {
 namespace {
 
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
 Observation ObservationOf(const DriverFix& fix) {
   const hail::type::v1::Position& position = fix.telemetry.position();
   return {fix.session_epoch,
@@ -43,7 +39,7 @@ bool TelemetryBoard::Report(const hail::internal::v1::DriverLocation& location, 
   *fix->telemetry.mutable_position() = location.position();
   if (location.has_eta()) *fix->telemetry.mutable_eta() = location.eta();
   fix->session_epoch = location.session_epoch();
-  fix->observed = now.domain - FromProto(location.position().age());
+  fix->observed = now.domain - DecodeDuration(location.position().age());
   fix->received = now.wall;
 
   std::vector<std::shared_ptr<OnFix>> watchers;

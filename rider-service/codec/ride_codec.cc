@@ -20,8 +20,6 @@ static_assert(static_cast<int>(CancelReason::kOperator) == pb::CANCEL_REASON_OPE
 static_assert(static_cast<int>(RideEventType::kRequested) == pb::RIDE_EVENT_TYPE_REQUESTED);
 static_assert(static_cast<int>(RideEventType::kUnfulfilled) == pb::RIDE_EVENT_TYPE_UNFULFILLED);
 
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
 void EncodeOptional(const std::optional<absl::Time>& time, google::protobuf::Timestamp* (pb::Ride::*field)(),
                     pb::Ride* out) {
   if (time) Encode(*time, (out->*field)());
@@ -33,19 +31,6 @@ std::optional<absl::Time> DecodeOptional(bool present, const google::protobuf::T
 }
 
 }  // namespace
-
-void Encode(absl::Time time, google::protobuf::Timestamp* out) {
-  const std::int64_t seconds = absl::ToUnixSeconds(time);
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<std::int32_t>((time - absl::FromUnixSeconds(seconds)) / absl::Nanoseconds(1)));
-}
-
-void Encode(absl::Duration duration, google::protobuf::Duration* out) {
-  absl::Duration rest;
-  const std::int64_t seconds = absl::IDivDuration(duration, absl::Seconds(1), &rest);
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest) % kNanosPerSecond));
-}
 
 void Encode(const LatLng& point, pb::LatLng* out) {
   out->set_latitude_deg(point.latitude_deg);
@@ -127,14 +112,6 @@ void Encode(const RideEvent& event, pb::RideEvent* out) {
   out->set_reason(static_cast<pb::CancelReason>(event.reason));
   Encode(event.ride, out->mutable_ride());
   out->set_ended(event.ended);
-}
-
-absl::Time DecodeTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
-absl::Duration DecodeDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
 LatLng DecodeLatLng(const pb::LatLng& point) { return {point.latitude_deg(), point.longitude_deg()}; }

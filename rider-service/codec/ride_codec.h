@@ -3,8 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "google/protobuf/duration.pb.h"
-#include "google/protobuf/timestamp.pb.h"
+#include "common/proto/time.h"
 #include "hail/type/v1/geo.pb.h"
 #include "hail/type/v1/money.pb.h"
 #include "hail/type/v1/ride.pb.h"
@@ -19,8 +18,7 @@ void Encode(const Place& place, hail::type::v1::Place* out);
 void Encode(const LatLng& point, hail::type::v1::LatLng* out);
 void Encode(const Money& money, hail::type::v1::Money* out);
 void Encode(const DriverSummary& driver, hail::type::v1::DriverSummary* out);
-void Encode(absl::Time time, google::protobuf::Timestamp* out);
-void Encode(absl::Duration duration, google::protobuf::Duration* out);
+using hail::Encode;
 hail::type::v1::RideState EncodeState(RideState state);
 
 // From the contract, as it is: nothing is judged but what cannot be represented.
@@ -30,8 +28,6 @@ Place DecodePlace(const hail::type::v1::Place& place);
 LatLng DecodeLatLng(const hail::type::v1::LatLng& point);
 Money DecodeMoney(const hail::type::v1::Money& money);
 DriverSummary DecodeDriver(const hail::type::v1::DriverSummary& driver);
-absl::Time DecodeTime(const google::protobuf::Timestamp& time);
-absl::Duration DecodeDuration(const google::protobuf::Duration& duration);
 // An unknown number is kUnspecified.
 RideState DecodeState(hail::type::v1::RideState state);
 CancelReason DecodeReason(hail::type::v1::CancelReason reason);

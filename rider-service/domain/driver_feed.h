@@ -3,19 +3,19 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "rider-service/domain/cursor_feed.h"
 #include "rider-service/domain/ride.h"
 #include "rider-service/domain/ride_store.h"
 
 namespace hail::rider {
 
 // One subscription: a new one of the same driver is a new DriverFeed. Not thread-safe.
-class DriverFeed {
+class DriverFeed final : public CursorFeed {
  public:
   // Called from inside the inputs; must not call back into the feed before the input returns (post the read's answer).
   class Out {
@@ -45,27 +45,16 @@ class DriverFeed {
   const std::string& driver_id() const { return driver_id_; }
   std::int64_t subscription() const { return subscription_; }
   // The snapshot was sent.
-  bool caught_up() const { return begun_; }
-  // The number of the last event sent.
-  std::int64_t sent_sequence() const { return sent_; }
+  bool caught_up() const { return begun(); }
 
  private:
-  void ReadCatchUp();
-  void ReadEvents();
-  void Deliver(const RideEvent& event);
-  void Drain();
+  void SendNext(const RideEvent& event) override;
+  void ReadAfter(std::int64_t after) override;
 
   const std::string driver_id_;
   const std::int64_t subscription_;
   const std::optional<Cursor> cursor_;
   Out* const out_;
-  bool reading_ = false;
-  bool begun_ = false;
-  std::int64_t sent_ = 0;
-  // The highest number heard of.
-  std::int64_t known_ = 0;
-  // Came before their turn.
-  std::map<std::int64_t, RideEvent> early_;
 };
 
 }  // namespace hail::rider

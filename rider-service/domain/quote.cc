@@ -5,18 +5,27 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/errors/error.h"
 #include "common/text/base64url.h"
 #include "rider-service/domain/pricing.h"
+#include "rider-service/domain/quote.pb.h"
 #include "rider-service/domain/travel_estimate.h"
 
 namespace hail::rider {
 namespace {
 
-constexpr char kVersion[] = "v1.";
+using quote::v1::QuoteToken;
+
+// Versions of the payload: its fields one after the other, and a QuoteToken.
+constexpr char kPositional[] = "v1";
+constexpr char kProtobuf[] = "v2";
 
 std::string Hmac(const std::string& key, const std::string& text) {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -26,53 +35,104 @@ std::string Hmac(const std::string& key, const std::string& text) {
   return std::string(reinterpret_cast<const char*>(digest), size);
 }
 
-// The payload: its fields in order, numbers as 8 bytes, texts with their length before them.
-class Writer {
- public:
-  void Add(std::int64_t value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
-  void Add(double value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
-  void Add(const std::string& text) {
-    Add(static_cast<std::int64_t>(text.size()));
-    bytes_ += text;
-  }
-  const std::string& bytes() const { return bytes_; }
+QuoteToken Encode(const Quote& quote) {
+  QuoteToken token;
+  token.set_quote_id(quote.quote_id);
+  token.set_rider_id(quote.rider_id);
+  token.set_product_id(quote.product_id);
+  token.set_region_id(quote.region_id);
+  token.set_seats(quote.seats);
+  token.set_pickup_latitude_deg(quote.pickup.latitude_deg);
+  token.set_pickup_longitude_deg(quote.pickup.longitude_deg);
+  token.set_dropoff_latitude_deg(quote.dropoff.latitude_deg);
+  token.set_dropoff_longitude_deg(quote.dropoff.longitude_deg);
+  token.set_currency_code(quote.fare.currency_code);
+  token.set_fare_micros(quote.fare.micros);
+  token.set_distance_m(quote.distance_m);
+  token.set_trip_duration_us(absl::ToInt64Microseconds(quote.trip_duration));
+  token.set_expire_time_us(absl::ToUnixMicros(quote.expire_time));
+  return token;
+}
 
- private:
-  std::string bytes_;
-};
+Quote Decode(const QuoteToken& token) {
+  Quote quote;
+  quote.quote_id = token.quote_id();
+  quote.rider_id = token.rider_id();
+  quote.product_id = token.product_id();
+  quote.region_id = token.region_id();
+  quote.seats = token.seats();
+  quote.pickup = {token.pickup_latitude_deg(), token.pickup_longitude_deg()};
+  quote.dropoff = {token.dropoff_latitude_deg(), token.dropoff_longitude_deg()};
+  quote.fare = {token.currency_code(), token.fare_micros()};
+  quote.distance_m = token.distance_m();
+  quote.trip_duration = absl::Microseconds(token.trip_duration_us());
+  quote.expire_time = absl::FromUnixMicros(token.expire_time_us());
+  return quote;
+}
 
-// Only ever reads what this program signed, but does not rely on it.
-class Reader {
- public:
-  explicit Reader(const std::string& bytes) : bytes_(bytes) {}
-  void Get(std::int64_t& value) { Copy(&value, sizeof value); }
-  void Get(double& value) { Copy(&value, sizeof value); }
-  void Get(std::string& text) {
-    std::int64_t size = 0;
-    Get(size);
-    if (failed_ || size < 0 || static_cast<std::size_t>(size) > bytes_.size() - at_) {
-      failed_ = true;
-      return;
-    }
-    text = bytes_.substr(at_, static_cast<std::size_t>(size));
-    at_ += static_cast<std::size_t>(size);
-  }
-  bool AtEnd() const { return !failed_ && at_ == bytes_.size(); }
+// Version 1: numbers as 8 bytes in the host's order, texts with their length before them.
+std::string PositionalBytes(const QuoteToken& token) {
+  std::string bytes;
+  const auto number = [&](auto value) {
+    static_assert(sizeof value == 8);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  const auto text = [&](const std::string& value) {
+    number(std::uint64_t{value.size()});
+    bytes += value;
+  };
+  text(token.quote_id());
+  text(token.rider_id());
+  text(token.product_id());
+  text(token.region_id());
+  number(std::int64_t{token.seats()});
+  number(token.pickup_latitude_deg());
+  number(token.pickup_longitude_deg());
+  number(token.dropoff_latitude_deg());
+  number(token.dropoff_longitude_deg());
+  text(token.currency_code());
+  number(std::int64_t{token.fare_micros()});
+  number(token.distance_m());
+  number(std::int64_t{token.trip_duration_us()});
+  number(std::int64_t{token.expire_time_us()});
+  return bytes;
+}
 
- private:
-  void Copy(void* to, std::size_t size) {
-    if (failed_ || size > bytes_.size() - at_) {
-      failed_ = true;
-      return;
-    }
-    std::memcpy(to, bytes_.data() + at_, size);
-    at_ += size;
-  }
-
-  const std::string& bytes_;
-  std::size_t at_ = 0;
-  bool failed_ = false;
-};
+// Only ever reads what PositionalBytes wrote, but does not rely on it.
+bool ReadPositional(std::string_view bytes, QuoteToken* token) {
+  bool whole = true;
+  const auto number = [&](auto value) {
+    whole = whole && bytes.size() >= sizeof value;
+    if (!whole) return value;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    bytes.remove_prefix(sizeof value);
+    return value;
+  };
+  const auto text = [&] {
+    const auto size = number(std::uint64_t{0});
+    whole = whole && size <= bytes.size();
+    if (!whole) return std::string();
+    std::string value(bytes.substr(0, size));
+    bytes.remove_prefix(size);
+    return value;
+  };
+  token->set_quote_id(text());
+  token->set_rider_id(text());
+  token->set_product_id(text());
+  token->set_region_id(text());
+  const auto seats = number(std::int64_t{0});
+  token->set_seats(static_cast<int>(seats));
+  token->set_pickup_latitude_deg(number(0.0));
+  token->set_pickup_longitude_deg(number(0.0));
+  token->set_dropoff_latitude_deg(number(0.0));
+  token->set_dropoff_longitude_deg(number(0.0));
+  token->set_currency_code(text());
+  token->set_fare_micros(number(std::int64_t{0}));
+  token->set_distance_m(number(0.0));
+  token->set_trip_duration_us(number(std::int64_t{0}));
+  token->set_expire_time_us(number(std::int64_t{0}));
+  return whole && bytes.empty() && std::in_range<int>(seats);
+}
 
 absl::Status Mismatch(const std::string& message) {
   return MakeError(absl::StatusCode::kInvalidArgument, message,
@@ -83,64 +143,34 @@ bool Cheaper(const Quote& a, const Quote& b) { return a.fare.micros < b.fare.mic
 
 }  // namespace
 
-std::string SignQuote(const std::string& key, const Quote& quote) {
-  Writer payload;
-  payload.Add(quote.quote_id);
-  payload.Add(quote.rider_id);
-  payload.Add(quote.product_id);
-  payload.Add(quote.region_id);
-  payload.Add(static_cast<std::int64_t>(quote.seats));
-  payload.Add(quote.pickup.latitude_deg);
-  payload.Add(quote.pickup.longitude_deg);
-  payload.Add(quote.dropoff.latitude_deg);
-  payload.Add(quote.dropoff.longitude_deg);
-  payload.Add(quote.fare.currency_code);
-  payload.Add(quote.fare.micros);
-  payload.Add(quote.distance_m);
-  payload.Add(absl::ToInt64Microseconds(quote.trip_duration));
-  payload.Add(absl::ToUnixMicros(quote.expire_time));
-  const std::string signed_part = kVersion + ToBase64Url(payload.bytes());
+std::string SignQuote(const std::string& key, const Quote& quote, QuoteLayout layout) {
+  const QuoteToken token = Encode(quote);
+  const std::string signed_part = layout == QuoteLayout::kPositional
+                                      ? absl::StrCat(kPositional, ".", ToBase64Url(PositionalBytes(token)))
+                                      : absl::StrCat(kProtobuf, ".", ToBase64Url(token.SerializeAsString()));
   return signed_part + "." + ToBase64Url(Hmac(key, signed_part));
 }
 
 absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token) {
-  const std::size_t dot = token.rfind('.');
-  if (token.size() > kMaxQuoteTokenBytes || token.rfind(kVersion, 0) != 0 || dot < sizeof kVersion) {
-    return Mismatch("not a quote token");
-  }
-  const std::string signed_part = token.substr(0, dot);
+  const std::vector<std::string> parts = absl::StrSplit(token, '.');
+  if (token.size() > kMaxQuoteTokenBytes || parts.size() != 3) return Mismatch("not a quote token");
+  const std::string expected = Hmac(key, absl::StrCat(parts[0], ".", parts[1]));
   std::string signature;
   std::string payload;
-  const std::string expected = Hmac(key, signed_part);
-  if (!FromBase64Url(token.substr(dot + 1), &signature) || signature.size() != expected.size() ||
-      CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0 ||
-      !FromBase64Url(signed_part.substr(sizeof kVersion - 1), &payload)) {
+  if (!FromBase64Url(parts[2], &signature) || signature.size() != expected.size() ||
+      CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0 || !FromBase64Url(parts[1], &payload)) {
     return Mismatch("the quote token was not issued here, or is damaged");
   }
-  Quote quote;
+  QuoteToken read;
+  if (parts[0] == kPositional) {
+    if (!ReadPositional(payload, &read)) return Mismatch("the quote token is damaged");
+  } else if (parts[0] == kProtobuf) {
+    if (!read.ParseFromString(payload)) return Mismatch("the quote token is damaged");
+  } else {
+    return FailedPrecondition(Reason::kQuoteExpired, "a newer release made the quote: ask for another");
+  }
+  Quote quote = Decode(read);
   quote.quote_token = token;
-  std::int64_t seats = 0;
-  std::int64_t duration_us = 0;
-  std::int64_t expire_us = 0;
-  Reader reader(payload);
-  reader.Get(quote.quote_id);
-  reader.Get(quote.rider_id);
-  reader.Get(quote.product_id);
-  reader.Get(quote.region_id);
-  reader.Get(seats);
-  reader.Get(quote.pickup.latitude_deg);
-  reader.Get(quote.pickup.longitude_deg);
-  reader.Get(quote.dropoff.latitude_deg);
-  reader.Get(quote.dropoff.longitude_deg);
-  reader.Get(quote.fare.currency_code);
-  reader.Get(quote.fare.micros);
-  reader.Get(quote.distance_m);
-  reader.Get(duration_us);
-  reader.Get(expire_us);
-  if (!reader.AtEnd() || !std::in_range<int>(seats)) return Mismatch("the quote token is of another version");
-  quote.seats = static_cast<int>(seats);
-  quote.trip_duration = absl::Microseconds(duration_us);
-  quote.expire_time = absl::FromUnixMicros(expire_us);
   return quote;
 }
 

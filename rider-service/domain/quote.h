@@ -30,9 +30,16 @@ struct Quote {
   absl::Time expire_time;
 };
 
-// The signature of quotes: "v1." base64url(payload) "." base64url(HMAC-SHA256(key, "v1." base64url(payload))).
-std::string SignQuote(const std::string& key, const Quote& quote);
-// QUOTE_MISMATCH (INVALID_ARGUMENT, field quote_token) unless it was signed with `key`. Says nothing of its time.
+// Version 1 and version 2 of a token's payload. Replicas of the release before this one read version 1 only, so this
+// one still writes it; the next release writes version 2 (docs/decisions/0033-what-replicas-of-two-releases-read.md).
+enum class QuoteLayout { kPositional, kProtobuf };
+inline constexpr QuoteLayout kWrittenLayout = QuoteLayout::kPositional;
+
+// The signature of quotes: version "." base64url(payload) "." base64url(HMAC-SHA256(key, version "."
+// base64url(payload))).
+std::string SignQuote(const std::string& key, const Quote& quote, QuoteLayout layout = kWrittenLayout);
+// Reads both layouts. QUOTE_MISMATCH (INVALID_ARGUMENT, field quote_token) unless it was signed with `key`;
+// QUOTE_EXPIRED if it was, in a version of a later release. Does not check the quote's time.
 absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token);
 
 // Prices rides. Thread-safe.

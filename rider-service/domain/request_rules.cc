@@ -98,6 +98,8 @@ std::string RequestFingerprint(const RideRequest& request) {
     Add(body, key);
     Add(body, value);
   }
+  // Labels come in pairs, so one text more is no label.
+  if (!request.further_fields.empty()) Add(body, request.further_fields);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest);
   return "1:" + absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), SHA256_DIGEST_LENGTH));

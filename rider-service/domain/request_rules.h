@@ -24,6 +24,8 @@ struct RideRequest {
   int seats = 0;                              // 0: 1
   std::string quote_token;                    // RequestRide only
   std::map<std::string, std::string> labels;  // RequestRide only
+  // What else the message holds, known to this release or not, as deterministic protobuf. RequestRide only.
+  std::string further_fields;
 };
 
 inline constexpr double kMinTripM = 20;
@@ -49,7 +51,9 @@ absl::Status CheckNote(const std::string& note, const std::string& field);
 absl::Status CheckReason(CancelReason reason, const std::string& field);
 
 // Of a request's body: a versioned list of its fields, hashed. Equal for a repeated request, whatever encoded it.
-// ("1:" and 64 hex digits.)
+// ("1:" and 64 hex digits.) The list is closed: it names the fields that the first release had. Later ones are in
+// further_fields, which adds nothing when it is empty: stored fingerprints stay valid, and a release that does not know
+// a field makes the same fingerprint as one that does.
 std::string RequestFingerprint(const RideRequest& request);
 
 }  // namespace hail::rider

@@ -1,21 +1,21 @@
 // The feed of one watched ride (DESIGN §5): subscribe to the bus, read the store after the cursor, deliver by sequence.
-// The store is the truth and the bus a hint. A pure core: the shell does the reading and the sending.
+// A pure core: the shell does the reading and the sending.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "rider-service/domain/cursor_feed.h"
 #include "rider-service/domain/ride.h"
 #include "rider-service/domain/ride_store.h"
 
 namespace hail::rider {
 
 // Not thread-safe: the session that owns it serialises.
-class RideFeed {
+class RideFeed final : public CursorFeed {
  public:
   // Called from inside the inputs; must not call back into the feed before the input returns (post the read's answer).
   class Out {
@@ -43,33 +43,22 @@ class RideFeed {
   // The 2 s check, or a heartbeat's number: what the store has. Also retries a read that failed.
   void OnStoreSequence(std::int64_t sequence);
 
-  // The last sequence that was sent: the cursor to resume from. 0 before the first.
-  std::int64_t sent_sequence() const { return sent_; }
-  // The highest sequence known of, sent or not: for heartbeats.
-  std::int64_t known_sequence() const { return known_; }
   // The ride as last sent (the rider's view); nullptr before the first. For telemetry and command results.
   const Ride* ride() const { return ride_ ? &*ride_ : nullptr; }
   bool finished() const { return finished_; }
 
  private:
-  void Deliver(const RideEvent& event);
-  void Drain();
-  void ReadFrom(std::optional<std::int64_t> after);
+  void SendNext(const RideEvent& event) override;
+  void ReadAfter(std::int64_t after) override;
+  void GoOn(bool read_on);
   void FinishWith(const absl::Status& status);
 
   const std::string rider_id_;
   const std::string ride_id_;
   const std::optional<std::int64_t> cursor_;
   Out* const out_;
-  bool reading_ = false;
-  // The first answer was used: sent_ means something.
-  bool begun_ = false;
   bool finished_ = false;
-  std::int64_t sent_ = 0;
-  std::int64_t known_ = 0;
   std::optional<Ride> ride_;
-  // Came before their turn.
-  std::map<std::int64_t, RideEvent> early_;
 };
 
 }  // namespace hail::rider

@@ -1,7 +1,5 @@
 #include "rider-service/storage/postgres_ride_store.h"
 
-#include <openssl/rand.h>
-
 #include <exception>
 #include <functional>
 #include <string_view>
@@ -12,6 +10,7 @@
 #include "common/postgres/lease.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/ride_refusals.h"
+#include "rider-service/storage/ride_rows.h"
 #include "rider-service/storage/state_sql.h"
 
 namespace hail::rider {
@@ -23,18 +22,12 @@ using postgres::Params;
 using postgres::Rows;
 using postgres::Statement;
 
-constexpr std::size_t kQuoteKeyBytes = 32;
-constexpr int kMaxDriverEvents = 256;
-// Of one call: a change that finds the row moved, a creation that finds what was in its way gone.
-constexpr int kMaxAttempts = 8;
 // Of one change that two connections raced with for a number among the driver's events: one of them always wins.
 constexpr int kMaxRaces = 100;
 // The index that keeps two events of a ride from having one sequence.
 constexpr char kEventsOfRide[] = "events_pkey";
 // And two events of a driver from having one number.
 constexpr char kEventsOfDriver[] = "events_of_driver";
-// Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
-constexpr absl::Duration kKeepSettled = absl::Hours(1);
 
 // --- Statements that change something ---
 
@@ -186,32 +179,14 @@ std::vector<const Statement*> AllStatements() {
 
 // --- Values in and out ---
 
-std::optional<std::string> OrNull(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return text;
-}
-
-std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time) {
-  if (!time) return std::nullopt;
-  return absl::ToUnixMicros(*time);
-}
-
 absl::StatusOr<Ride> RideAt(const Rows& rows, int row, int column = 0) {
   return RideFromBytes(rows.Bytes(row, column), rows.Bytes(row, column + 1));
 }
 
 absl::StatusOr<RideEvent> EventAt(const Rows& rows, int row, int column = 0) {
-  absl::StatusOr<RideEvent> event = EventFromBytes(rows.Bytes(row, column));
-  if (!event.ok()) return event;
-  event->driver_id = std::string(rows.Bytes(row, column + 1));
-  event->driver_sequence = rows.Int64(row, column + 2);
-  event->ended = rows.Int64(row, column + 3) != 0;
-  if (!rows.IsNull(row, column + 4)) {
-    absl::StatusOr<Ride> former = FormerFromBytes(rows.Bytes(row, column + 4));
-    if (!former.ok()) return former.status();
-    event->former = *std::move(former);
-  }
-  return event;
+  return EventOfRow(rows.Bytes(row, column), rows.Bytes(row, column + 1), rows.Int64(row, column + 2),
+                    rows.Int64(row, column + 3) != 0,
+                    rows.IsNull(row, column + 4) ? std::nullopt : std::optional(rows.Bytes(row, column + 4)));
 }
 
 absl::StatusOr<std::optional<Ride>> FirstRide(const Rows& rows) {
@@ -268,15 +243,9 @@ absl::StatusOr<std::map<std::string, std::int64_t>> Numbers(const Rows& rows) {
   return numbers;
 }
 
-// Cuts a page that was read one row too long.
-absl::StatusOr<RidePage> Page(absl::StatusOr<std::vector<Ride>> rides, int limit) {
+absl::StatusOr<RidePage> PageOf(absl::StatusOr<std::vector<Ride>> rides, int limit) {
   if (!rides.ok()) return rides.status();
-  RidePage page{*std::move(rides), false};
-  if (page.rides.size() > static_cast<std::size_t>(limit)) {
-    page.rides.resize(static_cast<std::size_t>(limit));
-    page.more = true;
-  }
-  return page;
+  return Page(*std::move(rides), limit);
 }
 
 absl::StatusOr<RideLog> LogOf(const Rows& rows) {
@@ -629,14 +598,14 @@ void PostgresRideStore::ListOfRider(RiderListing listing, Done<RidePage> done) {
   Read<RidePage>(
       {&kOfRider,
        Params::Of(listing.rider_id, listing.before_ride_id, listing.states.empty(), states, listing.limit + 1)},
-      [limit = listing.limit](const Rows& rows) { return Page(RidesAt(rows), limit); }, std::move(done));
+      [limit = listing.limit](const Rows& rows) { return PageOf(RidesAt(rows), limit); }, std::move(done));
 }
 
 void PostgresRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
   Read<RidePage>(
       {&kOfDriver,
        Params::Of(listing.driver_id, OrNull(listing.before_assign_time), listing.before_ride_id, listing.limit + 1)},
-      [limit = listing.limit](const Rows& rows) { return Page(AllRides(rows, RideOfAssignmentAt), limit); },
+      [limit = listing.limit](const Rows& rows) { return PageOf(AllRides(rows, RideOfAssignmentAt), limit); },
       std::move(done));
 }
 
@@ -697,12 +666,10 @@ void PostgresRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
 }
 
 void PostgresRideStore::QuoteKey(Done<std::string> done) {
-  std::string key(kQuoteKeyBytes, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) != 1) {
-    return done(Internal("the system's random generator failed"));
-  }
+  const absl::StatusOr<std::string> key = DrawQuoteKey();
+  if (!key.ok()) return done(key);
   std::vector<Command> commands;
-  commands.push_back({&kMakeKey, Params::Of(Blob{key})});
+  commands.push_back({&kMakeKey, Params::Of(Blob{*key})});
   commands.push_back({&kReadKey, Params()});
   pool_->Write(std::move(commands), "", absl::InfiniteFuture(),
                [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {

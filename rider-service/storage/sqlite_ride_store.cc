@@ -1,7 +1,5 @@
 #include "rider-service/storage/sqlite_ride_store.h"
 
-#include <openssl/rand.h>
-
 #include <string_view>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "common/failpoint/failpoint.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/ride_refusals.h"
+#include "rider-service/storage/ride_rows.h"
 #include "rider-service/storage/schema.h"
 #include "rider-service/storage/state_sql.h"
 
@@ -19,41 +18,15 @@ using sqlite::Blob;
 using sqlite::Connection;
 using sqlite::Statement;
 
-constexpr std::size_t kQuoteKeyBytes = 32;
-constexpr int kMaxDriverEvents = 256;
-// A guarded update that touches no row lost a race; with one writer per file that cannot go on for long.
-constexpr int kMaxAttempts = 8;
-// Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
-constexpr absl::Duration kKeepDenied = absl::Hours(1);
-
 // What every query of rides selects, in this order.
 constexpr char kRideColumns[] = " ride, internals ";
 constexpr char kEventColumns[] = " event, driver_id, driver_sequence, ended, former ";
 
-std::optional<std::string> OrNull(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  return text;
-}
-
-std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time) {
-  if (!time) return std::nullopt;
-  return absl::ToUnixMicros(*time);
-}
-
 absl::StatusOr<Ride> ReadRide(const Statement& row) { return RideFromBytes(row.Bytes(0), row.Bytes(1)); }
 
 absl::StatusOr<RideEvent> ReadEvent(const Statement& row) {
-  absl::StatusOr<RideEvent> event = EventFromBytes(row.Bytes(0));
-  if (!event.ok()) return event;
-  event->driver_id = std::string(row.Text(1));
-  event->driver_sequence = row.Int64(2);
-  event->ended = row.Int64(3) != 0;
-  if (!row.IsNull(4)) {
-    absl::StatusOr<Ride> former = FormerFromBytes(row.Bytes(4));
-    if (!former.ok()) return former.status();
-    event->former = *std::move(former);
-  }
-  return event;
+  return EventOfRow(row.Bytes(0), row.Text(1), row.Int64(2), row.Int64(3) != 0,
+                    row.IsNull(4) ? std::nullopt : std::optional(row.Bytes(4)));
 }
 
 // The ride the query finds, if any; `values` are its parameters.
@@ -212,7 +185,7 @@ absl::StatusOr<std::optional<Ride>> FindOrDeny(Connection& db, const std::string
   if (!ride.ok() || *ride) return ride;
   absl::StatusOr<Statement> forget = db.Prepare("DELETE FROM denied_offers WHERE deny_time_us < ?");
   if (!forget.ok()) return forget.status();
-  forget->BindAll(absl::ToUnixMicros(wall - kKeepDenied));
+  forget->BindAll(absl::ToUnixMicros(wall - kKeepSettled));
   if (absl::Status status = forget->Run(); !status.ok()) return status;
   absl::StatusOr<Statement> deny =
       db.Prepare("INSERT OR REPLACE INTO denied_offers (offer_id, driver_id, deny_time_us) VALUES (?, ?, ?)");
@@ -263,16 +236,6 @@ absl::StatusOr<Changed> ChangeRide(Connection& db, const std::string& ride_id, c
     if (*changed) return **std::move(changed);
   }
   return RideMovesTooFast();
-}
-
-// Cuts a page that was read one row too long.
-RidePage Page(std::vector<Ride> rides, int limit) {
-  RidePage page{std::move(rides), false};
-  if (page.rides.size() > static_cast<std::size_t>(limit)) {
-    page.rides.resize(static_cast<std::size_t>(limit));
-    page.more = true;
-  }
-  return page;
 }
 
 absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing) {
@@ -381,13 +344,11 @@ absl::StatusOr<std::string> LoadOrMakeQuoteKey(Connection& db) {
   const absl::StatusOr<bool> row = query->Step();
   if (!row.ok()) return row.status();
   if (*row) return std::string(query->Bytes(0));
-  std::string key(kQuoteKeyBytes, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) != 1) {
-    return Internal("the system's random generator failed");
-  }
+  const absl::StatusOr<std::string> key = DrawQuoteKey();
+  if (!key.ok()) return key;
   absl::StatusOr<Statement> insert = db.Prepare("INSERT INTO secrets (name, value) VALUES ('quote_key', ?)");
   if (!insert.ok()) return insert.status();
-  if (absl::Status status = insert->Bind(1, Blob{key}).Run(); !status.ok()) return status;
+  if (absl::Status status = insert->Bind(1, Blob{*key}).Run(); !status.ok()) return status;
   return key;
 }
 

@@ -15,6 +15,7 @@
 #include "common/geo/lat_lng.h"
 #include "driver-service/domain/matcher.h"
 #include "driver-service/domain/travel_times.h"
+#include "tests/splitmix64.h"
 
 namespace hail::driver {
 
@@ -84,13 +85,7 @@ class BatchCity {
   static constexpr std::size_t kKept = 64;
 
  private:
-  // Splitmix64.
-  std::uint64_t Next() {
-    std::uint64_t z = (seed_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  std::uint64_t Next() { return SplitMix64(seed_); }
   double Unit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
 
   LatLng Draw(double spot_share, double spread_m) {

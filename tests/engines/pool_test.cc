@@ -280,7 +280,7 @@ TEST_F(PoolTest, WhatIsQueuedIsDoneBeforeItStops) {
 }
 
 TEST_F(PoolTest, MoreThanCanWaitIsRefusedAtOnce) {
-  Open({.writers = 1, .max_queue = 3});
+  Open({.writers = 1, .admission = {.max_queue = 3}});
   Session other(server_);
   Hold(other);
   std::atomic<int> refused = 0;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/proto/time.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/ride_codec.h"
@@ -162,10 +163,11 @@ void Length(Input& input) {
   google::protobuf::Duration proto;
   proto.set_seconds(input.Int64());
   proto.set_nanos(static_cast<std::int32_t>(input.Int64()));
-  const absl::Duration length = hail::driver::FromProto(proto);
+  const absl::Duration length = DecodeDuration(proto);
   if (length == absl::InfiniteDuration() || length == -absl::InfiniteDuration()) return;
   Require((length < absl::ZeroDuration()) == (proto.seconds() < 0 || proto.nanos() < 0), "a length keeps its sign");
-  const google::protobuf::Duration again = hail::driver::ToProto(length);
+  google::protobuf::Duration again;
+  Encode(length, &again);
   Require(again.seconds() == proto.seconds() && again.nanos() == proto.nanos(), "a length is sent as it is");
 }
 

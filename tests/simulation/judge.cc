@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/proto/time.h"
 #include "tests/tools/hail-check/ride_life.h"
 
 namespace hail::simulation {
@@ -322,8 +323,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
     if (const auto other = live_of_ride_.find({replica, offer.ride_id()}); other != live_of_ride_.end()) {
       Fail(7, "one live offer for a ride", name + ", beside " + other->second);
     }
-    const absl::Duration remaining =
-        absl::Seconds(offer.remaining().seconds()) + absl::Nanoseconds(offer.remaining().nanos());
+    const absl::Duration remaining = DecodeDuration(offer.remaining());
     if (const auto epoch = epoch_of_.find(offer.ride_id()); epoch != epoch_of_.end() &&
                                                             epoch->second.first > offer.epoch() &&
                                                             now.wall > epoch->second.second + kDispatchEnds) {

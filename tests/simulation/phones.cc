@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
+#include "common/proto/time.h"
 #include "common/rpc/identity.h"
 #include "driver-service/api/driver_session.h"
 #include "driver-service/codec/driver_codec.h"
@@ -558,8 +559,7 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
     return;
   }
   if (message.has_offer()) {
-    const absl::Duration remaining =
-        absl::Seconds(message.offer().remaining().seconds()) + absl::Nanoseconds(message.offer().remaining().nanos());
+    const absl::Duration remaining = DecodeDuration(message.offer().remaining());
     // Less what the message took on its way: about what the answer will take.
     offer_ends_[message.offer().offer_id()] =
         u.scheduler().now() + u.clock().scale().ToWall(remaining) - 2 * u.driver_phones().weather.latency_mean;

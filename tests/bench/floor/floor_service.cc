@@ -5,18 +5,13 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/ids/uuid.h"
+#include "common/proto/time.h"
 
 namespace hail::floor {
 namespace {
 
 using hail::rider::v1::RequestRideRequest;
 using hail::type::v1::Ride;
-
-void Stamp(absl::Time time, google::protobuf::Timestamp* to) {
-  const std::int64_t micros = absl::ToUnixMicros(time);
-  to->set_seconds(micros / 1'000'000);
-  to->set_nanos(static_cast<std::int32_t>(micros % 1'000'000) * 1000);
-}
 
 // As large as the ride that Hail answers with.
 void Fill(const RequestRideRequest& request, Ride* ride) {
@@ -35,9 +30,9 @@ void Fill(const RequestRideRequest& request, Ride* ride) {
   *ride->mutable_dropoff() = request.dropoff();
   ride->mutable_fare()->mutable_quoted()->set_currency_code("USD");
   ride->mutable_fare()->mutable_quoted()->set_micros(12'340'000);
-  Stamp(now, ride->mutable_create_time());
-  Stamp(now, ride->mutable_update_time());
-  Stamp(now + absl::Seconds(120), ride->mutable_match_deadline());
+  Encode(now, ride->mutable_create_time());
+  Encode(now, ride->mutable_update_time());
+  Encode(now + absl::Seconds(120), ride->mutable_match_deadline());
   ride->set_distance_m(2345.6);
   ride->mutable_trip_duration()->set_seconds(543);
 }

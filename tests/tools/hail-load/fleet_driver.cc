@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/errors/error.h"
+#include "common/proto/time.h"
 #include "common/rpc/status.h"
 #include "tests/tools/hail-sim/outcome.h"
 
@@ -107,8 +108,7 @@ void FleetDriver::OnMessage(const Response& message) {
       return;
     }
     case Response::kDraining:
-      draining_ = absl::Seconds(message.draining().retry_after().seconds()) +
-                  absl::Nanoseconds(message.draining().retry_after().nanos());
+      draining_ = DecodeDuration(message.draining().retry_after());
       return;
     default:
       return;

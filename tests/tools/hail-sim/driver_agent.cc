@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/proto/time.h"
 #include "tests/tools/hail-sim/audit.h"
 
 namespace hail::sim {
@@ -241,8 +242,7 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
       if (offer_ && offer_->offer_id() == message.offer_update().offer_id()) offer_.reset();
       break;
     case dpb::StreamDriverResponse::kDraining:
-      draining_ = absl::Seconds(message.draining().retry_after().seconds()) +
-                  absl::Nanoseconds(message.draining().retry_after().nanos());
+      draining_ = DecodeDuration(message.draining().retry_after());
       break;
     case dpb::StreamDriverResponse::kReset:
       cursor_.Clear();

@@ -1,6 +1,7 @@
 #include "tests/tools/hail-sim/entries.h"
 
-#include <cstdint>
+#include "absl/time/time.h"
+#include "common/proto/time.h"
 
 namespace hail::sim {
 
@@ -8,21 +9,13 @@ namespace dpb = hail::driver::v1;
 namespace tpb = hail::type::v1;
 using nlohmann::json;
 
-namespace {
-
-std::int64_t Micros(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
-}
-
-}  // namespace
-
 json Entry(const tpb::Ride& ride) {
   return {{"ride_id", ride.ride_id()},
           {"sequence", ride.sequence()},
           {"state", tpb::RideState_Name(ride.state())},
           {"epoch", ride.epoch()},
           {"driver_id", ride.driver().driver_id()},
-          {"update_us", Micros(ride.update_time())}};
+          {"update_us", absl::ToUnixMicros(DecodeTime(ride.update_time()))}};
 }
 
 json Entry(const tpb::RideEvent& event) {
@@ -31,7 +24,7 @@ json Entry(const tpb::RideEvent& event) {
   entry["sequence"] = event.sequence();
   entry["type"] = tpb::RideEventType_Name(event.type());
   entry["reason"] = tpb::CancelReason_Name(event.reason());
-  entry["event_us"] = Micros(event.event_time());
+  entry["event_us"] = absl::ToUnixMicros(DecodeTime(event.event_time()));
   return entry;
 }
 
@@ -40,7 +33,7 @@ json Entry(const dpb::Offer& offer) {
           {"ride_id", offer.ride_id()},
           {"epoch", offer.epoch()},
           {"status", dpb::OfferStatus_Name(offer.status())},
-          {"remaining_ms", offer.remaining().seconds() * 1'000 + offer.remaining().nanos() / 1'000'000}};
+          {"remaining_ms", absl::ToInt64Milliseconds(DecodeDuration(offer.remaining()))}};
 }
 
 json Entry(const dpb::OfferUpdate& update) {

@@ -9,6 +9,7 @@
 #include <numbers>
 #include <string_view>
 
+#include "tests/splitmix64.h"
 namespace hail::sim {
 
 class Random {
@@ -19,13 +20,7 @@ class Random {
     Bits();
   }
 
-  // 64 bits, by splitmix64 (Steele, Lea, Flood 2014).
-  std::uint64_t Bits() {
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  std::uint64_t Bits() { return SplitMix64(state_); }
 
   // In [0, 1).
   double Unit() { return static_cast<double>(Bits() >> 11) * 0x1.0p-53; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/proto/time.h"
 #include "tests/tools/hail-sim/audit.h"
 #include "tests/tools/hail-sim/motion.h"
 
@@ -212,8 +213,7 @@ void RiderAgent::OnUpdate(const Now& now, const rpb::WatchRideResponse& message)
       cursor_.reset();
       break;
     case rpb::WatchRideResponse::kDraining:
-      draining_ = absl::Seconds(message.draining().retry_after().seconds()) +
-                  absl::Nanoseconds(message.draining().retry_after().nanos());
+      draining_ = DecodeDuration(message.draining().retry_after());
       break;
     default:
       break;

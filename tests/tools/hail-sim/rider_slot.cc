@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/proto/time.h"
 #include "tests/tools/hail-sim/entries.h"
 #include "tests/tools/hail-sim/outcome_of.h"
 
@@ -16,10 +17,6 @@ namespace {
 
 // Between two looks at a ride that could not be read (wall).
 constexpr absl::Duration kCheckAgain = absl::Milliseconds(300);
-
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::UnixEpoch() + absl::Seconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
 
 // A ride is stamped between the call and its answer, on the clock that services and simulator share.
 absl::Status CheckClock(const TimeScale& scale, absl::Time sent, const Now& now, absl::Time created) {
@@ -101,7 +98,7 @@ void RiderSlot::Replied(absl::Time wall, absl::Time sent, const RiderCall& call,
         acknowledged_ = wall;
         context_->last_news = now.wall;
         if (requests_ == 1) {
-          context_->clock_error.Update(CheckClock(context_->clock.scale(), sent, now, ToTime(ride.create_time())));
+          context_->clock_error.Update(CheckClock(context_->clock.scale(), sent, now, DecodeTime(ride.create_time())));
         }
       }
       Saw(wall, ride);

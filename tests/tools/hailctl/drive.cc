@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "common/ids/uuid.h"
+#include "common/proto/time.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/outcome.h"
 #include "tests/tools/hailctl/show.h"
@@ -139,8 +140,7 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
       say_("starting over: " + message.reset().message());
       break;
     case Response::kDraining:
-      retry_after_ = absl::Seconds(message.draining().retry_after().seconds()) +
-                     absl::Nanoseconds(message.draining().retry_after().nanos());
+      retry_after_ = DecodeDuration(message.draining().retry_after());
       say_("the server is going away; connecting again");
       break;
     case Response::kReplaced:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/proto/time.h"
 #include "common/text/text.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/patience.h"
@@ -54,8 +55,7 @@ std::string RideWatcher::OnMessage(const WatchRideResponse& message) {
       last_sequence_.reset();
       return Shown("starting over: " + message.reset().message());
     case WatchRideResponse::kDraining:
-      retry_after_ = absl::Seconds(message.draining().retry_after().seconds()) +
-                     absl::Nanoseconds(message.draining().retry_after().nanos());
+      retry_after_ = DecodeDuration(message.draining().retry_after());
       return "";
     default:
       return "";

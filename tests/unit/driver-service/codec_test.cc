@@ -4,6 +4,7 @@
 #include <map>
 
 #include "common/errors/error.h"
+#include "common/proto/time.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/replica_codec.h"
@@ -91,22 +92,25 @@ TEST(RideCodec, AnEventsNumberIsItsOwn) {
 }
 
 TEST(RideCodec, Durations) {
-  EXPECT_EQ(FromProto(ToProto(absl::Milliseconds(1500))), absl::Milliseconds(1500));
-  EXPECT_EQ(FromProto(ToProto(-absl::Milliseconds(1500))), -absl::Milliseconds(1500));
-  EXPECT_LE(ToProto(-absl::Milliseconds(1500)).nanos(), 0);
+  google::protobuf::Duration proto;
+  Encode(absl::Milliseconds(1500), &proto);
+  EXPECT_EQ(DecodeDuration(proto), absl::Milliseconds(1500));
+  Encode(-absl::Milliseconds(1500), &proto);
+  EXPECT_EQ(DecodeDuration(proto), -absl::Milliseconds(1500));
+  EXPECT_LE(proto.nanos(), 0);
   google::protobuf::Duration bad;
   bad.set_seconds(1);
   bad.set_nanos(-1);
-  EXPECT_EQ(FromProto(bad), -absl::InfiniteDuration());
+  EXPECT_EQ(DecodeDuration(bad), -absl::InfiniteDuration());
   bad.set_nanos(1'000'000'000);
-  EXPECT_EQ(FromProto(bad), absl::InfiniteDuration());
+  EXPECT_EQ(DecodeDuration(bad), absl::InfiniteDuration());
   bad.set_nanos(0);
   bad.set_seconds(std::numeric_limits<std::int64_t>::max());
-  EXPECT_EQ(FromProto(bad), absl::InfiniteDuration());
+  EXPECT_EQ(DecodeDuration(bad), absl::InfiniteDuration());
   // The one number whose absolute value is no number.
   bad.set_seconds(0);
   bad.set_nanos(std::numeric_limits<std::int32_t>::min());
-  EXPECT_EQ(FromProto(bad), -absl::InfiniteDuration());
+  EXPECT_EQ(DecodeDuration(bad), -absl::InfiniteDuration());
 }
 
 TEST(DriverCodec, DriversThereAndBack) {

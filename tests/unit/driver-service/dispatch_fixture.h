@@ -14,6 +14,7 @@
 #include "driver-service/domain/dispatch.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/splitmix64.h"
 
 namespace hail::driver {
 
@@ -132,13 +133,8 @@ class DispatchTest : public testing::Test {
     core_->LinkUp(now_, 1);
   }
 
-  // Splitmix64: each run the same.
-  std::uint64_t Random() {
-    std::uint64_t z = (seed_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  // Each run the same.
+  std::uint64_t Random() { return SplitMix64(seed_); }
 
   static Driver MakeDriver(const std::string& id) {
     return {.driver_id = id,

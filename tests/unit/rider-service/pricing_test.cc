@@ -22,6 +22,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 const absl::Time kNoonInSanFrancisco = absl::FromUnixSeconds(1'211'486'400);  // 2008-05-22 20:00 UTC
 const Now kNow = {kNoonInSanFrancisco, absl::FromUnixSeconds(1'700'000'000)};
@@ -363,6 +364,30 @@ TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
   EXPECT_NE(RequestFingerprint(ab), RequestFingerprint(abc));
 }
 
+// Made by the release that stored the first rides: a request repeated after an upgrade is known by them.
+TEST(RequestFingerprint, IsTheStoredOne) {
+  RideRequest request = Request();
+  EXPECT_EQ(RequestFingerprint(request), "1:74f1f71a70fc676d21b499dabe4e7f9973947dc77b5130975dbc74fbf8e5c6c1");
+  request.seats = 3;
+  request.quote_token = "v1.token.signature";
+  request.labels = {{"trip", "t-1"}, {"app", "ios"}};
+  request.pickup.position = {-0.0, 0.0};
+  request.dropoff.address = "";
+  EXPECT_EQ(RequestFingerprint(request), "1:6e33e433c600f9e251131481c6bef89a4762d228f5bfd99d21bfc0e04b4e281b");
+  EXPECT_EQ(RequestFingerprint({}), "1:fbd209ba66e164e761039490c8e755c4d9b3d7076aad7266983c7e3658fb8190");
+}
+
+TEST(RequestFingerprint, FurtherFieldsCount) {
+  RideRequest request = Request();
+  request.labels = {{"a", "b"}};
+  const std::string base = RequestFingerprint(request);
+  request.further_fields = "note";
+  const std::string note = RequestFingerprint(request);
+  EXPECT_NE(note, base);
+  request.further_fields = "other";
+  EXPECT_NE(RequestFingerprint(request), note);
+}
+
 // --- Quotes ---
 
 class QuoterTest : public ::testing::Test {
@@ -442,9 +467,74 @@ TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
   EXPECT_TRUE(quoter_.TermsFor(kNow, relabelled).ok());
 }
 
-TEST_F(QuoterTest, AForgedOrDamagedTokenIsRefused) {
+// What the tokens below hold.
+Quote Held() {
+  Quote quote;
+  quote.quote_id = "0192f3c0-0000-7000-8000-00000000abcd";
+  quote.rider_id = "rider-1";
+  quote.product_id = "economy";
+  quote.region_id = "san_francisco";
+  quote.seats = 2;
+  quote.pickup = {37.7749, -122.4194};
+  quote.dropoff = {37.7955, -122.3937};
+  quote.fare = {"USD", 12'340'000};
+  quote.distance_m = 4321.5;
+  quote.trip_duration = absl::Milliseconds(202'250);
+  quote.expire_time = kNoonInSanFrancisco + absl::Minutes(5);
+  return quote;
+}
+
+// Made by the release that knew version 1 only.
+constexpr char kTokenV1[] =
+    "v1.JAAAAAAAAAAwMTkyZjNjMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMGFiY2QHAAAAAAAAAHJpZGVyLTEHAAAAAAAAAGVjb25vb"
+    "XkNAAAAAAAAAHNhbl9mcmFuY2lzY28CAAAAAAAAANDVVuwv40JAUPwYc9eaXsDn-6nx0uVCQNobfGEymV7AAwAAAAAAAABVU0QgS"
+    "7wAAAAAAAAAAACA4bBAEBcODAAAAAAAU2c6100EAA.niC2mDSHvWCHXmMLzwZXvXJ7fB4_XQhk7076reSSlJA";
+constexpr char kTokenV2[] =
+    "v2.CiQwMTkyZjNjMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMGFiY2QSB3JpZGVyLTEaB2Vjb25vbXkiDXNhbl9mcmFuY2lzY28oA"
+    "jHQ1VbsL-NCQDlQ_Bhz15pewEHn-6nx0uVCQEnaG3xhMplewFIDVVNEWKCW8QVhAAAAAIDhsEBokK64YHCApp3T87qTAg.JkuokP"
+    "ns679Qx3RRPC-TcP3YhA79q2zv9slJaqcBznw";
+// With fields that this release does not know.
+constexpr char kTokenV2Later[] =
+    "v2.CiQwMTkyZjNjMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMGFiY2QSB3JpZGVyLTEaB2Vjb25vbXkiDXNhbl9mcmFuY2lzY28oA"
+    "jHQ1VbsL-NCQDlQ_Bhz15pewEHn-6nx0uVCQEnaG3xhMplewFIDVVNEWKCW8QVhAAAAAIDhsEBokK64YHCApp3T87qTAnoFc3VyZ"
+    "2XQBQc.Njyh-zAMrjJxMdvihTHQYFmeZrPaKEdymeSfANncGKA";
+constexpr char kTokenV3[] = "v3.YW55dGhpbmc.pY3hWZNHhTG0F6Gx6yhm9aRJGY2Q7IfMPHiAR6cHBZs";
+
+TEST_F(QuoterTest, ReadsTokensOfBothLayouts) {
+  EXPECT_EQ(SignQuote(kKey, Held(), QuoteLayout::kPositional), kTokenV1);
+  EXPECT_EQ(SignQuote(kKey, Held(), QuoteLayout::kProtobuf), kTokenV2);
   RideRequest request = Request();
-  const std::string token = (*quoter_.QuoteRide(kNow, request))[0].quote_token;
+  request.seats = 2;
+  for (const char* token : {kTokenV1, kTokenV2, kTokenV2Later}) {
+    const absl::StatusOr<Quote> quote = ReadQuote(kKey, token);
+    ASSERT_TRUE(quote.ok()) << quote.status();
+    EXPECT_EQ(quote->quote_token, token);
+    EXPECT_EQ(SignQuote(kKey, *quote, QuoteLayout::kProtobuf), kTokenV2);
+    request.quote_token = token;
+    const auto terms = quoter_.TermsFor(kNow, request);
+    ASSERT_TRUE(terms.ok()) << terms.status();
+    EXPECT_EQ(terms->fare, Held().fare);
+    EXPECT_EQ(terms->trip_duration, Held().trip_duration);
+  }
+}
+
+// The release before refuses any other: its riders would get no ride by a quote of this one.
+TEST_F(QuoterTest, WritesWhatTheReleaseBeforeReads) {
+  EXPECT_THAT((*quoter_.QuoteRide(kNow, Request()))[0].quote_token, StartsWith("v1."));
+  EXPECT_EQ(SignQuote(kKey, Held()), kTokenV1);
+}
+
+TEST_F(QuoterTest, ALaterVersionIsQuotedAgain) {
+  EXPECT_TRUE(HasReason(ReadQuote(kKey, kTokenV3).status(), Reason::kQuoteExpired));
+  EXPECT_TRUE(HasReason(ReadQuote("another key, another key, another", kTokenV3).status(), Reason::kQuoteMismatch));
+}
+
+class QuoteTokenTest : public ::testing::TestWithParam<QuoteLayout> {};
+
+INSTANTIATE_TEST_SUITE_P(Layouts, QuoteTokenTest, ::testing::Values(QuoteLayout::kPositional, QuoteLayout::kProtobuf));
+
+TEST_P(QuoteTokenTest, AForgedOrDamagedTokenIsRefused) {
+  const std::string token = SignQuote(kKey, Held(), GetParam());
   ASSERT_TRUE(ReadQuote(kKey, token).ok());
   for (std::size_t i = 0; i < token.size(); ++i) {
     std::string forged = token;

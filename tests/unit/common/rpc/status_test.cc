@@ -69,6 +69,11 @@ TEST(StatusTest, AReasonOfANewerPeerIsKeptByName) {
   const absl::Status status = FromProto(proto);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(DetailsOf(status)->metadata.at("unknown_reason"), "MOON_PHASE");
+  // And passed on under it: the next reader may be newer.
+  ASSERT_EQ(ToProto(status).details_size(), 1);
+  ASSERT_TRUE(ToProto(status).details(0).UnpackTo(&info));
+  EXPECT_EQ(info.reason(), "MOON_PHASE");
+  EXPECT_TRUE(info.metadata().empty());
 }
 
 // Clients take an error without a reason for the network's.

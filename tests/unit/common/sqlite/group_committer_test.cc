@@ -198,7 +198,7 @@ TEST_F(GroupCommitterTest, AJobWhoseTimeIsOverIsNotRun) {
 
 TEST_F(GroupCommitterTest, AFullQueueRefusesAtOnce) {
   DatabaseOptions options;
-  options.writer.max_queue = 2;
+  options.writer.admission.max_queue = 2;
   auto database = Open(options);
   Hold(*database);
   absl::BlockingCounter told(2);
@@ -223,8 +223,8 @@ TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) 
     return absl::OkStatus();
   };
   DatabaseOptions options;
-  options.writer.max_wait_of_new = absl::Milliseconds(20);
-  options.writer.max_wait = absl::Minutes(1);
+  options.writer.admission.max_wait_of_new = absl::Milliseconds(20);
+  options.writer.admission.max_wait = absl::Minutes(1);
   auto database = Open(options);
   // A large batch shows what a job takes: a millisecond at least.
   Hold(*database);

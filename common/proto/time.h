@@ -1,0 +1,46 @@
+// protobuf's Timestamp and Duration ↔ absl's Time and Duration. Pure functions, thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/timestamp.pb.h"
+
+namespace hail {
+
+inline void Encode(absl::Duration duration, google::protobuf::Duration* out) {
+  // Towards zero, so that both parts have the same sign, as duration.proto asks. Of an infinite one the rest is
+  // infinite.
+  absl::Duration rest;
+  out->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  out->set_nanos(static_cast<std::int32_t>(absl::ToInt64Nanoseconds(rest) % 1'000'000'000));
+}
+
+// Infinite where the message holds no valid Duration; negative where a part is.
+inline absl::Duration DecodeDuration(const google::protobuf::Duration& duration) {
+  constexpr std::int64_t kMaxSeconds = 315'576'000'000;  // as in duration.proto
+  constexpr std::int32_t kMaxNanos = 999'999'999;
+  const std::int64_t seconds = duration.seconds();
+  const std::int32_t nanos = duration.nanos();
+  // Not by std::abs: the least number has no opposite.
+  if (nanos > kMaxNanos || nanos < -kMaxNanos || seconds > kMaxSeconds || seconds < -kMaxSeconds ||
+      (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0)) {
+    return seconds < 0 || nanos < 0 ? -absl::InfiniteDuration() : absl::InfiniteDuration();
+  }
+  return absl::Seconds(seconds) + absl::Nanoseconds(nanos);
+}
+
+inline void Encode(absl::Time time, google::protobuf::Timestamp* out) {
+  // Down, as timestamp.proto asks.
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  out->set_seconds(seconds);
+  out->set_nanos(
+      static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds)) % 1'000'000'000));
+}
+
+inline absl::Time DecodeTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+}  // namespace hail

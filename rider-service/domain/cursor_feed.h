@@ -1,0 +1,100 @@
+// What the feeds of rides and of drivers share: events go out by number, each once. The store is the truth and the bus
+// a hint: an event from the bus that is next goes out at once, and a gap is read from the store.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "rider-service/domain/ride.h"
+
+namespace hail::rider {
+
+// Not thread-safe.
+class CursorFeed {
+ public:
+  // The number of the last event that was sent. 0 before the first.
+  std::int64_t sent_sequence() const { return sent_; }
+  // The highest number known of, sent or not.
+  std::int64_t known_sequence() const { return known_; }
+
+ protected:
+  // `number`: the field by which events are numbered.
+  explicit CursorFeed(std::int64_t RideEvent::*number) : number_(number) {}
+  ~CursorFeed() = default;
+
+  // Sends the event after the last one sent.
+  virtual void SendNext(const RideEvent& event) = 0;
+  // Asks the store for the events after `after`.
+  virtual void ReadAfter(std::int64_t after) = 0;
+
+  // One read at a time: BeginRead before the question, EndRead with the answer. EndRead is false if nothing was asked.
+  void BeginRead() { reading_ = true; }
+  bool EndRead() { return std::exchange(reading_, false); }
+  bool reading() const { return reading_; }
+
+  // Nothing goes out before the first answer says from where on.
+  bool begun() const { return begun_; }
+  void Begin(std::int64_t sent) {
+    begun_ = true;
+    sent_ = sent;
+    Know(sent);
+  }
+
+  void Know(std::int64_t sequence) { known_ = std::max(known_, sequence); }
+
+  // From the store, in order.
+  void Deliver(const std::vector<RideEvent>& events) {
+    for (const RideEvent& event : events) {
+      Know(event.*number_);
+      Deliver(event);
+    }
+  }
+
+  // From the bus, in any order. False: it was sent before.
+  bool Hold(const RideEvent& event) {
+    if (event.*number_ <= sent_) return false;
+    Know(event.*number_);
+    if (early_.size() < kMaxEarly) early_.emplace(event.*number_, event);
+    return true;
+  }
+
+  // Sends those of the held events whose turn it is.
+  void Drain() {
+    early_.erase(early_.begin(), early_.upper_bound(sent_));
+    for (auto next = early_.begin(); next != early_.end() && next->first == sent_ + 1; next = early_.erase(next)) {
+      Deliver(next->second);
+    }
+  }
+
+  void DropHeld() { early_.clear(); }
+
+  // Reads on if the store has more.
+  void ReadOn() {
+    if (!begun_ || reading_ || known_ <= sent_) return;
+    BeginRead();
+    ReadAfter(sent_);
+  }
+
+ private:
+  // What does not fit is read from the store.
+  static constexpr std::size_t kMaxEarly = 64;
+
+  void Deliver(const RideEvent& event) {
+    if (event.*number_ != sent_ + 1) return;
+    ++sent_;
+    SendNext(event);
+  }
+
+  std::int64_t RideEvent::*const number_;
+  bool reading_ = false;
+  bool begun_ = false;
+  std::int64_t sent_ = 0;
+  std::int64_t known_ = 0;
+  // Came before their turn.
+  std::map<std::int64_t, RideEvent> early_;
+};
+
+}  // namespace hail::rider
