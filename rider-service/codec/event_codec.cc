@@ -9,11 +9,11 @@ namespace hail::rider {
 
 std::string ProtoEventCodec::Encode(const RideEvent& event) const {
   record::v1::EventRecord record;
-  rider::Encode(event, record.mutable_event());
+  EncodeRecord(event, record.mutable_event());
   record.set_driver_id(event.driver_id);
   record.set_driver_sequence(event.driver_sequence);
   record.set_ended(event.ended);
-  if (event.former) rider::Encode(*event.former, record.mutable_former());
+  if (event.former) EncodeRecord(*event.former, record.mutable_former());
   return record.SerializeAsString();
 }
 

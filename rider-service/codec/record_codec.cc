@@ -17,7 +17,7 @@ bool Parse(std::string_view bytes, Message& message) {
 
 std::string RideBytes(const Ride& ride) {
   hail::type::v1::Ride message;
-  Encode(ride, &message);
+  EncodeRecord(ride, &message);
   return message.SerializeAsString();
 }
 
@@ -50,7 +50,7 @@ absl::StatusOr<Ride> FormerFromBytes(std::string_view ride) {
 
 std::string EventBytes(const RideEvent& event) {
   hail::type::v1::RideEvent message;
-  Encode(event, &message);
+  EncodeRecord(event, &message);
   return message.SerializeAsString();
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "rider-service/codec/visibility.h"
+
 namespace hail::rider {
 namespace {
 
@@ -75,7 +77,7 @@ void Encode(const DriverSummary& driver, pb::DriverSummary* out) {
 
 pb::RideState EncodeState(RideState state) { return static_cast<pb::RideState>(state); }
 
-void Encode(const Ride& ride, pb::Ride* out) {
+void EncodeRecord(const Ride& ride, pb::Ride* out) {
   out->set_ride_id(ride.ride_id);
   out->set_rider_id(ride.rider_id);
   out->set_region_id(ride.region_id);
@@ -119,14 +121,24 @@ void Encode(const Ride& ride, pb::Ride* out) {
   out->set_assignment_ended(ride.assignment_ended);
 }
 
-void Encode(const RideEvent& event, pb::RideEvent* out) {
+void EncodeRecord(const RideEvent& event, pb::RideEvent* out) {
   out->set_ride_id(event.ride_id);
   out->set_sequence(event.sequence);
   out->set_type(static_cast<pb::RideEventType>(event.type));
   Encode(event.event_time, out->mutable_event_time());
   out->set_reason(static_cast<pb::CancelReason>(event.reason));
-  Encode(event.ride, out->mutable_ride());
+  EncodeRecord(event.ride, out->mutable_ride());
   out->set_ended(event.ended);
+}
+
+void Encode(const Ride& ride, pb::Ride* out) {
+  EncodeRecord(ride, out);
+  CutFor(ride.viewer, out);
+}
+
+void Encode(const RideEvent& event, pb::RideEvent* out) {
+  EncodeRecord(event, out);
+  CutFor(event.ride.viewer, out);
 }
 
 absl::Time DecodeTime(const google::protobuf::Timestamp& time) {

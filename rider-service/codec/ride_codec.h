@@ -12,9 +12,14 @@
 
 namespace hail::rider {
 
-// To the contract. Internals of rides and events do not travel; cut them to a view first (domain/view.h).
+// To the contract: what the ride's viewer may read of it (domain/view.h).
 void Encode(const Ride& ride, hail::type::v1::Ride* out);
 void Encode(const RideEvent& event, hail::type::v1::RideEvent* out);
+
+// All of it but the internals, for the store and the bus.
+void EncodeRecord(const Ride& ride, hail::type::v1::Ride* out);
+void EncodeRecord(const RideEvent& event, hail::type::v1::RideEvent* out);
+
 void Encode(const Place& place, hail::type::v1::Place* out);
 void Encode(const LatLng& point, hail::type::v1::LatLng* out);
 void Encode(const Money& money, hail::type::v1::Money* out);

@@ -131,6 +131,9 @@ struct CancellationTerms {
   friend bool operator==(const CancellationTerms&, const CancellationTerms&) = default;
 };
 
+// For whose eyes a ride has been prepared (view.h).
+enum class Viewer { kNobody, kRider, kDriver, kOperator };
+
 // As the contract's Ride (see there for each field), plus what never leaves rider-service.
 struct Ride {
   std::string ride_id;
@@ -173,6 +176,8 @@ struct Ride {
   // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
   std::vector<std::string> excluded_driver_ids;
   CancellationTerms cancellation_terms;
+  // In an answer it shows what this side may read; to nobody, nothing. Not stored.
+  Viewer viewer = Viewer::kNobody;
 
   friend bool operator==(const Ride&, const Ride&) = default;
 };

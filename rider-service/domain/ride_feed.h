@@ -23,7 +23,7 @@ class RideFeed {
     virtual ~Out() = default;
     // Ask RideStore::ReadLog, answer with OnRead. At most one at a time.
     virtual void Read(std::optional<std::int64_t> after) = 0;
-    // To the rider; rides and events are already cut to the rider's view.
+    // To the rider; rides and events are the rider's view (view.h).
     virtual void SendSnapshot(const Ride& ride) = 0;
     virtual void SendEvent(const RideEvent& event) = 0;
     virtual void SendCaughtUp(std::int64_t sequence) = 0;

@@ -3,7 +3,8 @@
 namespace hail::rider {
 namespace {
 
-void ClearInternals(Ride& ride) {
+void PrepareFor(Viewer viewer, Ride& ride) {
+  ride.viewer = viewer;
   ride.request_fingerprint.clear();
   ride.excluded_driver_ids.clear();
   ride.cancellation_terms = {};
@@ -32,10 +33,8 @@ CancelActor ReasonGivenBy(const RideEvent& event) {
 }  // namespace
 
 Ride RideForRider(Ride ride) {
-  ride.offer_id.clear();
-  ride.assignment_ended = false;
   KeepOwnWords(ride, CancelActor::kRider);
-  ClearInternals(ride);
+  PrepareFor(Viewer::kRider, ride);
   return ride;
 }
 
@@ -51,12 +50,8 @@ RideEvent EventForRider(const RideEvent& event) {
 }
 
 Ride RideForDriver(Ride ride) {
-  ride.rider_id.clear();
-  ride.request_id.clear();
-  ride.quote_id.clear();
-  ride.labels.clear();
   KeepOwnWords(ride, CancelActor::kDriver);
-  ClearInternals(ride);
+  PrepareFor(Viewer::kDriver, ride);
   return ride;
 }
 
@@ -69,7 +64,7 @@ RideEvent EventForDriver(const RideEvent& event) {
 }
 
 Ride RideForOperator(Ride ride) {
-  ClearInternals(ride);
+  PrepareFor(Viewer::kOperator, ride);
   return ride;
 }
 
