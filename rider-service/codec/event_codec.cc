@@ -29,9 +29,9 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
     // A replica of an earlier version does not say so.
     event.former->assignment_ended = true;
   }
-  if (!IsWhole(event.ride) || (event.former && !IsWhole(*event.former))) {
-    return Internal("a message on the bus is damaged");
-  }
+  if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  if (!event.former) return event;
+  if (absl::Status whole = CheckWhole(*event.former); !whole.ok()) return whole;
   return event;
 }
 

@@ -73,9 +73,13 @@ std::string StateName(RideState state);
 // A reason that only the system may give.
 bool IsSystemReason(CancelReason reason);
 
+// Where it occurs, `unknown_fields` is what a later version has stored in the same message of the record and this one
+// does not know, encoded. It is part of the value: it lasts as long as the value does and goes with it.
+
 struct Place {
   LatLng position;
   std::string address;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Place&, const Place&) = default;
 };
@@ -94,6 +98,7 @@ struct Vehicle {
   std::string color;
   std::string plate;
   int seats = 0;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Vehicle&, const Vehicle&) = default;
 };
@@ -102,6 +107,7 @@ struct DriverSummary {
   std::string driver_id;
   std::string display_name;
   Vehicle vehicle;
+  std::string unknown_fields = {};
 
   friend bool operator==(const DriverSummary&, const DriverSummary&) = default;
 };
@@ -110,6 +116,7 @@ struct Fare {
   Money quoted;
   std::optional<Money> final_fare;
   std::optional<Money> cancellation_fee;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Fare&, const Fare&) = default;
 };
@@ -118,6 +125,7 @@ struct Cancellation {
   CancelActor actor = CancelActor::kUnspecified;
   CancelReason reason = CancelReason::kUnspecified;
   std::string note;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Cancellation&, const Cancellation&) = default;
 };
@@ -169,6 +177,7 @@ struct Ride {
   std::optional<absl::Time> seen_deadline;
   // Of RideEvent::former, and of no other ride.
   bool assignment_ended = false;
+  std::string unknown_fields;
 
   // --- Internal ---
   // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
@@ -176,6 +185,8 @@ struct Ride {
   // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
   std::vector<std::string> excluded_driver_ids;
   CancellationTerms cancellation_terms;
+  // Of the internals' record.
+  std::string unknown_internals;
   // In an answer it shows what this side may read; to nobody, nothing. Not stored.
   Viewer viewer = Viewer::kNobody;
 

@@ -38,8 +38,8 @@ void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
   if (finished_ || !reading_) return;
   reading_ = false;
   if (!log.ok()) {
-    // Once begun, the next check reads again.
-    if (!begun_) FinishWith(log.status());
+    // Once begun, the next check reads again, unless only another replica can.
+    if (!begun_ || HasReason(log.status(), Reason::kReplicaTooOld)) FinishWith(log.status());
     return;
   }
   if (log->ride.rider_id != rider_id_) return FinishWith(NoSuchRide());

@@ -28,7 +28,7 @@ class RideFeed {
     virtual void SendEvent(const RideEvent& event) = 0;
     virtual void SendCaughtUp(std::int64_t sequence) = 0;
     virtual void SendReset(const std::string& message) = 0;
-    // The last: OK once the final event was sent; RIDE_NOT_FOUND, or the first read's error, otherwise.
+    // The last: OK once the final event was sent; RIDE_NOT_FOUND, the first read's error or REPLICA_TOO_OLD, otherwise.
     virtual void Finish(const absl::Status& status) = 0;
   };
 

@@ -8,11 +8,15 @@ void PrepareFor(Viewer viewer, Ride& ride) {
   ride.request_fingerprint.clear();
   ride.excluded_driver_ids.clear();
   ride.cancellation_terms = {};
+  ride.unknown_internals.clear();
 }
 
-// A reason as `reader` may read what `writer` gave: that somebody felt unsafe is not for the one who frightened them.
+// That somebody felt unsafe is not for the one who frightened them. A reason of a later version may be as delicate.
+bool IsPrivate(CancelReason reason) { return reason == CancelReason::kSafety || reason > CancelReason::kOperator; }
+
+// A reason as `reader` may read what `writer` gave.
 CancelReason ReasonFor(CancelActor reader, CancelActor writer, CancelReason reason) {
-  return reason == CancelReason::kSafety && writer != reader ? CancelReason::kUnspecified : reason;
+  return IsPrivate(reason) && writer != reader ? CancelReason::kUnspecified : reason;
 }
 
 // What `reader`, a rider or a driver, may read of a cancellation: of the other side's words, and of an operator's, no

@@ -1,3 +1,4 @@
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -5,8 +6,11 @@
 
 #include "common/errors/error.h"
 #include "rider-service/codec/event_codec.h"
+#include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/codec/ride_codec.h"
+#include "rider-service/domain/view.h"
+#include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
@@ -119,6 +123,105 @@ TEST(RideCodec, TimesAndDurationsOfEitherSign) {
     Encode(duration, &message);
     EXPECT_EQ(DecodeDuration(message), duration);
   }
+}
+
+// --- Beside a later version ---
+
+constexpr int kLaterField = 1000;
+
+// Gives each message of a record a field that this version does not know, but for values (see money.proto, geo.proto).
+void AddLaterFields(google::protobuf::Message* message) {
+  const auto& fields = *message->GetReflection();
+  fields.MutableUnknownFields(message)->AddVarint(kLaterField, 7);
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  fields.ListFields(*message, &set);
+  for (const auto* field : set) {
+    if (field->message_type() == nullptr || field->is_map()) continue;
+    const std::string type(field->message_type()->full_name());
+    if (type.starts_with("google.") || type == "hail.type.v1.Money" || type == "hail.type.v1.LatLng") continue;
+    AddLaterFields(fields.MutableMessage(message, field));
+  }
+}
+
+template <typename Message>
+Message Parsed(const std::string& bytes) {
+  Message message;
+  EXPECT_TRUE(message.ParseFromString(bytes));
+  return message;
+}
+
+TEST(RecordCodec, KeepsWhatALaterVersionStoredInEachMessage) {
+  for (const Ride& sample : Samples()) {
+    auto message = Parsed<hail::type::v1::Ride>(RideBytes(sample));
+    AddLaterFields(&message);
+    auto internals = Parsed<record::v1::RideInternals>(InternalsBytes(sample));
+    AddLaterFields(&internals);
+    const absl::StatusOr<Ride> ride = RideFromBytes(message.SerializeAsString(), internals.SerializeAsString());
+    ASSERT_TRUE(ride.ok()) << ride.status();
+    EXPECT_EQ(Parsed<hail::type::v1::Ride>(RideBytes(*ride)).DebugString(), message.DebugString());
+    EXPECT_EQ(Parsed<record::v1::RideInternals>(InternalsBytes(*ride)).DebugString(), internals.DebugString());
+    RideEvent event;
+    event.ride = *ride;
+    event.former = *ride;
+    EXPECT_EQ(Parsed<hail::type::v1::RideEvent>(EventBytes(event)).ride().DebugString(), message.DebugString());
+    const ProtoEventCodec codec;
+    const absl::StatusOr<RideEvent> heard = codec.Decode(codec.Encode(event));
+    ASSERT_TRUE(heard.ok()) << heard.status();
+    EXPECT_EQ(Parsed<hail::type::v1::Ride>(RideBytes(heard->ride)).DebugString(), message.DebugString());
+    EXPECT_EQ(heard->former->unknown_fields, ride->unknown_fields);
+
+    // Nobody knows who may read it.
+    for (const Ride& view : {RideForRider(*ride), RideForDriver(*ride), RideForOperator(*ride)}) {
+      auto shown = Shown(view);
+      const std::string bytes = shown.SerializeAsString();
+      shown.DiscardUnknownFields();
+      EXPECT_EQ(bytes, shown.SerializeAsString());
+    }
+  }
+}
+
+TEST(RecordCodec, KeepsNumbersOfALaterVersion) {
+  const Ride ride = RideIn(RideState::kArrivedAtPickup);
+  RideEvent event = *CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Hours(1))->event;
+  event.type = static_cast<RideEventType>(77);
+  event.reason = static_cast<CancelReason>(78);
+  event.ride.cancellation->reason = static_cast<CancelReason>(78);
+  event.ride.cancellation->actor = static_cast<CancelActor>(79);
+  const absl::StatusOr<RideEvent> back = EventFromBytes(EventBytes(event));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(back->type, event.type);
+  EXPECT_EQ(back->reason, event.reason);
+  EXPECT_EQ(back->ride.cancellation, event.ride.cancellation);
+}
+
+TEST(RecordCodec, AStateOfALaterVersionIsNoDamage) {
+  Ride ride = RideIn(RideState::kArrivedAtPickup);
+  ride.state = static_cast<RideState>(6);
+  const auto too_old = [](const absl::Status& status) {
+    return absl::IsUnavailable(status) && HasReason(status, Reason::kReplicaTooOld);
+  };
+  EXPECT_TRUE(too_old(RideFromBytes(RideBytes(ride), InternalsBytes(ride)).status()));
+  EXPECT_TRUE(too_old(FormerFromBytes(RideBytes(ride)).status()));
+  RideEvent event;
+  event.ride = ride;
+  EXPECT_TRUE(too_old(EventFromBytes(EventBytes(event)).status()));
+  const ProtoEventCodec codec;
+  EXPECT_TRUE(too_old(codec.Decode(codec.Encode(event)).status()));
+  event.ride = RideIn(RideState::kMatching);
+  event.former = ride;
+  EXPECT_TRUE(too_old(codec.Decode(codec.Encode(event)).status()));
+
+  const absl::StatusOr<Ride> any = RideInAnyState(RideBytes(ride), InternalsBytes(ride));
+  ASSERT_TRUE(any.ok()) << any.status();
+  EXPECT_EQ(*any, ride);
+  ride.sequence = 0;
+  EXPECT_TRUE(HasReason(RideInAnyState(RideBytes(ride), InternalsBytes(ride)).status(), Reason::kInternal));
+}
+
+TEST(RideCodec, WhatAnAppAddsIsNotStored) {
+  hail::type::v1::Place place;
+  AddLaterFields(&place);
+  EXPECT_EQ(DecodePlace(place).unknown_fields, "");
 }
 
 TEST(RideCodec, NumbersNobodyKnowsAreUnspecified) {

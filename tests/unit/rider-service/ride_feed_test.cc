@@ -261,6 +261,16 @@ TEST(RideFeed, AFailedFirstReadEndsItAFailedLaterOneIsRepeated) {
   EXPECT_THAT(later.Take(), ElementsAre("snapshot 1", "event 2", "event 3"));
 }
 
+TEST(RideFeed, ARideThatALaterVersionTookOnIsForAnotherReplicaToShow) {
+  FakeSession session;
+  session.feed.Begin();
+  session.AnswerRead(2);
+  session.feed.OnStoreSequence(3);
+  const absl::Status too_old = Unavailable(Reason::kReplicaTooOld, "too old");
+  session.feed.OnRead(too_old);
+  EXPECT_EQ(session.finished, too_old);
+}
+
 TEST(RideFeed, AStoreThatLagsBehindTheBusIsNotAskedInALoop) {
   FakeSession session;
   session.feed.Begin();

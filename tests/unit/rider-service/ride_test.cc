@@ -528,6 +528,11 @@ TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
   EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
   EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);
+  // A reason of a later version may be as delicate.
+  RideEvent later = unsafe;
+  later.reason = static_cast<CancelReason>(77);
+  EXPECT_EQ(EventForRider(later).reason, CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(later).reason, later.reason);
   const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch, kRules, kT0 + absl::Hours(1)).event;
   EXPECT_EQ(EventForRider(unseen).reason, CancelReason::kDriverUnreachable);
   EXPECT_EQ(EventForDriver(unseen).reason, CancelReason::kDriverUnreachable);
