@@ -57,6 +57,8 @@ std::string_view ReasonName(Reason reason) {
       return "DRAINING";
     case Reason::kStoreUnavailable:
       return "STORE_UNAVAILABLE";
+    case Reason::kReplicaTooOld:
+      return "REPLICA_TOO_OLD";
     case Reason::kPeerUnavailable:
       return "PEER_UNAVAILABLE";
     case Reason::kIdentityMismatch:

@@ -59,6 +59,8 @@ enum class Reason {
   kDraining,
   // UNAVAILABLE: the store cannot be used now; retry.
   kStoreUnavailable,
+  // UNAVAILABLE: a newer version works on the ride in a way that this replica does not know; retry at another replica.
+  kReplicaTooOld,
   // UNAVAILABLE: the other service cannot be reached now; retry.
   kPeerUnavailable,
   // PERMISSION_DENIED: the caller may not speak for the rider or driver named.

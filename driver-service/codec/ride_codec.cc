@@ -3,15 +3,9 @@
 namespace hail::driver {
 namespace {
 
+// By the range of the numbers (ride.proto), so that the driver is on a trip in the states of a later version too.
 bool IsLive(type::v1::RideState state) {
-  switch (state) {
-    case type::v1::RIDE_STATE_ENROUTE_TO_PICKUP:
-    case type::v1::RIDE_STATE_ARRIVED_AT_PICKUP:
-    case type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF:
-      return true;
-    default:
-      return false;
-  }
+  return state > type::v1::RIDE_STATE_MATCHING && state < type::v1::RIDE_STATE_COMPLETED;
 }
 
 // Of the events that a driver is told.

@@ -9,11 +9,11 @@ namespace hail::rider {
 
 std::string ProtoEventCodec::Encode(const RideEvent& event) const {
   record::v1::EventRecord record;
-  rider::Encode(event, record.mutable_event());
+  EncodeRecord(event, record.mutable_event());
   record.set_driver_id(event.driver_id);
   record.set_driver_sequence(event.driver_sequence);
   record.set_ended(event.ended);
-  if (event.former) rider::Encode(*event.former, record.mutable_former());
+  if (event.former) EncodeRecord(*event.former, record.mutable_former());
   return record.SerializeAsString();
 }
 
@@ -29,9 +29,9 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
     // A replica of an earlier version does not say so.
     event.former->assignment_ended = true;
   }
-  if (!IsWhole(event.ride) || (event.former && !IsWhole(*event.former))) {
-    return Internal("a message on the bus is damaged");
-  }
+  if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  if (!event.former) return event;
+  if (absl::Status whole = CheckWhole(*event.former); !whole.ok()) return whole;
   return event;
 }
 

@@ -12,8 +12,10 @@ namespace hail::rider {
 // The contract's Ride (what of it is not internal), and the rest.
 std::string RideBytes(const Ride& ride);
 std::string InternalsBytes(const Ride& ride);
-// INTERNAL if they are not what the two above made.
+// INTERNAL if they are not what the two above made, REPLICA_TOO_OLD if a later version made them (whole_ride.h).
 absl::StatusOr<Ride> RideFromBytes(std::string_view ride, std::string_view internals);
+// A ride of a later version too, for those who ask no more than which version of the ride it is.
+absl::StatusOr<Ride> RideInAnyState(std::string_view ride, std::string_view internals);
 
 // RideEvent::former, from RideBytes of it; an earlier version's do not say that the assignment ended.
 absl::StatusOr<Ride> FormerFromBytes(std::string_view ride);

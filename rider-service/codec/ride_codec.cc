@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "rider-service/codec/visibility.h"
+
 namespace hail::rider {
 namespace {
 
@@ -60,7 +62,10 @@ void Encode(const DriverSummary& driver, pb::DriverSummary* out) {
 
 pb::RideState EncodeState(RideState state) { return static_cast<pb::RideState>(state); }
 
-void Encode(const Ride& ride, pb::Ride* out) {
+namespace {
+
+// What this version knows of it.
+void EncodeKnown(const Ride& ride, pb::Ride* out) {
   out->set_ride_id(ride.ride_id);
   out->set_rider_id(ride.rider_id);
   out->set_region_id(ride.region_id);
@@ -104,14 +109,48 @@ void Encode(const Ride& ride, pb::Ride* out) {
   out->set_assignment_ended(ride.assignment_ended);
 }
 
-void Encode(const RideEvent& event, pb::RideEvent* out) {
+void EncodeKnown(const RideEvent& event, pb::RideEvent* out) {
   out->set_ride_id(event.ride_id);
   out->set_sequence(event.sequence);
   out->set_type(static_cast<pb::RideEventType>(event.type));
   Encode(event.event_time, out->mutable_event_time());
   out->set_reason(static_cast<pb::CancelReason>(event.reason));
-  Encode(event.ride, out->mutable_ride());
+  EncodeKnown(event.ride, out->mutable_ride());
   out->set_ended(event.ended);
+}
+
+void AddAllUnknownFields(const Ride& ride, pb::Ride* out) {
+  AddUnknownFields(ride.unknown_fields, out);
+  AddUnknownFields(ride.pickup.unknown_fields, out->mutable_pickup());
+  AddUnknownFields(ride.dropoff.unknown_fields, out->mutable_dropoff());
+  AddUnknownFields(ride.fare.unknown_fields, out->mutable_fare());
+  if (ride.driver) {
+    AddUnknownFields(ride.driver->unknown_fields, out->mutable_driver());
+    AddUnknownFields(ride.driver->vehicle.unknown_fields, out->mutable_driver()->mutable_vehicle());
+  }
+  if (ride.cancellation) AddUnknownFields(ride.cancellation->unknown_fields, out->mutable_cancellation());
+}
+
+}  // namespace
+
+void EncodeRecord(const Ride& ride, pb::Ride* out) {
+  EncodeKnown(ride, out);
+  AddAllUnknownFields(ride, out);
+}
+
+void EncodeRecord(const RideEvent& event, pb::RideEvent* out) {
+  EncodeKnown(event, out);
+  AddAllUnknownFields(event.ride, out->mutable_ride());
+}
+
+void Encode(const Ride& ride, pb::Ride* out) {
+  EncodeKnown(ride, out);
+  CutFor(ride.viewer, out);
+}
+
+void Encode(const RideEvent& event, pb::RideEvent* out) {
+  EncodeKnown(event, out);
+  CutFor(event.ride.viewer, out);
 }
 
 LatLng DecodeLatLng(const pb::LatLng& point) { return {point.latitude_deg(), point.longitude_deg()}; }
@@ -124,7 +163,8 @@ DriverSummary DecodeDriver(const pb::DriverSummary& driver) {
   const pb::Vehicle& vehicle = driver.vehicle();
   return {driver.driver_id(),
           driver.display_name(),
-          {vehicle.make(), vehicle.model(), vehicle.color(), vehicle.plate(), vehicle.seats()}};
+          {vehicle.make(), vehicle.model(), vehicle.color(), vehicle.plate(), vehicle.seats(), UnknownFields(vehicle)},
+          UnknownFields(driver)};
 }
 
 RideState DecodeState(pb::RideState state) {
@@ -141,21 +181,25 @@ Ride DecodeRide(const pb::Ride& in) {
   ride.rider_id = in.rider_id();
   ride.region_id = in.region_id();
   ride.product_id = in.product_id();
-  ride.state = DecodeState(in.state());
+  ride.state = static_cast<RideState>(in.state());
   ride.sequence = in.sequence();
   ride.epoch = in.epoch();
   ride.leg = in.leg();
   ride.pickup = DecodePlace(in.pickup());
+  ride.pickup.unknown_fields = UnknownFields(in.pickup());
   ride.dropoff = DecodePlace(in.dropoff());
+  ride.dropoff.unknown_fields = UnknownFields(in.dropoff());
   ride.seats = in.seats();
   ride.fare.quoted = DecodeMoney(in.fare().quoted());
   if (in.fare().has_final()) ride.fare.final_fare = DecodeMoney(in.fare().final());
   if (in.fare().has_cancellation_fee()) ride.fare.cancellation_fee = DecodeMoney(in.fare().cancellation_fee());
+  ride.fare.unknown_fields = UnknownFields(in.fare());
   if (in.has_driver()) ride.driver = DecodeDriver(in.driver());
   if (in.has_cancellation()) {
     const pb::Cancellation& cancellation = in.cancellation();
-    ride.cancellation = {static_cast<CancelActor>(cancellation.actor()), DecodeReason(cancellation.reason()),
-                         cancellation.note()};
+    ride.cancellation = {static_cast<CancelActor>(cancellation.actor()),
+                         static_cast<CancelReason>(cancellation.reason()), cancellation.note(),
+                         UnknownFields(cancellation)};
   }
   ride.request_id = in.request_id();
   ride.quote_id = in.quote_id();
@@ -175,6 +219,7 @@ Ride DecodeRide(const pb::Ride& in) {
   ride.redispatch_count = in.redispatch_count();
   ride.labels.insert(in.labels().begin(), in.labels().end());
   ride.assignment_ended = in.assignment_ended();
+  ride.unknown_fields = UnknownFields(in);
   return ride;
 }
 
@@ -182,10 +227,9 @@ RideEvent DecodeEvent(const pb::RideEvent& in) {
   RideEvent event;
   event.ride_id = in.ride_id();
   event.sequence = in.sequence();
-  event.type =
-      pb::RideEventType_IsValid(in.type()) ? static_cast<RideEventType>(in.type()) : RideEventType::kUnspecified;
+  event.type = static_cast<RideEventType>(in.type());
   event.event_time = DecodeTime(in.event_time());
-  event.reason = DecodeReason(in.reason());
+  event.reason = static_cast<CancelReason>(in.reason());
   event.ride = DecodeRide(in.ride());
   event.ended = in.ended();
   return event;

@@ -25,7 +25,7 @@ class DriverFeed final : public CursorFeed {
     virtual void ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor) = 0;
     // Ask RideStore::ReadDriverEvents, answer with OnEvents.
     virtual void ReadEvents(const std::string& driver_id, std::int64_t after) = 0;
-    // To driver-service; already cut to the driver's view.
+    // To driver-service; the driver's view (view.h).
     virtual void SendSnapshot(const std::string& driver_id, std::int64_t subscription,
                               const DriverCatchUp& snapshot) = 0;
     virtual void SendEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event) = 0;

@@ -137,9 +137,13 @@ std::string EventName(RideEventType type);
 // A reason that only the system may give.
 bool IsSystemReason(CancelReason reason);
 
+// Where it occurs, `unknown_fields` is what a later version has stored in the same message of the record and this one
+// does not know, encoded. It is part of the value: it lasts as long as the value does and goes with it.
+
 struct Place {
   LatLng position;
   std::string address;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Place&, const Place&) = default;
 };
@@ -158,6 +162,7 @@ struct Vehicle {
   std::string color;
   std::string plate;
   int seats = 0;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Vehicle&, const Vehicle&) = default;
 };
@@ -166,6 +171,7 @@ struct DriverSummary {
   std::string driver_id;
   std::string display_name;
   Vehicle vehicle;
+  std::string unknown_fields = {};
 
   friend bool operator==(const DriverSummary&, const DriverSummary&) = default;
 };
@@ -174,6 +180,7 @@ struct Fare {
   Money quoted;
   std::optional<Money> final_fare;
   std::optional<Money> cancellation_fee;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Fare&, const Fare&) = default;
 };
@@ -182,6 +189,7 @@ struct Cancellation {
   CancelActor actor = CancelActor::kUnspecified;
   CancelReason reason = CancelReason::kUnspecified;
   std::string note;
+  std::string unknown_fields = {};
 
   friend bool operator==(const Cancellation&, const Cancellation&) = default;
 };
@@ -194,6 +202,9 @@ struct CancellationTerms {
 
   friend bool operator==(const CancellationTerms&, const CancellationTerms&) = default;
 };
+
+// For whose eyes a ride has been prepared (view.h).
+enum class Viewer { kNobody, kRider, kDriver, kOperator };
 
 // As the contract's Ride (see there for each field), plus what never leaves rider-service.
 struct Ride {
@@ -230,6 +241,7 @@ struct Ride {
   std::optional<absl::Time> seen_deadline;
   // Of RideEvent::former, and of no other ride.
   bool assignment_ended = false;
+  std::string unknown_fields;
 
   // --- Internal ---
   // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
@@ -237,6 +249,10 @@ struct Ride {
   // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
   std::vector<std::string> excluded_driver_ids;
   CancellationTerms cancellation_terms;
+  // Of the internals' record.
+  std::string unknown_internals;
+  // In an answer it shows what this side may read; to nobody, nothing. Not stored.
+  Viewer viewer = Viewer::kNobody;
 
   friend bool operator==(const Ride&, const Ride&) = default;
 };

@@ -31,8 +31,8 @@ void RideFeed::FinishWith(const absl::Status& status) {
 void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
   if (finished_ || !EndRead()) return;
   if (!log.ok()) {
-    // Once begun, the next check reads again.
-    if (!begun()) FinishWith(log.status());
+    // Once begun, the next check reads again, unless only another replica can.
+    if (!begun() || HasReason(log.status(), Reason::kReplicaTooOld)) FinishWith(log.status());
     return;
   }
   if (log->ride.rider_id != rider_id_) return FinishWith(NoSuchRide());

@@ -23,12 +23,12 @@ class RideFeed final : public CursorFeed {
     virtual ~Out() = default;
     // Ask RideStore::ReadLog, answer with OnRead. At most one at a time.
     virtual void Read(std::optional<std::int64_t> after) = 0;
-    // To the rider; rides and events are already cut to the rider's view.
+    // To the rider; rides and events are the rider's view (view.h).
     virtual void SendSnapshot(const Ride& ride) = 0;
     virtual void SendEvent(const RideEvent& event) = 0;
     virtual void SendCaughtUp(std::int64_t sequence) = 0;
     virtual void SendReset(const std::string& message) = 0;
-    // The last: OK once the final event was sent; RIDE_NOT_FOUND, or the first read's error, otherwise.
+    // The last: OK once the final event was sent; RIDE_NOT_FOUND, the first read's error or REPLICA_TOO_OLD, otherwise.
     virtual void Finish(const absl::Status& status) = 0;
   };
 

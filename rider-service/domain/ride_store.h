@@ -3,6 +3,9 @@
 // Asynchronous: `done` runs exactly once, on a thread of the store's, possibly before the call returns; it must not
 // block. A write's `done` runs only after its transaction is durable. Any error that is not listed is
 // STORE_UNAVAILABLE: the write may or may not have happened, and every write here is safe to repeat. Thread-safe.
+//
+// What a later version has stored in a ride's record and this one does not know goes through every change as it is. A
+// ride in a state of a later version is left to replicas that know it: what would read or change it is REPLICA_TOO_OLD.
 #pragma once
 
 #include <cstdint>
@@ -152,7 +155,7 @@ class RideStore {
   virtual void RenewLease(absl::Duration /*lease*/, std::function<void(absl::Status)> done) { done(absl::OkStatus()); }
   // Of Dispatchable, those of the dead.
   virtual void Orphans(Done<std::vector<Ride>> done) { done(std::vector<Ride>()); }
-  // Of these rides, as they are, those that another process keeps.
+  // Of these rides, as they are, those that another process keeps; also those in a state of a later version.
   virtual void KeptElsewhere(std::vector<std::string> /*ride_ids*/, Done<std::vector<Ride>> done) {
     done(std::vector<Ride>());
   }

@@ -1,7 +1,7 @@
 // What rider-service does for riders, drivers and operators: every command and query about rides, over the ports.
 //
 // After a commit, and never before it, each event is published on the bus (RideTopic, DriverTopic) and told to the
-// observer; then `done` runs. Rides handed to `done` are cut to what the caller may know (view.h), except where noted.
+// observer; then `done` runs. Rides handed to `done` are views for the caller (view.h), except where noted.
 #pragma once
 
 #include <optional>

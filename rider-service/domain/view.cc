@@ -3,15 +3,20 @@
 namespace hail::rider {
 namespace {
 
-void ClearInternals(Ride& ride) {
+void PrepareFor(Viewer viewer, Ride& ride) {
+  ride.viewer = viewer;
   ride.request_fingerprint.clear();
   ride.excluded_driver_ids.clear();
   ride.cancellation_terms = {};
+  ride.unknown_internals.clear();
 }
 
-// A reason as `reader` may read what `writer` gave: that somebody felt unsafe is not for the one who frightened them.
+// That somebody felt unsafe is not for the one who frightened them. A reason of a later version may be as delicate.
+bool IsPrivate(CancelReason reason) { return reason == CancelReason::kSafety || reason > CancelReason::kOperator; }
+
+// A reason as `reader` may read what `writer` gave.
 CancelReason ReasonFor(CancelActor reader, CancelActor writer, CancelReason reason) {
-  return reason == CancelReason::kSafety && writer != reader ? CancelReason::kUnspecified : reason;
+  return IsPrivate(reason) && writer != reader ? CancelReason::kUnspecified : reason;
 }
 
 // What `reader`, a rider or a driver, may read of a cancellation: of the other side's words, and of an operator's, no
@@ -32,10 +37,8 @@ CancelActor ReasonGivenBy(const RideEvent& event) {
 }  // namespace
 
 Ride RideForRider(Ride ride) {
-  ride.offer_id.clear();
-  ride.assignment_ended = false;
   KeepOwnWords(ride, CancelActor::kRider);
-  ClearInternals(ride);
+  PrepareFor(Viewer::kRider, ride);
   return ride;
 }
 
@@ -51,12 +54,8 @@ RideEvent EventForRider(const RideEvent& event) {
 }
 
 Ride RideForDriver(Ride ride) {
-  ride.rider_id.clear();
-  ride.request_id.clear();
-  ride.quote_id.clear();
-  ride.labels.clear();
   KeepOwnWords(ride, CancelActor::kDriver);
-  ClearInternals(ride);
+  PrepareFor(Viewer::kDriver, ride);
   return ride;
 }
 
@@ -69,7 +68,7 @@ RideEvent EventForDriver(const RideEvent& event) {
 }
 
 Ride RideForOperator(Ride ride) {
-  ClearInternals(ride);
+  PrepareFor(Viewer::kOperator, ride);
   return ride;
 }
 

@@ -1,5 +1,7 @@
 #include "rider-service/domain/whole_ride.h"
 
+#include "common/errors/error.h"
+
 namespace hail::rider {
 
 namespace {
@@ -8,14 +10,21 @@ namespace {
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 constexpr int kMostLegs = 1000;
 
+bool HasNumbers(const Ride& ride) {
+  return ride.sequence >= 1 && ride.sequence <= kMost && ride.epoch >= 1 && ride.epoch <= kMost && ride.leg >= 0 &&
+         ride.leg <= kMostLegs && ride.state != RideState::kUnspecified;
+}
+
+absl::Status Damaged() { return Internal("the record of the ride is damaged"); }
+
 }  // namespace
 
-bool IsWhole(const Ride& ride) {
-  if (ride.sequence < 1 || ride.sequence > kMost || ride.epoch < 1 || ride.epoch > kMost) return false;
-  if (ride.leg < 0 || ride.leg > kMostLegs) return false;
-  if (ride.state == RideState::kMatching) return ride.match_deadline.has_value();
-  if (HasLiveDriver(ride.state)) return ride.driver.has_value() && ride.assign_time.has_value();
-  return IsFinal(ride.state);
+absl::Status CheckWhole(const Ride& ride) {
+  if (!HasNumbers(ride)) return Damaged();
+  if (ride.state == RideState::kMatching) return ride.match_deadline ? absl::OkStatus() : Damaged();
+  if (HasLiveDriver(ride.state)) return ride.driver && ride.assign_time ? absl::OkStatus() : Damaged();
+  if (IsFinal(ride.state)) return absl::OkStatus();
+  return Unavailable(Reason::kReplicaTooOld, "the ride is in a state that this replica is too old to know");
 }
 
 }  // namespace hail::rider

@@ -225,6 +225,11 @@ absl::StatusOr<std::vector<Ride>> RidesAt(const Rows& rows) {
   return AllRides(rows, [](const Rows& rows, int row) { return RideAt(rows, row); });
 }
 
+absl::StatusOr<std::vector<Ride>> RidesInAnyState(const Rows& rows) {
+  return AllRides(rows,
+                  [](const Rows& rows, int row) { return RideInAnyState(rows.Bytes(row, 0), rows.Bytes(row, 1)); });
+}
+
 // The events of a result whose event begins at `column`; a row without one is skipped.
 absl::StatusOr<std::vector<RideEvent>> AllEvents(const Rows& rows, int column = 0) {
   std::vector<RideEvent> events;
@@ -694,7 +699,7 @@ void PostgresRideStore::Orphans(Done<std::vector<Ride>> done) {
 }
 
 void PostgresRideStore::KeptElsewhere(std::vector<std::string> ride_ids, Done<std::vector<Ride>> done) {
-  Read<std::vector<Ride>>({&kKeptElsewhere, Params::Of(ride_ids, incarnation_id_)}, RidesAt, std::move(done));
+  Read<std::vector<Ride>>({&kKeptElsewhere, Params::Of(ride_ids, incarnation_id_)}, RidesInAnyState, std::move(done));
 }
 
 std::string PostgresRideStore::KeeperAt(const Rows& rows, int row, int column) const {

@@ -1,6 +1,7 @@
 #include "tests/conformance/ride_store_conformance.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -38,6 +39,7 @@ Ride WithoutInternals(Ride ride) {
   ride.request_fingerprint.clear();
   ride.excluded_driver_ids.clear();
   ride.cancellation_terms = {};
+  ride.unknown_internals.clear();
   return ride;
 }
 
@@ -913,6 +915,111 @@ TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
   EXPECT_EQ(live.at(RideState::kMatching).oldest, kT0 + absl::Seconds(3));
   EXPECT_EQ(live.at(RideState::kEnrouteToPickup).count, 1);
   EXPECT_EQ(live.at(RideState::kEnrouteToPickup).oldest, kT0 + absl::Seconds(7));
+}
+
+// --- Beside a later version ---
+
+// What a later version may have stored in a message of the record.
+std::string LaterFields(const std::string& text) {
+  google::protobuf::UnknownFieldSet fields;
+  fields.AddVarint(1000, 7);
+  fields.AddLengthDelimited(1001, text);
+  std::string bytes;
+  fields.SerializeToString(&bytes);
+  return bytes;
+}
+
+TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
+  Ride request = Requested();
+  request.unknown_fields = LaterFields("ride");
+  request.pickup.unknown_fields = LaterFields("pickup");
+  request.dropoff.unknown_fields = LaterFields("dropoff");
+  request.fare.unknown_fields = LaterFields("fare");
+  request.unknown_internals = LaterFields("internals");
+  ASSERT_TRUE(Create(request).ok());
+  subject_->Reopen();
+  const auto expect_kept = [&](const Ride& ride) {
+    EXPECT_EQ(ride.unknown_fields, request.unknown_fields);
+    EXPECT_EQ(ride.pickup, request.pickup);
+    EXPECT_EQ(ride.dropoff, request.dropoff);
+    EXPECT_EQ(ride.fare.unknown_fields, request.fare.unknown_fields);
+  };
+  const auto expect_stored = [&](std::int64_t sequence) {
+    const Ride ride = *Find("ride-1");
+    EXPECT_EQ(ride.sequence, sequence);
+    expect_kept(ride);
+    EXPECT_EQ(ride.unknown_internals, request.unknown_internals);
+    const RideEvent event = Log("ride-1", sequence - 1)->events.at(0);
+    EXPECT_EQ(event.ride, WithoutInternals(ride)) << "sequence " << sequence;
+  };
+  expect_stored(1);
+
+  Assignment assignment = Offer(request);
+  assignment.epoch = 1;
+  assignment.driver.unknown_fields = LaterFields("driver");
+  assignment.driver.vehicle.unknown_fields = LaterFields("vehicle");
+  ASSERT_TRUE(Change("ride-1", [&](const Ride& ride) { return Assign(ride, assignment, {}, kT0); }).ok());
+  expect_stored(2);
+  EXPECT_EQ(Find("ride-1")->driver, assignment.driver);
+
+  // What belongs to the driver goes with the driver, who still has it.
+  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  expect_stored(3);
+  const Ride former = DriverEvents("driver-1", 1).at(0).former.value();
+  expect_kept(former);
+  EXPECT_EQ(former.driver, assignment.driver);
+  ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-2").ok());
+  expect_stored(4);
+  EXPECT_EQ(Find("ride-1")->driver, Driver("driver-2"));
+
+  ASSERT_TRUE(
+      Change("ride-1", [](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", kT0); }).ok());
+  expect_stored(5);
+}
+
+TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) {
+  // Live, and not live.
+  for (const int number : {6, 1, 77}) {
+    const std::string suffix = "-" + std::to_string(number);
+    const std::string ride_id = "later" + suffix, rider_id = "rider" + suffix, driver_id = "driver" + suffix;
+    const Ride request = Requested(ride_id, rider_id);
+    ASSERT_TRUE(Create(request).ok());
+    ASSERT_TRUE(Confirm(ride_id, driver_id, "offer" + suffix).ok());
+    // As the later version does.
+    ASSERT_TRUE(Change(ride_id, [&](const Ride& ride) -> absl::StatusOr<RideChange> {
+                  RideChange change = *TakeStep(ride, Command(ride, TripStep::kSeen, driver_id), rules_, kT0);
+                  change.ride.state = static_cast<RideState>(number);
+                  change.event->ride = change.ride;
+                  return change;
+                }).ok());
+    const auto left = [&](const absl::Status& status) {
+      EXPECT_TRUE(absl::IsUnavailable(status) && HasReason(status, Reason::kReplicaTooOld)) << number << ": " << status;
+    };
+    using Found = std::optional<Ride>;
+    left(Await<Found>([&](auto done) { store().ById(ride_id, done); }).status());
+    left(Await<Found>([&](auto done) { store().ByRequest(rider_id, "request-1", done); }).status());
+    left(Await<Found>([&](auto done) { store().ByOffer(driver_id, "offer" + suffix, done); }).status());
+    left(Await<RidePage>([&](auto done) { store().ListOfRider({rider_id, {}, "", 20}, done); }).status());
+    left(Await<RidePage>([&](auto done) { store().ListOfDriver({driver_id, {}, "", 20}, done); }).status());
+    left(Await<std::vector<RideEvent>>([&](auto done) { store().ReadDriverEvents(driver_id, 1, done); }).status());
+    left(Log(ride_id, 0).status());
+    left(CatchUp(driver_id, Cursor{ride_id, 2}).status());
+    left(Create(request).status());
+    left(CallOff(ride_id).status());
+    if (number == 6) {
+      left(Await<Found>([&](auto done) { store().ActiveOfRider(rider_id, done); }).status());
+      left(CatchUp(driver_id).status());
+      left(Create(Requested("ride-more", rider_id, "request-2")).status());
+    }
+    EXPECT_THAT(Sequences({ride_id}), ElementsAre(Pair(ride_id, 3))) << "nothing was changed";
+    if (RideStore* const other = subject_->other(); other != nullptr) {
+      const auto elsewhere = Await<std::vector<Ride>>([&](auto done) { other->KeptElsewhere({ride_id}, done); });
+      ASSERT_TRUE(elsewhere.ok() && elsewhere->size() == 1) << elsewhere.status();
+      EXPECT_EQ(elsewhere->front().sequence, 3) << "who kept it before lets go of it";
+    }
+  }
+  ASSERT_TRUE(Create(Requested("ride-plain", "rider-plain")).ok());
+  EXPECT_THAT(Ids(Dispatchable()), ElementsAre("ride-plain")) << "others are not in its shadow";
 }
 
 TEST_P(RideStoreConformance, AReadSeesWhatWasReportedBeforeIt) {

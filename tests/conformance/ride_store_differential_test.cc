@@ -209,7 +209,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       if (plan.driver_id) after.driver = Driver(*plan.driver_id);
       after.assign_time = plan.now;
       if (plan.is_timeless) after.assign_time.reset();
-      // What its state needs it has: the adapters take a row that lacks it for damaged (whole_ride.h).
+      // What its state needs it has: the adapters take a row that lacks it for damaged (CheckWhole).
       if (after.state == RideState::kMatching && !after.match_deadline) after.match_deadline = plan.now;
       if (HasLiveDriver(after.state)) {
         if (!after.driver) after.driver = Driver("driver-0");

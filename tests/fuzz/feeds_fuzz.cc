@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/errors/error.h"
+#include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/driver_feed.h"
 #include "rider-service/domain/ride_feed.h"
 #include "tests/fuzz/ride_model.h"
@@ -157,8 +158,10 @@ class RiderWorld final : public rider::RideFeed::Out {
 
   void See(const Ride& ride) const {
     Require(ride.rider_id == rider_id_, "nobody sees another's ride");
-    Require(ride.excluded_driver_ids.empty() && ride.request_fingerprint.empty() && ride.offer_id.empty(),
-            "a rider sees no internals");
+    Require(ride.excluded_driver_ids.empty() && ride.request_fingerprint.empty(), "a rider sees no internals");
+    hail::type::v1::Ride shown;
+    rider::Encode(ride, &shown);
+    Require(shown.ride_id() == ride.ride_id && shown.offer_id().empty(), "a rider is shown the ride, not the offer");
   }
 
   const std::string rider_id_;
@@ -284,7 +287,10 @@ class DriverWorld final : public rider::DriverFeed::Out {
   }
 
   static void See(const Ride& ride) {
-    Require(ride.rider_id.empty() && ride.excluded_driver_ids.empty(), "a driver sees neither riders nor internals");
+    Require(ride.excluded_driver_ids.empty(), "a driver sees no internals");
+    hail::type::v1::Ride shown;
+    rider::Encode(ride, &shown);
+    Require(shown.ride_id() == ride.ride_id && shown.rider_id().empty(), "a driver is shown the ride, not the rider");
   }
 
   const std::optional<rider::Cursor> cursor_;

@@ -5,6 +5,7 @@
 
 #include "rider-service/codec/event_codec.h"
 #include "rider-service/codec/record_codec.h"
+#include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/dispatch_book.h"
 #include "rider-service/domain/view.h"
 #include "tests/fuzz/ride_model.h"
@@ -32,7 +33,9 @@ void Use(const Ride& ride, Input& commands) {
   Require(again->sequence == ride.sequence && again->state == ride.state && again->driver == ride.driver,
           "a ride that was read is stored as it is");
   Require(rider::RideForRider(ride).excluded_driver_ids.empty(), "riders see no internals");
-  Require(rider::RideForDriver(ride).rider_id.empty(), "drivers see no rider's id");
+  hail::type::v1::Ride shown;
+  rider::Encode(rider::RideForDriver(ride), &shown);
+  Require(shown.ride_id() == ride.ride_id && shown.rider_id().empty(), "drivers see the ride, not the rider's id");
 
   const rider::RideRules rules;
   Ride present = ride;

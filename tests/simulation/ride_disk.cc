@@ -36,6 +36,7 @@ Ride WithoutInternals(Ride ride) {
   ride.request_fingerprint.clear();
   ride.excluded_driver_ids.clear();
   ride.cancellation_terms = {};
+  ride.unknown_internals.clear();
   return ride;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "rider-service/domain/ride_refusals.h"
+#include "rider-service/domain/whole_ride.h"
 
 namespace hail::simulation {
 namespace {
@@ -159,6 +160,40 @@ absl::StatusOr<RideLog> Log(const RideDisk& disk, const std::string& ride_id,
   return log;
 }
 
+// What the adapters notice as they read a row. Damage is none here: the disk keeps what it is given.
+absl::Status Judge(const Ride& ride) {
+  absl::Status whole = rider::CheckWhole(ride);
+  return absl::IsUnavailable(whole) ? whole : absl::OkStatus();
+}
+absl::Status Judge(const FoundRide& ride) { return ride ? Judge(*ride) : absl::OkStatus(); }
+absl::Status Judge(const RideEvent& event) {
+  const absl::Status status = Judge(event.ride);
+  return status.ok() ? Judge(event.former) : status;
+}
+template <typename T>
+absl::Status Judge(const std::vector<T>& all) {
+  for (const T& one : all) {
+    if (absl::Status status = Judge(one); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+absl::Status Judge(const RidePage& page) { return Judge(page.rides); }
+absl::Status Judge(const RideLog& log) {
+  const absl::Status status = Judge(log.ride);
+  return status.ok() ? Judge(log.events) : status;
+}
+absl::Status Judge(const DriverCatchUp& catch_up) {
+  const absl::Status status = Judge(catch_up.ride);
+  return status.ok() ? Judge(catch_up.missed) : status;
+}
+
+template <typename T>
+absl::StatusOr<T> Judged(absl::StatusOr<T> read) {
+  if (!read.ok()) return read;
+  if (absl::Status status = Judge(*read); !status.ok()) return status;
+  return read;
+}
+
 bool ToDispatch(const Ride& ride) {
   return ride.state == RideState::kMatching || (ride.state == RideState::kEnrouteToPickup && !ride.seen_time);
 }
@@ -209,6 +244,7 @@ absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange&
                                                const std::string& incarnation_id, std::vector<Row>* rows) {
   const Ride& ride = change.ride;
   if (const Ride* known = Lookup(disk, disk.by_request, std::pair(ride.rider_id, ride.request_id)); known != nullptr) {
+    if (absl::Status status = Judge(*known); !status.ok()) return status;
     if (known->request_fingerprint == ride.request_fingerprint) {
       return Created{.ride = *known,
                      .existed = true,
@@ -218,6 +254,7 @@ absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange&
     return rider::RequestIdReused(known->ride_id);
   }
   if (const Ride* live = Lookup(disk, disk.live_of_rider, ride.rider_id); live != nullptr) {
+    if (absl::Status status = Judge(*live); !status.ok()) return status;
     return rider::RiderBusy(live->ride_id);
   }
   if (disk.by_quote.count(ride.quote_id) > 0) {
@@ -235,6 +272,7 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const FoundRide before = CopyOf(disk.Find(ride_id));
     if (!before) return rider::NoSuchRide();
+    if (absl::Status status = Judge(before); !status.ok()) return status;
     absl::StatusOr<RideChange> change = decide(*before);
     if (!change.ok()) return change.status();
     rider::Changed changed{.ride = std::move(change->ride),
@@ -297,19 +335,24 @@ void SimRideStore::QuoteKey(Done<std::string> done) {
 
 void SimRideStore::ById(std::string ride_id, Done<FoundRide> done) {
   readers_.Submit<FoundRide>(
-      [ride_id = std::move(ride_id)](const RideDisk& disk) { return CopyOf(disk.Find(ride_id)); }, std::move(done));
+      [ride_id = std::move(ride_id)](const RideDisk& disk) { return Judged<FoundRide>(CopyOf(disk.Find(ride_id))); },
+      std::move(done));
 }
 
 void SimRideStore::ByRequest(std::string rider_id, std::string request_id, Done<FoundRide> done) {
-  readers_.Submit<FoundRide>([request = std::pair(std::move(rider_id), std::move(request_id))](
-                                 const RideDisk& disk) { return CopyOf(Lookup(disk, disk.by_request, request)); },
-                             std::move(done));
+  readers_.Submit<FoundRide>(
+      [request = std::pair(std::move(rider_id), std::move(request_id))](const RideDisk& disk) {
+        return Judged<FoundRide>(CopyOf(Lookup(disk, disk.by_request, request)));
+      },
+      std::move(done));
 }
 
 void SimRideStore::ActiveOfRider(std::string rider_id, Done<FoundRide> done) {
-  readers_.Submit<FoundRide>([rider_id = std::move(rider_id)](
-                                 const RideDisk& disk) { return CopyOf(Lookup(disk, disk.live_of_rider, rider_id)); },
-                             std::move(done));
+  readers_.Submit<FoundRide>(
+      [rider_id = std::move(rider_id)](const RideDisk& disk) {
+        return Judged<FoundRide>(CopyOf(Lookup(disk, disk.live_of_rider, rider_id)));
+      },
+      std::move(done));
 }
 
 void SimRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<FoundRide> done) {
@@ -317,48 +360,54 @@ void SimRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<Fou
       absl::InfiniteFuture(),
       [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](RideDisk& disk, std::vector<Row>*) {
         for (const Ride* ride : LookupAll(disk, disk.of_driver, driver_id)) {
-          if (ride->offer_id == offer_id) return FoundRide(*ride);
+          if (ride->offer_id == offer_id) return Judged<FoundRide>(*ride);
         }
         if (const auto log = disk.events_of_driver.find(driver_id); log != disk.events_of_driver.end()) {
           for (auto at = log->second.rbegin(); at != log->second.rend(); ++at) {
             const RideEvent& event = disk.events.at(at->first).at(at->second);
             if (event.type == RideEventType::kRedispatched && event.former->offer_id == offer_id) {
-              return FoundRide(*event.former);
+              return Judged<FoundRide>(*event.former);
             }
           }
         }
         disk.denied_offers.insert({offer_id, driver_id});
-        return FoundRide();
+        return absl::StatusOr<FoundRide>(FoundRide());
       },
       std::move(done));
 }
 
 void SimRideStore::ListOfRider(RiderListing listing, Done<RidePage> done) {
-  readers_.Submit<RidePage>([listing = std::move(listing)](const RideDisk& disk) { return PageOfRider(disk, listing); },
-                            std::move(done));
+  readers_.Submit<RidePage>(
+      [listing = std::move(listing)](const RideDisk& disk) { return Judged<RidePage>(PageOfRider(disk, listing)); },
+      std::move(done));
 }
 
 void SimRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done) {
   readers_.Submit<RidePage>(
-      [listing = std::move(listing)](const RideDisk& disk) { return PageOfDriver(disk, listing); }, std::move(done));
-}
-
-void SimRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
-  readers_.Submit<RideLog>(
-      [ride_id = std::move(ride_id), after](const RideDisk& disk) { return Log(disk, ride_id, after); },
+      [listing = std::move(listing)](const RideDisk& disk) { return Judged<RidePage>(PageOfDriver(disk, listing)); },
       std::move(done));
 }
 
+void SimRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
+  readers_.Submit<RideLog>([ride_id = std::move(ride_id),
+                            after](const RideDisk& disk) { return Judged<RideLog>(Log(disk, ride_id, after)); },
+                           std::move(done));
+}
+
 void SimRideStore::ReadDriver(std::string driver_id, std::optional<Cursor> cursor, Done<DriverCatchUp> done) {
-  readers_.Submit<DriverCatchUp>([driver_id = std::move(driver_id), cursor = std::move(cursor)](
-                                     const RideDisk& disk) { return CatchUp(disk, driver_id, cursor); },
-                                 std::move(done));
+  readers_.Submit<DriverCatchUp>(
+      [driver_id = std::move(driver_id), cursor = std::move(cursor)](const RideDisk& disk) {
+        return Judged<DriverCatchUp>(CatchUp(disk, driver_id, cursor));
+      },
+      std::move(done));
 }
 
 void SimRideStore::ReadDriverEvents(std::string driver_id, std::int64_t after, Done<std::vector<RideEvent>> done) {
-  readers_.Submit<std::vector<RideEvent>>([driver_id = std::move(driver_id), after](
-                                              const RideDisk& disk) { return EventsOfDriver(disk, driver_id, after); },
-                                          std::move(done));
+  readers_.Submit<std::vector<RideEvent>>(
+      [driver_id = std::move(driver_id), after](const RideDisk& disk) {
+        return Judged<std::vector<RideEvent>>(EventsOfDriver(disk, driver_id, after));
+      },
+      std::move(done));
 }
 
 void SimRideStore::Sequences(std::vector<std::string> ride_ids, Done<Numbers> done) {

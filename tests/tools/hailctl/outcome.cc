@@ -92,7 +92,7 @@ std::string HintFor(const Failure& failure) {
     return "nothing is left to do for this driver; `hailctl driver show` tells what is in hand";
   }
   if (reason == "OVERLOADED" || reason == "STREAM_TOO_SLOW" || reason == "STORE_UNAVAILABLE" ||
-      reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
+      reason == "REPLICA_TOO_OLD" || reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
     return "try again in a moment";
   }
   if (reason == "OUTCOME_UNKNOWN") return "what became of it is not known; the same command, repeated, tells";

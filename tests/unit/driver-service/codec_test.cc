@@ -74,6 +74,9 @@ TEST(RideCodec, ARideIsLiveWhileItHasADriver) {
                                                          {type::v1::RIDE_STATE_ENROUTE_TO_PICKUP, true},
                                                          {type::v1::RIDE_STATE_ARRIVED_AT_PICKUP, true},
                                                          {type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF, true},
+                                                         // Reserved: a later version's.
+                                                         {static_cast<type::v1::RideState>(1), false},
+                                                         {static_cast<type::v1::RideState>(6), true},
                                                          {type::v1::RIDE_STATE_COMPLETED, false},
                                                          {type::v1::RIDE_STATE_NO_DRIVERS_AVAILABLE, false},
                                                          {type::v1::RIDE_STATE_CANCELED, false}}) {

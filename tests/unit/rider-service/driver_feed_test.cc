@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/errors/error.h"
+#include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
@@ -42,7 +43,8 @@ std::vector<RideEvent> History() {
 }
 
 void ExpectDriversView(const RideEvent& event) {
-  EXPECT_EQ(event.ride.rider_id, "");
+  EXPECT_EQ(Shown(event).ride().offer_id(), event.ride.offer_id);
+  EXPECT_EQ(Shown(event).ride().rider_id(), "");
   if (event.type != RideEventType::kCanceled) return;
   EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the rider canceled";
   EXPECT_EQ(event.ride.cancellation, (Cancellation{CancelActor::kRider, CancelReason::kUnspecified, ""}));
@@ -71,7 +73,7 @@ class FakeStream : public DriverFeed::Out {
       text += " missed " + event.ride_id + "/" + std::to_string(event.sequence);
     }
     if (snapshot.ride) {
-      EXPECT_EQ(snapshot.ride->rider_id, "") << "cut to the driver's view";
+      EXPECT_EQ(Shown(*snapshot.ride).rider_id(), "") << "cut to the driver's view";
       text += " " + snapshot.ride->ride_id;
     }
     sent.push_back(text);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/errors/error.h"
+#include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
@@ -51,11 +52,13 @@ class FakeSession : public RideFeed::Out {
     ++reads;
   }
   void SendSnapshot(const Ride& ride) override {
-    EXPECT_EQ(ride.offer_id, "") << "cut to the rider's view";
+    EXPECT_EQ(Shown(ride).ride_id(), "ride-1");
+    EXPECT_EQ(Shown(ride).offer_id(), "") << "cut to the rider's view";
     sent.push_back("snapshot " + std::to_string(ride.sequence));
   }
   void SendEvent(const RideEvent& event) override {
-    EXPECT_EQ(event.ride.offer_id, "");
+    EXPECT_EQ(Shown(event).ride_id(), "ride-1");
+    EXPECT_EQ(Shown(event).ride().offer_id(), "");
     EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the driver gave up";
     sent.push_back("event " + std::to_string(event.sequence));
   }
@@ -255,6 +258,16 @@ TEST(RideFeed, AFailedFirstReadEndsItAFailedLaterOneIsRepeated) {
   later.feed.OnStoreSequence(3);
   later.AnswerRead(3);
   EXPECT_THAT(later.Take(), ElementsAre("snapshot 1", "event 2", "event 3"));
+}
+
+TEST(RideFeed, ARideThatALaterVersionTookOnIsForAnotherReplicaToShow) {
+  FakeSession session;
+  session.feed.Begin();
+  session.AnswerRead(2);
+  session.feed.OnStoreSequence(3);
+  const absl::Status too_old = Unavailable(Reason::kReplicaTooOld, "too old");
+  session.feed.OnRead(too_old);
+  EXPECT_EQ(session.finished, too_old);
 }
 
 TEST(RideFeed, AStoreThatLagsBehindTheBusIsNotAskedInALoop) {

@@ -13,6 +13,7 @@
 #include "rider-service/domain/cancellation_fee.h"
 #include "rider-service/domain/transitions.h"
 #include "rider-service/domain/view.h"
+#include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
@@ -467,19 +468,20 @@ TEST(CancelByRider, TheEventCarriesTheFeeToo) {
 
 TEST(Views, TheDriverIsNotToldWhoseRideItIs) {
   const Ride view = RideForDriver(RideIn(S::kEnrouteToPickup));
-  EXPECT_EQ(view.rider_id + view.request_id + view.quote_id + view.request_fingerprint, "");
-  EXPECT_THAT(view.labels, IsEmpty());
-  EXPECT_EQ(view.offer_id, "offer-1");
+  const hail::type::v1::Ride shown = Shown(view);
+  EXPECT_EQ(shown.rider_id() + shown.request_id() + shown.quote_id() + view.request_fingerprint, "");
+  EXPECT_EQ(shown.labels().size(), 0u);
+  EXPECT_EQ(shown.offer_id(), "offer-1");
 }
 
 TEST(Views, TheRiderIsNotToldTheOffer) {
   Ride ride = RideIn(S::kEnrouteToPickup);
   ride.excluded_driver_ids = {"driver-9"};
   const Ride view = RideForRider(ride);
-  EXPECT_EQ(view.offer_id + view.request_fingerprint, "");
+  EXPECT_EQ(Shown(view).offer_id() + view.request_fingerprint, "");
   EXPECT_THAT(view.excluded_driver_ids, IsEmpty());
-  EXPECT_EQ(view.rider_id, "rider-1");
-  EXPECT_EQ(view.request_id, "request-1");
+  EXPECT_EQ(Shown(view).rider_id(), "rider-1");
+  EXPECT_EQ(Shown(view).request_id(), "request-1");
 }
 
 TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
@@ -491,12 +493,12 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   EXPECT_EQ(view.ride.driver->driver_id, "driver-1");
   EXPECT_EQ(view.ride.sequence, event.sequence);
   EXPECT_FALSE(view.ride.match_deadline);
-  EXPECT_EQ(view.ride.rider_id, "");
-  EXPECT_TRUE(view.ride.assignment_ended);
-  EXPECT_TRUE(view.ended);
+  EXPECT_EQ(Shown(view).ride().rider_id(), "");
+  EXPECT_TRUE(Shown(view).ride().assignment_ended());
+  EXPECT_TRUE(Shown(view).ended());
   // The rider sees it as it is.
-  EXPECT_FALSE(EventForRider(event).ride.assignment_ended);
-  EXPECT_FALSE(EventForRider(event).ended);
+  EXPECT_FALSE(Shown(EventForRider(event)).ride().assignment_ended());
+  EXPECT_FALSE(Shown(EventForRider(event)).ended());
   EXPECT_EQ(EventForRider(event).ride.epoch, before.epoch + 1);
   EXPECT_FALSE(EventForRider(event).former);
 }
@@ -556,6 +558,11 @@ TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
   EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
   EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);
+  // A reason of a later version may be as delicate.
+  RideEvent later = unsafe;
+  later.reason = static_cast<CancelReason>(77);
+  EXPECT_EQ(EventForRider(later).reason, CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(later).reason, later.reason);
   const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch, kRules, kT0 + absl::Hours(1)).event;
   EXPECT_EQ(EventForRider(unseen).reason, CancelReason::kDriverUnreachable);
   EXPECT_EQ(EventForDriver(unseen).reason, CancelReason::kDriverUnreachable);

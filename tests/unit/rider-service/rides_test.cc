@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/errors/error.h"
 #include "rider-service/codec/event_codec.h"
+#include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/store_fixture.h"
 
 namespace hail::rider {
@@ -328,8 +329,8 @@ TEST_F(RidesTest, TheCommitPointAnswersTheDriversView) {
   const Ride ride = *Request(Order());
   const absl::StatusOr<Ride> confirmed = Confirm(ride);
   ASSERT_TRUE(confirmed.ok()) << confirmed.status();
-  EXPECT_EQ(confirmed->rider_id, "");
-  EXPECT_EQ(confirmed->offer_id, "offer-1");
+  EXPECT_EQ(Shown(*confirmed).rider_id(), "");
+  EXPECT_EQ(Shown(*confirmed).offer_id(), "offer-1");
   // The answer was lost; meanwhile the rider canceled.
   ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
   EXPECT_EQ(Confirm(ride)->state, RideState::kCanceled);
@@ -339,7 +340,7 @@ TEST_F(RidesTest, TheCommitPointAnswersTheDriversView) {
     return Await<Ride>([&](auto done) { rides_->FindAssignment(driver, offer, done); });
   };
   EXPECT_EQ(find("driver-1", "offer-1")->ride_id, ride.ride_id);
-  EXPECT_EQ(find("driver-1", "offer-1")->rider_id, "");
+  EXPECT_EQ(Shown(*find("driver-1", "offer-1")).rider_id(), "");
   EXPECT_TRUE(HasReason(find("driver-2", "offer-1").status(), Reason::kRideNotFound));
   EXPECT_EQ(FieldOf(find("", "offer-1").status()), "driver_id");
 }
@@ -362,7 +363,7 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->state, RideState::kEnrouteToPickup);
   EXPECT_EQ(answer->epoch, 1);
-  EXPECT_EQ(answer->rider_id, "");
+  EXPECT_EQ(Shown(*answer).rider_id(), "");
   EXPECT_TRUE(HasReason(Step(ride.ride_id, cancel).status(), Reason::kAssignmentEnded));
   EXPECT_EQ(Find(ride.ride_id)->redispatch_count, 1);
 
@@ -373,11 +374,11 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
       *Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("driver-1", 20, "", done); });
   ASSERT_EQ(trips.rides.size(), 1u);
   for (const Ride& had : {*answer, found, trips.rides[0]}) {
-    EXPECT_TRUE(had.assignment_ended);
+    EXPECT_TRUE(Shown(had).assignment_ended());
     EXPECT_EQ(had.state, RideState::kEnrouteToPickup);
     EXPECT_EQ(had.driver->driver_id, "driver-1");
-    EXPECT_EQ(had.offer_id, "offer-1");
-    EXPECT_EQ(had.rider_id + had.request_id, "");
+    EXPECT_EQ(Shown(had).offer_id(), "offer-1");
+    EXPECT_EQ(Shown(had).rider_id() + Shown(had).request_id(), "");
   }
 }
 
@@ -415,7 +416,7 @@ TEST_F(RidesTest, PagesOfADriversList) {
   const absl::StatusOr<Rides::Listed> first = list("driver-1", 2, "");
   ASSERT_EQ(first->rides.size(), 2u);
   EXPECT_EQ(first->rides[0].ride_id, ids[2]);
-  EXPECT_EQ(first->rides[0].rider_id, "");
+  EXPECT_EQ(Shown(first->rides[0]).rider_id(), "");
   const absl::StatusOr<Rides::Listed> second = list("driver-1", 2, first->next_page_token);
   ASSERT_EQ(second->rides.size(), 1u);
   EXPECT_EQ(second->rides[0].ride_id, ids[0]);
