@@ -76,8 +76,11 @@ struct GateOptions {
   std::size_t max_streams = 100'000;
   // Requests larger than this are refused (INVALID_ARGUMENT), in bytes.
   std::size_t max_request_bytes = 64 * 1024;
-  // All of wall time. Between heartbeats sent.
+  // All of wall time. From one heartbeat sent on a stream to the next.
   absl::Duration heartbeat = absl::Seconds(5);
+  // A heartbeat that is due waits for the client's next message, but not longer than this: the write costs least while
+  // the stream is awake. With `heartbeat` and `tick` it is well below the client's 12 s of silence.
+  absl::Duration heartbeat_patience = absl::Seconds(3);
   // A peer that has to send heartbeats and is silent for this long is gone.
   absl::Duration silence = absl::Seconds(12);
   // A message that cannot be handed to the transport for this long: nobody reads; the stream is cut off.

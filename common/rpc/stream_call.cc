@@ -52,6 +52,7 @@ void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {
 void StreamCall::Heard() {
   absl::MutexLock lock(&session_mutex_);
   last_heard_ = gate_->Wall();
+  if (session_ != nullptr) BeatIfDue(last_heard_, absl::ZeroDuration());
 }
 
 void StreamCall::EndSession() {
@@ -103,8 +104,14 @@ void StreamCall::Beat(absl::Time wall) {
     Guard([&session] { session.OnDrain(absl::ZeroDuration()); });
     return;
   }
-  if (wall - last_beat_ < gate_->options().heartbeat) return;
+  // Without an inbound half, or without heartbeats from it, there is no message to wait for.
+  BeatIfDue(wall, must_beat_ ? gate_->options().heartbeat_patience : absl::ZeroDuration());
+}
+
+void StreamCall::BeatIfDue(absl::Time wall, absl::Duration patience) {
+  if (wall - last_beat_ < gate_->options().heartbeat + patience) return;
   last_beat_ = wall;
+  StreamSession& session = *session_;
   Guard([&session] { session.OnHeartbeat(); });
 }
 
