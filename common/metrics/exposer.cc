@@ -10,7 +10,7 @@
 namespace hail::metrics {
 namespace {
 
-// Of civetweb's. A connection holds a thread until its request is complete and answered: whoever sends half of one
+// Of civetweb's. A connection holds a thread until its request is complete and answered: a client that sends half of one
 // holds it for the second that requests get, and there are more threads than a clumsy client has connections. A scraper
 // asks once on each connection, so none stays.
 std::vector<std::string> Options(const std::string& address) {

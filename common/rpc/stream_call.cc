@@ -89,10 +89,10 @@ void StreamCall::Tick(absl::Time wall) {
 void StreamCall::Beat(absl::Time wall) {
   absl::MutexLock lock(&session_mutex_);
   if (session_ == nullptr) return;
-  // A client that is held back cannot be heard.
+  // A client that is held back cannot send.
   if (outbox_->reading_paused()) last_heard_ = wall;
   if (must_beat_ && wall - last_heard_ >= gate_->options().silence) {
-    outbox_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "nothing was heard from the client for too long",
+    outbox_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "the client has sent nothing for too long",
                              {.reason = Reason::kStreamSilent}));
     return;
   }
