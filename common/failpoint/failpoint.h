@@ -5,8 +5,8 @@
 // In every ordinary build this is nothing: the name is checked by the compiler, no code is made of it. Only files that
 // are compiled with HAIL_FAILPOINTS defined have failpoints, and only the services of tests/crash are made of such
 // files. There the environment variable HAILTEST_FAILPOINTS names a file that is mapped into memory and shared with
-// the process that runs the test: a table of FailpointRecord, in the order of kFailpoints. What is counted in it survives
-// SIGKILL; what is set in it takes effect at the next passing. Without the variable nothing happens.
+// the process that runs the test: a table of FailpointRecord, in the order of kFailpoints. What is counted in it
+// survives SIGKILL; what is set in it takes effect at the next passing. Without the variable nothing happens.
 #pragma once
 
 #include <cstddef>
