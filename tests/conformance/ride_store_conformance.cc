@@ -963,7 +963,7 @@ TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
   EXPECT_EQ(Find("ride-1")->driver, assignment.driver);
 
   // What belongs to the driver goes with the driver, who still has it.
-  ASSERT_TRUE(Take("ride-1", TripStep::kCancel).ok());
+  ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   expect_stored(3);
   const Ride former = DriverEvents("driver-1", 1).at(0).former.value();
   expect_kept(former);
@@ -987,7 +987,7 @@ TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) 
     ASSERT_TRUE(Confirm(ride_id, driver_id, "offer" + suffix).ok());
     // As the later version does.
     ASSERT_TRUE(Change(ride_id, [&](const Ride& ride) -> absl::StatusOr<RideChange> {
-                  RideChange change = *TakeStep(ride, Command(ride, TripStep::kSeen, driver_id), rules_, kT0);
+                  RideChange change = *TakeStep(ride, Command(ride, trip::Seen{}, driver_id), rules_, kT0);
                   change.ride.state = static_cast<RideState>(number);
                   change.event->ride = change.ride;
                   return change;
