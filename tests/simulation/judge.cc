@@ -38,8 +38,9 @@ constexpr absl::Duration kDispatchEnds = absl::Seconds(20);
 constexpr absl::Duration kFoundOut = absl::Seconds(20);
 // Until an offer ends that was asked for and given up by the asker, whose word of it was lost.
 constexpr absl::Duration kAskEnds = absl::Seconds(8);
-// What a feed's word of a ride may take, from the reading of it to the driver.
-constexpr absl::Duration kReadBefore = absl::Seconds(10);
+// What a driver may still be sent of what a replica read of a ride before: its feed is cut, which it notices after 12 s
+// of silence, and the message takes its time.
+constexpr absl::Duration kReadBefore = absl::Seconds(15);
 // What a commit may need in a storm, with disks that are slow and fail (wall).
 constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 
