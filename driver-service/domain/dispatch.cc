@@ -12,13 +12,13 @@
 namespace hail::driver {
 
 Dispatch::Dispatch(DispatchOptions options, LocationIndex& index, const TravelTimes& travel_times,
-                   const Matcher& matcher, RandomBits random, Out& out)
+                   const Matcher& matcher, RandomBits random, Effects& effects)
     : options_(options),
       index_(index),
       travel_times_(travel_times),
       matcher_(matcher),
       random_(std::move(random)),
-      out_(out) {}
+      effects_(effects) {}
 
 Dispatch::~Dispatch() = default;
 
@@ -54,7 +54,7 @@ void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> 
   auto ended = ended_.find(ride_id);
   if (ended != ended_.end() && epoch <= ended->second.epoch) {
     // Crossed with the end of this very dispatch. The acknowledgement stops the resending.
-    if (epoch == ended->second.epoch) out_.ToLink(link, started);
+    if (epoch == ended->second.epoch) effects_.ToLink(link, started);
     return;
   }
   std::set<std::string> excluded(start->excluded_driver_ids.begin(), start->excluded_driver_ids.end());
@@ -64,7 +64,7 @@ void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> 
     if (epoch == known.start->epoch) {
       known.link = link;
       known.excluded.merge(excluded);
-      out_.ToLink(link, started);
+      effects_.ToLink(link, started);
       return;
     }
     // Who declined it before is not asked again, whatever has come round to rider-service.
@@ -73,14 +73,14 @@ void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> 
   }
   // Of an earlier dispatch, here or at the replica that dispatched it.
   WithdrawPending(now, ride_id, epoch, RevokeReason::kSuperseded);
-  if (epoch > 1) out_.ToReplicas(RideStarted{{ride_id, epoch}});
+  if (epoch > 1) effects_.ToReplicas(RideStarted{{ride_id, epoch}});
   auto ride = std::make_unique<Ride>();
   ride->link = link;
   ride->started = now.domain;
   ride->deadline = now.domain + start->remaining;
   ride->excluded = std::move(excluded);
   ride->start = std::move(start);
-  out_.ToLink(link, started);
+  effects_.ToLink(link, started);
   Ride& taken_on = *(rides_[ride_id] = std::move(ride));
   // One whose confirmation at an older epoch is not settled yet waits for that.
   if (!live_offer_of_ride_.contains(ride_id)) MakeDue(taken_on, now.domain);
@@ -165,7 +165,7 @@ void Dispatch::Pump(Now now) {
     DispatchExhausted exhausted;
     exhausted.ride_id = ride.start->ride_id;
     exhausted.epoch = ride.start->epoch;
-    out_.ToLink(ride.link, exhausted);
+    effects_.ToLink(ride.link, exhausted);
     rides_.erase(exhausted.ride_id);
   }
   if (looking.empty()) return;
@@ -277,7 +277,7 @@ void Dispatch::Wake(Now now, const Timer& timer) {
       for (const auto& [id, ride] : rides_) {
         if (ride->link == timer.link) set.rides.push_back({id, ride->start->epoch});
       }
-      out_.ToLink(timer.link, set);
+      effects_.ToLink(timer.link, set);
       wall_timers_.insert({now.wall + options_.working_set_interval, timer});
       return;
     }

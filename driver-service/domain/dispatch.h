@@ -1,8 +1,8 @@
 // The core of driver-service: drivers' sessions, the rides being dispatched, the offers between them, and
 // confirmations.
 //
-// Plain C++: input and Now in, decisions out through Out. Single-threaded: all calls come from one loop. No call blocks
-// or throws, and none is made from inside an Out function or a `done` (post instead).
+// Plain C++: input and Now in, decisions out through Effects. Single-threaded: all calls come from one loop. No call
+// blocks or throws, and none is made from inside Effects or a `done` (post instead).
 //
 // What always holds (DESIGN §10): a driver and a ride have at most one live offer each; an offer that is not pending
 // cannot be accepted; an accepted offer is the driver's only after rider-service said so, and until it did the driver
@@ -30,6 +30,7 @@
 #include "common/ids/uuid.h"
 #include "common/time/clock.h"
 #include "driver-service/domain/dispatch_types.h"
+#include "driver-service/domain/effects.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/matcher.h"
 #include "driver-service/domain/replica_message.h"
@@ -88,41 +89,11 @@ struct DispatchOptions {
 
 class Dispatch {
  public:
-  // What the core wants done. Called from inside the inputs below; must not block or call back.
-  class Out {
-   public:
-    virtual ~Out() = default;
-    // `stream` is open as far as the core knows; a message to one that is gone is dropped.
-    virtual void ToDriver(StreamId stream, const DriverMessage& message) = 0;
-    virtual void ToLink(LinkId link, const LinkMessage& message) = 0;
-    // One ConfirmAssignment call with a deadline of a few seconds, and its answer by OnConfirmed.
-    virtual void Confirm(const ConfirmCall& call) = 0;
-    // One FindAssignment call, and its answer by OnFound.
-    virtual void FindAssignment(const FindCall& call) = 0;
-    // On the feed that OnFeedUp reported. Again for a subscribed driver: start over.
-    virtual void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
-                               const std::optional<RideCursor>& cursor) = 0;
-    virtual void FeedUnsubscribe(const std::string& driver_id) = 0;
-    // The ride in hand changed (null: none), for the positions reported to riders.
-    virtual void OnTrip(const std::string& driver_id, std::int64_t session_epoch, const RideRef& ride) = 0;
-    // An offer settled: for the log and metrics.
-    virtual void LogOffer(const OfferRecord& record) = 0;
-
-    // To other replicas. A process that is alone need not take these.
-    virtual void ToReplica(const std::string& /*replica*/, const ReplicaMessage& /*message*/) {}
-    virtual void ToReplicas(const ReplicaMessage& /*message*/) {}
-    // A session was opened here, or whether its driver can be offered rides changed: for sightings.
-    virtual void OnOfferable(const std::string& /*driver_id*/, std::int64_t /*session_epoch*/, bool /*offerable*/,
-                             const std::shared_ptr<const CarProfile>& /*car*/) {}
-    // The session is no longer here.
-    virtual void OnSessionGone(const std::string& /*driver_id*/) {}
-  };
-
   using RespondDone = std::function<void(RespondResult)>;
 
   // All references must outlive the core. `index` is shared with the handlers that take positions.
   Dispatch(DispatchOptions options, LocationIndex& index, const TravelTimes& travel_times, const Matcher& matcher,
-           RandomBits random, Out& out);
+           RandomBits random, Effects& effects);
   ~Dispatch();
   Dispatch(const Dispatch&) = delete;
   Dispatch& operator=(const Dispatch&) = delete;
@@ -206,11 +177,12 @@ class Dispatch {
 
   // ---- rider-service
 
-  // What came of Out::Confirm. FAILED_PRECONDITION, NOT_FOUND and INVALID_ARGUMENT with one of Hail's reasons are
+  // What came of Effects::Confirm. FAILED_PRECONDITION, NOT_FOUND and INVALID_ARGUMENT with one of Hail's reasons are
   // definite; anything else but OK leaves the outcome unknown.
   void OnConfirmed(Now now, const std::string& offer_id, int attempt, absl::StatusOr<RideView> result);
-  // What came of Out::FindAssignment: the ride, NOT_FOUND, or anything else: not known. With NOT_FOUND, what the offer
-  // log says of it. Nothing: it was never made, or a crash lost its record (it was live then, or had just settled).
+  // What came of Effects::FindAssignment: the ride, NOT_FOUND, or anything else: not known. With NOT_FOUND, what the
+  // offer log says of it. Nothing: it was never made, or a crash lost its record (it was live then, or had just
+  // settled).
   void OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> result,
                const absl::StatusOr<std::optional<LoggedOffer>>& logged = std::nullopt);
 
@@ -359,7 +331,7 @@ class Dispatch {
   const TravelTimes& travel_times_;
   const Matcher& matcher_;
   const RandomBits random_;
-  Out& out_;
+  Effects& effects_;
 
   // Ordered, so that what is done for all is done in the same order in each run.
   std::map<std::string, std::unique_ptr<Session>> sessions_;

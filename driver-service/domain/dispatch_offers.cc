@@ -99,7 +99,7 @@ void Dispatch::Respond(Now now, const std::string& driver_id, const std::string&
   if (it == offers_.end()) {
     const std::int64_t find = ++last_find_;
     finds_[find] = {driver_id, offer_id, accept, std::move(done)};
-    out_.FindAssignment({find, driver_id, offer_id});
+    effects_.FindAssignment({find, driver_id, offer_id});
     return;
   }
   Offer& offer = *it->second;
@@ -191,7 +191,7 @@ void Dispatch::NotTaken(Now now, Offer& offer, OfferStatus outcome) {
     settled.driver_id = offer.driver_id;
     settled.outcome = outcome;
     // Of another replica's ride its own link is told, by that replica.
-    if (offer.asker.empty()) out_.ToLink(ride->second->link, settled);
+    if (offer.asker.empty()) effects_.ToLink(ride->second->link, settled);
   }
   Settle(now, offer, outcome);
 }
@@ -233,7 +233,7 @@ void Dispatch::Settle(Now now, Offer& offer, OfferStatus status, RevokeReason re
   record.pickup_eta = offer.pickup_eta;
   record.pickup_distance_m = offer.pickup_distance_m;
   record.received = offer.received;
-  out_.LogOffer(record);
+  effects_.LogOffer(record);
 
   domain_timers_.insert({now.domain + options_.memory, {TimerKind::kForgetOffer, offer.offer_id}});
   auto waiting = std::move(offer.waiting);
@@ -266,7 +266,7 @@ void Dispatch::SendConfirm(Offer& offer) {
   call.driver = offer.driver;
   // It was an estimate as of the offer: the way is the same, whatever time the answer took.
   call.pickup_eta = offer.pickup_eta;
-  out_.Confirm(call);
+  effects_.Confirm(call);
 }
 
 void Dispatch::OnConfirmed(Now now, const std::string& offer_id, int attempt, absl::StatusOr<RideView> result) {

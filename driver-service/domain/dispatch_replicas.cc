@@ -114,7 +114,7 @@ void Dispatch::SendAsk(Now now, const Asked& asked, bool repeated) {
   ask.remaining = std::max(absl::ZeroDuration(), asked.deadline - now.domain);
   ask.ride_waited = asked.ride_waited;
   ask.repeated = repeated;
-  out_.ToReplica(asked.replica, ask);
+  effects_.ToReplica(asked.replica, ask);
 }
 
 void Dispatch::AskAgain(Now now, Asked& asked) {
@@ -141,7 +141,7 @@ void Dispatch::AskAgain(Now now, Asked& asked) {
 }
 
 void Dispatch::WithdrawAsked(Now now, Asked& asked, RevokeReason reason) {
-  out_.ToReplica(asked.replica, OfferWithdraw{asked.offer_id, reason});
+  effects_.ToReplica(asked.replica, OfferWithdraw{asked.offer_id, reason});
   SettleAsked(now, asked);
 }
 
@@ -166,7 +166,7 @@ void Dispatch::On(Now now, const std::string& from, const OfferTold& told) {
   auto it = asked_.find(told.offer_id);
   if (it == asked_.end()) {
     // It was given up here: the withdrawal was lost, or overtook what asked for it.
-    if (told.status == OfferStatus::kPending) out_.ToReplica(from, OfferWithdraw{told.offer_id});
+    if (told.status == OfferStatus::kPending) effects_.ToReplica(from, OfferWithdraw{told.offer_id});
     return;
   }
   Asked& asked = *it->second;
@@ -193,7 +193,7 @@ void Dispatch::On(Now now, const std::string& from, const OfferTold& told) {
         settled.epoch = asked.start->epoch;
         settled.driver_id = asked.driver_id;
         settled.outcome = told.status;
-        out_.ToLink(ride->link, settled);
+        effects_.ToLink(ride->link, settled);
       }
       break;
     case OfferStatus::kRevoked:
@@ -213,7 +213,7 @@ void Dispatch::On(Now now, const std::string& from, const OfferTold& told) {
 
 void Dispatch::TellAsker(const Offer& offer) {
   if (offer.asker.empty()) return;
-  out_.ToReplica(offer.asker, OfferTold{offer.offer_id, offer.status, offer.reason, offer.ending});
+  effects_.ToReplica(offer.asker, OfferTold{offer.offer_id, offer.status, offer.reason, offer.ending});
 }
 
 AskEnding Dispatch::WhyNotOffered(Now now, const OfferAsk& ask) const {
@@ -250,7 +250,7 @@ void Dispatch::On(Now now, const std::string& from, const OfferAsk& ask) {
     return;
   }
   if (const AskEnding why = WhyNotOffered(now, ask); why != AskEnding::kNone) {
-    out_.ToReplica(from, OfferTold{ask.offer_id, OfferStatus::kRevoked, RevokeReason::kSuperseded, why});
+    effects_.ToReplica(from, OfferTold{ask.offer_id, OfferStatus::kRevoked, RevokeReason::kSuperseded, why});
     return;
   }
   const std::string& ride_id = ask.start->ride_id;

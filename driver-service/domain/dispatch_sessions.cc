@@ -90,7 +90,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
                                opening.incarnation_id == open->opening.incarnation_id &&
                                opening.number < open->opening.number;
     if (opened_before || epoch < open->stream_epoch) {
-      out_.ToDriver(stream, Replaced{});
+      effects_.ToDriver(stream, Replaced{});
       return open->epoch;
     }
   }
@@ -99,7 +99,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
     return epoch;
   }
   Session& session = Open(now, driver, availability, epoch, /*by_stream=*/true);
-  if (session.stream != 0) out_.ToDriver(session.stream, Replaced{});
+  if (session.stream != 0) effects_.ToDriver(session.stream, Replaced{});
   session.stream = stream;
   session.stream_epoch = epoch;
   session.opening = opening;
@@ -107,7 +107,7 @@ std::int64_t Dispatch::OpenStream(Now now, const Driver& driver, Availability av
   session.state_told.reset();
   if (cursor.has_value()) session.told.push_back(*std::move(cursor));
   // The epoch of the positions to come has changed.
-  if (session.ride != nullptr) out_.OnTrip(driver.driver_id, session.epoch, session.ride);
+  if (session.ride != nullptr) effects_.OnTrip(driver.driver_id, session.epoch, session.ride);
   Subscribe(now, session);
   Pump(now);
   return session.epoch;
@@ -176,27 +176,27 @@ void Dispatch::Lose(Now now, const std::string& driver_id, std::int64_t epoch, b
       orphans_[driver_id] = offer.offer_id;
     }
   }
-  if (session->ride != nullptr) out_.OnTrip(driver_id, session->epoch, nullptr);
-  if (feed_up_) out_.FeedUnsubscribe(driver_id);
+  if (session->ride != nullptr) effects_.OnTrip(driver_id, session->epoch, nullptr);
+  if (feed_up_) effects_.FeedUnsubscribe(driver_id);
   // The position stays: whoever has the driver now says what can be asked of it.
   index_.SetOfferable(driver_id, false);
-  out_.OnSessionGone(driver_id);
+  effects_.OnSessionGone(driver_id);
   sessions_.erase(driver_id);
 }
 
 // The app that is told it was replaced stays away: so it is told only where another stream of it is.
 void Dispatch::RefuseStream(StreamId stream, bool to_stream) {
   if (to_stream) {
-    out_.ToDriver(stream, Replaced{});
+    effects_.ToDriver(stream, Replaced{});
   } else {
-    out_.ToDriver(stream, Moved{});
+    effects_.ToDriver(stream, Moved{});
   }
 }
 
 void Dispatch::TellClaim(const Session& session) {
   const std::string& driver_id = session.driver.driver_id;
-  out_.ToReplicas(SessionClaimed{driver_id, session.claim, session.by_stream});
-  out_.OnOfferable(driver_id, session.claim, session.offerable, session.car);
+  effects_.ToReplicas(SessionClaimed{driver_id, session.claim, session.by_stream});
+  effects_.OnOfferable(driver_id, session.claim, session.offerable, session.car);
 }
 
 SessionClaim Dispatch::ClaimOf(const std::string& driver_id) const {
@@ -224,7 +224,7 @@ void Dispatch::Learn(Now now, const Driver& driver, Availability availability) {
 
 void Dispatch::Take(Now now, Session& session, const Driver& driver, Availability availability) {
   session.driver = driver;
-  if (SetCar(session)) out_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
+  if (SetCar(session)) effects_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
   session.availability = availability;
   if (availability == Availability::kOffline && !session.live_offer.empty()) {
     Offer& offer = OfferOf(session.live_offer);
@@ -360,7 +360,7 @@ void Dispatch::UpdateOfferable(Now now, Session& session) {
   if (offerable == session.offerable) return;
   session.offerable = offerable;
   index_.SetOfferable(session.driver.driver_id, offerable);
-  out_.OnOfferable(session.driver.driver_id, session.claim, offerable, session.car);
+  effects_.OnOfferable(session.driver.driver_id, session.claim, offerable, session.car);
 }
 
 // A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
@@ -371,9 +371,9 @@ void Dispatch::Review(Now now, const std::string& driver_id) {
   const bool tied = session->ride != nullptr || !session->live_offer.empty();
   const absl::Time idle_at = session->last_seen + options_.session_idle;
   if (!tied && now.wall >= idle_at) {
-    if (feed_up_) out_.FeedUnsubscribe(driver_id);
+    if (feed_up_) effects_.FeedUnsubscribe(driver_id);
     index_.Remove(driver_id);
-    out_.OnSessionGone(driver_id);
+    effects_.OnSessionGone(driver_id);
     sessions_.erase(driver_id);
     return;
   }
@@ -397,7 +397,7 @@ void Dispatch::Subscribe(Now now, Session& session) {
     session.subscribed_at = now.wall;
     std::optional<RideCursor> cursor;
     if (session.stream != 0 && !session.told.empty()) cursor = session.told.back();
-    out_.FeedSubscribe(session.driver.driver_id, session.subscription, cursor);
+    effects_.FeedSubscribe(session.driver.driver_id, session.subscription, cursor);
     wall_timers_.insert({now.wall + options_.feed_answer_time, {TimerKind::kFeedAnswer, session.driver.driver_id}});
   }
   UpdateOfferable(now, session);
@@ -513,7 +513,7 @@ void Dispatch::LearnAssignment(Now now, Session& session, const RideRef& ride) {
 void Dispatch::SetRide(Now now, Session& session, RideRef ride) {
   if (session.ride != ride) {
     session.ride = std::move(ride);
-    out_.OnTrip(session.driver.driver_id, session.epoch, session.ride);
+    effects_.OnTrip(session.driver.driver_id, session.epoch, session.ride);
   }
   if (session.ride != nullptr && !session.live_offer.empty()) {
     Offer& offer = OfferOf(session.live_offer);
@@ -527,11 +527,11 @@ void Dispatch::SetRide(Now now, Session& session, RideRef ride) {
 // ---- To the stream
 
 void Dispatch::Send(const Session& session, const DriverMessage& message) {
-  if (session.stream != 0) out_.ToDriver(session.stream, message);
+  if (session.stream != 0) effects_.ToDriver(session.stream, message);
 }
 
 void Dispatch::SendEvent(Session& session, const RideEventView& event) {
-  if (session.stream != 0 && Tell(session.told, *event.ride)) out_.ToDriver(session.stream, event);
+  if (session.stream != 0 && Tell(session.told, *event.ride)) effects_.ToDriver(session.stream, event);
 }
 
 }  // namespace hail::driver

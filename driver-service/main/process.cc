@@ -22,10 +22,10 @@
 #include "driver-service/api/dispatch_host.h"
 #include "driver-service/api/driver_api.h"
 #include "driver-service/api/driver_commands.h"
+#include "driver-service/api/location_reporter.h"
 #include "driver-service/api/position_intake.h"
 #include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_client.h"
-#include "driver-service/api/rider_peer.h"
 #include "driver-service/api/session_calls.h"
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
@@ -88,33 +88,36 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const RoadTravelTimes travel_times(*std::move(graphs));
   const BatchMatcher matcher;
   const std::string replica = UuidV7(clock.Read().wall, SystemRandom());
-  // Its thread uses what stands between here and its Stop below.
-  Loop loop("dispatch");
-  DispatchHost dispatch({.clock = clock,
-                         .index = index,
-                         .travel_times = travel_times,
-                         .matcher = matcher,
-                         .store = store,
-                         .loop = loop,
-                         .random = SystemRandom(),
-                         .replica = replica},
-                        options.dispatch);
-  TripPositions trips(travel_times);
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
     auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "driver-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
+  // Its thread uses what stands between here and its Stop below.
+  Loop loop("dispatch");
+  RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
+  TripPositions trips(travel_times);
   SightingBoard sightings(index);
+  DispatchHost dispatch({.clock = clock,
+                         .index = index,
+                         .travel_times = travel_times,
+                         .matcher = matcher,
+                         .store = store,
+                         .rider = rider,
+                         .trips = trips,
+                         .sightings = bus != nullptr ? &sightings : nullptr,
+                         .loop = loop,
+                         .random = SystemRandom(),
+                         .replica = replica},
+                        options.dispatch);
   // Null: this process is alone.
   std::unique_ptr<Replicas> replicas;
   if (bus != nullptr) {
     replicas = std::make_unique<Replicas>(Replicas::Parts{
         .bus = *bus, .clock = clock, .host = dispatch, .store = store, .sightings = sightings, .replica = replica});
   }
-  RiderClient rider(RiderChannel(options.rider_service));
-  RiderPeer peer(clock, dispatch, trips, rider, rider.Streams(&loop, &clock));
+  LocationReporter reporter(clock, loop, trips, rider);
   PositionIntake positions(clock, index, trips, bus != nullptr ? &sightings : nullptr);
   DriverCommands commands(clock, dispatch, store, positions, rider);
   SessionCalls session_calls(commands);
@@ -157,7 +160,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     rides.Set(counts.rides);
     live_offers.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
     live_offers.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);
-    feed_up.Set(peer.up() ? 1 : 0);
+    feed_up.Set(dispatch.feed_up() ? 1 : 0);
     queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(dispatch.depth()));
     queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
     records_lost.Set(static_cast<double>(store.lost_records()));
@@ -167,9 +170,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  dispatch.Start(
-      peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }, replicas.get());
-  peer.Start();
+  dispatch.Start([&](const OfferRecord& record) { offer_metrics.OnSettled(record); }, replicas.get());
+  reporter.Start();
   if (replicas != nullptr) {
     absl::Notification leased;
     replicas->Start([&] { leased.Notify(); });
@@ -187,7 +189,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   housekeeping.Stop();
   session_calls.Leave();
   if (replicas != nullptr) replicas->Stop();
-  peer.Stop();
+  dispatch.Stop();
+  reporter.Stop();
   rider.Stop();
   loop.Stop();
   store.Stop();

@@ -40,16 +40,20 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
            HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
       index_(universe->clock().scale().ToDomain(kArrivalJitter)),
       car_search_(index_, driver::DispatchOptions().position_freshness, driver::DispatchOptions().radius_max_m),
+      sightings_(index_),
+      trips_(travel_times_),
       host_({.clock = clock_,
              .index = index_,
              .travel_times = travel_times_,
              .matcher = matcher_,
              .store = store_,
+             .rider = *this,
+             .trips = trips_,
+             .sightings = HasReplicas(*universe) ? &sightings_ : nullptr,
              .loop = loop_,
              .random = universe->Bits(),
              .replica = replica_},
             {}),
-      sightings_(index_),
       replicas_(HasReplicas(*universe)
                     ? std::make_unique<driver::Replicas>(driver::Replicas::Parts{.bus = bus_,
                                                                                  .clock = clock_,
@@ -58,8 +62,7 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
                                                                                  .sightings = sightings_,
                                                                                  .replica = replica_})
                     : nullptr),
-      trips_(travel_times_),
-      peer_(clock_, host_, trips_, *this, Streams()),
+      reporter_(clock_, loop_, trips_, *this),
       positions_(clock_, index_, trips_, HasReplicas(*universe) ? &sightings_ : nullptr),
       commands_(clock_, host_, store_, positions_, *this),
       session_calls_(commands_),
@@ -70,9 +73,8 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
   store_.set_on_moved([universe] { universe->Hit(Situation::kWishRacedAMove); });
   store_.set_on_late_read(
       [this](absl::Duration late) { universe_->judge().DriverStoreSlow(replica_, late + kNextCheck); });
-  host_.Start(
-      peer_, [this](const driver::OfferRecord& record) { OnSettled(record); }, replicas_ != nullptr ? this : nullptr);
-  peer_.Start();
+  host_.Start([this](const driver::OfferRecord& record) { OnSettled(record); }, replicas_.get());
+  reporter_.Start();
   if (replicas_ == nullptr) {
     serving_ = true;
   } else {
@@ -88,7 +90,8 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
 
 DriverNode::~DriverNode() {
   ends_.Die();
-  peer_.Stop();
+  host_.Stop();
+  reporter_.Stop();
 }
 
 driver::DispatchCounts DriverNode::Counts() const { return host_.counts(); }
@@ -112,15 +115,6 @@ std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<drive
     if (!universe_->ride_disk().live_of_driver.empty()) universe_->Hit(Situation::kFeedBrokeWithDriverOnTrip);
   }
   return std::make_shared<driver::DispatchLink>(host_, std::move(outbox));
-}
-
-void DriverNode::ToReplica(const std::string& replica, const driver::ReplicaMessage& message) {
-  if (const auto* told = std::get_if<driver::OfferTold>(&message); told != nullptr) {
-    if (told->status == driver::OfferStatus::kPending) universe_->OfferAskedFor(told->offer_id, replica);
-    if (told->status == driver::OfferStatus::kAccepted) universe_->Hit(Situation::kAskedOfferAccepted);
-  }
-  if (std::holds_alternative<driver::OfferWithdraw>(message)) universe_->Hit(Situation::kAskedOfferWithdrawn);
-  replicas_->ToReplica(replica, message);
 }
 
 void DriverNode::OnSettled(const driver::OfferRecord& record) {
@@ -220,28 +214,22 @@ void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driv
       });
 }
 
-driver::RiderPeer::Streams DriverNode::Streams() {
-  using Feed = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
-  using Positions = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
-  const auto host = [u = universe_] { return u->rider(); };
-  return {
-      .feed =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Feed>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
-          },
-      .positions =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Positions>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
-          },
+std::unique_ptr<driver::RiderCalls::Feed> DriverNode::WatchDrivers(FeedHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
   };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
+}
+
+std::unique_ptr<driver::RiderCalls::Locations> DriverNode::ReportLocations(LocationHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
+  };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
 }
 
 }  // namespace hail::simulation

@@ -12,10 +12,10 @@
 #include "driver-service/api/dispatch_host.h"
 #include "driver-service/api/dispatch_link.h"
 #include "driver-service/api/driver_commands.h"
+#include "driver-service/api/location_reporter.h"
 #include "driver-service/api/position_intake.h"
 #include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_calls.h"
-#include "driver-service/api/rider_peer.h"
 #include "driver-service/api/session_calls.h"
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
@@ -31,7 +31,7 @@ namespace hail::simulation {
 
 class Universe;
 
-class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeers {
+class DriverNode final : private driver::RiderCalls {
  public:
   // `clock_wrong`: by how much its machine's wall clock is.
   DriverNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
@@ -72,17 +72,9 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
                        std::function<void(absl::StatusOr<type::v1::Ride>)> done) override;
   void ListDriverRides(internal::v1::ListDriverRidesRequest request, const driver::ForCaller& caller,
                        std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
+  std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override;
+  std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) override;
 
-  // driver::ReplicaPeers: what is said passes through here on its way to the others.
-  void ToReplica(const std::string& replica, const driver::ReplicaMessage& message) override;
-  void ToReplicas(const driver::ReplicaMessage& message) override { replicas_->ToReplicas(message); }
-  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                   const std::shared_ptr<const driver::CarProfile>& car) override {
-    replicas_->OnOfferable(driver_id, session_epoch, offerable, car);
-  }
-  void OnSessionGone(const std::string& driver_id) override { replicas_->OnSessionGone(driver_id); }
-
-  driver::RiderPeer::Streams Streams();
   void OnSettled(const driver::OfferRecord& record);
 
   Universe* const universe_;
@@ -98,12 +90,12 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   const driver::CarSearch car_search_;
   const driver::StraightLineTravelTimes travel_times_;
   const driver::BatchMatcher matcher_;
-  driver::DispatchHost host_;
   driver::SightingBoard sightings_;
+  driver::TripPositions trips_;
+  driver::DispatchHost host_;
   // Null: this process is alone.
   std::unique_ptr<driver::Replicas> replicas_;
-  driver::TripPositions trips_;
-  driver::RiderPeer peer_;
+  driver::LocationReporter reporter_;
   driver::PositionIntake positions_;
   driver::DriverCommands commands_;
   driver::SessionCalls session_calls_;

@@ -21,7 +21,7 @@ namespace hail::driver {
 inline constexpr LatLng kPickup{37.7793, -122.4193};
 
 // Writes down what the core wants done, one line each; offers are named o1, o2 … as they appear.
-class RecordingOut final : public Dispatch::Out {
+class RecordingOut final : public Effects {
  public:
   void ToDriver(StreamId stream, const DriverMessage& message) override {
     // Apart: they come at the next tick, between whatever else a test is about.
