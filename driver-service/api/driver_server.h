@@ -14,10 +14,10 @@
 #include "driver-service/api/dispatch_service.h"
 #include "driver-service/api/driver_commands.h"
 #include "driver-service/api/driver_service.h"
+#include "driver-service/api/location_reporter.h"
 #include "driver-service/api/position_intake.h"
 #include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_calls.h"
-#include "driver-service/api/rider_peer.h"
 #include "driver-service/api/session_calls.h"
 #include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
@@ -42,9 +42,8 @@ class DriverServer final {
     // The dispatch core lives on it.
     Executor* dispatch_loop = nullptr;
     const TravelTimes* travel_times = nullptr;
-    // rider-service. The handlers of the streams run on the loop.
+    // rider-service. The handlers of its streams run on the loop.
     RiderCalls* rider = nullptr;
-    RiderPeer::Streams rider_streams;
     // Called on the loop with each settled offer; must not block.
     std::function<void(const OfferRecord&)> on_offer_settled;
   };
@@ -85,12 +84,12 @@ class DriverServer final {
   LocationIndex index_;
   const CarSearch car_search_;
   const BatchMatcher matcher_;
-  DispatchHost dispatch_;
   SightingBoard sightings_;
+  TripPositions trips_;
+  DispatchHost dispatch_;
   // Null: this process is alone.
   const std::unique_ptr<Replicas> replicas_;
-  TripPositions trips_;
-  RiderPeer peer_;
+  LocationReporter reporter_;
   PositionIntake positions_;
   DriverCommands commands_;
   SessionCalls session_calls_;

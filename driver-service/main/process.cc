@@ -80,10 +80,10 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
-  RiderClient rider(RiderChannel(options.rider_service));
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses what stands between here and its Stop below.
   Loop loop("dispatch");
+  RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
   DriverServer server({.store = &store,
                        .bus = bus.get(),
                        .clock = &clock,
@@ -91,7 +91,6 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .dispatch_loop = &loop,
                        .travel_times = &travel_times,
                        .rider = &rider,
-                       .rider_streams = rider.Streams(&loop, &clock),
                        .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
                       {.dispatch = options.dispatch, .incarnation_id = incarnation_id});
 

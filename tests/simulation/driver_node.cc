@@ -44,7 +44,6 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
                .dispatch_loop = &loop_,
                .travel_times = &travel_times_,
                .rider = this,
-               .rider_streams = Streams(),
                .on_offer_settled = [this](const driver::OfferRecord& record) { OnSettled(record); }},
               {.dispatch = {}, .incarnation_id = replica_}),
       gate_(&clock_, {.tick = absl::ZeroDuration()}, nullptr) {
@@ -177,28 +176,22 @@ void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driv
       });
 }
 
-driver::RiderPeer::Streams DriverNode::Streams() {
-  using Feed = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
-  using Positions = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
-  const auto host = [u = universe_] { return u->rider(); };
-  return {
-      .feed =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Feed>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
-          },
-      .positions =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Positions>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
-          },
+std::unique_ptr<driver::RiderCalls::Feed> DriverNode::WatchDrivers(FeedHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
   };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
+}
+
+std::unique_ptr<driver::RiderCalls::Locations> DriverNode::ReportLocations(LocationHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
+  };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
 }
 
 }  // namespace hail::simulation

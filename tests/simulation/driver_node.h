@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -66,8 +67,9 @@ class DriverNode final : private driver::RiderCalls {
                        std::function<void(absl::StatusOr<type::v1::Ride>)> done) override;
   void ListDriverRides(internal::v1::ListDriverRidesRequest request, const driver::ForCaller& caller,
                        std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
+  std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override;
+  std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) override;
 
-  driver::RiderPeer::Streams Streams();
   void OnSettled(const driver::OfferRecord& record);
 
   Universe* const universe_;

@@ -59,9 +59,57 @@ TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
 
 // --- What stands around the service ---
 
+// The feed of a rider-service that knows of no rides.
+class FakeFeed final : public RiderCalls::Feed {
+ public:
+  FakeFeed(Executor* loop, RiderCalls::FeedHandlers handlers) : loop_(loop), handlers_(std::move(handlers)) {}
+
+  void Start() override {
+    loop_->Post([this] { handlers_.on_up(1); });
+  }
+  void Stop() override {}
+  bool Send(std::uint64_t, pb::WatchDriversRequest request) override {
+    if (!request.has_subscribe()) return true;
+    pb::WatchDriversResponse known;
+    known.mutable_snapshot()->set_driver_id(request.subscribe().driver_id());
+    known.mutable_snapshot()->set_subscription(request.subscribe().subscription());
+    return loop_->Post([this, known] { handlers_.on_message(known); });
+  }
+  bool SendLatest(std::uint64_t link, const std::string&, pb::WatchDriversRequest request) override {
+    return Send(link, std::move(request));
+  }
+  bool up() const override { return true; }
+
+ private:
+  Executor* const loop_;
+  const RiderCalls::FeedHandlers handlers_;
+};
+
+using Reports = rpc::ListSink<pb::ReportLocationsRequest>;
+
+// Keeps the positions for riders.
+class FakeLocations final : public RiderCalls::Locations {
+ public:
+  explicit FakeLocations(std::shared_ptr<Reports> reports) : reports_(std::move(reports)) {}
+
+  void Start() override {}
+  void Stop() override {}
+  bool Send(std::uint64_t, pb::ReportLocationsRequest request) override { return reports_->Send(std::move(request)); }
+  bool SendLatest(std::uint64_t link, const std::string&, pb::ReportLocationsRequest request) override {
+    return Send(link, std::move(request));
+  }
+  bool up() const override { return true; }
+
+ private:
+  const std::shared_ptr<Reports> reports_;
+};
+
 // rider-service, which agrees to everything unless told not to. Thread-safe.
 class FakeRider final : public RiderCalls {
  public:
+  // The handlers of its streams run on `loop`.
+  explicit FakeRider(Executor* loop) : loop_(loop) {}
+
   template <typename T>
   using Answer = std::function<void(absl::StatusOr<T>)>;
 
@@ -97,6 +145,14 @@ class FakeRider final : public RiderCalls {
     done(std::move(response));
   }
 
+  std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override {
+    return std::make_unique<FakeFeed>(loop_, std::move(handlers));
+  }
+  std::unique_ptr<Locations> ReportLocations(LocationHandlers) override {
+    return std::make_unique<FakeLocations>(reports_);
+  }
+
+  Reports& reports() { return *reports_; }
   void Refuse(const absl::Status& status) {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;
@@ -129,55 +185,12 @@ class FakeRider final : public RiderCalls {
     return refusal_;
   }
 
+  Executor* const loop_;
+  const std::shared_ptr<Reports> reports_ = std::make_shared<Reports>();
   mutable absl::Mutex mutex_;
   absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
   std::vector<pb::RecordTripEventRequest> steps_ ABSL_GUARDED_BY(mutex_);
   std::vector<ForCaller> callers_ ABSL_GUARDED_BY(mutex_);
-};
-
-// The feed of a rider-service that knows of no rides.
-class FakeFeed final : public RiderPeer::Feed {
- public:
-  FakeFeed(Executor* loop, RiderPeer::FeedHandlers handlers) : loop_(loop), handlers_(std::move(handlers)) {}
-
-  void Start() override {
-    loop_->Post([this] { handlers_.on_up(1); });
-  }
-  void Stop() override {}
-  bool Send(std::uint64_t, pb::WatchDriversRequest request) override {
-    if (!request.has_subscribe()) return true;
-    pb::WatchDriversResponse known;
-    known.mutable_snapshot()->set_driver_id(request.subscribe().driver_id());
-    known.mutable_snapshot()->set_subscription(request.subscribe().subscription());
-    return loop_->Post([this, known] { handlers_.on_message(known); });
-  }
-  bool SendLatest(std::uint64_t link, const std::string&, pb::WatchDriversRequest request) override {
-    return Send(link, std::move(request));
-  }
-  bool up() const override { return true; }
-
- private:
-  Executor* const loop_;
-  const RiderPeer::FeedHandlers handlers_;
-};
-
-using Reports = rpc::ListSink<pb::ReportLocationsRequest>;
-
-// Keeps the positions for riders.
-class FakePositions final : public RiderPeer::Positions {
- public:
-  explicit FakePositions(std::shared_ptr<Reports> reports) : reports_(std::move(reports)) {}
-
-  void Start() override {}
-  void Stop() override {}
-  bool Send(std::uint64_t, pb::ReportLocationsRequest request) override { return reports_->Send(std::move(request)); }
-  bool SendLatest(std::uint64_t link, const std::string&, pb::ReportLocationsRequest request) override {
-    return Send(link, std::move(request));
-  }
-  bool up() const override { return true; }
-
- private:
-  const std::shared_ptr<Reports> reports_;
 };
 
 using StreamList = rpc::ListSink<v1::StreamDriverResponse>;
@@ -186,17 +199,14 @@ using LinkList = rpc::ListSink<pb::DispatchResponse>;
 // One process of driver-service. `bus` null: it is alone.
 class Process {
  public:
-  Process(DriverStore* store, Bus* bus, const Clock* clock, RiderCalls* rider, const std::string& incarnation_id)
+  Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id)
       : server_({.store = store,
                  .bus = bus,
                  .clock = clock,
                  .random = SystemRandom(),
                  .dispatch_loop = &loop_,
                  .travel_times = &travel_times_,
-                 .rider = rider,
-                 .rider_streams = {
-                     .feed = [this](auto handlers) { return std::make_unique<FakeFeed>(&loop_, std::move(handlers)); },
-                     .positions = [this](auto) { return std::make_unique<FakePositions>(reports_); }},
+                 .rider = &rider_,
                  .on_offer_settled = [this](const OfferRecord&) { ++offers_settled_; }},
                 {.dispatch = {}, .incarnation_id = incarnation_id}) {
     absl::Notification ready;
@@ -211,7 +221,7 @@ class Process {
 
   DriverServer& server() { return server_; }
   Loop& loop() { return loop_; }
-  Reports& reports() { return *reports_; }
+  FakeRider& rider() { return rider_; }
   int offers_settled() const { return offers_settled_; }
 
   template <typename Request>
@@ -243,9 +253,9 @@ class Process {
 
  private:
   const StraightLineTravelTimes travel_times_;
-  const std::shared_ptr<Reports> reports_ = std::make_shared<Reports>();
   std::atomic<int> offers_settled_ = 0;
   Loop loop_{"dispatch"};
+  FakeRider rider_{&loop_};
   DriverServer server_;
 };
 
@@ -374,7 +384,7 @@ class DriverServerTest : public ::testing::Test {
   }
 
   Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id) {
-    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, &rider_, incarnation_id));
+    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, incarnation_id));
   }
 
   // Registers the driver, who then wants rides and is at Market Street.
@@ -399,7 +409,6 @@ class DriverServerTest : public ::testing::Test {
   // For processes that share it.
   std::unique_ptr<SharedStore> shared_;
   const std::unique_ptr<Bus> bus_ = MakeLocalBus();
-  FakeRider rider_;
   std::vector<std::unique_ptr<Process>> processes_;
 };
 
@@ -537,7 +546,7 @@ TEST_F(OneProcessTest, ARideByUnaryCalls) {
 
   clock_.Advance(absl::Seconds(1));
   ASSERT_TRUE(process_.Ask(LocationOf("d1", 2)).ok());
-  const auto reports = process_.reports().AwaitCount(1);
+  const auto reports = process_.rider().reports().AwaitCount(1);
   ASSERT_THAT(reports, SizeIs(1));
   EXPECT_EQ(reports[0].locations(0).ride_id(), "ride-1");
   EXPECT_EQ(process_.offers_settled(), 1);
@@ -548,16 +557,16 @@ TEST_F(OneProcessTest, ARideByUnaryCalls) {
   const auto arrived = process_.Ask(ArriveOf("d1", "ride-1"), call);
   ASSERT_TRUE(arrived.ok()) << arrived.status();
   EXPECT_EQ(arrived->ride().sequence(), 3);
-  ASSERT_THAT(rider_.steps(), SizeIs(1));
-  EXPECT_EQ(rider_.steps()[0].driver_id(), "d1");
-  EXPECT_TRUE(rider_.steps()[0].command().has_arrive());
-  EXPECT_EQ(rider_.callers()[0].traceparent, "the trace");
-  EXPECT_EQ(rider_.callers()[0].deadline, call.deadline);
+  ASSERT_THAT(process_.rider().steps(), SizeIs(1));
+  EXPECT_EQ(process_.rider().steps()[0].driver_id(), "d1");
+  EXPECT_TRUE(process_.rider().steps()[0].command().has_arrive());
+  EXPECT_EQ(process_.rider().callers()[0].traceparent, "the trace");
+  EXPECT_EQ(process_.rider().callers()[0].deadline, call.deadline);
 
   v1::AdvanceTripRequest nothing = ArriveOf("d1", "ride-1");
   nothing.clear_action();
   EXPECT_EQ(FieldOf(process_.Ask(nothing).status()), "action");
-  rider_.Refuse(FailedPrecondition(Reason::kIllegalTransition, "not now"));
+  process_.rider().Refuse(FailedPrecondition(Reason::kIllegalTransition, "not now"));
   EXPECT_TRUE(HasReason(process_.Ask(ArriveOf("d1", "ride-1")).status(), Reason::kIllegalTransition));
 }
 
@@ -575,7 +584,7 @@ TEST_F(OneProcessTest, ADeclinedOfferIsAnsweredAlsoTheSecondTime) {
 TEST_F(OneProcessTest, AnAcceptThatRiderServiceRefusesIsRefused) {
   MakeAvailable(process_, "d1");
   const v1::Offer offer = OfferTo(process_, "d1", "ride-1");
-  rider_.Refuse(FailedPrecondition(Reason::kRideNotMatching, "it is over"));
+  process_.rider().Refuse(FailedPrecondition(Reason::kRideNotMatching, "it is over"));
   EXPECT_TRUE(HasReason(process_.Ask(ResponseOf("d1", offer.offer_id())).status(), Reason::kOfferRevoked));
 }
 
@@ -643,8 +652,8 @@ TEST_F(OneProcessTest, ARideOnAStream) {
   *arrive.mutable_advance_trip() = ArriveOf("", "ride-1");
   stream->OnMessage(arrive);
   EXPECT_EQ(results(4).back().command_id(), "c3");
-  ASSERT_THAT(rider_.steps(), SizeIs(1));
-  EXPECT_EQ(rider_.steps()[0].driver_id(), "d1");
+  ASSERT_THAT(process_.rider().steps(), SizeIs(1));
+  EXPECT_EQ(process_.rider().steps()[0].driver_id(), "d1");
 
   stream->OnHeartbeat();
   Await(*list, v1::StreamDriverResponse::kHeartbeat);
@@ -860,7 +869,7 @@ TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   EXPECT_TRUE(Forwarded("d2", "SetAvailability", WishOf("d2").SerializeAsString()).no_session());
   const std::string arrive = ArriveOf("d1", "ride-1").SerializeAsString();
   EXPECT_TRUE(HasReason(ErrorIn(Forwarded("d1", "AdvanceTrip", arrive)), Reason::kPeerUnavailable));
-  EXPECT_THAT(rider_.steps(), IsEmpty());
+  EXPECT_THAT(first_.rider().steps(), IsEmpty());
   EXPECT_TRUE(HasReason(ErrorIn(Forwarded("d1", "StreamDriver", "")), Reason::kPeerUnavailable));
   EXPECT_TRUE(HasReason(ErrorIn(Forwarded("d1", "FlyAway", "")), Reason::kPeerUnavailable));
   EXPECT_TRUE(HasReason(ErrorIn(Forwarded("d1", "SetAvailability", "\xff")), Reason::kInternal));
