@@ -1,12 +1,13 @@
 // A service is a plain class, and one table says all there is to say of its methods. Registration with gRPC
-// (service.h), admission under load, the labels of metrics and the simulation's network come from the table.
+// (service.h), authorization, admission under load, forwarding (forwarding.h), the labels of metrics and the
+// simulation's network come from the table.
 //
 //   class RiderService {
 //    public:
 //     static constexpr char kName[] = "hail.rider.v1.RiderService";
 //     static constexpr auto Methods() {
-//       return std::tuple(rpc::Unary("GetRide", &RiderService::GetRide),
-//                         rpc::Unary("RequestRide", &RiderService::RequestRide, &RiderService::AdmitRequest),
+//       return std::tuple(rpc::Unary("GetRide", &RiderService::GetRide, {.person = &RiderService::RiderOf}),
+//                         rpc::Unary("ListProducts", &RiderService::ListProducts),
 //                         rpc::ServerStream("WatchRide", &RiderService::WatchRide, {.queue = 128}),
 //                         rpc::Bidi("StreamRide", &RiderService::StreamRide));
 //     }
@@ -25,13 +26,16 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/exec/done.h"
 #include "common/rpc/call_context.h"
+#include "common/rpc/identity.h"
 #include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 
@@ -52,6 +56,24 @@ struct StreamOptions {
   bool greets = false;
 };
 
+// Whom a request names, and in which field of it.
+struct Person {
+  const std::string& id;
+  const char* field;
+};
+
+template <typename S, typename Req, typename Resp>
+struct UnaryOptions {
+  // The rider or driver for whom the caller must be allowed to speak (identity.h). Null: the call concerns nobody.
+  Person (*person)(const Req&) = nullptr;
+  // Is asked before the request is read, and may refuse: under overload most calls get no further. Null: every call
+  // gets in.
+  absl::Status (S::*admit)(absl::Time deadline) const = nullptr;
+  // The call's work at the replica that has the person's session: another replica forwards the call to it
+  // (forwarding.h). Null: the call needs no session.
+  void (S::*at_owner)(const CallContext&, const Req&, Done<Resp>) = nullptr;
+};
+
 // The rows of a table. `S` is the class, `Req` and `Resp` are the messages.
 
 template <typename S, typename Req, typename Resp>
@@ -61,19 +83,27 @@ struct Unary {
   static constexpr bool kClientStreams = false;
   static constexpr bool kServerStreams = false;
 
-  // `admit` is asked before the request is read, and may refuse: under overload most calls get no further. Null: every
-  // call gets in.
   constexpr Unary(const char* name, void (S::*call)(const CallContext&, const Req&, Done<Resp>),
-                  absl::Status (S::*admit)(absl::Time deadline) const = nullptr)
-      : name(name), call(call), admit(admit) {}
+                  const UnaryOptions<S, Req, Resp>& options = {})
+      : name(name), call(call), options(options) {}
 
   absl::Status Admit(const S& service, absl::Time deadline) const {
-    return admit == nullptr ? absl::OkStatus() : (service.*admit)(deadline);
+    return options.admit == nullptr ? absl::OkStatus() : (service.*options.admit)(deadline);
+  }
+
+  // What a transport calls: the method, for those who may.
+  void Serve(S& service, const CallContext& context, const Req& request, Done<Resp> done) const {
+    if (options.person != nullptr) {
+      const Person person = options.person(request);
+      const absl::Status speaks = CheckSpeaksFor(context.caller, person.id, person.field);
+      if (!speaks.ok()) return done(speaks);
+    }
+    (service.*call)(context, request, std::move(done));
   }
 
   const char* name;
   void (S::*call)(const CallContext&, const Req&, Done<Resp>);
-  absl::Status (S::*admit)(absl::Time deadline) const;
+  UnaryOptions<S, Req, Resp> options;
 };
 
 template <typename S, typename Req, typename Resp>

@@ -42,10 +42,7 @@ class OutboxBase {
   // Whether messages are still taken.
   bool open() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A session that cannot take the next message yet says so before its OnMessage returns. No message is read until
-  // ResumeReading, and flow control holds the client back; what came joined to the present message (joined.h) is still
-  // handled. A client that is held back does not count as silent. Its half-close waits behind its messages; a cancel, a
-  // drain and the stream's own end do not wait. Both are idempotent.
+  // See Sink.
   void PauseReading() ABSL_LOCKS_EXCLUDED(mutex_);
   void ResumeReading() ABSL_LOCKS_EXCLUDED(mutex_);
   bool reading_paused() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -124,6 +121,8 @@ class Outbox final : public OutboxBase, public Sink<Response> {
   bool Send(Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
   bool SendLatest(const std::string& key, Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
   void Finish(const absl::Status& status = absl::OkStatus()) override { OutboxBase::Finish(status); }
+  void PauseReading() override { OutboxBase::PauseReading(); }
+  void ResumeReading() override { OutboxBase::ResumeReading(); }
 
  private:
   bool WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {

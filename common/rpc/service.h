@@ -117,9 +117,9 @@ class GrpcService final : public Service {
   void Serve(const rpc::Unary<S, Request, Response>& method) {
     Unary<Request, Response>(
         method.name,
-        [service = service_, call = method.call](const std::shared_ptr<UnaryCall<Request, Response>>& answer) {
-          (service->*call)(answer->context(), answer->request(),
-                           [answer](const absl::StatusOr<Response>& response) { answer->Finish(response); });
+        [service = service_, method](const std::shared_ptr<UnaryCall<Request, Response>>& answer) {
+          method.Serve(*service, answer->context(), answer->request(),
+                       [answer](const absl::StatusOr<Response>& response) { answer->Finish(response); });
         },
         [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); });
   }

@@ -24,6 +24,13 @@ class Sink {
   // Ends the stream with `status` once all that was sent before has gone out. Only the first end counts. Prefer OK, and
   // business outcomes as messages: an error status may overtake messages on their way to the client.
   virtual void Finish(const absl::Status& status = absl::OkStatus()) = 0;
+
+  // For streams with an inbound half. A session that cannot take the next message yet says so before its OnMessage
+  // returns. No message is read until ResumeReading, and flow control holds the client back; what came joined to the
+  // present message (joined.h) is still handled. A client that is held back does not count as silent. Its half-close
+  // waits behind its messages; a cancel, a drain and the stream's own end do not wait. Both are idempotent.
+  virtual void PauseReading() = 0;
+  virtual void ResumeReading() = 0;
 };
 
 }  // namespace hail::rpc

@@ -30,7 +30,7 @@ template <typename Request>
 class InboundSession : public StreamSession {
  public:
   // The next message. The one after it is read once this has returned, so whatever a message sets off and does not wait
-  // for must be bounded by the session itself: by OutboxBase::PauseReading, say.
+  // for must be bounded by the session itself: by Sink::PauseReading, say.
   virtual void OnMessage(const Request& message) = 0;
 
   // The client will send no more (it ended its half, or it is gone). Finish the outbox, now or soon.

@@ -4,6 +4,10 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "common/failpoint/failpoint.h"
+#include "common/logging/log.h"
+#include "driver-service/api/replicas.h"
+#include "driver-service/codec/internal_codec.h"
 
 namespace hail::driver {
 namespace {
@@ -25,11 +29,10 @@ DispatchOptions OptionsOf(DispatchOptions options, const std::string& replica) {
 DispatchHost::DispatchHost(Parts parts, DispatchOptions options)
     : parts_(std::move(parts)),
       core_(OptionsOf(std::move(options), parts_.replica), parts_.index, parts_.travel_times, parts_.matcher,
-            parts_.random, *this) {}
+            parts_.random, *this),
+      feed_(parts_.rider.WatchDrivers(HandlersOfFeed())) {}
 
-void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecord&)> on_offer_settled,
-                         ReplicaPeers* replicas) {
-  peer_ = &peer;
+void DispatchHost::Start(std::function<void(const OfferRecord&)> on_offer_settled, Replicas* replicas) {
   replicas_ = replicas;
   on_offer_settled_ = std::move(on_offer_settled);
   parts_.loop.Every(kTick, [this] {
@@ -37,6 +40,39 @@ void DispatchHost::Start(DispatchPeer& peer, std::function<void(const OfferRecor
     core_.Tick(now);
     CountOn(now);
   });
+  feed_->Start();
+}
+
+void DispatchHost::Stop() { feed_->Stop(); }
+
+RiderCalls::FeedHandlers DispatchHost::HandlersOfFeed() {
+  return {
+      .on_up =
+          [this](std::uint64_t link) {
+            Log(LogLevel::kInfo, "rider_feed_up");
+            feed_link_ = link;
+            core_.OnFeedUp(parts_.clock.Read());
+          },
+      .on_message =
+          [this](const internal::v1::WatchDriversResponse& message) {
+            if (message.has_snapshot()) {
+              core_.OnFeedSnapshot(parts_.clock.Read(), FromProto(message.snapshot()));
+            } else if (message.has_event()) {
+              core_.OnFeedEvent(parts_.clock.Read(), FromProto(message.event()));
+            }
+          },
+      .on_down =
+          [this](const absl::Status& status) {
+            Log(LogLevel::kWarn, "rider_feed_down", {{"status", status}});
+            core_.OnFeedDown(parts_.clock.Read());
+          },
+      .heartbeat =
+          [] {
+            internal::v1::WatchDriversRequest request;
+            request.mutable_heartbeat();
+            return request;
+          },
+  };
 }
 
 void DispatchHost::CountOn(Now now) {
@@ -122,19 +158,42 @@ void DispatchHost::ToLink(LinkId link, const LinkMessage& message) {
   if (const auto found = link_sinks_.find(link); found != link_sinks_.end()) found->second(message);
 }
 
-void DispatchHost::Confirm(const ConfirmCall& call) { peer_->Confirm(call); }
+void DispatchHost::Confirm(const ConfirmCall& call) {
+  HAIL_FAILPOINT(kConfirmBefore);
+  parts_.rider.Confirm(call, [this, offer_id = call.offer_id, attempt = call.attempt](absl::StatusOr<RideView> result) {
+    HAIL_FAILPOINT(kConfirmReplied);
+    Post([offer_id, attempt, result = std::move(result)](Dispatch& core, Now now) {
+      core.OnConfirmed(now, offer_id, attempt, result);
+    });
+  });
+}
 
-void DispatchHost::FindAssignment(const FindCall& call) { peer_->FindAssignment(call); }
+void DispatchHost::FindAssignment(const FindCall& call) {
+  parts_.rider.FindAssignment(call, [this, call](absl::StatusOr<RideView> result) {
+    if (!absl::IsNotFound(result.status())) {
+      Post([find = call.find, result](Dispatch& core, Now now) { core.OnFound(now, find, result); });
+      return;
+    }
+    // It brought no ride, and will not. The log has its outcome.
+    using Logged = absl::StatusOr<std::optional<LoggedOffer>>;
+    parts_.store.FindOffer(call.offer_id, [this, find = call.find, result](const Logged& logged) {
+      Post([=](Dispatch& core, Now now) { core.OnFound(now, find, result, logged); });
+    });
+  });
+}
 
 void DispatchHost::FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
                                  const std::optional<RideCursor>& cursor) {
-  peer_->FeedSubscribe(driver_id, subscription, cursor);
+  feed_->Send(feed_link_, SubscribeMessage(driver_id, subscription, cursor));
+  HAIL_FAILPOINT(kFeedSubscribed);
 }
 
-void DispatchHost::FeedUnsubscribe(const std::string& driver_id) { peer_->FeedUnsubscribe(driver_id); }
+void DispatchHost::FeedUnsubscribe(const std::string& driver_id) {
+  feed_->Send(feed_link_, UnsubscribeMessage(driver_id));
+}
 
 void DispatchHost::OnTrip(const std::string& driver_id, std::int64_t, const RideRef& ride) {
-  peer_->OnTrip(driver_id, ride);
+  parts_.trips.SetRide(driver_id, ride);
 }
 
 void DispatchHost::LogOffer(const OfferRecord& record) {
@@ -152,11 +211,11 @@ void DispatchHost::ToReplicas(const ReplicaMessage& message) {
 
 void DispatchHost::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
                                const std::shared_ptr<const CarProfile>& car) {
-  if (replicas_ != nullptr) replicas_->OnOfferable(driver_id, session_epoch, offerable, car);
+  if (parts_.sightings != nullptr) parts_.sightings->SetSession(driver_id, session_epoch, offerable, car);
 }
 
 void DispatchHost::OnSessionGone(const std::string& driver_id) {
-  if (replicas_ != nullptr) replicas_->OnSessionGone(driver_id);
+  if (parts_.sightings != nullptr) parts_.sightings->Forget(driver_id);
 }
 
 }  // namespace hail::driver

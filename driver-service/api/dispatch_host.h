@@ -1,5 +1,5 @@
-// The loop that the dispatch core lives on: what comes in from calls and streams is posted to it, what the core wants
-// done is handed to the streams, to the store and to rider-service.
+// The loop that the dispatch core lives on, and the core's effects: input from calls and streams is posted to the loop;
+// what the core wants done goes to the streams, to the store, to rider-service and to other replicas.
 #pragma once
 
 #include <atomic>
@@ -17,37 +17,18 @@
 #include "common/ids/uuid.h"
 #include "common/rpc/joined.h"
 #include "common/time/clock.h"
+#include "driver-service/api/rider_calls.h"
+#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/dispatch.h"
 #include "driver-service/domain/driver_store.h"
 
 namespace hail::driver {
 
-// What the core asks of rider-service. All of it runs on the loop and must not block; the answers come back by
-// DispatchHost::Post.
-class DispatchPeer {
- public:
-  virtual ~DispatchPeer() = default;
-  virtual void Confirm(const ConfirmCall& call) = 0;
-  virtual void FindAssignment(const FindCall& call) = 0;
-  virtual void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
-                             const std::optional<RideCursor>& cursor) = 0;
-  virtual void FeedUnsubscribe(const std::string& driver_id) = 0;
-  virtual void OnTrip(const std::string& driver_id, const RideRef& ride) = 0;
-};
-
-// What the core says to other replicas. All of it runs on the loop and must not block.
-class ReplicaPeers {
- public:
-  virtual ~ReplicaPeers() = default;
-  virtual void ToReplica(const std::string& replica, const ReplicaMessage& message) = 0;
-  virtual void ToReplicas(const ReplicaMessage& message) = 0;
-  virtual void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                           const std::shared_ptr<const CarProfile>& car) = 0;
-  virtual void OnSessionGone(const std::string& driver_id) = 0;
-};
+class Replicas;
 
 // Thread-safe, unless a function says otherwise.
-class DispatchHost final : private Dispatch::Out {
+class DispatchHost final : private Effects {
  public:
   using Input = std::function<void(Dispatch& core, Now now)>;
   using DriverSink = std::function<void(const DriverMessage& message)>;
@@ -65,6 +46,11 @@ class DispatchHost final : private Dispatch::Out {
     const TravelTimes& travel_times;
     const Matcher& matcher;
     DriverStore& store;
+    RiderCalls& rider;
+    // For the positions of drivers on a trip.
+    TripPositions& trips;
+    // Null: no other replica wants to know.
+    SightingBoard* sightings = nullptr;
     // What the core lives on: everything of it runs here.
     Executor& loop;
     // For ids.
@@ -74,10 +60,13 @@ class DispatchHost final : private Dispatch::Out {
   };
   DispatchHost(Parts parts, DispatchOptions options);
 
-  // Before anything is posted. `peer` and `replicas` (null: this process is alone) must live until the loop has
+  // Opens the feed. Before anything is posted. `replicas` (null: this process is alone) must live until the loop has
   // stopped; `on_offer_settled` runs on the loop and must not block.
-  void Start(DispatchPeer& peer, std::function<void(const OfferRecord& record)> on_offer_settled,
-             ReplicaPeers* replicas = nullptr);
+  void Start(std::function<void(const OfferRecord& record)> on_offer_settled, Replicas* replicas = nullptr);
+  // Ends the feed. Before the loop is stopped; idempotent.
+  void Stop();
+  // Whether the feed is open.
+  bool feed_up() const { return feed_->up(); }
 
   // Runs `input` on the loop. False, without running it, once stopped.
   bool Post(Input input);
@@ -119,10 +108,6 @@ class DispatchHost final : private Dispatch::Out {
 
   const Clock& clock() const { return parts_.clock; }
   const std::string& replica() const { return parts_.replica; }
-  // What the offer log says; `done` runs on a thread of the store's.
-  void FindOffer(const std::string& offer_id, DriverStore::FindOfferDone done) {
-    parts_.store.FindOffer(offer_id, std::move(done));
-  }
 
   // As of less than a second ago.
   DispatchCounts counts() const;
@@ -144,17 +129,18 @@ class DispatchHost final : private Dispatch::Out {
                    const std::shared_ptr<const CarProfile>& car) override;
   void OnSessionGone(const std::string& driver_id) override;
 
+  RiderCalls::FeedHandlers HandlersOfFeed();
   void CountOn(Now now);
   // For a claim that is about to be made.
   DriverStore::ClaimDone OnLoop(const std::string& driver_id, ClaimInput input) ABSL_LOCKS_EXCLUDED(claims_mutex_);
 
   const Parts parts_;
-  DispatchPeer* peer_ = nullptr;
-  ReplicaPeers* replicas_ = nullptr;
+  Replicas* replicas_ = nullptr;
   std::function<void(const OfferRecord&)> on_offer_settled_;
   std::atomic<std::int64_t> next_id_{1};
   // Loop only.
   Dispatch core_;
+  std::uint64_t feed_link_ = 0;
   absl::flat_hash_map<StreamId, DriverSink> driver_sinks_;
   absl::flat_hash_map<LinkId, LinkSink> link_sinks_;
 
@@ -167,6 +153,8 @@ class DispatchHost final : private Dispatch::Out {
   // Of the loop: the count under way, and when it began or may begin.
   DispatchTally tally_;
   absl::Time count_from_ = absl::InfinitePast();
+
+  const std::unique_ptr<RiderCalls::Feed> feed_;
 };
 
 }  // namespace hail::driver

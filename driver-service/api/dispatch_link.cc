@@ -30,8 +30,8 @@ void WarnIfClocksDiffer(absl::Time theirs, absl::Time ours, const TimeScale& sca
 
 void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
   if (request.has_hello() == said_hello_) {
-    outbox_->Finish(MakeError(absl::StatusCode::kInvalidArgument, "hello must come first, and once",
-                              {.reason = Reason::kProtocolViolation}));
+    sink_->Finish(MakeError(absl::StatusCode::kInvalidArgument, "hello must come first, and once",
+                            {.reason = Reason::kProtocolViolation}));
     return;
   }
   switch (request.message_case()) {
@@ -55,7 +55,7 @@ void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
 void DispatchLink::OnHeartbeat() {
   internal::v1::DispatchResponse response;
   response.mutable_heartbeat();
-  outbox_->SendLatest("heartbeat", std::move(response));
+  sink_->SendLatest("heartbeat", std::move(response));
 }
 
 void DispatchLink::OnEnd() {
@@ -72,15 +72,15 @@ void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
   Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link_}, {"incarnation_id", hello.incarnation_id()}});
   const std::optional<absl::Time> theirs =
       hello.has_domain_time() ? std::optional(absl::FromUnixSeconds(hello.domain_time().seconds())) : std::nullopt;
-  host_.Post([&host = host_, link = link_, outbox = outbox_, theirs](Dispatch& core, Now now) {
+  host_.Post([&host = host_, link = link_, sink = sink_, theirs](Dispatch& core, Now now) {
     if (theirs.has_value()) WarnIfClocksDiffer(*theirs, now.domain, host.clock().scale());
-    host.AddLinkSink(link, [outbox, burst = host.BurstOf<internal::v1::DispatchResponse>([outbox](auto message) {
-                       outbox->Send(std::move(message));
+    host.AddLinkSink(link, [sink, burst = host.BurstOf<internal::v1::DispatchResponse>([sink](auto message) {
+                       sink->Send(std::move(message));
                      })](const LinkMessage& message) mutable {
       // Each set replaces the one before it; all else must arrive, and what was said before a set comes before it.
       if (std::holds_alternative<WorkingSet>(message)) {
         burst.Flush();
-        outbox->SendLatest("working_set", ToProto(message));
+        sink->SendLatest("working_set", ToProto(message));
       } else {
         burst.Add(ToProto(message));
       }

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "common/rpc/outbox.h"
+#include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "driver-service/api/dispatch_host.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
@@ -12,17 +12,17 @@ namespace hail::driver {
 
 class DispatchLink final : public rpc::InboundSession<internal::v1::DispatchRequest> {
  public:
-  using Outbox = rpc::Outbox<internal::v1::DispatchResponse>;
+  using Sink = rpc::Sink<internal::v1::DispatchResponse>;
 
   // `host` must outlive the stream's calls.
-  DispatchLink(DispatchHost& host, std::shared_ptr<Outbox> outbox)
-      : host_(host), outbox_(std::move(outbox)), link_(host.NewId()) {}
+  DispatchLink(DispatchHost& host, std::shared_ptr<Sink> sink)
+      : host_(host), sink_(std::move(sink)), link_(host.NewId()) {}
 
   void OnMessage(const internal::v1::DispatchRequest& request) override;
-  void OnHalfClose() override { outbox_->Finish(); }
+  void OnHalfClose() override { sink_->Finish(); }
   void OnHeartbeat() override;
   // No goodbye: rider-service takes any end as the sign to open the next link.
-  void OnDrain(absl::Duration) override { outbox_->Finish(); }
+  void OnDrain(absl::Duration) override { sink_->Finish(); }
   void OnEnd() override;
 
  private:
@@ -30,7 +30,7 @@ class DispatchLink final : public rpc::InboundSession<internal::v1::DispatchRequ
   void OnStart(const internal::v1::StartDispatch& start);
 
   DispatchHost& host_;
-  const std::shared_ptr<Outbox> outbox_;
+  const std::shared_ptr<Sink> sink_;
   const LinkId link_;
   // The session's calls are serial: no lock.
   bool said_hello_ = false;

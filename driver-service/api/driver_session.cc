@@ -9,8 +9,8 @@
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "common/proto/time.h"
+#include "common/rpc/error_codec.h"
 #include "common/rpc/identity.h"
-#include "common/rpc/status.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/ride_codec.h"
 
@@ -43,8 +43,8 @@ bool IsCommand(const v1::StreamDriverRequest& request) {
 
 }  // namespace
 
-DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallContext& info)
-    : commands_(commands), outbox_(std::move(outbox)), info_(info), stream_(commands.host().NewId()) {}
+DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call)
+    : commands_(commands), sink_(std::move(sink)), call_(call), stream_(commands.host().NewId()) {}
 
 void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
   absl::MutexLock lock(&mutex_);
@@ -61,7 +61,7 @@ void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
   }
 }
 
-void DriverSession::OnHalfClose() { outbox_->Finish(); }
+void DriverSession::OnHalfClose() { sink_->Finish(); }
 
 void DriverSession::OnHeartbeat() {
   v1::StreamDriverResponse response;
@@ -69,7 +69,7 @@ void DriverSession::OnHeartbeat() {
     absl::MutexLock lock(&mutex_);
     response.mutable_heartbeat()->set_sequence(ride_sequence_);
   }
-  outbox_->SendLatest("heartbeat", std::move(response));
+  sink_->SendLatest("heartbeat", std::move(response));
 }
 
 void DriverSession::OnDrain(absl::Duration retry_after) {
@@ -84,8 +84,8 @@ void DriverSession::OnDrain(absl::Duration retry_after) {
     if (const std::optional<RideCursor> cursor = core.CursorOf(driver_id); cursor.has_value()) {
       *response.mutable_draining()->mutable_cursor() = ToProto(*cursor);
     }
-    self->outbox_->Send(std::move(response));
-    self->outbox_->Finish();
+    self->sink_->Send(std::move(response));
+    self->sink_->Finish();
   });
 }
 
@@ -102,11 +102,11 @@ void DriverSession::OnEnd() {
 
 void DriverSession::Open(const v1::StreamDriverRequest& request) {
   if (!request.has_open()) {
-    outbox_->Finish(ProtocolViolation("the first message must be open"));
+    sink_->Finish(ProtocolViolation("the first message must be open"));
     phase_ = Phase::kEnded;
     return;
   }
-  absl::Status status = rpc::CheckSpeaksFor(info_.caller, request.open().driver_id(), "open.driver_id");
+  absl::Status status = rpc::CheckSpeaksFor(call_.caller, request.open().driver_id(), "open.driver_id");
   absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request.open());
   if (status.ok()) status = cursor.status();
   if (status.ok() && request.open().opening() < 0) status = InvalidField("open.opening", "must not be negative");
@@ -114,13 +114,13 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
     status = CheckId(request.open().incarnation_id(), "open.incarnation_id");
   }
   if (!status.ok()) {
-    outbox_->Finish(status);
+    sink_->Finish(status);
     phase_ = Phase::kEnded;
     return;
   }
   driver_id_ = request.open().driver_id();
   phase_ = Phase::kOpening;
-  outbox_->PauseReading();
+  sink_->PauseReading();
   const Opening opening{request.open().incarnation_id(), request.open().opening()};
   commands_.host().ClaimForStream(driver_id_, opening,
                                   [self = shared_from_this(), cursor = *std::move(cursor), opening](
@@ -132,7 +132,7 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
 void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
                            const Opening& opening, Dispatch& core, Now now) {
   if (!claimed.ok()) {
-    outbox_->Finish(claimed.status());
+    sink_->Finish(claimed.status());
     return;
   }
   if (!claimed->claimed) return Deliver(Replaced{});
@@ -148,13 +148,13 @@ void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const 
   const std::int64_t session_epoch =
       core.OpenStream(now, stored.driver, stored.availability, claimed->session.epoch, stream_, cursor, opening);
   Log(LogLevel::kDebug, "driver_stream_opened",
-      {{"driver_id", stored.driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", info_.request_id}});
+      {{"driver_id", stored.driver.driver_id}, {"session_epoch", session_epoch}, {"request_id", call_.request_id}});
 
   absl::MutexLock lock(&mutex_);
   if (phase_ == Phase::kEnded) return;
   session_epoch_ = session_epoch;
   phase_ = Phase::kOpen;
-  outbox_->ResumeReading();
+  sink_->ResumeReading();
 }
 
 void DriverSession::Handle(const v1::StreamDriverRequest& request) {
@@ -162,7 +162,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
     case v1::StreamDriverRequest::kHeartbeat:
       return;
     case v1::StreamDriverRequest::kOpen:
-      outbox_->Finish(ProtocolViolation("open must be the first message only"));
+      sink_->Finish(ProtocolViolation("open must be the first message only"));
       return;
     case v1::StreamDriverRequest::kLocation: {
       if (absl::Status status = CheckNamed(request.location().driver_id()); !status.ok()) {
@@ -175,7 +175,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
       if (!tally->IsWorthTelling()) return;
       v1::StreamDriverResponse response;
       *response.mutable_location_result() = ToProto(*tally);
-      outbox_->SendLatest("location_result", std::move(response));
+      sink_->SendLatest("location_result", std::move(response));
       return;
     }
     case v1::StreamDriverRequest::kOfferReceived: {
@@ -218,7 +218,7 @@ void DriverSession::HandleCommand(const v1::StreamDriverRequest& request) {
     });
   } else {
     commands_.AdvanceTrip(
-        driver_id_, request.advance_trip(), {.traceparent = info_.traceparent},
+        driver_id_, request.advance_trip(), {.traceparent = call_.traceparent},
         [self = shared_from_this(), command_id, driver_id = driver_id_](absl::StatusOr<type::v1::Ride> ride) {
           self->commands_.host().Post([self, command_id, driver_id, status = ride.status()](Dispatch& core, Now now) {
             self->Answer(command_id, status, core.State(now, driver_id));
@@ -256,11 +256,11 @@ void DriverSession::Deliver(const DriverMessage& message) {
   }
   if (std::holds_alternative<OfferView>(message)) HAIL_FAILPOINT(kOfferMade);
   if (std::holds_alternative<Moved>(message)) {
-    outbox_->Finish(Unavailable(Reason::kPeerUnavailable, "the session is at another replica: open the stream again"));
+    sink_->Finish(Unavailable(Reason::kPeerUnavailable, "the session is at another replica: open the stream again"));
     return;
   }
-  outbox_->Send(ToProto(message));
-  if (std::holds_alternative<Replaced>(message)) outbox_->Finish();
+  sink_->Send(ToProto(message));
+  if (std::holds_alternative<Replaced>(message)) sink_->Finish();
 }
 
 void DriverSession::Answer(const std::string& command_id, const absl::Status& status, const DriverState& state) {
@@ -288,11 +288,11 @@ void DriverSession::Positioned() {
 }
 
 void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
-  if (++asked_ == kMaxAsked) outbox_->PauseReading();
+  if (++asked_ == kMaxAsked) sink_->PauseReading();
   commands_.host().Post([self = shared_from_this(), what = std::move(what)](Dispatch& core, Now now) {
     {
       absl::MutexLock lock(&self->mutex_);
-      if (self->asked_-- == kMaxAsked) self->outbox_->ResumeReading();
+      if (self->asked_-- == kMaxAsked) self->sink_->ResumeReading();
     }
     what(core, now);
   });
@@ -305,7 +305,7 @@ void DriverSession::Send(const std::string& command_id, const absl::Status& stat
   *result.mutable_status() = rpc::ToProto(status);
   *result.mutable_state() = ToProto(state);
   HAIL_FAILPOINT(kReplyStream);
-  outbox_->Send(std::move(response));
+  sink_->Send(std::move(response));
   {
     absl::MutexLock lock(&mutex_);
     position_missing_ = state.blocked_by == BlockedBy::kStalePosition;

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "common/rpc/call_context.h"
-#include "common/rpc/outbox.h"
+#include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "driver-service/api/driver_commands.h"
 #include "driver-service/domain/dispatch_types.h"
@@ -23,10 +23,10 @@ namespace hail::driver {
 class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
                             public std::enable_shared_from_this<DriverSession> {
  public:
-  using Outbox = rpc::Outbox<v1::StreamDriverResponse>;
+  using Sink = rpc::Sink<v1::StreamDriverResponse>;
 
   // `commands` must outlive the stream's calls and the dispatch loop.
-  DriverSession(DriverCommands& commands, std::shared_ptr<Outbox> outbox, const rpc::CallContext& info);
+  DriverSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call);
 
   void OnMessage(const v1::StreamDriverRequest& request) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnHalfClose() override;
@@ -62,11 +62,11 @@ class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   DriverCommands& commands_;
-  const std::shared_ptr<Outbox> outbox_;
-  const rpc::CallContext info_;
+  const std::shared_ptr<Sink> sink_;
+  const rpc::CallContext call_;
   const StreamId stream_;
 
-  // Taken on gRPC's threads and on the loop; before any lock of outbox, loop, index.
+  // Taken on the transport's threads and on the loop; before any lock of sink, loop, index.
   absl::Mutex mutex_;
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kNew;
   std::string driver_id_ ABSL_GUARDED_BY(mutex_);

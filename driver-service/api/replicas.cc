@@ -68,13 +68,6 @@ void Replicas::ToReplica(const std::string& replica, const ReplicaMessage& messa
 
 void Replicas::ToReplicas(const ReplicaMessage& message) { Publish(kToAll, message); }
 
-void Replicas::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                           const std::shared_ptr<const CarProfile>& car) {
-  parts_.sightings.SetSession(driver_id, session_epoch, offerable, car);
-}
-
-void Replicas::OnSessionGone(const std::string& driver_id) { parts_.sightings.Forget(driver_id); }
-
 void Replicas::Publish(const std::string& topic, const ReplicaMessage& message) {
   if (stopped_) return;
   publishing = true;

@@ -17,7 +17,7 @@
 namespace hail::driver {
 
 // Start and Stop are one thread's; the rest runs on the dispatch loop.
-class Replicas final : public ReplicaPeers {
+class Replicas final {
  public:
   // All must outlive this.
   struct Parts {
@@ -37,11 +37,9 @@ class Replicas final : public ReplicaPeers {
   // Says and hears nothing more, and gives up the lease. Before the loop and the store are stopped; idempotent.
   void Stop();
 
-  void ToReplica(const std::string& replica, const ReplicaMessage& message) override;
-  void ToReplicas(const ReplicaMessage& message) override;
-  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                   const std::shared_ptr<const CarProfile>& car) override;
-  void OnSessionGone(const std::string& driver_id) override;
+  // Effects, on the dispatch loop.
+  void ToReplica(const std::string& replica, const ReplicaMessage& message);
+  void ToReplicas(const ReplicaMessage& message);
 
  private:
   void Publish(const std::string& topic, const ReplicaMessage& message);

@@ -1,11 +1,13 @@
-// The calls driver-service makes to rider-service's AssignmentService, as their callers see them.
+// rider-service's AssignmentService, as driver-service uses it.
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc/outgoing_stream.h"
 #include "driver-service/domain/dispatch_types.h"
 #include "driver-service/domain/ride_view.h"
 #include "hail/internal/v1/assignment_service.pb.h"
@@ -24,9 +26,16 @@ struct ForCaller {
 // nobody could be asked (PEER_UNAVAILABLE). A deadline was the caller's own.
 absl::Status ErrorForCaller(const absl::Status& status);
 
-// Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a deadline of a few seconds.
+// The port to rider-service. Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a
+// deadline of a few seconds.
 class RiderCalls {
  public:
+  using Feed = rpc::OutgoingStream<internal::v1::WatchDriversRequest>;
+  using FeedHandlers = rpc::StreamHandlers<internal::v1::WatchDriversRequest, internal::v1::WatchDriversResponse>;
+  using Locations = rpc::OutgoingStream<internal::v1::ReportLocationsRequest>;
+  using LocationHandlers =
+      rpc::StreamHandlers<internal::v1::ReportLocationsRequest, internal::v1::ReportLocationsResponse>;
+
   virtual ~RiderCalls() = default;
 
   // Errors are as they came: what is definite and what is unknown is the core's to tell.
@@ -38,6 +47,10 @@ class RiderCalls {
                                std::function<void(absl::StatusOr<type::v1::Ride>)> done) = 0;
   virtual void ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
                                std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) = 0;
+
+  // The streams. Their handlers run on the dispatch loop; this outlives them.
+  virtual std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) = 0;
+  virtual std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) = 0;
 };
 
 }  // namespace hail::driver

@@ -33,8 +33,8 @@ std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target) {
                           {{service, "FindAssignment"}, {service, "RecordTripEvent"}, {service, "ListDriverRides"}});
 }
 
-RiderClient::RiderClient(const std::shared_ptr<grpc::Channel>& channel)
-    : stub_(internal::v1::AssignmentService::NewStub(channel)) {}
+RiderClient::RiderClient(const std::shared_ptr<grpc::Channel>& channel, Executor* loop, const Clock* clock)
+    : stub_(internal::v1::AssignmentService::NewStub(channel)), loop_(loop), clock_(clock) {}
 
 void RiderClient::Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) {
   calls_.Call<internal::v1::ConfirmAssignmentRequest, internal::v1::ConfirmAssignmentResponse>(
@@ -74,28 +74,21 @@ void RiderClient::ListDriverRides(internal::v1::ListDriverRidesRequest request, 
       });
 }
 
-RiderPeer::Streams RiderClient::Streams(Executor* loop, const Clock* clock) {
-  using internal::v1::ReportLocationsRequest;
-  using internal::v1::ReportLocationsResponse;
-  using internal::v1::WatchDriversRequest;
-  using internal::v1::WatchDriversResponse;
-  return {
-      .feed =
-          [this, loop, clock](auto handlers) {
-            return std::make_unique<rpc::ReconnectingStream<WatchDriversRequest, WatchDriversResponse>>(
-                loop, clock, [this](auto* context, auto* reactor) { stub_->async()->WatchDrivers(context, reactor); },
-                std::move(handlers), rpc::LinkOptions{.queue = kFeedQueue});
-          },
-      .positions =
-          [this, loop, clock](auto handlers) {
-            return std::make_unique<rpc::ReconnectingWriter<ReportLocationsRequest, ReportLocationsResponse>>(
-                loop, clock,
-                [this](auto* context, auto* response, auto* reactor) {
-                  stub_->async()->ReportLocations(context, response, reactor);
-                },
-                std::move(handlers));
-          },
-  };
+std::unique_ptr<RiderCalls::Feed> RiderClient::WatchDrivers(FeedHandlers handlers) {
+  return std::make_unique<
+      rpc::ReconnectingStream<internal::v1::WatchDriversRequest, internal::v1::WatchDriversResponse>>(
+      loop_, clock_, [this](auto* context, auto* reactor) { stub_->async()->WatchDrivers(context, reactor); },
+      std::move(handlers), rpc::LinkOptions{.queue = kFeedQueue});
+}
+
+std::unique_ptr<RiderCalls::Locations> RiderClient::ReportLocations(LocationHandlers handlers) {
+  return std::make_unique<
+      rpc::ReconnectingWriter<internal::v1::ReportLocationsRequest, internal::v1::ReportLocationsResponse>>(
+      loop_, clock_,
+      [this](auto* context, auto* response, auto* reactor) {
+        stub_->async()->ReportLocations(context, response, reactor);
+      },
+      std::move(handlers));
 }
 
 }  // namespace hail::driver

@@ -1,4 +1,4 @@
-// RiderCalls over gRPC, and the streams to rider-service.
+// RiderCalls over gRPC.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,6 @@
 #include "common/rpc/outgoing_calls.h"
 #include "common/time/clock.h"
 #include "driver-service/api/rider_calls.h"
-#include "driver-service/api/rider_peer.h"
 #include "grpcpp/channel.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 
@@ -21,7 +20,8 @@ std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target);
 // Thread-safe.
 class RiderClient final : public RiderCalls {
  public:
-  explicit RiderClient(const std::shared_ptr<grpc::Channel>& channel);
+  // The handlers of the streams run on `loop`. Both must outlive this.
+  RiderClient(const std::shared_ptr<grpc::Channel>& channel, Executor* loop, const Clock* clock);
 
   void Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) override;
   void FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done) override;
@@ -29,15 +29,16 @@ class RiderClient final : public RiderCalls {
                        std::function<void(absl::StatusOr<type::v1::Ride>)> done) override;
   void ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
                        std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
-
-  // How RiderPeer's streams are opened; their handlers run on `loop`. Both, and this, must outlive the streams.
-  RiderPeer::Streams Streams(Executor* loop, const Clock* clock);
+  std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override;
+  std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) override;
 
   // Ends the calls under way and waits until no `done` runs any more.
   void Stop() { calls_.Stop(); }
 
  private:
   const std::unique_ptr<internal::v1::AssignmentService::Stub> stub_;
+  Executor* const loop_;
+  const Clock* const clock_;
   rpc::OutgoingCalls calls_;
 };
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -16,6 +18,55 @@
 #include "driver-service/domain/session.h"
 
 namespace hail::driver {
+
+// "domain" and "wall" say which time a length is of.
+struct DispatchOptions {
+  absl::Duration position_freshness = absl::Seconds(30);  // domain
+  // The radius to look in: `radius_start_m`, times `radius_factor` each `radius_step`, up to `radius_max_m`.
+  double radius_start_m = 1500;
+  double radius_factor = 2;
+  absl::Duration radius_step = absl::Seconds(2);  // domain
+  double radius_max_m = 12000;
+  // Domain. Rides that found nobody look again at its next multiple, so together: a driver who gets free goes to the
+  // nearest of them, not to whoever happens to look next (docs/decisions/0020-match-window.md).
+  absl::Duration rematch_interval = absl::Seconds(1);
+  // As many rides are matched at one go, those due longest first; the rest at the next tick. Bounds how long the loop
+  // is busy with it where thousands wait.
+  std::size_t most_matched_at_once = 500;
+  // A driver whose app did not show an offer is not asked again for that ride so long.
+  absl::Duration unreceived_pause = absl::Seconds(30);  // domain
+  // How long settled offers and ended dispatches are remembered.
+  absl::Duration memory = absl::Minutes(10);  // domain
+
+  absl::Duration receive_time = absl::Seconds(3);           // wall
+  absl::Duration working_set_interval = absl::Seconds(10);  // wall
+  // Back-off of confirmations with an unknown outcome: doubled from the first to the last, each less up to half at
+  // random.
+  absl::Duration confirm_retry_first = absl::Milliseconds(100);  // wall
+  absl::Duration confirm_retry_last = absl::Seconds(2);          // wall
+  // A feed subscription that was not answered so long is sent again.
+  absl::Duration feed_answer_time = absl::Seconds(10);  // wall
+  // A driver without a stream counts as connected so long after a unary call.
+  absl::Duration contact_time = absl::Seconds(35);  // wall
+  // A session without stream, offer or ride is forgotten so long after the last contact.
+  absl::Duration session_idle = absl::Minutes(10);  // wall
+  // A driver whose position is missing is looked at again after the first, then each time after twice as long, up to
+  // the last: Positioned comes sooner.
+  absl::Duration stale_look_first = absl::Seconds(1);  // wall
+  absl::Duration stale_look_last = absl::Seconds(30);  // wall
+
+  // This process among the replicas of driver-service: its incarnation, as its claims name it.
+  std::string replica;
+  // What the owner of a driver's session has time for, asked for an offer; then the next driver is looked for.
+  absl::Duration ask_answer_time = absl::Milliseconds(500);  // wall
+  // An offer that was asked for is asked for again so often, and given up after so many times without an answer.
+  absl::Duration ask_interval = absl::Seconds(2);  // wall
+  int asks_unanswered = 3;
+  // An owner withdraws a pending offer that was not asked for again so long.
+  absl::Duration asker_silence = absl::Seconds(6);  // wall
+  // A driver whose owner made no offer is not asked for again for that ride so long.
+  absl::Duration refused_pause = absl::Seconds(5);  // domain
+};
 
 // Chosen by the shell, unique in this process, never 0.
 using StreamId = std::int64_t;
@@ -118,6 +169,7 @@ struct RespondResult {
   // The driver after it.
   DriverState state;
 };
+using RespondDone = std::function<void(RespondResult)>;
 
 // How many of what there is, for metrics.
 struct DispatchCounts {

@@ -1,5 +1,7 @@
 #include "driver-service/domain/offer.h"
 
+#include <algorithm>
+
 #include "common/errors/error.h"
 
 namespace hail::driver {
@@ -52,6 +54,36 @@ RevokeReason RevokeReasonNamed(std::string_view name) {
     if (RevokeReasonName(reason) == name) return reason;
   }
   return RevokeReason::kSuperseded;
+}
+
+OfferView ViewOf(const Offer& offer, absl::Time now) {
+  OfferView view;
+  view.offer_id = offer.offer_id;
+  view.start = offer.start;
+  view.status = offer.status;
+  if (offer.status == OfferStatus::kPending) view.remaining = std::max(absl::ZeroDuration(), offer.expires - now);
+  view.pickup_eta = offer.pickup_eta;
+  view.pickup_distance_m = offer.pickup_distance_m;
+  return view;
+}
+
+OfferUpdate UpdateOf(const Offer& offer) { return {offer.offer_id, offer.start->ride_id, offer.status, offer.reason}; }
+
+OfferRecord RecordOf(const Offer& offer, absl::Time now) {
+  OfferRecord record;
+  record.offer_id = offer.offer_id;
+  record.ride_id = offer.start->ride_id;
+  record.epoch = offer.start->epoch;
+  record.driver_id = offer.driver_id;
+  record.outcome = offer.status;
+  record.reason = offer.reason;
+  record.made_time = offer.made;
+  record.settled_time = now;
+  record.ride_waited = offer.ride_waited;
+  record.pickup_eta = offer.pickup_eta;
+  record.pickup_distance_m = offer.pickup_distance_m;
+  record.received = offer.received;
+  return record;
 }
 
 absl::Status AnswerStatus(const OfferUpdate& settled, bool accept) {

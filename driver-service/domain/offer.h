@@ -91,6 +91,28 @@ struct OfferRecord {
   bool received = false;
 };
 
+// An offer as the process that made it keeps it.
+struct Offer {
+  std::string offer_id;
+  std::string driver_id;
+  std::shared_ptr<const DispatchStart> start;
+  OfferStatus status = OfferStatus::kPending;
+  RevokeReason reason = RevokeReason::kNone;
+  // Domain time.
+  absl::Time made;
+  absl::Time expires;
+  absl::Duration ride_waited;
+  absl::Duration pickup_eta;
+  double pickup_distance_m = 0;
+  bool received = false;
+};
+
+// `now` is domain time.
+OfferView ViewOf(const Offer& offer, absl::Time now);
+OfferUpdate UpdateOf(const Offer& offer);
+// Of one that settled at `now`, domain time.
+OfferRecord RecordOf(const Offer& offer, absl::Time now);
+
 // What the log says of an offer.
 struct LoggedOffer {
   std::string driver_id;

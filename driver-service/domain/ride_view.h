@@ -48,7 +48,7 @@ struct RideEventView {
 // Answer to a feed subscription, and sent again by rider-service whenever its feed had to start over.
 struct FeedSnapshot {
   std::string driver_id;
-  // As passed to Dispatch::Out::FeedSubscribe.
+  // As passed to Effects::FeedSubscribe.
   std::int64_t subscription = 0;
   std::vector<RideEventView> missed;
   bool reset = false;

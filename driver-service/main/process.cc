@@ -12,26 +12,15 @@
 #include "common/metrics/exposer.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
 #include "common/service/data_dir.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
-#include "driver-service/api/dispatch_api.h"
-#include "driver-service/api/dispatch_host.h"
-#include "driver-service/api/driver_api.h"
-#include "driver-service/api/driver_commands.h"
-#include "driver-service/api/position_intake.h"
-#include "driver-service/api/replicas.h"
+#include "driver-service/api/driver_server.h"
 #include "driver-service/api/rider_client.h"
-#include "driver-service/api/rider_peer.h"
-#include "driver-service/api/session_calls.h"
-#include "driver-service/api/sighting_board.h"
-#include "driver-service/api/trip_positions.h"
-#include "driver-service/domain/batch_matcher.h"
-#include "driver-service/domain/car_search.h"
-#include "driver-service/domain/location_index.h"
 #include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
 #include "driver-service/roads/road_files.h"
@@ -78,7 +67,6 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   DriverDatabase& store = *database;
 
-  LocationIndex index(clock.scale().ToDomain(kArrivalJitter));
   auto graphs = ReadRoadGraphs(options.road_graphs);
   if (!graphs.ok()) return FailedToStart("road_graphs_not_read", graphs.status());
   for (const RoadGraph& graph : *graphs) {
@@ -86,43 +74,29 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   }
   // Without a graph these are the straight line's.
   const RoadTravelTimes travel_times(*std::move(graphs));
-  const BatchMatcher matcher;
-  const std::string replica = UuidV7(clock.Read().wall, SystemRandom());
-  // Its thread uses what stands between here and its Stop below.
-  Loop loop("dispatch");
-  DispatchHost dispatch({.clock = clock,
-                         .index = index,
-                         .travel_times = travel_times,
-                         .matcher = matcher,
-                         .store = store,
-                         .loop = loop,
-                         .random = SystemRandom(),
-                         .replica = replica},
-                        options.dispatch);
-  TripPositions trips(travel_times);
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
     auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "driver-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
-  SightingBoard sightings(index);
-  // Null: this process is alone.
-  std::unique_ptr<Replicas> replicas;
-  if (bus != nullptr) {
-    replicas = std::make_unique<Replicas>(Replicas::Parts{
-        .bus = *bus, .clock = clock, .host = dispatch, .store = store, .sightings = sightings, .replica = replica});
-  }
-  RiderClient rider(RiderChannel(options.rider_service));
-  RiderPeer peer(clock, dispatch, trips, rider, rider.Streams(&loop, &clock));
-  PositionIntake positions(clock, index, trips, bus != nullptr ? &sightings : nullptr);
-  DriverCommands commands(clock, dispatch, store, positions, rider);
-  SessionCalls session_calls(commands);
+  const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
+  // Its thread uses what stands between here and its Stop below.
+  Loop loop("dispatch");
+  RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
+  DriverServer server({.store = &store,
+                       .bus = bus.get(),
+                       .clock = &clock,
+                       .random = SystemRandom(),
+                       .dispatch_loop = &loop,
+                       .travel_times = &travel_times,
+                       .rider = &rider,
+                       .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
+                      {.dispatch = options.dispatch, .incarnation_id = incarnation_id});
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
-  DriverApi driver_api(gate, commands, session_calls);
-  const CarSearch car_search(index, options.dispatch.position_freshness, options.dispatch.radius_max_m);
-  DispatchApi dispatch_api(gate, clock, dispatch, car_search, travel_times);
+  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service());
 
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
@@ -149,16 +123,17 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
   const auto refresh = registry.BeforeScrape([&] {
     constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
-    const DispatchCounts counts = dispatch.counts();
+    const DriverServer::Stats stats = server.stats();
+    const DispatchCounts& counts = stats.dispatch;
     for (std::size_t i = 0; i < kStatusNames.size(); ++i)
       drivers.Of({{"status", kStatusNames[i]}}).Set(counts.drivers[i]);
     driver_streams.Set(counts.streams);
-    offerable.Set(static_cast<double>(index.offerable_count()));
+    offerable.Set(static_cast<double>(stats.offerable));
     rides.Set(counts.rides);
     live_offers.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
     live_offers.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);
-    feed_up.Set(peer.up() ? 1 : 0);
-    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(dispatch.depth()));
+    feed_up.Set(stats.rider_feed_up ? 1 : 0);
+    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.queue));
     queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
     records_lost.Set(static_cast<double>(store.lost_records()));
     calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
@@ -167,27 +142,19 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
-  dispatch.Start(
-      peer, [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }, replicas.get());
-  peer.Start();
-  if (replicas != nullptr) {
-    absl::Notification leased;
-    replicas->Start([&] { leased.Notify(); });
-    leased.WaitForNotification();
-    session_calls.Join(bus.get(), replica);
-    Log(LogLevel::kInfo, "replica_joined", {{"replica", replica}});
-  }
+  absl::Notification ready;
+  server.Start([&] { ready.Notify(); });
+  ready.WaitForNotification();
+  if (bus != nullptr) Log(LogLevel::kInfo, "replica_joined", {{"replica", incarnation_id}});
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&driver_api},
-                               .internal_services = {&dispatch_api},
+                              {.public_services = {&driver_service},
+                               .internal_services = {&dispatch_service},
                                .healthy = [&] { return store_metrics.Healthy(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. What calls others stops before what is called.
   housekeeping.Stop();
-  session_calls.Leave();
-  if (replicas != nullptr) replicas->Stop();
-  peer.Stop();
+  server.Stop();
   rider.Stop();
   loop.Stop();
   store.Stop();

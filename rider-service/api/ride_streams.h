@@ -60,6 +60,8 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
     bool Send(hail::rider::v1::WatchRideResponse message) override;
     bool SendLatest(const std::string& key, hail::rider::v1::WatchRideResponse message) override;
     void Finish(const absl::Status& status = absl::OkStatus()) override ABSL_LOCKS_EXCLUDED(mutex_);
+    void PauseReading() override { sink_->PauseReading(); }
+    void ResumeReading() override { sink_->ResumeReading(); }
 
     // False: too many under way.
     bool BeginCommand() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -6,7 +6,6 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
-#include "common/rpc/identity.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/api/nearby_cars.h"
 #include "rider-service/api/ride_streams.h"
@@ -26,18 +25,6 @@ Done<Ride> AnswerWithRide(Done<Response> done, const TelemetryBoard* telemetry) 
     AddDriverLastSeen(*telemetry, response.mutable_ride());
     done(std::move(response));
   };
-}
-
-template <typename Request>
-absl::Status CheckRider(const rpc::CallContext& call, const Request& request) {
-  return rpc::CheckSpeaksFor(call.caller, request.rider_id(), "rider_id");
-}
-
-// Both ids, and whether the caller may speak for the rider.
-template <typename Request>
-absl::Status CheckRideCall(const rpc::CallContext& call, const Request& request) {
-  const absl::Status speaks = CheckRider(call, request);
-  return speaks.ok() ? CheckId(request.ride_id(), "ride_id") : speaks;
 }
 
 // Searches one after the other, and answers when nothing is left to ask. A price needs no driver-service: without it
@@ -73,7 +60,6 @@ void RiderService::ListProducts(const rpc::CallContext&, const v1::ListProductsR
 
 void RiderService::QuoteRide(const rpc::CallContext& call, const v1::QuoteRideRequest& request,
                              Done<v1::QuoteRideResponse> done) {
-  if (const absl::Status status = CheckRider(call, request); !status.ok()) return done(status);
   const auto quotes = ports_.quoter->QuoteRide(ReadClock(), DecodeRequest(request));
   if (!quotes.ok()) return done(quotes.status());
   v1::QuoteRideResponse response;
@@ -84,20 +70,17 @@ void RiderService::QuoteRide(const rpc::CallContext& call, const v1::QuoteRideRe
 
 void RiderService::RequestRide(const rpc::CallContext& call, const v1::RequestRideRequest& request,
                                Done<v1::RequestRideResponse> done) {
-  if (const absl::Status status = CheckRider(call, request); !status.ok()) return done(status);
   ports_.rides->Request(ReadClock(), DecodeRequest(request), call.deadline,
                         AnswerWithRide(std::move(done), ports_.session.telemetry));
 }
 
-void RiderService::GetRide(const rpc::CallContext& call, const v1::GetRideRequest& request,
-                           Done<v1::GetRideResponse> done) {
-  if (const absl::Status status = CheckRideCall(call, request); !status.ok()) return done(status);
+void RiderService::GetRide(const rpc::CallContext&, const v1::GetRideRequest& request, Done<v1::GetRideResponse> done) {
+  if (const absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return done(status);
   ports_.rides->Get(request.rider_id(), request.ride_id(), AnswerWithRide(std::move(done), ports_.session.telemetry));
 }
 
-void RiderService::GetActiveRide(const rpc::CallContext& call, const v1::GetActiveRideRequest& request,
+void RiderService::GetActiveRide(const rpc::CallContext&, const v1::GetActiveRideRequest& request,
                                  Done<v1::GetActiveRideResponse> done) {
-  if (const absl::Status status = CheckRider(call, request); !status.ok()) return done(status);
   ports_.rides->GetActive(request.rider_id(), [done = std::move(done), telemetry = ports_.session.telemetry](
                                                   const absl::StatusOr<std::optional<Ride>>& ride) {
     if (!ride.ok()) return done(ride.status());
@@ -110,9 +93,8 @@ void RiderService::GetActiveRide(const rpc::CallContext& call, const v1::GetActi
   });
 }
 
-void RiderService::ListRides(const rpc::CallContext& call, const v1::ListRidesRequest& request,
+void RiderService::ListRides(const rpc::CallContext&, const v1::ListRidesRequest& request,
                              Done<v1::ListRidesResponse> done) {
-  if (const absl::Status status = CheckRider(call, request); !status.ok()) return done(status);
   Rides::List list{request.rider_id(), request.page_size(), request.page_token(), {}};
   for (const int state : request.states()) {
     list.states.push_back(DecodeState(static_cast<hail::type::v1::RideState>(state)));
@@ -136,7 +118,7 @@ void RiderService::ListRides(const rpc::CallContext& call, const v1::ListRidesRe
 
 void RiderService::CancelRide(const rpc::CallContext& call, const v1::CancelRideRequest& request,
                               Done<v1::CancelRideResponse> done) {
-  if (const absl::Status status = CheckRideCall(call, request); !status.ok()) return done(status);
+  if (const absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return done(status);
   ports_.rides->Cancel(ReadClock(), request.rider_id(), request.ride_id(), DecodeReason(request.reason()),
                        request.note(), call.deadline, AnswerWithRide(std::move(done), ports_.session.telemetry));
 }

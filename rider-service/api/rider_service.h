@@ -26,14 +26,17 @@ class RiderService final {
 
   static constexpr char kName[] = "hail.rider.v1.RiderService";
   static constexpr auto Methods() {
-    return std::tuple(
-        rpc::Unary("ListProducts", &RiderService::ListProducts), rpc::Unary("QuoteRide", &RiderService::QuoteRide),
-        rpc::Unary("RequestRide", &RiderService::RequestRide, &RiderService::AdmitRequest),
-        rpc::Unary("GetRide", &RiderService::GetRide), rpc::Unary("GetActiveRide", &RiderService::GetActiveRide),
-        rpc::Unary("ListRides", &RiderService::ListRides), rpc::Unary("CancelRide", &RiderService::CancelRide),
-        rpc::Unary("ListNearbyCars", &RiderService::ListNearbyCars),
-        rpc::ServerStream("WatchRide", &RiderService::WatchRide, {.queue = kRiderQueue}),
-        rpc::Bidi("StreamRide", &RiderService::StreamRide, {.queue = kRiderQueue}));
+    return std::tuple(rpc::Unary("ListProducts", &RiderService::ListProducts),
+                      rpc::Unary("QuoteRide", &RiderService::QuoteRide, {.person = &RiderService::RiderOf}),
+                      rpc::Unary("RequestRide", &RiderService::RequestRide,
+                                 {.person = &RiderService::RiderOf, .admit = &RiderService::AdmitRequest}),
+                      rpc::Unary("GetRide", &RiderService::GetRide, {.person = &RiderService::RiderOf}),
+                      rpc::Unary("GetActiveRide", &RiderService::GetActiveRide, {.person = &RiderService::RiderOf}),
+                      rpc::Unary("ListRides", &RiderService::ListRides, {.person = &RiderService::RiderOf}),
+                      rpc::Unary("CancelRide", &RiderService::CancelRide, {.person = &RiderService::RiderOf}),
+                      rpc::Unary("ListNearbyCars", &RiderService::ListNearbyCars),
+                      rpc::ServerStream("WatchRide", &RiderService::WatchRide, {.queue = kRiderQueue}),
+                      rpc::Bidi("StreamRide", &RiderService::StreamRide, {.queue = kRiderQueue}));
   }
 
   // All outlive every call.
@@ -65,6 +68,10 @@ class RiderService final {
       const rpc::CallContext& call, std::shared_ptr<rpc::Sink<v1::StreamRideResponse>> sink);
 
  private:
+  template <typename Request>
+  static rpc::Person RiderOf(const Request& request) {
+    return {request.rider_id(), "rider_id"};
+  }
   Now ReadClock() const { return ports_.session.clock->Read(); }
 
   const Ports ports_;

@@ -30,7 +30,7 @@ const LatLng kPickup{37.7793, -122.4193};
 std::string DriverName(int number) { return "driver-" + std::to_string(number); }
 std::string RideName(int number) { return "ride-" + std::to_string(number); }
 
-class World final : public Dispatch::Out {
+class World final : public Effects {
  public:
   World()
       : core_(
@@ -377,7 +377,7 @@ class World final : public Dispatch::Out {
                               .observed = now_.domain - absl::Seconds(input.Below(4) == 0 ? 60 : 0)});
   }
 
-  // ---- Dispatch::Out
+  // ---- Effects
 
   void ToDriver(StreamId stream, const DriverMessage& message) override {
     if (std::holds_alternative<Replaced>(message)) {

@@ -23,7 +23,7 @@ using hail::driver::Dispatch;
 const absl::Time kReceived = absl::FromUnixSeconds(1'700'000'000);
 
 // What the core says is encoded, as it would be for the wire.
-class EncodingOut final : public Dispatch::Out {
+class EncodingOut final : public hail::driver::Effects {
  public:
   void ToDriver(hail::driver::StreamId, const hail::driver::DriverMessage& message) override {
     dpb::StreamDriverResponse again;

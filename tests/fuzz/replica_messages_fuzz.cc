@@ -44,7 +44,7 @@ void GoRound(const std::string& from, const ReplicaMessage& message) {
           "a message that was read is sent as it is");
 }
 
-class Out final : public Dispatch::Out {
+class Out final : public driver::Effects {
  public:
   void ToDriver(driver::StreamId, const driver::DriverMessage& message) override {
     if (const auto* offer = std::get_if<driver::OfferView>(&message)) last_offer = offer->offer_id;

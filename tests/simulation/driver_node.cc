@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
-#include "driver-service/api/dispatch_api.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/codec/ride_codec.h"
 #include "tests/simulation/rider_node.h"
@@ -38,31 +37,15 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
              universe->present().driver_store, &clock_),
       bus_(universe, life,
            HasReplicas(*universe) ? std::function([universe] { return BusesOf(universe->drivers()); }) : nullptr),
-      index_(universe->clock().scale().ToDomain(kArrivalJitter)),
-      car_search_(index_, driver::DispatchOptions().position_freshness, driver::DispatchOptions().radius_max_m),
-      host_({.clock = clock_,
-             .index = index_,
-             .travel_times = travel_times_,
-             .matcher = matcher_,
-             .store = store_,
-             .loop = loop_,
-             .random = universe->Bits(),
-             .replica = replica_},
-            {}),
-      sightings_(index_),
-      replicas_(HasReplicas(*universe)
-                    ? std::make_unique<driver::Replicas>(driver::Replicas::Parts{.bus = bus_,
-                                                                                 .clock = clock_,
-                                                                                 .host = host_,
-                                                                                 .store = store_,
-                                                                                 .sightings = sightings_,
-                                                                                 .replica = replica_})
-                    : nullptr),
-      trips_(travel_times_),
-      peer_(clock_, host_, trips_, *this, Streams()),
-      positions_(clock_, index_, trips_, HasReplicas(*universe) ? &sightings_ : nullptr),
-      commands_(clock_, host_, store_, positions_, *this),
-      session_calls_(commands_),
+      server_({.store = &store_,
+               .bus = HasReplicas(*universe) ? &bus_ : nullptr,
+               .clock = &clock_,
+               .random = universe->Bits(),
+               .dispatch_loop = &loop_,
+               .travel_times = &travel_times_,
+               .rider = this,
+               .on_offer_settled = [this](const driver::OfferRecord& record) { OnSettled(record); }},
+              {.dispatch = {}, .incarnation_id = replica_}),
       gate_(&clock_, {.tick = absl::ZeroDuration()}, nullptr) {
   store_.set_on_claim([universe](const driver::SessionClaim& before, const driver::SessionClaim& after) {
     universe->Claimed(before, after);
@@ -70,57 +53,30 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
   store_.set_on_moved([universe] { universe->Hit(Situation::kWishRacedAMove); });
   store_.set_on_late_read(
       [this](absl::Duration late) { universe_->judge().DriverStoreSlow(replica_, late + kNextCheck); });
-  host_.Start(
-      peer_, [this](const driver::OfferRecord& record) { OnSettled(record); }, replicas_ != nullptr ? this : nullptr);
-  peer_.Start();
-  if (replicas_ == nullptr) {
-    serving_ = true;
-  } else {
-    replicas_->Start([this] { serving_ = true; });
-    session_calls_.Join(&bus_, replica_);
-  }
+  server_.Start([this] { serving_ = true; });
   housekeeping_.Every(absl::Milliseconds(500), [this, given_up = std::size_t{0}]() mutable {
-    if (given_up < index_.given_up_count()) universe_->Hit(Situation::kPositionGivenUp);
-    given_up = index_.given_up_count();
+    const std::size_t now = server_.stats().fixes_given_up;
+    if (given_up < now) universe_->Hit(Situation::kPositionGivenUp);
+    given_up = now;
     gate_.Tick();
   });
 }
 
-DriverNode::~DriverNode() {
-  ends_.Die();
-  peer_.Stop();
-}
-
-driver::DispatchCounts DriverNode::Counts() const { return host_.counts(); }
+DriverNode::~DriverNode() { ends_.Die(); }
 
 std::optional<driver::Availability> DriverNode::Wish(const std::string& driver_id) {
   std::optional<driver::Availability> wish;
-  host_.Here([&](driver::Dispatch& core, Now now) {
+  server_.dispatch()->Here([&](driver::Dispatch& core, Now now) {
     if (core.HasSession(driver_id)) wish = core.State(now, driver_id).availability;
   });
   return wish;
 }
 
-absl::StatusOr<ipb::SearchDriversResponse> DriverNode::SearchDrivers(const ipb::SearchDriversRequest& request) {
-  return driver::SearchDrivers(car_search_, travel_times_, clock_.Read().domain, request);
-}
-
-std::shared_ptr<driver::DispatchLink> DriverNode::Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox) {
-  if (links_++ > 0) {
-    if (host_.counts().offers_pending > 0) universe_->Hit(Situation::kLinkBrokeWithOfferPending);
-    if (!confirming_.empty()) universe_->Hit(Situation::kLinkBrokeWithConfirmUnderWay);
-    if (!universe_->ride_disk().live_of_driver.empty()) universe_->Hit(Situation::kFeedBrokeWithDriverOnTrip);
-  }
-  return std::make_shared<driver::DispatchLink>(host_, std::move(outbox));
-}
-
-void DriverNode::ToReplica(const std::string& replica, const driver::ReplicaMessage& message) {
-  if (const auto* told = std::get_if<driver::OfferTold>(&message); told != nullptr) {
-    if (told->status == driver::OfferStatus::kPending) universe_->OfferAskedFor(told->offer_id, replica);
-    if (told->status == driver::OfferStatus::kAccepted) universe_->Hit(Situation::kAskedOfferAccepted);
-  }
-  if (std::holds_alternative<driver::OfferWithdraw>(message)) universe_->Hit(Situation::kAskedOfferWithdrawn);
-  replicas_->ToReplica(replica, message);
+void DriverNode::LinkOpens() {
+  if (links_++ == 0) return;
+  if (Counts().offers_pending > 0) universe_->Hit(Situation::kLinkBrokeWithOfferPending);
+  if (!confirming_.empty()) universe_->Hit(Situation::kLinkBrokeWithConfirmUnderWay);
+  if (!universe_->ride_disk().live_of_driver.empty()) universe_->Hit(Situation::kFeedBrokeWithDriverOnTrip);
 }
 
 void DriverNode::OnSettled(const driver::OfferRecord& record) {
@@ -220,28 +176,22 @@ void DriverNode::ListDriverRides(ipb::ListDriverRidesRequest request, const driv
       });
 }
 
-driver::RiderPeer::Streams DriverNode::Streams() {
-  using Feed = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
-  using Positions = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
-  const auto host = [u = universe_] { return u->rider(); };
-  return {
-      .feed =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Feed>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
-          },
-      .positions =
-          [this, host](auto handlers) {
-            const auto open = [this, host](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
-              return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
-                  &universe_->network(), &universe_->services(), std::move(end), host);
-            };
-            return std::make_unique<Positions>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
-          },
+std::unique_ptr<driver::RiderCalls::Feed> DriverNode::WatchDrivers(FeedHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::WatchDriversRequest, ipb::WatchDriversResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::WatchDriversResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::WatchDriversRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
   };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, true, std::move(handlers));
+}
+
+std::unique_ptr<driver::RiderCalls::Locations> DriverNode::ReportLocations(LocationHandlers handlers) {
+  using Stream = SimOutgoingStream<ipb::ReportLocationsRequest, ipb::ReportLocationsResponse>;
+  const auto open = [this](std::shared_ptr<ClientEnd<ipb::ReportLocationsResponse>> end) {
+    return OpenMethod<rider::AssignmentService, RiderNode, ipb::ReportLocationsRequest>(
+        &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->rider(); });
+  };
+  return std::make_unique<Stream>(&universe_->network(), life_, &loop_, open, false, std::move(handlers));
 }
 
 }  // namespace hail::simulation

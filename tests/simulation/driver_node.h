@@ -1,27 +1,17 @@
-// driver-service as a process of the simulation: everything but sockets, SQL and metrics is what the binary links, put
-// together as driver-service/main/process.cc does.
+// driver-service as a process of the simulation: the DriverServer that the binary runs, on simulated ports.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
-#include "driver-service/api/dispatch_host.h"
-#include "driver-service/api/dispatch_link.h"
-#include "driver-service/api/driver_commands.h"
-#include "driver-service/api/position_intake.h"
-#include "driver-service/api/replicas.h"
-#include "driver-service/api/rider_calls.h"
-#include "driver-service/api/rider_peer.h"
-#include "driver-service/api/session_calls.h"
-#include "driver-service/api/sighting_board.h"
-#include "driver-service/api/trip_positions.h"
-#include "driver-service/domain/batch_matcher.h"
-#include "driver-service/domain/car_search.h"
-#include "driver-service/domain/location_index.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/gate.h"
+#include "driver-service/api/driver_server.h"
 #include "driver-service/domain/travel_times.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/sim_bus.h"
@@ -31,7 +21,7 @@ namespace hail::simulation {
 
 class Universe;
 
-class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeers {
+class DriverNode final : private driver::RiderCalls {
  public:
   // `clock_wrong`: by how much its machine's wall clock is.
   DriverNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
@@ -45,8 +35,6 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   // This process among the others, by its incarnation.
   const std::string& replica() const { return replica_; }
   SimBus& bus() { return bus_; }
-  driver::DriverCommands& commands() { return commands_; }
-  driver::SessionCalls& session_calls() { return session_calls_; }
   void set_faults(const StoreFaults& faults) { store_.set_faults(faults); }
   // Ends its lease, as a process does that was told to stop. It dies soon after.
   void Leave() {
@@ -55,13 +43,20 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   // Whether the confirmation of this offer was begun here and is not settled.
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
-  driver::DispatchCounts Counts() const;
+  driver::DispatchCounts Counts() const { return server_.stats().dispatch; }
   // What this process takes the driver's wish to be, if it has the session.
   std::optional<driver::Availability> Wish(const std::string& driver_id);
 
-  // driver-service's side of the two methods of DispatchService.
-  absl::StatusOr<internal::v1::SearchDriversResponse> SearchDrivers(const internal::v1::SearchDriversRequest& request);
-  std::shared_ptr<driver::DispatchLink> Dispatch(std::shared_ptr<driver::DispatchLink::Outbox> outbox);
+  // What the network calls; only while it serves.
+  driver::DriverService& service(const driver::DriverService*) { return *server_.driver_service(); }
+  driver::DispatchService& service(const driver::DispatchService*) { return *server_.dispatch_service(); }
+  // Looks on as `request` is answered, and passes the answer on to `done`.
+  template <typename Request, typename Response>
+  Done<Response> Observe(const Request&, Done<Response> done) {
+    return done;
+  }
+  // Looks on as rider-service opens a dispatch link.
+  void LinkOpens();
 
  private:
   // driver::RiderCalls over the simulated network.
@@ -72,17 +67,9 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
                        std::function<void(absl::StatusOr<type::v1::Ride>)> done) override;
   void ListDriverRides(internal::v1::ListDriverRidesRequest request, const driver::ForCaller& caller,
                        std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) override;
+  std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override;
+  std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) override;
 
-  // driver::ReplicaPeers: what is said passes through here on its way to the others.
-  void ToReplica(const std::string& replica, const driver::ReplicaMessage& message) override;
-  void ToReplicas(const driver::ReplicaMessage& message) override { replicas_->ToReplicas(message); }
-  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                   const std::shared_ptr<const driver::CarProfile>& car) override {
-    replicas_->OnOfferable(driver_id, session_epoch, offerable, car);
-  }
-  void OnSessionGone(const std::string& driver_id) override { replicas_->OnSessionGone(driver_id); }
-
-  driver::RiderPeer::Streams Streams();
   void OnSettled(const driver::OfferRecord& record);
 
   Universe* const universe_;
@@ -94,19 +81,8 @@ class DriverNode final : private driver::RiderCalls, private driver::ReplicaPeer
   SimExecutor housekeeping_;
   SimDriverStore store_;
   SimBus bus_;
-  driver::LocationIndex index_;
-  const driver::CarSearch car_search_;
   const driver::StraightLineTravelTimes travel_times_;
-  const driver::BatchMatcher matcher_;
-  driver::DispatchHost host_;
-  driver::SightingBoard sightings_;
-  // Null: this process is alone.
-  std::unique_ptr<driver::Replicas> replicas_;
-  driver::TripPositions trips_;
-  driver::RiderPeer peer_;
-  driver::PositionIntake positions_;
-  driver::DriverCommands commands_;
-  driver::SessionCalls session_calls_;
+  driver::DriverServer server_;
   rpc::Gate gate_;
   ServerEnds ends_;
   bool serving_ = false;

@@ -456,22 +456,24 @@ void CallMethod(Network* network, Route* route, const Life* life, std::function<
         const auto arrived = std::make_shared<Arrived>();
         arrived->context.deadline = deadline;
         arrived->request = request;
-        (service.*kMethod.call)(arrived->context, arrived->request,
-                                [arrived, observed = process.Observe(request, answer)](
-                                    absl::StatusOr<Response> response) { observed(std::move(response)); });
+        kMethod.Serve(service, arrived->context, arrived->request,
+                      [arrived, observed = process.Observe(request, answer)](absl::StatusOr<Response> response) {
+                        observed(std::move(response));
+                      });
       },
       std::move(done));
 }
 
-// A stream by the table of `Service`. `request`: of a method that takes one.
+// A stream by the table of `Service`. `request`: of a method that takes one. `opens`: looks on as `Host` opens it.
 template <typename Service, typename Host, typename Request>
 auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::ResponseTo<Service, Request>>> client,
-                std::function<Host*()> host, const Request& request = {}) {
+                std::function<Host*()> host, const Request& request = {}, std::function<void(Host&)> opens = nullptr) {
   using Response = rpc::ResponseTo<Service, Request>;
   constexpr auto kMethod = rpc::MethodOf<Service, Request>();
   return OpenStream<Request, Response, Host>(
       network, route, std::move(client), std::move(host), kMethod.name, kMethod.options, kMethod.kClientStreams,
-      [request](Host& process, std::shared_ptr<rpc::Outbox<Response>> outbox) {
+      [request, opens](Host& process, std::shared_ptr<rpc::Outbox<Response>> outbox) {
+        if (opens) opens(process);
         constexpr auto kMethod = rpc::MethodOf<Service, Request>();
         Service& service = process.service(static_cast<const Service*>(nullptr));
         if constexpr (kMethod.kClientStreams) {

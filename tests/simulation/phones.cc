@@ -8,8 +8,6 @@
 #include "common/errors/error.h"
 #include "common/proto/time.h"
 #include "common/rpc/identity.h"
-#include "driver-service/api/driver_session.h"
-#include "driver-service/codec/driver_codec.h"
 #include "rider-service/api/rider_service.h"
 #include "tests/simulation/driver_node.h"
 #include "tests/simulation/rider_node.h"
@@ -63,85 +61,10 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
   return "something";
 }
 
-// The driver's calls, as DriverApi serves them. The second argument's type says which.
-using driver::StoredDriver;
-
-template <typename Response>
-using Answer = std::function<void(absl::StatusOr<Response>)>;
-
-void ServeDriver(DriverNode& node, const dpb::RegisterDriverRequest& request, absl::Time deadline,
-                 const Answer<dpb::RegisterDriverResponse>& answer) {
-  const driver::Driver profile = driver::FromProto(request.driver());
-  if (absl::Status status = driver::CheckDriver(profile, "driver"); !status.ok()) return answer(status);
-  node.session_calls().RegisterDriver(request, deadline, answer);
-}
-void ServeDriver(DriverNode& node, const dpb::GetDriverRequest& request, absl::Time,
-                 const Answer<dpb::GetDriverResponse>& answer) {
-  node.commands().store().Get(request.driver_id(), [answer](const absl::StatusOr<StoredDriver>& stored) {
-    if (!stored.ok()) return answer(stored.status());
-    dpb::GetDriverResponse response;
-    *response.mutable_driver() = driver::ToProto(stored->driver);
-    answer(std::move(response));
-  });
-}
-void ServeDriver(DriverNode& node, const dpb::GetDriverStateRequest& request, absl::Time deadline,
-                 const Answer<dpb::GetDriverStateResponse>& answer) {
-  node.session_calls().GetDriverState(request, deadline, answer);
-}
-void ServeDriver(DriverNode& node, const dpb::ListTripsRequest& request, absl::Time deadline,
-                 const Answer<dpb::ListTripsResponse>& answer) {
-  internal::v1::ListDriverRidesRequest list;
-  list.set_driver_id(request.driver_id());
-  node.commands().rider().ListDriverRides(std::move(list), {.deadline = deadline, .traceparent = ""},
-                                          [answer](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
-                                            if (!rides.ok()) return answer(rides.status());
-                                            dpb::ListTripsResponse response;
-                                            *response.mutable_trips() = std::move(*rides->mutable_rides());
-                                            answer(std::move(response));
-                                          });
-}
-void ServeDriver(DriverNode& node, const dpb::SetAvailabilityRequest& request, absl::Time deadline,
-                 const Answer<dpb::SetAvailabilityResponse>& answer) {
-  node.session_calls().SetAvailability(request, deadline, answer);
-}
-void ServeDriver(DriverNode& node, const dpb::RespondToOfferRequest& request, absl::Time deadline,
-                 const Answer<dpb::RespondToOfferResponse>& answer) {
-  node.session_calls().RespondToOffer(request, deadline, answer);
-}
-void ServeDriver(DriverNode& node, const dpb::AdvanceTripRequest& request, absl::Time deadline,
-                 const Answer<dpb::AdvanceTripResponse>& answer) {
-  node.commands().host().Post([id = request.driver_id()](driver::Dispatch& core, Now now) { core.Contact(now, id); });
-  node.commands().AdvanceTrip(request.driver_id(), request, {.deadline = deadline, .traceparent = ""},
-                              [answer](absl::StatusOr<type::v1::Ride> ride) {
-                                if (!ride.ok()) return answer(ride.status());
-                                dpb::AdvanceTripResponse response;
-                                *response.mutable_ride() = *std::move(ride);
-                                answer(std::move(response));
-                              });
-}
-void ServeDriver(DriverNode& node, const dpb::UpdateLocationRequest& request, absl::Time deadline,
-                 const Answer<dpb::UpdateLocationResponse>& answer) {
-  node.session_calls().UpdateLocation(request, deadline, answer);
-}
-
-template <typename Request, typename Response>
-void CallDriver(Universe& u, const Request& request, Answer<Response> done) {
-  Call<Request, Response, DriverNode>(
-      &u.network(), &u.driver_phones(), nullptr, [&u] { return u.driver(); }, kCallDeadline, request,
-      [](DriverNode& node, const Request& request, absl::Time deadline, const Answer<Response>& answer) {
-        if (const absl::Status named = CheckId(request.driver_id(), "driver_id"); !named.ok()) return answer(named);
-        ServeDriver(node, request, deadline, answer);
-      },
-      std::move(done));
-}
-template <>
-void CallDriver(Universe& u, const dpb::RegisterDriverRequest& request, Answer<dpb::RegisterDriverResponse> done) {
-  Call<dpb::RegisterDriverRequest, dpb::RegisterDriverResponse, DriverNode>(
-      &u.network(), &u.driver_phones(), nullptr, [&u] { return u.driver(); }, kCallDeadline, request,
-      [](DriverNode& node, const dpb::RegisterDriverRequest& request, absl::Time deadline, const auto& answer) {
-        ServeDriver(node, request, deadline, answer);
-      },
-      std::move(done));
+template <typename Request>
+void CallDriver(Universe& u, const Request& request, Done<rpc::ResponseTo<driver::DriverService, Request>> done) {
+  CallMethod<driver::DriverService, DriverNode>(
+      &u.network(), &u.driver_phones(), nullptr, [&u] { return u.driver(); }, kCallDeadline, request, std::move(done));
 }
 
 template <typename Request>
@@ -301,14 +224,8 @@ void DriverPhone::Begin() { agent_.Begin(universe_->clock().Read()); }
 void DriverPhone::Call(const sim::DriverCall& call) {
   std::visit(
       [this, &call]<typename Request>(const Request& request) {
-        constexpr auto kReplyOf = []<typename R>(const R*) {
-          if constexpr (std::is_same_v<R, dpb::RegisterDriverRequest>) return dpb::RegisterDriverResponse();
-          if constexpr (std::is_same_v<R, dpb::GetDriverRequest>) return dpb::GetDriverResponse();
-          if constexpr (std::is_same_v<R, dpb::GetDriverStateRequest>) return dpb::GetDriverStateResponse();
-          if constexpr (std::is_same_v<R, dpb::ListTripsRequest>) return dpb::ListTripsResponse();
-        };
-        using Response = decltype(kReplyOf(static_cast<const Request*>(nullptr)));
-        CallDriver<Request, Response>(*universe_, request, [this, call](absl::StatusOr<Response> response) {
+        using Response = rpc::ResponseTo<driver::DriverService, Request>;
+        CallDriver(*universe_, request, [this, call](absl::StatusOr<Response> response) {
           const sim::Outcome outcome = OutcomeOf(response.status());
           agent_.OnReply(universe_->clock().Read(), call, outcome,
                          sim::DriverReply(response.ok() ? *std::move(response) : Response()));
@@ -337,13 +254,12 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   auto end = std::make_shared<ClientEnd<dpb::StreamDriverResponse>>();
   end->on_message = [this, stream](const dpb::StreamDriverResponse& message) { Received(stream, message); };
   end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
-  present_ = OpenStream<dpb::StreamDriverRequest, dpb::StreamDriverResponse, DriverNode>(
-      &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, "StreamDriver", {}, true,
-      [this, end](DriverNode& node, auto outbox) {
+  present_ = OpenMethod<driver::DriverService, DriverNode, dpb::StreamDriverRequest>(
+      &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, {},
+      [this, end](DriverNode& node) {
         end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
           Told(replica, message);
         };
-        return std::make_shared<driver::DriverSession>(node.commands(), std::move(outbox), rpc::CallContext());
       });
   dpb::StreamDriverRequest first;
   *first.mutable_open() = open;
@@ -356,7 +272,7 @@ void DriverPhone::WishElsewhere() {
     dpb::SetAvailabilityRequest request;
     request.set_driver_id(agent_.driver_id());
     request.set_availability(availability);
-    CallDriver<dpb::SetAvailabilityRequest, dpb::SetAvailabilityResponse>(*universe_, request, [](const auto&) {});
+    CallDriver(*universe_, request, [](const auto&) {});
   };
   Universe& u = *universe_;
   u.scheduler().After(absl::Milliseconds(random_.Between(0, 200)), nullptr,
@@ -439,27 +355,24 @@ void DriverPhone::Twin(const dpb::StreamDriverRequest& command) {
   Universe& u = *universe_;
   NoteAccept(command);
   if (command.has_set_availability()) {
-    CallDriver<dpb::SetAvailabilityRequest, dpb::SetAvailabilityResponse>(
-        u, command.set_availability(), [this, command](const auto& response) {
-          Answered(command, {command.command_id(), OutcomeOf(response.status()), std::nullopt});
-        });
+    CallDriver(u, command.set_availability(), [this, command](const auto& response) {
+      Answered(command, {command.command_id(), OutcomeOf(response.status()), std::nullopt});
+    });
   } else if (command.has_respond_to_offer()) {
-    CallDriver<dpb::RespondToOfferRequest, dpb::RespondToOfferResponse>(
-        u, command.respond_to_offer(), [this, command](const auto& response) {
-          sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
-          if (response.ok() && response->state().has_ride()) answer.ride = response->state().ride();
-          Answered(command, answer);
-        });
+    CallDriver(u, command.respond_to_offer(), [this, command](const auto& response) {
+      sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
+      if (response.ok() && response->state().has_ride()) answer.ride = response->state().ride();
+      Answered(command, answer);
+    });
   } else if (command.has_advance_trip()) {
     u.judge().DriverAsked(agent_.driver_id(), command.advance_trip());
-    CallDriver<dpb::AdvanceTripRequest, dpb::AdvanceTripResponse>(
-        u, command.advance_trip(), [this, command](const auto& response) {
-          sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
-          if (response.ok() && response->has_ride()) answer.ride = response->ride();
-          Answered(command, answer);
-        });
+    CallDriver(u, command.advance_trip(), [this, command](const auto& response) {
+      sim::CommandAnswer answer{command.command_id(), OutcomeOf(response.status()), std::nullopt};
+      if (response.ok() && response->has_ride()) answer.ride = response->ride();
+      Answered(command, answer);
+    });
   } else if (command.has_location()) {
-    CallDriver<dpb::UpdateLocationRequest, dpb::UpdateLocationResponse>(u, command.location(), [](const auto&) {});
+    CallDriver(u, command.location(), [](const auto&) {});
   }
 }
 
@@ -636,8 +549,7 @@ void Stranger::Pry() {
       step.set_epoch(victim->second.epoch);
       step.set_leg(victim->second.leg);
       step.mutable_complete();
-      CallDriver<dpb::AdvanceTripRequest, dpb::AdvanceTripResponse>(
-          u, step, [refused](const auto& response) { refused(response.status(), "AdvanceTrip"); });
+      CallDriver(u, step, [refused](const auto& response) { refused(response.status(), "AdvanceTrip"); });
       return;
     }
     case 3: {

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
-#include "driver-service/api/dispatch_link.h"
 #include "rider-service/codec/ride_codec.h"
 #include "tests/simulation/driver_node.h"
 #include "tests/simulation/universe.h"
@@ -104,22 +103,17 @@ void RiderNode::Serve(const std::string& quote_key) {
 
 void RiderNode::Search(rider::SearchRequest request, const rpc::CallContext& call, Done<rider::SearchResponse> done) {
   Universe& u = *universe_;
-  Call<rider::SearchRequest, rider::SearchResponse, DriverNode>(
+  CallMethod<driver::DispatchService, DriverNode>(
       &u.network(), &u.services(), life_, [&u] { return u.driver(); },
-      std::min(kSearchTime, call.deadline - clock_.Read().wall), request,
-      [](DriverNode& driver, const rider::SearchRequest& request, absl::Time, const auto& answer) {
-        answer(driver.SearchDrivers(request));
-      },
-      std::move(done));
+      std::min(kSearchTime, call.deadline - clock_.Read().wall), request, std::move(done));
 }
 
 rider::DispatchLink::Opener RiderNode::DispatchLinks() {
   return [this](auto handlers) {
     const auto open = [this](std::shared_ptr<ClientEnd<DispatchResponse>> end) {
-      return OpenStream<DispatchRequest, DispatchResponse, DriverNode>(
-          &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->driver(); },
-          "Dispatch", {.queue = 100'000}, true,
-          [](DriverNode& driver, auto outbox) { return driver.Dispatch(outbox); });
+      return OpenMethod<driver::DispatchService, DriverNode, DispatchRequest>(
+          &universe_->network(), &universe_->services(), std::move(end), [u = universe_] { return u->driver(); }, {},
+          [](DriverNode& driver) { driver.LinkOpens(); });
     };
     return std::make_unique<SimOutgoingStream<DispatchRequest, DispatchResponse>>(
         &universe_->network(), life_, &dispatch_loop_, open, true, std::move(handlers),

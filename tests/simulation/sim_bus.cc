@@ -1,12 +1,20 @@
 #include "tests/simulation/sim_bus.h"
 
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "driver-service/codec/replica_codec.h"
 #include "rider-service/codec/event_codec.h"
 #include "tests/simulation/universe.h"
 
 namespace hail::simulation {
+namespace {
+
+// Topics on which one replica of driver-service writes to another, before the latter's name.
+constexpr char kToReplica[] = "replica.";
+
+}  // namespace
 
 class SimBus::Ended final : public Bus::Subscription {
  public:
@@ -36,12 +44,25 @@ bool SimBus::Heard(std::string_view topic) const {
 void SimBus::Publish(std::string_view topic, BusPayload payload) {
   const std::string name(topic);
   if (name.rfind("ask.", 0) == 0) universe_->Hit(Situation::kCallPassedOn);
+  if (name.rfind(kToReplica, 0) == 0) NoteSituations(name.substr(sizeof(kToReplica) - 1), *payload);
   Arrive(name, payload);
   if (all_ == nullptr || cut_) return;
   for (SimBus* const other : all_()) {
     if (other == this || other->cut_) continue;
     universe_->scheduler().After(absl::Milliseconds(universe_->random().Between(0, 5)), other->life_,
                                  [other, name, payload] { other->Arrive(name, payload); });
+  }
+}
+
+void SimBus::NoteSituations(const std::string& replica, const std::string& payload) {
+  const auto message = driver::ReplicaMessageFromBytes(payload, universe_->clock().Read().domain);
+  if (!message.ok()) return;
+  if (const auto* status = std::get_if<driver::OfferTold>(&message->second); status != nullptr) {
+    if (status->status == driver::OfferStatus::kPending) universe_->OfferAskedFor(status->offer_id, replica);
+    if (status->status == driver::OfferStatus::kAccepted) universe_->Hit(Situation::kAskedOfferAccepted);
+  }
+  if (std::holds_alternative<driver::OfferWithdraw>(message->second)) {
+    universe_->Hit(Situation::kAskedOfferWithdrawn);
   }
 }
 

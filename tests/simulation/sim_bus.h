@@ -40,6 +40,8 @@ class SimBus final : public Bus {
   };
   class Ended;
 
+  // From a message to `replica` of driver-service.
+  void NoteSituations(const std::string& replica, const std::string& payload);
   void Deliver(const std::string& topic, const BusPayload& payload);
   // Here, a message that was published by this process or by another one.
   void Arrive(const std::string& topic, const BusPayload& payload);

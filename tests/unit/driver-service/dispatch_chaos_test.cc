@@ -15,7 +15,7 @@ namespace {
 constexpr int kDrivers = 25;
 constexpr absl::Duration kStep = absl::Milliseconds(50);
 
-class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
+class ChaosTest : public testing::TestWithParam<int>, public Effects {
  protected:
   enum class RideState { kMatching, kAssigned, kOver };
   struct ModelRide {
@@ -198,7 +198,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Dispatch::Out {
     });
   }
 
-  // ---- Dispatch::Out
+  // ---- Effects
   void ToDriver(StreamId stream, const DriverMessage& message) override {
     const std::string driver_id = streams_.at(stream);
     App& app = apps_.at(driver_id);

@@ -21,7 +21,7 @@ namespace hail::driver {
 inline constexpr LatLng kPickup{37.7793, -122.4193};
 
 // Writes down what the core wants done, one line each; offers are named o1, o2 … as they appear.
-class RecordingOut final : public Dispatch::Out {
+class RecordingOut final : public Effects {
  public:
   void ToDriver(StreamId stream, const DriverMessage& message) override {
     // Apart: they come at the next tick, between whatever else a test is about.
@@ -56,6 +56,9 @@ class RecordingOut final : public Dispatch::Out {
     trips[driver_id] = {session_epoch, ride};
   }
   void LogOffer(const OfferRecord& record) override { records.push_back(record); }
+  void ToReplica(const std::string& replica, const ReplicaMessage& message) override {
+    to_replica.emplace_back(replica, message);
+  }
 
   std::string Name(const std::string& offer_id) {
     auto [it, added] = names_.emplace(offer_id, "");
@@ -74,6 +77,7 @@ class RecordingOut final : public Dispatch::Out {
   std::map<std::string, std::int64_t> subscriptions;
   std::map<std::string, std::pair<std::int64_t, RideRef>> trips;
   std::vector<OfferRecord> records;
+  std::vector<std::pair<std::string, ReplicaMessage>> to_replica;
   std::vector<OfferView> offers;
   std::vector<DriverState> snapshots;
   std::vector<DriverState> states;

@@ -37,7 +37,7 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     StreamId stream = 0;
     LatLng position;
   };
-  struct Replica final : Dispatch::Out {
+  struct Replica final : Effects {
     Replica(ReplicasChaosTest* test, int number) : test(test), number(number) {}
     void ToDriver(StreamId stream, const DriverMessage& message) override { test->ToDriver(number, stream, message); }
     void ToLink(LinkId, const LinkMessage& message) override { test->ToLink(message); }

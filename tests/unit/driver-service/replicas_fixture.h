@@ -23,7 +23,7 @@ struct Sent {
 
 class ReplicasTest : public testing::Test {
  protected:
-  class Out final : public Dispatch::Out {
+  class Out final : public Effects {
    public:
     Out(ReplicasTest* test, std::string name) : test_(test), name_(std::move(name)) {}
     void ToDriver(StreamId stream, const DriverMessage& message) override { recording.ToDriver(stream, message); }

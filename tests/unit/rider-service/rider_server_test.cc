@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -17,7 +16,7 @@
 #include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
 #include "common/exec/loop.h"
-#include "google/protobuf/descriptor.h"
+#include "tests/unit/common/rpc/contract.h"
 #include "tests/unit/common/rpc/direct.h"
 #include "tests/unit/rider-service/store_fixture.h"
 
@@ -31,30 +30,14 @@ using ::testing::SizeIs;
 
 // --- The tables ---
 
-// What is wrong with the table of `S`, by the contract. Empty: nothing.
-template <typename S>
-std::vector<std::string> Faults() {
-  const auto* const contract = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(S::kName);
-  if (contract == nullptr) return {"no such service"};
-  std::vector<std::string> faults;
-  const auto check = [&]<typename Method>(const Method& method) {
-    const auto* const found = contract->FindMethodByName(method.name);
-    if (found == nullptr || found->input_type() != Method::Request::descriptor() ||
-        found->output_type() != Method::Response::descriptor() || found->client_streaming() != Method::kClientStreams ||
-        found->server_streaming() != Method::kServerStreams) {
-      faults.push_back(method.name);
-    }
-  };
-  std::apply([&](const auto&... methods) { (check(methods), ...); }, S::Methods());
-  if (std::tuple_size_v<decltype(S::Methods())> != static_cast<std::size_t>(contract->method_count())) {
-    faults.push_back("not all methods");
-  }
-  return faults;
+TEST(MethodTable, IsTheContract) {
+  EXPECT_THAT(rpc::TableFaults<RiderService>(), ElementsAre());
+  EXPECT_THAT(rpc::TableFaults<AssignmentService>(), ElementsAre());
 }
 
-TEST(MethodTable, IsTheContract) {
-  EXPECT_THAT(Faults<RiderService>(), ElementsAre());
-  EXPECT_THAT(Faults<AssignmentService>(), ElementsAre());
+TEST(MethodTable, SaysWhichCallsConcernNoRider) {
+  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>([](const auto& options) { return options.person == nullptr; }),
+              ElementsAre("ListProducts", "ListNearbyCars"));
 }
 
 TEST(MethodTable, FindsAMethodByItsRequest) {

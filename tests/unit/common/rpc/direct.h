@@ -22,7 +22,7 @@ absl::StatusOr<ResponseTo<S, Request>> Ask(S* service, const Request& request, c
   constexpr auto kMethod = MethodOf<S, Request>();
   absl::StatusOr<ResponseTo<S, Request>> answer = absl::UnknownError("not answered");
   absl::Notification answered;
-  (service->*kMethod.call)(call, request, [&](absl::StatusOr<ResponseTo<S, Request>> response) {
+  kMethod.Serve(*service, call, request, [&](absl::StatusOr<ResponseTo<S, Request>> response) {
     answer = std::move(response);
     answered.Notify();
   });
@@ -44,6 +44,14 @@ class ListSink final : public Sink<Message> {
   void Finish(const absl::Status& status = absl::OkStatus()) override {
     absl::MutexLock lock(&mutex_);
     if (!end_.has_value()) end_ = status;
+  }
+  void PauseReading() override {
+    absl::MutexLock lock(&mutex_);
+    reading_ = false;
+  }
+  void ResumeReading() override {
+    absl::MutexLock lock(&mutex_);
+    reading_ = true;
   }
 
   // The messages, once `condition` holds of them, or after half a minute.
@@ -67,11 +75,17 @@ class ListSink final : public Sink<Message> {
     absl::MutexLock lock(&mutex_);
     return !end_.has_value();
   }
+  // Waits until the session takes messages: a transport gives it none before.
+  void AwaitReading() const {
+    absl::MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(absl::Condition(&reading_), absl::Seconds(30));
+  }
 
  private:
   mutable absl::Mutex mutex_;
   std::vector<Message> messages_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+  bool reading_ ABSL_GUARDED_BY(mutex_) = true;
 };
 
 }  // namespace hail::rpc

@@ -1,0 +1,65 @@
+// Forwarded calls: those of a table (methods.h) that need a session which another replica may have. The replica that
+// was called forwards the bytes of the request; the one that has the session serves them here, by the table.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "common/errors/error.h"
+#include "common/exec/done.h"
+#include "common/rpc/methods.h"
+
+namespace hail::rpc {
+
+namespace detail {
+
+// False: the row is not the method's.
+template <typename S, typename Row>
+bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const std::string& bytes,
+                      absl::Time deadline, const Done<std::string>& done) {
+  if constexpr (Row::kClientStreams || Row::kServerStreams) {
+    return false;
+  } else {
+    if (row.options.at_owner == nullptr || method != row.name) return false;
+    struct Arrived {
+      CallContext context;
+      typename Row::Request request;
+    };
+    const auto arrived = std::make_shared<Arrived>();
+    arrived->context.deadline = deadline;
+    if (!arrived->request.ParseFromString(bytes)) {
+      done(Internal("a forwarded request cannot be read"));
+      return true;
+    }
+    (service.*row.options.at_owner)(arrived->context, arrived->request,
+                                    [arrived, done](const absl::StatusOr<typename Row::Response>& response) {
+                                      if (!response.ok()) return done(response.status());
+                                      done(response->SerializeAsString());
+                                    });
+    return true;
+  }
+}
+
+}  // namespace detail
+
+// Serves the call `method` of another replica, which has checked who calls. `bytes` are the request's; `done` gets the
+// response's. PEER_UNAVAILABLE for a method that this version does not know, or does not serve for others: the other
+// replica is of a later version. `deadline`: wall time.
+template <typename S>
+void ServeForwarded(S& service, std::string_view method, const std::string& bytes, absl::Time deadline,
+                    const Done<std::string>& done) {
+  const bool served = std::apply(
+      [&](const auto&... rows) {
+        return (detail::ServeForwardedBy(rows, service, method, bytes, deadline, done) || ...);
+      },
+      S::Methods());
+  if (served) return;
+  done(Unavailable(Reason::kPeerUnavailable,
+                   "the replica that has the session is of a version without this call; retry"));
+}
+
+}  // namespace hail::rpc

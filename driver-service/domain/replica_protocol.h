@@ -1,0 +1,146 @@
+// The part of the dispatch core that speaks with other replicas: the drivers whose sessions they have, the offers that
+// are asked of them, and those that they ask for here (docs/decisions/0024-driver-replicas.md).
+//
+// Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a driver is known here or at another replica, by the
+// highest claim; a ride has an offer here or one that was asked for, not both; an offer that was asked for ends here
+// even if its owner is gone.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/ids/uuid.h"
+#include "common/time/clock.h"
+#include "driver-service/domain/dispatch_types.h"
+#include "driver-service/domain/effects.h"
+#include "driver-service/domain/location_index.h"
+#include "driver-service/domain/match_queue.h"
+#include "driver-service/domain/offer_book.h"
+#include "driver-service/domain/replica_message.h"
+#include "driver-service/domain/session_registry.h"
+#include "driver-service/domain/timers.h"
+
+namespace hail::driver {
+
+class ReplicaProtocol {
+ public:
+  // All references must outlive this.
+  ReplicaProtocol(const DispatchOptions& options, LocationIndex& index, const RandomBits& random, Effects& effects,
+                  SessionRegistry& sessions, OfferBook& offers, MatchQueue& queue)
+      : options_(options),
+        index_(index),
+        random_(random),
+        effects_(effects),
+        sessions_(sessions),
+        offers_(offers),
+        queue_(queue) {}
+  ReplicaProtocol(const ReplicaProtocol&) = delete;
+  ReplicaProtocol& operator=(const ReplicaProtocol&) = delete;
+
+  void OnMessage(Now now, const std::string& from, const ReplicaMessage& message);
+  // The store has this claim.
+  void OnClaim(Now now, const SessionClaim& claim);
+
+  // ---- Drivers of other replicas
+
+  // A session of the driver is about to be opened here.
+  void OnSessionOpening(Now now, const std::string& driver_id);
+  // Refuses the stream if another replica is known to have claimed the session later than at `epoch`. False: it is not.
+  bool RefuseLateStream(StreamId stream, const std::string& driver_id, std::int64_t epoch);
+  bool CanAsk(const std::string& driver_id) const;
+
+  // ---- Rides dispatched here
+
+  // Asks the owner of the matched driver to make the offer.
+  void Ask(Now now, const MatchQueue::Match& match);
+  // Revokes the pending offer of the ride, if it has one at an epoch below `below`, here or at another replica. One
+  // that is being confirmed goes on.
+  void RevokePending(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason);
+  // Here or at another replica.
+  bool HasLiveOffer(const std::string& ride_id) const;
+  // Other replicas end their dispatches and pending offers of the ride at lower epochs.
+  void AnnounceStart(const DispatchStart& start);
+
+  void Tick(Now now);
+
+ private:
+  // A driver whose session another replica has.
+  struct Remote {
+    std::string replica;
+    std::int64_t epoch = 0;
+    // It is known to have been claimed by a stream of the app's.
+    bool by_stream = false;
+    // Of the latest sighting.
+    std::uint64_t number = 0;
+    bool offerable = false;
+    std::shared_ptr<const CarProfile> car;
+    // Of the latest news, wall time.
+    absl::Time last_seen = absl::InfinitePast();
+    // The next look whether to forget it, wall time.
+    absl::Time review_at;
+    // The offer in asked_ of this driver; empty: none.
+    std::string asked;
+  };
+  // A live offer that was asked of another replica.
+  struct Asked {
+    std::string offer_id;
+    std::string driver_id;
+    // The owner.
+    std::string replica;
+    std::shared_ptr<const DispatchStart> start;
+    // kPending or kConfirming.
+    OfferStatus status = OfferStatus::kPending;
+    // Domain time.
+    absl::Time deadline;
+    absl::Duration ride_waited;
+    // Whether the owner ever answered, and since it was last asked.
+    bool ever_answered = false;
+    bool answered = false;
+    // The time for the first answer has passed.
+    bool waited = false;
+    int unanswered = 0;
+  };
+
+  // The entry for a session that `replica` claimed at `epoch`, or for a later one. There is no session of the driver
+  // here.
+  Remote& Known(Now now, const std::string& driver_id, const std::string& replica, std::int64_t epoch);
+  void SendAsk(Now now, const Asked& asked, bool repeated);
+  void AskAgain(Now now, Asked& asked);
+  // Forgets it. The ride, if still dispatched, is due again.
+  void Settle(Now now, const Asked& asked);
+  void Withdraw(Now now, const Asked& asked, RevokeReason reason);
+  // If there is one of this id and it is pending.
+  void WithdrawPending(Now now, const std::string& offer_id);
+  void Review(Now now, const std::string& driver_id);
+  AskEnding WhyNotOffered(Now now, const OfferAsk& ask) const;
+
+  void On(Now now, const std::string& from, const Sightings& sightings);
+  void On(Now now, const std::string& from, const SessionClaimed& claimed);
+  void On(Now now, const std::string& from, const RideStarted& started);
+  void On(Now now, const std::string& from, const OfferAsk& ask);
+  void On(Now now, const std::string& from, const OfferWithdraw& withdraw);
+  void On(Now now, const std::string& from, const OfferTold& told);
+
+  const DispatchOptions& options_;
+  LocationIndex& index_;
+  const RandomBits& random_;
+  Effects& effects_;
+  SessionRegistry& sessions_;
+  OfferBook& offers_;
+  MatchQueue& queue_;
+
+  std::map<std::string, std::unique_ptr<Remote>> remotes_;
+  // By offer, and by ride.
+  std::map<std::string, std::unique_ptr<Asked>> asked_;
+  std::map<std::string, Asked*> asked_of_ride_;
+  // Replicas that did not answer: not asked again before their next message.
+  std::set<std::string> silent_;
+  Timers<std::string> asks_;     // wall, by offer
+  Timers<std::string> reviews_;  // wall, by driver
+};
+
+}  // namespace hail::driver
