@@ -391,7 +391,7 @@ void SessionRegistry::Resubscribe(Now now, const std::string& driver_id) {
 
 void SessionRegistry::Subscribe(Now now, Session& session) {
   session.synced = false;
-  ++session.feed_generation;
+  session.feed_generation = ++last_generation_;
   // The answer to this is newer than any confirmation's reply so far.
   session.unverified_ride.clear();
   if (feed_up_) {
@@ -415,7 +415,7 @@ void SessionRegistry::OnFeedDown(Now now) {
   for (auto& [id, session] : sessions_) {
     session->synced = false;
     session->subscription = 0;
-    ++session->feed_generation;
+    session->feed_generation = ++last_generation_;
     UpdateOfferable(now, *session);
   }
 }
@@ -433,7 +433,7 @@ void SessionRegistry::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
   }
   session->unverified_ride.clear();
   session->synced = true;
-  ++session->feed_generation;
+  session->feed_generation = ++last_generation_;
   RideRef ride = snapshot.ride != nullptr && snapshot.ride->live ? snapshot.ride : nullptr;
   // A confirmation's reply can be newer than a snapshot under way.
   if (ride != nullptr && session->ride != nullptr && session->ride->ride_id == ride->ride_id &&

@@ -68,7 +68,8 @@ class SessionRegistry {
     // The subscription was answered: the feed reports what happens to the driver's rides as it happens.
     bool synced = false;
     // Changes whenever the feed may have left something out. A confirmation's reply is as new as the feed only if this
-    // did not change while it was under way.
+    // did not change while it was under way. Of no two sessions the same: a confirmation may outlive the one that it
+    // was begun in.
     std::int64_t feed_generation = 0;
 
     RideRef ride;
@@ -194,6 +195,7 @@ class SessionRegistry {
   std::set<std::string> changed_;
   bool feed_up_ = false;
   std::int64_t last_subscription_ = 0;
+  std::int64_t last_generation_ = 0;
   // By driver.
   Timers<std::string> stale_looks_;   // domain
   Timers<std::string> fresh_looks_;   // wall

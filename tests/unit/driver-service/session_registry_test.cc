@@ -186,6 +186,19 @@ TEST_F(SessionRegistryTest, ASnapshotWithoutTheRideOfAReplyIsAskedForAgain) {
   EXPECT_EQ(sessions_.State(now_, "d1").ride, nullptr);
 }
 
+TEST_F(SessionRegistryTest, AReplyToAConfirmationOfAnEarlierSessionIsChecked) {
+  Open(1);
+  Snapshot();
+  const std::int64_t generation = sessions_.FeedGeneration("d1");
+  sessions_.Lose(now_, "d1", ++claims_, true);
+  Open(2);
+  Snapshot();
+  // The ride may have begun and ended while the session was elsewhere.
+  sessions_.OnConfirmed(now_, "d1", ViewOfRide("r1", 2, "o1"), generation);
+  Snapshot();
+  EXPECT_EQ(sessions_.State(now_, "d1").ride, nullptr);
+}
+
 TEST_F(SessionRegistryTest, ASubscriptionWithoutAnAnswerIsRepeated) {
   Open(1);
   const std::int64_t subscription = out_.subscriptions.at("d1");
