@@ -88,7 +88,7 @@ Asker::~Asker() {
 
 void Asker::Ask(std::string_view whom, std::string_view request, absl::Duration time_out, Done done) {
   const std::string topic = TopicOf("ask", whom);
-  if (!bus_->Heard(topic)) return done(absl::UnavailableError("nobody of that name hears the bus"));
+  if (!bus_->Heard(topic)) return done(absl::UnavailableError("no replica of that name is on the bus"));
   std::uint64_t number;
   {
     absl::MutexLock lock(&waiting_->mutex);

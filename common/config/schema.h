@@ -1,4 +1,4 @@
-// What a program can be told: its configuration keys, each with a type, a default, a sentence of documentation and a
+// The configuration keys of a program, each with a type, a default, a sentence of documentation and a
 // check.
 #pragma once
 

@@ -97,13 +97,13 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
       .String("log.level", "info", "Least severe lines that are logged: debug, info, warn or error.",
               OneOf({"debug", "info", "warn", "error"}))
       .Duration("shutdown.notice", absl::Seconds(1),
-                "From NOT_SERVING until streams are told to go, for load balancers to notice.",
+                "From NOT_SERVING until streams are asked to close, for load balancers to notice.",
                 DurationFrom(absl::ZeroDuration(), absl::Minutes(10)))
       .Duration("shutdown.grace", absl::Seconds(8), "From then until calls and streams still open are cut off.",
                 DurationFrom(absl::ZeroDuration(), absl::Minutes(10)))
       .Duration(
           "connection.age", absl::ZeroDuration(),
-          "How long a client's connection, or an app's stream, is kept before it is told to make another, so that "
+          "How long a client's connection, or an app's stream, is kept before it is asked to make another, so that "
           "new replicas get their share; 0: for ever.",
           DurationFrom(absl::ZeroDuration(), absl::Hours(24)));
   schema->CheckAll(CheckTime);

@@ -11,8 +11,8 @@ namespace hail {
 struct WriteAdmission {
   // Writes waiting beyond this are refused.
   std::size_t max_queue = 10'000;
-  // So are writes that would wait longer than this, or than half of what their deadline allows, as far as can be told
-  // (wall time). What begins something new is refused first.
+  // So are writes that would wait longer than this, or than half of what their deadline allows, as far as can be
+  // estimated (wall time). What begins something new is refused first.
   absl::Duration max_wait = absl::Seconds(3);
   absl::Duration max_wait_of_new = absl::Seconds(1);
 

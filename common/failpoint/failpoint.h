@@ -5,8 +5,8 @@
 // In every ordinary build this is nothing: the name is checked by the compiler, no code is made of it. Only files that
 // are compiled with HAIL_FAILPOINTS defined have failpoints, and only the services of tests/crash are made of such
 // files. There the environment variable HAILTEST_FAILPOINTS names a file that is mapped into memory and shared with
-// whoever runs the test: a table of FailpointRecord, in the order of kFailpoints. What is counted in it survives
-// SIGKILL; what is set in it takes effect at the next passing. Without the variable nothing happens.
+// the process that runs the test: a table of FailpointRecord, in the order of kFailpoints. What is counted in it
+// survives SIGKILL; what is set in it takes effect at the next passing. Without the variable nothing happens.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,7 @@ inline constexpr FailpointRow kFailpoints[] = {
     {Failpoint::kReplyUnary, "reply.unary", true, true},
     // The same of a command that came on a stream.
     {Failpoint::kReplyStream, "reply.stream", true, true},
-    // An event is committed; the bus has not been told.
+    // An event is committed; not yet published on the bus.
     {Failpoint::kPublishBefore, "publish.before", true, false},
     // A watched ride's feed has subscribed, and not read yet; the same of a driver's feed.
     {Failpoint::kFeedReadRide, "feed.read_ride", true, false},
@@ -63,7 +63,7 @@ inline constexpr FailpointRow kFailpoints[] = {
     {Failpoint::kOfferMade, "offer.made", false, true},
     // A driver is RESERVED; ConfirmAssignment has not been sent.
     {Failpoint::kConfirmBefore, "confirm.before", false, true},
-    // Its answer has come; neither the core nor the driver has been told.
+    // Its answer has come; neither the core nor the driver knows it yet.
     {Failpoint::kConfirmReplied, "confirm.replied", false, true},
 };
 

@@ -38,12 +38,12 @@ void JoinWaiting(Message& first, Queue& queue) {
   }
 }
 
-// Calls `hear` with `message`, then with each message in its `more`.
-template <typename Message, typename Hear>
-void HearEach(const Message& message, const Hear& hear) {
-  hear(message);
+// Calls `use` with `message`, then with each message in its `more`.
+template <typename Message, typename Use>
+void HearEach(const Message& message, const Use& use) {
+  use(message);
   if constexpr (Joinable<Message>) {
-    for (const Message& next : message.more()) hear(next);
+    for (const Message& next : message.more()) use(next);
   }
 }
 

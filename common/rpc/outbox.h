@@ -44,7 +44,7 @@ class OutboxBase {
 
   // A session that cannot take the next message yet says so before its OnMessage returns. No message is read until
   // ResumeReading, and flow control holds the client back; what came joined to the present message (joined.h) is still
-  // heard. A client that is held back does not count as silent. Its half-close waits behind its messages; a cancel, a
+  // handled. A client that is held back does not count as silent. Its half-close waits behind its messages; a cancel, a
   // drain and the stream's own end do not wait. Both are idempotent.
   void PauseReading() ABSL_LOCKS_EXCLUDED(mutex_);
   void ResumeReading() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -57,8 +57,8 @@ class OutboxBase {
   void OnCancel() ABSL_LOCKS_EXCLUDED(mutex_);
   // The reactor is about to go. Returns how the stream ended.
   absl::StatusCode OnDone() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Cuts off a stream whose present write, or end, has been under way for too long.
-  void Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cuts off a stream whose present write, or end, has been under way for too long. Whether one is under way.
+  bool Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
   // Takes the next message and begins to write it; false if there is none.
@@ -147,7 +147,7 @@ class Outbox final : public OutboxBase, public Sink<Response> {
   Response in_flight_ ABSL_GUARDED_BY(mutex_);
 };
 
-// How a reader too slow for its stream is told.
+// The end of a stream whose reader is too slow.
 absl::Status StreamTooSlow();
 
 template <typename Response>

@@ -13,7 +13,7 @@ class StreamSession {
  public:
   virtual ~StreamSession() = default;
 
-  // It is time to send a heartbeat (GateOptions::heartbeat has passed since the last).
+  // It is time to send a heartbeat (GateOptions::heartbeat and heartbeat_patience).
   virtual void OnHeartbeat() {}
 
   // The service is shutting down: send `draining` with `retry_after`, then finish the outbox with OK. A stream that

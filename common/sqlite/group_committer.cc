@@ -114,11 +114,11 @@ void GroupCommitter::Run() {
 absl::Status GroupCommitter::Commit(std::vector<Entry>& batch) {
   absl::Status status = RunJobs(batch);
   if (status.ok()) return status;
-  // Nothing of the batch has happened, so each of its jobs hears so, whatever it came to by itself.
+  // Nothing of the batch has happened, so each of its jobs ends so, whatever its own outcome was.
   if (connection_->InTransaction()) sqlite::Run(*connection_, "ROLLBACK").IgnoreError();
-  const absl::Status told =
+  const absl::Status refusal =
       Unavailable(Reason::kStoreUnavailable, "the store could not commit: " + std::string(status.message()));
-  for (Entry& entry : batch) entry.outcome = told;
+  for (Entry& entry : batch) entry.outcome = refusal;
   return status;
 }
 

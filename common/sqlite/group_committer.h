@@ -22,7 +22,7 @@
 
 namespace hail::sqlite {
 
-// Told about work done, for metrics. Called on the threads that do it; must not block.
+// Observes the work done, for metrics. Called on the threads that do it; must not block.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -43,7 +43,7 @@ class Observer {
 // A batch is everything queued when the writer becomes free and somebody waits for it, at most `max_batch` jobs: BEGIN
 // IMMEDIATE, each job within a SAVEPOINT of its own, COMMIT. A job that returns an error is rolled back alone; its
 // neighbours do not notice. `done` callbacks run on the writer's thread, in order of submission, after COMMIT returned:
-// OK means durable. If BEGIN or COMMIT fails, every job of the batch hears STORE_UNAVAILABLE and nothing of it has
+// OK means durable. If BEGIN or COMMIT fails, every job of the batch ends with STORE_UNAVAILABLE and nothing of it has
 // happened.
 class GroupCommitter {
  public:
@@ -62,7 +62,7 @@ class GroupCommitter {
   // Stops.
   ~GroupCommitter();
 
-  // Queues `job`. Without running it, `done` hears: OVERLOADED (before Submit returns, on the caller's thread) when the
+  // Queues `job`. Without running it, `done` gets: OVERLOADED (before Submit returns, on the caller's thread) when the
   // queue is full, or too long for the job to be done by its deadline; STORE_UNAVAILABLE (likewise) after Stop;
   // DEADLINE_EXCEEDED when `deadline` had passed when the transaction began.
   void Submit(Deadline deadline, Job job, Done done, Work work = Work::kBegun) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -15,7 +15,7 @@ namespace hail::sqlite {
 // Runs on the connection's thread, inside a transaction. Must not begin or end one, block, or wait. An exception
 // becomes INTERNAL.
 using Job = absl::AnyInvocable<absl::Status(Connection&)>;
-// Hears the outcome, exactly once. Must not block or throw.
+// Takes the outcome, exactly once. Must not block or throw.
 using Done = absl::AnyInvocable<void(absl::Status)>;
 
 // Wall time after which nobody wants the outcome any more; InfiniteFuture: none.

@@ -1,4 +1,4 @@
-// A clock that stands still until told. For tests and the simulation.
+// A clock that stands still until a test moves it. For tests and the simulation.
 #pragma once
 
 #include "absl/synchronization/mutex.h"

@@ -116,13 +116,13 @@ void LettingGo(const void* lock) { __tsan_release(const_cast<void*>(lock)); }
 #define HAIL_HEARS_UNTIL(symbol, Limit)                                          \
   bool REAL_CONST(symbol)(const absl::Notification* notification, Limit limit);  \
   bool WRAP_CONST(symbol)(const absl::Notification* notification, Limit limit) { \
-    bool heard = false;                                                          \
+    bool notified = false;                                                          \
     {                                                                            \
       const InsideAbsl inside;                                                   \
-      heard = REAL_CONST(symbol)(notification, limit);                           \
+      notified = REAL_CONST(symbol)(notification, limit);                           \
     }                                                                            \
-    if (heard) Taken(notification);                                              \
-    return heard;                                                                \
+    if (notified) Taken(notification);                                              \
+    return notified;                                                                \
   }
 
 extern "C" {

@@ -258,7 +258,8 @@ TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   Opened();
-  server_->clock.Advance(absl::Milliseconds(4900));
+  // Due after 5 s, it waits 3 s for a message of the client's.
+  server_->clock.Advance(absl::Milliseconds(7900));
   server_->gate.Tick();
   EXPECT_EQ(beats.Get(), 0);
   server_->clock.Advance(absl::Milliseconds(100));
@@ -267,12 +268,46 @@ TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   EXPECT_EQ(beats.Get(), 1);
   v1::WatchDriversResponse message;
   EXPECT_TRUE(stream->Read(&message));
-  server_->clock.Advance(absl::Seconds(7));
+  server_->clock.Advance(absl::Seconds(4));
   server_->gate.Tick();
   EXPECT_FALSE(stream->Read(&message));
   const absl::Status gone = FromGrpc(stream->Finish());
   EXPECT_EQ(gone.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(HasReason(gone, Reason::kStreamSilent));
+  ExpectEnded(1);
+}
+
+TEST_F(ServerStreamsTest, AHeartbeatThatIsDueGoesOutWithAMessageOfTheClient) {
+  Start();
+  Watched<int> beats;
+  Watched<int> messages;
+  OnWatch([&beats, &messages](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+    session.on_heartbeat = [&beats] { beats.Update([](int& n) { ++n; }); };
+    session.on_message = [&messages](const v1::WatchDriversRequest&) { messages.Update([](int& n) { ++n; }); };
+  });
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  Opened();
+  const auto send = [&](int number) {
+    ASSERT_TRUE(stream->Write({}));
+    ASSERT_TRUE(messages.WaitFor([number](int n) { return n == number; }));
+  };
+  server_->clock.Advance(absl::Milliseconds(4900));
+  send(1);
+  EXPECT_EQ(beats.Get(), 0);
+  server_->clock.Advance(absl::Milliseconds(100));
+  send(2);
+  EXPECT_EQ(beats.Get(), 1);
+  // Counted from that one on.
+  server_->clock.Advance(absl::Milliseconds(4900));
+  send(3);
+  server_->gate.Tick();
+  EXPECT_EQ(beats.Get(), 1);
+  server_->clock.Advance(absl::Milliseconds(3100));
+  server_->gate.Tick();
+  EXPECT_EQ(beats.Get(), 2);
+  context.TryCancel();
+  EXPECT_FALSE(stream->Finish().ok());
   ExpectEnded(1);
 }
 
@@ -578,16 +613,18 @@ class CountingService final : public Service {
 TEST(Gate, LooksAfterEachOfManyStreams) {
   struct Looked : LiveStream {
     explicit Looked(absl::BlockingCounter* all) : all(all) {}
-    void Tick(absl::Time) override {
-      if (!std::exchange(known, true)) all->DecrementCount();
+    // Ticked again, whatever time it names.
+    absl::Time Tick(absl::Time) override {
+      if (++ticks <= 3) all->DecrementCount();
+      return ticks == 1 ? absl::InfinitePast() : absl::InfiniteFuture();
     }
     void Drain(absl::Duration) override {}
     void Cancel() override {}
     absl::BlockingCounter* const all;
-    bool known = false;
+    int ticks = 0;
   };
   for (const int count : {1, 9, 257}) {
-    absl::BlockingCounter all(count);
+    absl::BlockingCounter all(3 * count);
     std::vector<std::shared_ptr<Looked>> streams;
     SystemClock clock;
     Gate gate(&clock, {.tick = absl::Milliseconds(20)}, nullptr);
