@@ -64,6 +64,15 @@ cluster-test: configure ## Replicas on PostgreSQL and NATS, killed, cut off and 
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
 	@/usr/bin/python3 -B tests/crash/cluster_test.py --bin build/$(PRESET)/bin $(CLUSTER_ARGS)
 
+# The release before: a git ref. Further arguments: UPGRADE_ARGS="--seed 7".
+FROM ?= a515eb1
+UPGRADE_ARGS ?=
+.PHONY: upgrade-test
+upgrade-test: configure ## Replicas of FROM=REF, the release before, beside these: upgrade and rollback; 6 minutes and the builds.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
+	@old=$$(tests/upgrade/build-release $(FROM) $(JOBS)); \
+	/usr/bin/python3 -B tests/upgrade/upgrade_test.py --bin build/$(PRESET)/bin --old $$old --from $(FROM) $(UPGRADE_ARGS)
+
 demo: build ## A simulated city for under a minute, with a verdict.
 	@tests/tools/demo build/$(PRESET)/bin
 
@@ -172,7 +181,7 @@ COMPOSE_ARGS ?=
 compose-test: ## deploy/compose.cluster.yml as containers, disturbed while rides run, and judged; needs Docker.
 	@/usr/bin/python3 -B tests/containers/compose_test.py $(COMPOSE_ARGS)
 
-ci-long: ## Slow checks with a container engine: images, compose, make test and make demo on a clean Debian, make test on the newest.
+ci-long: ## Slow checks: images, compose, make test and make demo on a clean Debian, make test on the newest, an upgrade.
 	@deploy/ci-long
 
 clean: ## Remove everything built.

@@ -12,110 +12,23 @@ Exit status: 0 if all happened as planned, and hail-sim and hail-check are conte
 """
 import argparse
 import pathlib
-import random
 import signal
-import subprocess
 import sys
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
-import trial  # noqa: E402
-from cuttable import Network, Proxy  # noqa: E402
-from nats_server import Nats, host_and_port  # noqa: E402
-from postgres import Postgres  # noqa: E402
-from trial import Failure  # noqa: E402
-from two_services import Service, end_all, epoch, free_ports  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from cluster import City, Replica, trial  # noqa: E402
 
-OTHER = {"rider": "driver", "driver": "rider"}
 # What is done besides kills, and how often, for 30 kills.
 DISTURBANCES = {"postgres-smart": 1, "postgres-crash": 2, "nats": 3, "cut-postgres": 4, "cut-nats": 3, "cut-peers": 4,
                 "cut-all": 3}
 
 
-class Replica:
-    """A process of a service, and its ways to the others."""
-
-    def __init__(self, kind, name):
-        self.kind = kind
-        self.name = name
-        self.service = None
-        self.postgres = self.nats = None
-        self.peers = []
-
-
-class Cluster:
+class Disturbed(City):
     def __init__(self, options, directory):
-        self.options = options
-        self.directory = directory
-        self.random = random.Random(options.seed)
-        self.begin = time.time()
+        super().__init__(options, directory, options.bin)
         self.kills = 0
-        directory.chmod(0o755)
-        (directory / "server").mkdir()
-        kinds = ["rider"] * options.rider_replicas + ["driver"] * options.driver_replicas
-        ports = iter(free_ports(2 + len(kinds) * 5 + 2 * options.rider_replicas * options.driver_replicas))
-        postgres_port = next(ports)
-        self.postgres = Postgres(directory / "server", port=postgres_port)
-        self.nats = Nats(directory, next(ports))
-        network = Network()
-        anchor = f"{self.begin:.3f}:{epoch('2008-05-22T18:00:00-07:00'):.3f}"
-        self.replicas = [Replica(kind, f"{kind}-{i}") for i, kind in enumerate(kinds)]
-        public = {replica: f"127.0.0.1:{next(ports)}" for replica in self.replicas}
-        internal = {replica: f"127.0.0.1:{next(ports)}" for replica in self.replicas}
-        for replica in self.replicas:
-            replica.postgres = Proxy(network, next(ports), ("127.0.0.1", postgres_port))
-            replica.nats = Proxy(network, next(ports), host_and_port(self.nats.address))
-            replica.peers = [Proxy(network, next(ports), host_and_port(internal[other]))
-                             for other in self.replicas if other.kind != replica.kind]
-            settings = {
-                "listen": public[replica], "internal_listen": internal[replica],
-                "metrics_listen": f"127.0.0.1:{next(ports)}", "data_dir": directory / replica.name,
-                "store.url": f"postgres://hail@{replica.postgres.address}/postgres",
-                "bus.url": f"nats://{replica.nats.address}",
-                f"{OTHER[replica.kind]}_service": "ipv4:" + ",".join(proxy.address for proxy in replica.peers),
-                "time_scale": options.speed, "time_anchor": anchor, "shutdown.notice": "0s", "log.level": "info"}
-            if replica.kind == "rider":
-                settings |= {"ride.match_deadline": options.match_deadline, "ride.seen_within": "5m"}
-            if replica.kind == "driver" and options.driver_replicas == 1:
-                del settings["bus.url"]
-            replica.service = Service(replica.name, options.bin, directory, settings, binary=f"{replica.kind}-service")
-        addresses = {kind: "ipv4:" + ",".join(public[replica] for replica in self.replicas if replica.kind == kind)
-                     for kind in OTHER}
-        self.sim_command = [
-            str(options.bin / "hail-sim"), "--rider", addresses["rider"], "--driver", addresses["driver"], "--speed",
-            str(options.speed), "--anchor", anchor, "--seed", str(options.seed), "--ledger", str(directory / "ledger"),
-            "--report", str(directory / "report.json"), "--length", str(options.length), "--drivers",
-            str(options.drivers), "--rides", str(options.rides), "--decline", "0.2", "--ignore", "0.15",
-            "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect", "0.15", "--quiet", "60",
-            "--no-progress"]
-        self.sim = None
-
-    def start(self):
-        self.nats.start()
-        for replica in self.replicas:
-            replica.service.start()
-        self.sim = subprocess.Popen(self.sim_command, stdout=open(self.directory / "sim.log", "wb"),
-                                    stderr=subprocess.STDOUT)
-
-    def say(self, what):
-        try:
-            rows = self.postgres.rows("SELECT state, COUNT(*) FROM hail_rider.rides WHERE state < 7 GROUP BY state")
-            counts = {int(state): int(count) for state, count in rows}
-            rides = " ".join(f"{counts.get(state, 0):>9}" for state in (2, 3, 4, 5))
-        except (subprocess.CalledProcessError, OSError):
-            rides = f"{'-':>9} " * 4
-        print(f"{time.time() - self.begin:>7.1f} s  {what:<52} {rides}", flush=True)
-
-    def check_running(self):
-        if self.sim.poll() is not None:
-            raise Failure(f"hail-sim ended before the plan did (exit {self.sim.returncode}): make --length longer")
-        for replica in self.replicas:
-            if replica.service.process.poll() is not None:
-                raise Failure(f"{replica.name} ended by itself: exit {replica.service.process.returncode}")
-
-    def wait(self, least, most):
-        time.sleep(self.random.uniform(least, most))
 
     # --- What is done ---
 
@@ -132,9 +45,7 @@ class Cluster:
     def replace(self, replica):
         """As an upgrade does: it drains, and its successor starts."""
         self.say(f"replace {replica.name}")
-        status, took = replica.service.stop()
-        if status != 0:
-            raise Failure(f"{replica.name} did not drain: exit {status} after {took:.1f} s")
+        self.stop(replica)
         replica.service.start()
 
     def disturb(self, what):
@@ -181,7 +92,7 @@ class Cluster:
         for what, times in DISTURBANCES.items():
             plan += [what] * round(times * self.options.kills / 30) if not self.options.short else [what]
         self.random.shuffle(plan)
-        print(f"{'':>10} {'':<53}   rides:\n{'':>10} {'':<53}  MATCHING to pickup at pickup   on trip", flush=True)
+        self.print_heading()
         if self.options.rolling:
             plan = self.replicas * 2
         for what in plan:
@@ -196,25 +107,10 @@ class Cluster:
         self.say("all is well again")
 
     def come_to_rest(self):
-        """What is wrong, in words; empty if nothing is."""
-        report, wrong = trial.come_to_rest(self.sim, [replica.service for replica in self.replicas], self.directory,
-                                           self.options.length + 300)
-        refused = {what: count for what, count in report["counts"].items() if "unanswered" in what or "gave_up" in what}
-        if self.options.rolling and (refused or report["rejected"]):
-            wrong.append(f"refused for good: {report['rejected']} requests, {refused}")
-        stores = {kind: self.directory / f"{kind}.db" for kind in OTHER}
-        for kind, path in stores.items():
-            self.postgres.export(kind, path)
-        verdict, judged_wrong = trial.judge(self.options.bin, self.directory, stores)
-        wrong += judged_wrong
-        trial.print_verdict(report, verdict)
+        wrong = super().come_to_rest(refusals=not self.options.rolling)
         print(f"{self.options.rider_replicas} + {self.options.driver_replicas} replicas, {self.kills} kills, "
               f"{time.time() - self.begin:.0f} s")
         return wrong
-
-    def end(self):
-        end_all([self.sim] + [replica.service.process for replica in self.replicas] + [self.nats.process])
-        self.postgres.stop()
 
 
 def main():
@@ -241,7 +137,7 @@ def main():
         if getattr(options, key) is None:
             setattr(options, key, value)
 
-    return trial.run("cluster", options.keep, lambda directory: Cluster(options, directory))
+    return trial.run("cluster", options.keep, lambda directory: Disturbed(options, directory))
 
 
 if __name__ == "__main__":

@@ -78,6 +78,14 @@ class Postgres:
         text = self.psql("-c", f"COPY ({select}) TO STDOUT (FORMAT csv, NULL '\\N')")
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
+    def dump(self):
+        """All that is stored, as SQL for psql of this version and later ones."""
+        sql = subprocess.run([str(self.bin / "pg_dump"), "-h", str(self.data), "-p", str(self.port), "-U", "hail",
+                              "--no-owner", "--no-privileges", "postgres"], check=True, stdout=subprocess.PIPE).stdout
+        # psql knows these since 15.14 only.
+        return b"".join(line for line in sql.splitlines(keepends=True)
+                        if not line.startswith((b"\\restrict ", b"\\unrestrict ")))
+
     def export(self, service, path):
         export(self.rows, service, path)
 

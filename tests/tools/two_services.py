@@ -51,6 +51,10 @@ class Service:
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
 
+    def run_from(self, binaries):
+        """From its next start on it is the program of that directory, another release's."""
+        self.command[0] = str(binaries / pathlib.Path(self.command[0]).name)
+
     def start(self):
         self.launch()
         self.await_serving()

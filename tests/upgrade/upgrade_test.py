@@ -1,0 +1,311 @@
+#!/usr/bin/python3
+"""Two releases side by side: an upgrade and its rollback, on one PostgreSQL and one NATS.
+
+First scripted rides, with one replica of each service and release. The release before starts, then the new one beside
+it. The old one stops (upgrade), starts again, and the new one stops (rollback). Each time one release takes on what the
+other left: a ride on its way, a request, a quote. Besides, a ride whose record holds fields of a later version goes from
+its request to its end at each release alone, and must keep them. Releases promise that since decision 0029; of an older
+one the table says what happened.
+
+Then a city of hail-sim on replicas of the release before. Each is replaced by one of the new release and then back again,
+in an order that depends on the seed. No call may be refused for good. hail-check judges what clients saw and what is
+stored.
+
+Exit status: 0 if all holds. The table at the end says what was shown.
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import time
+import uuid
+
+sys.dont_write_bytecode = True
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS / "crash"))
+from cluster import City, Cluster, trial  # noqa: E402
+from databases import CENTRAL_PARK, PATIENT, TIMES_SQUARE  # noqa: E402
+from people import CallError, Client, Driver, Rider, sequences  # noqa: E402
+from stored_record import LATER, LATER_RIDE, FIELD, RIDE_OF_EVENT, VALUE, content, kept  # noqa: E402
+
+# The decision with which releases promise to keep what a later version stored.
+KEEPS_UNKNOWN_FIELDS = "0029"
+
+
+class Table:
+    """What was shown, and when."""
+
+    def __init__(self):
+        self.shown = {}
+        self.wrong = []
+
+    def put(self, when, what, outcome):
+        self.shown.setdefault(when, {})[what] = outcome
+
+    def holds(self, when, what, show):
+        """`show` returns nothing, or a word for the table, or fails."""
+        try:
+            self.put(when, what, show() or "yes")
+        except (AssertionError, CallError) as error:
+            self.put(when, what, "NO")
+            self.wrong.append(f"{when}, {what}: {error}")
+
+    def print(self):
+        width = max(len(what) for outcomes in self.shown.values() for what in outcomes)
+        for when, outcomes in self.shown.items():
+            print(when)
+            for what, outcome in outcomes.items():
+                print(f"  {what:<{width}}  {outcome}")
+
+
+def equal(now, expected, what):
+    if now != expected:
+        raise AssertionError(f"{what}: {now}, expected {expected}")
+
+
+def refused(reason, call):
+    try:
+        answer = call()
+    except CallError as error:
+        equal(error.reason, reason, "refused")
+        return
+    raise AssertionError(f"{reason} was expected, not {answer}")
+
+
+class Side:
+    """One release: a replica of each service, and a client of each while they run."""
+
+    def __init__(self, name, binaries, replicas):
+        self.name = name
+        self.replicas = replicas
+        self.rider = self.driver = None
+        for replica in replicas:
+            replica.service.run_from(binaries)
+
+    def start(self):
+        for replica in self.replicas:
+            replica.service.start()
+        self.rider, self.driver = (Client(replica.service.address) for replica in self.replicas)
+
+
+class Left:
+    """What one release leaves to the other: a ride on its way, a ride that waits for a driver, and a quote."""
+
+    def __init__(self, side):
+        # Nobody's session and no ride of before is in the way.
+        name = uuid.uuid4().hex[:8]
+        self.driver = Driver(f"driver-{name}")
+        self.driver.register(side.driver)
+        self.driver.go_online(side.driver)
+        self.traveller, self.quoted = Rider(f"traveller-{name}"), Rider(f"quoted-{name}")
+        # Where there are no cars.
+        self.waiting = Rider(f"waiting-{name}", TIMES_SQUARE, CENTRAL_PARK, seats=2, labels={"for": "somebody"})
+        self.traveller.request(side.rider, "1")
+        self.ride = self.driver.step(side.driver, self.driver.take_a_ride(side.driver), "seen")
+        self.waiting_ride = self.waiting.request(side.rider, "1")
+        self.quote = self.quoted.quote(side.rider)
+
+
+class Handover(Cluster):
+    def __init__(self, options, directory, table):
+        super().__init__(options.old, directory, ["rider", "rider", "driver", "driver"], 1, PATIENT)
+        self.options = options
+        self.table = table
+        self.old = Side(options.old_name, options.old, self.replicas[0::2])
+        self.new = Side("new", options.bin, self.replicas[1::2])
+
+    def start(self):
+        self.nats.start()
+
+    def say(self, what):
+        print(f"{time.time() - self.begin:>7.1f} s  {what}", flush=True)
+
+    def stop_side(self, side):
+        for replica in side.replicas:
+            self.stop(replica)
+
+    def carry_out(self):
+        old, new = self.old, self.new
+        self.say(f"{old.name} alone")
+        old.start()
+        self.keeps_what_a_later_version_stored(old, self.options.old_keeps)
+        left = Left(old)
+        self.say("both")
+        new.start()
+        left_by_new = Left(new)
+        self.goes_on("side by side", left, old, new, [new.driver, old.driver])
+        self.goes_on("side by side", left_by_new, new, old, [old.driver, new.driver])
+        left = Left(old)
+        self.say("new alone: the upgrade is over")
+        self.stop_side(old)
+        self.goes_on("upgraded", left, old, new, [new.driver])
+        self.keeps_what_a_later_version_stored(new, True)
+        left = Left(new)
+        self.say(f"{old.name} beside it, and then alone: rolled back")
+        old.start()
+        self.stop_side(new)
+        self.goes_on("rolled back", left, new, old, [old.driver])
+
+    def goes_on(self, when, left, before, side, drivers):
+        """What `before` left goes on at `side`; the driver's steps are taken at `drivers`, in turns."""
+        def holds(what, show):
+            self.table.holds(f"{when}: {before.name} → {side.name}", what, show)
+
+        def ride_ends():
+            ride = left.driver.drive(drivers, left.ride)
+            equal(left.traveller.ride(side.rider, ride["ride_id"])["state"], "RIDE_STATE_COMPLETED", "the ride")
+            equal([trip["ride_id"] for trip in left.driver.trips(side.driver)], [ride["ride_id"]], "the driver's trips")
+
+        def events_come():
+            ride_id = left.ride["ride_id"]
+            seen = int(left.ride["sequence"])
+            for after in (0, seen):
+                events = left.traveller.events(side.rider, ride_id, after)
+                equal(sequences(events), list(range(after + 1, seen + 4)), "the rider's events")
+            events = left.driver.events(side.driver, {"ride_id": ride_id, "sequence": str(seen)})
+            equal(sequences(events), list(range(seen + 1, seen + 4)), "the driver's events")
+
+        def request_is_recognised():
+            again = left.waiting.request(side.rider, "1")
+            equal(again["ride_id"], left.waiting_ride["ride_id"], "the ride of the request")
+            refused("REQUEST_ID_REUSED", lambda: left.waiting.request(side.rider, "1", seats=1))
+            canceled = left.waiting.cancel(side.rider, again, reason="CANCEL_REASON_CHANGED_PLANS")
+            equal(canceled["state"], "RIDE_STATE_CANCELED", "the ride")
+
+        def quote_holds():
+            ride = left.quoted.request(side.rider, "1", quote_token=left.quote["quote_token"])
+            equal((ride["quote_id"], ride["fare"]["quoted"]), (left.quote["quote_id"], left.quote["fare"]), "the quote")
+            left.quoted.cancel(side.rider, ride)
+            refused("QUOTE_USED", lambda: left.quoted.request(
+                side.rider, "2", quote_token=left.quote["quote_token"]))
+
+        holds("a ride on its way goes on to its end", ride_ends)
+        holds("its events come whole and in order, to rider and driver", events_come)
+        holds("a repeated request finds its ride; another one is refused", request_is_recognised)
+        holds("a quote token is honoured, once", quote_holds)
+        left.driver.want_rides(side.driver, False)
+
+    def keeps_what_a_later_version_stored(self, side, promised):
+        """A ride whose record is of a later version, through all its states by one release alone."""
+        name = uuid.uuid4().hex[:8]
+        rider, driver = Rider(f"later-{name}"), Driver(f"later-driver-{name}")
+        ride = rider.request(side.rider, "1")
+        where = f"WHERE ride_id = '{ride['ride_id']}'"
+        self.postgres.psql("-c", f"UPDATE hail_rider.rides SET ride = ride || '\\x{LATER_RIDE.hex()}'::bytea,"
+                                 f" internals = internals || '\\x{LATER.hex()}'::bytea {where}")
+        lost = {}
+
+        def look(state):
+            (record, internals), = self.postgres.rows(
+                f"SELECT encode(ride, 'hex'), encode(internals, 'hex') FROM hail_rider.rides {where}")
+            found = {**kept(bytes.fromhex(record)), "internals": content(bytes.fromhex(internals), FIELD) == VALUE}
+            for event, in self.postgres.rows(
+                    f"SELECT encode(event, 'hex') FROM hail_rider.events {where} AND sequence > 1"):
+                of_event = kept(content(bytes.fromhex(event), RIDE_OF_EVENT))
+                found["event"] = found.get("event", True) and all(of_event.values())
+            for field, there in found.items():
+                if not there:
+                    lost.setdefault(field, state.removeprefix("RIDE_STATE_"))
+
+        def goes_through():
+            look(ride["state"])
+            equal(lost, {}, "not stored")
+            driver.register(side.driver)
+            driver.go_online(side.driver)
+            now = driver.step(side.driver, driver.take_a_ride(side.driver), "seen")
+            for state in ("ENROUTE_TO_PICKUP", "ARRIVED_AT_PICKUP", "ENROUTE_TO_DROPOFF", "COMPLETED"):
+                now = driver.drive([side.driver], now, f"RIDE_STATE_{state}")
+                look(now["state"])
+            driver.want_rides(side.driver, False)
+            if promised:
+                equal(lost, {}, "lost, and after which step")
+            return "lost (not promised yet)" if lost else "yes"
+
+        self.table.holds(f"{side.name} alone", "a ride's record keeps fields of a later version", goes_through)
+
+    def come_to_rest(self):
+        self.stop_side(self.old)
+        live = self.postgres.rows("SELECT ride_id, state FROM hail_rider.rides WHERE state < 7")
+        gaps = self.postgres.rows(
+            "SELECT ride_id FROM hail_rider.rides AS r WHERE sequence <> (SELECT COUNT(*) FROM hail_rider.events AS e"
+            " WHERE e.ride_id = r.ride_id) OR sequence <> (SELECT MAX(sequence) FROM hail_rider.events AS e"
+            " WHERE e.ride_id = r.ride_id)")
+        self.say("all rides are over" if not live else f"{len(live)} rides are not over")
+        wrong = list(self.table.wrong)
+        if live or gaps:
+            wrong.append(f"not over: {live}; events missing: {gaps}")
+        return wrong
+
+
+class CityUpgrade(City):
+    def __init__(self, options, directory, table):
+        super().__init__(options, directory, options.old)
+        self.table = table
+
+    def carry_out(self):
+        self.print_heading()
+        old, new = (self.options.old_name, self.options.old), ("new", self.options.bin)
+        # While rides are requested. A slow machine has no pauses.
+        pause = 0.8 * self.options.length / (2 * len(self.replicas))
+        due = time.time()
+        for (before, _), (after, binaries) in ((old, new), (new, old)):
+            order = list(self.replicas)
+            self.random.shuffle(order)
+            for replica in order:
+                time.sleep(max(0, due + self.random.uniform(0, pause) - time.time()))
+                due += pause
+                self.check_running()
+                self.say(f"{replica.name}: {before} → {after}")
+                self.stop(replica)
+                replica.service.run_from(binaries)
+                replica.service.start()
+            self.say(f"all are {after}")
+
+    def come_to_rest(self):
+        wrong = super().come_to_rest(refusals=False)
+        self.table.put(f"{2 * len(self.replicas)} replacements, to the new release and back, under a city",
+                       f"{self.report['requested']} rides: none lost, no event missed, no call refused for good",
+                       "NO" if wrong else "yes")
+        return wrong
+
+
+def promises(ref, decision):
+    """Whether a release has made a decision."""
+    names = subprocess.run(["git", "-C", str(TESTS), "ls-tree", "--full-tree", "--name-only", ref, "docs/decisions/"],
+                           check=True, capture_output=True, text=True).stdout.split()
+    return any(pathlib.Path(name).name.startswith(decision) for name in names)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the new release's programs")
+    parser.add_argument("--old", type=pathlib.Path, required=True, help="directory with the services of the release before")
+    parser.add_argument("--from", dest="ref", required=True, help="the git ref that it was built from")
+    parser.add_argument("--only", choices=["rides", "city"], help="one part of it")
+    parser.add_argument("--rider-replicas", type=int, default=3)
+    parser.add_argument("--driver-replicas", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of things (1)")
+    parser.add_argument("--speed", type=float, default=20, help="domain seconds a wall second (20)")
+    parser.add_argument("--length", type=float, default=180, help="wall seconds in which the rides take place, about (180)")
+    parser.add_argument("--drivers", type=int, default=200)
+    parser.add_argument("--rides", type=int, default=800)
+    parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
+    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
+    options = parser.parse_args()
+    options.old_name = options.ref[:12]
+    options.old_keeps = promises(options.ref, KEEPS_UNKNOWN_FIELDS)
+
+    status, table, begin = 0, Table(), time.time()
+    for part, make in (("rides", Handover), ("city", CityUpgrade)):
+        if options.only in (None, part):
+            print(f"--- {part}", flush=True)
+            status |= trial.run(f"upgrade-{part}", options.keep and options.keep / part,
+                                lambda directory, make=make: make(options, directory, table))
+    print(f"\n{options.ref} is the release before, new is what is here.")
+    table.print()
+    print(f"upgrade test: {'all holds' if status == 0 else 'failed'}, {time.time() - begin:.0f} s")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
