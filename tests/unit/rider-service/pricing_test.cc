@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
@@ -192,6 +193,31 @@ TEST(PriceOf, AddsUpRoundsAndKeepsTheMinimum) {
   EXPECT_EQ(PriceOf(product, {10'004, absl::Minutes(20)}), (Money{"USD", 18'500'000})) << "rounded to a cent";
   EXPECT_EQ(PriceOf(product, {10'006, absl::Minutes(20)}), (Money{"USD", 18'510'000}));
   EXPECT_EQ(PriceOf(product, {100, absl::Minutes(1)}), (Money{"USD", 7'000'000}));
+}
+
+TEST(FareLines, AddUpToThePriceInAmountsThatCanBeCharged) {
+  Product product;
+  product.base_fare = {"USD", 2'500'000};
+  product.per_km = {"USD", 1'234'500};
+  product.per_minute = {"USD", 301'700};
+  product.minimum_fare = {"USD", 7'000'000};
+  // 2.50 + 4.1146 + 0.6034 is 7.22 in cents, of which the time gets what the others leave.
+  EXPECT_EQ(FareLines(product, {3'333, absl::Minutes(2)}),
+            (std::vector<FareLine>{{FarePart::kBase, {"USD", 2'500'000}},
+                                   {FarePart::kDistance, {"USD", 4'110'000}},
+                                   {FarePart::kTime, {"USD", 610'000}}}));
+  EXPECT_EQ(FareLines(product, {1'000, absl::ZeroDuration()}),
+            (std::vector<FareLine>{{FarePart::kBase, {"USD", 2'500'000}},
+                                   {FarePart::kDistance, {"USD", 1'230'000}},
+                                   {FarePart::kMinimum, {"USD", 3'270'000}}}));
+  for (int metres = 0; metres < 30'000; metres += 317) {
+    for (const int seconds : {0, 1, metres / 5}) {
+      for (const FareLine& line : FareLines(product, {static_cast<double>(metres), absl::Seconds(seconds)})) {
+        EXPECT_EQ(line.amount.micros % product.step_micros, 0) << metres << " m, " << seconds << " s";
+        EXPECT_GT(line.amount.micros, 0) << metres << " m, " << seconds << " s";
+      }
+    }
+  }
 }
 
 TEST(PriceOf, IsAnAmountThatCanBeCharged) {
