@@ -22,9 +22,13 @@ absl::Status Draining() {
                    {.reason = Reason::kDraining, .retry_after = absl::Seconds(1)});
 }
 
-// A round of ticks takes its time, in steps of at least so many streams, and so many steps.
+// Ticks go on in steps at least this far apart, each of at most so many streams or this share of all: calls would have
+// to wait for a tick of all streams.
+constexpr absl::Duration kStep = absl::Milliseconds(5);
 constexpr std::size_t kTogether = 10;
-constexpr std::size_t kMostSteps = 100;
+constexpr std::size_t kShareOfAll = 100;
+// In GateOptions::tick: the longest time without a tick.
+constexpr int kLongest = 4;
 
 // Each is held, and let go of. gRPC may run what waits for their ends on this thread, which then comes back to the
 // gate.
@@ -133,6 +137,7 @@ absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream
   if (draining_) return Draining();
   if (streams_.size() >= options_.max_streams) return Overloaded("too many streams are open", absl::Seconds(5));
   streams_.emplace(++last_number_, std::move(stream));
+  if (options_.tick > absl::ZeroDuration()) due_.emplace(Wall() + options_.tick, last_number_);
   return last_number_;
 }
 
@@ -203,26 +208,44 @@ void Gate::Tick() {
 
 void Gate::RunTicks() {
   const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_; };
-  std::vector<std::weak_ptr<LiveStream>> round;
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> step;
+  std::vector<absl::Time> next;
+  absl::Time answers_at = Wall() + options_.tick;
   while (true) {
-    round.clear();
     {
       absl::MutexLock lock(&mutex_);
-      round.reserve(streams_.size());
-      for (const auto& [number, stream] : streams_) round.push_back(stream);
+      absl::Duration wait = answers_at - Wall();
+      if (!due_.empty()) wait = std::min(wait, due_.begin()->first - Wall());
+      if (changed_.Await(&mutex_, std::max(wait, kStep), stopping)) return;
     }
-    const std::size_t steps = std::clamp<std::size_t>(round.size() / kTogether, 1, kMostSteps);
-    for (std::size_t step = 0; step < steps; ++step) {
-      {
-        absl::MutexLock lock(&mutex_);
-        if (changed_.Await(&mutex_, options_.tick / static_cast<double>(steps), stopping)) return;
-      }
-      const absl::Time wall = Wall();
-      if (step == 0) CutOffUnread(wall);
-      for (std::size_t i = step; i < round.size(); i += steps) {
-        if (const std::shared_ptr<LiveStream> stream = round[i].lock()) stream->Tick(wall);
-      }
+    const absl::Time wall = Wall();
+    if (wall >= answers_at) {
+      answers_at = wall + options_.tick;
+      CutOffUnread(wall);
     }
+    TakeDue(wall, &step);
+    next.clear();
+    for (const auto& [number, stream] : step) {
+      next.push_back(std::clamp(stream->Tick(wall), wall + options_.tick, wall + kLongest * options_.tick));
+    }
+    {
+      absl::MutexLock lock(&mutex_);
+      for (std::size_t i = 0; i < step.size(); ++i) due_.emplace(next[i], step[i].first);
+    }
+    // Not with the lock held: the last reference to a stream may be here.
+    step.clear();
+  }
+}
+
+void Gate::TakeDue(absl::Time wall, std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>>* step) {
+  absl::MutexLock lock(&mutex_);
+  const std::size_t most = std::max(kTogether, due_.size() / kShareOfAll);
+  while (step->size() < most && !due_.empty() && due_.begin()->first <= wall) {
+    const std::uint64_t number = due_.begin()->second;
+    due_.erase(due_.begin());
+    const auto known = streams_.find(number);
+    if (known == streams_.end()) continue;
+    if (std::shared_ptr<LiveStream> stream = known->second.lock()) step->emplace_back(number, std::move(stream));
   }
 }
 

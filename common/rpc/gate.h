@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -39,8 +40,8 @@ class CallObserver {
 class LiveStream {
  public:
   virtual ~LiveStream() = default;
-  // Called every GateOptions::tick with the wall time.
-  virtual void Tick(absl::Time wall) = 0;
+  // Does what is due at `wall`. Returns when something will be due next, as far as is known now; see GateOptions::tick.
+  virtual absl::Time Tick(absl::Time wall) = 0;
   // Say goodbye, and end with OK once that is sent.
   virtual void Drain(absl::Duration retry_after) = 0;
   // End at once, whatever is under way.
@@ -90,8 +91,9 @@ struct GateOptions {
   // A stream that has been open for about this long (each a tenth more or less) is drained: its client opens another,
   // perhaps at a newer replica.
   absl::Duration stream_age = absl::InfiniteDuration();
-  // How often each stream is ticked. The ticks are spread over the interval, because calls would have to wait for a
-  // tick of all streams. Zero: the owner of the gate calls Tick (tests).
+  // A stream is ticked when it asks for it, but no sooner than this after its last tick, and no later than four times
+  // this: something may become due that the stream did not know of. To look at each of 20,000 idle streams more often
+  // costs as much as the positions that come in on them. Zero: the owner of the gate calls Tick (tests).
   absl::Duration tick = absl::Milliseconds(500);
 };
 
@@ -149,6 +151,9 @@ class Gate {
   void CutOffUnread(absl::Time wall) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Live() const ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTicks() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Takes streams whose time has come off the list, as many as are ticked in one step.
+  void TakeDue(absl::Time wall, std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>>* step)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Clock* const clock_;
   const GateOptions options_;
@@ -169,6 +174,9 @@ class Gate {
   UnreadAnswer* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  // When each is to be ticked (wall), and its number. Of a stream that has left, the entry is dropped when its time
+  // comes.
+  std::set<std::pair<absl::Time, std::uint64_t>> due_ ABSL_GUARDED_BY(mutex_);
   std::thread ticker_;
 };
 

@@ -98,9 +98,9 @@ absl::StatusCode OutboxBase::OnDone() {
   return final_.code();
 }
 
-void OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) {
+bool OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) {
   absl::MutexLock lock(&mutex_);
-  if (phase_ == Phase::kDone) return;
+  if (phase_ == Phase::kDone) return false;
   bool stuck = false;
   if (writing_ && stalled_write_ == writes_) {
     stuck = wall - stalled_since_ >= write_stall;
@@ -112,9 +112,11 @@ void OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duratio
     if (ending_since_ == absl::InfiniteFuture()) ending_since_ = wall;
     stuck = stuck || wall - ending_since_ >= linger;
   }
-  if (!stuck) return;
-  AbortLocked(StreamTooSlow());
-  CancelCall();
+  if (stuck) {
+    AbortLocked(StreamTooSlow());
+    CancelCall();
+  }
+  return writing_ || phase_ != Phase::kOpen;
 }
 
 void OutboxBase::Pump() {

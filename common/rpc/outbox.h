@@ -57,8 +57,8 @@ class OutboxBase {
   void OnCancel() ABSL_LOCKS_EXCLUDED(mutex_);
   // The reactor is about to go. Returns how the stream ended.
   absl::StatusCode OnDone() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Cuts off a stream whose present write, or end, has been under way for too long.
-  void Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Cuts off a stream whose present write, or end, has been under way for too long. Whether one is under way.
+  bool Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
   // Takes the next message and begins to write it; false if there is none.

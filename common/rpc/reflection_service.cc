@@ -173,13 +173,17 @@ class ReflectionService::Stream final : public LiveStream {
     reactor_ = nullptr;
   }
 
-  void Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(mutex_) {
+  absl::Time Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
-    if (reactor_ == nullptr || wall - last_step_ < patience_) return;
-    // The client does not read the answer, or the end.
-    if (writing_ || finished_) return context_->TryCancel();
-    last_step_ = wall;
-    FinishLocked(absl::OkStatus());
+    if (reactor_ == nullptr || wall - last_step_ < patience_) return last_step_ + patience_;
+    if (writing_ || finished_) {
+      // The client does not read the answer, or the end.
+      context_->TryCancel();
+    } else {
+      last_step_ = wall;
+      FinishLocked(absl::OkStatus());
+    }
+    return wall + patience_;
   }
   void Drain(absl::Duration) override { End(absl::OkStatus()); }
   void Cancel() override ABSL_LOCKS_EXCLUDED(mutex_) {

@@ -1,5 +1,6 @@
 #include "common/rpc/stream_call.h"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -79,33 +80,38 @@ void StreamCall::Close() {
   gate_->LeaveStream(number);
 }
 
-void StreamCall::Tick(absl::Time wall) {
-  outbox_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
-  if (outbox_->open()) Beat(wall);
+absl::Time StreamCall::Tick(absl::Time wall) {
+  const bool under_way = outbox_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
+  absl::Time next = wall;
+  if (outbox_->open()) next = Beat(wall);
   // What is still to be sent may take its time, also for ever: whatever the session is about ends now.
   if (!outbox_->open()) EndSession();
+  return under_way ? wall : next;
 }
 
-void StreamCall::Beat(absl::Time wall) {
+absl::Time StreamCall::Beat(absl::Time wall) {
+  const GateOptions& options = gate_->options();
   absl::MutexLock lock(&session_mutex_);
-  if (session_ == nullptr) return;
+  if (session_ == nullptr) return wall;
   // A client that is held back cannot send.
   if (outbox_->reading_paused()) last_heard_ = wall;
-  if (must_beat_ && wall - last_heard_ >= gate_->options().silence) {
+  if (must_beat_ && wall - last_heard_ >= options.silence) {
     outbox_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "the client has sent nothing for too long",
                              {.reason = Reason::kStreamSilent}));
-    return;
+    return wall;
   }
-  StreamSession& session = *session_;
-  const absl::Duration age = gate_->options().stream_age;
-  if (ages_ && !told_to_go_ && age < absl::InfiniteDuration() &&
-      wall - opened_ >= age * 0.9 + Gate::Share(age * 0.2, number_)) {
+  if (ages_ && !told_to_go_ && options.stream_age < absl::InfiniteDuration() &&
+      wall - opened_ >= options.stream_age * 0.9 + Gate::Share(options.stream_age * 0.2, number_)) {
     told_to_go_ = true;
+    StreamSession& session = *session_;
     Guard([&session] { session.OnDrain(absl::ZeroDuration()); });
-    return;
+    return wall;
   }
   // Without an inbound half, or without heartbeats from it, there is no message to wait for.
-  BeatIfDue(wall, must_beat_ ? gate_->options().heartbeat_patience : absl::ZeroDuration());
+  const absl::Duration patience = must_beat_ ? options.heartbeat_patience : absl::ZeroDuration();
+  BeatIfDue(wall, patience);
+  const absl::Time beat = last_beat_ + options.heartbeat + patience;
+  return must_beat_ ? std::min(beat, last_heard_ + options.silence) : beat;
 }
 
 void StreamCall::BeatIfDue(absl::Time wall, absl::Duration patience) {

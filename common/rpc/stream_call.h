@@ -34,13 +34,13 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   // From the reactor's OnDone: nothing of the reactor may be used after.
   void Close() ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  void Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(session_mutex_);
+  absl::Time Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(session_mutex_);
   void Drain(absl::Duration retry_after) override ABSL_LOCKS_EXCLUDED(session_mutex_);
   void Cancel() override;
 
  private:
-  // Of an open stream: is the client there, does it want a heartbeat, is it old enough?
-  void Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
+  // Of an open stream: is the client there, does it want a heartbeat, is it old enough? Returns when to ask again.
+  absl::Time Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // A heartbeat, if the last one was sent `patience` longer ago than GateOptions::heartbeat. There is a session.
   void BeatIfDue(absl::Time wall, absl::Duration patience) ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_);
