@@ -150,19 +150,20 @@ v1::DriverState ToProto(const DriverState& state) {
 v1::Offer ToProto(const OfferView& offer) {
   internal::v1::StartDispatch start;
   if (offer.start->encoded != nullptr) start.ParseFromString(*offer.start->encoded);
-  v1::Offer proto;
+  // Passed on as rider-service made it.
+  v1::Offer proto = std::move(*start.mutable_offer());
   proto.set_offer_id(offer.offer_id);
   proto.set_ride_id(offer.start->ride_id);
   proto.set_epoch(offer.start->epoch);
   Encode(offer.remaining, proto.mutable_remaining());
-  *proto.mutable_pickup() = start.pickup();
-  *proto.mutable_dropoff() = start.dropoff();
+  proto.mutable_pickup()->Swap(start.mutable_pickup());
+  proto.mutable_dropoff()->Swap(start.mutable_dropoff());
   proto.set_product_id(start.product_id());
   proto.set_seats(start.seats());
-  *proto.mutable_fare() = start.fare();
+  proto.mutable_fare()->Swap(start.mutable_fare());
   Encode(offer.pickup_eta, proto.mutable_pickup_eta());
   proto.set_pickup_distance_m(offer.pickup_distance_m);
-  *proto.mutable_trip_duration() = start.trip_duration();
+  proto.mutable_trip_duration()->Swap(start.mutable_trip_duration());
   proto.set_trip_distance_m(start.trip_distance_m());
   proto.set_status(ToProto(offer.status));
   return proto;

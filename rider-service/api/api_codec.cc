@@ -1,14 +1,12 @@
 #include "rider-service/api/api_codec.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <utility>
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
 #include "common/money/currency.h"
 #include "rider-service/codec/ride_codec.h"
+#include "rider-service/domain/view.h"
 
 namespace hail::rider {
 namespace {
@@ -60,32 +58,6 @@ absl::StatusOr<TripAction> DecodeActionOfEarlierVersion(const hail::internal::v1
   }
 }
 
-// All but the fields that RequestFingerprint lists (and the request's keys). A message of which nothing is left counts
-// as absent.
-std::string FurtherFields(hail::rider::v1::RequestRideRequest message) {
-  message.clear_rider_id();
-  message.clear_request_id();
-  for (hail::type::v1::Place* place : {message.mutable_pickup(), message.mutable_dropoff()}) {
-    place->clear_address();
-    place->mutable_position()->clear_latitude_deg();
-    place->mutable_position()->clear_longitude_deg();
-    if (place->position().ByteSizeLong() == 0) place->clear_position();
-  }
-  if (message.pickup().ByteSizeLong() == 0) message.clear_pickup();
-  if (message.dropoff().ByteSizeLong() == 0) message.clear_dropoff();
-  message.clear_product_id();
-  message.clear_seats();
-  message.clear_quote_token();
-  message.clear_labels();
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
-}
-
 }  // namespace
 
 void Encode(const Product& product, hail::rider::v1::Product* out) {
@@ -112,32 +84,14 @@ void Encode(const Quote& quote, hail::rider::v1::Quote* out) {
   Encode(quote.expire_time, out->mutable_expire_time());
 }
 
-RideRequest DecodeRequest(const hail::rider::v1::QuoteRideRequest& request) {
-  RideRequest result;
-  result.rider_id = request.rider_id();
-  result.has_pickup = request.has_pickup() && request.pickup().has_position();
-  result.has_dropoff = request.has_dropoff() && request.dropoff().has_position();
-  result.pickup = DecodePlace(request.pickup());
-  result.dropoff = DecodePlace(request.dropoff());
-  result.product_id = request.product_id();
-  result.seats = request.seats();
-  return result;
-}
-
-RideRequest DecodeRequest(const hail::rider::v1::RequestRideRequest& request) {
-  RideRequest result;
-  result.rider_id = request.rider_id();
-  result.request_id = request.request_id();
-  result.has_pickup = request.has_pickup() && request.pickup().has_position();
-  result.has_dropoff = request.has_dropoff() && request.dropoff().has_position();
-  result.pickup = DecodePlace(request.pickup());
-  result.dropoff = DecodePlace(request.dropoff());
-  result.product_id = request.product_id();
-  result.seats = request.seats();
-  result.quote_token = request.quote_token();
-  result.labels = {request.labels().begin(), request.labels().end()};
-  result.further_fields = FurtherFields(request);
-  return result;
+RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote) {
+  RideRequest request;
+  request.set_rider_id(quote.rider_id());
+  if (quote.has_pickup()) *request.mutable_pickup() = quote.pickup();
+  if (quote.has_dropoff()) *request.mutable_dropoff() = quote.dropoff();
+  request.set_product_id(quote.product_id());
+  request.set_seats(quote.seats());
+  return request;
 }
 
 absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng& position) {
@@ -151,7 +105,7 @@ absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAss
   if (request.epoch() < 1) return InvalidField("epoch", "must be at least 1");
   Assignment assignment;
   assignment.epoch = request.epoch();
-  assignment.driver = DecodeDriver(request.driver());
+  assignment.driver = request.driver();
   assignment.offer_id = request.offer_id();
   if (request.has_pickup_eta()) {
     assignment.pickup_eta = DecodeDuration(request.pickup_eta());
@@ -199,21 +153,23 @@ void EncodeDriverEvent(const std::string& driver_id, std::int64_t subscription, 
   out->set_driver_id(driver_id);
   out->set_subscription(subscription);
   Encode(event, out->mutable_event());
-  out->set_ended(event.ended);
+  out->set_ended(event.ended());
 }
 
 void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch* out) {
-  const Ride& ride = *start.ride;
-  out->set_ride_id(ride.ride_id);
-  out->set_epoch(ride.epoch);
-  out->set_region_id(ride.region_id);
-  out->set_product_id(ride.product_id);
-  out->set_seats(ride.seats);
-  Encode(ride.pickup, out->mutable_pickup());
-  Encode(ride.dropoff, out->mutable_dropoff());
-  Encode(ride.fare.quoted, out->mutable_fare());
-  out->set_trip_distance_m(ride.distance_m);
-  Encode(ride.trip_duration, out->mutable_trip_duration());
+  // Whoever is offered the ride reads what its driver may.
+  hail::type::v1::Ride ride;
+  Encode(RideForDriver(*start.ride), &ride);
+  out->set_ride_id(ride.ride_id());
+  out->set_epoch(ride.epoch());
+  out->set_region_id(ride.region_id());
+  out->set_product_id(ride.product_id());
+  out->set_seats(ride.seats());
+  out->mutable_pickup()->Swap(ride.mutable_pickup());
+  out->mutable_dropoff()->Swap(ride.mutable_dropoff());
+  out->mutable_fare()->Swap(ride.mutable_fare()->mutable_quoted());
+  out->set_trip_distance_m(ride.distance_m());
+  out->mutable_trip_duration()->Swap(ride.mutable_trip_duration());
   Encode(start.remaining, out->mutable_remaining());
   Encode(start.offer_time, out->mutable_offer_time());
   for (const std::string& driver_id : start.excluded_driver_ids) out->add_excluded_driver_ids(driver_id);

@@ -19,8 +19,8 @@ namespace hail::rider {
 
 void Encode(const Product& product, hail::rider::v1::Product* out);
 void Encode(const Quote& quote, hail::rider::v1::Quote* out);
-RideRequest DecodeRequest(const hail::rider::v1::QuoteRideRequest& request);
-RideRequest DecodeRequest(const hail::rider::v1::RequestRideRequest& request);
+// The ride that a quote is asked for.
+RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote);
 
 // INVALID_FIELD "position" unless there is one that can be.
 absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng& position);

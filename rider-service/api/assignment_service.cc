@@ -39,10 +39,10 @@ void LogResolution(const rpc::CallContext& call, const pb::ResolveRideRequest& r
     return;
   }
   Log(LogLevel::kInfo, "ride_resolved",
-      {{"ride_id", ride->ride_id},
+      {{"ride_id", ride->ride_id()},
        {"resolution", resolution},
        {"note", request.note()},
-       {"sequence", ride->sequence},
+       {"sequence", ride->sequence()},
        {"peer", call.peer},
        {"caller_request_id", call.request_id}});
 }

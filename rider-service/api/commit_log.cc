@@ -1,6 +1,7 @@
 #include "rider-service/api/commit_log.h"
 
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,14 +15,15 @@ namespace {
 std::string NameOf(RideEventType type) { return absl::AsciiStrToLower(EventName(type)); }
 
 std::string_view CanceledBy(const Ride& ride) {
-  if (!ride.cancellation) return "";
-  switch (ride.cancellation->actor) {
+  const std::optional<Cancellation> cancellation = ride.cancellation();
+  if (!cancellation) return "";
+  switch (cancellation->actor) {
     case CancelActor::kRider:
       return "rider";
     case CancelActor::kDriver:
       return "driver";
     case CancelActor::kSystem:
-      return ride.cancellation->reason == CancelReason::kOperator ? "operator" : "system";
+      return cancellation->reason == CancelReason::kOperator ? "operator" : "system";
     case CancelActor::kUnspecified:
       break;
   }
@@ -51,22 +53,22 @@ CommitLog::CommitLog(metrics::Registry* registry)
 
 void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
   if (event == nullptr) return;
-  events_.at(static_cast<std::size_t>(event->type)).Add();
-  if (event->type == RideEventType::kAssigned && ride.assign_time) {
-    match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time - ride.create_time));
+  events_.at(static_cast<std::size_t>(event->type())).Add();
+  if (event->type() == RideEventType::kAssigned && ride.assign_time()) {
+    match_seconds_.Observe(absl::ToDoubleSeconds(*ride.assign_time() - ride.create_time()));
   }
-  if (event->type == RideEventType::kArrivedAtPickup && ride.arrive_time) {
-    pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time - ride.create_time));
+  if (event->type() == RideEventType::kArrivedAtPickup && ride.arrive_time()) {
+    pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time() - ride.create_time()));
   }
   if (LogEnabled(LogLevel::kInfo)) {
     // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
-    Log(LogLevel::kInfo, "ride_" + NameOf(event->type),
-        {{"ride_id", ride.ride_id},
-         {"rider_id", ride.rider_id},
-         {"request_id", ride.request_id},
+    Log(LogLevel::kInfo, "ride_" + NameOf(event->type()),
+        {{"ride_id", ride.ride_id()},
+         {"rider_id", ride.rider_id()},
+         {"request_id", ride.request_id()},
          {"driver_id", event->driver_id},
-         {"sequence", event->sequence},
-         {"epoch", ride.epoch},
+         {"sequence", event->sequence()},
+         {"epoch", ride.epoch()},
          {"canceled_by", CanceledBy(ride)}});
   }
 }

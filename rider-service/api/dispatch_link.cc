@@ -154,7 +154,7 @@ void DispatchLink::ReadDispatchable() {
         found(rides);
         if (!rides.ok() || known.empty()) return;
         std::set<std::string> gone(known.begin(), known.end());
-        for (const Ride& ride : *rides) gone.erase(ride.ride_id);
+        for (const Ride& ride : *rides) gone.erase(ride.ride_id());
         if (gone.empty()) return;
         Post([this, gone](const Now&) {
           for (const std::string& ride_id : gone) {
@@ -167,7 +167,7 @@ void DispatchLink::ReadDispatchable() {
 void DispatchLink::ReadAgain(const std::string& ride_id) {
   ports_.store->ById(ride_id, [this](const absl::StatusOr<std::optional<Ride>>& found) {
     // One that waits is somebody else's, whom CheckOthers finds.
-    if (!found.ok() || !found->has_value() || (*found)->state == RideState::kMatching) return;
+    if (!found.ok() || !found->has_value() || (*found)->state() == RideState::kMatching) return;
     Post([this, ride = **found](const Now& now) { book_.OnRide(now, ride); });
   });
 }
@@ -227,7 +227,7 @@ Done<Changed> DispatchLink::CommandDone(const std::string& ride_id) {
 void DispatchLink::SendStart(const DispatchBook::Start& start) {
   Request message;
   Encode(start, message.mutable_start());
-  if (start.ride->epoch > 1) HAIL_FAILPOINT(kStartNewEpoch);
+  if (start.ride->epoch() > 1) HAIL_FAILPOINT(kStartNewEpoch);
   burst_.Add(std::move(message));
 }
 

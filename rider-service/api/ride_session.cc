@@ -103,13 +103,13 @@ void RideSession::OnPayload(const BusPayload& payload) {
 void RideSession::OnFix(const DriverFix& fix) {
   absl::MutexLock lock(&mutex_);
   // Another may have come since; what is sent never goes back.
-  if (feed_.ride() != nullptr && feed_.ride()->epoch == fix.telemetry.epoch()) SendPosition();
+  if (feed_.ride() != nullptr && feed_.ride()->epoch() == fix.telemetry.epoch()) SendPosition();
 }
 
 std::optional<hail::rider::v1::RideTelemetry> RideSession::Position() const {
   const Ride* ride = feed_.ride();
-  if (sink_ == nullptr || feed_.finished() || ride == nullptr || !HasLiveDriver(ride->state)) return std::nullopt;
-  return ports_.telemetry->Show(ride_id_, ride->epoch, ride->assign_time.value_or(ride->update_time),
+  if (sink_ == nullptr || feed_.finished() || ride == nullptr || !HasLiveDriver(ride->state())) return std::nullopt;
+  return ports_.telemetry->Show(ride_id_, ride->epoch(), ride->assign_time().value_or(ride->update_time()),
                                 ports_.clock->Read());
 }
 

@@ -17,7 +17,7 @@
 #include "rider-service/api/feed_checks.h"
 #include "rider-service/api/rider_service.h"
 #include "rider-service/api/telemetry.h"
-#include "rider-service/codec/event_codec.h"
+#include "rider-service/codec/record_codec.h"
 #include "rider-service/domain/quote.h"
 #include "rider-service/domain/region.h"
 #include "rider-service/domain/ride_store.h"

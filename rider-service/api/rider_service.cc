@@ -60,7 +60,7 @@ void RiderService::ListProducts(const rpc::CallContext&, const v1::ListProductsR
 
 void RiderService::QuoteRide(const rpc::CallContext& call, const v1::QuoteRideRequest& request,
                              Done<v1::QuoteRideResponse> done) {
-  const auto quotes = ports_.quoter->QuoteRide(ReadClock(), DecodeRequest(request));
+  const auto quotes = ports_.quoter->QuoteRide(ReadClock(), AsRequest(request));
   if (!quotes.ok()) return done(quotes.status());
   v1::QuoteRideResponse response;
   for (const Quote& quote : *quotes) Encode(quote, response.add_quotes());
@@ -70,8 +70,7 @@ void RiderService::QuoteRide(const rpc::CallContext& call, const v1::QuoteRideRe
 
 void RiderService::RequestRide(const rpc::CallContext& call, const v1::RequestRideRequest& request,
                                Done<v1::RequestRideResponse> done) {
-  ports_.rides->Request(ReadClock(), DecodeRequest(request), call.deadline,
-                        AnswerWithRide(std::move(done), ports_.session.telemetry));
+  ports_.rides->Request(ReadClock(), request, call.deadline, AnswerWithRide(std::move(done), ports_.session.telemetry));
 }
 
 void RiderService::GetRide(const rpc::CallContext&, const v1::GetRideRequest& request, Done<v1::GetRideResponse> done) {

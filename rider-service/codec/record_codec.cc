@@ -1,8 +1,12 @@
 #include "rider-service/codec/record_codec.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <cstdint>
+#include <utility>
+
 #include "common/errors/error.h"
-#include "rider-service/codec/record.pb.h"
-#include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/whole_ride.h"
 
 namespace hail::rider {
@@ -13,61 +17,91 @@ bool Parse(std::string_view bytes, Message& message) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
+// Appends the field `number`, which holds a message, to an encoded message that does not have it.
+void AddEncoded(int number, const std::string& message, std::string* out) {
+  constexpr std::uint32_t kLengthDelimited = 2;
+  google::protobuf::io::StringOutputStream stream(out);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.WriteTag(static_cast<std::uint32_t>(number) << 3 | kLengthDelimited);
+  coded.WriteVarint32(static_cast<std::uint32_t>(message.size()));
+  coded.WriteString(message);
+}
+
+// The event of a contract's, its ride in any state.
+RideEvent EventOf(hail::type::v1::RideEvent message) {
+  RideEvent event;
+  event.ride = Ride(std::move(*message.mutable_ride()));
+  message.clear_ride();
+  event.message = std::move(message);
+  return event;
+}
+
+absl::StatusOr<Ride> Whole(Ride ride) {
+  if (absl::Status whole = CheckWhole(ride); !whole.ok()) return whole;
+  return ride;
+}
+
 }  // namespace
 
-std::string RideBytes(const Ride& ride) {
-  hail::type::v1::Ride message;
-  EncodeRecord(ride, &message);
-  return message.SerializeAsString();
-}
-
-std::string InternalsBytes(const Ride& ride) {
-  record::v1::RideInternals message;
-  message.set_request_fingerprint(ride.request_fingerprint);
-  for (const std::string& driver_id : ride.excluded_driver_ids) message.add_excluded_driver_ids(driver_id);
-  Encode(ride.cancellation_terms.fee, message.mutable_cancellation_fee());
-  Encode(ride.cancellation_terms.free_for, message.mutable_free_cancellation());
-  AddUnknownFields(ride.unknown_internals, &message);
-  return message.SerializeAsString();
-}
-
 absl::StatusOr<Ride> RideInAnyState(std::string_view ride_bytes, std::string_view internals_bytes) {
-  hail::type::v1::Ride message;
-  record::v1::RideInternals internals;
-  if (!Parse(ride_bytes, message) || !Parse(internals_bytes, internals)) return Internal("a stored ride is damaged");
-  Ride ride = DecodeRide(message);
+  Ride ride;
+  if (!Parse(ride_bytes, *ride.Edit()) || !Parse(internals_bytes, *ride.EditInternals())) {
+    return Internal("a stored ride is damaged");
+  }
   if (absl::Status whole = CheckWhole(ride); absl::IsInternal(whole)) return whole;
-  ride.request_fingerprint = internals.request_fingerprint();
-  ride.excluded_driver_ids.assign(internals.excluded_driver_ids().begin(), internals.excluded_driver_ids().end());
-  ride.cancellation_terms = {DecodeMoney(internals.cancellation_fee()), DecodeDuration(internals.free_cancellation())};
-  ride.unknown_internals = UnknownFields(internals);
   return ride;
 }
 
 absl::StatusOr<Ride> RideFromBytes(std::string_view ride_bytes, std::string_view internals_bytes) {
   absl::StatusOr<Ride> ride = RideInAnyState(ride_bytes, internals_bytes);
   if (!ride.ok()) return ride;
-  if (absl::Status whole = CheckWhole(*ride); !whole.ok()) return whole;
-  return ride;
+  return Whole(*std::move(ride));
 }
 
 absl::StatusOr<Ride> FormerFromBytes(std::string_view ride) {
   absl::StatusOr<Ride> former = RideFromBytes(ride, "");
-  if (former.ok()) former->assignment_ended = true;
+  if (former.ok()) former->Edit()->set_assignment_ended(true);
   return former;
 }
 
 std::string EventBytes(const RideEvent& event) {
-  hail::type::v1::RideEvent message;
-  EncodeRecord(event, &message);
-  return message.SerializeAsString();
+  std::string bytes = event.message.SerializeAsString();
+  AddEncoded(hail::type::v1::RideEvent::kRideFieldNumber, event.ride.bytes(), &bytes);
+  return bytes;
 }
 
 absl::StatusOr<RideEvent> EventFromBytes(std::string_view bytes) {
   hail::type::v1::RideEvent message;
   if (!Parse(bytes, message)) return Internal("a stored event is damaged");
-  RideEvent event = DecodeEvent(message);
+  RideEvent event = EventOf(std::move(message));
   if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  return event;
+}
+
+std::string ProtoEventCodec::Encode(const RideEvent& event) const {
+  record::v1::EventRecord record;
+  record.set_driver_id(event.driver_id);
+  record.set_driver_sequence(event.driver_sequence);
+  record.set_ended(event.ended());
+  std::string bytes = record.SerializeAsString();
+  AddEncoded(record::v1::EventRecord::kEventFieldNumber, EventBytes(event), &bytes);
+  if (event.former) AddEncoded(record::v1::EventRecord::kFormerFieldNumber, event.former->bytes(), &bytes);
+  return bytes;
+}
+
+absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) const {
+  record::v1::EventRecord record;
+  if (!record.ParseFromString(payload) || !record.has_event()) return Internal("a message on the bus is damaged");
+  RideEvent event = EventOf(std::move(*record.mutable_event()));
+  event.driver_id = record.driver_id();
+  event.driver_sequence = record.driver_sequence();
+  event.message.set_ended(record.ended());
+  if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  if (!record.has_former()) return event;
+  event.former = Ride(std::move(*record.mutable_former()));
+  // A replica of an earlier version does not say so.
+  event.former->Edit()->set_assignment_ended(true);
+  if (absl::Status whole = CheckWhole(*event.former); !whole.ok()) return whole;
   return event;
 }
 

@@ -40,8 +40,7 @@ Cut::Cut(const google::protobuf::Descriptor* type, Viewer viewer) {
     if (!Reads(viewer, field)) {
       hidden_.push_back(field);
     } else if (HasParts(field)) {
-      Cut cut(field->message_type(), viewer);
-      if (!cut.empty()) parts_.emplace_back(field, std::move(cut));
+      parts_.emplace_back(field, Cut(field->message_type(), viewer));
     }
   }
 }
@@ -49,6 +48,7 @@ Cut::Cut(const google::protobuf::Descriptor* type, Viewer viewer) {
 void Cut::Apply(google::protobuf::Message* message) const {
   const google::protobuf::Reflection& fields = *message->GetReflection();
   for (const FieldDescriptor* field : hidden_) fields.ClearField(message, field);
+  if (!fields.GetUnknownFields(*message).empty()) fields.MutableUnknownFields(message)->Clear();
   for (const auto& [field, cut] : parts_) {
     if (field->is_repeated()) {
       for (int i = 0; i < fields.FieldSize(*message, field); ++i) {

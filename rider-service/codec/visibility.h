@@ -11,7 +11,8 @@
 
 namespace hail::rider {
 
-// What one kind of message loses before one viewer reads it. Made once from the kind's descriptor; cheap to apply.
+// What one kind of message loses before one viewer reads it: fields that are for others, and what this version does not
+// know and nobody can judge. Made once from the kind's descriptor; cheap to apply.
 // Thread-safe.
 class Cut {
  public:
@@ -21,10 +22,8 @@ class Cut {
   void Apply(google::protobuf::Message* message) const;
 
  private:
-  bool empty() const { return hidden_.empty() && parts_.empty(); }
-
   std::vector<const google::protobuf::FieldDescriptor*> hidden_;
-  // The fields of messages that are shown, but not whole.
+  // The fields of messages that are shown, as far as their own fields are.
   std::vector<std::pair<const google::protobuf::FieldDescriptor*, Cut>> parts_;
 };
 

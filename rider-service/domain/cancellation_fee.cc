@@ -5,15 +5,15 @@
 namespace hail::rider {
 
 std::optional<Money> CancellationFee(const Ride& ride, absl::Time now) {
-  switch (ride.state) {
+  const CancellationTerms terms = ride.cancellation_terms();
+  switch (ride.state()) {
     case RideState::kEnrouteToPickup:
     case RideState::kArrivedAtPickup:
-      HAIL_CHECK(ride.assign_time);
-      if (now <= *ride.assign_time + ride.cancellation_terms.free_for) return std::nullopt;
-      if (ride.cancellation_terms.fee.micros == 0) return std::nullopt;
-      return ride.cancellation_terms.fee;
+      HAIL_CHECK(ride.message().has_assign_time());
+      if (now <= *ride.assign_time() + terms.free_for || terms.fee.micros == 0) return std::nullopt;
+      return terms.fee;
     case RideState::kEnrouteToDropoff:
-      return ride.fare.quoted;
+      return ride.quoted_fare();
     default:
       return std::nullopt;
   }

@@ -21,8 +21,8 @@ class CursorFeed {
   std::int64_t known_sequence() const { return known_; }
 
  protected:
-  // `number`: the field by which events are numbered.
-  explicit CursorFeed(std::int64_t RideEvent::*number) : number_(number) {}
+  // `number`: by which events are numbered.
+  explicit CursorFeed(std::int64_t (*number)(const RideEvent&)) : number_(number) {}
   ~CursorFeed() = default;
 
   // Sends the event after the last one sent.
@@ -48,16 +48,16 @@ class CursorFeed {
   // From the store, in order.
   void Deliver(const std::vector<RideEvent>& events) {
     for (const RideEvent& event : events) {
-      Know(event.*number_);
+      Know(number_(event));
       Deliver(event);
     }
   }
 
   // From the bus, in any order. False: it was sent before.
   bool Hold(const RideEvent& event) {
-    if (event.*number_ <= sent_) return false;
-    Know(event.*number_);
-    if (early_.size() < kMaxEarly) early_.emplace(event.*number_, event);
+    if (number_(event) <= sent_) return false;
+    Know(number_(event));
+    if (early_.size() < kMaxEarly) early_.emplace(number_(event), event);
     return true;
   }
 
@@ -83,12 +83,12 @@ class CursorFeed {
   static constexpr std::size_t kMaxEarly = 64;
 
   void Deliver(const RideEvent& event) {
-    if (event.*number_ != sent_ + 1) return;
+    if (number_(event) != sent_ + 1) return;
     ++sent_;
     SendNext(event);
   }
 
-  std::int64_t RideEvent::*const number_;
+  std::int64_t (*const number_)(const RideEvent&);
   bool reading_ = false;
   bool begun_ = false;
   std::int64_t sent_ = 0;

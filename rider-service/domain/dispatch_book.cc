@@ -35,7 +35,7 @@ void DispatchBook::LetGo() {
   leased_ = false;
   for (auto& [ride_id, entry] : matching_) {
     if (link_up_ && entry.sent && !entry.exhausted) {
-      out_->SendStop(ride_id, entry.ride.epoch, StopReason::kSuperseded);
+      out_->SendStop(ride_id, entry.ride.epoch(), StopReason::kSuperseded);
     }
   }
   // Commands that are under way are still answered. What was known of the rest is read again.
@@ -57,22 +57,22 @@ std::vector<std::string> DispatchBook::RideIds() const {
 }
 
 bool DispatchBook::Knows(const Ride& ride) const {
-  const auto known = matching_.find(ride.ride_id);
+  const auto known = matching_.find(ride.ride_id());
   if (known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) return true;
-  const auto gone = departed_.find(ride.ride_id);
+  const auto gone = departed_.find(ride.ride_id());
   return gone != departed_.end() && VersionOf(ride) <= gone->second.version;
 }
 
 void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   if (!leased_ || Knows(ride)) return;
-  if (ride.state != RideState::kMatching) return LearnNotMatching(now, ride);
+  if (ride.state() != RideState::kMatching) return LearnNotMatching(now, ride);
 
-  HAIL_CHECK(ride.match_deadline);
-  departed_.erase(ride.ride_id);
-  unseen_.erase(ride.ride_id);
-  const auto [known, is_new] = matching_.try_emplace(ride.ride_id);
+  HAIL_CHECK(ride.message().has_match_deadline());
+  departed_.erase(ride.ride_id());
+  unseen_.erase(ride.ride_id());
+  const auto [known, is_new] = matching_.try_emplace(ride.ride_id());
   Matching& entry = known->second;
-  if (is_new || ride.epoch > entry.ride.epoch) {
+  if (is_new || ride.epoch() > entry.ride.epoch()) {
     // Found in the store, it may have been dispatched at this epoch, by the process that raised it to that.
     entry.needs_new_epoch = from_store;
     entry.sent.reset();
@@ -84,52 +84,52 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
 }
 
 void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride) {
-  if (IsFinal(ride.state)) {
-    refused_.erase(ride.ride_id);
-    Depart(now, ride, ride.state == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
+  if (IsFinal(ride.state())) {
+    refused_.erase(ride.ride_id());
+    Depart(now, ride, ride.state() == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
   } else {
     Depart(now, ride, StopReason::kTaken);
   }
-  if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) {
-    unseen_.erase(ride.ride_id);
+  if (ride.state() != RideState::kEnrouteToPickup || ride.seen_time()) {
+    unseen_.erase(ride.ride_id());
     return;
   }
-  unseen_[ride.ride_id] = {.epoch = ride.epoch, .give_up_at = SeenDeadline(ride, rules_)};
+  unseen_[ride.ride_id()] = {.epoch = ride.epoch(), .give_up_at = SeenDeadline(ride, rules_)};
 }
 
 void DispatchBook::OnElsewhere(const Now& now, const Ride& ride) {
   if (!leased_ || Knows(ride)) return;
-  refused_.erase(ride.ride_id);
-  unseen_.erase(ride.ride_id);
-  if (IsFinal(ride.state)) return LearnNotMatching(now, ride);
-  Depart(now, ride, ride.state == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
+  refused_.erase(ride.ride_id());
+  unseen_.erase(ride.ride_id());
+  if (IsFinal(ride.state())) return LearnNotMatching(now, ride);
+  Depart(now, ride, ride.state() == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
 }
 
 void DispatchBook::Depart(const Now& now, const Ride& ride, StopReason reason) {
   Departed gone{VersionOf(ride), reason, now.wall};
-  if (const auto known = matching_.find(ride.ride_id); known != matching_.end()) {
+  if (const auto known = matching_.find(ride.ride_id()); known != matching_.end()) {
     // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
     const bool known_there = gone.reason == StopReason::kTaken || known->second.exhausted;
     if (link_up_ && known->second.sent && !known_there) {
-      out_->SendStop(ride.ride_id, known->second.ride.epoch, gone.reason);
+      out_->SendStop(ride.ride_id(), known->second.ride.epoch(), gone.reason);
     }
     Drop(known);
-  } else if (const auto before = departed_.find(ride.ride_id);
+  } else if (const auto before = departed_.find(ride.ride_id());
              before != departed_.end() && before->second.reason == gone.reason) {
     gone.since = before->second.since;
   }
-  if (departed_.insert_or_assign(ride.ride_id, gone).second) {
-    to_forget_.emplace_back(now.wall + kRememberDeparted, ride.ride_id);
+  if (departed_.insert_or_assign(ride.ride_id(), gone).second) {
+    to_forget_.emplace_back(now.wall + kRememberDeparted, ride.ride_id());
   }
 }
 
 void DispatchBook::Advance(const Now& now, Matching& entry) {
-  const bool busy = commands_.contains(entry.ride.ride_id);
+  const bool busy = commands_.contains(entry.ride.ride_id());
   if (!busy && now.wall >= entry.command_not_before) Act(now, entry);
 
   absl::Time end = absl::InfiniteFuture();
   absl::Time wake = absl::InfiniteFuture();
-  if (busy || commands_.contains(entry.ride.ride_id)) {
+  if (busy || commands_.contains(entry.ride.ride_id())) {
     // OnCommandDone goes on.
   } else if (now.wall < entry.command_not_before) {
     wake = entry.command_not_before;
@@ -141,31 +141,31 @@ void DispatchBook::Advance(const Now& now, Matching& entry) {
 }
 
 void DispatchBook::Act(const Now& now, Matching& entry) {
-  const std::string& ride_id = entry.ride.ride_id;
+  const std::string& ride_id = entry.ride.ride_id();
   if (now.domain >= EndOf(entry)) {
     commands_[ride_id] = VersionOf(entry.ride);
-    out_->EndUnfulfilled(ride_id, entry.ride.epoch);
+    out_->EndUnfulfilled(ride_id, entry.ride.epoch());
     return;
   }
   // After the deadline nothing is started: what runs may settle until the end.
-  if (!link_up_ || entry.exhausted || now.domain >= *entry.ride.match_deadline) return;
+  if (!link_up_ || entry.exhausted || now.domain >= *entry.ride.match_deadline()) return;
   if (entry.sent) {
     if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
   } else if (entry.needs_new_epoch) {
     commands_[ride_id] = VersionOf(entry.ride);
-    out_->RaiseEpoch(ride_id, entry.ride.epoch);
+    out_->RaiseEpoch(ride_id, entry.ride.epoch());
   } else {
     SendStart(now, entry);
   }
 }
 
 absl::Time DispatchBook::EndOf(const Matching& entry) const {
-  const absl::Time deadline = *entry.ride.match_deadline;
+  const absl::Time deadline = *entry.ride.match_deadline();
   return entry.exhausted ? deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;
 }
 
 void DispatchBook::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
-  const std::string& ride_id = entry.ride.ride_id;
+  const std::string& ride_id = entry.ride.ride_id();
   const auto move = [&](std::set<std::pair<absl::Time, std::string>>& schedule, absl::Time& from, absl::Time to) {
     if (from == to) return;
     if (from != absl::InfiniteFuture()) schedule.erase({from, ride_id});
@@ -186,10 +186,10 @@ void DispatchBook::SendStart(const Now& now, Matching& entry) {
   entry.acknowledged = false;
   Start start;
   start.ride = &entry.ride;
-  start.remaining = *entry.ride.match_deadline - now.domain;
+  start.remaining = *entry.ride.match_deadline() - now.domain;
   start.offer_time = rules_.offer_time;
-  start.excluded_driver_ids = entry.ride.excluded_driver_ids;
-  if (const auto refused = refused_.find(entry.ride.ride_id); refused != refused_.end()) {
+  start.excluded_driver_ids.assign(entry.ride.excluded_driver_ids().begin(), entry.ride.excluded_driver_ids().end());
+  if (const auto refused = refused_.find(entry.ride.ride_id()); refused != refused_.end()) {
     start.excluded_driver_ids.insert(start.excluded_driver_ids.end(), refused->second.begin(), refused->second.end());
   }
   out_->SendStart(start);
@@ -203,7 +203,7 @@ void DispatchBook::OnLinkUp(const Now& now) {
   waiting.reserve(matching_.size());
   for (auto& [ride_id, entry] : matching_) waiting.push_back(&entry);
   std::sort(waiting.begin(), waiting.end(),
-            [](const Matching* a, const Matching* b) { return a->ride.ride_id < b->ride.ride_id; });
+            [](const Matching* a, const Matching* b) { return a->ride.ride_id() < b->ride.ride_id(); });
   for (Matching* entry : waiting) Advance(now, *entry);
 }
 
@@ -215,14 +215,14 @@ void DispatchBook::OnLinkDown(const Now& now) {
     entry.acknowledged = false;
     entry.needs_new_epoch = true;
     // What an earlier link said holds only if it can no longer be tried anew.
-    entry.exhausted = entry.exhausted && now.domain >= *entry.ride.match_deadline;
+    entry.exhausted = entry.exhausted && now.domain >= *entry.ride.match_deadline();
     Advance(now, entry);
   }
 }
 
 DispatchBook::Matching* DispatchBook::Started(const std::string& ride_id, std::int64_t epoch) {
   const auto known = matching_.find(ride_id);
-  if (known == matching_.end() || known->second.ride.epoch != epoch || !known->second.sent) return nullptr;
+  if (known == matching_.end() || known->second.ride.epoch() != epoch || !known->second.sent) return nullptr;
   return &known->second;
 }
 
@@ -255,8 +255,8 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
   }
   for (auto& [ride_id, entry] : matching_) {
     const auto found = working.find(ride_id);
-    const bool is_working = found != working.end() && found->second == entry.ride.epoch;
-    if (is_working || !entry.acknowledged || entry.exhausted || now.domain >= *entry.ride.match_deadline ||
+    const bool is_working = found != working.end() && found->second == entry.ride.epoch();
+    if (is_working || !entry.acknowledged || entry.exhausted || now.domain >= *entry.ride.match_deadline() ||
         now.wall < *entry.sent + timing_.reconcile_grace) {
       continue;
     }

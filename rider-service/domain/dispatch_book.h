@@ -114,14 +114,14 @@ class DispatchBook {
  private:
   // News of a ride are ordered by its events, and between two events by its epoch.
   using Version = std::pair<std::int64_t, std::int64_t>;
-  static Version VersionOf(const Ride& ride) { return {ride.sequence, ride.epoch}; }
+  static Version VersionOf(const Ride& ride) { return {ride.sequence(), ride.epoch()}; }
 
   struct Matching {
     Ride ride;
-    // When (wall) it was sent at ride.epoch on the present link.
+    // When (wall) it was sent at ride.epoch() on the present link.
     std::optional<absl::Time> sent;
     bool acknowledged = false;
-    // Somebody other than the present link may be working on ride.epoch: it must not be started at this epoch.
+    // Somebody other than the present link may be working on ride.epoch(): it must not be started at this epoch.
     bool needs_new_epoch = false;
     bool exhausted = false;
     absl::Time command_not_before = absl::InfinitePast();

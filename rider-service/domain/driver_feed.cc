@@ -7,7 +7,7 @@
 
 namespace hail::rider {
 DriverFeed::DriverFeed(std::string driver_id, std::int64_t subscription, std::optional<Cursor> cursor, Out* out)
-    : CursorFeed(&RideEvent::driver_sequence),
+    : CursorFeed([](const RideEvent& event) { return event.driver_sequence; }),
       driver_id_(std::move(driver_id)),
       subscription_(subscription),
       cursor_(std::move(cursor)),

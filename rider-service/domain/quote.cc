@@ -178,15 +178,15 @@ Quoter::Quoter(const Regions* regions, std::string key, RandomBits random, absl:
     : regions_(regions), key_(std::move(key)), random_(std::move(random)), valid_for_(valid_for) {}
 
 absl::StatusOr<std::vector<Quote>> Quoter::QuoteRide(const Now& now, const RideRequest& request) const {
-  if (absl::Status status = CheckId(request.rider_id, "rider_id"); !status.ok()) return status;
+  if (absl::Status status = CheckId(request.rider_id(), "rider_id"); !status.ok()) return status;
   const absl::StatusOr<const Region*> region = CheckRoute(request, *regions_);
   if (!region.ok()) return region.status();
 
   std::vector<const Product*> products;
-  if (request.product_id.empty()) {
+  if (request.product_id().empty()) {
     RideRequest each = request;
     for (const Product& product : (*region)->products) {
-      each.product_id = product.product_id;
+      each.set_product_id(product.product_id);
       const absl::StatusOr<const Product*> fits = CheckProduct(each, **region);
       if (fits.ok()) products.push_back(*fits);
     }
@@ -197,17 +197,18 @@ absl::StatusOr<std::vector<Quote>> Quoter::QuoteRide(const Now& now, const RideR
     products.push_back(*product);
   }
 
-  const Trip trip = EstimateTrip(request.pickup.position, request.dropoff.position, now.domain);
+  const Trip trip =
+      EstimateTrip(DecodeLatLng(request.pickup().position()), DecodeLatLng(request.dropoff().position()), now.domain);
   std::vector<Quote> quotes;
   for (const Product* product : products) {
     Quote quote;
     quote.quote_id = UuidV7(now.wall, random_);
-    quote.rider_id = request.rider_id;
+    quote.rider_id = request.rider_id();
     quote.product_id = product->product_id;
     quote.region_id = (*region)->region_id;
-    quote.seats = request.seats == 0 ? 1 : request.seats;
-    quote.pickup = request.pickup.position;
-    quote.dropoff = request.dropoff.position;
+    quote.seats = request.seats() == 0 ? 1 : request.seats();
+    quote.pickup = DecodeLatLng(request.pickup().position());
+    quote.dropoff = DecodeLatLng(request.dropoff().position());
     quote.fare = PriceOf(*product, trip);
     quote.distance_m = trip.distance_m;
     quote.trip_duration = trip.duration;
@@ -224,25 +225,27 @@ absl::StatusOr<Quoter::Terms> Quoter::TermsFor(const Now& now, const RideRequest
   if (!region.ok()) return region.status();
   const absl::StatusOr<const Product*> product = CheckProduct(request, **region);
   if (!product.ok()) return product.status();
-  if (absl::Status status = CheckLabels(request.labels); !status.ok()) return status;
+  if (absl::Status status = CheckTexts(request); !status.ok()) return status;
 
   Terms terms;
   terms.region = *region;
   terms.product = *product;
-  if (request.quote_token.empty()) {
-    const Trip trip = EstimateTrip(request.pickup.position, request.dropoff.position, now.domain);
+  if (request.quote_token().empty()) {
+    const Trip trip =
+        EstimateTrip(DecodeLatLng(request.pickup().position()), DecodeLatLng(request.dropoff().position()), now.domain);
     terms.fare = PriceOf(**product, trip);
     terms.distance_m = trip.distance_m;
     terms.trip_duration = trip.duration;
     return terms;
   }
-  const absl::StatusOr<Quote> quote = ReadQuote(key_, request.quote_token);
+  const absl::StatusOr<Quote> quote = ReadQuote(key_, request.quote_token());
   if (!quote.ok()) return quote.status();
-  if (quote->rider_id != request.rider_id) return Mismatch("the quote is for another rider");
-  if (quote->product_id != request.product_id) return Mismatch("the quote is for another product");
+  if (quote->rider_id != request.rider_id()) return Mismatch("the quote is for another rider");
+  if (quote->product_id != request.product_id()) return Mismatch("the quote is for another product");
   if (quote->region_id != (*region)->region_id) return Mismatch("the quote is for another region");
-  if (quote->seats != (request.seats == 0 ? 1 : request.seats)) return Mismatch("the quote is for other seats");
-  if (quote->pickup != request.pickup.position || quote->dropoff != request.dropoff.position) {
+  if (quote->seats != (request.seats() == 0 ? 1 : request.seats())) return Mismatch("the quote is for other seats");
+  if (quote->pickup != DecodeLatLng(request.pickup().position()) ||
+      quote->dropoff != DecodeLatLng(request.dropoff().position())) {
     return Mismatch("the quote is for another route");
   }
   if (now.domain >= quote->expire_time) {

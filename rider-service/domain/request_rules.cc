@@ -3,18 +3,23 @@
 #include <openssl/sha.h>
 
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "common/errors/error.h"
+#include "common/proto/bytes.h"
 #include "common/text/text.h"
 
 namespace hail::rider {
 namespace {
 
-absl::Status CheckPlace(bool present, const Place& place, const std::string& field) {
-  if (!present) return InvalidField(field, "required");
-  if (absl::Status status = CheckLatLng(place.position, field + ".position"); !status.ok()) return status;
-  return CheckText(place.address, kMaxAddressBytes, field + ".address");
+absl::Status CheckPlace(const Place& place, const std::string& field) {
+  if (!place.has_position()) return InvalidField(field, "required");
+  if (absl::Status status = CheckLatLng(DecodeLatLng(place.position()), field + ".position"); !status.ok()) {
+    return status;
+  }
+  return CheckText(place.address(), kMaxAddressBytes, field + ".address");
 }
 
 // Length first: no two lists of fields look the same.
@@ -32,43 +37,51 @@ void Add(std::string& out, double number) {
   out.append(bytes, sizeof bytes);
 }
 
-void Add(std::string& out, bool present, const Place& place) {
-  out += present ? '+' : '-';
-  if (!present) return;
-  Add(out, place.position.latitude_deg);
-  Add(out, place.position.longitude_deg);
-  Add(out, place.address);
+void Add(std::string& out, const Place& place) {
+  out += place.has_position() ? '+' : '-';
+  if (!place.has_position()) return;
+  Add(out, place.position().latitude_deg());
+  Add(out, place.position().longitude_deg());
+  Add(out, place.address());
+}
+
+// Of an app: what this release does not know is dropped.
+void Copy(const Place& place, Place* out) {
+  *out = place;
+  out->DiscardUnknownFields();
 }
 
 }  // namespace
 
 absl::StatusOr<const Region*> CheckRoute(const RideRequest& request, const Regions& regions) {
-  if (absl::Status status = CheckPlace(request.has_pickup, request.pickup, "pickup"); !status.ok()) return status;
-  if (absl::Status status = CheckPlace(request.has_dropoff, request.dropoff, "dropoff"); !status.ok()) return status;
-  if (DistanceM(request.pickup.position, request.dropoff.position) < kMinTripM) {
+  if (absl::Status status = CheckPlace(request.pickup(), "pickup"); !status.ok()) return status;
+  if (absl::Status status = CheckPlace(request.dropoff(), "dropoff"); !status.ok()) return status;
+  const LatLng pickup = DecodeLatLng(request.pickup().position());
+  const LatLng dropoff = DecodeLatLng(request.dropoff().position());
+  if (DistanceM(pickup, dropoff) < kMinTripM) {
     return InvalidField("dropoff", "must be at least 20 m away from the pickup");
   }
-  const Region* region = regions.At(request.pickup.position);
+  const Region* region = regions.At(pickup);
   if (region == nullptr) return FailedPrecondition(Reason::kOutsideServiceArea, "the pickup is in no region served");
-  if (regions.At(request.dropoff.position) != region) {
+  if (regions.At(dropoff) != region) {
     return FailedPrecondition(Reason::kOutsideServiceArea, "the drop-off is outside the pickup's region");
   }
   return region;
 }
 
 absl::StatusOr<const Product*> CheckProduct(const RideRequest& request, const Region& region) {
-  if (request.product_id.empty()) return InvalidField("product_id", "required");
-  const Product* product = region.FindProduct(request.product_id);
+  if (request.product_id().empty()) return InvalidField("product_id", "required");
+  const Product* product = region.FindProduct(request.product_id());
   if (product == nullptr) return InvalidField("product_id", "not offered in region " + region.region_id);
-  if (request.seats < 0) return InvalidField("seats", "must not be negative");
-  if (request.seats > product->max_seats) {
+  if (request.seats() < 0) return InvalidField("seats", "must not be negative");
+  if (request.seats() > product->max_seats) {
     return InvalidField(
         "seats", "product " + product->product_id + " has at most " + std::to_string(product->max_seats) + " seats");
   }
   return product;
 }
 
-absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
+absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels) {
   if (labels.size() > kMaxLabels) return InvalidField("labels", "at most 16");
   for (const auto& [key, value] : labels) {
     if (key.empty()) return InvalidField("labels", "a key must not be empty");
@@ -77,6 +90,8 @@ absl::Status CheckLabels(const std::map<std::string, std::string>& labels) {
   }
   return absl::OkStatus();
 }
+
+absl::Status CheckTexts(const RideRequest& request) { return CheckLabels(request.labels()); }
 
 absl::Status CheckNote(const std::string& note, const std::string& field) {
   return CheckText(note, kMaxNoteBytes, field);
@@ -87,22 +102,55 @@ absl::Status CheckReason(CancelReason reason, const std::string& field) {
   return absl::OkStatus();
 }
 
+std::string FurtherFields(RideRequest request) {
+  request.clear_rider_id();
+  request.clear_request_id();
+  for (Place* place : {request.mutable_pickup(), request.mutable_dropoff()}) {
+    place->clear_address();
+    place->mutable_position()->clear_latitude_deg();
+    place->mutable_position()->clear_longitude_deg();
+    if (place->position().ByteSizeLong() == 0) place->clear_position();
+  }
+  if (request.pickup().ByteSizeLong() == 0) request.clear_pickup();
+  if (request.dropoff().ByteSizeLong() == 0) request.clear_dropoff();
+  request.clear_product_id();
+  request.clear_seats();
+  request.clear_quote_token();
+  request.clear_labels();
+  return DeterministicBytes(request);
+}
+
 std::string RequestFingerprint(const RideRequest& request) {
   std::string body;
-  Add(body, request.has_pickup, request.pickup);
-  Add(body, request.has_dropoff, request.dropoff);
-  Add(body, request.product_id);
-  Add(body, std::to_string(request.seats == 0 ? 1 : request.seats));
-  Add(body, request.quote_token);
-  for (const auto& [key, value] : request.labels) {
+  Add(body, request.pickup());
+  Add(body, request.dropoff());
+  Add(body, request.product_id());
+  Add(body, std::to_string(request.seats() == 0 ? 1 : request.seats()));
+  Add(body, request.quote_token());
+  const std::map<std::string, std::string> labels(request.labels().begin(), request.labels().end());
+  for (const auto& [key, value] : labels) {
     Add(body, key);
     Add(body, value);
   }
   // Labels come in pairs, so one text more is no label.
-  if (!request.further_fields.empty()) Add(body, request.further_fields);
+  if (const std::string further = FurtherFields(request); !further.empty()) Add(body, further);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest);
   return "1:" + absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), SHA256_DIGEST_LENGTH));
+}
+
+Ride AskedFor(const RideRequest& request, std::string fingerprint) {
+  Ride ride;
+  Ride::Message& record = *ride.Edit();
+  record.set_rider_id(request.rider_id());
+  record.set_request_id(request.request_id());
+  record.set_product_id(request.product_id());
+  Copy(request.pickup(), record.mutable_pickup());
+  Copy(request.dropoff(), record.mutable_dropoff());
+  record.set_seats(request.seats() == 0 ? 1 : request.seats());
+  *record.mutable_labels() = request.labels();
+  ride.EditInternals()->set_request_fingerprint(std::move(fingerprint));
+  return ride;
 }
 
 }  // namespace hail::rider

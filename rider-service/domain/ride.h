@@ -6,17 +6,23 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/geo/lat_lng.h"
+#include "common/proto/time.h"
+#include "google/protobuf/repeated_field.h"
+#include "hail/type/v1/geo.pb.h"
+#include "hail/type/v1/money.pb.h"
+#include "hail/type/v1/ride.pb.h"
+#include "rider-service/domain/record.pb.h"
+#include "rider-service/domain/shared_message.h"
 
 namespace hail::rider {
 
@@ -137,16 +143,9 @@ std::string EventName(RideEventType type);
 // A reason that only the system may give.
 bool IsSystemReason(CancelReason reason);
 
-// Where it occurs, `unknown_fields` is what a later version has stored in the same message of the record and this one
-// does not know, encoded. It is part of the value: it lasts as long as the value does and goes with it.
-
-struct Place {
-  LatLng position;
-  std::string address;
-  std::string unknown_fields = {};
-
-  friend bool operator==(const Place&, const Place&) = default;
-};
+// The contract's values, as they are: what a later version added to one stays in it.
+using Place = hail::type::v1::Place;
+using DriverSummary = hail::type::v1::DriverSummary;
 
 // Millionths of the currency's unit.
 struct Money {
@@ -156,40 +155,25 @@ struct Money {
   friend bool operator==(const Money&, const Money&) = default;
 };
 
-struct Vehicle {
-  std::string make;
-  std::string model;
-  std::string color;
-  std::string plate;
-  int seats = 0;
-  std::string unknown_fields = {};
+inline Money DecodeMoney(const hail::type::v1::Money& money) { return {money.currency_code(), money.micros()}; }
+inline void Encode(const Money& money, hail::type::v1::Money* out) {
+  out->set_currency_code(money.currency_code);
+  out->set_micros(money.micros);
+}
 
-  friend bool operator==(const Vehicle&, const Vehicle&) = default;
-};
-
-struct DriverSummary {
-  std::string driver_id;
-  std::string display_name;
-  Vehicle vehicle;
-  std::string unknown_fields = {};
-
-  friend bool operator==(const DriverSummary&, const DriverSummary&) = default;
-};
-
-struct Fare {
-  Money quoted;
-  std::optional<Money> final_fare;
-  std::optional<Money> cancellation_fee;
-  std::string unknown_fields = {};
-
-  friend bool operator==(const Fare&, const Fare&) = default;
-};
+inline LatLng DecodeLatLng(const hail::type::v1::LatLng& point) {
+  return {point.latitude_deg(), point.longitude_deg()};
+}
+inline void Encode(const LatLng& point, hail::type::v1::LatLng* out) {
+  out->set_latitude_deg(point.latitude_deg);
+  out->set_longitude_deg(point.longitude_deg);
+}
+using hail::Encode;
 
 struct Cancellation {
   CancelActor actor = CancelActor::kUnspecified;
   CancelReason reason = CancelReason::kUnspecified;
   std::string note;
-  std::string unknown_fields = {};
 
   friend bool operator==(const Cancellation&, const Cancellation&) = default;
 };
@@ -206,55 +190,83 @@ struct CancellationTerms {
 // For whose eyes a ride has been prepared (view.h).
 enum class Viewer { kNobody, kRider, kDriver, kOperator };
 
-// As the contract's Ride (see there for each field), plus what never leaves rider-service.
-struct Ride {
-  std::string ride_id;
-  std::string rider_id;
-  std::string region_id;
-  std::string product_id;
-  RideState state = RideState::kUnspecified;
-  std::int64_t sequence = 0;
-  std::int64_t epoch = 0;
-  int leg = 0;
-  Place pickup;
-  Place dropoff;
-  int seats = 1;
-  Fare fare;
-  std::optional<DriverSummary> driver;
-  std::optional<Cancellation> cancellation;
-  std::string request_id;
-  std::string quote_id;
-  std::string offer_id;
-  absl::Time create_time;
-  absl::Time update_time;
-  std::optional<absl::Time> match_deadline;
-  std::optional<absl::Time> assign_time;
-  std::optional<absl::Time> seen_time;
-  std::optional<absl::Time> arrive_time;
-  std::optional<absl::Time> start_time;
-  std::optional<absl::Time> end_time;
-  double distance_m = 0;
-  absl::Duration trip_duration;
-  std::optional<absl::Duration> pickup_eta;
-  int redispatch_count = 0;
-  std::map<std::string, std::string> labels;
-  std::optional<absl::Time> seen_deadline;
-  // Of RideEvent::former, and of no other ride.
-  bool assignment_ended = false;
-  std::string unknown_fields;
+// The record of a ride: the contract's Ride (see there for each field), and what never leaves rider-service. Both are
+// stored as they are, with the fields that a later version added. Here are the fields that rules read, typed; a field
+// that no rule reads needs no line here. Copies are cheap: they share both messages until one is edited.
+class Ride {
+ public:
+  using Message = hail::type::v1::Ride;
+  using Internals = record::v1::RideInternals;
 
-  // --- Internal ---
+  Ride() = default;
+  explicit Ride(Message message) { *Edit() = std::move(message); }
+
+  const Message& message() const { return *message_; }
+  Message* Edit() { return message_.Edit(); }
+  // `message`, encoded: the same bytes for the row, the event and the bus.
+  const std::string& bytes() const { return message_.bytes(); }
+  const Internals& internals() const { return *internals_; }
+  Internals* EditInternals() { return internals_.Edit(); }
+
+  const std::string& ride_id() const { return message().ride_id(); }
+  const std::string& rider_id() const { return message().rider_id(); }
+  const std::string& request_id() const { return message().request_id(); }
+  const std::string& quote_id() const { return message().quote_id(); }
+  const std::string& offer_id() const { return message().offer_id(); }
+  RideState state() const { return static_cast<RideState>(message().state()); }
+  void set_state(RideState state) { Edit()->set_state(static_cast<hail::type::v1::RideState>(state)); }
+  std::int64_t sequence() const { return message().sequence(); }
+  std::int64_t epoch() const { return message().epoch(); }
+  int leg() const { return message().leg(); }
+  int redispatch_count() const { return message().redispatch_count(); }
+  bool assignment_ended() const { return message().assignment_ended(); }
+  // Null: none is assigned.
+  const DriverSummary* driver() const { return message().has_driver() ? &message().driver() : nullptr; }
+
+  absl::Time create_time() const { return DecodeTime(message().create_time()); }
+  absl::Time update_time() const { return DecodeTime(message().update_time()); }
+  std::optional<absl::Time> match_deadline() const {
+    return TimeIf(message().has_match_deadline(), message().match_deadline());
+  }
+  std::optional<absl::Time> assign_time() const { return TimeIf(message().has_assign_time(), message().assign_time()); }
+  std::optional<absl::Time> seen_time() const { return TimeIf(message().has_seen_time(), message().seen_time()); }
+  std::optional<absl::Time> seen_deadline() const {
+    return TimeIf(message().has_seen_deadline(), message().seen_deadline());
+  }
+  std::optional<absl::Time> arrive_time() const { return TimeIf(message().has_arrive_time(), message().arrive_time()); }
+
+  Money quoted_fare() const { return DecodeMoney(message().fare().quoted()); }
+  std::optional<Cancellation> cancellation() const;
+  void set_cancellation(const Cancellation& cancellation);
+
   // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
-  std::string request_fingerprint;
+  const std::string& request_fingerprint() const { return internals().request_fingerprint(); }
   // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
-  std::vector<std::string> excluded_driver_ids;
-  CancellationTerms cancellation_terms;
-  // Of the internals' record.
-  std::string unknown_internals;
-  // In an answer it shows what this side may read; to nobody, nothing. Not stored.
-  Viewer viewer = Viewer::kNobody;
+  const google::protobuf::RepeatedPtrField<std::string>& excluded_driver_ids() const {
+    return internals().excluded_driver_ids();
+  }
+  CancellationTerms cancellation_terms() const;
+  void set_cancellation_terms(const CancellationTerms& terms);
 
-  friend bool operator==(const Ride&, const Ride&) = default;
+  // In an answer a ride shows what its viewer may read; to nobody, nothing. Not stored.
+  Viewer viewer() const { return viewer_; }
+  // From now on it is for that viewer, and without internals.
+  void ShowTo(Viewer viewer) {
+    viewer_ = viewer;
+    internals_.Clear();
+  }
+
+  friend bool operator==(const Ride& a, const Ride& b);
+
+ private:
+  static std::optional<absl::Time> TimeIf(bool present, const google::protobuf::Timestamp& time) {
+    if (!present) return std::nullopt;
+    return DecodeTime(time);
+  }
+
+  SharedMessage<Message> message_;
+  SharedMessage<Internals> internals_;
+  Viewer viewer_ = Viewer::kNobody;
 };
 
 // Ride::leg of the leg that ends at the drop-off: the waypoints of a ride are the pickup, which is number 0, and it.
@@ -262,11 +274,8 @@ inline constexpr int kLastLeg = 1;
 
 // One entry of a ride's log.
 struct RideEvent {
-  std::string ride_id;
-  std::int64_t sequence = 0;
-  RideEventType type = RideEventType::kUnspecified;
-  absl::Time event_time;
-  CancelReason reason = CancelReason::kUnspecified;
+  // The contract's RideEvent, but for `ride`.
+  hail::type::v1::RideEvent message;
   // The ride after it.
   Ride ride;
 
@@ -276,12 +285,19 @@ struct RideEvent {
   // Number of this event among those of `driver_id`, over all rides: 1, 2, 3 … without a gap. Set by the store in the
   // transaction that keeps the event; 0 while driver_id is empty.
   std::int64_t driver_sequence = 0;
-  // The ride is no longer driver_id's after it.
-  bool ended = false;
   // Of REDISPATCHED: the ride as the driver last had it (assignment_ended), which is all the driver may know.
   std::optional<Ride> former;
 
-  friend bool operator==(const RideEvent&, const RideEvent&) = default;
+  const std::string& ride_id() const { return message.ride_id(); }
+  std::int64_t sequence() const { return message.sequence(); }
+  RideEventType type() const { return static_cast<RideEventType>(message.type()); }
+  absl::Time event_time() const { return DecodeTime(message.event_time()); }
+  CancelReason reason() const { return static_cast<CancelReason>(message.reason()); }
+  void set_reason(CancelReason reason) { message.set_reason(static_cast<hail::type::v1::CancelReason>(reason)); }
+  // The ride is no longer driver_id's after it.
+  bool ended() const { return message.ended(); }
+
+  friend bool operator==(const RideEvent& a, const RideEvent& b);
 };
 
 // What a decision came to.

@@ -9,7 +9,7 @@
 
 namespace hail::rider {
 RideFeed::RideFeed(std::string rider_id, std::string ride_id, std::optional<std::int64_t> cursor, Out* out)
-    : CursorFeed(&RideEvent::sequence),
+    : CursorFeed([](const RideEvent& event) { return event.sequence(); }),
       rider_id_(std::move(rider_id)),
       ride_id_(std::move(ride_id)),
       cursor_(cursor ? std::optional<std::int64_t>(std::max<std::int64_t>(*cursor, 0)) : std::nullopt),
@@ -35,8 +35,8 @@ void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
     if (!begun() || HasReason(log.status(), Reason::kReplicaTooOld)) FinishWith(log.status());
     return;
   }
-  if (log->ride.rider_id != rider_id_) return FinishWith(NoSuchRide());
-  const std::int64_t present = log->ride.sequence;
+  if (log->ride.rider_id() != rider_id_) return FinishWith(NoSuchRide());
+  const std::int64_t present = log->ride.sequence();
   const std::int64_t before = sent_sequence();
   Know(present);
   if (begun()) {
@@ -66,12 +66,12 @@ void RideFeed::SendNext(const RideEvent& event) {
 
 void RideFeed::GoOn(bool read_on) {
   Drain();
-  if (IsFinal(ride_->state)) return FinishWith(absl::OkStatus());
+  if (IsFinal(ride_->state())) return FinishWith(absl::OkStatus());
   if (read_on) ReadOn();
 }
 
 void RideFeed::OnEvent(const RideEvent& event) {
-  if (finished_ || event.ride_id != ride_id_ || !Hold(event)) return;
+  if (finished_ || event.ride_id() != ride_id_ || !Hold(event)) return;
   // What is next goes out at once, also while the store is asked about something else.
   if (begun()) GoOn(true);
 }

@@ -47,7 +47,7 @@ void Rides::Announce(const RideEvent& event, const std::string& former_keeper) c
     if (payload == nullptr) payload = std::make_shared<const std::string>(ports_.codec->Encode(event));
     ports_.bus->Publish(topic, payload);
   };
-  publish(RideTopic(event.ride_id));
+  publish(RideTopic(event.ride_id()));
   if (!event.driver_id.empty()) publish(DriverTopic(event.driver_id));
   if (!former_keeper.empty()) publish(KeeperTopic(former_keeper));
 }
@@ -70,10 +70,10 @@ absl::Status Rides::Admit(absl::Time deadline) const {
   return ports_.store->AdmitCreate(deadline);
 }
 
-void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Done<Ride> done) {
+void Rides::Request(const Now& now, const RideRequest& request, absl::Time deadline, Done<Ride> done) {
   if (absl::Status status = Admit(deadline); !status.ok()) return done(std::move(status));
   if (absl::Status status =
-          FirstError(CheckId(request.rider_id, "rider_id"), CheckId(request.request_id, "request_id"));
+          FirstError(CheckId(request.rider_id(), "rider_id"), CheckId(request.request_id(), "request_id"));
       !status.ok()) {
     return done(status);
   }
@@ -82,32 +82,25 @@ void Rides::Request(const Now& now, RideRequest request, absl::Time deadline, Do
   if (!terms.ok()) {
     // A request that was taken once is answered with its ride for good, whatever is thought of it today.
     ports_.store->ByRequest(
-        request.rider_id, request.request_id,
+        request.rider_id(), request.request_id(),
         [this, fingerprint, refusal = terms.status(), done](absl::StatusOr<std::optional<Ride>> found) mutable {
           if (!found.ok()) return done(std::move(found).status());
           if (!*found) return done(std::move(refusal));
-          if ((*found)->request_fingerprint != fingerprint) return done(RequestIdReused((*found)->ride_id));
+          if ((*found)->request_fingerprint() != fingerprint) return done(RequestIdReused((*found)->ride_id()));
           done(RideForRider(**std::move(found)));
         });
     return;
   }
 
-  Ride ride;
-  ride.ride_id = UuidV7(now.wall, ports_.random);
-  ride.rider_id = std::move(request.rider_id);
-  ride.request_id = std::move(request.request_id);
-  ride.region_id = terms->region->region_id;
-  ride.product_id = std::move(request.product_id);
-  ride.pickup = std::move(request.pickup);
-  ride.dropoff = std::move(request.dropoff);
-  ride.seats = request.seats == 0 ? 1 : request.seats;
-  ride.fare.quoted = terms->fare;
-  ride.quote_id = terms->quote_id;
-  ride.distance_m = terms->distance_m;
-  ride.trip_duration = terms->trip_duration;
-  ride.labels = std::move(request.labels);
-  ride.request_fingerprint = fingerprint;
-  ride.cancellation_terms = {terms->product->cancellation_fee, terms->product->free_cancellation};
+  Ride ride = AskedFor(request, fingerprint);
+  Ride::Message& record = *ride.Edit();
+  record.set_ride_id(UuidV7(now.wall, ports_.random));
+  record.set_region_id(terms->region->region_id);
+  Encode(terms->fare, record.mutable_fare()->mutable_quoted());
+  record.set_quote_id(terms->quote_id);
+  record.set_distance_m(terms->distance_m);
+  Encode(terms->trip_duration, record.mutable_trip_duration());
+  ride.set_cancellation_terms({terms->product->cancellation_fee, terms->product->free_cancellation});
   ports_.store->Create(NewRide(std::move(ride), rules_, now.domain), deadline,
                        [this, done = std::move(done)](absl::StatusOr<Created> created) {
                          if (!created.ok()) return done(std::move(created).status());
@@ -130,7 +123,7 @@ void Rides::Cancel(const Now& now, std::string rider_id, std::string ride_id, Ca
   }
   auto decide = [rider_id = std::move(rider_id), reason, note = std::move(note),
                  at = now.domain](const Ride& ride) -> absl::StatusOr<RideChange> {
-    if (ride.rider_id != rider_id) return NoSuchRide();
+    if (ride.rider_id() != rider_id) return NoSuchRide();
     return CancelByRider(ride, reason, note, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, [done = std::move(done)](absl::StatusOr<Changed> changed) {
@@ -146,7 +139,7 @@ void Rides::Get(std::string rider_id, std::string ride_id, Done<Ride> done) {
   ports_.store->ById(std::move(ride_id), [rider_id = std::move(rider_id),
                                           done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
     if (!ride.ok()) return done(std::move(ride).status());
-    if (!*ride || (*ride)->rider_id != rider_id) return done(NoSuchRide());
+    if (!*ride || (*ride)->rider_id() != rider_id) return done(NoSuchRide());
     done(RideForRider(**std::move(ride)));
   });
 }
@@ -184,7 +177,7 @@ void Rides::ListForRider(List list, Done<Listed> done) {
                               if (!page.ok()) return done(std::move(page).status());
                               Listed listed;
                               if (page->more)
-                                listed.next_page_token = MakePageToken(filter, page->rides.back().ride_id);
+                                listed.next_page_token = MakePageToken(filter, page->rides.back().ride_id());
                               for (Ride& ride : page->rides) listed.rides.push_back(RideForRider(std::move(ride)));
                               done(std::move(listed));
                             });
@@ -194,7 +187,7 @@ void Rides::ListForRider(List list, Done<Listed> done) {
 
 void Rides::Confirm(const Now& now, std::string ride_id, Assignment assignment, absl::Time deadline, Done<Ride> done) {
   if (absl::Status status =
-          FirstError(CheckId(ride_id, "ride_id"), CheckId(assignment.driver.driver_id, "driver.driver_id"),
+          FirstError(CheckId(ride_id, "ride_id"), CheckId(assignment.driver.driver_id(), "driver.driver_id"),
                      CheckId(assignment.offer_id, "offer_id"),
                      assignment.epoch < 1 ? InvalidField("epoch", "must be at least 1") : absl::OkStatus());
       !status.ok()) {
@@ -269,7 +262,7 @@ void Rides::ListForDriver(std::string driver_id, int page_size, std::string page
         if (page->more) {
           const Ride& last = page->rides.back();
           listed.next_page_token =
-              MakePageToken(filter, std::to_string(absl::ToUnixMicros(*last.assign_time)) + " " + last.ride_id);
+              MakePageToken(filter, std::to_string(absl::ToUnixMicros(*last.assign_time())) + " " + last.ride_id());
         }
         for (Ride& ride : page->rides) listed.rides.push_back(RideForDriver(std::move(ride)));
         done(std::move(listed));

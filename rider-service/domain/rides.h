@@ -73,7 +73,7 @@ class Rides {
   // Looks the request_id up before anything else is judged: a known one is answered with its ride (as it is now) or
   // REQUEST_ID_REUSED even if the request would be refused today. INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_*,
   // RIDER_BUSY (metadata ride_id), OVERLOADED.
-  void Request(const Now& now, RideRequest request, absl::Time deadline, Done<Ride> done);
+  void Request(const Now& now, const RideRequest& request, absl::Time deadline, Done<Ride> done);
   // RIDE_NOT_FOUND also for another rider's.
   void Cancel(const Now& now, std::string rider_id, std::string ride_id, CancelReason reason, std::string note,
               absl::Time deadline, Done<Ride> done);

@@ -16,6 +16,15 @@ enum class LegRule { kAny, kBeforeLast, kLast };
 // Of Transition::to: the state stays as it is.
 inline constexpr RideState kSameState = RideState::kUnspecified;
 
+// A time of a ride's record.
+struct TimeField {
+  bool IsSet(const Ride::Message& ride) const { return (ride.*has)(); }
+  google::protobuf::Timestamp* Of(Ride::Message& ride) const { return (ride.*edit)(); }
+
+  bool (Ride::Message::*has)() const;
+  google::protobuf::Timestamp* (Ride::Message::*edit)();
+};
+
 struct Transition {
   StateRange from;
   RideCommand command;
@@ -23,7 +32,7 @@ struct Transition {
   RideEventType event;
   LegRule leg = LegRule::kAny;
   // Set to the time of the transition: it says that the command was taken.
-  std::optional<absl::Time> Ride::*time = nullptr;
+  std::optional<TimeField> time = std::nullopt;
   // The next leg begins.
   bool begins_leg = false;
 };
@@ -33,14 +42,19 @@ inline constexpr auto kTransitions = [] {
   using C = RideCommand;
   using E = RideEventType;
   using L = LegRule;
+  using M = Ride::Message;
+  constexpr TimeField kAssign = {&M::has_assign_time, &M::mutable_assign_time};
+  constexpr TimeField kSeen = {&M::has_seen_time, &M::mutable_seen_time};
+  constexpr TimeField kArrive = {&M::has_arrive_time, &M::mutable_arrive_time};
+  constexpr TimeField kStart = {&M::has_start_time, &M::mutable_start_time};
   return std::to_array<Transition>({
       {S::kUnspecified, C::kRequest, S::kMatching, E::kRequested},
-      {S::kMatching, C::kAssign, S::kEnrouteToPickup, E::kAssigned, L::kAny, &Ride::assign_time},
+      {S::kMatching, C::kAssign, S::kEnrouteToPickup, E::kAssigned, L::kAny, kAssign},
       {S::kMatching, C::kEndUnfulfilled, S::kNoDriversAvailable, E::kUnfulfilled},
 
-      {kWithDriver, C::kSeen, kSameState, E::kAssignmentSeen, L::kAny, &Ride::seen_time},
-      {S::kEnrouteToPickup, C::kArrive, S::kArrivedAtPickup, E::kArrivedAtPickup, L::kBeforeLast, &Ride::arrive_time},
-      {S::kArrivedAtPickup, C::kStart, S::kEnrouteToDropoff, E::kStarted, L::kBeforeLast, &Ride::start_time, true},
+      {kWithDriver, C::kSeen, kSameState, E::kAssignmentSeen, L::kAny, kSeen},
+      {S::kEnrouteToPickup, C::kArrive, S::kArrivedAtPickup, E::kArrivedAtPickup, L::kBeforeLast, kArrive},
+      {S::kArrivedAtPickup, C::kStart, S::kEnrouteToDropoff, E::kStarted, L::kBeforeLast, kStart, true},
       {S::kEnrouteToDropoff, C::kComplete, S::kCompleted, E::kCompleted, L::kLast},
       {S::kEnrouteToDropoff, C::kOperatorComplete, S::kCompleted, E::kCompleted},
 

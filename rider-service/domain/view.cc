@@ -1,15 +1,9 @@
 #include "rider-service/domain/view.h"
 
+#include <optional>
+
 namespace hail::rider {
 namespace {
-
-void PrepareFor(Viewer viewer, Ride& ride) {
-  ride.viewer = viewer;
-  ride.request_fingerprint.clear();
-  ride.excluded_driver_ids.clear();
-  ride.cancellation_terms = {};
-  ride.unknown_internals.clear();
-}
 
 // That somebody felt unsafe is not for the one who frightened them. A reason of a later version may be as delicate.
 bool IsPrivate(CancelReason reason) { return reason == CancelReason::kSafety || reason > CancelReason::kOperator; }
@@ -22,53 +16,54 @@ CancelReason ReasonFor(CancelActor reader, CancelActor writer, CancelReason reas
 // What `reader`, a rider or a driver, may read of a cancellation: of the other side's words, and of an operator's, no
 // free text.
 void KeepOwnWords(Ride& ride, CancelActor reader) {
-  if (!ride.cancellation) return;
-  Cancellation& cancellation = *ride.cancellation;
-  cancellation.reason = ReasonFor(reader, cancellation.actor, cancellation.reason);
-  if (cancellation.actor != reader) cancellation.note.clear();
+  std::optional<Cancellation> cancellation = ride.cancellation();
+  if (!cancellation) return;
+  cancellation->reason = ReasonFor(reader, cancellation->actor, cancellation->reason);
+  if (cancellation->actor != reader) cancellation->note.clear();
+  ride.set_cancellation(*cancellation);
 }
 
 // Whose the event's reason is.
 CancelActor ReasonGivenBy(const RideEvent& event) {
-  if (event.ride.cancellation) return event.ride.cancellation->actor;
-  return IsSystemReason(event.reason) ? CancelActor::kSystem : CancelActor::kDriver;
+  if (const std::optional<Cancellation> cancellation = event.ride.cancellation()) return cancellation->actor;
+  return IsSystemReason(event.reason()) ? CancelActor::kSystem : CancelActor::kDriver;
 }
 
 }  // namespace
 
 Ride RideForRider(Ride ride) {
   KeepOwnWords(ride, CancelActor::kRider);
-  PrepareFor(Viewer::kRider, ride);
+  ride.ShowTo(Viewer::kRider);
   return ride;
 }
 
 RideEvent EventForRider(const RideEvent& event) {
-  RideEvent view = event;
-  view.reason = ReasonFor(CancelActor::kRider, ReasonGivenBy(event), event.reason);
+  RideEvent view;
+  view.message = event.message;
+  view.set_reason(ReasonFor(CancelActor::kRider, ReasonGivenBy(event), event.reason()));
+  view.message.set_ended(false);
   view.ride = RideForRider(event.ride);
-  view.driver_id.clear();
-  view.driver_sequence = 0;
-  view.ended = false;
-  view.former.reset();
   return view;
 }
 
 Ride RideForDriver(Ride ride) {
   KeepOwnWords(ride, CancelActor::kDriver);
-  PrepareFor(Viewer::kDriver, ride);
+  ride.ShowTo(Viewer::kDriver);
   return ride;
 }
 
 RideEvent EventForDriver(const RideEvent& event) {
-  RideEvent view = event;
-  view.reason = ReasonFor(CancelActor::kDriver, ReasonGivenBy(event), event.reason);
+  RideEvent view;
+  view.message = event.message;
+  view.set_reason(ReasonFor(CancelActor::kDriver, ReasonGivenBy(event), event.reason()));
   view.ride = RideForDriver(event.former ? *event.former : event.ride);
-  view.former.reset();
+  view.driver_id = event.driver_id;
+  view.driver_sequence = event.driver_sequence;
   return view;
 }
 
 Ride RideForOperator(Ride ride) {
-  PrepareFor(Viewer::kOperator, ride);
+  ride.ShowTo(Viewer::kOperator);
   return ride;
 }
 

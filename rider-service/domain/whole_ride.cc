@@ -11,8 +11,8 @@ constexpr std::int64_t kMost = std::int64_t{1} << 40;
 constexpr int kMostLegs = 1000;
 
 bool HasNumbers(const Ride& ride) {
-  return ride.sequence >= 1 && ride.sequence <= kMost && ride.epoch >= 1 && ride.epoch <= kMost && ride.leg >= 0 &&
-         ride.leg <= kMostLegs && ride.state != RideState::kUnspecified;
+  return ride.sequence() >= 1 && ride.sequence() <= kMost && ride.epoch() >= 1 && ride.epoch() <= kMost &&
+         ride.leg() >= 0 && ride.leg() <= kMostLegs && ride.state() != RideState::kUnspecified;
 }
 
 absl::Status Damaged() { return Internal("the record of the ride is damaged"); }
@@ -21,9 +21,10 @@ absl::Status Damaged() { return Internal("the record of the ride is damaged"); }
 
 absl::Status CheckWhole(const Ride& ride) {
   if (!HasNumbers(ride)) return Damaged();
-  if (ride.state == RideState::kMatching) return ride.match_deadline ? absl::OkStatus() : Damaged();
-  if (HasLiveDriver(ride.state)) return ride.driver && ride.assign_time ? absl::OkStatus() : Damaged();
-  if (IsFinal(ride.state)) return absl::OkStatus();
+  if (ride.state() == RideState::kMatching) return ride.message().has_match_deadline() ? absl::OkStatus() : Damaged();
+  if (HasLiveDriver(ride.state()))
+    return ride.message().has_driver() && ride.message().has_assign_time() ? absl::OkStatus() : Damaged();
+  if (IsFinal(ride.state())) return absl::OkStatus();
   return Unavailable(Reason::kReplicaTooOld, "the ride is in a state that this replica is too old to know");
 }
 

@@ -201,7 +201,7 @@ absl::StatusOr<std::optional<Ride>> GivenUpAt(const Rows& rows, const std::strin
   for (int row = 0; row < rows.size(); ++row) {
     absl::StatusOr<Ride> former = FormerFromBytes(rows.Bytes(row, 0));
     if (!former.ok()) return former.status();
-    if (former->offer_id == offer_id) return std::optional<Ride>(*std::move(former));
+    if (former->offer_id() == offer_id) return std::optional<Ride>(*std::move(former));
   }
   return std::optional<Ride>();
 }
@@ -283,31 +283,30 @@ absl::StatusOr<DriverCatchUp> CatchUpOf(const Rows& rows, const std::optional<Cu
 }
 
 bool Assigns(const Ride& before, const Ride& after) {
-  return after.driver && !after.offer_id.empty() && after.offer_id != before.offer_id;
+  return after.driver() != nullptr && !after.offer_id().empty() && after.offer_id() != before.offer_id();
 }
 
 Command UpdateOf(const Ride& before, const Ride& after, const std::optional<RideEvent>& event,
                  const std::string& keeper, absl::Time wall) {
   const std::optional<std::string> driver_id =
-      after.driver ? std::optional<std::string>(after.driver->driver_id) : std::nullopt;
+      after.driver() == nullptr ? std::nullopt : std::optional(after.driver()->driver_id());
   Command command;
-  command.params =
-      Params::Of(after.ride_id, before.sequence, before.epoch, driver_id, OrNull(after.offer_id),
-                 static_cast<int>(after.state), after.sequence, after.epoch, after.seen_time.has_value() ? 1 : 0,
-                 absl::ToUnixMicros(after.update_time), OrNull(after.assign_time), OrNull(after.match_deadline),
-                 Blob{RideBytes(after)}, Blob{InternalsBytes(after)}, keeper);
+  command.params = Params::Of(after.ride_id(), before.sequence(), before.epoch(), driver_id, OrNull(after.offer_id()),
+                              static_cast<int>(after.state()), after.sequence(), after.epoch(),
+                              after.seen_time().has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time()),
+                              OrNull(after.assign_time()), OrNull(after.match_deadline()), Blob{after.bytes()},
+                              Blob{InternalsBytes(after)}, keeper);
   command.statement = &kUpdate;
   if (!event) return command;
   command.statement = &kUpdateWithEvent;
-  command.params.Add(event->sequence);
-  command.params.Add(static_cast<int>(event->type));
+  command.params.Add(event->sequence());
+  command.params.Add(static_cast<int>(event->type()));
   command.params.Add(OrNull(event->driver_id));
-  command.params.Add(event->ended ? 1 : 0);
-  command.params.Add(absl::ToUnixMicros(event->event_time));
+  command.params.Add(event->ended() ? 1 : 0);
+  command.params.Add(absl::ToUnixMicros(event->event_time()));
   command.params.Add(Blob{EventBytes(*event)});
-  const std::string former = event->former ? RideBytes(*event->former) : "";
-  command.params.Add(event->former ? std::optional<Blob>(Blob{former}) : std::nullopt);
-  command.params.Add(event->former ? OrNull(event->former->offer_id) : std::nullopt);
+  command.params.Add(event->former ? std::optional(Blob{event->former->bytes()}) : std::nullopt);
+  command.params.Add(event->former ? OrNull(event->former->offer_id()) : std::nullopt);
   if (!Assigns(before, after)) return command;
   command.statement = &kAssign;
   command.params.Add(absl::ToUnixMicros(wall));
@@ -398,14 +397,14 @@ void PostgresRideStore::Create(RideChange change, absl::Time deadline, Done<Crea
 void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
   const Ride& ride = creation->change.ride;
   const RideEvent& event = *creation->change.event;
-  Command insert{&kInsert, Params::Of(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id),
-                                      static_cast<int>(ride.state), ride.sequence, ride.epoch,
-                                      absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
-                                      OrNull(ride.match_deadline), Blob{RideBytes(ride)}, Blob{InternalsBytes(ride)},
-                                      static_cast<int>(event.type), absl::ToUnixMicros(event.event_time),
+  Command insert{&kInsert, Params::Of(ride.ride_id(), ride.rider_id(), ride.request_id(), OrNull(ride.quote_id()),
+                                      static_cast<int>(ride.state()), ride.sequence(), ride.epoch(),
+                                      absl::ToUnixMicros(ride.create_time()), absl::ToUnixMicros(ride.update_time()),
+                                      OrNull(ride.match_deadline()), Blob{ride.bytes()}, Blob{InternalsBytes(ride)},
+                                      static_cast<int>(event.type()), absl::ToUnixMicros(event.event_time()),
                                       Blob{EventBytes(event)}, incarnation_id_)};
   pool_->Write(
-      {std::move(insert)}, KeyOfRider(ride.rider_id), creation->deadline,
+      {std::move(insert)}, KeyOfRider(ride.rider_id()), creation->deadline,
       [this, creation](absl::StatusOr<std::vector<Rows>> rows) {
         if (!rows.ok()) {
           creation->done(Told(rows.status()));
@@ -422,7 +421,8 @@ void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
 
 void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
   const Ride& ride = creation->change.ride;
-  Command find{&kWhyNotInserted, Params::Of(ride.rider_id, ride.request_id, OrNull(ride.quote_id), ride.ride_id)};
+  Command find{&kWhyNotInserted,
+               Params::Of(ride.rider_id(), ride.request_id(), OrNull(ride.quote_id()), ride.ride_id())};
   pool_->Read(std::move(find), [this, creation](absl::StatusOr<std::vector<Rows>> found) {
     if (!found.ok()) return creation->done(Told(found.status()));
     const Rows& rows = found->front();
@@ -435,13 +435,13 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
     if (!other.ok()) return creation->done(other.status());
     switch (rows.Int64(0, 0)) {
       case kKnown:
-        if (other->request_fingerprint == creation->change.ride.request_fingerprint) {
+        if (other->request_fingerprint() == creation->change.ride.request_fingerprint()) {
           return creation->done(Created{
               .ride = *std::move(other), .existed = true, .keeper = KeeperAt(rows, 0, 3), .event = std::nullopt});
         }
-        return creation->done(RequestIdReused(other->ride_id));
+        return creation->done(RequestIdReused(other->ride_id()));
       case kBusy:
-        return creation->done(RiderBusy(other->ride_id));
+        return creation->done(RiderBusy(other->ride_id()));
       case kQuoteUsed:
         return creation->done(QuoteUsed());
       default:
@@ -548,8 +548,8 @@ void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt)
 
 void PostgresRideStore::FindWhyNotUpdated(std::shared_ptr<Attempt> attempt) {
   const Ride& after = attempt->changed.ride;
-  Command find{&kWhyNotAssigned, Params::Of(after.ride_id, attempt->before.sequence, attempt->before.epoch,
-                                            after.driver->driver_id, after.offer_id)};
+  Command find{&kWhyNotAssigned, Params::Of(after.ride_id(), attempt->before.sequence(), attempt->before.epoch(),
+                                            after.driver()->driver_id(), after.offer_id())};
   pool_->Read(std::move(find), [this, attempt](absl::StatusOr<std::vector<Rows>> found) {
     if (!found.ok()) return Finish(attempt, Told(found.status()));
     const Rows& rows = found->front();

@@ -30,7 +30,7 @@ absl::StatusOr<RideEvent> EventOfRow(std::string_view event, std::string_view dr
   if (!result.ok()) return result;
   result->driver_id = std::string(driver_id);
   result->driver_sequence = driver_sequence;
-  result->ended = ended;
+  result->message.set_ended(ended);
   if (former) {
     absl::StatusOr<Ride> ride = FormerFromBytes(*former);
     if (!ride.ok()) return ride.status();

@@ -83,11 +83,11 @@ absl::Status InsertRide(Connection& db, const Ride& ride) {
       " create_time_us, update_time_us, assign_time_us, match_deadline_us, ride, internals)"
       " VALUES (?, ?, ?, ?, NULL, NULL, ?, ?, ?, 0, ?, ?, NULL, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
-  const std::string bytes = RideBytes(ride);
   const std::string internals = InternalsBytes(ride);
-  insert->BindAll(ride.ride_id, ride.rider_id, ride.request_id, OrNull(ride.quote_id), static_cast<int>(ride.state),
-                  ride.sequence, ride.epoch, absl::ToUnixMicros(ride.create_time), absl::ToUnixMicros(ride.update_time),
-                  OrNull(ride.match_deadline), Blob{bytes}, Blob{internals});
+  insert->BindAll(ride.ride_id(), ride.rider_id(), ride.request_id(), OrNull(ride.quote_id()),
+                  static_cast<int>(ride.state()), ride.sequence(), ride.epoch(), absl::ToUnixMicros(ride.create_time()),
+                  absl::ToUnixMicros(ride.update_time()), OrNull(ride.match_deadline()), Blob{ride.bytes()},
+                  Blob{internals});
   return insert->Run();
 }
 
@@ -98,14 +98,13 @@ absl::StatusOr<bool> UpdateRide(Connection& db, const Ride& before, const Ride& 
       " assign_time_us = ?, match_deadline_us = ?, ride = ?, internals = ?"
       " WHERE ride_id = ? AND sequence = ? AND epoch = ?");
   if (!update.ok()) return update.status();
-  const std::string bytes = RideBytes(after);
   const std::string internals = InternalsBytes(after);
   const std::optional<std::string> driver_id =
-      after.driver ? std::optional<std::string>(after.driver->driver_id) : std::nullopt;
-  update->BindAll(driver_id, OrNull(after.offer_id), static_cast<int>(after.state), after.sequence, after.epoch,
-                  after.seen_time.has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time), OrNull(after.assign_time),
-                  OrNull(after.match_deadline), Blob{bytes}, Blob{internals}, after.ride_id, before.sequence,
-                  before.epoch);
+      after.driver() == nullptr ? std::nullopt : std::optional(after.driver()->driver_id());
+  update->BindAll(driver_id, OrNull(after.offer_id()), static_cast<int>(after.state()), after.sequence(), after.epoch(),
+                  after.seen_time().has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time()),
+                  OrNull(after.assign_time()), OrNull(after.match_deadline()), Blob{after.bytes()}, Blob{internals},
+                  after.ride_id(), before.sequence(), before.epoch());
   if (absl::Status status = update->Run(); !status.ok()) return status;
   return db.Changes() == 1;
 }
@@ -123,33 +122,32 @@ absl::Status InsertEvent(Connection& db, RideEvent& event) {
       " event, former, offer_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   const std::string bytes = EventBytes(event);
-  const std::string former = event.former ? RideBytes(*event.former) : "";
-  insert->BindAll(event.ride_id, event.sequence, static_cast<int>(event.type), event.ride.epoch,
-                  static_cast<int>(event.ride.state), OrNull(event.driver_id), event.driver_sequence,
-                  event.ended ? 1 : 0, absl::ToUnixMicros(event.event_time), Blob{bytes},
-                  event.former ? std::optional<Blob>(Blob{former}) : std::nullopt,
-                  event.former ? OrNull(event.former->offer_id) : std::nullopt);
+  insert->BindAll(event.ride_id(), event.sequence(), static_cast<int>(event.type()), event.ride.epoch(),
+                  static_cast<int>(event.ride.state()), OrNull(event.driver_id), event.driver_sequence,
+                  event.ended() ? 1 : 0, absl::ToUnixMicros(event.event_time()), Blob{bytes},
+                  event.former ? std::optional(Blob{event.former->bytes()}) : std::nullopt,
+                  event.former ? OrNull(event.former->offer_id()) : std::nullopt);
   return insert->Run();
 }
 
 absl::StatusOr<Created> CreateRide(Connection& db, RideChange change) {
   const Ride& ride = change.ride;
-  absl::StatusOr<std::optional<Ride>> known = FindRide(db, kByRequest, ride.rider_id, ride.request_id);
+  absl::StatusOr<std::optional<Ride>> known = FindRide(db, kByRequest, ride.rider_id(), ride.request_id());
   if (!known.ok()) return known.status();
   if (*known) {
-    if ((*known)->request_fingerprint == ride.request_fingerprint) {
+    if ((*known)->request_fingerprint() == ride.request_fingerprint()) {
       return Created{.ride = **std::move(known), .existed = true, .event = std::nullopt};
     }
-    return RequestIdReused((*known)->ride_id);
+    return RequestIdReused((*known)->ride_id());
   }
-  const absl::StatusOr<std::optional<Ride>> live = FindRide(db, kLiveOfRider, ride.rider_id);
+  const absl::StatusOr<std::optional<Ride>> live = FindRide(db, kLiveOfRider, ride.rider_id());
   if (!live.ok()) return live.status();
   if (*live) {
-    return RiderBusy((*live)->ride_id);
+    return RiderBusy((*live)->ride_id());
   }
-  if (!ride.quote_id.empty()) {
+  if (!ride.quote_id().empty()) {
     const absl::StatusOr<std::int64_t> used =
-        ReadNumber(db, "SELECT COUNT(*) FROM rides WHERE quote_id = ?", ride.quote_id);
+        ReadNumber(db, "SELECT COUNT(*) FROM rides WHERE quote_id = ?", ride.quote_id());
     if (!used.ok()) return used.status();
     if (*used > 0) return QuoteUsed();
   }
@@ -173,7 +171,7 @@ absl::StatusOr<std::optional<Ride>> FindGivenUp(Connection& db, const std::strin
     if (!*row) return std::optional<Ride>();
     absl::StatusOr<Ride> former = FormerFromBytes(query->Bytes(0));
     if (!former.ok()) return former.status();
-    if (former->offer_id == offer_id) return std::optional<Ride>(*std::move(former));
+    if (former->offer_id() == offer_id) return std::optional<Ride>(*std::move(former));
   }
 }
 
@@ -197,9 +195,11 @@ absl::StatusOr<std::optional<Ride>> FindOrDeny(Connection& db, const std::string
 
 // OFFER_EXPIRED if the change assigns by an offer that was denied.
 absl::Status CheckNotDenied(Connection& db, const Ride& before, const Ride& after) {
-  if (!after.driver || after.offer_id.empty() || after.offer_id == before.offer_id) return absl::OkStatus();
-  const absl::StatusOr<std::int64_t> denied = ReadNumber(
-      db, "SELECT COUNT(*) FROM denied_offers WHERE " + std::string(kByOffer), after.offer_id, after.driver->driver_id);
+  if (after.driver() == nullptr || after.offer_id().empty() || after.offer_id() == before.offer_id())
+    return absl::OkStatus();
+  const absl::StatusOr<std::int64_t> denied =
+      ReadNumber(db, "SELECT COUNT(*) FROM denied_offers WHERE " + std::string(kByOffer), after.offer_id(),
+                 after.driver()->driver_id());
   if (!denied.ok()) return denied.status();
   if (*denied == 0) return absl::OkStatus();
   return OfferDenied();

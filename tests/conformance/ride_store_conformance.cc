@@ -1,6 +1,7 @@
 #include "tests/conformance/ride_store_conformance.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
+#include "tests/matchers.h"
 
 namespace hail::rider {
 namespace {
@@ -24,22 +26,19 @@ using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> Ids(const std::vector<Ride>& rides) {
   std::vector<std::string> ids;
-  for (const Ride& ride : rides) ids.push_back(ride.ride_id);
+  for (const Ride& ride : rides) ids.push_back(ride.ride_id());
   return ids;
 }
 
 std::vector<std::int64_t> SequencesOf(const std::vector<RideEvent>& events) {
   std::vector<std::int64_t> sequences;
-  for (const RideEvent& event : events) sequences.push_back(event.sequence);
+  for (const RideEvent& event : events) sequences.push_back(event.sequence());
   return sequences;
 }
 
 // A ride as the log keeps it.
 Ride WithoutInternals(Ride ride) {
-  ride.request_fingerprint.clear();
-  ride.excluded_driver_ids.clear();
-  ride.cancellation_terms = {};
-  ride.unknown_internals.clear();
+  ride.EditInternals()->Clear();
   return ride;
 }
 
@@ -56,13 +55,13 @@ TEST_P(RideStoreConformance, KeepsARideAndItsFirstEvent) {
   ASSERT_TRUE(created.ok()) << created.status();
   EXPECT_FALSE(created->existed);
   EXPECT_EQ(created->ride, NewRide(Requested(), rules_, kT0).ride);
-  EXPECT_EQ(created->event->sequence, 1);
+  EXPECT_EQ(created->event->sequence(), 1);
   EXPECT_EQ(Find("ride-1"), created->ride);
   EXPECT_FALSE(Find("ride-2"));
   const RideLog log = *Log("ride-1", 0);
   EXPECT_EQ(log.ride, created->ride);
   ASSERT_EQ(log.events.size(), 1u);
-  EXPECT_EQ(log.events[0].type, RideEventType::kRequested);
+  EXPECT_EQ(log.events[0].type(), RideEventType::kRequested);
   EXPECT_EQ(log.events[0].driver_sequence, 0);
   EXPECT_EQ(log.events[0].driver_id, "");
 }
@@ -77,7 +76,7 @@ TEST_P(RideStoreConformance, OneRequestIdOneRide) {
   EXPECT_EQ(again->ride, present) << "as it is now";
 
   Ride other = Requested("ride-3");
-  other.request_fingerprint = "1:other";
+  other.EditInternals()->set_request_fingerprint("1:other");
   const absl::Status reused = Create(other).status();
   ASSERT_TRUE(HasReason(reused, Reason::kRequestIdReused)) << reused;
   EXPECT_EQ(reused.code(), absl::StatusCode::kAlreadyExists);
@@ -130,26 +129,26 @@ TEST_P(RideStoreConformance, ARiderIsBusyInEachLiveStateAndFreeAfterIt) {
   ASSERT_TRUE(Change("ride-1", take(trip::Complete{})).ok());
   EXPECT_TRUE(Create(Requested("ride-2", "rider-1", "request-2")).ok());
   ASSERT_TRUE(Change("ride-2", [](const Ride& ride) -> absl::StatusOr<RideChange> {
-                return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline);
+                return EndUnfulfilled(ride, ride.epoch(), *ride.match_deadline());
               }).ok());
   EXPECT_TRUE(Create(Requested("ride-3", "rider-1", "request-3")).ok());
 }
 
 TEST_P(RideStoreConformance, AQuoteIsUsedOnce) {
   Ride first = Requested();
-  first.quote_id = "quote-1";
+  first.Edit()->set_quote_id("quote-1");
   Ride second = Requested("ride-2", "rider-2");
-  second.quote_id = "quote-1";
+  second.Edit()->set_quote_id("quote-1");
   ASSERT_TRUE(Create(first).ok());
   const absl::Status used = Create(second).status();
   EXPECT_TRUE(HasReason(used, Reason::kQuoteUsed)) << used;
   EXPECT_EQ(used.code(), absl::StatusCode::kFailedPrecondition);
-  second.quote_id = "quote-2";
+  second.Edit()->set_quote_id("quote-2");
   EXPECT_TRUE(Create(second).ok());
   // For good, also when its ride is over.
   ASSERT_TRUE(CallOff("ride-1").ok());
   Ride third = Requested("ride-3", "rider-3");
-  third.quote_id = "quote-1";
+  third.Edit()->set_quote_id("quote-1");
   EXPECT_TRUE(HasReason(Create(third).status(), Reason::kQuoteUsed));
   // Any number without one.
   EXPECT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
@@ -158,17 +157,17 @@ TEST_P(RideStoreConformance, AQuoteIsUsedOnce) {
 
 TEST_P(RideStoreConformance, TheRequestIsLookedUpBeforeTheRiderAndTheQuote) {
   Ride first = Requested();
-  first.quote_id = "quote-1";
+  first.Edit()->set_quote_id("quote-1");
   ASSERT_TRUE(Create(first).ok());
   // The rider is busy and the quote is used, by this very request.
-  first.ride_id = "ride-2";
+  first.Edit()->set_ride_id("ride-2");
   EXPECT_TRUE(Create(first)->existed);
-  first.request_fingerprint = "1:other";
+  first.EditInternals()->set_request_fingerprint("1:other");
   EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRequestIdReused));
   // Another request: the rider before the quote.
-  first.request_id = "request-2";
+  first.Edit()->set_request_id("request-2");
   EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRiderBusy));
-  first.rider_id = "rider-2";
+  first.Edit()->set_rider_id("rider-2");
   EXPECT_TRUE(HasReason(Create(first).status(), Reason::kQuoteUsed));
 }
 
@@ -179,7 +178,7 @@ TEST_P(RideStoreConformance, RowAndEventChangeTogether) {
   const absl::StatusOr<Changed> changed = Confirm("ride-1", "driver-1", "offer-1");
   ASSERT_TRUE(changed.ok()) << changed.status();
   EXPECT_TRUE(changed->changed);
-  EXPECT_EQ(changed->ride.state, RideState::kEnrouteToPickup);
+  EXPECT_EQ(changed->ride.state(), RideState::kEnrouteToPickup);
   EXPECT_EQ(changed->event->driver_id, "driver-1");
   EXPECT_EQ(changed->event->driver_sequence, 1);
   EXPECT_EQ(Find("ride-1"), changed->ride);
@@ -191,9 +190,10 @@ TEST_P(RideStoreConformance, RowAndEventChangeTogether) {
 // The whole of it, from the request to each end.
 TEST_P(RideStoreConformance, EveryFieldComesBack) {
   Ride request = Requested();
-  request.quote_id = "quote-1";
-  request.labels = {{"app", "test"}, {"", "empty key"}, {"Zürich", "\"quoted\""}};
-  request.pickup_eta = absl::Seconds(1) + absl::Nanoseconds(7);
+  request.Edit()->set_quote_id("quote-1");
+  (*request.Edit()->mutable_labels())[""] = "empty key";
+  (*request.Edit()->mutable_labels())["Zürich"] = "\"quoted\"";
+  Encode(absl::Seconds(1) + absl::Nanoseconds(7), request.Edit()->mutable_pickup_eta());
   std::vector<RideEvent> told = {*Create(request)->event};
   // Not on a whole second, nor microsecond.
   absl::Time now = kT0 + absl::Nanoseconds(123'456'789);
@@ -214,7 +214,7 @@ TEST_P(RideStoreConformance, EveryFieldComesBack) {
   take(trip::Arrive{}, "driver-2");
   take(trip::Start{}, "driver-2");
   change([&](const Ride& ride) { return Resolve(ride, Resolution::kCancel, "by hand", now); });
-  EXPECT_THAT(Find("ride-1")->excluded_driver_ids, ElementsAre("driver-1"));
+  EXPECT_THAT(Find("ride-1")->excluded_driver_ids(), ElementsAre("driver-1"));
 
   std::vector<RideEvent> kept = Log("ride-1", 0)->events;
   ASSERT_EQ(kept.size(), told.size());
@@ -254,7 +254,7 @@ TEST_P(RideStoreConformance, ADriverHasOneLiveRide) {
     return HasReason(busy, Reason::kDriverBusy) && busy.code() == absl::StatusCode::kFailedPrecondition;
   };
   EXPECT_TRUE(is_refused());
-  EXPECT_EQ(Find("ride-2")->state, RideState::kMatching);
+  EXPECT_EQ(Find("ride-2")->state(), RideState::kMatching);
   EXPECT_EQ(Log("ride-2", 0)->events.size(), 1u);
   EXPECT_EQ(DriverSequences({"driver-1"}).at("driver-1"), 1);
   ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
@@ -278,8 +278,8 @@ TEST_P(RideStoreConformance, AnEpochRisesWithoutAnEvent) {
   ASSERT_TRUE(raised.ok());
   EXPECT_TRUE(raised->changed);
   EXPECT_FALSE(raised->event);
-  EXPECT_EQ(Find("ride-1")->epoch, 2);
-  EXPECT_EQ(Find("ride-1")->sequence, 1);
+  EXPECT_EQ(Find("ride-1")->epoch(), 2);
+  EXPECT_EQ(Find("ride-1")->sequence(), 1);
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 1u);
   EXPECT_FALSE(Change("ride-1", raise)->changed);
 }
@@ -295,7 +295,7 @@ TEST_P(RideStoreConformance, ALateWriteIsNotBegun) {
   }
   ASSERT_TRUE(Create(Requested(), far).ok());
   EXPECT_EQ(Change("ride-1", cancel, now).status().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(Find("ride-1")->state, RideState::kMatching);
+  EXPECT_EQ(Find("ride-1")->state(), RideState::kMatching);
   EXPECT_TRUE(Change("ride-1", cancel, far).ok());
 }
 
@@ -307,12 +307,12 @@ TEST_P(RideStoreConformance, ALostRaceIsDecidedAgain) {
   const absl::StatusOr<Changed> changed = Change("ride-1", [&](const Ride& ride) -> absl::StatusOr<RideChange> {
     absl::StatusOr<RideChange> change = TakeStep(ride, Command(ride, trip::Seen{}), rules_, kT0);
     // As if another writer came between: a change of another ride's row leaves this one's guard without a match.
-    if (++calls == 1) change->ride.ride_id = "ride-gone";
+    if (++calls == 1) change->ride.Edit()->set_ride_id("ride-gone");
     return change;
   });
   ASSERT_TRUE(changed.ok()) << changed.status();
   EXPECT_EQ(calls, 2);
-  EXPECT_EQ(changed->ride.sequence, 3);
+  EXPECT_EQ(changed->ride.sequence(), 3);
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 3u);
 }
 
@@ -320,11 +320,11 @@ TEST_P(RideStoreConformance, ARaceThatIsNeverWonIsGivenUp) {
   ASSERT_TRUE(Create(Requested()).ok());
   const absl::Status status = Change("ride-1", [](const Ride& ride) -> absl::StatusOr<RideChange> {
                                 RideChange change = RaiseEpoch(ride, 1);
-                                change.ride.ride_id = "ride-gone";
+                                change.ride.Edit()->set_ride_id("ride-gone");
                                 return change;
                               }).status();
   EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << status;
-  EXPECT_EQ(Find("ride-1")->epoch, 1);
+  EXPECT_EQ(Find("ride-1")->epoch(), 1);
 }
 
 // What was decided about one state of a row never lands on another: the sequence and the epoch are looked at.
@@ -338,7 +338,7 @@ TEST_P(RideStoreConformance, AChangeLandsOnlyOnTheSequenceAndEpochItWasDecidedOn
     const Ride before = *Find(other);
     const absl::Status status = Change("ride-1", [&](const Ride&) -> absl::StatusOr<RideChange> {
                                   RideChange change{.ride = before, .event = std::nullopt};
-                                  change.ride.labels["changed"] = "yes";
+                                  (*change.ride.Edit()->mutable_labels())["changed"] = "yes";
                                   return change;
                                 }).status();
     EXPECT_TRUE(HasReason(status, Reason::kStoreUnavailable)) << other << status;
@@ -367,7 +367,7 @@ TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
           "ride-1",
           [](const Ride& ride) {
             absl::StatusOr<RideChange> change = Assign(ride, Offer(ride, "driver-1", "offer-1"), {}, kT0);
-            change->event->sequence = 1;  // which the ride has
+            change->event->message.set_sequence(1);  // which the ride has
             return change;
           },
           absl::InfiniteFuture(), std::move(done));
@@ -440,12 +440,12 @@ TEST_P(RideStoreConformance, RacingConfirmationsOfOneRideHaveOneWinner) {
   std::vector<std::string> winners;
   for (const absl::StatusOr<Changed>& outcome : outcomes) {
     if (outcome.ok()) {
-      winners.push_back(outcome->ride.driver->driver_id);
+      winners.push_back(outcome->ride.driver()->driver_id());
     } else {
       EXPECT_TRUE(HasReason(outcome.status(), Reason::kRideNotMatching)) << outcome.status();
     }
   }
-  EXPECT_THAT(winners, ElementsAre(Find("ride-1")->driver->driver_id));
+  EXPECT_THAT(winners, ElementsAre(Find("ride-1")->driver()->driver_id()));
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 2u);
 }
 
@@ -464,12 +464,12 @@ TEST_P(RideStoreConformance, RacingConfirmationsByOneDriverHaveOneWinner) {
   std::vector<std::string> won;
   for (const absl::StatusOr<Changed>& outcome : outcomes) {
     if (outcome.ok()) {
-      won.push_back(outcome->ride.ride_id);
+      won.push_back(outcome->ride.ride_id());
     } else {
       EXPECT_TRUE(HasReason(outcome.status(), Reason::kDriverBusy)) << outcome.status();
     }
   }
-  EXPECT_THAT(won, ElementsAre(CatchUp("driver-1")->ride->ride_id));
+  EXPECT_THAT(won, ElementsAre(CatchUp("driver-1")->ride->ride_id()));
   EXPECT_EQ(DriverEvents("driver-1", 0).size(), 1u);
 }
 
@@ -526,7 +526,7 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   const auto by_request = [&](const std::string& rider, const std::string& request) {
     return *Await<Found>([&](auto done) { store().ByRequest(rider, request, done); });
   };
-  EXPECT_EQ(by_request("rider-1", "request-1")->ride_id, "ride-1");
+  EXPECT_EQ(by_request("rider-1", "request-1")->ride_id(), "ride-1");
   EXPECT_EQ(by_request("rider-2", "request-1"), Find("ride-2"));
   EXPECT_FALSE(by_request("rider-3", "request-1"));
   EXPECT_FALSE(by_request("rider-1", "request-2"));
@@ -534,15 +534,15 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   const auto active = [&](const std::string& rider) {
     return *Await<Found>([&](auto done) { store().ActiveOfRider(rider, done); });
   };
-  EXPECT_EQ(active("rider-2")->ride_id, "ride-2");
+  EXPECT_EQ(active("rider-2")->ride_id(), "ride-2");
   ASSERT_TRUE(CallOff("ride-2").ok());
   EXPECT_FALSE(active("rider-2"));
-  EXPECT_EQ(by_request("rider-2", "request-1")->state, RideState::kCanceled);
+  EXPECT_EQ(by_request("rider-2", "request-1")->state(), RideState::kCanceled);
 
   const auto by_offer = [&](const std::string& driver, const std::string& offer) {
     return *Await<Found>([&](auto done) { store().ByOffer(driver, offer, done); });
   };
-  EXPECT_EQ(by_offer("driver-2", "offer-2")->state, RideState::kCanceled) << "whatever became of it";
+  EXPECT_EQ(by_offer("driver-2", "offer-2")->state(), RideState::kCanceled) << "whatever became of it";
   EXPECT_FALSE(by_offer("driver-1", "offer-2")) << "another driver's";
   EXPECT_FALSE(by_offer("driver-2", "offer-9"));
   // Given up, it is found as the driver last had it, whatever becomes of it; a new assignment by its own offer.
@@ -550,16 +550,16 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   const Ride had = *Find("ride-1");
   ASSERT_TRUE(Take("ride-1", trip::Cancel{}, "driver-2").ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-3", "offer-4").ok());
-  EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id, "ride-1");
-  EXPECT_FALSE(by_offer("driver-3", "offer-4")->assignment_ended);
+  EXPECT_EQ(by_offer("driver-3", "offer-4")->ride_id(), "ride-1");
+  EXPECT_FALSE(by_offer("driver-3", "offer-4")->assignment_ended());
   for (int i = 0; i < 2; ++i) {
     const Found given_up = by_offer("driver-2", "offer-3");
     ASSERT_TRUE(given_up);
-    EXPECT_TRUE(given_up->assignment_ended);
-    EXPECT_EQ(given_up->state, RideState::kEnrouteToPickup);
-    EXPECT_EQ(given_up->epoch, had.epoch);
-    EXPECT_EQ(given_up->driver->driver_id, "driver-2");
-    EXPECT_EQ(given_up->excluded_driver_ids.size(), 0u);
+    EXPECT_TRUE(given_up->assignment_ended());
+    EXPECT_EQ(given_up->state(), RideState::kEnrouteToPickup);
+    EXPECT_EQ(given_up->epoch(), had.epoch());
+    EXPECT_EQ(given_up->driver()->driver_id(), "driver-2");
+    EXPECT_EQ(given_up->excluded_driver_ids().size(), 0u);
     EXPECT_FALSE(by_offer("driver-3", "offer-3")) << "another driver's";
     EXPECT_FALSE(by_offer("driver-2", "offer-4")) << "another driver's";
     subject_->Reopen();
@@ -576,12 +576,12 @@ TEST_P(RideStoreConformance, AnOfferThatWasDeniedAssignsNothing) {
   EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
   subject_->Reopen();
   EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
-  EXPECT_EQ(Find("ride-1")->state, RideState::kMatching);
+  EXPECT_EQ(Find("ride-1")->state(), RideState::kMatching);
   EXPECT_THAT(DriverEvents("driver-1", 0), IsEmpty());
   // Another driver's question about an offer is no answer to its driver.
   ASSERT_FALSE(by_offer("driver-2", "offer-2"));
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok());
-  EXPECT_EQ(by_offer("driver-1", "offer-2")->ride_id, "ride-1");
+  EXPECT_EQ(by_offer("driver-1", "offer-2")->ride_id(), "ride-1");
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok()) << "the committed one's replay";
 }
 
@@ -606,7 +606,7 @@ TEST_P(RideStoreConformance, AskedWhileAConfirmationWaitsBothHearTheSame) {
     ASSERT_TRUE(found.ok()) << found.status();
     if (*found) {
       EXPECT_TRUE(confirmed.ok()) << confirmed.status();
-      EXPECT_EQ((*found)->ride_id, "ride-" + n);
+      EXPECT_EQ((*found)->ride_id(), "ride-" + n);
     } else {
       EXPECT_TRUE(HasReason(confirmed.status(), Reason::kOfferExpired)) << confirmed.status();
     }
@@ -663,19 +663,19 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
   const RidePage page = list({"driver-1", std::nullopt, "", 2});
   EXPECT_THAT(Ids(page.rides), ElementsAre("ride-3", "ride-1"));
   EXPECT_TRUE(page.more);
-  EXPECT_FALSE(page.rides[0].assignment_ended);
-  const RidePage next = list({"driver-1", page.rides.back().assign_time, "ride-1", 1});
+  EXPECT_FALSE(page.rides[0].assignment_ended());
+  const RidePage next = list({"driver-1", page.rides.back().assign_time(), "ride-1", 1});
   ASSERT_THAT(Ids(next.rides), ElementsAre("ride-4"));
   EXPECT_TRUE(next.more);
-  EXPECT_TRUE(next.rides[0].assignment_ended);
-  EXPECT_EQ(next.rides[0].driver->driver_id, "driver-1");
-  EXPECT_EQ(next.rides[0].state, RideState::kEnrouteToPickup);
-  const RidePage rest = list({"driver-1", next.rides.back().assign_time, "ride-4", 2});
+  EXPECT_TRUE(next.rides[0].assignment_ended());
+  EXPECT_EQ(next.rides[0].driver()->driver_id(), "driver-1");
+  EXPECT_EQ(next.rides[0].state(), RideState::kEnrouteToPickup);
+  const RidePage rest = list({"driver-1", next.rides.back().assign_time(), "ride-4", 2});
   EXPECT_THAT(Ids(rest.rides), ElementsAre("ride-2"));
   EXPECT_FALSE(rest.more);
   const RidePage others = list({"driver-2", std::nullopt, "", 2});
   ASSERT_THAT(Ids(others.rides), ElementsAre("ride-4"));
-  EXPECT_FALSE(others.rides[0].assignment_ended);
+  EXPECT_FALSE(others.rides[0].assignment_ended());
   EXPECT_THAT(Ids(list({"driver-3", std::nullopt, "", 2}).rides), IsEmpty());
 }
 
@@ -689,11 +689,11 @@ TEST_P(RideStoreConformance, ReadsALogAfterACursor) {
   ASSERT_THAT(SequencesOf(log.events), ElementsAre(2, 3));
   EXPECT_EQ(log.ride, Find("ride-1"));
   const RideEvent& last = log.events[1];
-  EXPECT_EQ(last.type, RideEventType::kRedispatched);
+  EXPECT_EQ(last.type(), RideEventType::kRedispatched);
   EXPECT_EQ(last.driver_id, "driver-1");
-  EXPECT_TRUE(last.ended);
+  EXPECT_TRUE(last.ended());
   ASSERT_TRUE(last.former);
-  EXPECT_EQ(last.former->driver->driver_id, "driver-1");
+  EXPECT_EQ(last.former->driver()->driver_id(), "driver-1");
   EXPECT_FALSE(log.events[0].former);
   EXPECT_THAT(Log("ride-1", 3)->events, IsEmpty());
   EXPECT_THAT(Log("ride-1", 7)->events, IsEmpty());
@@ -728,13 +728,13 @@ TEST_P(RideStoreConformance, ADriversEventsComeAtMost256AtATime) {
         "ride-1",
         [](const Ride& ride) -> absl::StatusOr<RideChange> {
           RideChange change{.ride = ride, .event = RideEvent()};
-          change.ride.sequence = ride.sequence + 1;
-          *change.event = {.ride_id = "ride-1",
-                           .sequence = change.ride.sequence,
-                           .type = RideEventType::kAssignmentSeen,
-                           .event_time = kT0,
-                           .ride = change.ride,
-                           .driver_id = "driver-1"};
+          change.ride.Edit()->set_sequence(ride.sequence() + 1);
+          change.event->message.set_ride_id("ride-1");
+          change.event->message.set_sequence(change.ride.sequence());
+          change.event->message.set_type(hail::type::v1::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN);
+          Encode(kT0, change.event->message.mutable_event_time());
+          change.event->ride = change.ride;
+          change.event->driver_id = "driver-1";
           return change;
         },
         absl::InfiniteFuture(), std::move(done));
@@ -773,7 +773,7 @@ TEST_P(RideStoreConformance, CatchesADriverUp) {
   const DriverCatchUp resumed = *CatchUp("driver-1", Cursor{"ride-1", 2});
   EXPECT_THAT(SequencesOf(resumed.missed), ElementsAre(3, 4));
   EXPECT_FALSE(resumed.reset);
-  EXPECT_EQ(resumed.ride->ride_id, "ride-2");
+  EXPECT_EQ(resumed.ride->ride_id(), "ride-2");
   EXPECT_THAT(SequencesOf(CatchUp("driver-1", Cursor{"ride-1", 0})->missed), ElementsAre(2, 3, 4));
   EXPECT_FALSE(CatchUp("driver-1", Cursor{"ride-1", 4})->reset);
   EXPECT_FALSE(CatchUp("driver-1", Cursor{"", 0})->reset) << "none yet";
@@ -782,7 +782,7 @@ TEST_P(RideStoreConformance, CatchesADriverUp) {
     const DriverCatchUp reset = *CatchUp("driver-1", nonsense);
     EXPECT_TRUE(reset.reset);
     EXPECT_THAT(reset.missed, IsEmpty());
-    EXPECT_EQ(reset.ride->ride_id, "ride-2");
+    EXPECT_EQ(reset.ride->ride_id(), "ride-2");
     EXPECT_EQ(reset.driver_sequence, 4);
   }
   EXPECT_TRUE(CatchUp("driver-3", Cursor{"ride-1", 2})->reset) << "never this driver's";
@@ -808,7 +808,7 @@ TEST_P(RideStoreConformance, FindsWhatNeedsLookingAfter) {
   ASSERT_TRUE(CallOff("ride-5").ok());
   const std::vector<Ride> found = Dispatchable();
   EXPECT_THAT(Ids(found), UnorderedElementsAre("ride-1", "ride-2"));
-  for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id)) << "internals and all";
+  for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id())) << "internals and all";
 }
 
 TEST_P(RideStoreConformance, ARenewalThatComesAfterTheEndDoesNotUndoIt) {
@@ -920,35 +920,38 @@ TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
 // --- Beside a later version ---
 
 // What a later version may have stored in a message of the record.
-std::string LaterFields(const std::string& text) {
-  google::protobuf::UnknownFieldSet fields;
+void AddLaterFields(const std::string& text, google::protobuf::Message* message) {
+  google::protobuf::UnknownFieldSet& fields = *message->GetReflection()->MutableUnknownFields(message);
   fields.AddVarint(1000, 7);
   fields.AddLengthDelimited(1001, text);
+}
+
+std::string LaterFieldsOf(const google::protobuf::Message& message) {
   std::string bytes;
-  fields.SerializeToString(&bytes);
+  message.GetReflection()->GetUnknownFields(message).SerializeToString(&bytes);
   return bytes;
 }
 
 TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
   Ride request = Requested();
-  request.unknown_fields = LaterFields("ride");
-  request.pickup.unknown_fields = LaterFields("pickup");
-  request.dropoff.unknown_fields = LaterFields("dropoff");
-  request.fare.unknown_fields = LaterFields("fare");
-  request.unknown_internals = LaterFields("internals");
+  AddLaterFields("ride", request.Edit());
+  AddLaterFields("pickup", request.Edit()->mutable_pickup());
+  AddLaterFields("dropoff", request.Edit()->mutable_dropoff());
+  AddLaterFields("fare", request.Edit()->mutable_fare());
+  AddLaterFields("internals", request.EditInternals());
   ASSERT_TRUE(Create(request).ok());
   subject_->Reopen();
   const auto expect_kept = [&](const Ride& ride) {
-    EXPECT_EQ(ride.unknown_fields, request.unknown_fields);
-    EXPECT_EQ(ride.pickup, request.pickup);
-    EXPECT_EQ(ride.dropoff, request.dropoff);
-    EXPECT_EQ(ride.fare.unknown_fields, request.fare.unknown_fields);
+    EXPECT_EQ(LaterFieldsOf(ride.message()), LaterFieldsOf(request.message()));
+    EXPECT_THAT(ride.message().pickup(), EqualsProto(request.message().pickup()));
+    EXPECT_THAT(ride.message().dropoff(), EqualsProto(request.message().dropoff()));
+    EXPECT_EQ(LaterFieldsOf(ride.message().fare()), LaterFieldsOf(request.message().fare()));
   };
   const auto expect_stored = [&](std::int64_t sequence) {
     const Ride ride = *Find("ride-1");
-    EXPECT_EQ(ride.sequence, sequence);
+    EXPECT_EQ(ride.sequence(), sequence);
     expect_kept(ride);
-    EXPECT_EQ(ride.unknown_internals, request.unknown_internals);
+    EXPECT_EQ(LaterFieldsOf(ride.internals()), LaterFieldsOf(request.internals()));
     const RideEvent event = Log("ride-1", sequence - 1)->events.at(0);
     EXPECT_EQ(event.ride, WithoutInternals(ride)) << "sequence " << sequence;
   };
@@ -956,21 +959,21 @@ TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
 
   Assignment assignment = Offer(request);
   assignment.epoch = 1;
-  assignment.driver.unknown_fields = LaterFields("driver");
-  assignment.driver.vehicle.unknown_fields = LaterFields("vehicle");
+  AddLaterFields("driver", &assignment.driver);
+  AddLaterFields("vehicle", assignment.driver.mutable_vehicle());
   ASSERT_TRUE(Change("ride-1", [&](const Ride& ride) { return Assign(ride, assignment, {}, kT0); }).ok());
   expect_stored(2);
-  EXPECT_EQ(Find("ride-1")->driver, assignment.driver);
+  EXPECT_THAT(*Find("ride-1")->driver(), EqualsProto(assignment.driver));
 
   // What belongs to the driver goes with the driver, who still has it.
   ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   expect_stored(3);
   const Ride former = DriverEvents("driver-1", 1).at(0).former.value();
   expect_kept(former);
-  EXPECT_EQ(former.driver, assignment.driver);
+  EXPECT_THAT(*former.driver(), EqualsProto(assignment.driver));
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-2").ok());
   expect_stored(4);
-  EXPECT_EQ(Find("ride-1")->driver, Driver("driver-2"));
+  EXPECT_THAT(*Find("ride-1")->driver(), EqualsProto(Driver("driver-2")));
 
   ASSERT_TRUE(
       Change("ride-1", [](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", kT0); }).ok());
@@ -988,7 +991,7 @@ TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) 
     // As the later version does.
     ASSERT_TRUE(Change(ride_id, [&](const Ride& ride) -> absl::StatusOr<RideChange> {
                   RideChange change = *TakeStep(ride, Command(ride, trip::Seen{}, driver_id), rules_, kT0);
-                  change.ride.state = static_cast<RideState>(number);
+                  change.ride.set_state(static_cast<RideState>(number));
                   change.event->ride = change.ride;
                   return change;
                 }).ok());
@@ -1015,7 +1018,7 @@ TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) 
     if (RideStore* const other = subject_->other(); other != nullptr) {
       const auto elsewhere = Await<std::vector<Ride>>([&](auto done) { other->KeptElsewhere({ride_id}, done); });
       ASSERT_TRUE(elsewhere.ok() && elsewhere->size() == 1) << elsewhere.status();
-      EXPECT_EQ(elsewhere->front().sequence, 3) << "who kept it before lets go of it";
+      EXPECT_EQ(elsewhere->front().sequence(), 3) << "who kept it before lets go of it";
     }
   }
   ASSERT_TRUE(Create(Requested("ride-plain", "rider-plain")).ok());

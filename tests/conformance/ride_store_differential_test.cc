@@ -119,9 +119,9 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     const bool is_new = !choices_.OneIn(10);
     Ride request = Requested(is_new ? "ride-" + std::to_string(10'000 + rides_++) : SomeRide(), SomeRider(),
                              choices_.Name("request-", kRequests));
-    request.request_fingerprint = choices_.OneIn(5) ? "1:other" : "1:abc";
-    if (!choices_.OneIn(3)) request.quote_id = choices_.Name("quote-", kQuotes);
-    request.trip_duration = absl::Nanoseconds(1) * 0.25 * choices_.Below(1000);
+    request.EditInternals()->set_request_fingerprint(choices_.OneIn(5) ? "1:other" : "1:abc");
+    if (!choices_.OneIn(3)) request.Edit()->set_quote_id(choices_.Name("quote-", kQuotes));
+    Encode(absl::Nanoseconds(1) * 0.25 * choices_.Below(1000), request.Edit()->mutable_trip_duration());
     RideChange change = NewRide(std::move(request), rules_, Later());
     return [change, deadline = SomeDeadline()](RideStore& store, Done<Created> done) {
       store.Create(change, deadline, std::move(done));
@@ -140,7 +140,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       case 3:
         // Of few offers, so that some are confirmed again.
         return [=, offer = choices_.Name("offer-", 3)](const Ride& ride) {
-          Assignment assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id + "-" + driver_id);
+          Assignment assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id() + "-" + driver_id);
           assignment.epoch -= epoch_back;
           return Assign(ride, assignment, {}, now);
         };
@@ -148,15 +148,15 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         return [=](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", now); };
       case 5:
         return [=, this](const Ride& ride) -> absl::StatusOr<RideChange> {
-          return GiveUpUnseen(ride, ride.epoch - epoch_back, rules_, now + absl::Minutes(5));
+          return GiveUpUnseen(ride, ride.epoch() - epoch_back, rules_, now + absl::Minutes(5));
         };
       case 6:
         return [=](const Ride& ride) -> absl::StatusOr<RideChange> {
-          return EndUnfulfilled(ride, ride.epoch - epoch_back, now + absl::Minutes(5));
+          return EndUnfulfilled(ride, ride.epoch() - epoch_back, now + absl::Minutes(5));
         };
       case 7:
         return
-            [=](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, ride.epoch - epoch_back); };
+            [=](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, ride.epoch() - epoch_back); };
       case 8:
         return [=, by = choices_.OneIn(2) ? Resolution::kComplete : Resolution::kCancel](const Ride& ride) {
           return Resolve(ride, by, "by hand", now);
@@ -164,7 +164,8 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       default:
         // By the ride's own driver, whoever that is, mostly.
         return [=, this, action = AllTripActions()[choices_.Below(5)], own = !choices_.OneIn(5)](const Ride& ride) {
-          DriverCommand command = Command(ride, action, own && ride.driver ? ride.driver->driver_id : driver_id);
+          DriverCommand command =
+              Command(ride, action, own && ride.driver() != nullptr ? ride.driver()->driver_id() : driver_id);
           command.epoch -= epoch_back;
           return TakeStep(ride, command, rules_, now);
         };
@@ -201,29 +202,30 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     return [plan](const Ride& ride) -> absl::StatusOr<RideChange> {
       RideChange change{.ride = ride, .event = std::nullopt};
       Ride& after = change.ride;
-      if (plan.is_elsewhere) after.ride_id = "ride-elsewhere";
-      after.state = plan.state;
-      after.sequence += plan.sequence_step;
-      after.update_time = plan.now;
-      after.driver.reset();
-      if (plan.driver_id) after.driver = Driver(*plan.driver_id);
-      after.assign_time = plan.now;
-      if (plan.is_timeless) after.assign_time.reset();
+      if (plan.is_elsewhere) after.Edit()->set_ride_id("ride-elsewhere");
+      after.set_state(plan.state);
+      after.Edit()->set_sequence(after.sequence() + plan.sequence_step);
+      Encode(plan.now, after.Edit()->mutable_update_time());
+      after.Edit()->clear_driver();
+      if (plan.driver_id) *after.Edit()->mutable_driver() = Driver(*plan.driver_id);
+      Encode(plan.now, after.Edit()->mutable_assign_time());
+      if (plan.is_timeless) after.Edit()->clear_assign_time();
       // What its state needs it has: the adapters take a row that lacks it for damaged (CheckWhole).
-      if (after.state == RideState::kMatching && !after.match_deadline) after.match_deadline = plan.now;
-      if (HasLiveDriver(after.state)) {
-        if (!after.driver) after.driver = Driver("driver-0");
-        after.assign_time = plan.now;
+      if (after.state() == RideState::kMatching && !after.match_deadline())
+        Encode(plan.now, after.Edit()->mutable_match_deadline());
+      if (HasLiveDriver(after.state())) {
+        if (after.driver() == nullptr) *after.Edit()->mutable_driver() = Driver("driver-0");
+        Encode(plan.now, after.Edit()->mutable_assign_time());
       }
       if (!plan.has_event) return change;
       RideEvent event;
-      event.ride_id = plan.is_event_elsewhere ? "ride-elsewhere" : ride.ride_id;
-      event.sequence = ride.sequence + plan.event_sequence_step;
-      event.type = RideEventType::kAssigned;
-      event.event_time = plan.now;
+      event.message.set_ride_id(plan.is_event_elsewhere ? "ride-elsewhere" : ride.ride_id());
+      event.message.set_sequence(ride.sequence() + plan.event_sequence_step);
+      event.message.set_type(static_cast<hail::type::v1::RideEventType>(RideEventType::kAssigned));
+      Encode(plan.now, event.message.mutable_event_time());
       event.ride = after;
       if (plan.driver_id) event.driver_id = *plan.driver_id;
-      event.ended = plan.has_former;
+      event.message.set_ended(plan.has_former);
       if (plan.has_former) event.former = ride;
       change.event = std::move(event);
       return change;
@@ -234,9 +236,9 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
   static Decide UnlessNonsense(Decide decide) {
     return [decide = std::move(decide)](const Ride& ride) -> absl::StatusOr<RideChange> {
       const bool is_by_the_rules =
-          IsFinal(ride.state) || (HasLiveDriver(ride.state) == ride.driver.has_value() &&
-                                  HasLiveDriver(ride.state) == ride.assign_time.has_value() &&
-                                  HasLiveDriver(ride.state) != ride.match_deadline.has_value());
+          IsFinal(ride.state()) || (HasLiveDriver(ride.state()) == (ride.driver() != nullptr) &&
+                                    HasLiveDriver(ride.state()) == ride.assign_time().has_value() &&
+                                    HasLiveDriver(ride.state()) != ride.match_deadline().has_value());
       return is_by_the_rules ? decide(ride) : absl::InternalError("not a ride by the rules");
     };
   }
@@ -293,9 +295,9 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         for (int pages = choices_.Below(4); pages >= 0; --pages) {
           const absl::StatusOr<RidePage> page =
               AskOne<RidePage>("ListOfDriver", [=](RideStore& store, auto done) { store.ListOfDriver(listing, done); });
-          if (!page.ok() || page->rides.empty() || !page->rides.back().assign_time) break;
-          listing.before_assign_time = page->rides.back().assign_time;
-          listing.before_ride_id = page->rides.back().ride_id;
+          if (!page.ok() || page->rides.empty() || !page->rides.back().assign_time()) break;
+          listing.before_assign_time = page->rides.back().assign_time();
+          listing.before_ride_id = page->rides.back().ride_id();
         }
         break;
       }
@@ -390,7 +392,7 @@ TEST_P(RideStoreDifferential, BothStoresAnswerAlike) {
     const int kind = choices_.Below(20);
     if (kind < 3) {
       for (const auto& created : Ask<Created>("Create", Several<Created>([this] { return SomeCreate(); }))) {
-        if (created.ok() && !created->existed) known_.push_back(created->ride.ride_id);
+        if (created.ok() && !created->existed) known_.push_back(created->ride.ride_id());
       }
     } else if (kind < 12) {
       Ask<Changed>("Change", Several<Changed>([this] { return SomeChange(); }));

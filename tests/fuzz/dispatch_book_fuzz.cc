@@ -116,8 +116,8 @@ class World final : public DispatchBook::Out {
       }
     }
     for (const auto& [ride_id, ride] : rides_) {
-      Require(ride.state != RideState::kMatching, "no ride is stuck looking for a driver", ride_id);
-      Require(ride.state != RideState::kEnrouteToPickup || ride.seen_time, "no assignment stays unseen", ride_id);
+      Require(ride.state() != RideState::kMatching, "no ride is stuck looking for a driver", ride_id);
+      Require(ride.state() != RideState::kEnrouteToPickup || ride.seen_time(), "no assignment stays unseen", ride_id);
     }
     Require(book_.matching() == 0 && book_.unseen() == 0, "the book is done with what is over");
   }
@@ -132,11 +132,11 @@ class World final : public DispatchBook::Out {
 
   void Store(Ride ride) {
     history_.emplace_back(now_.wall, ride);
-    rides_[ride.ride_id] = std::move(ride);
+    rides_[ride.ride_id()] = std::move(ride);
   }
 
   void Tell(const Ride& ride) {
-    told_.insert(ride.ride_id);
+    told_.insert(ride.ride_id());
     book_.OnRide(now_, ride);
   }
 
@@ -144,14 +144,14 @@ class World final : public DispatchBook::Out {
   void Reconcile() {
     std::vector<Ride> rides;
     for (const auto& [ride_id, ride] : rides_) {
-      const bool unseen = ride.state == RideState::kEnrouteToPickup && !ride.seen_time;
-      if (ride.state != RideState::kMatching && !unseen) continue;
-      if (ride.state == RideState::kMatching && !told_.contains(ride_id)) found_.try_emplace(ride_id, ride.epoch);
+      const bool unseen = ride.state() == RideState::kEnrouteToPickup && !ride.seen_time();
+      if (ride.state() != RideState::kMatching && !unseen) continue;
+      if (ride.state() == RideState::kMatching && !told_.contains(ride_id)) found_.try_emplace(ride_id, ride.epoch());
       rides.push_back(ride);
     }
     // Told once the book has them: it may start them before this returns.
     book_.OnDispatchable(now_, rides);
-    for (const Ride& ride : rides) told_.insert(ride.ride_id);
+    for (const Ride& ride : rides) told_.insert(ride.ride_id());
   }
 
   void LinkUp() {
@@ -163,7 +163,7 @@ class World final : public DispatchBook::Out {
   std::int64_t EpochNear(Input& input, const std::string& ride_id) const {
     static constexpr int kOff[] = {0, 0, 0, -1, 1, 5};
     const auto ride = rides_.find(ride_id);
-    return (ride == rides_.end() ? 1 : ride->second.epoch) + kOff[input.Below(6)];
+    return (ride == rides_.end() ? 1 : ride->second.epoch()) + kOff[input.Below(6)];
   }
 
   // The oldest command, run on the store or failed on the way.
@@ -212,26 +212,26 @@ class World final : public DispatchBook::Out {
     Require(link_up_, "a start goes to a link that is up");
     Require(start.ride != nullptr && start.remaining > absl::ZeroDuration(), "a start has a ride and time");
     const Ride& ride = *start.ride;
-    Require(ride.state == RideState::kMatching, "a start is of a ride that waits");
-    Require(ride.epoch <= rides_.at(ride.ride_id).epoch, "a start is of an epoch that there was");
-    for (const std::string& excluded : ride.excluded_driver_ids) {
+    Require(ride.state() == RideState::kMatching, "a start is of a ride that waits");
+    Require(ride.epoch() <= rides_.at(ride.ride_id()).epoch(), "a start is of an epoch that there was");
+    for (const std::string& excluded : ride.excluded_driver_ids()) {
       Require(std::find(start.excluded_driver_ids.begin(), start.excluded_driver_ids.end(), excluded) !=
                   start.excluded_driver_ids.end(),
               "who gave a ride up is not asked again", excluded);
     }
-    if (const auto found = found_.find(ride.ride_id); found != found_.end()) {
-      Require(ride.epoch > found->second, "what an earlier process may have started is started anew");
+    if (const auto found = found_.find(ride.ride_id()); found != found_.end()) {
+      Require(ride.epoch() > found->second, "what an earlier process may have started is started anew");
     }
-    const auto before = started_.find(ride.ride_id);
+    const auto before = started_.find(ride.ride_id());
     if (before != started_.end()) {
-      Require(ride.epoch >= before->second.epoch, "epochs are started in order");
-      if (ride.epoch == before->second.epoch) {
+      Require(ride.epoch() >= before->second.epoch, "epochs are started in order");
+      if (ride.epoch() == before->second.epoch) {
         Require(before->second.link == link_, "one epoch is dispatched on one link only");
         Require(now_.wall >= before->second.sent + absl::Seconds(2), "a start is repeated after a while");
       }
     }
-    started_[ride.ride_id] = {ride.epoch, link_, now_.wall, false};
-    if (calm_) to_acknowledge_.emplace_back(ride.ride_id, ride.epoch);
+    started_[ride.ride_id()] = {ride.epoch(), link_, now_.wall, false};
+    if (calm_) to_acknowledge_.emplace_back(ride.ride_id(), ride.epoch());
   }
 
   void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason) override {
@@ -239,7 +239,7 @@ class World final : public DispatchBook::Out {
     const auto ride = rides_.find(ride_id);
     if (ride == rides_.end()) return;
     // Only of what is known to be over at that epoch: a later one may wait meanwhile.
-    Require(ride->second.state != RideState::kMatching || ride->second.epoch != epoch || !calm_,
+    Require(ride->second.state() != RideState::kMatching || ride->second.epoch() != epoch || !calm_,
             "what waits is not stopped", ride_id);
   }
 

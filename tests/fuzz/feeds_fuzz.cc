@@ -64,7 +64,7 @@ class RiderWorld final : public rider::RideFeed::Out {
       case 2: {
         // Any event there was, again or for the first time; or another ride's.
         RideEvent event = log_.events()[static_cast<std::size_t>(input.Below(256)) % log_.events().size()];
-        if (input.Below(16) == 0) event.ride_id = "ride-2";
+        if (input.Below(16) == 0) event.message.set_ride_id("ride-2");
         feed_.OnEvent(event);
         break;
       }
@@ -73,7 +73,7 @@ class RiderWorld final : public rider::RideFeed::Out {
         break;
       case 4:
         // As of now or of a while ago.
-        feed_.OnStoreSequence(std::max<std::int64_t>(0, log_.ride().sequence - input.Below(3)));
+        feed_.OnStoreSequence(std::max<std::int64_t>(0, log_.ride().sequence() - input.Below(3)));
         break;
       default:
         // A read's answer is of some time between the question and its coming in.
@@ -85,15 +85,15 @@ class RiderWorld final : public rider::RideFeed::Out {
   void CalmDown() {
     for (int i = 0; i < 100 && !finished_; ++i) {
       Answer(false);
-      feed_.OnStoreSequence(log_.ride().sequence);
+      feed_.OnStoreSequence(log_.ride().sequence());
     }
     if (rider_id_ != kRider) {
       Require(told_.empty() && (!finished_ || !status_.ok()), "nobody sees another's ride");
       return;
     }
     if (finished_ && !status_.ok()) return;
-    Require(feed_.sent_sequence() == log_.ride().sequence, "all was sent in the end");
-    Require(finished_ == IsFinal(log_.ride().state), "the feed ends with the ride");
+    Require(feed_.sent_sequence() == log_.ride().sequence(), "all was sent in the end");
+    Require(finished_ == IsFinal(log_.ride().state()), "the feed ends with the ride");
   }
 
  private:
@@ -102,7 +102,7 @@ class RiderWorld final : public rider::RideFeed::Out {
     rider::RideLog log{log_.ride(), {}};
     if (*asked_) {
       for (const RideEvent& event : log_.events()) {
-        if (event.sequence > **asked_) log.events.push_back(event);
+        if (event.sequence() > **asked_) log.events.push_back(event);
       }
     }
     answer_ = std::move(log);
@@ -129,15 +129,15 @@ class RiderWorld final : public rider::RideFeed::Out {
   void SendSnapshot(const Ride& ride) override {
     Require(!finished_ && told_.empty() && !last_, "a snapshot comes first");
     Require(!cursor_ || reset_, "a snapshot is for who has no cursor that means something");
-    last_ = ride.sequence;
+    last_ = ride.sequence();
     See(ride);
   }
   void SendEvent(const RideEvent& event) override {
     Require(!finished_, "nothing follows the end");
     if (!last_) last_ = std::max<std::int64_t>(0, *cursor_);
-    Require(event.sequence == *last_ + 1, "each event once, in order");
-    last_ = event.sequence;
-    told_.push_back(event.sequence);
+    Require(event.sequence() == *last_ + 1, "each event once, in order");
+    last_ = event.sequence();
+    told_.push_back(event.sequence());
     Require(event.driver_id.empty() && !event.former, "a rider sees no driver's share of an event");
     See(event.ride);
   }
@@ -157,11 +157,11 @@ class RiderWorld final : public rider::RideFeed::Out {
   }
 
   void See(const Ride& ride) const {
-    Require(ride.rider_id == rider_id_, "nobody sees another's ride");
-    Require(ride.excluded_driver_ids.empty() && ride.request_fingerprint.empty(), "a rider sees no internals");
+    Require(ride.rider_id() == rider_id_, "nobody sees another's ride");
+    Require(ride.excluded_driver_ids().empty() && ride.request_fingerprint().empty(), "a rider sees no internals");
     hail::type::v1::Ride shown;
     rider::Encode(ride, &shown);
-    Require(shown.ride_id() == ride.ride_id && shown.offer_id().empty(), "a rider is shown the ride, not the offer");
+    Require(shown.ride_id() == ride.ride_id() && shown.offer_id().empty(), "a rider is shown the ride, not the offer");
   }
 
   const std::string rider_id_;
@@ -224,16 +224,16 @@ class DriverWorld final : public rider::DriverFeed::Out {
   void Grow() {
     const std::size_t number = events_.size();
     RideEvent event;
-    event.ride_id = "ride-" + std::to_string(number / 3);
-    event.sequence = static_cast<std::int64_t>(number % 3) + 2;
+    event.message.set_ride_id("ride-" + std::to_string(number / 3));
+    event.message.set_sequence(static_cast<std::int64_t>(number % 3) + 2);
     event.driver_id = "driver-1";
     event.driver_sequence = static_cast<std::int64_t>(number) + 1;
-    event.ended = number % 3 == 2;
-    event.ride.ride_id = event.ride_id;
-    event.ride.rider_id = "somebody";
-    event.ride.sequence = event.sequence;
-    event.ride.excluded_driver_ids = {"driver-3"};
-    if (event.ended) event.former = event.ride;
+    event.message.set_ended(number % 3 == 2);
+    event.ride.Edit()->set_ride_id(event.ride_id());
+    event.ride.Edit()->set_rider_id("somebody");
+    event.ride.Edit()->set_sequence(event.sequence());
+    event.ride.EditInternals()->add_excluded_driver_ids("driver-3");
+    if (event.ended()) event.former = event.ride;
     events_.push_back(event);
   }
 
@@ -246,7 +246,7 @@ class DriverWorld final : public rider::DriverFeed::Out {
     if (catch_up) {
       rider::DriverCatchUp result;
       result.driver_sequence = Last();
-      if (!events_.empty() && !events_.back().ended) result.ride = events_.back().ride;
+      if (!events_.empty() && !events_.back().ended()) result.ride = events_.back().ride;
       if (cursor_) result.missed = events_;
       if (fails) return feed_.OnCatchUp(away);
       return feed_.OnCatchUp(result);
@@ -287,10 +287,10 @@ class DriverWorld final : public rider::DriverFeed::Out {
   }
 
   static void See(const Ride& ride) {
-    Require(ride.excluded_driver_ids.empty(), "a driver sees no internals");
+    Require(ride.excluded_driver_ids().empty(), "a driver sees no internals");
     hail::type::v1::Ride shown;
     rider::Encode(ride, &shown);
-    Require(shown.ride_id() == ride.ride_id && shown.rider_id().empty(), "a driver is shown the ride, not the rider");
+    Require(shown.ride_id() == ride.ride_id() && shown.rider_id().empty(), "a driver is shown the ride, not the rider");
   }
 
   const std::optional<rider::Cursor> cursor_;

@@ -4,7 +4,6 @@
 #include <set>
 #include <string>
 
-#include "rider-service/codec/event_codec.h"
 #include "rider-service/codec/record_codec.h"
 #include "tests/fuzz/ride_model.h"
 
@@ -45,20 +44,22 @@ bool Legal(RideState before, RideEventType event, RideState after) {
 }
 
 void CheckPresent(const Ride& ride) {
-  if (HasLiveDriver(ride.state)) {
-    Require(ride.driver && ride.assign_time && !ride.offer_id.empty(), "a ride under way has a driver");
-    Require(!ride.match_deadline && !ride.end_time, "a ride under way neither waits nor is over");
-    for (const std::string& excluded : ride.excluded_driver_ids) {
-      Require(excluded != ride.driver->driver_id, "who gave a ride up does not get it again");
+  if (HasLiveDriver(ride.state())) {
+    Require(ride.driver() != nullptr && ride.assign_time() && !ride.offer_id().empty(),
+            "a ride under way has a driver");
+    Require(!ride.match_deadline() && !ride.message().has_end_time(), "a ride under way neither waits nor is over");
+    for (const std::string& excluded : ride.excluded_driver_ids()) {
+      Require(excluded != ride.driver()->driver_id(), "who gave a ride up does not get it again");
     }
   }
-  if (ride.state == RideState::kMatching) {
-    Require(!ride.driver && ride.offer_id.empty() && ride.match_deadline && !ride.assign_time,
+  if (ride.state() == RideState::kMatching) {
+    Require(ride.driver() == nullptr && ride.offer_id().empty() && ride.match_deadline() && !ride.assign_time(),
             "a waiting ride is free");
   }
-  if (IsFinal(ride.state)) Require(ride.end_time && !ride.match_deadline, "a ride that is over has ended");
-  Require((ride.state == RideState::kCanceled) == ride.cancellation.has_value(), "a cancellation cancels");
-  Require((ride.state == RideState::kCompleted) == ride.fare.final_fare.has_value(), "a completed ride is paid");
+  if (IsFinal(ride.state()))
+    Require(ride.message().has_end_time() && !ride.match_deadline(), "a ride that is over has ended");
+  Require((ride.state() == RideState::kCanceled) == ride.cancellation().has_value(), "a cancellation cancels");
+  Require((ride.state() == RideState::kCompleted) == ride.message().fare().has_final(), "a completed ride is paid");
 
   const auto stored = rider::RideFromBytes(rider::RideBytes(ride), rider::InternalsBytes(ride));
   Require(stored.ok() && *stored == ride, "a ride is read as it was stored");
@@ -70,38 +71,40 @@ void CheckChange(const Ride& before, const RideChange& change) {
     Require(!change.event && after == before, "nothing changes without saying so");
     return;
   }
-  Require(!IsFinal(before.state), "what is over stays as it is");
-  Require(after.ride_id == before.ride_id && after.rider_id == before.rider_id && after.pickup == before.pickup &&
-              after.fare.quoted == before.fare.quoted,
+  Require(!IsFinal(before.state()), "what is over stays as it is");
+  Require(after.ride_id() == before.ride_id() && after.rider_id() == before.rider_id() &&
+              after.message().pickup().SerializeAsString() == before.message().pickup().SerializeAsString() &&
+              after.quoted_fare() == before.quoted_fare(),
           "a ride stays the same ride");
-  Require(after.update_time >= before.update_time, "a ride's times do not run backwards");
+  Require(after.update_time() >= before.update_time(), "a ride's times do not run backwards");
   if (!change.event) {
     Ride raised = before;
-    ++raised.epoch;
-    Require(before.state == RideState::kMatching && after == raised, "without an event only the epoch rises");
+    raised.Edit()->set_epoch(raised.epoch() + 1);
+    Require(before.state() == RideState::kMatching && after == raised, "without an event only the epoch rises");
     return;
   }
   const rider::RideEvent& event = *change.event;
-  Require(after.sequence == before.sequence + 1 && event.sequence == after.sequence, "an event has the next number");
-  Require(event.ride == after && event.ride_id == after.ride_id, "an event carries the ride after it");
-  Require(event.event_time == after.update_time, "an event is when the ride changed");
-  Require(Legal(before.state, event.type, after.state), "a transition is legal",
-          StateName(before.state) + " to " + StateName(after.state));
-  const bool redispatched = event.type == RideEventType::kRedispatched;
-  Require(after.epoch == before.epoch + (redispatched ? 1 : 0), "the epoch rises with a re-dispatch and only then");
+  Require(after.sequence() == before.sequence() + 1 && event.sequence() == after.sequence(),
+          "an event has the next number");
+  Require(event.ride == after && event.ride_id() == after.ride_id(), "an event carries the ride after it");
+  Require(event.event_time() == after.update_time(), "an event is when the ride changed");
+  Require(Legal(before.state(), event.type(), after.state()), "a transition is legal",
+          StateName(before.state()) + " to " + StateName(after.state()));
+  const bool redispatched = event.type() == RideEventType::kRedispatched;
+  Require(after.epoch() == before.epoch() + (redispatched ? 1 : 0), "the epoch rises with a re-dispatch and only then");
   Require(redispatched == event.former.has_value(), "the former ride is kept of a re-dispatch");
-  if (before.driver || after.driver) {
-    const std::string& whose = (before.driver ? before : after).driver->driver_id;
+  if (before.driver() != nullptr || after.driver() != nullptr) {
+    const std::string& whose = (before.driver() != nullptr ? before : after).driver()->driver_id();
     Require(event.driver_id == whose, "an event is the driver's it concerns");
-    Require(event.ended == (redispatched || IsFinal(after.state)), "a driver is told when it is over");
+    Require(event.ended() == (redispatched || IsFinal(after.state())), "a driver is told when it is over");
   } else {
-    Require(event.driver_id.empty() && !event.ended, "nobody's event is nobody's");
+    Require(event.driver_id.empty() && !event.ended(), "nobody's event is nobody's");
   }
 
   const rider::ProtoEventCodec codec;
   const auto decoded = codec.Decode(codec.Encode(event));
-  Require(decoded.ok() && decoded->sequence == event.sequence && decoded->driver_id == event.driver_id &&
-              decoded->ended == event.ended && decoded->former.has_value() == event.former.has_value(),
+  Require(decoded.ok() && decoded->sequence() == event.sequence() && decoded->driver_id == event.driver_id &&
+              decoded->ended() == event.ended() && decoded->former.has_value() == event.former.has_value(),
           "an event is read from the bus as it was written");
 }
 
@@ -110,7 +113,7 @@ void Live(Input& input) {
   rules.max_redispatches = input.Below(4);
   absl::Time now = kStart;
   Ride ride = AskedFor("ride-1", rules, now).ride;
-  Require(ride.sequence == 1 && ride.epoch == 1 && ride.state == RideState::kMatching, "a ride begins");
+  Require(ride.sequence() == 1 && ride.epoch() == 1 && ride.state() == RideState::kMatching, "a ride begins");
   CheckPresent(ride);
   for (int i = 0; i < 200 && !input.empty(); ++i) {
     now += absl::Seconds(input.Below(256) - 64);

@@ -18,19 +18,22 @@ inline std::string DriverId(int number) { return std::string("driver-") + static
 // A ride that has just been asked for.
 inline rider::RideChange AskedFor(const std::string& ride_id, const rider::RideRules& rules, absl::Time now) {
   rider::Ride ride;
-  ride.ride_id = ride_id;
-  ride.rider_id = "rider-of-" + ride_id;
-  ride.request_id = "request-1";
-  ride.region_id = "san_francisco";
-  ride.product_id = "economy";
-  ride.pickup = {{37.7955, -122.3937}, "Ferry Building"};
-  ride.dropoff = {{37.7879, -122.4075}, "Union Square"};
-  ride.fare.quoted = {"USD", 7'000'000};
-  ride.distance_m = 1900;
-  ride.trip_duration = absl::Seconds(202);
-  ride.labels = {{"purpose", "test"}};
-  ride.request_fingerprint = "1:00";
-  ride.cancellation_terms = {{"USD", 5'000'000}, absl::Minutes(2)};
+  rider::Ride::Message& record = *ride.Edit();
+  record.set_ride_id(ride_id);
+  record.set_rider_id("rider-of-" + ride_id);
+  record.set_request_id("request-1");
+  record.set_region_id("san_francisco");
+  record.set_product_id("economy");
+  rider::Encode(LatLng{37.7955, -122.3937}, record.mutable_pickup()->mutable_position());
+  record.mutable_pickup()->set_address("Ferry Building");
+  rider::Encode(LatLng{37.7879, -122.4075}, record.mutable_dropoff()->mutable_position());
+  record.mutable_dropoff()->set_address("Union Square");
+  rider::Encode(rider::Money{"USD", 7'000'000}, record.mutable_fare()->mutable_quoted());
+  record.set_distance_m(1900);
+  rider::Encode(absl::Seconds(202), record.mutable_trip_duration());
+  (*record.mutable_labels())["purpose"] = "test";
+  ride.EditInternals()->set_request_fingerprint("1:00");
+  ride.set_cancellation_terms({{"USD", 5'000'000}, absl::Minutes(2)});
   return rider::NewRide(std::move(ride), rules, now);
 }
 
@@ -40,15 +43,20 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
   const int command = input.Below(8);
   // Mostly the present one.
   static constexpr int kOff[] = {0, 0, 0, 0, 0, -1, 1, 2};
-  const std::int64_t epoch = ride.epoch + kOff[input.Below(8)];
+  const std::int64_t epoch = ride.epoch() + kOff[input.Below(8)];
   const int driver = input.Below(4);
   switch (command) {
     case 0: {
       rider::Assignment assignment;
       assignment.epoch = epoch;
-      assignment.driver.driver_id = DriverId(driver);
-      assignment.driver.display_name = "Grace";
-      assignment.driver.vehicle = {"Toyota", "Prius", "green", "7ABC123", 4};
+      rider::DriverSummary& who = assignment.driver;
+      who.set_driver_id(DriverId(driver));
+      who.set_display_name("Grace");
+      who.mutable_vehicle()->set_make("Toyota");
+      who.mutable_vehicle()->set_model("Prius");
+      who.mutable_vehicle()->set_color("green");
+      who.mutable_vehicle()->set_plate("7ABC123");
+      who.mutable_vehicle()->set_seats(4);
       assignment.offer_id = "offer-" + std::to_string(input.Below(4));
       if (input.Coin()) assignment.pickup_eta = absl::Seconds(input.Below(256));
       return rider::Assign(ride, assignment, rules, now);
@@ -56,10 +64,10 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
     case 1:
     case 2: {
       rider::DriverCommand step;
-      const bool own = ride.driver.has_value() && driver != 3;
-      step.driver_id = own ? ride.driver->driver_id : DriverId(driver);
+      const bool own = ride.driver() != nullptr && driver != 3;
+      step.driver_id = own ? ride.driver()->driver_id() : DriverId(driver);
       step.epoch = epoch;
-      step.leg = ride.leg + kOff[input.Below(8)];
+      step.leg = ride.leg() + kOff[input.Below(8)];
       const int action = input.Below(6);
       rider::trip::Cancel cancel;
       cancel.reason = static_cast<rider::CancelReason>(input.Below(12));

@@ -35,7 +35,7 @@ void AskForQuotes(const std::string& bytes) {
   rpb::QuoteRideRequest request;
   if (!request.ParseFromString(bytes)) return;
   rider::SearchFor(request, "san_francisco");
-  const auto quotes = Quoter().QuoteRide(kNow, rider::DecodeRequest(request));
+  const auto quotes = Quoter().QuoteRide(kNow, rider::AsRequest(request));
   if (!quotes.ok()) return;
   Require(!quotes->empty(), "quotes are some");
   for (const rider::Quote& quote : *quotes) {
@@ -46,23 +46,20 @@ void AskForQuotes(const std::string& bytes) {
 }
 
 void AskForARide(const std::string& bytes) {
-  rpb::RequestRideRequest message;
-  if (!message.ParseFromString(bytes)) return;
-  const rider::RideRequest request = rider::DecodeRequest(message);
+  rider::RideRequest request;
+  if (!request.ParseFromString(bytes)) return;
   const std::string fingerprint = rider::RequestFingerprint(request);
   Require(fingerprint.size() == 66 && rider::RequestFingerprint(request) == fingerprint,
           "a fingerprint is of the body");
   const auto terms = Quoter().TermsFor(kNow, request);
   if (!terms.ok()) return;
   Require(terms->region != nullptr && terms->product != nullptr && terms->fare.micros >= 0, "terms are whole");
-  rider::Ride ride = AskedFor("ride-1", {}, kStart).ride;
-  ride.pickup = request.pickup;
-  ride.dropoff = request.dropoff;
-  ride.labels = request.labels;
-  ride.fare.quoted = terms->fare;
-  ride.distance_m = terms->distance_m;
-  ride.trip_duration = terms->trip_duration;
-  CheckStored(ride);
+  rider::Ride ride = rider::AskedFor(request, fingerprint);
+  ride.Edit()->set_ride_id("ride-1");
+  rider::Encode(terms->fare, ride.Edit()->mutable_fare()->mutable_quoted());
+  ride.Edit()->set_distance_m(terms->distance_m);
+  rider::Encode(terms->trip_duration, ride.Edit()->mutable_trip_duration());
+  CheckStored(rider::NewRide(std::move(ride), {}, kStart).ride);
 }
 
 void Filters(const std::string& bytes) {
@@ -99,14 +96,14 @@ void Cancel(const std::string& bytes) {
   if (!rider::CheckReason(reason, "reason").ok() || !rider::CheckNote(request.note(), "note").ok()) return;
   const auto change =
       rider::CancelByRider(AskedFor("ride-1", {}, kStart).ride, reason, request.note(), kStart + absl::Seconds(5));
-  Require(change.ok() && change->ride.state == rider::RideState::kCanceled, "who asked for a ride can cancel it");
+  Require(change.ok() && change->ride.state() == rider::RideState::kCanceled, "who asked for a ride can cancel it");
   CheckStored(change->ride);
 }
 
 rider::Ride Assigned() {
   rider::Assignment assignment;
   assignment.epoch = 1;
-  assignment.driver.driver_id = "driver-1";
+  assignment.driver.set_driver_id("driver-1");
   assignment.offer_id = "offer-1";
   return rider::Assign(AskedFor("ride-1", {}, kStart).ride, assignment, {}, kStart + absl::Seconds(5))->ride;
 }
@@ -118,7 +115,8 @@ void Confirm(const std::string& bytes) {
   if (!assignment.ok()) return;
   Require(assignment->epoch >= 1, "an assignment has an epoch");
   const auto change = rider::Assign(AskedFor("ride-1", {}, kStart).ride, *assignment, {}, kStart + absl::Seconds(5));
-  if (change.ok() && !assignment->driver.driver_id.empty() && !assignment->offer_id.empty()) CheckStored(change->ride);
+  if (change.ok() && !assignment->driver.driver_id().empty() && !assignment->offer_id.empty())
+    CheckStored(change->ride);
 }
 
 void Step(const std::string& bytes) {

@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "rider-service/codec/event_codec.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/codec/ride_codec.h"
 #include "rider-service/domain/dispatch_book.h"
@@ -30,12 +29,12 @@ class NoOut final : public rider::DispatchBook::Out {
 void Use(const Ride& ride, Input& commands) {
   const auto again = rider::RideFromBytes(rider::RideBytes(ride), rider::InternalsBytes(ride));
   Require(again.ok(), "a ride that was read can be stored again");
-  Require(again->sequence == ride.sequence && again->state == ride.state && again->driver == ride.driver,
+  Require(again->sequence() == ride.sequence() && again->state() == ride.state() && *again == ride,
           "a ride that was read is stored as it is");
-  Require(rider::RideForRider(ride).excluded_driver_ids.empty(), "riders see no internals");
+  Require(rider::RideForRider(ride).excluded_driver_ids().empty(), "riders see no internals");
   hail::type::v1::Ride shown;
   rider::Encode(rider::RideForDriver(ride), &shown);
-  Require(shown.ride_id() == ride.ride_id && shown.rider_id().empty(), "drivers see the ride, not the rider's id");
+  Require(shown.ride_id() == ride.ride_id() && shown.rider_id().empty(), "drivers see the ride, not the rider's id");
 
   const rider::RideRules rules;
   Ride present = ride;

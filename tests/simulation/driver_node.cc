@@ -115,7 +115,8 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
         if (links_ != link) u.Hit(Situation::kConfirmOutlivedItsLink);
         if (!response.ok()) {
           const rider::Ride* row = u.ride_disk().Find(call.ride_id);
-          if (row != nullptr && row->offer_id == call.offer_id && !HasReason(response.status(), Reason::kStaleEpoch)) {
+          if (row != nullptr && row->offer_id() == call.offer_id &&
+              !HasReason(response.status(), Reason::kStaleEpoch)) {
             u.Hit(Situation::kConfirmCommittedReplyLost);
             u.ReplyLost(call.driver.driver_id);
           }

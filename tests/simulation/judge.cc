@@ -54,8 +54,8 @@ bool Legal(RideEventType type, RideState from, RideState to) {
 }
 
 std::string Name(const Ride& ride) {
-  return absl::StrCat(ride.ride_id, " (", rider::StateName(ride.state), ", sequence ", ride.sequence, ", epoch ",
-                      ride.epoch, ")");
+  return absl::StrCat(ride.ride_id(), " (", rider::StateName(ride.state()), ", sequence ", ride.sequence(), ", epoch ",
+                      ride.epoch(), ")");
 }
 
 // As std::tuple's members: which action a step asks for.
@@ -70,49 +70,49 @@ void Judge::Fail(int invariant, const std::string& rule, const std::string& what
 void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* event) {
   const absl::Time now = clock_->Read().domain;
   const std::string name = Name(after);
-  if (auto& [epoch, since] = epoch_of_[after.ride_id]; epoch < after.epoch) {
-    epoch = after.epoch;
+  if (auto& [epoch, since] = epoch_of_[after.ride_id()]; epoch < after.epoch()) {
+    epoch = after.epoch();
     since = clock_->Read().wall;
   }
-  if (after.state == RideState::kMatching) {
-    found_since_.erase(after.ride_id);
+  if (after.state() == RideState::kMatching) {
+    found_since_.erase(after.ride_id());
   } else {
-    found_since_.try_emplace(after.ride_id, clock_->Read().wall);
+    found_since_.try_emplace(after.ride_id(), clock_->Read().wall);
   }
   if (before == nullptr) {
-    if (event == nullptr || event->type != RideEventType::kRequested || after.sequence != 1 || after.epoch != 1 ||
-        after.state != RideState::kMatching) {
+    if (event == nullptr || event->type() != RideEventType::kRequested || after.sequence() != 1 || after.epoch() != 1 ||
+        after.state() != RideState::kMatching) {
       Fail(4, "a ride begins with REQUESTED", name);
     }
-    if (!after.match_deadline || *after.match_deadline != after.create_time + kMatchDeadline) {
+    if (!after.match_deadline() || *after.match_deadline() != after.create_time() + kMatchDeadline) {
       Fail(4, "the match deadline is set on entering MATCHING", name);
     }
   } else if (event == nullptr) {
-    if (before->state != RideState::kMatching || after.state != RideState::kMatching ||
-        after.epoch != before->epoch + 1 || after.sequence != before->sequence) {
+    if (before->state() != RideState::kMatching || after.state() != RideState::kMatching ||
+        after.epoch() != before->epoch() + 1 || after.sequence() != before->sequence()) {
       Fail(4, "without an event only the epoch rises, while MATCHING", Name(*before) + " to " + name);
     }
-    if (after.match_deadline != before->match_deadline) {
+    if (after.match_deadline() != before->match_deadline()) {
       Fail(4, "a broken link does not move the match deadline", name);
     }
   } else {
-    if (Final(before->state)) Fail(4, "final is final", Name(*before) + " to " + name);
-    if (after.sequence != before->sequence + 1 || event->sequence != after.sequence) {
+    if (Final(before->state())) Fail(4, "final is final", Name(*before) + " to " + name);
+    if (after.sequence() != before->sequence() + 1 || event->sequence() != after.sequence()) {
       Fail(4, "events are numbered without a gap", Name(*before) + " to " + name);
     }
-    if (!Legal(event->type, before->state, after.state))
+    if (!Legal(event->type(), before->state(), after.state()))
       Fail(4, "transitions are legal", Name(*before) + " to " + name);
-    const std::int64_t raised = event->type == RideEventType::kRedispatched ? 1 : 0;
-    if (after.epoch != before->epoch + raised) Fail(4, "the epoch rises with each dispatch", name);
-    const std::string driver_id = before->driver ? before->driver->driver_id : "";
+    const std::int64_t raised = event->type() == RideEventType::kRedispatched ? 1 : 0;
+    if (after.epoch() != before->epoch() + raised) Fail(4, "the epoch rises with each dispatch", name);
+    const std::string driver_id = before->driver() != nullptr ? before->driver()->driver_id() : "";
     const auto asked = [&](int action, int leg) {
-      return asked_.contains({driver_id, after.ride_id, before->epoch, action, leg});
+      return asked_.contains({driver_id, after.ride_id(), before->epoch(), action, leg});
     };
     const auto asked_to_cancel = [&] { return asked(Step::kCancel, 0) || asked(Step::kCancel, 1); };
-    switch (event->type) {
+    switch (event->type()) {
       case RideEventType::kAssigned:
-        if (std::count(after.excluded_driver_ids.begin(), after.excluded_driver_ids.end(), after.driver->driver_id) >
-            0) {
+        if (std::count(after.excluded_driver_ids().begin(), after.excluded_driver_ids().end(),
+                       after.driver()->driver_id()) > 0) {
           Fail(6, "who gave a ride up does not get it again", name);
         }
         break;
@@ -126,60 +126,61 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         if (!asked(Step::kComplete, 1)) Fail(8, "a ride moves as its driver said, on its leg", name + " completed");
         break;
       case RideEventType::kRedispatched:
-        if (event->reason == rider::CancelReason::kDriverUnreachable) {
-          if (before->seen_time || now + Wrong() < *before->assign_time + kSeenWithin) {
+        if (event->reason() == rider::CancelReason::kDriverUnreachable) {
+          if (before->seen_time() || now + Wrong() < *before->assign_time() + kSeenWithin) {
             Fail(6, "only an assignment unseen for 60 s is taken back", name);
           }
         } else if (!asked_to_cancel()) {
           Fail(8, "a ride is given up by its driver alone", name);
         }
-        if (after.redispatch_count > kMaxRedispatches) Fail(4, "at most 5 re-dispatches", name);
-        if (std::count(after.excluded_driver_ids.begin(), after.excluded_driver_ids.end(), driver_id) == 0) {
+        if (after.redispatch_count() > kMaxRedispatches) Fail(4, "at most 5 re-dispatches", name);
+        if (std::count(after.excluded_driver_ids().begin(), after.excluded_driver_ids().end(), driver_id) == 0) {
           Fail(6, "who gives a ride up is excluded", name);
         }
         // Counted from when it was decided: the commit may come much later where a disk is slow and time runs fast.
-        if (!after.match_deadline || *after.match_deadline != after.update_time + kMatchDeadline) {
+        if (!after.match_deadline() || *after.match_deadline() != after.update_time() + kMatchDeadline) {
           Fail(4, "the match deadline is set on entering MATCHING", name);
         }
         break;
       case RideEventType::kCanceled:
-        if (after.cancellation->actor == rider::CancelActor::kRider && !cancels_.contains(after.ride_id)) {
+        if (after.cancellation()->actor == rider::CancelActor::kRider && !cancels_.contains(after.ride_id())) {
           Fail(8, "a ride is called off by its own people alone", name);
         }
-        if (after.cancellation->actor == rider::CancelActor::kDriver && !asked_to_cancel()) {
+        if (after.cancellation()->actor == rider::CancelActor::kDriver && !asked_to_cancel()) {
           Fail(8, "a ride is called off by its own people alone", name);
         }
         break;
       case RideEventType::kUnfulfilled:
-        if (now + Wrong() < *before->match_deadline) Fail(2, "a ride ends unfulfilled only after its deadline", name);
+        if (now + Wrong() < *before->match_deadline()) Fail(2, "a ride ends unfulfilled only after its deadline", name);
         break;
       default:
         break;
     }
   }
   if (event != nullptr) {
-    committed_at_[{after.ride_id, after.sequence}] = clock_->Read().wall;
-    if (event->type == RideEventType::kAssigned) {
-      assigned_by_[after.offer_id] = after.driver->driver_id;
-      const auto epoch = confirmed_at_epoch_.find(after.offer_id);
-      if (epoch == confirmed_at_epoch_.end() || epoch->second != after.epoch) {
-        Fail(7, "an offer of another epoch is not accepted", name + " by " + after.offer_id);
+    committed_at_[{after.ride_id(), after.sequence()}] = clock_->Read().wall;
+    if (event->type() == RideEventType::kAssigned) {
+      assigned_by_[after.offer_id()] = after.driver()->driver_id();
+      const auto epoch = confirmed_at_epoch_.find(after.offer_id());
+      if (epoch == confirmed_at_epoch_.end() || epoch->second != after.epoch()) {
+        Fail(7, "an offer of another epoch is not accepted", name + " by " + after.offer_id());
       }
-      if (refused_.contains(after.offer_id))
-        Fail(6, "a refusal of an accept is not taken back", name + " by " + after.offer_id);
+      if (refused_.contains(after.offer_id()))
+        Fail(6, "a refusal of an accept is not taken back", name + " by " + after.offer_id());
     }
   }
   // One live ride for each, counted over the rows rather than believed of an index.
   int of_driver = 0, of_rider = 0;
   for (const auto& [ride_id, ride] : disk_->rides) {
-    if (Final(ride.state)) continue;
-    if (ride.rider_id == after.rider_id) ++of_rider;
-    if (after.driver && Driven(ride.state) && ride.driver && ride.driver->driver_id == after.driver->driver_id) {
+    if (Final(ride.state())) continue;
+    if (ride.rider_id() == after.rider_id()) ++of_rider;
+    if (after.driver() != nullptr && Driven(ride.state()) && ride.driver() != nullptr &&
+        ride.driver()->driver_id() == after.driver()->driver_id()) {
       ++of_driver;
     }
   }
-  if (of_driver > 1) Fail(1, "one live ride for a driver", name + " of " + after.driver->driver_id);
-  if (of_rider > 1) Fail(1, "one live ride for a rider", name + " of " + after.rider_id);
+  if (of_driver > 1) Fail(1, "one live ride for a driver", name + " of " + after.driver()->driver_id());
+  if (of_rider > 1) Fail(1, "one live ride for a rider", name + " of " + after.rider_id());
 }
 
 void Judge::DriverAsked(const std::string& driver_id, const Step& step) {
@@ -190,11 +191,11 @@ void Judge::ToldRider(const std::string& rider_id, const type::v1::Ride& ride) {
   const Ride* row = disk_->Find(ride.ride_id());
   const std::string name = absl::StrCat(ride.ride_id(), " sequence ", ride.sequence(), " to ", rider_id);
   if (row == nullptr) return Fail(2, "nothing is told before it is committed", name);
-  if (row->rider_id != rider_id || ride.rider_id() != rider_id) Fail(8, "a ride is shown to its own rider", name);
+  if (row->rider_id() != rider_id || ride.rider_id() != rider_id) Fail(8, "a ride is shown to its own rider", name);
   const auto log = disk_->events.find(ride.ride_id());
   const auto event = log->second.find(ride.sequence());
   if (event == log->second.end()) return Fail(2, "nothing is told before it is committed", name);
-  if (static_cast<int>(event->second.ride.state) != static_cast<int>(ride.state())) {
+  if (static_cast<int>(event->second.ride.state()) != static_cast<int>(ride.state())) {
     Fail(5, "what is told is what is stored", name);
   }
 }
@@ -219,11 +220,11 @@ void Judge::ToldDriverNoRide(const std::string& replica, const std::string& driv
   const auto live = disk_->live_of_driver.find(driver_id);
   if (live == disk_->live_of_driver.end()) return;
   const Ride& ride = disk_->rides.at(live->second);
-  const auto granted = granted_.find(ride.offer_id);
+  const auto granted = granted_.find(ride.offer_id());
   if (granted == granted_.end()) return;
   // What was written before may have waited its turn on the stream. Another replica than the one that granted it knows
   // what it read at rider-service, which may have been before.
-  const bool elsewhere = confirmed_by_[ride.offer_id] != replica;
+  const bool elsewhere = confirmed_by_[ride.offer_id()] != replica;
   if (clock_->Read().wall - granted->second < (elsewhere ? kReadBefore : absl::Seconds(1))) return;
   Fail(6, "a granted accept is not unsaid", Name(ride) + " of " + driver_id);
 }
@@ -241,28 +242,28 @@ void Judge::StepAnswered(const std::string& driver_id, const Step& step) {
   const std::string name = absl::StrCat(step.ride_id(), " epoch ", step.epoch(), " of ", driver_id);
   if (row == nullptr) return Fail(2, "nothing is answered before it is committed", name);
   // An assignment that ended since has taken its steps with it.
-  if (row->epoch != step.epoch()) return;
+  if (row->epoch() != step.epoch()) return;
   bool done = true;
   switch (step.action_case()) {
     case Step::kSeen:
-      done = row->seen_time.has_value();
+      done = row->seen_time().has_value();
       break;
     case Step::kArrive:
-      done = row->arrive_time.has_value();
+      done = row->arrive_time().has_value();
       break;
     case Step::kStart:
-      done = row->start_time.has_value();
+      done = row->message().has_start_time();
       break;
     case Step::kComplete:
-      done = row->state == RideState::kCompleted || step.leg() == 0;
+      done = row->state() == RideState::kCompleted || step.leg() == 0;
       break;
     case Step::kCancel:
-      done = row->state == RideState::kCanceled;
+      done = row->state() == RideState::kCanceled;
       break;
     default:
       break;
   }
-  if (!done && !Final(row->state)) Fail(2, "nothing is answered before it is committed", name);
+  if (!done && !Final(row->state())) Fail(2, "nothing is answered before it is committed", name);
 }
 
 void Judge::Claimed(const driver::SessionClaim& session) {
@@ -339,12 +340,12 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
     live_of_driver_[{replica, driver_id}] = offer.offer_id();
     live_of_ride_[{replica, offer.ride_id()}] = offer.offer_id();
     const Ride* row = disk_->Find(offer.ride_id());
-    if (row != nullptr && row->epoch == offer.epoch() && row->state == RideState::kMatching) {
-      if (std::count(row->excluded_driver_ids.begin(), row->excluded_driver_ids.end(), driver_id) > 0) {
+    if (row != nullptr && row->epoch() == offer.epoch() && row->state() == RideState::kMatching) {
+      if (std::count(row->excluded_driver_ids().begin(), row->excluded_driver_ids().end(), driver_id) > 0) {
         Fail(6, "who gave a ride up is not asked again", name);
       }
       // The link carries the time that is left: it may be older by what a message takes.
-      if (now.domain > *row->match_deadline + absl::Seconds(8) * scale + Wrong()) {
+      if (now.domain > *row->match_deadline() + absl::Seconds(8) * scale + Wrong()) {
         Fail(6, "no offer after the match deadline", name);
       }
     }
@@ -352,8 +353,8 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
   const auto busy = disk_->live_of_driver.find(driver_id);
   if (busy != disk_->live_of_driver.end()) {
     const Ride& ride = disk_->rides.at(busy->second);
-    if (ride.assign_time && now.domain > *ride.assign_time + absl::Seconds(30) * scale + Wrong()) {
-      Fail(6, "a driver with a ride is not offered another", name + ", on " + ride.ride_id);
+    if (ride.assign_time() && now.domain > *ride.assign_time() + absl::Seconds(30) * scale + Wrong()) {
+      Fail(6, "a driver with a ride is not offered another", name + ", on " + ride.ride_id());
     }
   }
 }
@@ -394,7 +395,7 @@ void Judge::AcceptGranted(const std::string& driver_id, const std::string& offer
 void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer_id) {
   // One that was the driver's and has ended since may be answered either way.
   const auto live = disk_->live_of_driver.find(driver_id);
-  if (live != disk_->live_of_driver.end() && disk_->rides.at(live->second).offer_id == offer_id) {
+  if (live != disk_->live_of_driver.end() && disk_->rides.at(live->second).offer_id() == offer_id) {
     Fail(6, "a refused accept is no assignment", offer_id + " of " + driver_id);
   }
   refused_.insert(offer_id);
@@ -426,8 +427,8 @@ void Judge::Look() {
   }
   for (const auto& [driver_id, ride_id] : disk_->live_of_driver) {
     const Ride& ride = disk_->rides.at(ride_id);
-    if (ride.state != RideState::kEnrouteToPickup || ride.seen_time) continue;
-    const absl::Time due = std::max(*ride.assign_time + kSeenWithin, rider_up_since_);
+    if (ride.state() != RideState::kEnrouteToPickup || ride.seen_time()) continue;
+    const absl::Time due = std::max(*ride.assign_time() + kSeenWithin, rider_up_since_);
     if (now.domain > due + kStormyCommit * clock_->scale().scale + Wrong()) {
       Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
     }
@@ -468,7 +469,7 @@ void Judge::DriverServiceDied(const std::string& replica) {
 
 void Judge::Quiet(const std::map<std::string, std::string>& ride_in_hand, const std::vector<std::string>& unanswered) {
   for (const auto& [ride_id, ride] : disk_->rides) {
-    if (!Final(ride.state)) Fail(2, "a ride is over, or worked on", Name(ride));
+    if (!Final(ride.state())) Fail(2, "a ride is over, or worked on", Name(ride));
   }
   for (const auto& [request, ride_id] : acknowledged_) {
     const auto stored = disk_->by_request.find(request);

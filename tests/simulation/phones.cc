@@ -97,7 +97,7 @@ void RiderPhone::CancelNow() {
 void RiderPhone::Settle() {
   if (agent_.ride_id().empty()) return;
   const rider::Ride* row = universe_->ride_disk().Find(agent_.ride_id());
-  if (row != nullptr) audit_.Settle(row->sequence);
+  if (row != nullptr) audit_.Settle(row->sequence());
 }
 
 void RiderPhone::Call(const sim::RiderCall& call) {
@@ -546,8 +546,8 @@ void Stranger::Pry() {
       dpb::AdvanceTripRequest step;
       step.set_driver_id(name_);
       step.set_ride_id(ride_id);
-      step.set_epoch(victim->second.epoch);
-      step.set_leg(victim->second.leg);
+      step.set_epoch(victim->second.epoch());
+      step.set_leg(victim->second.leg());
       step.mutable_complete();
       CallDriver(u, step, [refused](const auto& response) { refused(response.status(), "AdvanceTrip"); });
       return;
@@ -556,8 +556,8 @@ void Stranger::Pry() {
       // The rider's own request_id with another body.
       const rider::Ride& ride = victim->second;
       rpb::RequestRideRequest again;
-      again.set_rider_id(ride.rider_id);
-      again.set_request_id(ride.request_id);
+      again.set_rider_id(ride.rider_id());
+      again.set_request_id(ride.request_id());
       again.mutable_pickup()->mutable_position()->set_latitude_deg(37.78);
       again.mutable_pickup()->mutable_position()->set_longitude_deg(-122.41);
       again.mutable_dropoff()->mutable_position()->set_latitude_deg(37.77);
@@ -571,7 +571,7 @@ void Stranger::Pry() {
     default: {
       // A cursor that the ride has not reached: reset, then what there is.
       rpb::WatchRideRequest watch;
-      watch.set_rider_id(victim->second.rider_id);
+      watch.set_rider_id(victim->second.rider_id());
       watch.set_ride_id(ride_id);
       watch.set_after_sequence(1000);
       auto end = std::make_shared<ClientEnd<rpb::WatchRideResponse>>();

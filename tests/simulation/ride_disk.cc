@@ -1,6 +1,6 @@
 #include "tests/simulation/ride_disk.h"
 
-#include "absl/time/time.h"
+#include <utility>
 
 namespace hail::simulation {
 namespace {
@@ -10,12 +10,12 @@ using rider::RideEvent;
 
 // Of schema.h: the rides that the unique indexes of live rides count.
 bool IsLive(const Ride& ride) {
-  const int state = static_cast<int>(ride.state);
+  const int state = static_cast<int>(ride.state());
   return state >= 2 && state <= 6;
 }
 bool IsDriven(const Ride& ride) {
-  const int state = static_cast<int>(ride.state);
-  return ride.driver.has_value() && state >= 3 && state <= 6;
+  const int state = static_cast<int>(ride.state());
+  return ride.driver() != nullptr && state >= 3 && state <= 6;
 }
 
 // Whether `index` has `key` for another ride than `ride_id`.
@@ -25,42 +25,19 @@ bool Taken(const Index& index, const Key& key, const std::string& ride_id) {
   return at != index.end() && at->second != ride_id;
 }
 
-absl::Time Nanos(absl::Time time) { return absl::FromUnixNanos(absl::ToUnixNanos(time)); }
-void TrimToNanos(absl::Time& time) { time = Nanos(time); }
-void TrimToNanos(std::optional<absl::Time>& time) {
-  if (time) time = Nanos(*time);
-}
-void TrimToNanos(absl::Duration& length) { length = absl::Trunc(length, absl::Nanoseconds(1)); }
-
+// A ride as it comes back with an event.
 Ride WithoutInternals(Ride ride) {
-  ride.request_fingerprint.clear();
-  ride.excluded_driver_ids.clear();
-  ride.cancellation_terms = {};
-  ride.unknown_internals.clear();
+  ride.EditInternals()->Clear();
   return ride;
 }
 
 }  // namespace
 
-Ride AsKept(Ride ride) {
-  TrimToNanos(ride.create_time);
-  TrimToNanos(ride.update_time);
-  for (std::optional<absl::Time>* time : {&ride.match_deadline, &ride.assign_time, &ride.seen_time, &ride.seen_deadline,
-                                          &ride.arrive_time, &ride.start_time, &ride.end_time}) {
-    TrimToNanos(*time);
-  }
-  TrimToNanos(ride.trip_duration);
-  if (ride.pickup_eta) TrimToNanos(*ride.pickup_eta);
-  TrimToNanos(ride.cancellation_terms.free_for);
-  return ride;
-}
-
 RideEvent AsKept(RideEvent event) {
-  TrimToNanos(event.event_time);
-  event.ride = WithoutInternals(AsKept(std::move(event.ride)));
+  event.ride = WithoutInternals(std::move(event.ride));
   if (event.former) {
-    event.former = WithoutInternals(AsKept(*std::move(event.former)));
-    event.former->assignment_ended = true;
+    event.former = WithoutInternals(*std::move(event.former));
+    event.former->Edit()->set_assignment_ended(true);
   }
   return event;
 }
@@ -76,8 +53,8 @@ std::int64_t RideDisk::LastOfDriver(const std::string& driver_id) const {
 }
 
 absl::Status RideDisk::CheckEvent(const RideEvent& event) const {
-  const auto log = events.find(event.ride_id);
-  if (log != events.end() && log->second.count(event.sequence) > 0) {
+  const auto log = events.find(event.ride_id());
+  if (log != events.end() && log->second.count(event.sequence()) > 0) {
     return absl::AlreadyExistsError("the ride has an event of that sequence");
   }
   return absl::OkStatus();
@@ -86,55 +63,55 @@ absl::Status RideDisk::CheckEvent(const RideEvent& event) const {
 void RideDisk::Append(RideEvent& event) {
   if (!event.driver_id.empty()) {
     auto& log = events_of_driver[event.driver_id];
-    log.emplace_back(event.ride_id, event.sequence);
+    log.emplace_back(event.ride_id(), event.sequence());
     event.driver_sequence = static_cast<std::int64_t>(log.size());
   }
-  events[event.ride_id].emplace(event.sequence, AsKept(event));
+  events[event.ride_id()].emplace(event.sequence(), AsKept(event));
 }
 
 absl::Status RideDisk::Insert(const Ride& ride, RideEvent& event) {
-  const std::pair<std::string, std::string> request(ride.rider_id, ride.request_id);
-  if (rides.count(ride.ride_id) > 0 || by_request.count(request) > 0 || by_quote.count(ride.quote_id) > 0 ||
-      (IsLive(ride) && live_of_rider.count(ride.rider_id) > 0)) {
+  const std::pair<std::string, std::string> request(ride.rider_id(), ride.request_id());
+  if (rides.count(ride.ride_id()) > 0 || by_request.count(request) > 0 || by_quote.count(ride.quote_id()) > 0 ||
+      (IsLive(ride) && live_of_rider.count(ride.rider_id()) > 0)) {
     return absl::AlreadyExistsError("the row breaks a unique index");
   }
-  if (event.ride_id != ride.ride_id && Find(event.ride_id) == nullptr) {
+  if (event.ride_id() != ride.ride_id() && Find(event.ride_id()) == nullptr) {
     return absl::FailedPreconditionError("the event is of no ride");
   }
   if (absl::Status status = CheckEvent(event); !status.ok()) return status;
 
-  rides.emplace(ride.ride_id, AsKept(ride));
-  by_request.emplace(request, ride.ride_id);
-  if (!ride.quote_id.empty()) by_quote.emplace(ride.quote_id, ride.ride_id);
-  if (IsLive(ride)) live_of_rider.emplace(ride.rider_id, ride.ride_id);
-  of_rider[ride.rider_id].insert(ride.ride_id);
+  rides.emplace(ride.ride_id(), ride);
+  by_request.emplace(request, ride.ride_id());
+  if (!ride.quote_id().empty()) by_quote.emplace(ride.quote_id(), ride.ride_id());
+  if (IsLive(ride)) live_of_rider.emplace(ride.rider_id(), ride.ride_id());
+  of_rider[ride.rider_id()].insert(ride.ride_id());
   Append(event);
   return absl::OkStatus();
 }
 
 absl::StatusOr<RideDisk::Outcome> RideDisk::Update(const Ride& before, const Ride& after,
                                                    std::optional<RideEvent>& event) {
-  const auto at = rides.find(after.ride_id);
-  if (at == rides.end() || at->second.sequence != before.sequence || at->second.epoch != before.epoch) {
+  const auto at = rides.find(after.ride_id());
+  if (at == rides.end() || at->second.sequence() != before.sequence() || at->second.epoch() != before.epoch()) {
     return Outcome::kMoved;
   }
   Ride& row = at->second;
-  if ((IsLive(after) && Taken(live_of_rider, row.rider_id, row.ride_id)) ||
-      (IsDriven(after) && Taken(live_of_driver, after.driver->driver_id, row.ride_id))) {
+  if ((IsLive(after) && Taken(live_of_rider, row.rider_id(), row.ride_id())) ||
+      (IsDriven(after) && Taken(live_of_driver, after.driver()->driver_id(), row.ride_id()))) {
     return Outcome::kDriverBusy;
   }
   if (event) {
-    if (Find(event->ride_id) == nullptr) return absl::FailedPreconditionError("the event is of no ride");
+    if (Find(event->ride_id()) == nullptr) return absl::FailedPreconditionError("the event is of no ride");
     if (absl::Status status = CheckEvent(*event); !status.ok()) return status;
   }
 
-  if (IsLive(row)) live_of_rider.erase(row.rider_id);
-  if (IsDriven(row)) live_of_driver.erase(row.driver->driver_id);
-  if (row.driver) of_driver[row.driver->driver_id].erase(row.ride_id);
-  row = AsKept(after);
-  if (IsLive(row)) live_of_rider[row.rider_id] = row.ride_id;
-  if (IsDriven(row)) live_of_driver[row.driver->driver_id] = row.ride_id;
-  if (row.driver) of_driver[row.driver->driver_id].insert(row.ride_id);
+  if (IsLive(row)) live_of_rider.erase(row.rider_id());
+  if (IsDriven(row)) live_of_driver.erase(row.driver()->driver_id());
+  if (row.driver() != nullptr) of_driver[row.driver()->driver_id()].erase(row.ride_id());
+  row = after;
+  if (IsLive(row)) live_of_rider[row.rider_id()] = row.ride_id();
+  if (IsDriven(row)) live_of_driver[row.driver()->driver_id()] = row.ride_id();
+  if (row.driver() != nullptr) of_driver[row.driver()->driver_id()].insert(row.ride_id());
   if (event) Append(*event);
   return Outcome::kDone;
 }

@@ -66,8 +66,7 @@ struct RideDisk {
   void Append(rider::RideEvent& event);
 };
 
-// As they come back from a store: to the nanosecond, and an event's rides without what is internal to a ride.
-rider::Ride AsKept(rider::Ride ride);
+// As it comes back from a store: its rides without what is internal to a ride.
 rider::RideEvent AsKept(rider::RideEvent event);
 
 }  // namespace hail::simulation

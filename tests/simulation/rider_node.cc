@@ -85,7 +85,7 @@ void RiderNode::Serve(const std::string& quote_key) {
     store_->Dispatchable([this](const absl::StatusOr<std::vector<Ride>>& rides) {
       if (!rides.ok()) return;
       for (const Ride& ride : *rides) {
-        if (ride.state == rider::RideState::kMatching) universe_->Hit(Situation::kDispatchRestartedAfterRiderDeath);
+        if (ride.state() == rider::RideState::kMatching) universe_->Hit(Situation::kDispatchRestartedAfterRiderDeath);
       }
     });
   }
@@ -141,15 +141,15 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
   using rider::RideEventType;
   Universe& u = *universe_;
   ++untold_;
-  u.Note("commit ", after.ride_id, " ", rider::StateName(after.state), " sequence ", after.sequence, " epoch ",
-         after.epoch, after.driver ? " driver " + after.driver->driver_id : "",
+  u.Note("commit ", after.ride_id(), " ", rider::StateName(after.state()), " sequence ", after.sequence(), " epoch ",
+         after.epoch(), after.driver() != nullptr ? " driver " + after.driver()->driver_id() : "",
          event == nullptr ? " (epoch only)" : "");
-  u.Digest(absl::StrCat(after.ride_id, after.sequence, after.epoch));
+  u.Digest(absl::StrCat(after.ride_id(), after.sequence(), after.epoch()));
   u.judge().Committed(before, after, event);
-  if (before == nullptr) u.Created(after.ride_id);
-  if (const std::string keeper = u.TakeOver(after.ride_id, incarnation_id_);
+  if (before == nullptr) u.Created(after.ride_id());
+  if (const std::string keeper = u.TakeOver(after.ride_id(), incarnation_id_);
       store_->shared() && before != nullptr && keeper != incarnation_id_) {
-    const bool waits = before->state == rider::RideState::kMatching;
+    const bool waits = before->state() == rider::RideState::kMatching;
     if (u.IsAlive(keeper)) {
       u.Hit(waits ? Situation::kRideOfAnotherReplicaChanged : Situation::kTripWentOnAtAnotherReplica);
       if (event == nullptr) u.Hit(Situation::kRideOfALivingReplicaTakenOver);
@@ -160,33 +160,33 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
   if (event == nullptr) {
     u.Hit(Situation::kEpochRaised);
     // Only its epoch has changed since its latest event.
-    const auto& log = u.ride_disk().events.at(after.ride_id);
-    if (log.rbegin()->second.ride.epoch + 1 < after.epoch) u.Hit(Situation::kEpochRaisedTwiceInARow);
+    const auto& log = u.ride_disk().events.at(after.ride_id());
+    if (log.rbegin()->second.ride.epoch() + 1 < after.epoch()) u.Hit(Situation::kEpochRaisedTwiceInARow);
     return;
   }
   const absl::Time now = u.clock().Read().domain;
-  switch (event->type) {
+  switch (event->type()) {
     case RideEventType::kRedispatched:
-      if (event->reason == rider::CancelReason::kDriverUnreachable) {
+      if (event->reason() == rider::CancelReason::kDriverUnreachable) {
         u.Hit(Situation::kDriverUnreachable);
       } else {
         u.Hit(Situation::kDriverGaveUpBeforeArrival);
       }
       break;
     case RideEventType::kCanceled:
-      if (after.cancellation->actor == rider::CancelActor::kDriver) u.Hit(Situation::kDriverGaveUpAtPickup);
-      if (after.cancellation->reason == rider::CancelReason::kRedispatchLimit) u.Hit(Situation::kRedispatchLimit);
-      if (after.cancellation->actor == rider::CancelActor::kRider && before->assign_time &&
-          now - *before->assign_time < absl::Seconds(2) * u.plan().scale) {
+      if (after.cancellation()->actor == rider::CancelActor::kDriver) u.Hit(Situation::kDriverGaveUpAtPickup);
+      if (after.cancellation()->reason == rider::CancelReason::kRedispatchLimit) u.Hit(Situation::kRedispatchLimit);
+      if (after.cancellation()->actor == rider::CancelActor::kRider && before->assign_time() &&
+          now - *before->assign_time() < absl::Seconds(2) * u.plan().scale) {
         u.Hit(Situation::kCancelAndAcceptRacedAcceptWon);
       }
       break;
     case RideEventType::kUnfulfilled:
-      u.Hit(now < *before->match_deadline + absl::Seconds(18) ? Situation::kUnfulfilledAfterExhausted
-                                                              : Situation::kUnfulfilledWithoutWord);
+      u.Hit(now < *before->match_deadline() + absl::Seconds(18) ? Situation::kUnfulfilledAfterExhausted
+                                                                : Situation::kUnfulfilledWithoutWord);
       break;
     case RideEventType::kAssigned: {
-      if (!u.IsConfirming(after.offer_id)) u.Hit(Situation::kConfirmOfDeadProcessCommitted);
+      if (!u.IsConfirming(after.offer_id())) u.Hit(Situation::kConfirmOfDeadProcessCommitted);
       break;
     }
     default:
@@ -226,7 +226,7 @@ Done<internal::v1::ConfirmAssignmentResponse> RiderNode::Observe(const internal:
                                                                  Done<internal::v1::ConfirmAssignmentResponse> done) {
   ++confirming_;
   const Ride* before = universe_->ride_disk().Find(request.ride_id());
-  const bool committed = before != nullptr && before->offer_id == request.offer_id();
+  const bool committed = before != nullptr && before->offer_id() == request.offer_id();
   return [this, request, done = std::move(done),
           committed](absl::StatusOr<internal::v1::ConfirmAssignmentResponse> response) {
     --confirming_;
@@ -243,11 +243,11 @@ Done<internal::v1::ConfirmAssignmentResponse> RiderNode::Observe(const internal:
       u.judge().Fail(6, "who gave a ride up is not asked again", request.ride_id());
     }
     if (absl::IsDeadlineExceeded(status)) u.Hit(Situation::kConfirmTooLateToBegin);
-    if (HasReason(status, Reason::kRideNotMatching) && row->state == rider::RideState::kCanceled) {
+    if (HasReason(status, Reason::kRideNotMatching) && row->state() == rider::RideState::kCanceled) {
       u.Hit(Situation::kConfirmRefusedRideCanceled);
       u.Hit(Situation::kCancelAndAcceptRacedCancelWon);
     }
-    if (HasReason(status, Reason::kStoreUnavailable) && row != nullptr && row->offer_id == request.offer_id()) {
+    if (HasReason(status, Reason::kStoreUnavailable) && row != nullptr && row->offer_id() == request.offer_id()) {
       u.Hit(Situation::kStoreFailedAfterWritingAssignment);
     }
     u.Note("confirm ", request.offer_id(), " ", request.ride_id(), "@", request.epoch(), " for ",
@@ -268,19 +268,19 @@ Done<internal::v1::FindAssignmentResponse> RiderNode::Observe(const internal::v1
 Done<internal::v1::RecordTripEventResponse> RiderNode::Observe(const internal::v1::RecordTripEventRequest& request,
                                                                Done<internal::v1::RecordTripEventResponse> done) {
   const Ride* before = universe_->ride_disk().Find(request.ride_id());
-  return [this, request, done = std::move(done), sequence = before == nullptr ? 0 : before->sequence](
+  return [this, request, done = std::move(done), sequence = before == nullptr ? 0 : before->sequence()](
              absl::StatusOr<internal::v1::RecordTripEventResponse> response) {
     Universe& u = *universe_;
     const absl::Status& status = response.status();
     const Ride* row = u.ride_disk().Find(request.ride_id());
-    const std::int64_t now = row == nullptr ? 0 : row->sequence;
+    const std::int64_t now = row == nullptr ? 0 : row->sequence();
     if (response.ok() && now == sequence) u.Hit(Situation::kStepRepeatedAfterCommit);
     if (HasReason(status, Reason::kAssignmentEnded)) {
       u.Hit(Situation::kStepOfOlderEpoch);
       if (request.step() == internal::v1::TRIP_STEP_SEEN) u.Hit(Situation::kSeenCameTooLate);
     }
     if (HasReason(status, Reason::kIllegalTransition)) {
-      u.Hit(row != nullptr && request.leg() != row->leg ? Situation::kStepOfAnotherLeg : Situation::kStepAhead);
+      u.Hit(row != nullptr && request.leg() != row->leg() ? Situation::kStepOfAnotherLeg : Situation::kStepAhead);
     }
     if (HasReason(status, Reason::kStoreUnavailable) && now > sequence) {
       u.Hit(Situation::kStoreFailedAfterWritingStep);

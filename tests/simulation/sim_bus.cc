@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "driver-service/codec/replica_codec.h"
-#include "rider-service/codec/event_codec.h"
+#include "rider-service/codec/record_codec.h"
 #include "tests/simulation/universe.h"
 
 namespace hail::simulation {
@@ -85,7 +85,7 @@ void SimBus::Arrive(const std::string& name, const BusPayload& payload) {
     count(Situation::kBusLost);
     if (name.rfind("ride.", 0) != 0) return;
     if (const auto event = rider::ProtoEventCodec().Decode(*payload); event.ok()) {
-      universe_->BusLost(event->ride_id, event->sequence);
+      universe_->BusLost(event->ride_id(), event->sequence());
     }
     return;
   }

@@ -69,9 +69,9 @@ RidePage FirstOf(const std::vector<const Ride*>& rides, int limit) {
 RidePage PageOfRider(const RideDisk& disk, const RiderListing& listing) {
   std::vector<const Ride*> rides = LookupAll(disk, disk.of_rider, listing.rider_id);
   std::erase_if(rides, [&](const Ride* ride) {
-    const bool is_older = listing.before_ride_id.empty() || ride->ride_id < listing.before_ride_id;
-    const bool is_wanted = listing.states.empty() ||
-                           std::find(listing.states.begin(), listing.states.end(), ride->state) != listing.states.end();
+    const bool is_older = listing.before_ride_id.empty() || ride->ride_id() < listing.before_ride_id;
+    const bool is_wanted = listing.states.empty() || std::find(listing.states.begin(), listing.states.end(),
+                                                               ride->state()) != listing.states.end();
     return !is_older || !is_wanted;
   });
   std::reverse(rides.begin(), rides.end());
@@ -84,7 +84,7 @@ const Ride* GivenUp(const RideDisk& disk, const std::string& driver_id, const st
   const auto& log = disk.events.at(ride_id);
   for (auto at = log.upper_bound(after); at != log.end(); ++at) {
     const RideEvent& event = at->second;
-    if (event.type == RideEventType::kRedispatched && event.driver_id == driver_id) return &*event.former;
+    if (event.type() == RideEventType::kRedispatched && event.driver_id == driver_id) return &*event.former;
   }
   return nullptr;
 }
@@ -96,9 +96,9 @@ RidePage PageOfDriver(const RideDisk& disk, const DriverListing& listing) {
   if (const auto of_driver = disk.events_of_driver.find(listing.driver_id); of_driver != disk.events_of_driver.end()) {
     for (const auto& [ride_id, sequence] : of_driver->second) {
       const RideEvent& event = disk.events.at(ride_id).at(sequence);
-      if (event.type != RideEventType::kAssigned) continue;
+      if (event.type() != RideEventType::kAssigned) continue;
       const Ride* const given_up = GivenUp(disk, listing.driver_id, ride_id, sequence);
-      assigned.emplace(Place(absl::ToUnixMicros(event.event_time), ride_id, sequence),
+      assigned.emplace(Place(absl::ToUnixMicros(event.event_time()), ride_id, sequence),
                        given_up != nullptr ? given_up : disk.Find(ride_id));
     }
   }
@@ -144,8 +144,8 @@ DriverCatchUp CatchUp(const RideDisk& disk, const std::string& driver_id, const 
   std::int64_t last = 0;
   for (RideEvent& event : EventsAfter(disk, cursor->ride_id, 0)) {
     if (event.driver_id != driver_id) continue;
-    last = event.sequence;
-    if (event.sequence > cursor->sequence) catch_up.missed.push_back(std::move(event));
+    last = event.sequence();
+    if (event.sequence() > cursor->sequence) catch_up.missed.push_back(std::move(event));
   }
   catch_up.reset = last == 0 || cursor->sequence > last;
   return catch_up;
@@ -195,7 +195,7 @@ absl::StatusOr<T> Judged(absl::StatusOr<T> read) {
 }
 
 bool ToDispatch(const Ride& ride) {
-  return ride.state == RideState::kMatching || (ride.state == RideState::kEnrouteToPickup && !ride.seen_time);
+  return ride.state() == RideState::kMatching || (ride.state() == RideState::kEnrouteToPickup && !ride.seen_time());
 }
 
 // Who keeps the ride, if it is not `incarnation_id`.
@@ -208,8 +208,8 @@ std::map<RideState, LiveRides> CountLiveOn(const RideDisk& disk) {
   std::map<RideState, LiveRides> counts;
   for (const auto& [rider_id, ride_id] : disk.live_of_rider) {
     const Ride& ride = *disk.Find(ride_id);
-    const absl::Time changed = absl::FromUnixMicros(absl::ToUnixMicros(ride.update_time));
-    auto [at, is_first] = counts.try_emplace(ride.state, LiveRides{.count = 0, .oldest = changed});
+    const absl::Time changed = absl::FromUnixMicros(absl::ToUnixMicros(ride.update_time()));
+    auto [at, is_first] = counts.try_emplace(ride.state(), LiveRides{.count = 0, .oldest = changed});
     ++at->second.count;
     at->second.oldest = std::min(at->second.oldest, changed);
   }
@@ -243,26 +243,27 @@ void SimRideStore::set_faults(const StoreFaults& faults) {
 absl::StatusOr<Created> SimRideStore::CreateOn(RideDisk& disk, const RideChange& change,
                                                const std::string& incarnation_id, std::vector<Row>* rows) {
   const Ride& ride = change.ride;
-  if (const Ride* known = Lookup(disk, disk.by_request, std::pair(ride.rider_id, ride.request_id)); known != nullptr) {
+  if (const Ride* known = Lookup(disk, disk.by_request, std::pair(ride.rider_id(), ride.request_id()));
+      known != nullptr) {
     if (absl::Status status = Judge(*known); !status.ok()) return status;
-    if (known->request_fingerprint == ride.request_fingerprint) {
+    if (known->request_fingerprint() == ride.request_fingerprint()) {
       return Created{.ride = *known,
                      .existed = true,
-                     .keeper = KeeperBeside(disk, known->ride_id, incarnation_id),
+                     .keeper = KeeperBeside(disk, known->ride_id(), incarnation_id),
                      .event = std::nullopt};
     }
-    return rider::RequestIdReused(known->ride_id);
+    return rider::RequestIdReused(known->ride_id());
   }
-  if (const Ride* live = Lookup(disk, disk.live_of_rider, ride.rider_id); live != nullptr) {
+  if (const Ride* live = Lookup(disk, disk.live_of_rider, ride.rider_id()); live != nullptr) {
     if (absl::Status status = Judge(*live); !status.ok()) return status;
-    return rider::RiderBusy(live->ride_id);
+    return rider::RiderBusy(live->ride_id());
   }
-  if (disk.by_quote.count(ride.quote_id) > 0) {
+  if (disk.by_quote.count(ride.quote_id()) > 0) {
     return rider::QuoteUsed();
   }
   Created created{.ride = ride, .existed = false, .keeper = "", .event = change.event};
   if (absl::Status status = disk.Insert(ride, *created.event); !status.ok()) return status;
-  disk.keepers[ride.ride_id] = incarnation_id;
+  disk.keepers[ride.ride_id()] = incarnation_id;
   rows->push_back({.before = std::nullopt, .after = created.ride, .event = created.event, .what = "create"});
   return created;
 }
@@ -280,8 +281,9 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
                            .changed = change->changed,
                            .keeper = KeeperBeside(disk, ride_id, incarnation_id)};
     if (!changed.changed) return changed;
-    if (changed.ride.driver && !changed.ride.offer_id.empty() && changed.ride.offer_id != before->offer_id &&
-        disk.denied_offers.contains({changed.ride.offer_id, changed.ride.driver->driver_id})) {
+    if (changed.ride.driver() != nullptr && !changed.ride.offer_id().empty() &&
+        changed.ride.offer_id() != before->offer_id() &&
+        disk.denied_offers.contains({changed.ride.offer_id(), changed.ride.driver()->driver_id()})) {
       return rider::OfferDenied();
     }
 
@@ -360,12 +362,12 @@ void SimRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<Fou
       absl::InfiniteFuture(),
       [driver_id = std::move(driver_id), offer_id = std::move(offer_id)](RideDisk& disk, std::vector<Row>*) {
         for (const Ride* ride : LookupAll(disk, disk.of_driver, driver_id)) {
-          if (ride->offer_id == offer_id) return Judged<FoundRide>(*ride);
+          if (ride->offer_id() == offer_id) return Judged<FoundRide>(*ride);
         }
         if (const auto log = disk.events_of_driver.find(driver_id); log != disk.events_of_driver.end()) {
           for (auto at = log->second.rbegin(); at != log->second.rend(); ++at) {
             const RideEvent& event = disk.events.at(at->first).at(at->second);
-            if (event.type == RideEventType::kRedispatched && event.former->offer_id == offer_id) {
+            if (event.type() == RideEventType::kRedispatched && event.former->offer_id() == offer_id) {
               return Judged<FoundRide>(*event.former);
             }
           }
@@ -415,7 +417,7 @@ void SimRideStore::Sequences(std::vector<std::string> ride_ids, Done<Numbers> do
       [ride_ids = std::move(ride_ids)](const RideDisk& disk) {
         Numbers numbers;
         for (const std::string& ride_id : ride_ids) {
-          if (const Ride* ride = disk.Find(ride_id); ride != nullptr) numbers[ride_id] = ride->sequence;
+          if (const Ride* ride = disk.Find(ride_id); ride != nullptr) numbers[ride_id] = ride->sequence();
         }
         return numbers;
       },

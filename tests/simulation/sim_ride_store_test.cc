@@ -44,12 +44,12 @@ class SimRideStoreTest : public ::testing::Test {
   void Open(const StoreFaults& faults, std::uint64_t seed = 1) {
     store_ = std::make_unique<SimRideStore>(
         &disk_, executor_, &clock_, [choices = Choices(seed)]() mutable { return choices.Bits(); }, faults);
-    store_->set_on_commit(
-        [this](const Ride* before, const Ride& after, const RideEvent* event, const std::string& what) {
-          EXPECT_EQ(before == nullptr, what == "create");
-          EXPECT_NE(disk_.Find(after.ride_id), nullptr) << "it is on disk by now";
-          Note(absl::StrCat("commit ", after.ride_id, " ", after.sequence, event == nullptr ? " without event" : ""));
-        });
+    store_->set_on_commit([this](const Ride* before, const Ride& after, const RideEvent* event,
+                                 const std::string& what) {
+      EXPECT_EQ(before == nullptr, what == "create");
+      EXPECT_NE(disk_.Find(after.ride_id()), nullptr) << "it is on disk by now";
+      Note(absl::StrCat("commit ", after.ride_id(), " ", after.sequence(), event == nullptr ? " without event" : ""));
+    });
   }
 
   void Note(const std::string& what) {
@@ -84,7 +84,7 @@ class SimRideStoreTest : public ::testing::Test {
     store_->ById("ride-" + n, [this, n](const absl::StatusOr<std::optional<Ride>>& found) {
       Note(absl::StrCat("read ", n, " ",
                         !found.ok()          ? Word(found.status())
-                        : found->has_value() ? absl::StrCat((*found)->sequence)
+                        : found->has_value() ? absl::StrCat((*found)->sequence())
                                              : "none"));
     });
   }
@@ -136,7 +136,7 @@ TEST_F(SimRideStoreTest, ARefusedCommandHarmsNoNeighbour) {
   executor_.RunUntilQuiet();
   EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-2 1", "commit ride-1 2", "commit ride-2 2",
                                  "create 1 ok", "create 2 ok", "assign 1 ok", "assign 2 DRIVER_BUSY", "assign 2 ok"));
-  EXPECT_EQ(disk_.Find("ride-2")->driver->driver_id, "driver-2");
+  EXPECT_EQ(disk_.Find("ride-2")->driver()->driver_id(), "driver-2");
 }
 
 TEST_F(SimRideStoreTest, ACrashBeforeTheCommitLeavesNothing) {
@@ -237,7 +237,7 @@ TEST_F(SimRideStoreTest, AFailedBatchMayNotHaveHappened) {
   executor_.RunUntilQuiet();
   EXPECT_THAT(told_, ElementsAre("assign 1 STORE_UNAVAILABLE"));
   EXPECT_EQ(decided_, 1);
-  EXPECT_EQ(disk_.Find("ride-1")->sequence, 1);
+  EXPECT_EQ(disk_.Find("ride-1")->sequence(), 1);
 }
 
 TEST_F(SimRideStoreTest, AFailedBatchMayHaveHappened) {
@@ -247,7 +247,7 @@ TEST_F(SimRideStoreTest, AFailedBatchMayHaveHappened) {
   executor_.RunUntilQuiet();
   EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-1 2", "create 1 STORE_UNAVAILABLE",
                                  "assign 1 STORE_UNAVAILABLE"));
-  EXPECT_EQ(disk_.Find("ride-1")->sequence, 2);
+  EXPECT_EQ(disk_.Find("ride-1")->sequence(), 2);
   EXPECT_EQ(disk_.LastOfDriver("driver-1"), 1);
 }
 

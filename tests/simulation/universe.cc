@@ -319,8 +319,8 @@ void Universe::SetRiderClock(std::size_t replica, absl::Duration wrong) {
   rider_clocks_[replica] = wrong;
   for (const auto& [ride_id, ride] : ride_disk_.rides) {
     if (keepers_[ride_id] != process) continue;
-    if (ride.state == rider::RideState::kMatching) Hit(Situation::kClockSetWithRideWaiting);
-    if (ride.state == rider::RideState::kEnrouteToPickup && !ride.seen_time) {
+    if (ride.state() == rider::RideState::kMatching) Hit(Situation::kClockSetWithRideWaiting);
+    if (ride.state() == rider::RideState::kEnrouteToPickup && !ride.seen_time()) {
       Hit(Situation::kClockSetWithAssignmentUnseen);
     }
   }
@@ -440,7 +440,7 @@ void Universe::Populate() {
       scheduler_.After(when + clock_.scale().ToWall(absl::Seconds(random_.Between(5, 90))), nullptr,
                        [this, phone = rider_list_.back().get()] {
                          const rider::Ride* ride = ride_disk_.Find(phone->agent().ride_id());
-                         if (ride != nullptr && ride->state == rider::RideState::kMatching) phone->CancelNow();
+                         if (ride != nullptr && ride->state() == rider::RideState::kMatching) phone->CancelNow();
                        });
     }
     if (!random_.Chance(plan_.twin_riders)) continue;
@@ -496,7 +496,7 @@ bool Universe::Quiet() const {
     if (!phone->agent().ride_id().empty() || phone->agent().unanswered() > 0) return false;
   }
   for (const auto& [ride_id, ride] : ride_disk_.rides) {
-    if (!IsFinal(ride.state)) return false;
+    if (!IsFinal(ride.state())) return false;
   }
   return true;
 }

@@ -1,4 +1,6 @@
 // What the contract says and what the core means by it, both ways.
+#include <google/protobuf/unknown_field_set.h>
+
 #include <cmath>
 #include <limits>
 #include <map>
@@ -135,6 +137,26 @@ TEST(DriverCodec, Availability) {
   EXPECT_EQ(*FromProto(ToProto(Availability::kOffline)), Availability::kOffline);
   EXPECT_EQ(FieldAtFault(FromProto(v1::AVAILABILITY_UNSPECIFIED).status()), "availability");
   EXPECT_EQ(FieldAtFault(FromProto(static_cast<v1::Availability>(77)).status()), "availability");
+}
+
+// What rider-service adds to an offer reaches the app through a driver-service that does not know it.
+TEST(DriverCodec, AnOfferPassesOnWhatRiderServiceAddsToIt) {
+  internal::v1::StartDispatch start = MakeStart();
+  v1::Offer& made = *start.mutable_offer();
+  made.GetReflection()->MutableUnknownFields(&made)->AddLengthDelimited(1000, "later");
+  made.set_offer_id("not rider-service's to say");
+  type::v1::Place& pickup = *start.mutable_pickup();
+  pickup.GetReflection()->MutableUnknownFields(&pickup)->AddLengthDelimited(1000, "note");
+  OfferView offer;
+  offer.offer_id = "o1";
+  offer.start = std::make_shared<const DispatchStart>(*FromProto(start));
+  const v1::Offer shown = ToProto(offer);
+  EXPECT_EQ(shown.offer_id(), "o1");
+  EXPECT_EQ(shown.product_id(), "xl");
+  const google::protobuf::UnknownFieldSet& later = shown.GetReflection()->GetUnknownFields(shown);
+  ASSERT_EQ(later.field_count(), 1);
+  EXPECT_EQ(later.field(0).length_delimited(), "later");
+  EXPECT_EQ(shown.pickup().SerializeAsString(), pickup.SerializeAsString());
 }
 
 TEST(DriverCodec, AnOfferShowsTheRideAsRiderServiceDescribedIt) {

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "common/errors/error.h"
+#include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
 namespace {
@@ -113,6 +114,25 @@ TEST(DecodeCommand, ACommandOfALaterVersionIsUnavailableHere) {
   EXPECT_TRUE(absl::IsUnavailable(DecodeCommand(request).status()));
 }
 
+// Whoever is offered a ride reads what its driver may, its places whole.
+TEST(EncodeStart, ShowsWhatADriverMayRead) {
+  Ride ride = NewRide(Requested(), RideRules(), kT0).ride;
+  Place& pickup = *ride.Edit()->mutable_pickup();
+  const std::string known = pickup.SerializeAsString();
+  pickup.GetReflection()->MutableUnknownFields(&pickup)->AddLengthDelimited(1000, "for whom, nobody here knows");
+  hail::internal::v1::StartDispatch start;
+  Encode(DispatchBook::Start{&ride, absl::Seconds(100), absl::Seconds(15), {"driver-9"}}, &start);
+  EXPECT_EQ(start.ride_id(), "ride-1");
+  EXPECT_EQ(start.epoch(), 1);
+  EXPECT_EQ(start.pickup().SerializeAsString(), known);
+  EXPECT_EQ(start.dropoff().SerializeAsString(), ride.message().dropoff().SerializeAsString());
+  EXPECT_EQ(DecodeMoney(start.fare()), ride.quoted_fare());
+  EXPECT_EQ(DecodeDuration(start.trip_duration()), absl::Seconds(680));
+  EXPECT_EQ(start.trip_distance_m(), 4100);
+  EXPECT_EQ(DecodeDuration(start.remaining()), absl::Seconds(100));
+  EXPECT_EQ(start.excluded_driver_ids_size(), 1);
+}
+
 using RequestRide = hail::rider::v1::RequestRideRequest;
 
 RequestRide ValidRequest() {
@@ -138,45 +158,43 @@ T With(T message, int field, const std::string& value) {
   return message;
 }
 
-std::string Fingerprint(const RequestRide& message) { return RequestFingerprint(DecodeRequest(message)); }
-
 // A request that was stored by the first release has the same fingerprint when it is repeated.
-TEST(DecodeRequest, HasNothingFurtherThanTheFirstReleaseKnew) {
-  EXPECT_EQ(DecodeRequest(ValidRequest()).further_fields, "");
-  EXPECT_EQ(DecodeRequest(RequestRide()).further_fields, "");
+TEST(RequestFingerprint, HasNothingFurtherThanTheFirstReleaseKnew) {
+  EXPECT_EQ(FurtherFields(ValidRequest()), "");
+  EXPECT_EQ(FurtherFields(RequestRide()), "");
   RequestRide empty;
   empty.mutable_pickup()->mutable_position();
   empty.mutable_dropoff();
-  EXPECT_EQ(DecodeRequest(empty).further_fields, "");
+  EXPECT_EQ(FurtherFields(empty), "");
 }
 
-TEST(DecodeRequest, ALaterFieldAnywhereTellsRequestsApart) {
-  const std::string base = Fingerprint(ValidRequest());
-  EXPECT_EQ(Fingerprint(ValidRequest()), base);
-  EXPECT_NE(Fingerprint(With(ValidRequest(), 90, "x")), base);
-  EXPECT_EQ(Fingerprint(With(ValidRequest(), 90, "x")), Fingerprint(With(ValidRequest(), 90, "x")));
-  EXPECT_NE(Fingerprint(With(ValidRequest(), 90, "x")), Fingerprint(With(ValidRequest(), 90, "y")));
+TEST(RequestFingerprint, ALaterFieldAnywhereTellsRequestsApart) {
+  const std::string base = RequestFingerprint(ValidRequest());
+  EXPECT_EQ(RequestFingerprint(ValidRequest()), base);
+  EXPECT_NE(RequestFingerprint(With(ValidRequest(), 90, "x")), base);
+  EXPECT_EQ(RequestFingerprint(With(ValidRequest(), 90, "x")), RequestFingerprint(With(ValidRequest(), 90, "x")));
+  EXPECT_NE(RequestFingerprint(With(ValidRequest(), 90, "x")), RequestFingerprint(With(ValidRequest(), 90, "y")));
   for (const auto place : {&RequestRide::mutable_pickup, &RequestRide::mutable_dropoff}) {
     RequestRide noted = ValidRequest();
     *(noted.*place)() = With(*(noted.*place)(), 90, "x");
-    EXPECT_NE(Fingerprint(noted), base);
+    EXPECT_NE(RequestFingerprint(noted), base);
     RequestRide high = ValidRequest();
     *(high.*place)()->mutable_position() = With((high.*place)()->position(), 90, "x");
-    EXPECT_NE(Fingerprint(high), base);
-    EXPECT_NE(Fingerprint(high), Fingerprint(noted));
+    EXPECT_NE(RequestFingerprint(high), base);
+    EXPECT_NE(RequestFingerprint(high), RequestFingerprint(noted));
   }
 }
 
 // Replicas of two releases make one fingerprint of a request, whichever of its fields the older one knows. A field that
 // a release knows is encoded where it stands among the unknown ones of the other, as long as new fields get new
 // numbers.
-TEST(DecodeRequest, AKnownFieldIsEncodedAsAnUnknownOne) {
+TEST(RequestFingerprint, AKnownFieldIsEncodedAsAnUnknownOne) {
   RequestRide sent = With(ValidRequest(), 90, "x");
   RequestRide read;
   ASSERT_TRUE(read.ParseFromString(sent.SerializeAsString()));
-  EXPECT_EQ(Fingerprint(read), Fingerprint(sent));
+  EXPECT_EQ(RequestFingerprint(read), RequestFingerprint(sent));
   // Field 90, length-delimited, one byte.
-  EXPECT_EQ(DecodeRequest(read).further_fields, "\xD2\x05\x01x");
+  EXPECT_EQ(FurtherFields(read), "\xD2\x05\x01x");
 }
 
 }  // namespace

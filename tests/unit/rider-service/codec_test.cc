@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "common/errors/error.h"
-#include "rider-service/codec/event_codec.h"
-#include "rider-service/codec/record.pb.h"
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/codec/ride_codec.h"
+#include "rider-service/domain/record.pb.h"
+#include "rider-service/domain/request_rules.h"
 #include "rider-service/domain/view.h"
 #include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
@@ -21,7 +21,7 @@ std::vector<Ride> Samples() {
   std::vector<Ride> rides;
   for (const RideState state : kAllStates) rides.push_back(RideIn(state));
   Ride ride = RideIn(RideState::kEnrouteToPickup);
-  ride.quote_id = "quote-1";
+  ride.Edit()->set_quote_id("quote-1");
   ride = TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0 + absl::Nanoseconds(123'456'789))->ride;
   rides.push_back(ride);
   ride = RideIn(RideState::kArrivedAtPickup);
@@ -33,7 +33,7 @@ TEST(RecordCodec, KeepsEveryFieldOfARide) {
   for (const Ride& ride : Samples()) {
     const absl::StatusOr<Ride> back = RideFromBytes(RideBytes(ride), InternalsBytes(ride));
     ASSERT_TRUE(back.ok());
-    EXPECT_EQ(*back, ride) << StateName(ride.state);
+    EXPECT_EQ(*back, ride) << StateName(ride.state());
   }
 }
 
@@ -49,23 +49,23 @@ TEST(RecordCodec, ARideThatLacksWhatItsStateNeedsIsDamage) {
   const auto refused = [](const Ride& ride) {
     return HasReason(RideFromBytes(RideBytes(ride), InternalsBytes(ride)).status(), Reason::kInternal);
   };
-  for (const Ride& ride : Samples()) EXPECT_FALSE(refused(ride)) << StateName(ride.state);
+  for (const Ride& ride : Samples()) EXPECT_FALSE(refused(ride)) << StateName(ride.state());
   EXPECT_TRUE(refused(Ride()));
   Ride ride = RideIn(RideState::kMatching);
-  ride.match_deadline.reset();
+  ride.Edit()->clear_match_deadline();
   EXPECT_TRUE(refused(ride)) << "no deadline";
   ride = RideIn(RideState::kArrivedAtPickup);
-  ride.assign_time.reset();
+  ride.Edit()->clear_assign_time();
   EXPECT_TRUE(refused(ride)) << "never assigned";
   ride = RideIn(RideState::kEnrouteToPickup);
-  ride.driver.reset();
+  ride.Edit()->clear_driver();
   EXPECT_TRUE(refused(ride)) << "nobody drives";
   for (const std::int64_t number : {std::int64_t{0}, INT64_MAX, INT64_MIN}) {
     Ride numbered = RideIn(RideState::kMatching);
-    numbered.sequence = number;
+    numbered.Edit()->set_sequence(number);
     EXPECT_TRUE(refused(numbered)) << number;
     numbered = RideIn(RideState::kMatching);
-    numbered.epoch = number;
+    numbered.Edit()->set_epoch(number);
     EXPECT_TRUE(refused(numbered)) << number;
   }
   RideEvent event;
@@ -85,9 +85,7 @@ TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
   const ProtoEventCodec codec;
   RideEvent expected = event;
   for (Ride* part : {&expected.ride, &*expected.former}) {
-    part->request_fingerprint.clear();
-    part->excluded_driver_ids.clear();
-    part->cancellation_terms = {};
+    part->EditInternals()->Clear();
   }
   const absl::StatusOr<RideEvent> back = codec.Decode(codec.Encode(event));
   ASSERT_TRUE(back.ok());
@@ -99,14 +97,34 @@ TEST(RecordCodec, AFormerRideSaysThatItsAssignmentEnded) {
   const RideEvent event = *TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0)->event;
   // As an earlier version kept it, and published it.
   Ride unmarked = *event.former;
-  unmarked.assignment_ended = false;
+  unmarked.Edit()->set_assignment_ended(false);
   const absl::StatusOr<Ride> kept = FormerFromBytes(RideBytes(unmarked));
   ASSERT_TRUE(kept.ok());
-  EXPECT_TRUE(kept->assignment_ended);
+  EXPECT_TRUE(kept->assignment_ended());
   RideEvent published = event;
   published.former = unmarked;
   const ProtoEventCodec codec;
-  EXPECT_TRUE(codec.Decode(codec.Encode(published))->former->assignment_ended);
+  EXPECT_TRUE(codec.Decode(codec.Encode(published))->former->assignment_ended());
+}
+
+TEST(Ride, CopiesShareItsMessagesUntilOneIsEdited) {
+  Ride ride = Requested("ride-1");
+  const Ride copy = ride;
+  EXPECT_EQ(&copy.message(), &ride.message());
+  ride.Edit()->set_ride_id("ride-2");
+  EXPECT_EQ(copy.ride_id(), "ride-1");
+  Ride::Message* const own = ride.Edit();
+  EXPECT_EQ(ride.Edit(), own) << "nobody else has it";
+
+  const std::string before = ride.bytes();
+  EXPECT_EQ(&ride.bytes(), &Ride(ride).bytes()) << "made once";
+  ride.Edit()->set_ride_id("ride-3");
+  EXPECT_NE(ride.bytes(), before);
+  Ride other;
+  other = ride;
+  other.EditInternals()->add_excluded_driver_ids("driver-1");
+  EXPECT_TRUE(ride.excluded_driver_ids().empty());
+  EXPECT_EQ(Ride().bytes(), "");
 }
 
 TEST(RideCodec, TimesAndDurationsOfEitherSign) {
@@ -168,7 +186,8 @@ TEST(RecordCodec, KeepsWhatALaterVersionStoredInEachMessage) {
     const absl::StatusOr<RideEvent> heard = codec.Decode(codec.Encode(event));
     ASSERT_TRUE(heard.ok()) << heard.status();
     EXPECT_EQ(Parsed<hail::type::v1::Ride>(RideBytes(heard->ride)).DebugString(), message.DebugString());
-    EXPECT_EQ(heard->former->unknown_fields, ride->unknown_fields);
+    const auto former = Parsed<hail::type::v1::Ride>(RideBytes(*heard->former));
+    EXPECT_EQ(former.GetReflection()->GetUnknownFields(former).field_count(), 1);
 
     // Nobody knows who may read it.
     for (const Ride& view : {RideForRider(*ride), RideForDriver(*ride), RideForOperator(*ride)}) {
@@ -183,20 +202,19 @@ TEST(RecordCodec, KeepsWhatALaterVersionStoredInEachMessage) {
 TEST(RecordCodec, KeepsNumbersOfALaterVersion) {
   const Ride ride = RideIn(RideState::kArrivedAtPickup);
   RideEvent event = *CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Hours(1))->event;
-  event.type = static_cast<RideEventType>(77);
-  event.reason = static_cast<CancelReason>(78);
-  event.ride.cancellation->reason = static_cast<CancelReason>(78);
-  event.ride.cancellation->actor = static_cast<CancelActor>(79);
+  event.message.set_type(static_cast<hail::type::v1::RideEventType>(77));
+  event.set_reason(static_cast<CancelReason>(78));
+  event.ride.set_cancellation({static_cast<CancelActor>(79), static_cast<CancelReason>(78), ""});
   const absl::StatusOr<RideEvent> back = EventFromBytes(EventBytes(event));
   ASSERT_TRUE(back.ok()) << back.status();
-  EXPECT_EQ(back->type, event.type);
-  EXPECT_EQ(back->reason, event.reason);
-  EXPECT_EQ(back->ride.cancellation, event.ride.cancellation);
+  EXPECT_EQ(back->type(), event.type());
+  EXPECT_EQ(back->reason(), event.reason());
+  EXPECT_EQ(back->ride.cancellation(), event.ride.cancellation());
 }
 
 TEST(RecordCodec, AStateOfALaterVersionIsNoDamage) {
   Ride ride = RideIn(RideState::kArrivedAtPickup);
-  ride.state = static_cast<RideState>(6);
+  ride.set_state(static_cast<RideState>(6));
   const auto too_old = [](const absl::Status& status) {
     return absl::IsUnavailable(status) && HasReason(status, Reason::kReplicaTooOld);
   };
@@ -214,14 +232,21 @@ TEST(RecordCodec, AStateOfALaterVersionIsNoDamage) {
   const absl::StatusOr<Ride> any = RideInAnyState(RideBytes(ride), InternalsBytes(ride));
   ASSERT_TRUE(any.ok()) << any.status();
   EXPECT_EQ(*any, ride);
-  ride.sequence = 0;
+  ride.Edit()->set_sequence(0);
   EXPECT_TRUE(HasReason(RideInAnyState(RideBytes(ride), InternalsBytes(ride)).status(), Reason::kInternal));
 }
 
 TEST(RideCodec, WhatAnAppAddsIsNotStored) {
-  hail::type::v1::Place place;
-  AddLaterFields(&place);
-  EXPECT_EQ(DecodePlace(place).unknown_fields, "");
+  RideRequest request;
+  for (Place* place : {request.mutable_pickup(), request.mutable_dropoff()}) {
+    place->set_address("Civic Center");
+    AddLaterFields(place);
+  }
+  AddLaterFields(&request);
+  Ride ride = AskedFor(request, "1:abc");
+  const std::string bytes = ride.bytes();
+  ride.Edit()->DiscardUnknownFields();
+  EXPECT_EQ(bytes, ride.bytes());
 }
 
 TEST(RideCodec, NumbersNobodyKnowsAreUnspecified) {

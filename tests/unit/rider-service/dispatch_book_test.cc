@@ -30,7 +30,7 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
     EXPECT_TRUE(Book().link_up());
     EXPECT_GT(start.remaining, absl::ZeroDuration());
     EXPECT_EQ(start.offer_time, absl::Seconds(15));
-    sent_.push_back("start " + start.ride->ride_id + "@" + std::to_string(start.ride->epoch));
+    sent_.push_back("start " + start.ride->ride_id() + "@" + std::to_string(start.ride->epoch()));
     excluded_ = start.excluded_driver_ids;
     remaining_ = start.remaining;
   }
@@ -66,7 +66,7 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
     const Ride ride = Matching();
     book_.OnLinkUp(now_);
     book_.OnRide(now_, ride);
-    book_.OnStarted(now_, ride.ride_id, ride.epoch);
+    book_.OnStarted(now_, ride.ride_id(), ride.epoch());
     EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
     return ride;
   }
@@ -116,14 +116,14 @@ TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
   Tick(kRules.seen_within + absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "the first command is not answered";
   // Looked for anew, and past the deadline: nothing else is asked for either.
-  const Ride redispatched = rider::GiveUpUnseen(assigned, assigned.epoch, kRules, now_.domain).ride;
+  const Ride redispatched = rider::GiveUpUnseen(assigned, assigned.epoch(), kRules, now_.domain).ride;
   book_.OnRide(now_, redispatched);
   Tick(kRules.match_deadline + kRules.offer_time + kRules.unfulfilled_grace);
   EXPECT_THAT(Take(), IsEmpty());
   book_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), ElementsAre("end ride-1@2"));
   // An answer to nothing changes nothing.
-  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(redispatched, redispatched.epoch, now_.domain).ride);
+  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(redispatched, redispatched.epoch(), now_.domain).ride);
   EXPECT_EQ(book_.matching(), 0u);
   book_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), IsEmpty());
@@ -232,7 +232,7 @@ TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime
 
 TEST_F(DispatchBookTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeOfItsAssignment) {
   Ride ride = Assigned(Matching());
-  ride.seen_deadline.reset();
+  ride.Edit()->clear_seen_deadline();
   Pass(absl::Seconds(90));
   book_.OnDispatchable(now_, {ride});
   Tick(absl::ZeroDuration());

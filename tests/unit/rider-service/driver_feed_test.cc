@@ -43,11 +43,11 @@ std::vector<RideEvent> History() {
 }
 
 void ExpectDriversView(const RideEvent& event) {
-  EXPECT_EQ(Shown(event).ride().offer_id(), event.ride.offer_id);
+  EXPECT_EQ(Shown(event).ride().offer_id(), event.ride.offer_id());
   EXPECT_EQ(Shown(event).ride().rider_id(), "");
-  if (event.type != RideEventType::kCanceled) return;
-  EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the rider canceled";
-  EXPECT_EQ(event.ride.cancellation, (Cancellation{CancelActor::kRider, CancelReason::kUnspecified, ""}));
+  if (event.type() != RideEventType::kCanceled) return;
+  EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "why the rider canceled";
+  EXPECT_EQ(event.ride.cancellation(), (Cancellation{CancelActor::kRider, CancelReason::kUnspecified, ""}));
 }
 
 class FakeStream : public DriverFeed::Out {
@@ -70,11 +70,11 @@ class FakeStream : public DriverFeed::Out {
     std::string text = "snapshot";
     for (const RideEvent& event : snapshot.missed) {
       ExpectDriversView(event);
-      text += " missed " + event.ride_id + "/" + std::to_string(event.sequence);
+      text += " missed " + event.ride_id() + "/" + std::to_string(event.sequence());
     }
     if (snapshot.ride) {
       EXPECT_EQ(Shown(*snapshot.ride).rider_id(), "") << "cut to the driver's view";
-      text += " " + snapshot.ride->ride_id;
+      text += " " + snapshot.ride->ride_id();
     }
     sent.push_back(text);
   }
@@ -82,7 +82,7 @@ class FakeStream : public DriverFeed::Out {
     EXPECT_EQ(subscription, 7);
     ExpectDriversView(event);
     sent.push_back(std::to_string(event.driver_sequence));
-    if (event.ended) sent.back() += " ended";
+    if (event.ended()) sent.back() += " ended";
   }
 
   void Answer(int stored) {
@@ -97,9 +97,9 @@ class FakeStream : public DriverFeed::Out {
     }
     ASSERT_EQ(asked, Want::kCatchUp);
     DriverCatchUp catch_up{.driver_sequence = stored};
-    if (stored > 0 && !history[stored - 1].ended) catch_up.ride = history[stored - 1].ride;
+    if (stored > 0 && !history[stored - 1].ended()) catch_up.ride = history[stored - 1].ride;
     for (int i = 0; cursor && i < stored; ++i) {
-      if (history[i].ride_id == cursor->ride_id && history[i].sequence > cursor->sequence) {
+      if (history[i].ride_id() == cursor->ride_id && history[i].sequence() > cursor->sequence) {
         catch_up.missed.push_back(history[i]);
       }
     }
@@ -229,8 +229,8 @@ TEST(DriverFeed, AFormerDriverIsShownTheRideAsItWas) {
   feed.Begin();
   feed.OnCatchUp(DriverCatchUp{.driver_sequence = 2});
   feed.OnEvent(stream.history[2]);
-  EXPECT_EQ(check.ride.epoch, 1);
-  EXPECT_EQ(check.ride.driver->driver_id, "driver-1");
+  EXPECT_EQ(check.ride.epoch(), 1);
+  EXPECT_EQ(check.ride.driver()->driver_id(), "driver-1");
 }
 
 TEST(DriverFeed, OtherDriversAreNoneOfItsBusiness) {

@@ -2,11 +2,14 @@
 #include "rider-service/domain/pricing.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
@@ -16,6 +19,7 @@
 #include "rider-service/domain/region.h"
 #include "rider-service/domain/request_rules.h"
 #include "rider-service/domain/travel_estimate.h"
+#include "tests/unit/rider-service/test_rides.h"
 
 namespace hail::rider {
 namespace {
@@ -30,13 +34,16 @@ const std::string kKey = "0123456789abcdef0123456789abcdef";
 
 RideRequest Request() {
   RideRequest request;
-  request.rider_id = "rider-1";
-  request.request_id = "request-1";
-  request.has_pickup = request.has_dropoff = true;
-  request.pickup = {{37.7749, -122.4194}, "Civic Center"};
-  request.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
-  request.product_id = "economy";
+  request.set_rider_id("rider-1");
+  request.set_request_id("request-1");
+  *request.mutable_pickup() = PlaceAt({37.7749, -122.4194}, "Civic Center");
+  *request.mutable_dropoff() = PlaceAt({37.7955, -122.3937}, "Ferry Building");
+  request.set_product_id("economy");
   return request;
+}
+
+google::protobuf::Map<std::string, std::string> Labels(const std::map<std::string, std::string>& labels) {
+  return {labels.begin(), labels.end()};
 }
 
 Regions Shipped() { return *Regions::FromJson(Regions::ShippedJson()); }
@@ -188,6 +195,31 @@ TEST(PriceOf, AddsUpRoundsAndKeepsTheMinimum) {
   EXPECT_EQ(PriceOf(product, {100, absl::Minutes(1)}), (Money{"USD", 7'000'000}));
 }
 
+TEST(FareLines, AddUpToThePriceInAmountsThatCanBeCharged) {
+  Product product;
+  product.base_fare = {"USD", 2'500'000};
+  product.per_km = {"USD", 1'234'500};
+  product.per_minute = {"USD", 301'700};
+  product.minimum_fare = {"USD", 7'000'000};
+  // 2.50 + 4.1146 + 0.6034 is 7.22 in cents, of which the time gets what the others leave.
+  EXPECT_EQ(FareLines(product, {3'333, absl::Minutes(2)}),
+            (std::vector<FareLine>{{FarePart::kBase, {"USD", 2'500'000}},
+                                   {FarePart::kDistance, {"USD", 4'110'000}},
+                                   {FarePart::kTime, {"USD", 610'000}}}));
+  EXPECT_EQ(FareLines(product, {1'000, absl::ZeroDuration()}),
+            (std::vector<FareLine>{{FarePart::kBase, {"USD", 2'500'000}},
+                                   {FarePart::kDistance, {"USD", 1'230'000}},
+                                   {FarePart::kMinimum, {"USD", 3'270'000}}}));
+  for (int metres = 0; metres < 30'000; metres += 317) {
+    for (const int seconds : {0, 1, metres / 5}) {
+      for (const FareLine& line : FareLines(product, {static_cast<double>(metres), absl::Seconds(seconds)})) {
+        EXPECT_EQ(line.amount.micros % product.step_micros, 0) << metres << " m, " << seconds << " s";
+        EXPECT_GT(line.amount.micros, 0) << metres << " m, " << seconds << " s";
+      }
+    }
+  }
+}
+
 TEST(PriceOf, IsAnAmountThatCanBeCharged) {
   Product product;
   product.base_fare = {"JPY", 500'000'000};
@@ -261,22 +293,34 @@ TEST(CheckRoute, NamesTheFieldAtFault) {
     change(request);
     return FieldOf(CheckRoute(request, regions).status());
   };
-  EXPECT_EQ(field([](RideRequest& r) { r.has_pickup = false; }), "pickup");
-  EXPECT_EQ(field([](RideRequest& r) { r.has_dropoff = false; }), "dropoff");
-  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position = {0, 0}; }), "pickup.position");
-  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position = {0, 0}; }), "dropoff.position");
-  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position.latitude_deg = std::nan(""); }),
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_pickup()->clear_position(); }), "pickup");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_dropoff()->clear_position(); }), "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) {
+              Encode(LatLng{0, 0}, r.mutable_pickup()->mutable_position());
+            }),
+            "pickup.position");
+  EXPECT_EQ(field([](RideRequest& r) {
+              Encode(LatLng{0, 0}, r.mutable_dropoff()->mutable_position());
+            }),
+            "dropoff.position");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_pickup()->mutable_position()->set_latitude_deg(std::nan("")); }),
             "pickup.position.latitude_deg");
-  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position.longitude_deg = 181; }), "dropoff.position.longitude_deg");
-  EXPECT_EQ(field([](RideRequest& r) { r.pickup.position.latitude_deg = std::numeric_limits<double>::infinity(); }),
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_dropoff()->mutable_position()->set_longitude_deg(181); }),
+            "dropoff.position.longitude_deg");
+  EXPECT_EQ(field([](RideRequest& r) {
+              r.mutable_pickup()->mutable_position()->set_latitude_deg(std::numeric_limits<double>::infinity());
+            }),
             "pickup.position.latitude_deg");
-  EXPECT_EQ(field([](RideRequest& r) { r.dropoff = r.pickup; }), "dropoff");
-  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.position = Toward(r.pickup.position, 90, 19); }), "dropoff");
-  EXPECT_EQ(field([](RideRequest& r) { r.pickup.address = std::string(257, 'a'); }), "pickup.address");
-  EXPECT_EQ(field([](RideRequest& r) { r.dropoff.address = std::string(257, 'a'); }), "dropoff.address");
+  EXPECT_EQ(field([](RideRequest& r) { *r.mutable_dropoff() = r.pickup(); }), "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) {
+              Encode(Toward(DecodeLatLng(r.pickup().position()), 90, 19), r.mutable_dropoff()->mutable_position());
+            }),
+            "dropoff");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_pickup()->set_address(std::string(257, 'a')); }), "pickup.address");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_dropoff()->set_address(std::string(257, 'a')); }), "dropoff.address");
 
   RideRequest request = Request();
-  request.dropoff.position = Toward(request.pickup.position, 90, 21);
+  Encode(Toward(DecodeLatLng(request.pickup().position()), 90, 21), request.mutable_dropoff()->mutable_position());
   EXPECT_TRUE(CheckRoute(request, regions).ok());
 }
 
@@ -284,11 +328,11 @@ TEST(CheckRoute, BothEndsMustBeInOneRegion) {
   const Regions regions = Shipped();
   for (const LatLng& elsewhere : {LatLng{34.05, -118.24}, LatLng{40.758, -73.9855}}) {
     RideRequest request = Request();
-    request.dropoff.position = elsewhere;
+    Encode(elsewhere, request.mutable_dropoff()->mutable_position());
     EXPECT_TRUE(HasReason(CheckRoute(request, regions).status(), Reason::kOutsideServiceArea));
   }
   RideRequest request = Request();
-  request.pickup.position = {34.05, -118.24};
+  Encode(LatLng{34.05, -118.24}, request.mutable_pickup()->mutable_position());
   EXPECT_TRUE(HasReason(CheckRoute(request, regions).status(), Reason::kOutsideServiceArea));
 }
 
@@ -297,8 +341,8 @@ TEST(CheckProduct, KnowsProductsAndSeats) {
   const Region& region = *regions.Find("san_francisco");
   const auto field = [&](const std::string& product, int seats) {
     RideRequest request = Request();
-    request.product_id = product;
-    request.seats = seats;
+    request.set_product_id(product);
+    request.set_seats(seats);
     return FieldOf(CheckProduct(request, region).status());
   };
   EXPECT_EQ(field("", 1), "product_id");
@@ -310,14 +354,14 @@ TEST(CheckProduct, KnowsProductsAndSeats) {
 }
 
 TEST(CheckLabels, AreFewAndShort) {
-  std::map<std::string, std::string> labels;
+  google::protobuf::Map<std::string, std::string> labels;
   for (int i = 0; i < 16; ++i) labels[std::to_string(i)] = std::string(64, 'v');
   EXPECT_TRUE(CheckLabels(labels).ok());
   labels["one more"] = "";
   EXPECT_EQ(FieldOf(CheckLabels(labels)), "labels");
-  EXPECT_EQ(FieldOf(CheckLabels({{"", "v"}})), "labels");
-  EXPECT_EQ(FieldOf(CheckLabels({{std::string(65, 'k'), "v"}})), "labels");
-  EXPECT_EQ(FieldOf(CheckLabels({{"k", std::string(65, 'v')}})), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels(Labels({{"", "v"}}))), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels(Labels({{std::string(65, 'k'), "v"}}))), "labels");
+  EXPECT_EQ(FieldOf(CheckLabels(Labels({{"k", std::string(65, 'v')}}))), "labels");
 }
 
 TEST(CheckNote, IsShort) {
@@ -338,8 +382,8 @@ TEST(CheckReason, SystemReasonsAreTheSystems) {
 TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
   const std::string base = RequestFingerprint(Request());
   RideRequest same = Request();
-  same.seats = 1;             // 0 means 1
-  same.request_id = "other";  // is the key, not the body
+  same.set_seats(1);             // 0 means 1
+  same.set_request_id("other");  // is the key, not the body
   EXPECT_EQ(RequestFingerprint(same), base);
 
   const auto changed = [&](auto change) {
@@ -347,20 +391,24 @@ TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
     change(request);
     return RequestFingerprint(request) != base;
   };
-  EXPECT_TRUE(changed([](RideRequest& r) { r.seats = 2; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.product_id = "xl"; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.quote_token = "t"; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.labels["a"] = "b"; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.pickup.address = "x"; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.pickup.position.latitude_deg += 1e-9; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.dropoff.position.longitude_deg += 1e-9; }));
-  EXPECT_TRUE(changed([](RideRequest& r) { r.has_dropoff = false; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.set_seats(2); }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.set_product_id("xl"); }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.set_quote_token("t"); }));
+  EXPECT_TRUE(changed([](RideRequest& r) { (*r.mutable_labels())["a"] = "b"; }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.mutable_pickup()->set_address("x"); }));
+  EXPECT_TRUE(changed([](RideRequest& r) {
+    r.mutable_pickup()->mutable_position()->set_latitude_deg(r.pickup().position().latitude_deg() + 1e-9);
+  }));
+  EXPECT_TRUE(changed([](RideRequest& r) {
+    r.mutable_dropoff()->mutable_position()->set_longitude_deg(r.dropoff().position().longitude_deg() + 1e-9);
+  }));
+  EXPECT_TRUE(changed([](RideRequest& r) { r.mutable_dropoff()->clear_position(); }));
 
   // Fields do not run into each other.
   RideRequest ab = Request();
-  ab.labels = {{"a", "b"}, {"c", ""}};
+  *ab.mutable_labels() = Labels({{"a", "b"}, {"c", ""}});
   RideRequest abc = Request();
-  abc.labels = {{"a", ""}, {"bc", ""}};
+  *abc.mutable_labels() = Labels({{"a", ""}, {"bc", ""}});
   EXPECT_NE(RequestFingerprint(ab), RequestFingerprint(abc));
 }
 
@@ -368,23 +416,25 @@ TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
 TEST(RequestFingerprint, IsTheStoredOne) {
   RideRequest request = Request();
   EXPECT_EQ(RequestFingerprint(request), "1:74f1f71a70fc676d21b499dabe4e7f9973947dc77b5130975dbc74fbf8e5c6c1");
-  request.seats = 3;
-  request.quote_token = "v1.token.signature";
-  request.labels = {{"trip", "t-1"}, {"app", "ios"}};
-  request.pickup.position = {-0.0, 0.0};
-  request.dropoff.address = "";
+  request.set_seats(3);
+  request.set_quote_token("v1.token.signature");
+  *request.mutable_labels() = Labels({{"trip", "t-1"}, {"app", "ios"}});
+  Encode(LatLng{-0.0, 0.0}, request.mutable_pickup()->mutable_position());
+  request.mutable_dropoff()->set_address("");
   EXPECT_EQ(RequestFingerprint(request), "1:6e33e433c600f9e251131481c6bef89a4762d228f5bfd99d21bfc0e04b4e281b");
   EXPECT_EQ(RequestFingerprint({}), "1:fbd209ba66e164e761039490c8e755c4d9b3d7076aad7266983c7e3658fb8190");
 }
 
 TEST(RequestFingerprint, FurtherFieldsCount) {
   RideRequest request = Request();
-  request.labels = {{"a", "b"}};
+  *request.mutable_labels() = Labels({{"a", "b"}});
   const std::string base = RequestFingerprint(request);
-  request.further_fields = "note";
+  google::protobuf::UnknownFieldSet& later = *request.GetReflection()->MutableUnknownFields(&request);
+  later.AddLengthDelimited(90, "note");
   const std::string note = RequestFingerprint(request);
   EXPECT_NE(note, base);
-  request.further_fields = "other";
+  later.Clear();
+  later.AddLengthDelimited(90, "other");
   EXPECT_NE(RequestFingerprint(request), note);
 }
 
@@ -398,7 +448,7 @@ class QuoterTest : public ::testing::Test {
 
 TEST_F(QuoterTest, QuotesEveryProductCheapestFirst) {
   RideRequest request = Request();
-  request.product_id = "";
+  request.set_product_id("");
   const auto quotes = quoter_.QuoteRide(kNow, request);
   ASSERT_TRUE(quotes.ok()) << quotes.status();
   ASSERT_EQ(quotes->size(), 3u);
@@ -407,31 +457,31 @@ TEST_F(QuoterTest, QuotesEveryProductCheapestFirst) {
   EXPECT_NE((*quotes)[0].quote_id, (*quotes)[1].quote_id);
   EXPECT_EQ((*quotes)[0].expire_time, kNow.domain + absl::Minutes(5));
 
-  request.seats = 6;
+  request.set_seats(6);
   const auto big = quoter_.QuoteRide(kNow, request);
   ASSERT_EQ(big->size(), 1u);
   EXPECT_EQ((*big)[0].product_id, "xl");
-  request.seats = 7;
+  request.set_seats(7);
   EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "seats");
 }
 
 TEST_F(QuoterTest, RefusesBadRequests) {
   RideRequest request = Request();
-  request.rider_id = "";
+  request.set_rider_id("");
   EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "rider_id");
   request = Request();
-  request.product_id = "limousine";
+  request.set_product_id("limousine");
   EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "product_id");
   request = Request();
-  request.dropoff = request.pickup;
+  *request.mutable_dropoff() = request.pickup();
   EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "dropoff");
 }
 
 TEST_F(QuoterTest, AQuoteHoldsItsPriceUntilItExpires) {
   RideRequest request = Request();
-  request.seats = 3;
+  request.set_seats(3);
   const Quote quote = (*quoter_.QuoteRide(kNow, request))[0];
-  request.quote_token = quote.quote_token;
+  request.set_quote_token(quote.quote_token);
   // Later in the day the price of the moment is another.
   Now later = kNow;
   later.domain += absl::Minutes(5) - absl::Milliseconds(1);
@@ -447,7 +497,7 @@ TEST_F(QuoterTest, AQuoteHoldsItsPriceUntilItExpires) {
 
 TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
   RideRequest request = Request();
-  request.quote_token = (*quoter_.QuoteRide(kNow, request))[0].quote_token;
+  request.set_quote_token((*quoter_.QuoteRide(kNow, request))[0].quote_token);
   ASSERT_TRUE(quoter_.TermsFor(kNow, request).ok());
   const auto reason = [&](auto change) {
     RideRequest other = request;
@@ -456,14 +506,20 @@ TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     return DetailsOf(status)->reason;
   };
-  EXPECT_EQ(reason([](RideRequest& r) { r.rider_id = "rider-2"; }), Reason::kQuoteMismatch);
-  EXPECT_EQ(reason([](RideRequest& r) { r.product_id = "comfort"; }), Reason::kQuoteMismatch);
-  EXPECT_EQ(reason([](RideRequest& r) { r.seats = 2; }), Reason::kQuoteMismatch);
-  EXPECT_EQ(reason([](RideRequest& r) { r.pickup.position.latitude_deg += 1e-6; }), Reason::kQuoteMismatch);
-  EXPECT_EQ(reason([](RideRequest& r) { r.dropoff.position.latitude_deg += 1e-6; }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.set_rider_id("rider-2"); }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.set_product_id("comfort"); }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) { r.set_seats(2); }), Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) {
+              r.mutable_pickup()->mutable_position()->set_latitude_deg(r.pickup().position().latitude_deg() + 1e-6);
+            }),
+            Reason::kQuoteMismatch);
+  EXPECT_EQ(reason([](RideRequest& r) {
+              r.mutable_dropoff()->mutable_position()->set_latitude_deg(r.dropoff().position().latitude_deg() + 1e-6);
+            }),
+            Reason::kQuoteMismatch);
   // What it does not bind.
   RideRequest relabelled = request;
-  relabelled.pickup.address = "elsewhere in words only";
+  relabelled.mutable_pickup()->set_address("elsewhere in words only");
   EXPECT_TRUE(quoter_.TermsFor(kNow, relabelled).ok());
 }
 
@@ -504,13 +560,13 @@ TEST_F(QuoterTest, ReadsTokensOfBothLayouts) {
   EXPECT_EQ(SignQuote(kKey, Held(), QuoteLayout::kPositional), kTokenV1);
   EXPECT_EQ(SignQuote(kKey, Held(), QuoteLayout::kProtobuf), kTokenV2);
   RideRequest request = Request();
-  request.seats = 2;
+  request.set_seats(2);
   for (const char* token : {kTokenV1, kTokenV2, kTokenV2Later}) {
     const absl::StatusOr<Quote> quote = ReadQuote(kKey, token);
     ASSERT_TRUE(quote.ok()) << quote.status();
     EXPECT_EQ(quote->quote_token, token);
     EXPECT_EQ(SignQuote(kKey, *quote, QuoteLayout::kProtobuf), kTokenV2);
-    request.quote_token = token;
+    request.set_quote_token(token);
     const auto terms = quoter_.TermsFor(kNow, request);
     ASSERT_TRUE(terms.ok()) << terms.status();
     EXPECT_EQ(terms->fare, Held().fare);
@@ -563,7 +619,7 @@ TEST_F(QuoterTest, WithoutAQuoteThePriceOfTheMoment) {
   EXPECT_EQ(terms->fare, (*quoter_.QuoteRide(kNow, Request()))[0].fare);
   EXPECT_EQ(terms->quote_id, "");
   RideRequest labelled = Request();
-  labelled.labels[""] = "";
+  (*labelled.mutable_labels())[""] = "";
   EXPECT_EQ(FieldOf(quoter_.TermsFor(kNow, labelled).status()), "labels");
 }
 

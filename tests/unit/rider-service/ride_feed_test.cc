@@ -54,13 +54,13 @@ class FakeSession : public RideFeed::Out {
   void SendSnapshot(const Ride& ride) override {
     EXPECT_EQ(Shown(ride).ride_id(), "ride-1");
     EXPECT_EQ(Shown(ride).offer_id(), "") << "cut to the rider's view";
-    sent.push_back("snapshot " + std::to_string(ride.sequence));
+    sent.push_back("snapshot " + std::to_string(ride.sequence()));
   }
   void SendEvent(const RideEvent& event) override {
     EXPECT_EQ(Shown(event).ride_id(), "ride-1");
     EXPECT_EQ(Shown(event).ride().offer_id(), "");
-    EXPECT_EQ(event.reason, CancelReason::kUnspecified) << "why the driver gave up";
-    sent.push_back("event " + std::to_string(event.sequence));
+    EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "why the driver gave up";
+    sent.push_back("event " + std::to_string(event.sequence()));
   }
   void SendCaughtUp(std::int64_t sequence) override { sent.push_back("caught up " + std::to_string(sequence)); }
   void SendReset(const std::string&) override { sent.push_back("reset"); }
@@ -76,7 +76,7 @@ class FakeSession : public RideFeed::Out {
     reading = false;
     RideLog log{.ride = history[stored - 1].ride, .events = {}};
     for (int i = 0; read_after && i < stored; ++i) {
-      if (history[i].sequence > *read_after) log.events.push_back(history[i]);
+      if (history[i].sequence() > *read_after) log.events.push_back(history[i]);
     }
     feed.OnRead(log);
   }
@@ -107,7 +107,7 @@ TEST(RideFeed, WithoutACursorASnapshotThenEvents) {
   session.Hear(4);
   EXPECT_THAT(session.Take(), ElementsAre("event 3", "event 4"));
   EXPECT_EQ(session.feed.sent_sequence(), 4);
-  EXPECT_EQ(session.feed.ride()->sequence, 4);
+  EXPECT_EQ(session.feed.ride()->sequence(), 4);
   EXPECT_EQ(session.reads, 1);
 }
 
@@ -124,7 +124,7 @@ TEST(RideFeed, ACursorAtThePresentIsCaughtUpAtOnce) {
   session.feed.Begin();
   session.AnswerRead(4);
   EXPECT_THAT(session.Take(), ElementsAre("caught up 4"));
-  EXPECT_EQ(session.feed.ride()->sequence, 4);
+  EXPECT_EQ(session.feed.ride()->sequence(), 4);
 }
 
 TEST(RideFeed, ACursorOfZeroOrLessIsTheWholeLog) {
@@ -287,7 +287,7 @@ TEST(RideFeed, OtherRidesAreNoneOfItsBusiness) {
   session.feed.Begin();
   session.AnswerRead(1);
   RideEvent other = session.history[1];
-  other.ride_id = "ride-2";
+  other.message.set_ride_id("ride-2");
   session.feed.OnEvent(other);
   EXPECT_THAT(session.Take(), ElementsAre("snapshot 1"));
 }

@@ -108,7 +108,7 @@ class Clients {
       absl::MutexLock lock(&mutex_);
       ride = rides_[rider];
     }
-    if (!ride || !IsLive(ride->state)) {
+    if (!ride || !IsLive(ride->state())) {
       const std::string id = absl::StrCat("ride-", ++requests_);
       attempted_.insert(id);
       // A rider whose ride is not known may have it all the same, so each life has riders of its own.
@@ -123,14 +123,15 @@ class Clients {
       return;
     }
     // The driver may be busy with another ride: such a refusal is among what is tried.
-    const std::string driver = ride->driver ? ride->driver->driver_id : absl::StrCat("driver-", random_() % 3);
+    const std::string driver =
+        ride->driver() != nullptr ? ride->driver()->driver_id() : absl::StrCat("driver-", random_() % 3);
     const bool cancel = random_() % 8 == 0;
     const std::string offer = absl::StrCat("offer-", ++offers_);
     store.Change(
-        ride->ride_id,
+        ride->ride_id(),
         [=](const Ride& now) -> absl::StatusOr<RideChange> {
           if (cancel) return CancelByRider(now, CancelReason::kChangedPlans, "", kT0);
-          switch (now.state) {
+          switch (now.state()) {
             case RideState::kMatching:
               return Assign(now, Offer(now, driver, offer), kRules, kT0);
             case RideState::kEnrouteToPickup:
@@ -160,7 +161,7 @@ class Clients {
   void Hear(int rider, std::optional<Ride> ride, const std::optional<RideEvent>& event) {
     absl::MutexLock lock(&mutex_);
     rides_[rider] = std::move(ride);
-    if (event) told_.events[event->ride_id][event->sequence] = event->type;
+    if (event) told_.events[event->ride_id()][event->sequence()] = event->type();
   }
 
   std::mt19937_64 random_;
@@ -208,20 +209,20 @@ Problems Check(const std::string& folder, const Told& told, const std::set<std::
     if (!log.ok()) return {log.status().ToString()};
     std::int64_t next = 1;
     for (const RideEvent& event : log->events) {
-      if (event.sequence != next++) problems.push_back(absl::StrCat("gap in ", id, " before ", event.sequence));
+      if (event.sequence() != next++) problems.push_back(absl::StrCat("gap in ", id, " before ", event.sequence()));
       if (promised != told.events.end()) {
-        const auto heard = promised->second.find(event.sequence);
-        if (heard != promised->second.end() && heard->second != event.type) {
-          problems.push_back(absl::StrCat("another event: ", id, " #", event.sequence));
+        const auto heard = promised->second.find(event.sequence());
+        if (heard != promised->second.end() && heard->second != event.type()) {
+          problems.push_back(absl::StrCat("another event: ", id, " #", event.sequence()));
         }
       }
       if (!event.driver_id.empty()) ++drivers[event.driver_id];
     }
-    if (log->events.empty() || log->events.back().sequence != log->ride.sequence ||
-        log->events.back().ride.state != log->ride.state || log->events.back().ride.epoch != log->ride.epoch) {
+    if (log->events.empty() || log->events.back().sequence() != log->ride.sequence() ||
+        log->events.back().ride.state() != log->ride.state() || log->events.back().ride.epoch() != log->ride.epoch()) {
       problems.push_back("row and log differ: " + id);
     }
-    if (promised != told.events.end() && log->ride.sequence < promised->second.rbegin()->first) {
+    if (promised != told.events.end() && log->ride.sequence() < promised->second.rbegin()->first) {
       problems.push_back(absl::StrCat("lost: ", id, " #", promised->second.rbegin()->first));
     }
   }

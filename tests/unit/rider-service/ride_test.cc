@@ -13,6 +13,7 @@
 #include "rider-service/domain/cancellation_fee.h"
 #include "rider-service/domain/transitions.h"
 #include "rider-service/domain/view.h"
+#include "tests/matchers.h"
 #include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/test_rides.h"
 
@@ -83,12 +84,12 @@ std::vector<Row> AllRows() {
        {To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), ended, ended, same}},
       {"unseen",
        [](const Ride& ride, absl::Time now) -> absl::StatusOr<RideChange> {
-         return GiveUpUnseen(ride, ride.epoch, kRules, now + absl::Minutes(5));
+         return GiveUpUnseen(ride, ride.epoch(), kRules, now + absl::Minutes(5));
        },
        {same, To(S::kMatching), same, same, same, same, same}},
       {"unfulfilled",
        [](const Ride& ride, absl::Time now) -> absl::StatusOr<RideChange> {
-         return EndUnfulfilled(ride, ride.epoch, now + absl::Minutes(5));
+         return EndUnfulfilled(ride, ride.epoch(), now + absl::Minutes(5));
        },
        {To(S::kNoDriversAvailable), same, same, same, same, same, same}},
       {"operator completes",
@@ -106,7 +107,7 @@ TEST(RideTransitions, EachCommandInEachState) {
     for (std::size_t i = 0; i < row.outcomes.size(); ++i) {
       SCOPED_TRACE(row.name + " when " + StateName(kAllStates[i]));
       const Ride before = RideIn(kAllStates[i]);
-      const absl::Time now = before.update_time + absl::Seconds(10);
+      const absl::Time now = before.update_time() + absl::Seconds(10);
       const absl::StatusOr<RideChange> change = row.command(before, now);
       const Outcome& expected = row.outcomes[i];
       if (expected.refused) {
@@ -120,15 +121,15 @@ TEST(RideTransitions, EachCommandInEachState) {
         EXPECT_FALSE(change->event);
         continue;
       }
-      EXPECT_EQ(StateName(change->ride.state), StateName(*expected.next));
+      EXPECT_EQ(StateName(change->ride.state()), StateName(*expected.next));
       // Each transition is one event, the ride's next, that carries the ride after it.
       ASSERT_TRUE(change->event);
-      EXPECT_EQ(change->ride.sequence, before.sequence + 1);
-      EXPECT_EQ(change->event->sequence, change->ride.sequence);
+      EXPECT_EQ(change->ride.sequence(), before.sequence() + 1);
+      EXPECT_EQ(change->event->sequence(), change->ride.sequence());
       EXPECT_EQ(change->event->ride, change->ride);
-      EXPECT_EQ(change->event->ride_id, before.ride_id);
-      EXPECT_GE(change->event->event_time, before.update_time);
-      EXPECT_EQ(change->ride.end_time.has_value(), IsFinal(change->ride.state));
+      EXPECT_EQ(change->event->ride_id(), before.ride_id());
+      EXPECT_GE(change->event->event_time(), before.update_time());
+      EXPECT_EQ(change->ride.message().has_end_time(), IsFinal(change->ride.state()));
     }
   }
 }
@@ -168,12 +169,12 @@ TEST(RideTransitions, EachStateIsReachedAndACommandLeadsToOneState) {
 
 TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
   RideChange change = NewRide(Requested(), kRules, kT0);
-  std::vector<RideEventType> types = {change.event->type};
+  std::vector<RideEventType> types = {change.event->type()};
   const auto apply = [&](absl::StatusOr<RideChange> next) {
     ASSERT_TRUE(next.ok()) << next.status();
     ASSERT_TRUE(next->event);
-    EXPECT_EQ(next->event->sequence, static_cast<std::int64_t>(types.size()) + 1);
-    types.push_back(next->event->type);
+    EXPECT_EQ(next->event->sequence(), static_cast<std::int64_t>(types.size()) + 1);
+    types.push_back(next->event->type());
     change = *std::move(next);
   };
   const absl::Time now = kT0 + absl::Seconds(1);
@@ -184,17 +185,17 @@ TEST(RideTransitions, TheWholeWayHasGapFreeEvents) {
   apply(TakeStep(change.ride, Command(change.ride, trip::Complete{}), kRules, now));
   EXPECT_THAT(types, ElementsAre(RideEventType::kRequested, RideEventType::kAssigned, RideEventType::kAssignmentSeen,
                                  RideEventType::kArrivedAtPickup, RideEventType::kStarted, RideEventType::kCompleted));
-  EXPECT_EQ(change.ride.fare.final_fare, change.ride.fare.quoted);
-  EXPECT_TRUE(change.event->ended);
+  EXPECT_EQ(DecodeMoney(change.ride.message().fare().final()), change.ride.quoted_fare());
+  EXPECT_TRUE(change.event->ended());
   EXPECT_EQ(change.event->driver_id, "driver-1");
 }
 
 TEST(Ride, NewRideStartsMatchingWithADeadline) {
   const RideChange change = NewRide(Requested(), kRules, kT0);
-  EXPECT_EQ(change.ride.sequence, 1);
-  EXPECT_EQ(change.ride.epoch, 1);
-  EXPECT_EQ(change.ride.match_deadline, kT0 + absl::Seconds(120));
-  EXPECT_EQ(change.event->type, RideEventType::kRequested);
+  EXPECT_EQ(change.ride.sequence(), 1);
+  EXPECT_EQ(change.ride.epoch(), 1);
+  EXPECT_EQ(change.ride.match_deadline(), kT0 + absl::Seconds(120));
+  EXPECT_EQ(change.event->type(), RideEventType::kRequested);
   EXPECT_EQ(change.event->driver_id, "");
 }
 
@@ -206,7 +207,7 @@ TEST(Assign, ReplayIsAnsweredWithThePresentRideEvenIfCanceledSince) {
   const absl::StatusOr<RideChange> replay = Assign(ride, {1, Driver("driver-1"), "offer-1", {}}, kRules, kT0);
   ASSERT_TRUE(replay.ok());
   EXPECT_FALSE(replay->changed);
-  EXPECT_EQ(replay->ride.state, S::kCanceled);
+  EXPECT_EQ(replay->ride.state(), S::kCanceled);
 }
 
 TEST(Assign, TheSameOfferOfAnotherDriverIsNoReplay) {
@@ -241,18 +242,19 @@ TEST(Assign, AnEndedRideSaysHowItEndedWhateverTheEpoch) {
 TEST(Assign, StoresDriverOfferAndEta) {
   const Ride matching = RideIn(S::kMatching);
   const Ride ride = Assign(matching, Offer(matching), kRules, kT0 + absl::Seconds(7))->ride;
-  EXPECT_EQ(ride.driver, Driver("driver-1"));
-  EXPECT_EQ(ride.offer_id, "offer-1");
-  EXPECT_EQ(ride.pickup_eta, absl::Seconds(200));
-  EXPECT_EQ(ride.assign_time, kT0 + absl::Seconds(7));
-  EXPECT_FALSE(ride.match_deadline);
-  EXPECT_FALSE(ride.seen_time);
+  ASSERT_NE(ride.driver(), nullptr);
+  EXPECT_THAT(*ride.driver(), EqualsProto(Driver("driver-1")));
+  EXPECT_EQ(ride.offer_id(), "offer-1");
+  EXPECT_EQ(DecodeDuration(ride.message().pickup_eta()), absl::Seconds(200));
+  EXPECT_EQ(ride.assign_time(), kT0 + absl::Seconds(7));
+  EXPECT_FALSE(ride.match_deadline());
+  EXPECT_FALSE(ride.seen_time());
 }
 
 TEST(Assign, AfterTheDeadlineStillCounts) {
   // The offer was made before it; the ride ends unfulfilled only when that is certain.
   const Ride ride = RideIn(S::kMatching);
-  EXPECT_TRUE(Assign(ride, Offer(ride), kRules, *ride.match_deadline + absl::Seconds(10)).ok());
+  EXPECT_TRUE(Assign(ride, Offer(ride), kRules, *ride.match_deadline() + absl::Seconds(10)).ok());
 }
 
 // --- Driver's steps ---
@@ -302,10 +304,10 @@ TEST(TakeStep, StepsOfACanceledRideAreOverUnlessTaken) {
 TEST(TakeStep, SeenIsStoredOnceAndAnArrivalCountsAsSeen) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const Ride seen = TakeStep(ride, Command(ride, trip::Seen{}), kRules, kT0 + absl::Seconds(3))->ride;
-  EXPECT_EQ(seen.seen_time, kT0 + absl::Seconds(3));
-  EXPECT_EQ(seen.state, S::kEnrouteToPickup);
+  EXPECT_EQ(seen.seen_time(), kT0 + absl::Seconds(3));
+  EXPECT_EQ(seen.state(), S::kEnrouteToPickup);
   EXPECT_FALSE(TakeStep(seen, Command(seen, trip::Seen{}), kRules, kT0 + absl::Seconds(9))->changed);
-  EXPECT_TRUE(RideIn(S::kArrivedAtPickup).seen_time);
+  EXPECT_TRUE(RideIn(S::kArrivedAtPickup).seen_time());
 }
 
 TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
@@ -313,17 +315,18 @@ TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {
   const absl::Time now = kT0 + absl::Seconds(50);
   const RideChange change = *TakeStep(before, Command(before, trip::Cancel{}), kRules, now);
   const Ride& ride = change.ride;
-  EXPECT_EQ(ride.state, S::kMatching);
-  EXPECT_EQ(ride.epoch, before.epoch + 1);
-  EXPECT_THAT(ride.excluded_driver_ids, ElementsAre("driver-1"));
-  EXPECT_EQ(ride.match_deadline, now + kRules.match_deadline);
-  EXPECT_EQ(ride.redispatch_count, 1);
-  EXPECT_FALSE(ride.driver || ride.assign_time || ride.seen_time || ride.pickup_eta || ride.cancellation);
-  EXPECT_EQ(ride.offer_id, "");
-  EXPECT_EQ(change.event->type, RideEventType::kRedispatched);
-  EXPECT_EQ(change.event->reason, CancelReason::kVehicleProblem);
+  EXPECT_EQ(ride.state(), S::kMatching);
+  EXPECT_EQ(ride.epoch(), before.epoch() + 1);
+  EXPECT_THAT(ride.excluded_driver_ids(), ElementsAre("driver-1"));
+  EXPECT_EQ(ride.match_deadline(), now + kRules.match_deadline);
+  EXPECT_EQ(ride.redispatch_count(), 1);
+  EXPECT_FALSE(ride.driver() != nullptr || ride.assign_time() || ride.seen_time() || ride.message().has_pickup_eta() ||
+               ride.cancellation());
+  EXPECT_EQ(ride.offer_id(), "");
+  EXPECT_EQ(change.event->type(), RideEventType::kRedispatched);
+  EXPECT_EQ(change.event->reason(), CancelReason::kVehicleProblem);
   EXPECT_EQ(change.event->driver_id, "driver-1");
-  EXPECT_TRUE(change.event->ended);
+  EXPECT_TRUE(change.event->ended());
   // The same driver cannot get it again.
   EXPECT_TRUE(
       HasReason(Assign(ride, Offer(ride, "driver-1", "offer-2"), kRules, now).status(), Reason::kDriverExcluded));
@@ -333,12 +336,12 @@ TEST(TakeStep, CancelAfterArrivalCancelsTheRide) {
   for (const S state : {S::kArrivedAtPickup, S::kEnrouteToDropoff}) {
     const Ride before = RideIn(state);
     const RideChange change = *TakeStep(before, Command(before, trip::Cancel{}), kRules, kT0 + absl::Minutes(9));
-    EXPECT_EQ(change.ride.cancellation->actor, CancelActor::kDriver);
-    EXPECT_EQ(change.ride.cancellation->reason, CancelReason::kVehicleProblem);
-    EXPECT_EQ(change.ride.cancellation->note, "flat tyre");
-    EXPECT_FALSE(change.ride.fare.cancellation_fee) << "only riders pay";
-    EXPECT_EQ(change.event->reason, CancelReason::kVehicleProblem);
-    EXPECT_EQ(change.ride.driver->driver_id, "driver-1");
+    EXPECT_EQ(change.ride.cancellation()->actor, CancelActor::kDriver);
+    EXPECT_EQ(change.ride.cancellation()->reason, CancelReason::kVehicleProblem);
+    EXPECT_EQ(change.ride.cancellation()->note, "flat tyre");
+    EXPECT_FALSE(change.ride.message().fare().has_cancellation_fee()) << "only riders pay";
+    EXPECT_EQ(change.event->reason(), CancelReason::kVehicleProblem);
+    EXPECT_EQ(change.ride.driver()->driver_id(), "driver-1");
   }
 }
 
@@ -349,62 +352,62 @@ TEST(TakeStep, TheSixthDriverWhoCancelsEndsTheRide) {
     ride = Assign(ride, Offer(ride, driver_id, "offer-" + std::to_string(i)), kRules, kT0)->ride;
     ride = TakeStep(ride, Command(ride, trip::Cancel{}, driver_id), kRules, kT0)->ride;
     if (i < 6) {
-      ASSERT_EQ(ride.state, S::kMatching) << i;
-      ASSERT_EQ(ride.epoch, i + 1);
+      ASSERT_EQ(ride.state(), S::kMatching) << i;
+      ASSERT_EQ(ride.epoch(), i + 1);
     }
   }
-  EXPECT_EQ(ride.state, S::kCanceled);
-  EXPECT_EQ(ride.cancellation->actor, CancelActor::kSystem);
-  EXPECT_EQ(ride.cancellation->reason, CancelReason::kRedispatchLimit);
-  EXPECT_EQ(ride.driver->driver_id, "driver-6");
-  EXPECT_EQ(ride.redispatch_count, 5);
+  EXPECT_EQ(ride.state(), S::kCanceled);
+  EXPECT_EQ(ride.cancellation()->actor, CancelActor::kSystem);
+  EXPECT_EQ(ride.cancellation()->reason, CancelReason::kRedispatchLimit);
+  EXPECT_EQ(ride.driver()->driver_id(), "driver-6");
+  EXPECT_EQ(ride.redispatch_count(), 5);
 }
 
 // --- Deadlines ---
 
 TEST(GiveUpUnseen, OnlyAfterTheTimeAndOnlyThatAssignment) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  const absl::Time limit = *ride.assign_time + kRules.seen_within;
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch, kRules, limit - absl::Milliseconds(1)).changed);
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch - 1, kRules, limit).changed);
-  const RideChange change = GiveUpUnseen(ride, ride.epoch, kRules, limit);
+  const absl::Time limit = *ride.assign_time() + kRules.seen_within;
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch() - 1, kRules, limit).changed);
+  const RideChange change = GiveUpUnseen(ride, ride.epoch(), kRules, limit);
   ASSERT_TRUE(change.changed);
-  EXPECT_EQ(change.event->reason, CancelReason::kDriverUnreachable);
-  EXPECT_THAT(change.ride.excluded_driver_ids, ElementsAre("driver-1"));
-  EXPECT_EQ(change.ride.match_deadline, limit + kRules.match_deadline);
+  EXPECT_EQ(change.event->reason(), CancelReason::kDriverUnreachable);
+  EXPECT_THAT(change.ride.excluded_driver_ids(), ElementsAre("driver-1"));
+  EXPECT_EQ(change.ride.match_deadline(), limit + kRules.match_deadline);
 
   const Ride seen = TakeStep(ride, Command(ride, trip::Seen{}), kRules, kT0)->ride;
-  EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch, kRules, limit + absl::Hours(1)).changed);
+  EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch(), kRules, limit + absl::Hours(1)).changed);
 }
 
 TEST(GiveUpUnseen, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
-  const absl::Time limit = *ride.assign_time + kRules.seen_within;
-  EXPECT_EQ(ride.seen_deadline, limit);
+  const absl::Time limit = *ride.assign_time() + kRules.seen_within;
+  EXPECT_EQ(ride.seen_deadline(), limit);
   // Other rules, after a restart, change nothing about an assignment that was made.
   RideRules patient = kRules;
   patient.seen_within = absl::Hours(1);
-  EXPECT_TRUE(GiveUpUnseen(ride, ride.epoch, patient, limit).changed);
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch, kRules, limit).ride.seen_deadline);
+  EXPECT_TRUE(GiveUpUnseen(ride, ride.epoch(), patient, limit).changed);
+  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch(), kRules, limit).ride.seen_deadline());
   for (const TripAction& step : std::vector<TripAction>{trip::Seen{}, trip::Arrive{}, trip::Cancel{}}) {
-    EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline);
+    EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline());
   }
-  EXPECT_FALSE(CancelByRider(ride, CancelReason::kOther, "", kT0)->ride.seen_deadline);
+  EXPECT_FALSE(CancelByRider(ride, CancelReason::kOther, "", kT0)->ride.seen_deadline());
   // As an earlier version stored it.
   Ride old = ride;
-  old.seen_deadline.reset();
-  EXPECT_FALSE(GiveUpUnseen(old, old.epoch, kRules, limit - absl::Milliseconds(1)).changed);
-  EXPECT_TRUE(GiveUpUnseen(old, old.epoch, kRules, limit).changed);
+  old.Edit()->clear_seen_deadline();
+  EXPECT_FALSE(GiveUpUnseen(old, old.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_TRUE(GiveUpUnseen(old, old.epoch(), kRules, limit).changed);
 }
 
 TEST(EndUnfulfilled, OnlyAfterTheDeadlineAndOnlyAtThatEpoch) {
   const Ride ride = RideIn(S::kMatching);
-  EXPECT_FALSE(EndUnfulfilled(ride, 1, *ride.match_deadline - absl::Milliseconds(1)).changed);
-  EXPECT_FALSE(EndUnfulfilled(RaiseEpoch(ride, 1).ride, 1, *ride.match_deadline).changed);
-  const RideChange change = EndUnfulfilled(ride, 1, *ride.match_deadline);
-  EXPECT_EQ(change.ride.state, S::kNoDriversAvailable);
-  EXPECT_EQ(change.event->type, RideEventType::kUnfulfilled);
-  EXPECT_FALSE(change.event->ended) << "there was no driver";
+  EXPECT_FALSE(EndUnfulfilled(ride, 1, *ride.match_deadline() - absl::Milliseconds(1)).changed);
+  EXPECT_FALSE(EndUnfulfilled(RaiseEpoch(ride, 1).ride, 1, *ride.match_deadline()).changed);
+  const RideChange change = EndUnfulfilled(ride, 1, *ride.match_deadline());
+  EXPECT_EQ(change.ride.state(), S::kNoDriversAvailable);
+  EXPECT_EQ(change.event->type(), RideEventType::kUnfulfilled);
+  EXPECT_FALSE(change.event->ended()) << "there was no driver";
 }
 
 TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
@@ -412,9 +415,9 @@ TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
   const RideChange change = RaiseEpoch(before, 1);
   EXPECT_TRUE(change.changed);
   EXPECT_FALSE(change.event);
-  EXPECT_EQ(change.ride.epoch, 2);
-  EXPECT_EQ(change.ride.sequence, before.sequence);
-  EXPECT_EQ(change.ride.match_deadline, before.match_deadline);
+  EXPECT_EQ(change.ride.epoch(), 2);
+  EXPECT_EQ(change.ride.sequence(), before.sequence());
+  EXPECT_EQ(change.ride.match_deadline(), before.match_deadline());
   // Asked twice, it happens once.
   EXPECT_FALSE(RaiseEpoch(change.ride, 1).changed);
   EXPECT_FALSE(RaiseEpoch(RideIn(S::kEnrouteToPickup), 1).changed);
@@ -423,15 +426,15 @@ TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
 TEST(Ride, TimesDoNotRunBackwardsWhenTheClockDoes) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const RideChange change = *TakeStep(ride, Command(ride, trip::Arrive{}), kRules, kT0 - absl::Hours(1));
-  EXPECT_EQ(change.ride.arrive_time, ride.update_time);
-  EXPECT_EQ(change.event->event_time, ride.update_time);
+  EXPECT_EQ(change.ride.arrive_time(), ride.update_time());
+  EXPECT_EQ(change.event->event_time(), ride.update_time());
 }
 
 TEST(Resolve, SaysThatAnOperatorDidIt) {
   const RideChange change = *Resolve(RideIn(S::kArrivedAtPickup), Resolution::kCancel, "ann: stuck", kT0);
-  EXPECT_EQ(change.ride.cancellation->actor, CancelActor::kSystem);
-  EXPECT_EQ(change.ride.cancellation->reason, CancelReason::kOperator);
-  EXPECT_EQ(change.ride.cancellation->note, "ann: stuck");
+  EXPECT_EQ(change.ride.cancellation()->actor, CancelActor::kSystem);
+  EXPECT_EQ(change.ride.cancellation()->reason, CancelReason::kOperator);
+  EXPECT_EQ(change.ride.cancellation()->note, "ann: stuck");
 }
 
 // --- Fees ---
@@ -442,26 +445,28 @@ TEST(CancellationFee, FollowsTheTerms) {
 
   for (const S state : {S::kEnrouteToPickup, S::kArrivedAtPickup}) {
     const Ride ride = RideIn(state);
-    const absl::Time free_until = *ride.assign_time + absl::Seconds(120);
+    const absl::Time free_until = *ride.assign_time() + absl::Seconds(120);
     EXPECT_FALSE(CancellationFee(ride, free_until));
     EXPECT_EQ(CancellationFee(ride, free_until + absl::Seconds(1)), (Money{"USD", 5'000'000}));
     const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", free_until + absl::Seconds(1))->ride;
-    EXPECT_EQ(canceled.fare.cancellation_fee, (Money{"USD", 5'000'000}));
+    EXPECT_EQ(DecodeMoney(canceled.message().fare().cancellation_fee()), (Money{"USD", 5'000'000}));
   }
   const Ride on_board = RideIn(S::kEnrouteToDropoff);
-  EXPECT_EQ(CancellationFee(on_board, kT0), on_board.fare.quoted);
-  EXPECT_EQ(CancelByRider(on_board, CancelReason::kOther, "", kT0)->ride.fare.cancellation_fee, on_board.fare.quoted);
+  EXPECT_EQ(CancellationFee(on_board, kT0), on_board.quoted_fare());
+  const Ride left = CancelByRider(on_board, CancelReason::kOther, "", kT0)->ride;
+  EXPECT_EQ(DecodeMoney(left.message().fare().cancellation_fee()), on_board.quoted_fare());
 
   Ride no_fee = RideIn(S::kEnrouteToPickup);
-  no_fee.cancellation_terms.fee.micros = 0;
+  no_fee.EditInternals()->mutable_cancellation_fee()->set_micros(0);
   EXPECT_FALSE(CancellationFee(no_fee, kT0 + absl::Hours(1)));
 }
 
 TEST(CancelByRider, TheEventCarriesTheFeeToo) {
   const Ride ride = RideIn(S::kArrivedAtPickup);
   const RideChange change = *CancelByRider(ride, CancelReason::kOther, "", kT0 + absl::Hours(1));
-  ASSERT_TRUE(change.ride.fare.cancellation_fee);
-  EXPECT_EQ(change.event->ride.fare.cancellation_fee, change.ride.fare.cancellation_fee);
+  ASSERT_TRUE(change.ride.message().fare().has_cancellation_fee());
+  EXPECT_THAT(change.event->ride.message().fare().cancellation_fee(),
+              EqualsProto(change.ride.message().fare().cancellation_fee()));
 }
 
 // --- Views ---
@@ -469,17 +474,17 @@ TEST(CancelByRider, TheEventCarriesTheFeeToo) {
 TEST(Views, TheDriverIsNotToldWhoseRideItIs) {
   const Ride view = RideForDriver(RideIn(S::kEnrouteToPickup));
   const hail::type::v1::Ride shown = Shown(view);
-  EXPECT_EQ(shown.rider_id() + shown.request_id() + shown.quote_id() + view.request_fingerprint, "");
+  EXPECT_EQ(shown.rider_id() + shown.request_id() + shown.quote_id() + view.request_fingerprint(), "");
   EXPECT_EQ(shown.labels().size(), 0u);
   EXPECT_EQ(shown.offer_id(), "offer-1");
 }
 
 TEST(Views, TheRiderIsNotToldTheOffer) {
   Ride ride = RideIn(S::kEnrouteToPickup);
-  ride.excluded_driver_ids = {"driver-9"};
+  ride.EditInternals()->add_excluded_driver_ids("driver-9");
   const Ride view = RideForRider(ride);
-  EXPECT_EQ(Shown(view).offer_id() + view.request_fingerprint, "");
-  EXPECT_THAT(view.excluded_driver_ids, IsEmpty());
+  EXPECT_EQ(Shown(view).offer_id() + view.request_fingerprint(), "");
+  EXPECT_THAT(view.excluded_driver_ids(), IsEmpty());
   EXPECT_EQ(Shown(view).rider_id(), "rider-1");
   EXPECT_EQ(Shown(view).request_id(), "request-1");
 }
@@ -488,18 +493,18 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   const Ride before = RideIn(S::kEnrouteToPickup);
   const RideEvent event = *TakeStep(before, Command(before, trip::Cancel{}), kRules, kT0 + absl::Seconds(9))->event;
   const RideEvent view = EventForDriver(event);
-  EXPECT_EQ(view.ride.epoch, before.epoch);
-  EXPECT_EQ(view.ride.state, S::kEnrouteToPickup);
-  EXPECT_EQ(view.ride.driver->driver_id, "driver-1");
-  EXPECT_EQ(view.ride.sequence, event.sequence);
-  EXPECT_FALSE(view.ride.match_deadline);
+  EXPECT_EQ(view.ride.epoch(), before.epoch());
+  EXPECT_EQ(view.ride.state(), S::kEnrouteToPickup);
+  EXPECT_EQ(view.ride.driver()->driver_id(), "driver-1");
+  EXPECT_EQ(view.ride.sequence(), event.sequence());
+  EXPECT_FALSE(view.ride.match_deadline());
   EXPECT_EQ(Shown(view).ride().rider_id(), "");
   EXPECT_TRUE(Shown(view).ride().assignment_ended());
   EXPECT_TRUE(Shown(view).ended());
   // The rider sees it as it is.
   EXPECT_FALSE(Shown(EventForRider(event)).ride().assignment_ended());
   EXPECT_FALSE(Shown(EventForRider(event)).ended());
-  EXPECT_EQ(EventForRider(event).ride.epoch, before.epoch + 1);
+  EXPECT_EQ(EventForRider(event).ride.epoch(), before.epoch() + 1);
   EXPECT_FALSE(EventForRider(event).former);
 }
 
@@ -520,52 +525,52 @@ TEST(Views, EachSideReadsItsOwnWordsOnly) {
     const RideEvent& event = *c.change.event;
     const auto check = [&](const RideEvent& view, bool reads) {
       const CancelReason reason = reads ? CancelReason::kSafety : CancelReason::kUnspecified;
-      EXPECT_EQ(view.reason, reason) << c.who;
-      EXPECT_EQ(view.ride.cancellation->reason, reason) << c.who;
-      EXPECT_EQ(view.ride.cancellation->note, reads ? event.ride.cancellation->note : "") << c.who;
-      EXPECT_EQ(view.ride.cancellation->actor, event.ride.cancellation->actor) << c.who;
+      EXPECT_EQ(view.reason(), reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation()->reason, reason) << c.who;
+      EXPECT_EQ(view.ride.cancellation()->note, reads ? event.ride.cancellation()->note : "") << c.who;
+      EXPECT_EQ(view.ride.cancellation()->actor, event.ride.cancellation()->actor) << c.who;
     };
-    ASSERT_NE(event.ride.cancellation->note, "");
+    ASSERT_NE(event.ride.cancellation()->note, "");
     check(EventForRider(event), c.rider_reads);
     check(EventForDriver(event), c.driver_reads);
     EXPECT_EQ(RideForRider(c.change.ride), EventForRider(event).ride);
     EXPECT_EQ(RideForDriver(c.change.ride), EventForDriver(event).ride);
-    EXPECT_EQ(RideForOperator(c.change.ride).cancellation, c.change.ride.cancellation);
+    EXPECT_EQ(RideForOperator(c.change.ride).cancellation(), c.change.ride.cancellation());
   }
   // What is no secret is read by both.
   const RideEvent late = *CancelByRider(ride, CancelReason::kWaitTooLong, "late", now)->event;
-  EXPECT_EQ(EventForDriver(late).reason, CancelReason::kWaitTooLong);
-  EXPECT_EQ(EventForDriver(late).ride.cancellation->reason, CancelReason::kWaitTooLong);
-  EXPECT_EQ(EventForDriver(late).ride.cancellation->note, "");
+  EXPECT_EQ(EventForDriver(late).reason(), CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation()->reason, CancelReason::kWaitTooLong);
+  EXPECT_EQ(EventForDriver(late).ride.cancellation()->note, "");
 }
 
 TEST(Views, NobodyButOperatorsReadsWhatAnOperatorWrote) {
   const RideChange change =
       *Resolve(RideIn(S::kArrivedAtPickup), Resolution::kCancel, "ann: both complain", kT0 + absl::Seconds(9));
   for (const RideEvent& view : {EventForRider(*change.event), EventForDriver(*change.event)}) {
-    EXPECT_EQ(view.ride.cancellation->note, "");
-    EXPECT_EQ(view.ride.cancellation->reason, CancelReason::kOperator);
-    EXPECT_EQ(view.reason, CancelReason::kOperator);
+    EXPECT_EQ(view.ride.cancellation()->note, "");
+    EXPECT_EQ(view.ride.cancellation()->reason, CancelReason::kOperator);
+    EXPECT_EQ(view.reason(), CancelReason::kOperator);
   }
   const Ride view = RideForOperator(change.ride);
-  EXPECT_EQ(view.cancellation->note, "ann: both complain");
-  EXPECT_EQ(view.request_fingerprint, "");
+  EXPECT_EQ(view.cancellation()->note, "ann: both complain");
+  EXPECT_EQ(view.request_fingerprint(), "");
 }
 
 TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const DriverCommand command = Command(ride, trip::Cancel{CancelReason::kSafety, "flat tyre"});
   const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
-  EXPECT_EQ(EventForRider(unsafe).reason, CancelReason::kUnspecified);
-  EXPECT_EQ(EventForDriver(unsafe).reason, CancelReason::kSafety);
+  EXPECT_EQ(EventForRider(unsafe).reason(), CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(unsafe).reason(), CancelReason::kSafety);
   // A reason of a later version may be as delicate.
   RideEvent later = unsafe;
-  later.reason = static_cast<CancelReason>(77);
-  EXPECT_EQ(EventForRider(later).reason, CancelReason::kUnspecified);
-  EXPECT_EQ(EventForDriver(later).reason, later.reason);
-  const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch, kRules, kT0 + absl::Hours(1)).event;
-  EXPECT_EQ(EventForRider(unseen).reason, CancelReason::kDriverUnreachable);
-  EXPECT_EQ(EventForDriver(unseen).reason, CancelReason::kDriverUnreachable);
+  later.set_reason(static_cast<CancelReason>(77));
+  EXPECT_EQ(EventForRider(later).reason(), CancelReason::kUnspecified);
+  EXPECT_EQ(EventForDriver(later).reason(), later.reason());
+  const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch(), kRules, kT0 + absl::Hours(1)).event;
+  EXPECT_EQ(EventForRider(unseen).reason(), CancelReason::kDriverUnreachable);
+  EXPECT_EQ(EventForDriver(unseen).reason(), CancelReason::kDriverUnreachable);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/errors/error.h"
-#include "rider-service/codec/event_codec.h"
+#include "rider-service/codec/record_codec.h"
 #include "tests/unit/rider-service/shown.h"
 #include "tests/unit/rider-service/store_fixture.h"
 
@@ -32,12 +32,12 @@ class RidesTest : public StoreFixture, public RideObserver {
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override {
     absl::MutexLock lock(&mutex_);
-    observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
+    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) +
                         (event ? "" : " no event"));
   }
   void OnFound(const Ride& ride) override {
     absl::MutexLock lock(&mutex_);
-    observed_.push_back(ride.ride_id + "@" + std::to_string(ride.sequence) + "." + std::to_string(ride.epoch) +
+    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) +
                         " found");
   }
   bool Behind() const override { return behind_; }
@@ -48,12 +48,11 @@ class RidesTest : public StoreFixture, public RideObserver {
 
   static RideRequest Order(const std::string& rider_id = "rider-1", const std::string& request_id = "request-1") {
     RideRequest request;
-    request.rider_id = rider_id;
-    request.request_id = request_id;
-    request.has_pickup = request.has_dropoff = true;
-    request.pickup = {{37.7749, -122.4194}, "Civic Center"};
-    request.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
-    request.product_id = "economy";
+    request.set_rider_id(rider_id);
+    request.set_request_id(request_id);
+    *request.mutable_pickup() = PlaceAt({37.7749, -122.4194}, "Civic Center");
+    *request.mutable_dropoff() = PlaceAt({37.7955, -122.3937}, "Ferry Building");
+    request.set_product_id("economy");
     return request;
   }
 
@@ -63,7 +62,7 @@ class RidesTest : public StoreFixture, public RideObserver {
   absl::StatusOr<Ride> Confirm(const Ride& ride, const std::string& driver_id = "driver-1",
                                const std::string& offer_id = "offer-1") {
     return Await<Ride>(
-        [&](auto done) { rides_->Confirm(now_, ride.ride_id, Offer(ride, driver_id, offer_id), kNever, done); });
+        [&](auto done) { rides_->Confirm(now_, ride.ride_id(), Offer(ride, driver_id, offer_id), kNever, done); });
   }
   absl::StatusOr<Ride> Step(const std::string& ride_id, const DriverCommand& command) {
     return Await<Ride>([&](auto done) { rides_->RecordStep(now_, ride_id, command, kNever, done); });
@@ -112,15 +111,15 @@ TEST_F(RidesTest, NoRideBeginsThatNobodyWouldComeRoundToDispatch) {
 TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
   const absl::StatusOr<Ride> ride = Request(Order());
   ASSERT_TRUE(ride.ok()) << ride.status();
-  EXPECT_EQ(ride->state, RideState::kMatching);
-  EXPECT_EQ(ride->region_id, "san_francisco");
-  EXPECT_EQ(ride->seats, 1);
-  EXPECT_GT(ride->fare.quoted.micros, 0);
-  EXPECT_GT(ride->distance_m, 0);
-  EXPECT_EQ(ride->ride_id.size(), 36u);
-  EXPECT_EQ(ride->request_fingerprint, "") << "internals stay inside";
-  EXPECT_THAT(Observed(), ElementsAre(ride->ride_id + "@1.1"));
-  EXPECT_EQ(Find(ride->ride_id)->cancellation_terms.free_for, absl::Seconds(120));
+  EXPECT_EQ(ride->state(), RideState::kMatching);
+  EXPECT_EQ(ride->region_id(), "san_francisco");
+  EXPECT_EQ(ride->message().seats(), 1);
+  EXPECT_GT(ride->quoted_fare().micros, 0);
+  EXPECT_GT(ride->message().distance_m(), 0);
+  EXPECT_EQ(ride->ride_id().size(), 36u);
+  EXPECT_EQ(ride->request_fingerprint(), "") << "internals stay inside";
+  EXPECT_THAT(Observed(), ElementsAre(ride->ride_id() + "@1.1"));
+  EXPECT_EQ(Find(ride->ride_id())->cancellation_terms().free_for, absl::Seconds(120));
 }
 
 TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
@@ -130,54 +129,55 @@ TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
   Observed();
   const absl::StatusOr<Ride> again = Request(Order());
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(again->ride_id, ride.ride_id);
-  EXPECT_EQ(again->state, RideState::kEnrouteToPickup);
+  EXPECT_EQ(again->ride_id(), ride.ride_id());
+  EXPECT_EQ(again->state(), RideState::kEnrouteToPickup);
   // Told once more: the first commit's notice may have died with the process.
-  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@2.1 found"));
+  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id() + "@2.1 found"));
 
   RideRequest other = Order();
-  other.seats = 2;
+  other.set_seats(2);
   EXPECT_TRUE(HasReason(Request(other).status(), Reason::kRequestIdReused));
 }
 
 TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
   RideRequest request = Order();
-  request.quote_token = (*quoter_.QuoteRide(now_, request))[0].quote_token;
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
   const Ride ride = *Request(request);
   // The quote has expired, the ride is live: all the same it is that request.
   now_.domain += absl::Hours(1);
   const absl::StatusOr<Ride> again = Request(request);
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(again->ride_id, ride.ride_id);
+  EXPECT_EQ(again->ride_id(), ride.ride_id());
   // Under the same id, a body that would be refused anyway.
   RideRequest broken = request;
-  broken.dropoff = broken.pickup;
+  *broken.mutable_dropoff() = broken.pickup();
   EXPECT_TRUE(HasReason(Request(broken).status(), Reason::kRequestIdReused));
 }
 
 // Texts that are refused today are read where they are stored, and their request is still known.
 TEST_F(RidesTest, ARideWithAnOldTextIsReadAsItIs) {
   RideRequest request = Order();
-  request.pickup.address = "\x1B[2JHere\n\xE2\x80\xAE";
+  request.mutable_pickup()->set_address("\x1B[2JHere\n\xE2\x80\xAE");
   EXPECT_EQ(FieldOf(Request(request).status()), "pickup.address");
   Ride old = Requested("old-ride");
-  old.pickup.address = request.pickup.address;
-  old.labels["note\n"] = "\xC2\x9B";
-  old.request_fingerprint = RequestFingerprint(request);
+  old.Edit()->mutable_pickup()->set_address(request.pickup().address());
+  (*old.Edit()->mutable_labels())["note\n"] = "\xC2\x9B";
+  old.EditInternals()->set_request_fingerprint(RequestFingerprint(request));
   ASSERT_TRUE(Await<Created>([&](auto done) { store_->Create(NewRide(old, rules_, kT0), kNever, done); }).ok());
   const absl::StatusOr<Ride> again = Request(request);
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(again->ride_id, "old-ride");
-  EXPECT_EQ(again->pickup.address, request.pickup.address);
-  EXPECT_EQ(again->labels, old.labels);
+  EXPECT_EQ(again->ride_id(), "old-ride");
+  EXPECT_EQ(again->message().pickup().address(), request.pickup().address());
+  EXPECT_EQ(again->message().labels().at("note\n"), "\xC2\x9B");
+  EXPECT_EQ(again->message().labels().size(), old.message().labels().size());
   EXPECT_TRUE(Cancel("rider-1", "old-ride").ok());
 }
 
 TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
   RideRequest request = Order();
-  request.quote_token = (*quoter_.QuoteRide(now_, request))[0].quote_token;
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
   RideRequest broken = request;
-  broken.seats = 17;
+  broken.set_seats(17);
   EXPECT_EQ(FieldOf(Request(broken).status()), "seats");
   now_.domain += absl::Hours(1);
   EXPECT_TRUE(HasReason(Request(request).status(), Reason::kQuoteExpired));
@@ -189,18 +189,18 @@ TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
 TEST_F(RidesTest, AQuoteIsUsedOnceAndARiderHasOneRide) {
   RideRequest request = Order();
   const Quote quote = (*quoter_.QuoteRide(now_, request))[0];
-  request.quote_token = quote.quote_token;
+  request.set_quote_token(quote.quote_token);
   const Ride ride = *Request(request);
-  EXPECT_EQ(ride.quote_id, quote.quote_id);
-  EXPECT_EQ(ride.fare.quoted, quote.fare);
+  EXPECT_EQ(ride.quote_id(), quote.quote_id);
+  EXPECT_EQ(ride.quoted_fare(), quote.fare);
 
-  request.request_id = "request-2";
+  request.set_request_id("request-2");
   const absl::Status busy = Request(request).status();
   EXPECT_TRUE(HasReason(busy, Reason::kRiderBusy)) << busy;
-  EXPECT_EQ(DetailsOf(busy)->metadata.at("ride_id"), ride.ride_id);
-  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
+  EXPECT_EQ(DetailsOf(busy)->metadata.at("ride_id"), ride.ride_id());
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id()).ok());
   EXPECT_TRUE(HasReason(Request(request).status(), Reason::kQuoteUsed));
-  request.quote_token.clear();
+  request.clear_quote_token();
   EXPECT_TRUE(Request(request).ok());
 }
 
@@ -210,10 +210,10 @@ TEST_F(RidesTest, BadRequestsNameTheField) {
   EXPECT_EQ(FieldOf(Request(Order(std::string(129, 'x'), "request-1")).status()), "rider_id");
   EXPECT_EQ(FieldOf(Request(Order("rider 1", "request-1")).status()), "rider_id");
   RideRequest request = Order();
-  request.product_id = "boat";
+  request.set_product_id("boat");
   EXPECT_EQ(FieldOf(Request(request).status()), "product_id");
   request = Order();
-  request.pickup.position = {34.05, -118.24};
+  Encode(LatLng{34.05, -118.24}, request.mutable_pickup()->mutable_position());
   EXPECT_TRUE(HasReason(Request(request).status(), Reason::kOutsideServiceArea));
 }
 
@@ -228,21 +228,21 @@ TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
       const RideEvent event = *codec_.Decode(*payload);
       // Whatever is heard is in the store already.
       absl::MutexLock lock(&mutex);
-      heard.push_back(name + " " + std::to_string(event.sequence) + "/" + std::to_string(event.driver_sequence));
+      heard.push_back(name + " " + std::to_string(event.sequence()) + "/" + std::to_string(event.driver_sequence));
     });
   };
-  const auto of_ride = listen(RideTopic(ride.ride_id), "ride");
+  const auto of_ride = listen(RideTopic(ride.ride_id()), "ride");
   const auto of_driver = listen(DriverTopic("driver-1"), "driver");
   ASSERT_TRUE(Confirm(ride).ok());
   ASSERT_TRUE(Confirm(ride).ok());  // a replay: nothing new
   const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kOther, ""}};
-  ASSERT_TRUE(Step(ride.ride_id, cancel).ok());
+  ASSERT_TRUE(Step(ride.ride_id(), cancel).ok());
   // No event, so nothing on the bus; the observer hears.
-  ASSERT_TRUE(Await<Changed>([&](auto done) { rides_->RaiseEpoch(ride.ride_id, 2, kNever, done); }).ok());
-  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
+  ASSERT_TRUE(Await<Changed>([&](auto done) { rides_->RaiseEpoch(ride.ride_id(), 2, kNever, done); }).ok());
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id()).ok());
   EXPECT_THAT(heard, ElementsAre("ride 2/1", "driver 2/1", "ride 3/2", "driver 3/2", "ride 4/0"));
-  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id + "@1.1", ride.ride_id + "@2.1", ride.ride_id + "@3.2",
-                                      ride.ride_id + "@3.3 no event", ride.ride_id + "@4.3"));
+  EXPECT_THAT(Observed(), ElementsAre(ride.ride_id() + "@1.1", ride.ride_id() + "@2.1", ride.ride_id() + "@3.2",
+                                      ride.ride_id() + "@3.3 no event", ride.ride_id() + "@4.3"));
 }
 
 TEST_F(RidesTest, TopicsAreSafeForAnyId) {
@@ -255,32 +255,32 @@ TEST_F(RidesTest, TopicsAreSafeForAnyId) {
 TEST_F(RidesTest, NobodyReadsOrMovesARideThatIsNotTheirs) {
   const Ride ride = *Request(Order());
   const auto get = [&](const std::string& rider) {
-    return Await<Ride>([&](auto done) { rides_->Get(rider, ride.ride_id, done); });
+    return Await<Ride>([&](auto done) { rides_->Get(rider, ride.ride_id(), done); });
   };
-  EXPECT_EQ(get("rider-1")->ride_id, ride.ride_id);
+  EXPECT_EQ(get("rider-1")->ride_id(), ride.ride_id());
   EXPECT_TRUE(HasReason(get("rider-2").status(), Reason::kRideNotFound));
-  EXPECT_TRUE(HasReason(Cancel("rider-2", ride.ride_id).status(), Reason::kRideNotFound));
+  EXPECT_TRUE(HasReason(Cancel("rider-2", ride.ride_id()).status(), Reason::kRideNotFound));
   EXPECT_TRUE(HasReason(Cancel("rider-1", "nosuch").status(), Reason::kRideNotFound));
   EXPECT_EQ(FieldOf(get("").status()), "rider_id");
-  EXPECT_EQ(Find(ride.ride_id)->state, RideState::kMatching);
+  EXPECT_EQ(Find(ride.ride_id())->state(), RideState::kMatching);
 
   const auto active = [&](const std::string& rider) {
     return Await<std::optional<Ride>>([&](auto done) { rides_->GetActive(rider, done); });
   };
-  EXPECT_EQ((*active("rider-1"))->ride_id, ride.ride_id);
+  EXPECT_EQ((*active("rider-1"))->ride_id(), ride.ride_id());
   EXPECT_FALSE(*active("rider-2"));
   EXPECT_EQ(FieldOf(active("").status()), "rider_id");
 }
 
 TEST_F(RidesTest, CancelAnswersTheCanceledRideTwice) {
   const Ride ride = *Request(Order());
-  const absl::StatusOr<Ride> canceled = Cancel("rider-1", ride.ride_id, CancelReason::kWaitTooLong, "too slow");
+  const absl::StatusOr<Ride> canceled = Cancel("rider-1", ride.ride_id(), CancelReason::kWaitTooLong, "too slow");
   ASSERT_TRUE(canceled.ok());
-  EXPECT_EQ(canceled->cancellation->actor, CancelActor::kRider);
-  EXPECT_EQ(canceled->cancellation->note, "too slow");
-  EXPECT_EQ(Cancel("rider-1", ride.ride_id)->sequence, canceled->sequence);
-  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id, CancelReason::kOperator).status()), "reason");
-  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id, CancelReason::kOther, std::string(513, 'x')).status()), "note");
+  EXPECT_EQ(canceled->cancellation()->actor, CancelActor::kRider);
+  EXPECT_EQ(canceled->cancellation()->note, "too slow");
+  EXPECT_EQ(Cancel("rider-1", ride.ride_id())->sequence(), canceled->sequence());
+  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id(), CancelReason::kOperator).status()), "reason");
+  EXPECT_EQ(FieldOf(Cancel("rider-1", ride.ride_id(), CancelReason::kOther, std::string(513, 'x')).status()), "note");
   EXPECT_EQ(FieldOf(Cancel("rider-1", "").status()), "ride_id");
 }
 
@@ -288,7 +288,7 @@ TEST_F(RidesTest, PagesOfARidersList) {
   std::vector<std::string> ids;
   for (int i = 0; i < 5; ++i) {
     now_.wall += absl::Seconds(1);  // ids sort by it
-    ids.push_back(Request(Order("rider-1", "request-" + std::to_string(i)))->ride_id);
+    ids.push_back(Request(Order("rider-1", "request-" + std::to_string(i)))->ride_id());
     ASSERT_TRUE(Cancel("rider-1", ids.back()).ok());
   }
   std::vector<std::string> seen;
@@ -298,8 +298,8 @@ TEST_F(RidesTest, PagesOfARidersList) {
     const absl::StatusOr<Rides::Listed> page = List({"rider-1", 2, token, {}});
     ASSERT_TRUE(page.ok()) << page.status();
     for (const Ride& ride : page->rides) {
-      EXPECT_EQ(ride.request_fingerprint, "");
-      seen.insert(seen.begin(), ride.ride_id);
+      EXPECT_EQ(ride.request_fingerprint(), "");
+      seen.insert(seen.begin(), ride.ride_id());
     }
     token = page->next_page_token;
     if (++pages == 1) {
@@ -332,14 +332,14 @@ TEST_F(RidesTest, TheCommitPointAnswersTheDriversView) {
   EXPECT_EQ(Shown(*confirmed).rider_id(), "");
   EXPECT_EQ(Shown(*confirmed).offer_id(), "offer-1");
   // The answer was lost; meanwhile the rider canceled.
-  ASSERT_TRUE(Cancel("rider-1", ride.ride_id).ok());
-  EXPECT_EQ(Confirm(ride)->state, RideState::kCanceled);
+  ASSERT_TRUE(Cancel("rider-1", ride.ride_id()).ok());
+  EXPECT_EQ(Confirm(ride)->state(), RideState::kCanceled);
   EXPECT_TRUE(HasReason(Confirm(ride, "driver-2", "offer-2").status(), Reason::kRideNotMatching));
 
   const auto find = [&](const std::string& driver, const std::string& offer) {
     return Await<Ride>([&](auto done) { rides_->FindAssignment(driver, offer, done); });
   };
-  EXPECT_EQ(find("driver-1", "offer-1")->ride_id, ride.ride_id);
+  EXPECT_EQ(find("driver-1", "offer-1")->ride_id(), ride.ride_id());
   EXPECT_EQ(Shown(*find("driver-1", "offer-1")).rider_id(), "");
   EXPECT_TRUE(HasReason(find("driver-2", "offer-1").status(), Reason::kRideNotFound));
   EXPECT_EQ(FieldOf(find("", "offer-1").status()), "driver_id");
@@ -359,24 +359,24 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
   const Ride ride = *Request(Order());
   ASSERT_TRUE(Confirm(ride).ok());
   const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kOther, "tired"}};
-  const absl::StatusOr<Ride> answer = Step(ride.ride_id, cancel);
+  const absl::StatusOr<Ride> answer = Step(ride.ride_id(), cancel);
   ASSERT_TRUE(answer.ok()) << answer.status();
-  EXPECT_EQ(answer->state, RideState::kEnrouteToPickup);
-  EXPECT_EQ(answer->epoch, 1);
+  EXPECT_EQ(answer->state(), RideState::kEnrouteToPickup);
+  EXPECT_EQ(answer->epoch(), 1);
   EXPECT_EQ(Shown(*answer).rider_id(), "");
-  EXPECT_TRUE(HasReason(Step(ride.ride_id, cancel).status(), Reason::kAssignmentEnded));
-  EXPECT_EQ(Find(ride.ride_id)->redispatch_count, 1);
+  EXPECT_TRUE(HasReason(Step(ride.ride_id(), cancel).status(), Reason::kAssignmentEnded));
+  EXPECT_EQ(Find(ride.ride_id())->redispatch_count(), 1);
 
   // Asked later, by the offer or for all trips, it is what the driver had, and marked.
-  ASSERT_TRUE(Confirm(*Find(ride.ride_id), "driver-2", "offer-2").ok());
+  ASSERT_TRUE(Confirm(*Find(ride.ride_id()), "driver-2", "offer-2").ok());
   const Ride found = *Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", "offer-1", done); });
   const Rides::Listed trips =
       *Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("driver-1", 20, "", done); });
   ASSERT_EQ(trips.rides.size(), 1u);
   for (const Ride& had : {*answer, found, trips.rides[0]}) {
     EXPECT_TRUE(Shown(had).assignment_ended());
-    EXPECT_EQ(had.state, RideState::kEnrouteToPickup);
-    EXPECT_EQ(had.driver->driver_id, "driver-1");
+    EXPECT_EQ(had.state(), RideState::kEnrouteToPickup);
+    EXPECT_EQ(had.driver()->driver_id(), "driver-1");
     EXPECT_EQ(Shown(had).offer_id(), "offer-1");
     EXPECT_EQ(Shown(had).rider_id() + Shown(had).request_id(), "");
   }
@@ -407,19 +407,19 @@ TEST_F(RidesTest, PagesOfADriversList) {
     now_.domain += absl::Seconds(1);
     const Ride ride = *Request(Order("rider-" + std::to_string(i)));
     ASSERT_TRUE(Confirm(ride, "driver-1", "offer-" + std::to_string(i)).ok());
-    ASSERT_TRUE(Cancel("rider-" + std::to_string(i), ride.ride_id).ok());
-    ids.push_back(ride.ride_id);
+    ASSERT_TRUE(Cancel("rider-" + std::to_string(i), ride.ride_id()).ok());
+    ids.push_back(ride.ride_id());
   }
   const auto list = [&](const std::string& driver, int size, const std::string& token) {
     return Await<Rides::Listed>([&](auto done) { rides_->ListForDriver(driver, size, token, done); });
   };
   const absl::StatusOr<Rides::Listed> first = list("driver-1", 2, "");
   ASSERT_EQ(first->rides.size(), 2u);
-  EXPECT_EQ(first->rides[0].ride_id, ids[2]);
+  EXPECT_EQ(first->rides[0].ride_id(), ids[2]);
   EXPECT_EQ(Shown(first->rides[0]).rider_id(), "");
   const absl::StatusOr<Rides::Listed> second = list("driver-1", 2, first->next_page_token);
   ASSERT_EQ(second->rides.size(), 1u);
-  EXPECT_EQ(second->rides[0].ride_id, ids[0]);
+  EXPECT_EQ(second->rides[0].ride_id(), ids[0]);
   EXPECT_EQ(second->next_page_token, "");
   EXPECT_EQ(FieldOf(list("driver-2", 2, first->next_page_token).status()), "page_token");
   EXPECT_EQ(FieldOf(list("driver-1", -2, "").status()), "page_size");
@@ -430,19 +430,19 @@ TEST_F(RidesTest, PagesOfADriversList) {
 
 TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
   const Ride ride = *Request(Order());
-  EXPECT_EQ(FieldOf(Resolve(ride.ride_id, Resolution::kCancel, "").status()), "note");
-  EXPECT_EQ(FieldOf(Resolve(ride.ride_id, Resolution::kUnspecified, "ann").status()), "resolution");
+  EXPECT_EQ(FieldOf(Resolve(ride.ride_id(), Resolution::kCancel, "").status()), "note");
+  EXPECT_EQ(FieldOf(Resolve(ride.ride_id(), Resolution::kUnspecified, "ann").status()), "resolution");
   EXPECT_TRUE(HasReason(Resolve("nosuch", Resolution::kCancel, "ann").status(), Reason::kRideNotFound));
-  EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kIllegalTransition));
-  EXPECT_EQ(Resolve(ride.ride_id, Resolution::kCancel, "ann")->cancellation->reason, CancelReason::kOperator);
-  EXPECT_EQ(Resolve(ride.ride_id, Resolution::kCancel, "ann")->sequence, 2);
-  EXPECT_TRUE(HasReason(Resolve(ride.ride_id, Resolution::kComplete, "ann").status(), Reason::kRideEnded));
+  EXPECT_TRUE(HasReason(Resolve(ride.ride_id(), Resolution::kComplete, "ann").status(), Reason::kIllegalTransition));
+  EXPECT_EQ(Resolve(ride.ride_id(), Resolution::kCancel, "ann")->cancellation()->reason, CancelReason::kOperator);
+  EXPECT_EQ(Resolve(ride.ride_id(), Resolution::kCancel, "ann")->sequence(), 2);
+  EXPECT_TRUE(HasReason(Resolve(ride.ride_id(), Resolution::kComplete, "ann").status(), Reason::kRideEnded));
 }
 
 // Every way on which a canceled ride is read. Commands are given twice: to repeat one is a way to read, too.
 TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
   const auto find = [&](const Ride& ride) {
-    return Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", ride.offer_id, done); });
+    return Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", ride.offer_id(), done); });
   };
   const auto trips = [&] {
     return Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("driver-1", 1, "", done); })->rides.at(0);
@@ -451,9 +451,9 @@ TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
     return *Await<Ride>([&](auto done) { rides_->Get("rider-1", ride_id, done); });
   };
   const auto expect = [](const Ride& ride, bool reads, const std::string& path) {
-    ASSERT_TRUE(ride.cancellation) << path;
-    EXPECT_EQ(ride.cancellation->note != "", reads) << path;
-    EXPECT_EQ(ride.cancellation->reason == CancelReason::kSafety, reads) << path;
+    ASSERT_TRUE(ride.cancellation()) << path;
+    EXPECT_EQ(ride.cancellation()->note != "", reads) << path;
+    EXPECT_EQ(ride.cancellation()->reason == CancelReason::kSafety, reads) << path;
   };
   int number = 0;
   const auto arrived = [&] {
@@ -462,36 +462,36 @@ TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
     now_.wall += absl::Seconds(1);
     const Ride ride = *Request(Order("rider-1", "request-" + n));
     Ride confirmed = *Confirm(ride, "driver-1", "offer-" + n);
-    EXPECT_TRUE(Step(ride.ride_id, {"driver-1", 1, 0, trip::Arrive{}}).ok());
+    EXPECT_TRUE(Step(ride.ride_id(), {"driver-1", 1, 0, trip::Arrive{}}).ok());
     return confirmed;
   };
 
   const Ride by_rider = arrived();
   for (int i = 0; i < 2; ++i) {
-    expect(*Cancel("rider-1", by_rider.ride_id, CancelReason::kSafety, "he frightened me"), true, "CancelRide");
+    expect(*Cancel("rider-1", by_rider.ride_id(), CancelReason::kSafety, "he frightened me"), true, "CancelRide");
   }
-  expect(get(by_rider.ride_id), true, "GetRide");
+  expect(get(by_rider.ride_id()), true, "GetRide");
   expect(List({"rider-1", 1, "", {}})->rides.at(0), true, "ListRides");
-  expect(*Confirm(by_rider, "driver-1", by_rider.offer_id), false, "ConfirmAssignment");
+  expect(*Confirm(by_rider, "driver-1", by_rider.offer_id()), false, "ConfirmAssignment");
   expect(*find(by_rider), false, "FindAssignment");
   expect(trips(), false, "ListDriverRides");
-  expect(*Step(by_rider.ride_id, {"driver-1", 1, 0, trip::Arrive{}}), false, "RecordTripEvent");
+  expect(*Step(by_rider.ride_id(), {"driver-1", 1, 0, trip::Arrive{}}), false, "RecordTripEvent");
 
   const Ride by_driver = arrived();
   const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kSafety, "she has a knife"}};
-  for (int i = 0; i < 2; ++i) expect(*Step(by_driver.ride_id, cancel), true, "RecordTripEvent");
+  for (int i = 0; i < 2; ++i) expect(*Step(by_driver.ride_id(), cancel), true, "RecordTripEvent");
   expect(*find(by_driver), true, "FindAssignment");
   expect(trips(), true, "ListDriverRides");
-  expect(get(by_driver.ride_id), false, "GetRide");
+  expect(get(by_driver.ride_id()), false, "GetRide");
   expect(List({"rider-1", 1, "", {}})->rides.at(0), false, "ListRides");
-  expect(*Cancel("rider-1", by_driver.ride_id), false, "CancelRide");
+  expect(*Cancel("rider-1", by_driver.ride_id()), false, "CancelRide");
   expect(*Request(Order("rider-1", "request-" + std::to_string(number))), false, "RequestRide");
 
   const Ride by_operator = arrived();
   for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(Resolve(by_operator.ride_id, Resolution::kCancel, "ann: 12")->cancellation->note, "ann: 12");
+    EXPECT_EQ(Resolve(by_operator.ride_id(), Resolution::kCancel, "ann: 12")->cancellation()->note, "ann: 12");
   }
-  expect(get(by_operator.ride_id), false, "GetRide");
+  expect(get(by_operator.ride_id()), false, "GetRide");
   expect(trips(), false, "ListDriverRides");
 }
 
@@ -500,17 +500,17 @@ TEST_F(RidesTest, TheBooksCommandsAnswerTheWholeRide) {
   ASSERT_TRUE(Confirm(ride).ok());
   now_.domain += absl::Seconds(60);
   const absl::StatusOr<Changed> unseen =
-      Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id, 1, kNever, done); });
+      Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id(), 1, kNever, done); });
   ASSERT_TRUE(unseen.ok());
-  EXPECT_EQ(unseen->ride.state, RideState::kMatching);
-  EXPECT_THAT(unseen->ride.excluded_driver_ids, ElementsAre("driver-1"));
+  EXPECT_EQ(unseen->ride.state(), RideState::kMatching);
+  EXPECT_THAT(unseen->ride.excluded_driver_ids(), ElementsAre("driver-1"));
 
   const auto end = [&] {
-    return Await<Changed>([&](auto done) { rides_->EndUnfulfilled(now_, ride.ride_id, 2, kNever, done); });
+    return Await<Changed>([&](auto done) { rides_->EndUnfulfilled(now_, ride.ride_id(), 2, kNever, done); });
   };
-  EXPECT_EQ(end()->ride.state, RideState::kMatching) << "the deadline is a new one";
+  EXPECT_EQ(end()->ride.state(), RideState::kMatching) << "the deadline is a new one";
   now_.domain += absl::Seconds(120);
-  EXPECT_EQ(end()->ride.state, RideState::kNoDriversAvailable);
+  EXPECT_EQ(end()->ride.state(), RideState::kNoDriversAvailable);
 }
 
 TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
@@ -518,7 +518,7 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   const auto gone = [](const absl::Status& status) { return HasReason(status, Reason::kStoreUnavailable); };
   EXPECT_TRUE(gone(Request(Order()).status()));
   RideRequest broken = Order();
-  broken.seats = 9;
+  broken.set_seats(9);
   EXPECT_TRUE(gone(Request(broken).status())) << "it cannot be known whether it is a known one";
   EXPECT_TRUE(gone(Cancel("rider-1", "ride-1").status()));
   EXPECT_TRUE(gone(Confirm(RideIn(RideState::kMatching)).status()));

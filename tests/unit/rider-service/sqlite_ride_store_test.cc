@@ -70,19 +70,19 @@ TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
     return *Await<std::optional<Ride>>([&](auto done) { store_->ByOffer("driver-1", offer_id, done); });
   };
   ASSERT_TRUE(by_offer("offer-1"));
-  EXPECT_TRUE(by_offer("offer-1")->assignment_ended);
+  EXPECT_TRUE(by_offer("offer-1")->assignment_ended());
   EXPECT_FALSE(by_offer("offer-2"));
   const RidePage page = *Await<RidePage>([&](auto done) {
     store_->ListOfDriver({"driver-1", std::nullopt, "", 2}, done);
   });
   ASSERT_EQ(page.rides.size(), 1u);
-  EXPECT_TRUE(page.rides[0].assignment_ended);
+  EXPECT_TRUE(page.rides[0].assignment_ended());
 }
 
 // The indexes hold even where the checks before them would not.
 TEST_F(SqliteRideStoreTest, EachUniqueIndexHoldsByItself) {
   Ride ride = Requested();
-  ride.quote_id = "quote-1";
+  ride.Edit()->set_quote_id("quote-1");
   ASSERT_TRUE(Create(ride).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
   store_.reset();
@@ -132,8 +132,8 @@ TEST_F(SqliteRideStoreTest, WhatWasAnsweredSurvivesAnAbruptEnd) {
   Open();
   const std::optional<Ride> ride = Find("ride-1");
   ASSERT_TRUE(ride);
-  EXPECT_EQ(ride->sequence, 3);
-  EXPECT_TRUE(ride->seen_time);
+  EXPECT_EQ(ride->sequence(), 3);
+  EXPECT_TRUE(ride->seen_time());
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 3u);
   // And goes on from there.
   ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());

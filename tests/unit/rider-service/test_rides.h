@@ -14,40 +14,57 @@ namespace hail::rider {
 inline const absl::Time kT0 = absl::FromUnixSeconds(1'700'000'000);
 
 inline DriverSummary Driver(const std::string& driver_id) {
-  return {driver_id, "Dana", {"Toyota", "Prius", "white", "7ABC123", 4}};
+  DriverSummary driver;
+  driver.set_driver_id(driver_id);
+  driver.set_display_name("Dana");
+  hail::type::v1::Vehicle& vehicle = *driver.mutable_vehicle();
+  vehicle.set_make("Toyota");
+  vehicle.set_model("Prius");
+  vehicle.set_color("white");
+  vehicle.set_plate("7ABC123");
+  vehicle.set_seats(4);
+  return driver;
+}
+
+inline Place PlaceAt(const LatLng& position, const std::string& address) {
+  Place place;
+  Encode(position, place.mutable_position());
+  place.set_address(address);
+  return place;
 }
 
 // The request of `rider_id`, not yet a ride.
 inline Ride Requested(const std::string& ride_id = "ride-1", const std::string& rider_id = "rider-1",
                       const std::string& request_id = "request-1") {
   Ride ride;
-  ride.ride_id = ride_id;
-  ride.rider_id = rider_id;
-  ride.request_id = request_id;
-  ride.region_id = "san_francisco";
-  ride.product_id = "economy";
-  ride.pickup = {{37.7749, -122.4194}, "Civic Center"};
-  ride.dropoff = {{37.7955, -122.3937}, "Ferry Building"};
-  ride.seats = 2;
-  ride.fare.quoted = {"USD", 12'340'000};
-  ride.distance_m = 4100;
-  ride.trip_duration = absl::Seconds(680);
-  ride.labels = {{"app", "test"}};
-  ride.request_fingerprint = "1:abc";
-  ride.cancellation_terms = {{"USD", 5'000'000}, absl::Seconds(120)};
+  Ride::Message& record = *ride.Edit();
+  record.set_ride_id(ride_id);
+  record.set_rider_id(rider_id);
+  record.set_request_id(request_id);
+  record.set_region_id("san_francisco");
+  record.set_product_id("economy");
+  *record.mutable_pickup() = PlaceAt({37.7749, -122.4194}, "Civic Center");
+  *record.mutable_dropoff() = PlaceAt({37.7955, -122.3937}, "Ferry Building");
+  record.set_seats(2);
+  Encode(Money{"USD", 12'340'000}, record.mutable_fare()->mutable_quoted());
+  record.set_distance_m(4100);
+  Encode(absl::Seconds(680), record.mutable_trip_duration());
+  (*record.mutable_labels())["app"] = "test";
+  ride.EditInternals()->set_request_fingerprint("1:abc");
+  ride.set_cancellation_terms({{"USD", 5'000'000}, absl::Seconds(120)});
   return ride;
 }
 
 inline Assignment Offer(const Ride& ride, const std::string& driver_id = "driver-1",
                         const std::string& offer_id = "offer-1") {
-  return {ride.epoch, Driver(driver_id), offer_id, absl::Seconds(200)};
+  return {ride.epoch(), Driver(driver_id), offer_id, absl::Seconds(200)};
 }
 
 // A cancel that says nothing is for a flat tyre.
 inline DriverCommand Command(const Ride& ride, TripAction action, const std::string& driver_id = "driver-1") {
   auto* cancel = std::get_if<trip::Cancel>(&action);
   if (cancel != nullptr && cancel->note.empty()) *cancel = {CancelReason::kVehicleProblem, "flat tyre"};
-  return {driver_id, ride.epoch, ride.leg, std::move(action)};
+  return {driver_id, ride.epoch(), ride.leg(), std::move(action)};
 }
 
 inline std::vector<TripAction> AllTripActions() {
@@ -59,7 +76,7 @@ inline Ride RideIn(RideState state, const RideRules& rules = {}, Ride request = 
   absl::Time now = kT0;
   Ride ride = NewRide(std::move(request), rules, now).ride;
   if (state == RideState::kMatching) return ride;
-  if (state == RideState::kNoDriversAvailable) return EndUnfulfilled(ride, ride.epoch, *ride.match_deadline).ride;
+  if (state == RideState::kNoDriversAvailable) return EndUnfulfilled(ride, ride.epoch(), *ride.match_deadline()).ride;
   if (state == RideState::kCanceled) return CancelByRider(ride, CancelReason::kChangedPlans, "", now)->ride;
   ride = Assign(ride, Offer(ride), RideRules(), now += absl::Seconds(1))->ride;
   if (state == RideState::kEnrouteToPickup) return ride;

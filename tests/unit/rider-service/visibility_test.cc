@@ -250,7 +250,7 @@ TEST(Views, EachFieldOfARideIsForTheSideItIsMeantFor) {
   const auto hidden = [&](Ride (*view)(Ride), hail::type::v1::CancelActor actor) {
     full.mutable_cancellation()->set_actor(actor);
     std::set<std::string> fields;
-    AddHidden(full, Shown(view(DecodeRide(full))), "", &fields);
+    AddHidden(full, Shown(view(Ride(full))), "", &fields);
     // The API adds it, for riders.
     EXPECT_EQ(fields.erase("driver_last_seen"), 1u);
     return fields;
