@@ -112,7 +112,7 @@ TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
   const absl::StatusOr<Ride> ride = Request(Order());
   ASSERT_TRUE(ride.ok()) << ride.status();
   EXPECT_EQ(ride->state(), RideState::kMatching);
-  EXPECT_EQ(ride->region_id(), "san_francisco");
+  EXPECT_EQ(ride->message().region_id(), "san_francisco");
   EXPECT_EQ(ride->message().seats(), 1);
   EXPECT_GT(ride->quoted_fare().micros, 0);
   EXPECT_GT(ride->message().distance_m(), 0);
