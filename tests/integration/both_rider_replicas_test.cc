@@ -156,6 +156,17 @@ TEST_F(RiderReplicas, WithoutABusTheStoreTellsThem) {
   while (expected <= 6) EXPECT_EQ(NextOf(at_other).event().sequence(), expected++);
 }
 
+TEST_F(RiderReplicas, WithoutABusARideCanceledAtTheOtherIsWithdrawnBeforeItsOfferExpires) {
+  nats_.Kill();
+  app_->GoAvailable(kNearFerryBuilding);
+  RiderClient here(one_), there(other_);
+  const std::string ride_id = here.MustRequest("ann").ride_id();
+  app_->NextOffer();
+  ASSERT_TRUE(there.Cancel("ann", ride_id).ok());
+  EXPECT_EQ(app_->NextOfferUpdate(hail::driver::v1::OFFER_STATUS_REVOKED).reason(),
+            hail::driver::v1::OFFER_REVOKE_REASON_RIDE_CANCELED);
+}
+
 TEST_F(RiderReplicas, TheFeedLeavesOneThatCannotReadTheStore) {
   // Each under a name of its own, so that one of them can be shut out.
   for (const auto& [rider, name] : {std::pair{&one_, "one"}, {&other_, "other"}}) {
