@@ -104,8 +104,8 @@ void Rides::Request(const Now& now, const RideRequest& request, absl::Time deadl
   ports_.store->Create(NewRide(std::move(ride), rules_, now.domain), deadline,
                        [this, done = std::move(done)](absl::StatusOr<Created> created) {
                          if (!created.ok()) return done(std::move(created).status());
-                         if (created->event) Announce(*created->event);
                          if (created->event) {
+                           Announce(*created->event);
                            ports_.observer->OnCommitted(created->ride, &*created->event);
                          } else if (created->keeper.empty()) {
                            ports_.observer->OnFound(created->ride);

@@ -30,17 +30,13 @@ class RidesTest : public StoreFixture, public RideObserver {
   }
   ~RidesTest() override { store_->Stop(); }
 
-  void OnCommitted(const Ride& ride, const RideEvent* event) override {
-    absl::MutexLock lock(&mutex_);
-    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) +
-                        (event ? "" : " no event"));
-  }
-  void OnFound(const Ride& ride) override {
-    absl::MutexLock lock(&mutex_);
-    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) +
-                        " found");
-  }
+  void OnCommitted(const Ride& ride, const RideEvent* event) override { Observe(ride, event ? "" : " no event"); }
+  void OnFound(const Ride& ride) override { Observe(ride, " found"); }
   bool Behind() const override { return behind_; }
+  void Observe(const Ride& ride, const std::string& how) {
+    absl::MutexLock lock(&mutex_);
+    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) + how);
+  }
   std::vector<std::string> Observed() {
     absl::MutexLock lock(&mutex_);
     return std::exchange(observed_, {});
