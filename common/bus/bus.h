@@ -26,7 +26,7 @@ class Bus {
 
   // Whether `topic` may have subscribers now. False spares making a payload; a subscription begun since gets only later
   // messages.
-  virtual bool Heard(std::string_view /*topic*/) const { return true; }
+  virtual bool HasSubscribers(std::string_view /*topic*/) const { return true; }
 
   // `topic` is exact: words of [A-Za-z0-9_-] or %XX, joined by dots. See TopicWord.
   virtual void Publish(std::string_view topic, BusPayload payload) = 0;

@@ -103,7 +103,7 @@ class LocalBus final : public Bus {
     for (const auto& subscriber : *subscribers) subscriber->Deliver(payload);
   }
 
-  bool Heard(std::string_view topic) const override {
+  bool HasSubscribers(std::string_view topic) const override {
     const std::string name(topic);
     Shard& shard = shards_->Of(name);
     absl::MutexLock lock(&shard.mutex);

@@ -120,7 +120,7 @@ class Nats final : public NatsBus {
     auto* const self = static_cast<Nats*>(closure);
     const Owned<natsMsg> owned(message, natsMsg_Destroy);
     const std::string_view topic = std::string_view(natsMsg_GetSubject(message)).substr(self->prefix_.size());
-    if (!self->local_->Heard(topic)) return;
+    if (!self->local_->HasSubscribers(topic)) return;
     self->local_->Publish(
         topic, std::make_shared<const std::string>(natsMsg_GetData(message),
                                                    static_cast<std::size_t>(natsMsg_GetDataLength(message))));

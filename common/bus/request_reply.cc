@@ -32,7 +32,7 @@ bool TakeHead(std::string_view& payload, std::string_view& head) {
 
 }  // namespace
 
-Answerer::Answerer(Bus* bus, std::string_view name, std::function<void(std::string_view, Reply)> on_request)
+RequestServer::RequestServer(Bus* bus, std::string_view name, std::function<void(std::string_view, Reply)> on_request)
     : subscription_(
           bus->Subscribe(TopicOf("ask", name), [bus, on_request = std::move(on_request)](const BusPayload& payload) {
             std::string_view request = *payload;
@@ -50,7 +50,7 @@ Answerer::Answerer(Bus* bus, std::string_view name, std::function<void(std::stri
             });
           })) {}
 
-struct Asker::Waiting {
+struct RequestClient::Waiting {
   absl::Mutex mutex;
   std::uint64_t last ABSL_GUARDED_BY(mutex) = 0;
   std::unordered_map<std::uint64_t, Done> dones ABSL_GUARDED_BY(mutex);
@@ -68,7 +68,7 @@ struct Asker::Waiting {
   }
 };
 
-Asker::Asker(Bus* bus, Executor* executor, std::string_view name)
+RequestClient::RequestClient(Bus* bus, Executor* executor, std::string_view name)
     : bus_(bus),
       executor_(executor),
       name_(TopicWord(name)),
@@ -81,14 +81,14 @@ Asker::Asker(Bus* bus, Executor* executor, std::string_view name)
         waiting->Finish(number, std::string(answer));
       })) {}
 
-Asker::~Asker() {
+RequestClient::~RequestClient() {
   absl::MutexLock lock(&waiting_->mutex);
   waiting_->dones.clear();
 }
 
-void Asker::Ask(std::string_view whom, std::string_view request, absl::Duration time_out, Done done) {
+void RequestClient::Ask(std::string_view whom, std::string_view request, absl::Duration time_out, Done done) {
   const std::string topic = TopicOf("ask", whom);
-  if (!bus_->Heard(topic)) return done(absl::UnavailableError("no replica of that name is on the bus"));
+  if (!bus_->HasSubscribers(topic)) return done(absl::UnavailableError("no replica of that name is on the bus"));
   std::uint64_t number;
   {
     absl::MutexLock lock(&waiting_->mutex);

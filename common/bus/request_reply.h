@@ -18,31 +18,31 @@
 namespace hail {
 
 // Handles the requests to the process `name`. Thread-safe.
-class Answerer {
+class RequestServer {
  public:
   // Thread-safe; called once, now or later, or not at all: then the asker gets no reply.
   using Reply = std::function<void(std::string_view answer)>;
 
   // `on_request` runs on a thread of the bus's, must not block, and may run concurrently with itself; not after the end
   // of this object. `bus` must outlive this and every Reply.
-  Answerer(Bus* bus, std::string_view name, std::function<void(std::string_view request, Reply reply)> on_request);
+  RequestServer(Bus* bus, std::string_view name, std::function<void(std::string_view request, Reply reply)> on_request);
 
  private:
   const std::unique_ptr<Bus::Subscription> subscription_;
 };
 
 // Asks other processes, as the process `name`. Thread-safe.
-class Asker {
+class RequestClient {
  public:
   // UNAVAILABLE (no Hail reason: the caller knows better) without an answer in time.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
   // Both must outlive this. `executor` runs the time-outs.
-  Asker(Bus* bus, Executor* executor, std::string_view name);
+  RequestClient(Bus* bus, Executor* executor, std::string_view name);
   // Forgets requests without an answer: their `done` does not run.
-  ~Asker();
-  Asker(const Asker&) = delete;
-  Asker& operator=(const Asker&) = delete;
+  ~RequestClient();
+  RequestClient(const RequestClient&) = delete;
+  RequestClient& operator=(const RequestClient&) = delete;
 
   // Asks the process `whom`. `done` runs once, on a thread of the bus's or on the executor, or before this returns; it
   // must not block, nor destroy the asker. `time_out` is wall time.

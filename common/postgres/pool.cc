@@ -26,7 +26,7 @@ constexpr absl::Duration kConnectWithin = absl::Seconds(5);
 // Beyond the statements' own time-out: a server that is silent for longer is gone.
 constexpr absl::Duration kSilence = absl::Seconds(2);
 constexpr absl::Duration kStopWithin = absl::Seconds(5);
-// Of one unit, when the server asks for it to be tried again.
+// Of one job, when the server asks for it to be tried again.
 constexpr int kMaxAttempts = 100;
 
 absl::Status NoConnection() { return Unavailable(Reason::kStoreUnavailable, "there is no connection to the database"); }
@@ -60,9 +60,9 @@ Pool::Pool(ConnectParams params, Options options, const std::vector<const Statem
     statements_.emplace(statement, absl::StrCat("s", statements_.size()));
   }
   for (int i = 0; i < options_.writers + options_.readers; ++i) {
-    lines_.push_back(std::make_unique<Line>());
-    lines_.back()->writer = i < options_.writers;
-    lines_.back()->back_off = kLeastBackOff;
+    pooled_.push_back(std::make_unique<PooledConnection>());
+    pooled_.back()->writer = i < options_.writers;
+    pooled_.back()->back_off = kLeastBackOff;
   }
   absl::MutexLock lock(&join_mutex_);
   thread_ = std::thread([this] { Run(); });
@@ -91,10 +91,10 @@ void Pool::Read(Command command, Answer answer) {
     } else if (reads_.size() >= options_.admission.max_queue) {
       refused = Overloaded("too many reads wait for the database", kRetryAfter);
     } else {
-      auto unit = std::make_unique<Unit>();
-      unit->commands.push_back(std::move(command));
-      unit->answer = std::move(answer);
-      reads_.push_back(std::move(unit));
+      auto job = std::make_unique<Job>();
+      job->commands.push_back(std::move(command));
+      job->answer = std::move(answer);
+      reads_.push_back(std::move(job));
     }
   }
   if (refused.ok()) {
@@ -110,15 +110,15 @@ void Pool::Write(std::vector<Command> commands, std::string key, Deadline deadli
     absl::MutexLock lock(&mutex_);
     refused = AdmitLocked(deadline, work);
     if (refused.ok()) {
-      auto unit = std::make_unique<Unit>();
-      unit->commands = std::move(commands);
-      unit->key = std::move(key);
-      unit->deadline = deadline;
-      unit->answer = std::move(answer);
+      auto job = std::make_unique<Job>();
+      job->commands = std::move(commands);
+      job->key = std::move(key);
+      job->deadline = deadline;
+      job->answer = std::move(answer);
       if (work == Work::kFirst) {
-        writes_.push_front(std::move(unit));
+        writes_.push_front(std::move(job));
       } else {
-        writes_.push_back(std::move(unit));
+        writes_.push_back(std::move(job));
       }
     }
   }
@@ -139,9 +139,9 @@ absl::Status Pool::AdmitLocked(Deadline deadline, Work work) const {
   if (work == Work::kFirst) return absl::OkStatus();
   const absl::Time now = WallNow();
   absl::Duration wait = absl::InfiniteDuration();
-  for (const auto& line : lines_) {
-    if (!line->writer) continue;
-    wait = std::min(wait, line->wait.Estimate(now, writes_.size() / static_cast<std::size_t>(options_.writers)));
+  for (const auto& pooled : pooled_) {
+    if (!pooled->writer) continue;
+    wait = std::min(wait, pooled->wait.Estimate(now, writes_.size() / static_cast<std::size_t>(options_.writers)));
   }
   return options_.admission.Admit(work == Work::kNew, writes_.size(), wait, deadline - clock_->Read().wall);
 }
@@ -172,7 +172,7 @@ void Pool::Run() {
   absl::Time stop_by = absl::InfiniteFuture();
   std::vector<pollfd> polled;
   while (true) {
-    absl::Time next = LookAfterLines();
+    absl::Time next = LookAfterConnections();
     Dispatch();
     {
       absl::MutexLock lock(&mutex_);
@@ -180,37 +180,37 @@ void Pool::Run() {
         stop_by = std::min(stop_by, WallNow() + kStopWithin);
         next = std::min(next, stop_by);
         const bool idle =
-            writes_.empty() && reads_.empty() && std::all_of(lines_.begin(), lines_.end(), [](const auto& line) {
-              return line->connection == nullptr || line->connection->in_flight() == 0 || !line->ready;
+            writes_.empty() && reads_.empty() && std::all_of(pooled_.begin(), pooled_.end(), [](const auto& pooled) {
+              return pooled->connection == nullptr || pooled->connection->in_flight() == 0 || !pooled->ready;
             });
         if (idle || WallNow() >= stop_by) break;
       }
     }
     polled.assign(1, {.fd = wake_, .events = POLLIN, .revents = 0});
-    for (const auto& line : lines_) {
+    for (const auto& pooled : pooled_) {
       // A negative descriptor is skipped.
-      polled.push_back({.fd = line->connection == nullptr ? -1 : line->connection->fd(),
-                        .events = line->connection == nullptr ? short{0} : line->connection->events(),
+      polled.push_back({.fd = pooled->connection == nullptr ? -1 : pooled->connection->fd(),
+                        .events = pooled->connection == nullptr ? short{0} : pooled->connection->events(),
                         .revents = 0});
     }
     const std::int64_t ms = absl::ToInt64Milliseconds(next - WallNow()) + 1;
     poll(polled.data(), polled.size(), static_cast<int>(std::clamp<std::int64_t>(ms, 0, 1000)));
     eventfd_t woken;
     eventfd_read(wake_, &woken);
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-      if (polled[i + 1].revents != 0 && lines_[i]->connection != nullptr) lines_[i]->connection->Advance();
+    for (std::size_t i = 0; i < pooled_.size(); ++i) {
+      if (polled[i + 1].revents != 0 && pooled_[i]->connection != nullptr) pooled_[i]->connection->Advance();
     }
   }
-  for (const auto& line : lines_) line->connection.reset();
+  for (const auto& pooled : pooled_) pooled->connection.reset();
   RefuseAll();
 }
 
-absl::Time Pool::LookAfterLines() {
+absl::Time Pool::LookAfterConnections() {
   const absl::Time now = WallNow();
   absl::Time next = now + absl::Seconds(1);
-  for (const auto& line : lines_) {
-    if (line->connection != nullptr) {
-      Connection& connection = *line->connection;
+  for (const auto& pooled : pooled_) {
+    if (pooled->connection != nullptr) {
+      Connection& connection = *pooled->connection;
       const bool connecting = connection.state() == Connection::State::kConnecting;
       const bool waits = connecting || connection.in_flight() > 0;
       const absl::Duration patience = connecting ? kConnectWithin : options_.statement_timeout + kSilence;
@@ -218,18 +218,18 @@ absl::Time Pool::LookAfterLines() {
         connection.Abandon(Unavailable(Reason::kStoreUnavailable, "the database does not answer"));
       }
       if (connection.state() == Connection::State::kLost) {
-        Close(*line, connection.loss());
-      } else if (connection.state() == Connection::State::kReady && !line->ready) {
-        line->ready = true;
-        line->back_off = kLeastBackOff;
+        Close(*pooled, connection.loss());
+      } else if (connection.state() == Connection::State::kReady && !pooled->ready) {
+        pooled->ready = true;
+        pooled->back_off = kLeastBackOff;
       }
     }
-    if (line->connection == nullptr) {
-      if (line->connect_at <= now) {
-        line->connection = std::make_unique<Connection>(params_, &statements_);
+    if (pooled->connection == nullptr) {
+      if (pooled->connect_at <= now) {
+        pooled->connection = std::make_unique<Connection>(params_, &statements_);
         next = now;
       } else {
-        next = std::min(next, line->connect_at);
+        next = std::min(next, pooled->connect_at);
       }
     }
   }
@@ -237,19 +237,19 @@ absl::Time Pool::LookAfterLines() {
   return next;
 }
 
-void Pool::Close(Line& line, const absl::Status& why) {
+void Pool::Close(PooledConnection& pooled, const absl::Status& why) {
   if (observer_ != nullptr) observer_->OnConnectionLost(why);
   // One that worked is made again at once: most likely only its server is new.
-  line.connect_at = line.ready ? WallNow() : WallNow() + line.back_off;
-  line.back_off = std::min(kMostBackOff, line.back_off * 2);
-  line.ready = false;
-  line.connection.reset();
+  pooled.connect_at = pooled.ready ? WallNow() : WallNow() + pooled.back_off;
+  pooled.back_off = std::min(kMostBackOff, pooled.back_off * 2);
+  pooled.ready = false;
+  pooled.connection.reset();
 }
 
 void Pool::CountReady() {
   int writers = 0;
   int readers = 0;
-  for (const auto& line : lines_) (line->writer ? writers : readers) += line->ready ? 1 : 0;
+  for (const auto& pooled : pooled_) (pooled->writer ? writers : readers) += pooled->ready ? 1 : 0;
   bool changed = false;
   {
     absl::MutexLock lock(&mutex_);
@@ -264,28 +264,28 @@ void Pool::CountReady() {
 }
 
 void Pool::Dispatch() {
-  for (const auto& line : lines_) {
-    if (!line->ready) continue;
-    if (line->writer) {
-      if (line->connection->in_flight() > 0) continue;
+  for (const auto& pooled : pooled_) {
+    if (!pooled->ready) continue;
+    if (pooled->writer) {
+      if (pooled->connection->in_flight() > 0) continue;
       Batch batch;
       {
         absl::MutexLock lock(&mutex_);
-        batch = TakeWrites(*line);
+        batch = TakeWrites(*pooled);
       }
-      if (!batch.empty()) SendWrites(*line, std::move(batch));
+      if (!batch.empty()) SendWrites(*pooled, std::move(batch));
     } else {
       Batch batch;
       {
         absl::MutexLock lock(&mutex_);
-        batch = TakeReads(options_.max_reads_in_flight - line->connection->in_flight());
+        batch = TakeReads(options_.max_reads_in_flight - pooled->connection->in_flight());
       }
-      for (auto& unit : batch) SendRead(*line, std::move(unit));
+      for (auto& job : batch) SendRead(*pooled, std::move(job));
     }
   }
 }
 
-Pool::Batch Pool::TakeWrites(Line& line) {
+Pool::Batch Pool::TakeWrites(PooledConnection& pooled) {
   Batch batch;
   while (!writes_.empty() && batch.size() < options_.max_batch) {
     if (writes_.front()->alone && !batch.empty()) break;
@@ -293,7 +293,7 @@ Pool::Batch Pool::TakeWrites(Line& line) {
     writes_.pop_front();
     if (batch.back()->alone) break;
   }
-  if (!batch.empty()) line.wait.BatchBegan(WallNow(), batch.size());
+  if (!batch.empty()) pooled.wait.BatchBegan(WallNow(), batch.size());
   return batch;
 }
 
@@ -306,44 +306,45 @@ Pool::Batch Pool::TakeReads(std::size_t most) {
   return batch;
 }
 
-void Pool::SendWrites(Line& line, Batch batch) {
+void Pool::SendWrites(PooledConnection& pooled, Batch batch) {
   const absl::Time now = clock_->Read().wall;
   Batch late;
-  for (auto& unit : batch) {
-    if (unit->deadline <= now) late.push_back(std::move(unit));
+  for (auto& job : batch) {
+    if (job->deadline <= now) late.push_back(std::move(job));
   }
   std::erase(batch, nullptr);
-  for (auto& unit : late) Tell(*unit, absl::DeadlineExceededError("the deadline passed before the change began"));
+  for (auto& job : late) Tell(*job, absl::DeadlineExceededError("the deadline passed before the change began"));
   if (batch.empty()) {
     absl::MutexLock lock(&mutex_);
-    line.wait.BatchEnded(WallNow());
+    pooled.wait.BatchEnded(WallNow());
     return;
   }
   std::stable_sort(batch.begin(), batch.end(), [](const auto& a, const auto& b) { return a->key < b->key; });
   std::vector<const Command*> commands;
-  for (const auto& unit : batch) {
-    for (const Command& command : unit->commands) commands.push_back(&command);
+  for (const auto& job : batch) {
+    for (const Command& command : job->commands) commands.push_back(&command);
   }
   HAIL_FAILPOINT(kCommitBefore);
-  line.connection->Send(commands, [this, &line, batch = std::move(batch), began = WallNow()](
-                                      absl::StatusOr<std::vector<Rows>> rows, bool lost) mutable {
-    OnWritten(line, std::move(batch), began, std::move(rows), lost);
+  pooled.connection->Send(commands, [this, &pooled, batch = std::move(batch), began = WallNow()](
+                                        absl::StatusOr<std::vector<Rows>> rows, bool lost) mutable {
+    OnWritten(pooled, std::move(batch), began, std::move(rows), lost);
   });
 }
 
-void Pool::SendRead(Line& line, std::unique_ptr<Unit> unit) {
-  const Command* const command = unit->commands.data();
-  line.connection->Send({command},
-                        [this, unit = std::move(unit)](absl::StatusOr<std::vector<Rows>> rows, bool lost) mutable {
-                          OnRead(std::move(unit), std::move(rows), lost);
-                        });
+void Pool::SendRead(PooledConnection& pooled, std::unique_ptr<Job> job) {
+  const Command* const command = job->commands.data();
+  pooled.connection->Send({command},
+                          [this, job = std::move(job)](absl::StatusOr<std::vector<Rows>> rows, bool lost) mutable {
+                            OnRead(std::move(job), std::move(rows), lost);
+                          });
 }
 
-void Pool::OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows, bool lost) {
+void Pool::OnWritten(PooledConnection& pooled, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows,
+                     bool lost) {
   HAIL_FAILPOINT(kCommitAfter);
   {
     absl::MutexLock lock(&mutex_);
-    line.wait.BatchEnded(WallNow());
+    pooled.wait.BatchEnded(WallNow());
   }
   // A transaction that only has to be taken apart is not one that failed.
   const bool again = !rows.ok() && !lost &&
@@ -353,50 +354,50 @@ void Pool::OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<s
   }
   if (again) {
     absl::MutexLock lock(&mutex_);
-    for (auto unit = batch.rbegin(); unit != batch.rend(); ++unit) {
-      (*unit)->alone = true;
-      ++(*unit)->attempts;
-      writes_.push_front(std::move(*unit));
+    for (auto job = batch.rbegin(); job != batch.rend(); ++job) {
+      (*job)->alone = true;
+      ++(*job)->attempts;
+      writes_.push_front(std::move(*job));
     }
     return;
   }
   if (!rows.ok()) {
-    for (const auto& unit : batch) Tell(*unit, rows.status());
+    for (const auto& job : batch) Tell(*job, rows.status());
     return;
   }
   auto next = rows->begin();
-  for (const auto& unit : batch) {
-    const auto end = next + static_cast<std::ptrdiff_t>(unit->commands.size());
-    Tell(*unit, std::vector<Rows>(std::make_move_iterator(next), std::make_move_iterator(end)));
+  for (const auto& job : batch) {
+    const auto end = next + static_cast<std::ptrdiff_t>(job->commands.size());
+    Tell(*job, std::vector<Rows>(std::make_move_iterator(next), std::make_move_iterator(end)));
     next = end;
   }
 }
 
-void Pool::OnRead(std::unique_ptr<Unit> unit, absl::StatusOr<std::vector<Rows>> rows, bool lost) {
+void Pool::OnRead(std::unique_ptr<Job> job, absl::StatusOr<std::vector<Rows>> rows, bool lost) {
   // A read that lost its connection has done nothing: another connection may answer it.
-  const bool again = !rows.ok() && (lost || absl::IsAborted(rows.status())) && ++unit->attempts < kMaxAttempts;
+  const bool again = !rows.ok() && (lost || absl::IsAborted(rows.status())) && ++job->attempts < kMaxAttempts;
   if (again) {
     absl::MutexLock lock(&mutex_);
-    reads_.push_front(std::move(unit));
+    reads_.push_front(std::move(job));
     return;
   }
   if (!rows.ok() && observer_ != nullptr) observer_->OnReadFailed(rows.status());
-  Tell(*unit, std::move(rows));
+  Tell(*job, std::move(rows));
 }
 
-void Pool::Tell(Unit& unit, absl::StatusOr<std::vector<Rows>> rows) {
+void Pool::Tell(Job& job, absl::StatusOr<std::vector<Rows>> rows) {
   if (absl::IsAborted(rows.status()) || absl::IsFailedPrecondition(rows.status())) {
     rows = Unavailable(Reason::kStoreUnavailable, std::string(rows.status().message()));
   }
   try {
-    unit.answer(std::move(rows));
+    job.answer(std::move(rows));
   } catch (const std::exception& thrown) {
     if (observer_ != nullptr) observer_->OnException(thrown.what());
   }
 }
 
 void Pool::RefuseAll() {
-  std::deque<std::unique_ptr<Unit>> refused;
+  std::deque<std::unique_ptr<Job>> refused;
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_ || ready_writers_ == 0) refused.swap(writes_);
@@ -405,7 +406,7 @@ void Pool::RefuseAll() {
       reads_.clear();
     }
   }
-  for (const auto& unit : refused) Tell(*unit, NoConnection());
+  for (const auto& job : refused) Tell(*job, NoConnection());
 }
 
 }  // namespace hail::postgres

@@ -111,7 +111,7 @@ class Pool {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  struct Unit {
+  struct Job {
     std::vector<Command> commands;
     std::string key;
     Deadline deadline;
@@ -120,8 +120,8 @@ class Pool {
     bool alone = false;
     int attempts = 0;
   };
-  using Batch = std::vector<std::unique_ptr<Unit>>;
-  struct Line {
+  using Batch = std::vector<std::unique_ptr<Job>>;
+  struct PooledConnection {
     bool writer = false;
     // Null between two attempts.
     std::unique_ptr<Connection> connection;
@@ -133,19 +133,20 @@ class Pool {
   };
 
   void Run();
-  // Connects the lines that are due, and handles lost connections. Returns when to look again.
-  absl::Time LookAfterLines();
-  void Close(Line& line, const absl::Status& why);
+  // Connects the connections that are due, and handles lost connections. Returns when to look again.
+  absl::Time LookAfterConnections();
+  void Close(PooledConnection& pooled, const absl::Status& why);
   void CountReady();
-  // Hands waiting units to lines that can take them.
+  // Hands waiting jobs to connections that can take them.
   void Dispatch();
-  Batch TakeWrites(Line& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Batch TakeWrites(PooledConnection& pooled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch TakeReads(std::size_t most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SendWrites(Line& line, Batch batch);
-  void SendRead(Line& line, std::unique_ptr<Unit> unit);
-  void OnWritten(Line& line, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows, bool lost);
-  void OnRead(std::unique_ptr<Unit> unit, absl::StatusOr<std::vector<Rows>> rows, bool lost);
-  void Tell(Unit& unit, absl::StatusOr<std::vector<Rows>> rows);
+  void SendWrites(PooledConnection& pooled, Batch batch);
+  void SendRead(PooledConnection& pooled, std::unique_ptr<Job> job);
+  void OnWritten(PooledConnection& pooled, Batch batch, absl::Time began, absl::StatusOr<std::vector<Rows>> rows,
+                 bool lost);
+  void OnRead(std::unique_ptr<Job> job, absl::StatusOr<std::vector<Rows>> rows, bool lost);
+  void Tell(Job& job, absl::StatusOr<std::vector<Rows>> rows);
   // Refuses all waiting commands, because no connection is up.
   void RefuseAll();
   absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -159,12 +160,12 @@ class Pool {
   // eventfd(2): wakes the thread.
   const int wake_;
 
-  // The thread's own, except for each line's `wait`, which mutex_ guards.
-  std::vector<std::unique_ptr<Line>> lines_;
+  // The thread's own, except for each connection's `wait`, which mutex_ guards.
+  std::vector<std::unique_ptr<PooledConnection>> pooled_;
 
   mutable absl::Mutex mutex_;
-  std::deque<std::unique_ptr<Unit>> writes_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::unique_ptr<Unit>> reads_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Job>> writes_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Job>> reads_ ABSL_GUARDED_BY(mutex_);
   int ready_writers_ ABSL_GUARDED_BY(mutex_) = 0;
   int ready_readers_ ABSL_GUARDED_BY(mutex_) = 0;
   mutable SteadyCondVar ready_changed_;

@@ -1,8 +1,8 @@
 // Bidirectional methods on the callback API, served.
 //
 //   Bidi<StreamRideRequest, StreamRideResponse>(   // service.h
-//       "StreamRide", {}, [this](auto outbox, const CallContext& call) {
-//         return std::make_shared<RideSession>(std::move(outbox), call, …);
+//       "StreamRide", {}, [this](auto writer, const CallContext& call) {
+//         return std::make_shared<RideSession>(std::move(writer), call, …);
 //       });
 #pragma once
 
@@ -12,10 +12,10 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/inbound.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -24,52 +24,53 @@ namespace hail::rpc {
 namespace detail {
 
 template <typename Request, typename Response>
-class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public Wire<Response> {
+class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public StreamTransport<Response> {
  public:
   BidiReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
-        outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)),
+        writer_(std::make_shared<StreamWriter<Response>>(this, options.queue)),
+        call_(std::make_shared<StreamCall>(gate, method, writer_, options.must_beat, options.ages)),
         greets_(options.greets) {}
 
   template <typename MakeSession>
   void Open(const MakeSession& make_session) {
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
-      return make_session(outbox_, GrpcCallContext(*context_));
+      return make_session(writer_, GrpcCallContext(*context_));
     });
-    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
-    outbox_->ReadOn();
+    if (greets_ && writer_->open()) this->StartSendInitialMetadata();
+    writer_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *outbox_); }
+  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *writer_); }
   void OnWriteDone(bool ok) override {
     outgoing_.Clear();
-    outbox_->OnWriteDone(ok);
+    writer_->OnWriteDone(ok);
   }
-  void OnCancel() override { outbox_->OnCancel(); }
+  void OnCancel() override { writer_->OnCancel(); }
   void OnDone() override {
     call_->Close();
     delete this;
   }
 
-  void WireWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
-  void WireFinish(const grpc::Status& status) override { this->Finish(status); }
-  void WireCancel() override { context_->TryCancel(); }
-  void WireRead() override { this->StartRead(intake_.next()); }
+  void TransportWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
+  void TransportFinish(const grpc::Status& status) override { this->Finish(status); }
+  void TransportCancel() override { context_->TryCancel(); }
+  void TransportRead() override { this->StartRead(intake_.next()); }
 
  private:
   Intake<Request> intake_;
   OutgoingMessage outgoing_;
   grpc::CallbackServerContext* const context_;
-  const std::shared_ptr<Outbox<Response>> outbox_;
+  const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
 };
 
 }  // namespace detail
 
-// `make_session(std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to an
+// `make_session(std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr to an
 // InboundSession<Request>; otherwise as ServeStream.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,

@@ -170,7 +170,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
       }
       link_->AttemptHeard(number_);
       const bool posted = link_->loop().Post([this] {
-        link_->Handle(number_, [this] { HearEach(incoming_, link_->on_message_); });
+        link_->Handle(number_, [this] { ForEachJoined(incoming_, link_->on_message_); });
         Read();
       });
       // The loop has ended, and with it the handlers.

@@ -6,9 +6,9 @@
 #include "absl/status/status.h"
 #include "common/rpc/joined.h"
 #include "common/rpc/message_bytes.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 #include "grpcpp/support/byte_buffer.h"
 
 namespace hail::rpc::detail {
@@ -21,15 +21,15 @@ void TakeInEnd(StreamCall& call) {
 
 // Hands a message to the session, and reads on.
 template <typename Request>
-void TakeIn(StreamCall& call, OutboxBase& outbox, const Request& message) {
-  call.Heard();
-  HearEach(message, [&](const Request& each) {
+void TakeIn(StreamCall& call, StreamWriterBase& writer, const Request& message) {
+  call.OnInbound();
+  ForEachJoined(message, [&](const Request& each) {
     // As if each were read by itself: none after the stream has begun to end.
-    if (&each != &message && !outbox.open()) return;
+    if (&each != &message && !writer.open()) return;
     call.WithSession(
         [&each](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnMessage(each); });
   });
-  outbox.ReadOn();
+  writer.ReadOn();
 }
 
 // The inbound half over gRPC.
@@ -42,12 +42,12 @@ class Intake {
   grpc::ByteBuffer* next() { return &bytes_; }
 
   // What the read brought; `ok` false: nothing, and no read will.
-  void OnRead(bool ok, StreamCall& call, OutboxBase& outbox) {
+  void OnRead(bool ok, StreamCall& call, StreamWriterBase& writer) {
     if (!ok) return TakeInEnd<Request>(call);
     if (const absl::Status read = ReadMessage(bytes_, "message", max_bytes_, &message_); !read.ok()) {
-      return outbox.Abort(read);
+      return writer.Abort(read);
     }
-    TakeIn(call, outbox, message_);
+    TakeIn(call, writer, message_);
   }
 
  private:

@@ -7,10 +7,10 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/inbound.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -19,14 +19,14 @@ namespace hail::rpc {
 namespace detail {
 
 template <typename Request, typename Response>
-class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public Wire<Response> {
+class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public StreamTransport<Response> {
  public:
   ReadReactor(Gate* gate, grpc::CallbackServerContext* context, grpc::ByteBuffer* response, const char* method,
               const StreamOptions& options)
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
         context_(context),
-        outbox_(std::make_shared<Outbox<Response>>(this, 0)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, options.must_beat, options.ages)),
+        writer_(std::make_shared<StreamWriter<Response>>(this, 0)),
+        call_(std::make_shared<StreamCall>(gate, method, writer_, options.must_beat, options.ages)),
         greets_(options.greets) {
     *response = EmptyMessage();
   }
@@ -34,36 +34,36 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
   template <typename MakeSession>
   void Open(const MakeSession& make_session) {
     call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
-      return make_session(outbox_, GrpcCallContext(*context_));
+      return make_session(writer_, GrpcCallContext(*context_));
     });
-    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
-    outbox_->ReadOn();
+    if (greets_ && writer_->open()) this->StartSendInitialMetadata();
+    writer_->ReadOn();
   }
 
-  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *outbox_); }
-  void OnCancel() override { outbox_->OnCancel(); }
+  void OnReadDone(bool ok) override { intake_.OnRead(ok, *call_, *writer_); }
+  void OnCancel() override { writer_->OnCancel(); }
   void OnDone() override {
     call_->Close();
     delete this;
   }
 
-  void WireWrite(const Response*) override {}
-  void WireFinish(const grpc::Status& status) override { this->Finish(status); }
-  void WireCancel() override { context_->TryCancel(); }
-  void WireRead() override { this->StartRead(intake_.next()); }
+  void TransportWrite(const Response*) override {}
+  void TransportFinish(const grpc::Status& status) override { this->Finish(status); }
+  void TransportCancel() override { context_->TryCancel(); }
+  void TransportRead() override { this->StartRead(intake_.next()); }
 
  private:
   Intake<Request> intake_;
   grpc::CallbackServerContext* const context_;
-  const std::shared_ptr<Outbox<Response>> outbox_;
+  const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
 };
 
 }  // namespace detail
 
-// `make_session(std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to an
-// InboundSession<Request>, which sends nothing and finishes the outbox when it is drained or half-closed; otherwise as
+// `make_session(std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr to an
+// InboundSession<Request>, which sends nothing and finishes the writer when it is drained or half-closed; otherwise as
 // ServeBidi.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context,

@@ -1,6 +1,6 @@
 // Batches small messages: on a busy stream the cost of each write and read dominates. A message type with a field
 // `repeated <itself> more` carries the messages that wait behind it; the receiver handles them one by one, in order. A
-// queue batches the messages that wait for a write anyway, a Burst those of one pass of a loop.
+// queue batches the messages that wait for a write anyway, a Batcher those of one pass of a loop.
 #pragma once
 
 #include <concepts>
@@ -25,7 +25,7 @@ inline constexpr int kMostJoined = 64;
 
 // Moves what waits in `queue` (a deque of messages) behind `first`, as much of it as may travel with it.
 template <typename Message, typename Queue>
-void JoinWaiting(Message& first, Queue& queue) {
+void CoalesceWaiting(Message& first, Queue& queue) {
   if constexpr (Joinable<Message>) {
     if (queue.empty()) return;
     std::size_t bytes = first.ByteSizeLong();
@@ -40,7 +40,7 @@ void JoinWaiting(Message& first, Queue& queue) {
 
 // Calls `use` with `message`, then with each message in its `more`.
 template <typename Message, typename Use>
-void HearEach(const Message& message, const Use& use) {
+void ForEachJoined(const Message& message, const Use& use) {
   use(message);
   if constexpr (Joinable<Message>) {
     for (const Message& next : message.more()) use(next);
@@ -50,10 +50,10 @@ void HearEach(const Message& message, const Use& use) {
 // Collects the messages of successive tasks of an executor, and sends them together when the tasks have run that were
 // waiting at the first Add. All calls on the executor.
 template <Joinable Message>
-class Burst {
+class Batcher {
  public:
   // `send` and `executor` must live until the executor has stopped.
-  Burst(Executor* executor, std::function<void(Message)> send)
+  Batcher(Executor* executor, std::function<void(Message)> send)
       : executor_(executor), state_(std::make_shared<State>(std::move(send))) {}
 
   void Add(Message message) {
@@ -73,7 +73,7 @@ class Burst {
       while (!waiting.empty()) {
         Message first = std::move(waiting.front());
         waiting.pop_front();
-        JoinWaiting(first, waiting);
+        CoalesceWaiting(first, waiting);
         send(std::move(first));
       }
     }

@@ -36,7 +36,7 @@ class MessageQueue {
     if (!queue_.empty()) {
       std::optional<Message> next(std::move(queue_.front()));
       queue_.pop_front();
-      JoinWaiting(*next, queue_);
+      CoalesceWaiting(*next, queue_);
       return next;
     }
     if (slot_order_.empty()) return std::nullopt;

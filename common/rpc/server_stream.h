@@ -1,8 +1,8 @@
 // Server-streaming methods on the callback API.
 //
 //   ServerStream<WatchRideRequest, WatchRideResponse>(   // service.h
-//       "WatchRide", {}, [this](const auto& request, auto outbox, const CallContext& call) {
-//         return std::make_shared<WatchSession>(request, std::move(outbox), …);
+//       "WatchRide", {}, [this](const auto& request, auto writer, const CallContext& call) {
+//         return std::make_shared<WatchSession>(request, std::move(writer), …);
 //       });
 #pragma once
 
@@ -13,9 +13,9 @@
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
 #include "common/rpc/methods.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
@@ -24,12 +24,12 @@ namespace hail::rpc {
 namespace detail {
 
 template <typename Response>
-class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public Wire<Response> {
+class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public StreamTransport<Response> {
  public:
   WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
       : context_(context),
-        outbox_(std::make_shared<Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, outbox_, /*must_beat=*/false, options.ages)),
+        writer_(std::make_shared<StreamWriter<Response>>(this, options.queue)),
+        call_(std::make_shared<StreamCall>(gate, method, writer_, /*must_beat=*/false, options.ages)),
         greets_(options.greets) {}
 
   template <typename Request, typename MakeSession>
@@ -39,31 +39,31 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
       auto& bytes = const_cast<grpc::ByteBuffer&>(request);
       Request message;
       if (const absl::Status read = ReadMessage(bytes, "request", max_bytes, &message); !read.ok()) {
-        outbox_->Abort(read);
+        writer_->Abort(read);
         return nullptr;
       }
-      return make_session(message, outbox_, GrpcCallContext(*context_));
+      return make_session(message, writer_, GrpcCallContext(*context_));
     });
-    if (greets_ && outbox_->open()) this->StartSendInitialMetadata();
+    if (greets_ && writer_->open()) this->StartSendInitialMetadata();
   }
 
   void OnWriteDone(bool ok) override {
     outgoing_.Clear();
-    outbox_->OnWriteDone(ok);
+    writer_->OnWriteDone(ok);
   }
-  void OnCancel() override { outbox_->OnCancel(); }
+  void OnCancel() override { writer_->OnCancel(); }
   void OnDone() override {
     call_->Close();
     delete this;
   }
 
-  void WireWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
-  void WireFinish(const grpc::Status& status) override { this->Finish(status); }
-  void WireCancel() override { context_->TryCancel(); }
+  void TransportWrite(const Response* message) override { this->StartWrite(outgoing_.Fill(*message)); }
+  void TransportFinish(const grpc::Status& status) override { this->Finish(status); }
+  void TransportCancel() override { context_->TryCancel(); }
 
  private:
   grpc::CallbackServerContext* const context_;
-  const std::shared_ptr<Outbox<Response>> outbox_;
+  const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
   OutgoingMessage outgoing_;
@@ -71,8 +71,8 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 
 }  // namespace detail
 
-// `make_session(const Request&, std::shared_ptr<Outbox<Response>>, const CallContext&)` returns a std::shared_ptr to a
-// StreamSession; it runs before this returns, may send and even finish, and must not block. `method` must live for
+// `make_session(const Request&, std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr
+// to a StreamSession; it runs before this returns, may send and even finish, and must not block. `method` must live for
 // ever. Returns what the method must return to gRPC. A refusal (DRAINING, OVERLOADED, a request that is too large or
 // cannot be read) makes no session.
 template <typename Request, typename Response, typename MakeSession>

@@ -128,9 +128,9 @@ class GrpcService final : public Service {
   void Serve(const rpc::ServerStream<S, Request, Response>& method) {
     ServerStream<Request, Response>(
         method.name, method.options,
-        [service = service_, open = method.open](const Request& request, std::shared_ptr<Outbox<Response>> outbox,
+        [service = service_, open = method.open](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
                                                  const CallContext& call) {
-          return (service->*open)(call, request, std::move(outbox));
+          return (service->*open)(call, request, std::move(writer));
         });
   }
 
@@ -146,8 +146,8 @@ class GrpcService final : public Service {
 
   template <typename Response, typename Open>
   auto Opener(Open open) const {
-    return [service = service_, open](std::shared_ptr<Outbox<Response>> outbox, const CallContext& call) {
-      return (service->*open)(call, std::move(outbox));
+    return [service = service_, open](std::shared_ptr<StreamWriter<Response>> writer, const CallContext& call) {
+      return (service->*open)(call, std::move(writer));
     };
   }
 

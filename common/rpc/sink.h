@@ -1,4 +1,5 @@
-// Where the session of a stream sends its messages: an Outbox over gRPC and in the simulation, a list in a unit test.
+// Where the session of a stream sends its messages: an StreamWriter over gRPC and in the simulation, a list in a unit
+// test.
 #pragma once
 
 #include <string>

@@ -10,10 +10,11 @@
 
 namespace hail::rpc::detail {
 
-StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat, bool ages)
+StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<StreamWriterBase> writer, bool must_beat,
+                       bool ages)
     : gate_(gate),
       method_(method),
-      outbox_(std::move(outbox)),
+      writer_(std::move(writer)),
       must_beat_(must_beat),
       ages_(ages),
       opened_(gate->Wall()),
@@ -25,7 +26,7 @@ void StreamCall::Guard(absl::FunctionRef<void()> body) {
     body();
   } catch (const std::exception& thrown) {
     gate_->observer().OnException(method_, thrown.what());
-    outbox_->Abort(Internal("the stream failed"));
+    writer_->Abort(Internal("the stream failed"));
   }
 }
 
@@ -34,7 +35,7 @@ void StreamCall::Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_s
   absl::MutexLock lock(&session_mutex_);
   absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this());
   if (!number.ok()) {
-    outbox_->Abort(number.status());
+    writer_->Abort(number.status());
     return;
   }
   entered_ = true;
@@ -50,7 +51,7 @@ void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {
   Guard([&] { use(session); });
 }
 
-void StreamCall::Heard() {
+void StreamCall::OnInbound() {
   absl::MutexLock lock(&session_mutex_);
   last_heard_ = gate_->Wall();
   if (session_ != nullptr) BeatIfDue(last_heard_, absl::ZeroDuration());
@@ -66,7 +67,7 @@ void StreamCall::EndSession() {
 }
 
 void StreamCall::Close() {
-  const absl::StatusCode code = outbox_->OnDone();
+  const absl::StatusCode code = writer_->OnDone();
   EndSession();
   bool entered = false;
   std::uint64_t number = 0;
@@ -81,11 +82,11 @@ void StreamCall::Close() {
 }
 
 absl::Time StreamCall::Tick(absl::Time wall) {
-  const bool under_way = outbox_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
+  const bool under_way = writer_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
   absl::Time next = wall;
-  if (outbox_->open()) next = Beat(wall);
+  if (writer_->open()) next = Beat(wall);
   // What is still to be sent may take its time, also for ever: whatever the session is about ends now.
-  if (!outbox_->open()) EndSession();
+  if (!writer_->open()) EndSession();
   return under_way ? wall : next;
 }
 
@@ -94,9 +95,9 @@ absl::Time StreamCall::Beat(absl::Time wall) {
   absl::MutexLock lock(&session_mutex_);
   if (session_ == nullptr) return wall;
   // A client that is held back cannot send.
-  if (outbox_->reading_paused()) last_heard_ = wall;
+  if (writer_->reading_paused()) last_heard_ = wall;
   if (must_beat_ && wall - last_heard_ >= options.silence) {
-    outbox_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "the client has sent nothing for too long",
+    writer_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "the client has sent nothing for too long",
                              {.reason = Reason::kStreamSilent}));
     return wall;
   }
@@ -125,6 +126,6 @@ void StreamCall::Drain(absl::Duration retry_after) {
   WithSession([retry_after](StreamSession& session) { session.OnDrain(retry_after); });
 }
 
-void StreamCall::Cancel() { outbox_->Cancel(Unavailable(Reason::kDraining, "this service is shutting down")); }
+void StreamCall::Cancel() { writer_->Cancel(Unavailable(Reason::kDraining, "this service is shutting down")); }
 
 }  // namespace hail::rpc::detail

@@ -10,17 +10,17 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "common/rpc/gate.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 
 namespace hail::rpc::detail {
 
 // Thread-safe. Held by the reactor; the gate keeps a weak pointer. Lock order: session_mutex_ (held while the session
-// is called), then anything the session takes, the outbox's mutex last.
+// is called), then anything the session takes, the writer's mutex last.
 class StreamCall final : public LiveStream, public std::enable_shared_from_this<StreamCall> {
  public:
   // `must_beat`: the client sends heartbeats, and is gone when it is silent. `ages`: see GateOptions::stream_age.
-  StreamCall(Gate* gate, const char* method, std::shared_ptr<OutboxBase> outbox, bool must_beat, bool ages);
+  StreamCall(Gate* gate, const char* method, std::shared_ptr<StreamWriterBase> writer, bool must_beat, bool ages);
 
   // Passes the gate and makes the session. If the gate refuses, or `make_session` throws, the stream is ended.
   void Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -29,7 +29,7 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   void WithSession(absl::FunctionRef<void(StreamSession&)> use) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // A message has come in. Sends the heartbeat that is due.
-  void Heard() ABSL_LOCKS_EXCLUDED(session_mutex_);
+  void OnInbound() ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // From the reactor's OnDone: nothing of the reactor may be used after.
   void Close() ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -53,7 +53,7 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
 
   Gate* const gate_;
   const char* const method_;
-  const std::shared_ptr<OutboxBase> outbox_;
+  const std::shared_ptr<StreamWriterBase> writer_;
   const bool must_beat_;
   const bool ages_;
   const absl::Time opened_;

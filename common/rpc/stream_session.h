@@ -1,4 +1,4 @@
-// The service's part of a stream: a session, which handles messages and answers through an Outbox.
+// The service's part of a stream: a session, which handles messages and answers through an StreamWriter.
 //
 // A session's methods are called one at a time, never two at once, on gRPC's thread for
 // messages and on the gate's for heartbeats and draining. They must not block. An exception ends the stream with
@@ -16,7 +16,7 @@ class StreamSession {
   // It is time to send a heartbeat (GateOptions::heartbeat and heartbeat_patience).
   virtual void OnHeartbeat() {}
 
-  // The service is shutting down: send `draining` with `retry_after`, then finish the outbox with OK. A stream that
+  // The service is shutting down: send `draining` with `retry_after`, then finish the writer with OK. A stream that
   // does not end in time is cut off.
   virtual void OnDrain(absl::Duration retry_after) = 0;
 
@@ -33,7 +33,7 @@ class InboundSession : public StreamSession {
   // for must be bounded by the session itself: by Sink::PauseReading, say.
   virtual void OnMessage(const Request& message) = 0;
 
-  // The client will send no more (it ended its half, or it is gone). Finish the outbox, now or soon.
+  // The client will send no more (it ended its half, or it is gone). Finish the writer, now or soon.
   virtual void OnHalfClose() = 0;
 };
 

@@ -38,7 +38,7 @@ void GrpcLines::Take(const char* file, int line, std::string_view message, absl:
       since_ = now;
       logged_ = 0;
     }
-    if (logged_ >= burst_) {
+    if (logged_ >= batcher_) {
       ++left_out_;
       return;
     }

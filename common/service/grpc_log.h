@@ -14,14 +14,14 @@ namespace hail {
 class GrpcLines {
  public:
   // At most `burst` at once, and `burst` in `within`.
-  GrpcLines(int burst, absl::Duration within) : burst_(burst), within_(within) {}
+  GrpcLines(int burst, absl::Duration within) : batcher_(burst), within_(within) {}
 
   // Logs the line as "grpc", or counts it and lets the next one say how many were left out. `now`: of a clock that
   // never jumps.
   void Take(const char* file, int line, std::string_view message, absl::Duration now) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  const int burst_;
+  const int batcher_;
   const absl::Duration within_;
   absl::Mutex mutex_;
   int logged_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -4,7 +4,7 @@
 
 namespace hail {
 
-bool StoreMetrics::Seldom::Now(absl::Time wall) {
+bool StoreMetrics::LogThrottle::Now(absl::Time wall) {
   const std::int64_t now = absl::ToUnixMicros(wall);
   std::int64_t last = last_us_;
   // Not only forwards: a clock that was set back must not silence the log.

@@ -47,7 +47,7 @@ class StoreMetrics final : public sqlite::Observer, public postgres::Observer {
 
  private:
   // Lets one line a second through.
-  class Seldom {
+  class LogThrottle {
    public:
     bool Now(absl::Time wall);
 
@@ -64,10 +64,10 @@ class StoreMetrics final : public sqlite::Observer, public postgres::Observer {
   std::atomic<bool> probe_ok_{true};
   std::atomic<bool> writable_{true};
   std::atomic<bool> probing_{false};
-  Seldom commit_lines_;
-  Seldom job_lines_;
-  Seldom checkpoint_lines_;
-  Seldom connection_lines_;
+  LogThrottle commit_lines_;
+  LogThrottle job_lines_;
+  LogThrottle checkpoint_lines_;
+  LogThrottle connection_lines_;
 };
 
 }  // namespace hail

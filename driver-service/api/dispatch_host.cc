@@ -211,11 +211,11 @@ void DispatchHost::ToReplicas(const ReplicaMessage& message) {
 
 void DispatchHost::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
                                const std::shared_ptr<const CarProfile>& car) {
-  if (parts_.sightings != nullptr) parts_.sightings->SetSession(driver_id, session_epoch, offerable, car);
+  if (parts_.presences != nullptr) parts_.presences->SetSession(driver_id, session_epoch, offerable, car);
 }
 
 void DispatchHost::OnSessionGone(const std::string& driver_id) {
-  if (parts_.sightings != nullptr) parts_.sightings->Forget(driver_id);
+  if (parts_.presences != nullptr) parts_.presences->Forget(driver_id);
 }
 
 }  // namespace hail::driver

@@ -17,8 +17,8 @@
 #include "common/ids/uuid.h"
 #include "common/rpc/joined.h"
 #include "common/time/clock.h"
+#include "driver-service/api/presence_gossip.h"
 #include "driver-service/api/rider_calls.h"
-#include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/dispatch.h"
 #include "driver-service/domain/driver_store.h"
@@ -50,7 +50,7 @@ class DispatchHost final : private Effects {
     // For the positions of drivers on a trip.
     TripPositions& trips;
     // Null: no other replica wants to know.
-    SightingBoard* sightings = nullptr;
+    PresenceGossip* presences = nullptr;
     // What the core lives on: everything of it runs here.
     Executor& loop;
     // For ids.
@@ -99,10 +99,10 @@ class DispatchHost final : private Effects {
   void AddDriverSink(StreamId stream, DriverSink sink);
   void RemoveDriverSink(StreamId stream);
   void AddLinkSink(LinkId link, LinkSink sink);
-  // For sinks: what the core says in one go, for `send` (rpc::Burst).
+  // For sinks: what the core says in one go, for `send` (rpc::Batcher).
   template <typename Message>
-  rpc::Burst<Message> BurstOf(std::function<void(Message)> send) const {
-    return rpc::Burst<Message>(&parts_.loop, std::move(send));
+  rpc::Batcher<Message> BatcherOf(std::function<void(Message)> send) const {
+    return rpc::Batcher<Message>(&parts_.loop, std::move(send));
   }
   void RemoveLinkSink(LinkId link);
 

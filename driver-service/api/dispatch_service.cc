@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
-#include "driver-service/api/dispatch_link.h"
+#include "driver-service/api/dispatch_stream.h"
 #include "driver-service/codec/internal_codec.h"
 #include "driver-service/domain/seen_cars.h"
 
@@ -46,7 +46,7 @@ void DispatchService::SearchDrivers(const rpc::CallContext&, const pb::SearchDri
 
 std::shared_ptr<rpc::InboundSession<pb::DispatchRequest>> DispatchService::Dispatch(
     const rpc::CallContext&, std::shared_ptr<rpc::Sink<pb::DispatchResponse>> sink) {
-  return std::make_shared<DispatchLink>(*ports_.host, std::move(sink));
+  return std::make_shared<DispatchStream>(*ports_.host, std::move(sink));
 }
 
 }  // namespace hail::driver

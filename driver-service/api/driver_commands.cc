@@ -63,23 +63,23 @@ absl::StatusOr<internal::v1::RecordTripEventRequest> StepOf(const std::string& d
 
 void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availability availability, absl::Time deadline,
                                      StateDone done) {
-  const absl::StatusOr<Availability> wish = FromProto(availability);
-  if (!wish.ok()) {
-    host_.Post([driver_id, status = wish.status(), done = std::move(done)](Dispatch& core, Now now) {
+  const absl::StatusOr<Availability> desired = FromProto(availability);
+  if (!desired.ok()) {
+    host_.Post([driver_id, status = desired.status(), done = std::move(done)](Dispatch& core, Now now) {
       done(status, core.State(now, driver_id));
     });
     return;
   }
-  host_.WithSession(driver_id, [this, driver_id, wish = *wish, deadline, done = std::move(done)](
+  host_.WithSession(driver_id, [this, driver_id, desired = *desired, deadline, done = std::move(done)](
                                    absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
     if (!session.ok()) return done(session.status(), core.State(now, driver_id));
-    StoreWish(driver_id, wish, deadline, /*again=*/true, core, now, done);
+    StoreAvailability(driver_id, desired, deadline, /*again=*/true, core, now, done);
   });
 }
 
-void DriverCommands::StoreWish(const std::string& driver_id, Availability wish, absl::Time deadline, bool again,
-                               Dispatch& core, Now now, StateDone done) {
-  const auto stored = [this, driver_id, wish, deadline, again, done = std::move(done)](
+void DriverCommands::StoreAvailability(const std::string& driver_id, Availability desired, absl::Time deadline,
+                                       bool again, Dispatch& core, Now now, StateDone done) {
+  const auto stored = [this, driver_id, desired, deadline, again, done = std::move(done)](
                           const absl::StatusOr<ClaimedSession>& written, Dispatch& core, Now now) {
     if (!written.ok()) {
       // Whether it was made is not known.
@@ -92,7 +92,7 @@ void DriverCommands::StoreWish(const std::string& driver_id, Availability wish, 
       core.OnClaims(now, {written->session});
       // Its own: the answer to that claim is on its way, or was lost.
       if (again && core.HasSession(driver_id) && core.ClaimOf(driver_id).epoch == written->session.epoch) {
-        return StoreWish(driver_id, wish, deadline, /*again=*/false, core, now, done);
+        return StoreAvailability(driver_id, desired, deadline, /*again=*/false, core, now, done);
       }
     }
     const bool made = written->claimed && core.HasSession(driver_id);
@@ -100,7 +100,7 @@ void DriverCommands::StoreWish(const std::string& driver_id, Availability wish, 
          core.State(now, driver_id));
   };
   store_.SetAvailability(
-      core.ClaimOf(driver_id), wish, now.domain, deadline, [this, stored](absl::StatusOr<ClaimedSession> written) {
+      core.ClaimOf(driver_id), desired, now.domain, deadline, [this, stored](absl::StatusOr<ClaimedSession> written) {
         host_.Post([stored, written = std::move(written)](Dispatch& core, Now now) { stored(written, core, now); });
       });
 }

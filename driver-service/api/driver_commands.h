@@ -65,8 +65,8 @@ class DriverCommands {
 
  private:
   // On the loop, with a session. `again`: once more, if it turns out that this replica has claimed it meanwhile.
-  void StoreWish(const std::string& driver_id, Availability wish, absl::Time deadline, bool again, Dispatch& core,
-                 Now now, StateDone done);
+  void StoreAvailability(const std::string& driver_id, Availability desired, absl::Time deadline, bool again,
+                         Dispatch& core, Now now, StateDone done);
   // On the loop. What a write that may have been made did to the row is read, some time later, until that succeeds.
   void ReadAgain(const std::string& driver_id);
   void ReadLater(const std::string& driver_id);

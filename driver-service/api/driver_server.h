@@ -16,10 +16,10 @@
 #include "driver-service/api/driver_service.h"
 #include "driver-service/api/location_reporter.h"
 #include "driver-service/api/position_intake.h"
+#include "driver-service/api/presence_gossip.h"
 #include "driver-service/api/replicas.h"
 #include "driver-service/api/rider_calls.h"
 #include "driver-service/api/session_calls.h"
-#include "driver-service/api/sighting_board.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/batch_matcher.h"
 #include "driver-service/domain/car_search.h"
@@ -84,7 +84,7 @@ class DriverServer final {
   LocationIndex index_;
   const CarSearch car_search_;
   const BatchMatcher matcher_;
-  SightingBoard sightings_;
+  PresenceGossip presences_;
   TripPositions trips_;
   DispatchHost dispatch_;
   // Null: this process is alone.

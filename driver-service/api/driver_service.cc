@@ -5,7 +5,7 @@
 
 #include "common/errors/error.h"
 #include "common/logging/log.h"
-#include "driver-service/api/driver_session.h"
+#include "driver-service/api/driver_app_session.h"
 #include "driver-service/codec/driver_codec.h"
 
 namespace hail::driver {
@@ -142,7 +142,7 @@ void DriverService::ListTrips(const rpc::CallContext& call, const v1::ListTripsR
 
 std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> DriverService::StreamDriver(
     const rpc::CallContext& call, std::shared_ptr<rpc::Sink<v1::StreamDriverResponse>> sink) {
-  return std::make_shared<DriverSession>(commands_, std::move(sink), call);
+  return std::make_shared<DriverAppSession>(commands_, std::move(sink), call);
 }
 
 // ---- The calls themselves

@@ -29,12 +29,12 @@ LocationReporter::LocationReporter(const Clock& clock, Executor& loop, TripPosit
 
 void LocationReporter::Start() {
   stream_->Start();
-  trips_.TellFresh([this] { loop_.Post([this] { SendSoon(); }); });
+  trips_.SetOnDirty([this] { loop_.Post([this] { SendSoon(); }); });
   loop_.Every(kSendEvery, [this] { Send(); });
 }
 
 void LocationReporter::Stop() {
-  trips_.TellFresh(nullptr);
+  trips_.SetOnDirty(nullptr);
   stream_->Stop();
 }
 

@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/time/clock.h"
-#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/presence_gossip.h"
 #include "driver-service/api/trip_positions.h"
 #include "driver-service/domain/location_index.h"
 #include "driver-service/domain/position_rules.h"
@@ -17,9 +17,9 @@ namespace hail::driver {
 // Thread-safe; cheap enough for gRPC's threads.
 class PositionIntake {
  public:
-  // All must outlive this. `sightings` is null where no other replica wants to know.
-  PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips, SightingBoard* sightings = nullptr)
-      : clock_(clock), index_(index), trips_(trips), sightings_(sightings) {}
+  // All must outlive this. `presences` is null where no other replica wants to know.
+  PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips, PresenceGossip* presences = nullptr)
+      : clock_(clock), index_(index), trips_(trips), presences_(presences) {}
 
   // Judges `request.positions`, each on its own, as fixes of session `session_epoch`. INVALID_FIELD, naming a part of
   // the first, if every one is impossible by itself.
@@ -30,7 +30,7 @@ class PositionIntake {
   const Clock& clock_;
   LocationIndex& index_;
   TripPositions& trips_;
-  SightingBoard* const sightings_;
+  PresenceGossip* const presences_;
 };
 
 }  // namespace hail::driver

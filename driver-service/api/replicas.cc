@@ -17,8 +17,8 @@ namespace {
 constexpr absl::Duration kCheckEvery = absl::Seconds(2);
 // A claim takes effect when it is committed, which is some time after the moment it is dated with.
 constexpr absl::Duration kCheckBack = absl::Seconds(10);
-// Sightings go out together with what comes in within this time.
-constexpr absl::Duration kSightingsApart = absl::Milliseconds(5);
+// Presences go out together with what comes in within this time.
+constexpr absl::Duration kPresencesApart = absl::Milliseconds(5);
 
 constexpr char kToAll[] = "replicas";
 std::string TopicOf(const std::string& replica) { return absl::StrCat("replica.", TopicWord(replica)); }
@@ -34,10 +34,10 @@ void Replicas::Start(std::function<void()> on_lease) {
   to_all_ = parts_.bus.Subscribe(kToAll, [this](const BusPayload& payload) { OnPayload(payload); });
   to_this_ = parts_.bus.Subscribe(own_topic_, [this](const BusPayload& payload) { OnPayload(payload); });
   Executor& loop = parts_.host.loop();
-  parts_.sightings.TellFresh([this, &loop] {
-    loop.PostAfter(kSightingsApart, [this] {
+  parts_.presences.SetOnDirty([this, &loop] {
+    loop.PostAfter(kPresencesApart, [this] {
       if (stopped_) return;
-      for (const Sightings& sightings : parts_.sightings.Take()) ToReplicas(sightings);
+      for (const Presences& presences : parts_.presences.Take()) ToReplicas(presences);
     });
   });
   loop.Post([this, &loop, on_lease = std::move(on_lease)] {
@@ -52,7 +52,7 @@ void Replicas::Stop() {
   if (to_all_ == nullptr) return;
   to_all_.reset();
   to_this_.reset();
-  parts_.sightings.TellFresh(nullptr);
+  parts_.presences.SetOnDirty(nullptr);
   absl::Notification ended;
   const bool posted = parts_.host.loop().Post([this, &ended] {
     stopped_ = true;

@@ -11,7 +11,7 @@
 #include "common/exec/executor.h"
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_host.h"
-#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/presence_gossip.h"
 #include "driver-service/domain/driver_store.h"
 
 namespace hail::driver {
@@ -25,7 +25,7 @@ class Replicas final {
     const Clock& clock;
     DispatchHost& host;
     DriverStore& store;
-    SightingBoard& sightings;
+    PresenceGossip& presences;
     // This process's incarnation.
     std::string replica;
   };

@@ -45,13 +45,13 @@ absl::Status SessionCalls::NoAnswer() {
 
 void SessionCalls::Join(Bus* bus, Serve serve) {
   serve_ = std::move(serve);
-  asker_ = std::make_unique<Asker>(bus, &host_->loop(), host_->replica());
-  answerer_ = std::make_unique<Answerer>(
+  asker_ = std::make_unique<RequestClient>(bus, &host_->loop(), host_->replica());
+  request_server_ = std::make_unique<RequestServer>(
       bus, host_->replica(),
-      [this](std::string_view bytes, const Answerer::Reply& reply) { OnForwarded(bytes, reply); });
+      [this](std::string_view bytes, const RequestServer::Reply& reply) { OnForwarded(bytes, reply); });
 }
 
-void SessionCalls::Leave() { answerer_.reset(); }
+void SessionCalls::Leave() { request_server_.reset(); }
 
 void SessionCalls::Forward(const std::string& owner, const std::string& driver_id, const char* method,
                            const std::string& request, Done<std::string> done, std::function<void()> no_session) {
@@ -68,7 +68,7 @@ void SessionCalls::Forward(const std::string& owner, const std::string& driver_i
               });
 }
 
-void SessionCalls::OnForwarded(std::string_view bytes, const Answerer::Reply& reply) {
+void SessionCalls::OnForwarded(std::string_view bytes, const RequestServer::Reply& reply) {
   replica::v1::ForwardedCall call;
   if (!call.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return reply(AnswerBytes(Internal("a forwarded call cannot be read")));

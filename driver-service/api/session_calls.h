@@ -42,12 +42,12 @@ class SessionCalls {
   static absl::Status NoAnswer();
 
  private:
-  void OnForwarded(std::string_view bytes, const Answerer::Reply& reply);
+  void OnForwarded(std::string_view bytes, const RequestServer::Reply& reply);
 
   DispatchHost* const host_;
   Serve serve_;
-  std::unique_ptr<Asker> asker_;
-  std::unique_ptr<Answerer> answerer_;
+  std::unique_ptr<RequestClient> asker_;
+  std::unique_ptr<RequestServer> request_server_;
 };
 
 }  // namespace hail::driver

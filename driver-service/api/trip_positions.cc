@@ -12,7 +12,7 @@ constexpr int kLocationsPerMessage = 128;
 
 }  // namespace
 
-void TripPositions::TellFresh(std::function<void()> on_fresh) {
+void TripPositions::SetOnDirty(std::function<void()> on_fresh) {
   absl::MutexLock lock(&mutex_);
   on_fresh_ = std::move(on_fresh);
 }

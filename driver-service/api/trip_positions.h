@@ -22,7 +22,7 @@ class TripPositions {
 
   // `on_fresh` runs when there is something to take that was not there before: on the thread that adds it, under a
   // lock, so it must not call back. Null: nobody is told.
-  void TellFresh(std::function<void()> on_fresh);
+  void SetOnDirty(std::function<void()> on_fresh);
 
   // The driver's ride in hand; null: none, and what was not taken yet is dropped.
   void SetRide(const std::string& driver_id, const RideRef& ride);

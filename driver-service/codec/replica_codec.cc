@@ -20,7 +20,7 @@ namespace rpb = replica::v1;
 // The enums of messages number the domain's, from 1 on where 0 is "unspecified".
 static_assert(static_cast<int>(OfferStatus::kRevoked) + 1 == v1::OFFER_STATUS_REVOKED);
 static_assert(static_cast<int>(RevokeReason::kWentOffline) == v1::OFFER_REVOKE_REASON_WENT_OFFLINE);
-static_assert(static_cast<int>(AskEnding::kDispatchOver) == rpb::ASK_ENDING_DISPATCH_OVER);
+static_assert(static_cast<int>(RemoteOfferRejectReason::kDispatchOver) == rpb::ASK_ENDING_DISPATCH_OVER);
 
 // What a later version may say is the least that it can mean: that the offer is over, and nobody's fault.
 OfferStatus FromProto(v1::OfferStatus status) {
@@ -33,29 +33,30 @@ RevokeReason FromProto(v1::OfferRevokeReason reason) {
              ? static_cast<RevokeReason>(reason)
              : RevokeReason::kSuperseded;
 }
-AskEnding FromProto(rpb::AskEnding ending) {
-  return rpb::AskEnding_IsValid(ending) ? static_cast<AskEnding>(ending) : AskEnding::kNone;
+RemoteOfferRejectReason FromProto(rpb::RemoteOfferRejectReason ending) {
+  return rpb::RemoteOfferRejectReason_IsValid(ending) ? static_cast<RemoteOfferRejectReason>(ending)
+                                                      : RemoteOfferRejectReason::kNone;
 }
 
 struct ToMessage {
   rpb::ReplicaMessage& message;
   absl::Time now;
 
-  void operator()(const Sightings& sightings) const {
-    rpb::Sightings& all = *message.mutable_sightings();
-    for (const Sighting& sighting : sightings.drivers) {
-      rpb::Sighting& proto = *all.add_drivers();
-      proto.set_driver_id(sighting.driver_id);
-      proto.set_session_epoch(sighting.session_epoch);
-      proto.set_number(sighting.number);
-      proto.set_offerable(sighting.offerable);
-      if (sighting.car != nullptr) {
-        proto.set_region_id(sighting.car->region_id);
-        for (const std::string& product_id : sighting.car->product_ids) proto.add_product_ids(product_id);
-        proto.set_seats(sighting.car->seats);
+  void operator()(const Presences& presences) const {
+    rpb::Presences& all = *message.mutable_presences();
+    for (const DriverPresence& presence : presences.drivers) {
+      rpb::DriverPresence& proto = *all.add_drivers();
+      proto.set_driver_id(presence.driver_id);
+      proto.set_session_epoch(presence.session_epoch);
+      proto.set_number(presence.number);
+      proto.set_offerable(presence.offerable);
+      if (presence.car != nullptr) {
+        proto.set_region_id(presence.car->region_id);
+        for (const std::string& product_id : presence.car->product_ids) proto.add_product_ids(product_id);
+        proto.set_seats(presence.car->seats);
       }
-      if (!sighting.fix.has_value()) continue;
-      const Fix& fix = *sighting.fix;
+      if (!presence.fix.has_value()) continue;
+      const Fix& fix = *presence.fix;
       type::v1::Position& position = *proto.mutable_position();
       position.mutable_location()->set_latitude_deg(fix.point.latitude_deg);
       position.mutable_location()->set_longitude_deg(fix.point.longitude_deg);
@@ -76,8 +77,8 @@ struct ToMessage {
     message.mutable_ride_started()->set_ride_id(started.ride_id);
     message.mutable_ride_started()->set_epoch(started.epoch);
   }
-  void operator()(const OfferAsk& ask) const {
-    rpb::OfferAsk& proto = *message.mutable_offer_ask();
+  void operator()(const RemoteOfferRequest& ask) const {
+    rpb::RemoteOfferRequest& proto = *message.mutable_offer_ask();
     proto.set_offer_id(ask.offer_id);
     proto.set_driver_id(ask.driver_id);
     if (ask.start->encoded != nullptr) proto.set_start(*ask.start->encoded);
@@ -89,12 +90,12 @@ struct ToMessage {
     message.mutable_offer_withdraw()->set_offer_id(withdraw.offer_id);
     message.mutable_offer_withdraw()->set_reason(driver::ToProto(withdraw.reason));
   }
-  void operator()(const OfferTold& told) const {
-    rpb::OfferTold& proto = *message.mutable_offer_told();
+  void operator()(const RemoteOfferStatus& told) const {
+    rpb::RemoteOfferStatus& proto = *message.mutable_offer_told();
     proto.set_offer_id(told.offer_id);
     proto.set_status(driver::ToProto(told.status));
     proto.set_reason(driver::ToProto(told.reason));
-    proto.set_ending(static_cast<rpb::AskEnding>(told.ending));
+    proto.set_ending(static_cast<rpb::RemoteOfferRejectReason>(told.ending));
   }
 };
 
@@ -103,33 +104,33 @@ absl::Status CheckEpoch(std::int64_t epoch) {
   return epoch < 1 ? InvalidField("epoch", "must be at least 1") : absl::OkStatus();
 }
 
-Sightings FromProto(const rpb::Sightings& proto, absl::Time now) {
-  Sightings sightings;
-  for (const rpb::Sighting& seen : proto.drivers()) {
-    Sighting sighting;
+Presences FromProto(const rpb::Presences& proto, absl::Time now) {
+  Presences presences;
+  for (const rpb::DriverPresence& seen : proto.drivers()) {
+    DriverPresence presence;
     if (!CheckId(seen.driver_id(), "driver_id").ok() || seen.session_epoch() < 1) continue;
-    sighting.driver_id = seen.driver_id();
-    sighting.session_epoch = seen.session_epoch();
-    sighting.number = seen.number();
-    sighting.offerable = seen.offerable();
-    sighting.car = std::make_shared<const CarProfile>(
+    presence.driver_id = seen.driver_id();
+    presence.session_epoch = seen.session_epoch();
+    presence.number = seen.number();
+    presence.offerable = seen.offerable();
+    presence.car = std::make_shared<const CarProfile>(
         CarProfile{seen.region_id(), {seen.product_ids().begin(), seen.product_ids().end()}, seen.seats()});
     if (seen.has_position()) {
       absl::StatusOr<Fix> fix = driver::FromProto(seen.position(), seen.position_epoch(), now, "position");
       // Days old, after all: the driver cannot be found by it.
-      if (fix.ok()) sighting.fix = *std::move(fix);
+      if (fix.ok()) presence.fix = *std::move(fix);
     }
-    sightings.drivers.push_back(std::move(sighting));
+    presences.drivers.push_back(std::move(presence));
   }
-  return sightings;
+  return presences;
 }
 
-absl::StatusOr<OfferAsk> FromProto(const rpb::OfferAsk& proto) {
+absl::StatusOr<RemoteOfferRequest> FromProto(const rpb::RemoteOfferRequest& proto) {
   internal::v1::StartDispatch start;
   if (!start.ParseFromString(proto.start())) return InvalidField("start", "is damaged");
   absl::StatusOr<DispatchStart> decoded = driver::FromProto(start);
   if (!decoded.ok()) return decoded.status();
-  OfferAsk ask;
+  RemoteOfferRequest ask;
   ask.offer_id = proto.offer_id();
   if (absl::Status status = CheckId(ask.offer_id, "offer_id"); !status.ok()) return status;
   ask.driver_id = proto.driver_id();
@@ -163,24 +164,25 @@ absl::StatusOr<OfferWithdraw> FromProto(const rpb::OfferWithdraw& proto) {
   return OfferWithdraw{proto.offer_id(), FromProto(proto.reason())};
 }
 
-absl::StatusOr<OfferTold> FromProto(const rpb::OfferTold& proto) {
+absl::StatusOr<RemoteOfferStatus> FromProto(const rpb::RemoteOfferStatus& proto) {
   if (absl::Status status = CheckId(proto.offer_id(), "offer_id"); !status.ok()) return status;
-  return OfferTold{proto.offer_id(), FromProto(proto.status()), FromProto(proto.reason()), FromProto(proto.ending())};
+  return RemoteOfferStatus{proto.offer_id(), FromProto(proto.status()), FromProto(proto.reason()),
+                           FromProto(proto.ending())};
 }
 
 absl::StatusOr<ReplicaMessage> FromProto(const rpb::ReplicaMessage& proto, absl::Time now) {
   switch (proto.message_case()) {
-    case rpb::ReplicaMessage::kSightings:
-      return FromProto(proto.sightings(), now);
+    case rpb::ReplicaMessage::kPresences:
+      return FromProto(proto.presences(), now);
     case rpb::ReplicaMessage::kSessionClaimed:
       return FromProto(proto.session_claimed());
     case rpb::ReplicaMessage::kRideStarted:
       return FromProto(proto.ride_started());
-    case rpb::ReplicaMessage::kOfferAsk:
+    case rpb::ReplicaMessage::kRemoteOfferRequest:
       return FromProto(proto.offer_ask());
     case rpb::ReplicaMessage::kOfferWithdraw:
       return FromProto(proto.offer_withdraw());
-    case rpb::ReplicaMessage::kOfferTold:
+    case rpb::ReplicaMessage::kRemoteOfferStatus:
       return FromProto(proto.offer_told());
     case rpb::ReplicaMessage::MESSAGE_NOT_SET:
       break;

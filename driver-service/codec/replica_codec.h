@@ -14,7 +14,7 @@ namespace hail::driver {
 // `now` is domain time: positions travel with their ages.
 std::string ReplicaBytes(const std::string& from, const ReplicaMessage& message, absl::Time now);
 
-// Who says it, and what, received at `now` (domain). An error for bytes that no replica sent; a sighting that no
+// Who says it, and what, received at `now` (domain). An error for bytes that no replica sent; a presence that no
 // replica can have made is left out.
 absl::StatusOr<std::pair<std::string, ReplicaMessage>> ReplicaMessageFromBytes(std::string_view bytes, absl::Time now);
 

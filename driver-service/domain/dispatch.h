@@ -68,9 +68,9 @@ class Dispatch {
   // session's epoch.
   std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
-  // The driver as the store has it, profile and wish, after a write or a read; so do OpenStream and OpenUnary. Of what
-  // is kept beside the row here the version says which is newer: an older one is left out. Offline withdraws a pending
-  // offer; another car counts from the next offer on.
+  // The driver as the store has it, profile and desired availability, after a write or a read; so do OpenStream and
+  // OpenUnary. Of what is kept beside the row here the version says which is newer: an older one is left out. Offline
+  // withdraws a pending offer; another car counts from the next offer on.
   void Learn(Now now, const Driver& driver, Availability availability);
 
   // Under which what is written for the driver's session is written: the latest claim known here. Epoch 0: no session.

@@ -32,8 +32,8 @@ struct Driver {
   // Domain time.
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();
-  // Rises with each change that the store makes to what it keeps of the driver, the wish for rides included: of two
-  // copies the one with the higher version is the newer. The store's to set.
+  // Rises with each change that the store makes to what it keeps of the driver, the desired availability included: of
+  // two copies the one with the higher version is the newer. The store's to set.
   std::int64_t version = 0;
 };
 

@@ -1,4 +1,4 @@
-// The store port of driver-service: profiles, the durable wish for rides, whose the sessions are, the offer log.
+// The store port of driver-service: profiles, the durable desired availability, whose the sessions are, the offer log.
 #pragma once
 
 #include <cstdint>
@@ -53,10 +53,10 @@ class DriverStore {
   // DRIVER_NOT_FOUND.
   virtual void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) = 0;
 
-  // Stores the wish, under the session that `session` claimed (by driver_id, replica and epoch): where another claim
-  // came after it, that one has read the wish as it was, and nothing is stored (`claimed`). DRIVER_NOT_FOUND;
-  // PLATE_IN_USE for going online while another driver is with the same plate. `now` is domain time, `deadline` wall
-  // time.
+  // Stores the desired availability, under the session that `session` claimed (by driver_id, replica and epoch): where
+  // another claim came after it, that one has read the desired availability as it was, and nothing is stored
+  // (`claimed`). DRIVER_NOT_FOUND; PLATE_IN_USE for going online while another driver is with the same plate. `now` is
+  // domain time, `deadline` wall time.
   virtual void SetAvailability(const SessionClaim& session, Availability availability, absl::Time now,
                                absl::Time deadline, ClaimDone done) = 0;
 

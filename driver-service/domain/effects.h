@@ -35,7 +35,7 @@ class Effects {
   // To other replicas. A process that is alone need not take these.
   virtual void ToReplica(const std::string& /*replica*/, const ReplicaMessage& /*message*/) {}
   virtual void ToReplicas(const ReplicaMessage& /*message*/) {}
-  // A session was opened here, or whether its driver can be offered rides changed: for sightings.
+  // A session was opened here, or whether its driver can be offered rides changed: for presences.
   virtual void OnOfferable(const std::string& /*driver_id*/, std::int64_t /*session_epoch*/, bool /*offerable*/,
                            const std::shared_ptr<const CarProfile>& /*car*/) {}
   // The session is no longer here.

@@ -202,7 +202,7 @@ void OfferBook::NotTaken(Now now, Entry& offer, OfferStatus outcome) {
 
 void OfferBook::NotReceived(Now now, Entry& offer) {
   queue_.Pause(offer.start->ride_id, offer.driver_id, now.domain + options_.unreceived_pause);
-  offer.ending = AskEnding::kNotReceived;
+  offer.ending = RemoteOfferRejectReason::kNotReceived;
   Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
 }
 
@@ -284,11 +284,11 @@ void OfferBook::Refused(Now now, Entry& offer, const absl::Status& status) {
     queue_.Exclude(offer.start->ride_id, offer.driver_id);
     // What is known here of the driver's rides is wrong.
     if (driver_at_fault) sessions_.Resubscribe(now, offer.driver_id);
-    offer.ending = AskEnding::kDriverRefused;
+    offer.ending = RemoteOfferRejectReason::kDriverRefused;
     Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
     return;
   }
-  offer.ending = AskEnding::kDispatchOver;
+  offer.ending = RemoteOfferRejectReason::kDispatchOver;
   queue_.EndDispatch(now, offer.start->ride_id, offer.start->epoch);
   Settle(now, offer, OfferStatus::kRevoked, ReasonOf(status));
 }
@@ -304,7 +304,7 @@ void OfferBook::OnAssigned(Now now, const Offer& offer) {
 
 void OfferBook::ReportToAsker(const Entry& offer) {
   if (offer.asker.empty()) return;
-  effects_.ToReplica(offer.asker, OfferTold{offer.offer_id, offer.status, offer.reason, offer.ending});
+  effects_.ToReplica(offer.asker, RemoteOfferStatus{offer.offer_id, offer.status, offer.reason, offer.ending});
 }
 
 bool OfferBook::AskedAgain(Now now, const std::string& asker, const std::string& offer_id) {

@@ -83,7 +83,7 @@ class OfferBook final : public SessionRegistry::LiveOffers {
     // When it last asked, wall time.
     absl::Time asked_at = absl::InfinitePast();
     // What the asker learns of a revoked one.
-    AskEnding ending = AskEnding::kNone;
+    RemoteOfferRejectReason ending = RemoteOfferRejectReason::kNone;
 
     // The driver as of its acceptance.
     Driver driver;

@@ -19,10 +19,10 @@ namespace hail::driver {
 // ---- To all
 
 // A driver as the replica that has the session sees it, for the others' indexes.
-struct Sighting {
+struct DriverPresence {
   std::string driver_id;
   std::int64_t session_epoch = 0;
-  // Rises with each sighting that a replica sends: of one session the highest is the latest.
+  // Rises with each presence that a replica sends: of one session the highest is the latest.
   std::uint64_t number = 0;
   // Whether the driver can be offered a ride, but for the age of the position.
   bool offerable = false;
@@ -30,8 +30,8 @@ struct Sighting {
   // The latest; nullopt: none.
   std::optional<Fix> fix;
 };
-struct Sightings {
-  std::vector<Sighting> drivers;
+struct Presences {
+  std::vector<DriverPresence> drivers;
 };
 
 // The sender claimed the driver's session.
@@ -47,9 +47,9 @@ struct RideStarted : RideEpoch {};
 
 // ---- To the replica that has a driver's session, the owner, from one that dispatches a ride, the asker
 
-// "Offer this ride to your driver." Answered by OfferTold, however often it is asked. Repeated while the offer lives:
-// the owner withdraws an offer whose asker is silent.
-struct OfferAsk {
+// "Offer this ride to your driver." Answered by RemoteOfferStatus, however often it is asked. Repeated while the offer
+// lives: the owner withdraws an offer whose asker is silent.
+struct RemoteOfferRequest {
   // Chosen by the asker.
   std::string offer_id;
   std::string driver_id;
@@ -71,7 +71,7 @@ struct OfferWithdraw {
 // ---- From the owner to the asker
 
 // Why an offer that was asked for ended REVOKED, or was not made, as far as the asker has to act on it.
-enum class AskEnding {
+enum class RemoteOfferRejectReason {
   kNone,
   // The driver cannot be offered a ride now.
   kNotFree,
@@ -86,13 +86,14 @@ enum class AskEnding {
 };
 
 // The present status of an offer that was asked for: on being asked, and at each change.
-struct OfferTold {
+struct RemoteOfferStatus {
   std::string offer_id;
   OfferStatus status = OfferStatus::kRevoked;
   RevokeReason reason = RevokeReason::kNone;
-  AskEnding ending = AskEnding::kNone;
+  RemoteOfferRejectReason ending = RemoteOfferRejectReason::kNone;
 };
 
-using ReplicaMessage = std::variant<Sightings, SessionClaimed, RideStarted, OfferAsk, OfferWithdraw, OfferTold>;
+using ReplicaMessage =
+    std::variant<Presences, SessionClaimed, RideStarted, RemoteOfferRequest, OfferWithdraw, RemoteOfferStatus>;
 
 }  // namespace hail::driver

@@ -80,25 +80,25 @@ void ReplicaProtocol::On(Now now, const std::string& from, const SessionClaimed&
   if (remote.epoch == claimed.epoch) remote.by_stream = remote.by_stream || claimed.by_stream;
 }
 
-void ReplicaProtocol::On(Now now, const std::string& from, const Sightings& sightings) {
-  for (const Sighting& sighting : sightings.drivers) {
-    const std::string& driver_id = sighting.driver_id;
+void ReplicaProtocol::On(Now now, const std::string& from, const Presences& presences) {
+  for (const DriverPresence& presence : presences.drivers) {
+    const std::string& driver_id = presence.driver_id;
     const SessionRegistry::Session* session = sessions_.Find(driver_id);
-    // How a stream ends depends on the claim, which a sighting does not say.
-    if (session != nullptr && (sighting.session_epoch <= session->claim || session->stream != 0)) continue;
-    sessions_.Lose(now, driver_id, sighting.session_epoch, /*to_stream=*/false);
-    Remote& remote = Known(now, driver_id, from, sighting.session_epoch);
-    if (remote.epoch != sighting.session_epoch || sighting.number <= remote.number) continue;
-    const bool same_car = remote.car != nullptr && sighting.car != nullptr && *remote.car == *sighting.car;
+    // How a stream ends depends on the claim, which a presence does not say.
+    if (session != nullptr && (presence.session_epoch <= session->claim || session->stream != 0)) continue;
+    sessions_.Lose(now, driver_id, presence.session_epoch, /*to_stream=*/false);
+    Remote& remote = Known(now, driver_id, from, presence.session_epoch);
+    if (remote.epoch != presence.session_epoch || presence.number <= remote.number) continue;
+    const bool same_car = remote.car != nullptr && presence.car != nullptr && *remote.car == *presence.car;
     if (!same_car) {
-      remote.car = sighting.car;
-      index_.SetCar(driver_id, sighting.car);
+      remote.car = presence.car;
+      index_.SetCar(driver_id, presence.car);
     }
-    remote.number = sighting.number;
-    if (sighting.fix.has_value()) index_.Update(driver_id, *sighting.fix);
-    if (remote.offerable == sighting.offerable) continue;
-    remote.offerable = sighting.offerable;
-    index_.SetOfferable(driver_id, sighting.offerable);
+    remote.number = presence.number;
+    if (presence.fix.has_value()) index_.Update(driver_id, *presence.fix);
+    if (remote.offerable == presence.offerable) continue;
+    remote.offerable = presence.offerable;
+    index_.SetOfferable(driver_id, presence.offerable);
   }
 }
 
@@ -138,7 +138,7 @@ void ReplicaProtocol::Ask(Now now, const MatchQueue::Match& match) {
 }
 
 void ReplicaProtocol::SendAsk(Now now, const Asked& asked, bool repeated) {
-  OfferAsk ask;
+  RemoteOfferRequest ask;
   ask.offer_id = asked.offer_id;
   ask.driver_id = asked.driver_id;
   ask.start = asked.start;
@@ -192,7 +192,7 @@ void ReplicaProtocol::Settle(Now now, const Asked& asked) {
   queue_.Free(now, ride_id);
 }
 
-void ReplicaProtocol::On(Now now, const std::string& from, const OfferTold& told) {
+void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferStatus& told) {
   auto it = asked_.find(told.offer_id);
   if (it == asked_.end()) {
     // It was given up here: the withdrawal was lost, or overtook what asked for it.
@@ -218,12 +218,12 @@ void ReplicaProtocol::On(Now now, const std::string& from, const OfferTold& told
       queue_.ReportSettled(*asked.start, asked.driver_id, told.status);
       break;
     case OfferStatus::kRevoked:
-      if (told.ending == AskEnding::kDispatchOver) queue_.EndDispatch(now, ride_id, asked.start->epoch);
-      if (told.ending == AskEnding::kDriverRefused) queue_.Exclude(ride_id, asked.driver_id);
-      if (told.ending == AskEnding::kNotReceived) {
+      if (told.ending == RemoteOfferRejectReason::kDispatchOver) queue_.EndDispatch(now, ride_id, asked.start->epoch);
+      if (told.ending == RemoteOfferRejectReason::kDriverRefused) queue_.Exclude(ride_id, asked.driver_id);
+      if (told.ending == RemoteOfferRejectReason::kNotReceived) {
         queue_.Pause(ride_id, asked.driver_id, now.domain + options_.unreceived_pause);
       }
-      if (told.ending == AskEnding::kNotFree) {
+      if (told.ending == RemoteOfferRejectReason::kNotFree) {
         queue_.Pause(ride_id, asked.driver_id, now.domain + options_.refused_pause);
       }
       break;
@@ -255,18 +255,20 @@ void ReplicaProtocol::On(Now now, const std::string&, const RideStarted& started
 
 // ---- Being asked
 
-AskEnding ReplicaProtocol::WhyNotOffered(Now now, const OfferAsk& ask) const {
+RemoteOfferRejectReason ReplicaProtocol::WhyNotOffered(Now now, const RemoteOfferRequest& ask) const {
   const DispatchStart& start = *ask.start;
-  if (ask.repeated) return AskEnding::kUnknown;
-  if (queue_.IsOver(start.ride_id, start.epoch)) return AskEnding::kDispatchOver;
+  if (ask.repeated) return RemoteOfferRejectReason::kUnknown;
+  if (queue_.IsOver(start.ride_id, start.epoch)) return RemoteOfferRejectReason::kDispatchOver;
   if (const auto present = queue_.EpochOf(start.ride_id); present.has_value() && start.epoch <= *present) {
-    return start.epoch < *present ? AskEnding::kDispatchOver : AskEnding::kNotFree;
+    return start.epoch < *present ? RemoteOfferRejectReason::kDispatchOver : RemoteOfferRejectReason::kNotFree;
   }
   const SessionRegistry::Session* session = sessions_.Find(ask.driver_id);
-  if (session == nullptr || !session->offerable || ask.remaining <= absl::ZeroDuration()) return AskEnding::kNotFree;
+  if (session == nullptr || !session->offerable || ask.remaining <= absl::ZeroDuration())
+    return RemoteOfferRejectReason::kNotFree;
   const std::optional<Fix> fix = index_.Find(ask.driver_id);
-  if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness) return AskEnding::kNotFree;
-  if (index_.IsDoubted(ask.driver_id)) return AskEnding::kNotFree;
+  if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness)
+    return RemoteOfferRejectReason::kNotFree;
+  if (index_.IsDoubted(ask.driver_id)) return RemoteOfferRejectReason::kNotFree;
   // The asker has given up what it asked for before, and a replica that dispatched the ride at a lower epoch is behind.
   // An offer that is being confirmed is another matter.
   const auto blocks = [&start](OfferStatus status, std::int64_t epoch) {
@@ -274,17 +276,17 @@ AskEnding ReplicaProtocol::WhyNotOffered(Now now, const OfferAsk& ask) const {
   };
   const auto asked = asked_of_ride_.find(start.ride_id);
   if (asked != asked_of_ride_.end() && blocks(asked->second->status, asked->second->start->epoch)) {
-    return AskEnding::kNotFree;
+    return RemoteOfferRejectReason::kNotFree;
   }
   const Offer* own = offers_.LiveOfRide(start.ride_id);
-  if (own != nullptr && blocks(own->status, own->start->epoch)) return AskEnding::kNotFree;
-  return AskEnding::kNone;
+  if (own != nullptr && blocks(own->status, own->start->epoch)) return RemoteOfferRejectReason::kNotFree;
+  return RemoteOfferRejectReason::kNone;
 }
 
-void ReplicaProtocol::On(Now now, const std::string& from, const OfferAsk& ask) {
+void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferRequest& ask) {
   if (offers_.AskedAgain(now, from, ask.offer_id)) return;
-  if (const AskEnding why = WhyNotOffered(now, ask); why != AskEnding::kNone) {
-    effects_.ToReplica(from, OfferTold{ask.offer_id, OfferStatus::kRevoked, RevokeReason::kSuperseded, why});
+  if (const RemoteOfferRejectReason why = WhyNotOffered(now, ask); why != RemoteOfferRejectReason::kNone) {
+    effects_.ToReplica(from, RemoteOfferStatus{ask.offer_id, OfferStatus::kRevoked, RevokeReason::kSuperseded, why});
     return;
   }
   const std::string& ride_id = ask.start->ride_id;

@@ -74,7 +74,7 @@ class ReplicaProtocol {
     std::int64_t epoch = 0;
     // It is known to have been claimed by a stream of the app's.
     bool by_stream = false;
-    // Of the latest sighting.
+    // Of the latest presence.
     std::uint64_t number = 0;
     bool offerable = false;
     std::shared_ptr<const CarProfile> car;
@@ -116,14 +116,14 @@ class ReplicaProtocol {
   // If there is one of this id and it is pending.
   void WithdrawPending(Now now, const std::string& offer_id);
   void Review(Now now, const std::string& driver_id);
-  AskEnding WhyNotOffered(Now now, const OfferAsk& ask) const;
+  RemoteOfferRejectReason WhyNotOffered(Now now, const RemoteOfferRequest& ask) const;
 
-  void On(Now now, const std::string& from, const Sightings& sightings);
+  void On(Now now, const std::string& from, const Presences& presences);
   void On(Now now, const std::string& from, const SessionClaimed& claimed);
   void On(Now now, const std::string& from, const RideStarted& started);
-  void On(Now now, const std::string& from, const OfferAsk& ask);
+  void On(Now now, const std::string& from, const RemoteOfferRequest& ask);
   void On(Now now, const std::string& from, const OfferWithdraw& withdraw);
-  void On(Now now, const std::string& from, const OfferTold& told);
+  void On(Now now, const std::string& from, const RemoteOfferStatus& told);
 
   const DispatchOptions& options_;
   LocationIndex& index_;

@@ -1,5 +1,5 @@
-// The part of the dispatch core that keeps drivers' sessions: the stream, the driver's wish and rides, what the stream
-// was sent.
+// The part of the dispatch core that keeps drivers' sessions: the stream, the driver's desired availability and rides,
+// what the stream was sent.
 //
 // Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a driver can be offered rides only while
 // rider-service's feed about that driver is caught up; a ride in hand outlives stream, position and feed; a stream gets

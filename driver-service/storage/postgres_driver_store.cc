@@ -20,7 +20,8 @@ const Statement kInsert{
     " vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (driver_id) DO NOTHING"};
 const Statement kLoad{"SELECT" + std::string(kDriverColumns) + " FROM drivers WHERE driver_id = $1"};
-// Under the claim alone. Where nothing changes though the claim stands and the wish is another, the plate is in use.
+// Under the claim alone. Where nothing changes though the claim stands and the desired availability is another, the
+// plate is in use.
 const Statement kSetWish{
     "UPDATE drivers SET online = $2, update_time = $3, version = version + 1 WHERE driver_id = $1 AND online <> $2"
     " AND session_replica = $4 AND session_epoch = $5 AND ($2 = 0 OR plate_key = '' OR NOT EXISTS (SELECT 1 FROM"

@@ -25,7 +25,7 @@ CREATE TABLE drivers (
   vehicle_plate TEXT NOT NULL,
   vehicle_seats INTEGER NOT NULL,
   product_ids   TEXT NOT NULL,     -- joined by line feeds: ids hold no white space
-  online        INTEGER NOT NULL,  -- the wish: 0 or 1
+  online        INTEGER NOT NULL,  -- the desired availability: 0 or 1
   create_time   BIGINT NOT NULL,
   update_time   BIGINT NOT NULL,
   -- Whose the driver's session is, while that replica is alive (leases); see SessionClaim and Opening.

@@ -16,7 +16,7 @@ CREATE TABLE drivers (
   vehicle_plate TEXT NOT NULL,
   vehicle_seats INTEGER NOT NULL,
   product_ids   TEXT NOT NULL,     -- joined by line feeds: ids hold no white space
-  online        INTEGER NOT NULL,  -- the wish: 0 or 1
+  online        INTEGER NOT NULL,  -- the desired availability: 0 or 1
   create_time   INTEGER NOT NULL,
   update_time   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -101,9 +101,9 @@ absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng
   return point;
 }
 
-absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request) {
+absl::StatusOr<AcceptedOffer> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request) {
   if (request.epoch() < 1) return InvalidField("epoch", "must be at least 1");
-  Assignment assignment;
+  AcceptedOffer assignment;
   assignment.epoch = request.epoch();
   assignment.driver = request.driver();
   assignment.offer_id = request.offer_id();
@@ -156,7 +156,7 @@ void EncodeDriverEvent(const std::string& driver_id, std::int64_t subscription, 
   out->set_ended(event.ended());
 }
 
-void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch* out) {
+void Encode(const DispatchScheduler::Start& start, hail::internal::v1::StartDispatch* out) {
   // Whoever is offered the ride reads what its driver may.
   hail::type::v1::Ride ride;
   Encode(RideForDriver(*start.ride), &ride);
@@ -175,13 +175,13 @@ void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch*
   for (const std::string& driver_id : start.excluded_driver_ids) out->add_excluded_driver_ids(driver_id);
 }
 
-hail::internal::v1::StopReason EncodeStopReason(DispatchBook::StopReason reason) {
+hail::internal::v1::StopReason EncodeStopReason(DispatchScheduler::StopReason reason) {
   switch (reason) {
-    case DispatchBook::StopReason::kRideCanceled:
+    case DispatchScheduler::StopReason::kRideCanceled:
       return hail::internal::v1::STOP_REASON_RIDE_CANCELED;
-    case DispatchBook::StopReason::kTaken:
+    case DispatchScheduler::StopReason::kTaken:
       return hail::internal::v1::STOP_REASON_TAKEN;
-    case DispatchBook::StopReason::kSuperseded:
+    case DispatchScheduler::StopReason::kSuperseded:
       return hail::internal::v1::STOP_REASON_SUPERSEDED;
   }
   return hail::internal::v1::STOP_REASON_UNSPECIFIED;

@@ -8,7 +8,7 @@
 #include "hail/internal/v1/assignment_service.pb.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
 #include "hail/rider/v1/rider_service.pb.h"
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 #include "rider-service/domain/quote.h"
 #include "rider-service/domain/region.h"
 #include "rider-service/domain/request_rules.h"
@@ -26,7 +26,7 @@ RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote);
 absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng& position);
 
 // INVALID_FIELD for what is missing or out of range.
-absl::StatusOr<Assignment> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request);
+absl::StatusOr<AcceptedOffer> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request);
 absl::StatusOr<DriverCommand> DecodeCommand(const hail::internal::v1::RecordTripEventRequest& request);
 absl::StatusOr<Resolution> DecodeResolution(hail::internal::v1::Resolution resolution);
 
@@ -36,7 +36,7 @@ void EncodeSnapshot(const std::string& driver_id, std::int64_t subscription, con
 void EncodeDriverEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event,
                        hail::internal::v1::DriverEvent* out);
 
-void Encode(const DispatchBook::Start& start, hail::internal::v1::StartDispatch* out);
-hail::internal::v1::StopReason EncodeStopReason(DispatchBook::StopReason reason);
+void Encode(const DispatchScheduler::Start& start, hail::internal::v1::StartDispatch* out);
+hail::internal::v1::StopReason EncodeStopReason(DispatchScheduler::StopReason reason);
 
 }  // namespace hail::rider

@@ -20,7 +20,7 @@ constexpr char kPositionsTopic[] = "positions";
 }  // namespace
 
 DriversStream::DriversStream(const SessionPorts& ports, std::shared_ptr<DriversSink> sink)
-    : sink_(std::move(sink)), session_(DriverSession::Open(ports, sink_)) {}
+    : sink_(std::move(sink)), session_(DriverFeedSession::Open(ports, sink_)) {}
 
 void DriversStream::OnMessage(const WatchDriversRequest& message) {
   switch (message.message_case()) {
@@ -57,7 +57,7 @@ void DriversStream::OnDrain(absl::Duration retry_after) {
 
 void DriversStream::OnEnd() { session_->Close(); }
 
-std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board, const Clock* clock) {
+std::unique_ptr<Bus::Subscription> SubscribePositions(Bus* bus, PositionCache* board, const Clock* clock) {
   return bus->Subscribe(kPositionsTopic, [board, clock](const BusPayload& payload) {
     ReportLocationsRequest message;
     if (!message.ParseFromString(*payload)) return;
@@ -69,7 +69,7 @@ std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board
 void LocationsStream::OnMessage(const ReportLocationsRequest& message) {
   const Now now = ports_.clock->Read();
   for (const auto& location : message.locations()) ports_.telemetry->Report(location, now);
-  if (!ports_.bus->Heard(kPositionsTopic)) return;
+  if (!ports_.bus->HasSubscribers(kPositionsTopic)) return;
   ports_.bus->Publish(kPositionsTopic, std::make_shared<const std::string>(message.SerializeAsString()));
 }
 

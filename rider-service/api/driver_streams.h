@@ -1,5 +1,5 @@
-// The sessions of WatchDrivers and ReportLocations: how driver-service's streams meet a DriverSession and the telemetry
-// board.
+// The sessions of WatchDrivers and ReportLocations: how driver-service's streams meet a DriverFeedSession and the
+// telemetry board.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 #include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "hail/internal/v1/assignment_service.pb.h"
-#include "rider-service/api/driver_session.h"
+#include "rider-service/api/driver_feed_session.h"
 
 namespace hail::rider {
 
@@ -27,11 +27,11 @@ class DriversStream final : public rpc::InboundSession<hail::internal::v1::Watch
 
  private:
   const std::shared_ptr<DriversSink> sink_;
-  const std::shared_ptr<DriverSession> session_;
+  const std::shared_ptr<DriverFeedSession> session_;
 };
 
 // Reports to the board what other replicas of rider-service are told of drivers' positions.
-std::unique_ptr<Bus::Subscription> HearPositions(Bus* bus, TelemetryBoard* board, const Clock* clock);
+std::unique_ptr<Bus::Subscription> SubscribePositions(Bus* bus, PositionCache* board, const Clock* clock);
 
 class LocationsStream final : public rpc::InboundSession<hail::internal::v1::ReportLocationsRequest> {
  public:

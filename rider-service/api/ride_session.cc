@@ -155,7 +155,7 @@ void RideSession::SendReset(const std::string& text) {
 
 void RideSession::Finish(const absl::Status& status) { sink_->Finish(status); }
 
-void AddDriverLastSeen(const TelemetryBoard& board, hail::type::v1::Ride* ride) {
+void AddDriverLastSeen(const PositionCache& board, hail::type::v1::Ride* ride) {
   if (!HasLiveDriver(DecodeState(ride->state()))) return;
   if (const auto fix = board.Latest(ride->ride_id(), ride->epoch())) {
     Encode(fix->observed, ride->mutable_driver_last_seen());

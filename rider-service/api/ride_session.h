@@ -30,7 +30,7 @@ struct SessionPorts {
   RideStore* store = nullptr;
   Bus* bus = nullptr;
   const EventCodec* codec = nullptr;
-  TelemetryBoard* telemetry = nullptr;
+  PositionCache* telemetry = nullptr;
   FeedChecks* checks = nullptr;
   const Clock* clock = nullptr;
   // Where subscriptions are ended: a bus subscription must not be ended from inside its own callback.
@@ -97,10 +97,10 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   // The epoch whose driver's position was last said to be missing; nullopt: since then another was sent.
   std::optional<std::int64_t> missing_epoch_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Bus::Subscription> bus_subscription_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<TelemetryBoard::Subscription> fix_subscription_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<PositionCache::Subscription> fix_subscription_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Sets driver_last_seen of a ride that is about to be shown, if the board knows.
-void AddDriverLastSeen(const TelemetryBoard& board, hail::type::v1::Ride* ride);
+void AddDriverLastSeen(const PositionCache& board, hail::type::v1::Ride* ride);
 
 }  // namespace hail::rider

@@ -50,7 +50,7 @@ void RiderServer::Start() {
   ports_.housekeeping->Every(feed_check_, [this] { checks_.Check(); });
   ports_.housekeeping->Every(kDropEvery, [this] { telemetry_.DropOlderThan(ports_.clock->Read().wall - kKeepFix); });
   link_.Start(&rides_, ports_.dispatch_links);
-  if (replicas_) positions_ = HearPositions(ports_.bus, &telemetry_, ports_.clock);
+  if (replicas_) positions_ = SubscribePositions(ports_.bus, &telemetry_, ports_.clock);
 }
 
 void RiderServer::OnCommitted(const Ride& ride, const RideEvent* event) {

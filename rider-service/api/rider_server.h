@@ -12,7 +12,7 @@
 #include "common/ids/uuid.h"
 #include "common/time/clock.h"
 #include "rider-service/api/assignment_service.h"
-#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/dispatch_client.h"
 #include "rider-service/api/driver_search.h"
 #include "rider-service/api/feed_checks.h"
 #include "rider-service/api/rider_service.h"
@@ -39,7 +39,7 @@ class RiderServer final : private RideObserver {
     Executor* housekeeping = nullptr;
     // driver-service.
     DriverSearch* search = nullptr;
-    DispatchLink::Opener dispatch_links;
+    DispatchClient::Opener dispatch_links;
     // Called with each commit before anything else of the service. Null: none.
     RideObserver* observer = nullptr;
   };
@@ -58,7 +58,7 @@ class RiderServer final : private RideObserver {
     absl::Duration feed_check = absl::Seconds(2);
   };
   struct Stats {
-    DispatchLink::Stats dispatch;
+    DispatchClient::Stats dispatch;
     // Rides whose driver's position is known.
     std::size_t fixes = 0;
   };
@@ -80,16 +80,16 @@ class RiderServer final : private RideObserver {
  private:
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
   void OnFound(const Ride& ride) override { link_.OnFound(ride); }
-  bool Behind() const override { return link_.Behind(); }
+  bool IsOverloaded() const override { return link_.IsOverloaded(); }
 
   const Ports ports_;
   const absl::Duration feed_check_;
   const bool replicas_;
   const ProtoEventCodec codec_;
   const Quoter quoter_;
-  TelemetryBoard telemetry_;
+  PositionCache telemetry_;
   FeedChecks checks_;
-  DispatchLink link_;
+  DispatchClient link_;
   Rides rides_;
   const SessionPorts session_ports_;
   RiderService rider_service_;

@@ -17,7 +17,7 @@ namespace {
 
 // Answers with the ride, or with why there is none.
 template <typename Response>
-Done<Ride> AnswerWithRide(Done<Response> done, const TelemetryBoard* telemetry) {
+Done<Ride> AnswerWithRide(Done<Response> done, const PositionCache* telemetry) {
   return [done = std::move(done), telemetry](const absl::StatusOr<Ride>& ride) {
     if (!ride.ok()) return done(ride.status());
     Response response;

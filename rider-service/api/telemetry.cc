@@ -31,7 +31,7 @@ hail::rider::v1::RideTelemetry DriverFix::At(const Now& now) const {
   return result;
 }
 
-bool TelemetryBoard::Report(const hail::internal::v1::DriverLocation& location, const Now& now) {
+bool PositionCache::Report(const hail::internal::v1::DriverLocation& location, const Now& now) {
   if (!location.has_position()) return false;
   auto fix = std::make_shared<DriverFix>();
   fix->telemetry.set_ride_id(location.ride_id());
@@ -61,15 +61,15 @@ bool TelemetryBoard::Report(const hail::internal::v1::DriverLocation& location, 
   return true;
 }
 
-std::shared_ptr<const DriverFix> TelemetryBoard::Latest(const std::string& ride_id, std::int64_t epoch) const {
+std::shared_ptr<const DriverFix> PositionCache::Latest(const std::string& ride_id, std::int64_t epoch) const {
   absl::MutexLock lock(&mutex_);
   const auto found = fixes_.find(ride_id);
   if (found == fixes_.end() || found->second->telemetry.epoch() != epoch) return nullptr;
   return found->second;
 }
 
-std::optional<hail::rider::v1::RideTelemetry> TelemetryBoard::Show(const std::string& ride_id, std::int64_t epoch,
-                                                                   absl::Time assigned, const Now& now) const {
+std::optional<hail::rider::v1::RideTelemetry> PositionCache::Show(const std::string& ride_id, std::int64_t epoch,
+                                                                  absl::Time assigned, const Now& now) const {
   if (const auto fix = Latest(ride_id, epoch)) return fix->At(now);
   const absl::Time since = std::max(assigned, started_);
   if (now.domain - since <= kMissingAfter) return std::nullopt;
@@ -80,14 +80,14 @@ std::optional<hail::rider::v1::RideTelemetry> TelemetryBoard::Show(const std::st
   return telemetry;
 }
 
-std::unique_ptr<TelemetryBoard::Subscription> TelemetryBoard::Subscribe(const std::string& ride_id, OnFix on_fix) {
+std::unique_ptr<PositionCache::Subscription> PositionCache::Subscribe(const std::string& ride_id, OnFix on_fix) {
   absl::MutexLock lock(&mutex_);
   const std::uint64_t id = next_id_++;
   watchers_[ride_id].emplace(id, std::make_shared<OnFix>(std::move(on_fix)));
   return std::make_unique<Subscription>(this, ride_id, id);
 }
 
-void TelemetryBoard::Unsubscribe(const std::string& ride_id, std::uint64_t id) {
+void PositionCache::Unsubscribe(const std::string& ride_id, std::uint64_t id) {
   absl::MutexLock lock(&mutex_);
   const auto found = watchers_.find(ride_id);
   if (found == watchers_.end()) return;
@@ -95,12 +95,12 @@ void TelemetryBoard::Unsubscribe(const std::string& ride_id, std::uint64_t id) {
   if (found->second.empty()) watchers_.erase(found);
 }
 
-void TelemetryBoard::DropOlderThan(absl::Time wall) {
+void PositionCache::DropOlderThan(absl::Time wall) {
   absl::MutexLock lock(&mutex_);
   std::erase_if(fixes_, [wall](const auto& entry) { return entry.second->received < wall; });
 }
 
-std::size_t TelemetryBoard::size() const {
+std::size_t PositionCache::size() const {
   absl::MutexLock lock(&mutex_);
   return fixes_.size();
 }

@@ -38,27 +38,27 @@ struct DriverFix {
 };
 
 // Thread-safe.
-class TelemetryBoard {
+class PositionCache {
  public:
   using OnFix = std::function<void(const std::shared_ptr<const DriverFix>&)>;
 
   // Ends the subscription when destroyed; a call already under way may still finish.
   class Subscription {
    public:
-    Subscription(TelemetryBoard* board, std::string ride_id, std::uint64_t id)
+    Subscription(PositionCache* board, std::string ride_id, std::uint64_t id)
         : board_(board), ride_id_(std::move(ride_id)), id_(id) {}
     ~Subscription() { board_->Unsubscribe(ride_id_, id_); }
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
 
    private:
-    TelemetryBoard* const board_;
+    PositionCache* const board_;
     const std::string ride_id_;
     const std::uint64_t id_;
   };
 
   // `jitter` is kArrivalJitter as domain time. `started`: domain time; what was known before it, nobody here knows.
-  explicit TelemetryBoard(absl::Duration jitter = kArrivalJitter, absl::Time started = absl::InfinitePast())
+  explicit PositionCache(absl::Duration jitter = kArrivalJitter, absl::Time started = absl::InfinitePast())
       : jitter_(jitter), started_(started) {}
 
   // Takes a report. False, and nothing happens, if it has no position or is no later than what is known: of a lower

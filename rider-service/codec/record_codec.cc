@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
-#include "rider-service/domain/whole_ride.h"
+#include "rider-service/domain/validate_ride.h"
 
 namespace hail::rider {
 namespace {
@@ -37,7 +37,7 @@ RideEvent EventOf(hail::type::v1::RideEvent message) {
 }
 
 absl::StatusOr<Ride> Whole(Ride ride) {
-  if (absl::Status whole = CheckWhole(ride); !whole.ok()) return whole;
+  if (absl::Status whole = ValidateRide(ride); !whole.ok()) return whole;
   return ride;
 }
 
@@ -48,7 +48,7 @@ absl::StatusOr<Ride> RideInAnyState(std::string_view ride_bytes, std::string_vie
   if (!Parse(ride_bytes, *ride.Edit()) || !Parse(internals_bytes, *ride.EditInternals())) {
     return Internal("a stored ride is damaged");
   }
-  if (absl::Status whole = CheckWhole(ride); absl::IsInternal(whole)) return whole;
+  if (absl::Status whole = ValidateRide(ride); absl::IsInternal(whole)) return whole;
   return ride;
 }
 
@@ -74,7 +74,7 @@ absl::StatusOr<RideEvent> EventFromBytes(std::string_view bytes) {
   hail::type::v1::RideEvent message;
   if (!Parse(bytes, message)) return Internal("a stored event is damaged");
   RideEvent event = EventOf(std::move(message));
-  if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  if (absl::Status whole = ValidateRide(event.ride); !whole.ok()) return whole;
   return event;
 }
 
@@ -96,12 +96,12 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
   event.driver_id = record.driver_id();
   event.driver_sequence = record.driver_sequence();
   event.message.set_ended(record.ended());
-  if (absl::Status whole = CheckWhole(event.ride); !whole.ok()) return whole;
+  if (absl::Status whole = ValidateRide(event.ride); !whole.ok()) return whole;
   if (!record.has_former()) return event;
   event.former = Ride(std::move(*record.mutable_former()));
   // A replica of an earlier version does not say so.
   event.former->Edit()->set_assignment_ended(true);
-  if (absl::Status whole = CheckWhole(*event.former); !whole.ok()) return whole;
+  if (absl::Status whole = ValidateRide(*event.former); !whole.ok()) return whole;
   return event;
 }
 

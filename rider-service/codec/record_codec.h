@@ -14,7 +14,7 @@ namespace hail::rider {
 // A ride's messages, encoded. The first is made once for all copies of the ride.
 inline const std::string& RideBytes(const Ride& ride) { return ride.bytes(); }
 inline std::string InternalsBytes(const Ride& ride) { return ride.internals().SerializeAsString(); }
-// INTERNAL if they are not what the two above made, REPLICA_TOO_OLD if a later version made them (whole_ride.h).
+// INTERNAL if they are not what the two above made, REPLICA_TOO_OLD if a later version made them (validate_ride.h).
 absl::StatusOr<Ride> RideFromBytes(std::string_view ride, std::string_view internals);
 // A ride of a later version too, for those who ask no more than which version of the ride it is.
 absl::StatusOr<Ride> RideInAnyState(std::string_view ride, std::string_view internals);
@@ -30,7 +30,7 @@ absl::StatusOr<RideEvent> EventFromBytes(std::string_view event);
 class ProtoEventCodec final : public EventCodec {
  public:
   std::string Encode(const RideEvent& event) const override;
-  // INTERNAL for a payload that is not one; REPLICA_TOO_OLD for one of a later version (whole_ride.h).
+  // INTERNAL for a payload that is not one; REPLICA_TOO_OLD for one of a later version (validate_ride.h).
   absl::StatusOr<RideEvent> Decode(const std::string& payload) const override;
 };
 

@@ -214,7 +214,7 @@ RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now) {
               CancelReason::kUnspecified, now);
 }
 
-absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
+absl::StatusOr<RideChange> Assign(const Ride& ride, const AcceptedOffer& assignment, const RideRules& rules,
                                   absl::Time now) {
   const std::string& driver_id = assignment.driver.driver_id();
   if (ride.driver() != nullptr && ride.driver()->driver_id() == driver_id && ride.offer_id() == assignment.offer_id) {
@@ -308,8 +308,8 @@ absl::Time SeenDeadline(const Ride& ride, const RideRules& rules) {
   return *ride.assign_time() + rules.seen_within;
 }
 
-RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {
-  const Transition* transition = FindTransition(ride.state(), RideCommand::kGiveUpUnseen);
+RideChange ExpireUnacknowledged(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now) {
+  const Transition* transition = FindTransition(ride.state(), RideCommand::kExpireUnacknowledged);
   if (transition == nullptr || ride.epoch() != epoch || ride.seen_time() || now < SeenDeadline(ride, rules)) {
     return Unchanged(ride);
   }

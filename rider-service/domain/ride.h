@@ -325,7 +325,7 @@ struct RideRules {
 RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now);
 
 // An accepted offer, to be committed.
-struct Assignment {
+struct AcceptedOffer {
   std::int64_t epoch = 0;
   DriverSummary driver;
   std::string offer_id;
@@ -335,7 +335,7 @@ struct Assignment {
 // Assigns the driver. A replay of the committed offer yields the present ride unchanged, whatever became of it.
 // RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName; STALE_EPOCH also "epoch" as it
 // was sent and "ride_epoch"), DRIVER_EXCLUDED.
-absl::StatusOr<RideChange> Assign(const Ride& ride, const Assignment& assignment, const RideRules& rules,
+absl::StatusOr<RideChange> Assign(const Ride& ride, const AcceptedOffer& assignment, const RideRules& rules,
                                   absl::Time now);
 
 // What can be asked of a ride. Transitions.h says in which states, and what becomes of it.
@@ -355,7 +355,7 @@ enum class RideCommand {
   kOperatorComplete,
   kOperatorCancel,
   // Of rider-service itself.
-  kGiveUpUnseen,
+  kExpireUnacknowledged,
   kGiveUpDispatching,
   kEndUnfulfilled,
 };
@@ -411,7 +411,7 @@ absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, 
 absl::Time SeenDeadline(const Ride& ride, const RideRules& rules);
 
 // Back to MATCHING if the assignment of `epoch` is still unseen at its SeenDeadline; otherwise unchanged.
-RideChange GiveUpUnseen(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now);
+RideChange ExpireUnacknowledged(const Ride& ride, std::int64_t epoch, const RideRules& rules, absl::Time now);
 
 // NO_DRIVERS_AVAILABLE if still MATCHING at `epoch` and past its match deadline; otherwise unchanged.
 RideChange EndUnfulfilled(const Ride& ride, std::int64_t epoch, absl::Time now);

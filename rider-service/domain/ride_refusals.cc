@@ -23,7 +23,7 @@ absl::Status OfferDenied() {
   return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
 }
 
-absl::Status RideMovesTooFast() {
+absl::Status ConcurrentModification() {
   return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
 }
 

@@ -20,6 +20,6 @@ absl::Status DriverBusy();
 // OFFER_EXPIRED: ByOffer has denied it.
 absl::Status OfferDenied();
 // STORE_UNAVAILABLE: each decision found the row moved.
-absl::Status RideMovesTooFast();
+absl::Status ConcurrentModification();
 
 }  // namespace hail::rider

@@ -43,7 +43,7 @@ void Rides::Announce(const RideEvent& event, const std::string& former_keeper) c
   // Most requests are watched only from their answer on: nobody is there to hear of them yet.
   BusPayload payload;
   const auto publish = [&](const std::string& topic) {
-    if (!ports_.bus->Heard(topic)) return;
+    if (!ports_.bus->HasSubscribers(topic)) return;
     if (payload == nullptr) payload = std::make_shared<const std::string>(ports_.codec->Encode(event));
     ports_.bus->Publish(topic, payload);
   };
@@ -66,7 +66,7 @@ void Rides::Change(std::string ride_id, Decide decide, absl::Time deadline, Done
 // --- Riders ---
 
 absl::Status Rides::Admit(absl::Time deadline) const {
-  if (ports_.observer->Behind()) return Overloaded("too many rides wait to be dispatched", kRetryWhenBehind);
+  if (ports_.observer->IsOverloaded()) return Overloaded("too many rides wait to be dispatched", kRetryWhenBehind);
   return ports_.store->AdmitCreate(deadline);
 }
 
@@ -185,7 +185,8 @@ void Rides::ListForRider(List list, Done<Listed> done) {
 
 // --- Drivers ---
 
-void Rides::Confirm(const Now& now, std::string ride_id, Assignment assignment, absl::Time deadline, Done<Ride> done) {
+void Rides::Confirm(const Now& now, std::string ride_id, AcceptedOffer assignment, absl::Time deadline,
+                    Done<Ride> done) {
   if (absl::Status status =
           FirstError(CheckId(ride_id, "ride_id"), CheckId(assignment.driver.driver_id(), "driver.driver_id"),
                      CheckId(assignment.offer_id, "offer_id"),
@@ -304,10 +305,10 @@ void Rides::EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epo
   Change(std::move(ride_id), std::move(decide), deadline, std::move(done));
 }
 
-void Rides::GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline,
-                         Done<Changed> done) {
+void Rides::ExpireUnacknowledged(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline,
+                                 Done<Changed> done) {
   auto decide = [epoch, rules = rules_, at = now.domain](const Ride& ride) -> absl::StatusOr<RideChange> {
-    return rider::GiveUpUnseen(ride, epoch, rules, at);
+    return rider::ExpireUnacknowledged(ride, epoch, rules, at);
   };
   Change(std::move(ride_id), std::move(decide), deadline, std::move(done));
 }

@@ -45,7 +45,7 @@ class RideObserver {
   // was not known, or from before it started.
   virtual void OnFound(const Ride& /*ride*/) {}
   // Whether it is so far behind with what it was told that no further rides should begin. Thread-safe.
-  virtual bool Behind() const { return false; }
+  virtual bool IsOverloaded() const { return false; }
 };
 
 // Thread-safe; stateless but for its ports, which must outlive every call.
@@ -96,7 +96,7 @@ class Rides {
 
   // The one commit point of an assignment. Assign's refusals, RIDE_NOT_FOUND, OFFER_EXPIRED, DRIVER_BUSY,
   // INVALID_FIELD.
-  void Confirm(const Now& now, std::string ride_id, Assignment assignment, absl::Time deadline, Done<Ride> done);
+  void Confirm(const Now& now, std::string ride_id, AcceptedOffer assignment, absl::Time deadline, Done<Ride> done);
   // RIDE_NOT_FOUND unless the offer was committed for that driver; then it never will be.
   void FindAssignment(std::string driver_id, std::string offer_id, Done<Ride> done);
   // Semantics of TakeStep. After a cancel: the ride as the driver last had it.
@@ -112,7 +112,8 @@ class Rides {
 
   void RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
   void EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
-  void GiveUpUnseen(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
+  void ExpireUnacknowledged(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline,
+                            Done<Changed> done);
 
  private:
   void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done);

@@ -59,7 +59,7 @@ inline constexpr auto kTransitions = [] {
       {S::kEnrouteToDropoff, C::kOperatorComplete, S::kCompleted, E::kCompleted},
 
       {S::kEnrouteToPickup, C::kDriverCancel, S::kMatching, E::kRedispatched},
-      {S::kEnrouteToPickup, C::kGiveUpUnseen, S::kMatching, E::kRedispatched},
+      {S::kEnrouteToPickup, C::kExpireUnacknowledged, S::kMatching, E::kRedispatched},
       // In place of the two above, once the ride was dispatched as often as it may be.
       {S::kEnrouteToPickup, C::kGiveUpDispatching, S::kCanceled, E::kCanceled},
       {S::kArrivedAtPickup, C::kDriverCancel, S::kCanceled, E::kCanceled},

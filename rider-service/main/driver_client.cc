@@ -23,9 +23,9 @@ void DriverClient::Search(SearchRequest request, const rpc::CallContext& call, D
       std::move(done));
 }
 
-DispatchLink::Opener DriverClient::DispatchLinks(Executor* loop, const Clock* clock) {
+DispatchClient::Opener DriverClient::DispatchLinks(Executor* loop, const Clock* clock) {
   return [this, loop, clock](auto handlers) {
-    return std::make_unique<rpc::ReconnectingStream<DispatchLink::Request, DispatchLink::Response>>(
+    return std::make_unique<rpc::ReconnectingStream<DispatchClient::Request, DispatchClient::Response>>(
         loop, clock, [this](auto* context, auto* reactor) { stub_->async()->Dispatch(context, reactor); },
         std::move(handlers));
   };

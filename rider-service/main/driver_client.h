@@ -9,7 +9,7 @@
 #include "common/rpc/outgoing_calls.h"
 #include "common/time/clock.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
-#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/dispatch_client.h"
 #include "rider-service/api/driver_search.h"
 
 namespace hail::rider {
@@ -23,7 +23,7 @@ class DriverClient final : public DriverSearch {
   void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) override;
 
   // What opens dispatch links, whose handlers run on `loop`. All must outlive every link.
-  DispatchLink::Opener DispatchLinks(Executor* loop, const Clock* clock);
+  DispatchClient::Opener DispatchLinks(Executor* loop, const Clock* clock);
 
   // Ends the searches under way, and waits for the last `done`.
   void Stop() { calls_.Stop(); }

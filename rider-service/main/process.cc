@@ -70,7 +70,7 @@ absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, Store
 }
 
 // Which rides are in which live state, as of the last look at the store.
-class LastLook {
+class CachedCounts {
  public:
   void Set(std::map<RideState, LiveRides> rides) {
     absl::MutexLock lock(&mutex_);
@@ -118,7 +118,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   }
   DriverClient driver_service(options.driver_service, options.search_timeout);
   CommitLog commit_log(&registry);
-  LastLook last_look;
+  CachedCounts last_look;
   // Their threads use what stands between here and their Stop below.
   Loop dispatch_loop("dispatch-book");
   Loop housekeeping("housekeeping");

@@ -316,7 +316,7 @@ Command UpdateOf(const Ride& before, const Ride& after, const std::optional<Ride
 // What a caller hears of an error of the pool.
 absl::Status Told(const absl::Status& status) {
   if (!absl::IsAlreadyExists(status)) return status;
-  return RideMovesTooFast();
+  return ConcurrentModification();
 }
 
 // Keys of writes: what locks little goes first, each kind in one order.
@@ -492,7 +492,7 @@ void PostgresRideStore::Load(std::shared_ptr<Attempt> attempt) {
     return Finish(attempt, absl::DeadlineExceededError("the deadline passed before the change began"));
   }
   if (++attempt->attempts > kMaxAttempts) {
-    return Finish(attempt, RideMovesTooFast());
+    return Finish(attempt, ConcurrentModification());
   }
   pool_->Read({&kToChange, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
     if (!rows.ok()) return Finish(attempt, Told(rows.status()));

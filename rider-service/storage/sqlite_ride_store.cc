@@ -235,7 +235,7 @@ absl::StatusOr<Changed> ChangeRide(Connection& db, const std::string& ride_id, c
     if (!changed.ok()) return changed.status();
     if (*changed) return **std::move(changed);
   }
-  return RideMovesTooFast();
+  return ConcurrentModification();
 }
 
 absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing) {

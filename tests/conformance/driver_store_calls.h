@@ -123,18 +123,19 @@ class DriverStoreCalls {
   absl::StatusOr<StoredDriver> Get(const std::string& id) {
     return Await([&](Done done) { store().Get(id, std::move(done)); });
   }
-  Claimed SetAvailabilityUnder(const SessionClaim& session, Availability wish,
+  Claimed SetAvailabilityUnder(const SessionClaim& session, Availability desired,
                                absl::Time deadline = absl::InfiniteFuture()) {
-    return AwaitOne<Claimed>(
-        [&](auto done) { store().SetAvailability(session, wish, clock().Read().domain, deadline, std::move(done)); });
+    return AwaitOne<Claimed>([&](auto done) {
+      store().SetAvailability(session, desired, clock().Read().domain, deadline, std::move(done));
+    });
   }
   // Under whatever session there is.
-  absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability wish,
+  absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability desired,
                                                absl::Time deadline = absl::InfiniteFuture()) {
     const Claimed known = Session(id);
     if (!known.ok()) return known.status();
     SessionClaim session = known->session;
-    return Made(SetAvailabilityUnder(session, wish, deadline));
+    return Made(SetAvailabilityUnder(session, desired, deadline));
   }
   Claimed Session(const std::string& id) {
     return AwaitOne<Claimed>([&](auto done) { store().GetSession(id, std::move(done)); });

@@ -53,7 +53,7 @@ TEST_P(DriverStoreConformance, AnUnknownDriverIsNotFound) {
   EXPECT_EQ(Get("nobody").status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(HasReason(SetAvailabilityUnder({"nobody"}, Availability::kOnline).status(), Reason::kDriverNotFound));
   EXPECT_TRUE(HasReason(Session("nobody").status(), Reason::kDriverNotFound));
-  EXPECT_FALSE(Get("nobody").ok()) << "the wish made nobody somebody";
+  EXPECT_FALSE(Get("nobody").ok()) << "the desired availability made nobody somebody";
 }
 
 TEST_P(DriverStoreConformance, RegisteringAgainIsIdempotent) {
@@ -65,7 +65,7 @@ TEST_P(DriverStoreConformance, RegisteringAgainIsIdempotent) {
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->driver.create_time, first);
   EXPECT_EQ(again->driver.update_time, first);
-  EXPECT_EQ(again->availability, Availability::kOnline) << "the wish is not part of the profile";
+  EXPECT_EQ(again->availability, Availability::kOnline) << "the desired availability is not part of the profile";
 }
 
 TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdReplacesTheFirst) {
@@ -91,7 +91,7 @@ TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdReplacesTheFirst) {
     EXPECT_EQ(replaced->driver.create_time, first);
     EXPECT_EQ(replaced->driver.update_time, clock_.Read().domain);
     EXPECT_GT(replaced->driver.version, version);
-    EXPECT_EQ(replaced->availability, Availability::kOnline) << "the wish is not part of the profile";
+    EXPECT_EQ(replaced->availability, Availability::kOnline) << "the desired availability is not part of the profile";
     version = replaced->driver.version;
     EXPECT_TRUE(*Get("d1") == *replaced);
   }
@@ -226,7 +226,7 @@ TEST_P(DriverStoreConformance, TheWishIsDurable) {
   EXPECT_EQ(Get("d2")->driver.update_time, registered);
   subject_->Reopen();
   EXPECT_TRUE(*Get("d1") == *online);
-  // The same wish again changes nothing.
+  // The same desired availability again changes nothing.
   clock_.Advance(absl::Minutes(1));
   EXPECT_TRUE(*SetAvailability("d1", Availability::kOnline) == *online);
   const absl::StatusOr<StoredDriver> offline = SetAvailability("d1", Availability::kOffline);
@@ -305,7 +305,7 @@ TEST_P(DriverStoreConformance, EachClaimHasAHigherEpochAlsoAfterReopening) {
   EXPECT_EQ(first->session.driver_id, "d1");
   EXPECT_EQ(first->session.replica, "a");
   EXPECT_GT(first->session.epoch, 0);
-  EXPECT_TRUE(first->stored == *Get("d1")) << "the driver as stored, wish included";
+  EXPECT_TRUE(first->stored == *Get("d1")) << "the driver as stored, desired availability included";
   const Claimed second = ClaimIdle("d1", "a");
   EXPECT_TRUE(second->claimed) << "its own";
   EXPECT_GT(second->session.epoch, first->session.epoch);
@@ -401,8 +401,8 @@ TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
 
   const Claimed moved = Claim("d1", "b");
   EXPECT_TRUE(moved->stored == made->stored) << "with all that was written before";
-  for (const Availability wish : {Availability::kOffline, Availability::kOnline}) {
-    const Claimed refused = SetAvailabilityUnder(first, wish);
+  for (const Availability desired : {Availability::kOffline, Availability::kOnline}) {
+    const Claimed refused = SetAvailabilityUnder(first, desired);
     ASSERT_TRUE(refused.ok()) << refused.status();
     EXPECT_FALSE(refused->claimed) << "whether it would change anything or not";
     EXPECT_EQ(refused->session, moved->session) << "whose it is";
@@ -421,12 +421,12 @@ TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
 TEST_P(SharedDriverStore, OfAWishThatRacesAMoveTheMoveHasReadItOrItIsNotMade) {
   for (int round = 0; round < 20; ++round) {
     const SessionClaim held = Claim("d1", "a")->session;
-    const Availability wish =
+    const Availability desired =
         Get("d1")->availability == Availability::kOnline ? Availability::kOffline : Availability::kOnline;
     Claimed written, moved;
     AwaitAll(2, [&](std::size_t i, Done done) {
       if (i == static_cast<std::size_t>(round % 2)) {
-        store().SetAvailability(held, wish, clock_.Read().domain, absl::InfiniteFuture(), [&, done](Claimed got) {
+        store().SetAvailability(held, desired, clock_.Read().domain, absl::InfiniteFuture(), [&, done](Claimed got) {
           written = std::move(got);
           done(absl::UnknownError(""));
         });
@@ -438,7 +438,7 @@ TEST_P(SharedDriverStore, OfAWishThatRacesAMoveTheMoveHasReadItOrItIsNotMade) {
       }
     });
     ASSERT_TRUE(written.ok() && moved.ok());
-    EXPECT_EQ(moved->stored.availability == wish, written->claimed) << round;
+    EXPECT_EQ(moved->stored.availability == desired, written->claimed) << round;
     EXPECT_TRUE(*Get("d1") == moved->stored) << round;
   }
 }

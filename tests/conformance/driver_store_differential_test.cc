@@ -103,9 +103,9 @@ class DriverStoreDifferential : public ::testing::TestWithParam<int> {
         store.Register(driver, "", 0, now, deadline, [done](const auto& written) { done(Side::Made(written)); });
       };
     }
-    return [=, id = SomeDriver(), wish = choices_.OneIn(2) ? Availability::kOnline : Availability::kOffline](
+    return [=, id = SomeDriver(), desired = choices_.OneIn(2) ? Availability::kOnline : Availability::kOffline](
                DriverStore& store, auto done) {
-      store.SetAvailability({id}, wish, now, deadline, [done](const auto& written) { done(Side::Made(written)); });
+      store.SetAvailability({id}, desired, now, deadline, [done](const auto& written) { done(Side::Made(written)); });
     };
   }
 

@@ -957,7 +957,7 @@ TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
   };
   expect_stored(1);
 
-  Assignment assignment = Offer(request);
+  AcceptedOffer assignment = Offer(request);
   assignment.epoch = 1;
   AddLaterFields("driver", &assignment.driver);
   AddLaterFields("vehicle", assignment.driver.mutable_vehicle());

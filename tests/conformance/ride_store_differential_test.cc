@@ -140,7 +140,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       case 3:
         // Of few offers, so that some are confirmed again.
         return [=, offer = choices_.Name("offer-", 3)](const Ride& ride) {
-          Assignment assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id() + "-" + driver_id);
+          AcceptedOffer assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id() + "-" + driver_id);
           assignment.epoch -= epoch_back;
           return Assign(ride, assignment, {}, now);
         };
@@ -148,7 +148,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         return [=](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", now); };
       case 5:
         return [=, this](const Ride& ride) -> absl::StatusOr<RideChange> {
-          return GiveUpUnseen(ride, ride.epoch() - epoch_back, rules_, now + absl::Minutes(5));
+          return ExpireUnacknowledged(ride, ride.epoch() - epoch_back, rules_, now + absl::Minutes(5));
         };
       case 6:
         return [=](const Ride& ride) -> absl::StatusOr<RideChange> {
@@ -210,7 +210,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       if (plan.driver_id) *after.Edit()->mutable_driver() = Driver(*plan.driver_id);
       Encode(plan.now, after.Edit()->mutable_assign_time());
       if (plan.is_timeless) after.Edit()->clear_assign_time();
-      // What its state needs it has: the adapters take a row that lacks it for damaged (CheckWhole).
+      // What its state needs it has: the adapters take a row that lacks it for damaged (ValidateRide).
       if (after.state() == RideState::kMatching && !after.match_deadline())
         Encode(plan.now, after.Edit()->mutable_match_deadline());
       if (HasLiveDriver(after.state())) {

@@ -184,10 +184,12 @@ TEST_F(NatsBusTest, OneReplicaIsAskedAndAnswers) {
   Join(*one, *three);
   Loop loop("test");
   const auto answer_as = [](const std::string& name) {
-    return [name](std::string_view request, const Answerer::Reply& reply) { reply(name + ":" + std::string(request)); };
+    return [name](std::string_view request, const RequestServer::Reply& reply) {
+      reply(name + ":" + std::string(request));
+    };
   };
-  const Answerer second(two.get(), "second", answer_as("second")), third(three.get(), "third", answer_as("third"));
-  Asker asker(one.get(), &loop, "first");
+  const RequestServer second(two.get(), "second", answer_as("second")), third(three.get(), "third", answer_as("third"));
+  RequestClient asker(one.get(), &loop, "first");
   const auto ask = [&](const std::string& whom, absl::Duration time_out) {
     absl::StatusOr<std::string> heard;
     absl::Notification answered;

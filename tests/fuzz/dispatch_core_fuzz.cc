@@ -167,9 +167,9 @@ class World final : public Effects {
   }
 
   Availability Wish(Input& input, const std::string& driver_id) {
-    const Availability wish = input.Below(4) == 0 ? Availability::kOffline : Availability::kOnline;
-    if (wish == Availability::kOnline) ever_online_.insert(driver_id);
-    return wish;
+    const Availability desired = input.Below(4) == 0 ? Availability::kOffline : Availability::kOnline;
+    if (desired == Availability::kOnline) ever_online_.insert(driver_id);
+    return desired;
   }
 
   StreamId StreamOf(const std::string& driver_id) const {
@@ -181,11 +181,11 @@ class World final : public Effects {
     std::optional<RideCursor> cursor;
     if (input.Below(3) == 0) cursor = RideCursor{RideName(input.Below(kRides)), input.Int64()};
     const StreamId stream = ++last_stream_;
-    const Availability wish = Wish(input, driver_id);
+    const Availability desired = Wish(input, driver_id);
     replaced_ = StreamOf(driver_id);
     streams_[driver_id] = stream;
     told_.erase(driver_id);
-    const std::int64_t epoch = core_.OpenStream(now_, MakeDriver(driver_id), wish, ++claims_, stream, cursor);
+    const std::int64_t epoch = core_.OpenStream(now_, MakeDriver(driver_id), desired, ++claims_, stream, cursor);
     Require(replaced_ == 0, "the older stream is told that it was replaced");
     Require(epoch > last_epoch_, "a session's epoch rises");
     last_epoch_ = epoch;

@@ -66,7 +66,7 @@ class Out final : public driver::Effects {
   void ToReplica(const std::string& replica, const ReplicaMessage& message) override {
     Require(replica != kHere, "nobody talks to himself");
     Heard(kHere, message);
-    if (const auto* ask = std::get_if<driver::OfferAsk>(&message)) {
+    if (const auto* ask = std::get_if<driver::RemoteOfferRequest>(&message)) {
       last_asked = ask->offer_id;
       last_owner = replica;
     }
@@ -137,11 +137,11 @@ class World {
     auto& [from, message] = *heard;
     GoRound(from, message);
     // Ids that no input can know.
-    if (auto* told = std::get_if<driver::OfferTold>(&message);
+    if (auto* told = std::get_if<driver::RemoteOfferStatus>(&message);
         told != nullptr && told->offer_id == "asked" && !out_.last_asked.empty()) {
       told->offer_id = out_.last_asked;
     }
-    if (auto* ask = std::get_if<driver::OfferAsk>(&message); ask != nullptr && ask->offer_id == "offered") {
+    if (auto* ask = std::get_if<driver::RemoteOfferRequest>(&message); ask != nullptr && ask->offer_id == "offered") {
       ask->offer_id = out_.last_offer.empty() ? "first" : out_.last_offer;
     }
     core_.OnReplicaMessage(now_, from == "owner" && !out_.last_owner.empty() ? out_.last_owner : from, message);
@@ -224,11 +224,11 @@ void One(const std::string& bytes) {
   const auto heard = driver::ReplicaMessageFromBytes(bytes, kReceived);
   if (!heard.ok()) return;
   GoRound(heard->first, heard->second);
-  if (const auto* sightings = std::get_if<driver::Sightings>(&heard->second)) {
-    for (const driver::Sighting& sighting : sightings->drivers) {
-      if (!sighting.fix.has_value()) continue;
-      Require(sighting.fix->observed <= kReceived, "no fix is of the future");
-      Require(sighting.fix->observed >= kReceived - driver::kMaxFixAge, "no fix is of another time");
+  if (const auto* presences = std::get_if<driver::Presences>(&heard->second)) {
+    for (const driver::DriverPresence& presence : presences->drivers) {
+      if (!presence.fix.has_value()) continue;
+      Require(presence.fix->observed <= kReceived, "no fix is of the future");
+      Require(presence.fix->observed >= kReceived - driver::kMaxFixAge, "no fix is of another time");
     }
   }
 }
@@ -267,10 +267,10 @@ void Requests(Input& input) {
   StrictBus bus;
   NoTimers timers;
   int answered = 0;
-  const Answerer answerer(&bus, "answerer", [](std::string_view request, const Answerer::Reply& reply) {
+  const RequestServer answerer(&bus, "answerer", [](std::string_view request, const RequestServer::Reply& reply) {
     if (!request.empty()) reply(request);
   });
-  Asker asker(&bus, &timers, "asker");
+  RequestClient asker(&bus, &timers, "asker");
   // One that nobody answers, but for what the input has for it.
   const auto silent = bus.Subscribe("ask.silent", [](const BusPayload&) {});
   asker.Ask("silent", "request", absl::Seconds(1), [&](const absl::StatusOr<std::string>& answer) {

@@ -47,7 +47,7 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
   const int driver = input.Below(4);
   switch (command) {
     case 0: {
-      rider::Assignment assignment;
+      rider::AcceptedOffer assignment;
       assignment.epoch = epoch;
       rider::DriverSummary& who = assignment.driver;
       who.set_driver_id(DriverId(driver));
@@ -80,7 +80,7 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
     case 3:
       return rider::CancelByRider(ride, static_cast<rider::CancelReason>(input.Below(12)), "", now);
     case 4:
-      return rider::GiveUpUnseen(ride, epoch, rules, now);
+      return rider::ExpireUnacknowledged(ride, epoch, rules, now);
     case 5:
       return rider::EndUnfulfilled(ride, epoch, now);
     case 6:

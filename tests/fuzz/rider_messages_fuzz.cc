@@ -101,7 +101,7 @@ void Cancel(const std::string& bytes) {
 }
 
 rider::Ride Assigned() {
-  rider::Assignment assignment;
+  rider::AcceptedOffer assignment;
   assignment.epoch = 1;
   assignment.driver.set_driver_id("driver-1");
   assignment.offer_id = "offer-1";
@@ -152,7 +152,7 @@ void Watch(const std::string& bytes) {
 void Locations(const std::string& bytes) {
   ipb::ReportLocationsRequest request;
   if (!request.ParseFromString(bytes)) return;
-  rider::TelemetryBoard board;
+  rider::PositionCache board;
   for (const ipb::DriverLocation& location : request.locations()) {
     if (!board.Report(location, kNow)) continue;
     const auto fix = board.Latest(location.ride_id(), location.epoch());

@@ -5,7 +5,7 @@
 
 #include "rider-service/codec/record_codec.h"
 #include "rider-service/codec/ride_codec.h"
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 #include "rider-service/domain/view.h"
 #include "tests/fuzz/ride_model.h"
 
@@ -14,15 +14,15 @@ namespace {
 
 using rider::Ride;
 
-class NoOut final : public rider::DispatchBook::Out {
+class NoOut final : public rider::DispatchScheduler::Out {
  public:
-  void SendStart(const rider::DispatchBook::Start& start) override {
+  void SendStart(const rider::DispatchScheduler::Start& start) override {
     Require(start.ride != nullptr && start.remaining > absl::ZeroDuration(), "a start has a ride and time");
   }
-  void SendStop(const std::string&, std::int64_t, rider::DispatchBook::StopReason) override {}
+  void SendStop(const std::string&, std::int64_t, rider::DispatchScheduler::StopReason) override {}
   void RaiseEpoch(const std::string&, std::int64_t) override {}
   void EndUnfulfilled(const std::string&, std::int64_t) override {}
-  void GiveUpUnseen(const std::string&, std::int64_t) override {}
+  void ExpireUnacknowledged(const std::string&, std::int64_t) override {}
   void ReadDispatchable() override {}
 };
 
@@ -44,7 +44,7 @@ void Use(const Ride& ride, Input& commands) {
   }
 
   NoOut out;
-  rider::DispatchBook book(&out, rules);
+  rider::DispatchScheduler book(&out, rules);
   book.OnLease({kStart, kStart}, absl::InfiniteFuture());
   book.OnDispatchable({kStart, kStart}, {ride});
   book.OnLinkUp({kStart, kStart});

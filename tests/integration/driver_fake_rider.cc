@@ -241,7 +241,7 @@ void FakeRider::OpenLink(const std::string& driver_internal_address) {
       absl::MutexLock lock(&mutex_);
       link_messages_.push_back(message);
     };
-    while (link_->Read(&response)) rpc::HearEach(response, hear);
+    while (link_->Read(&response)) rpc::ForEachJoined(response, hear);
   });
 }
 

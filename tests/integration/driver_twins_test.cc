@@ -13,11 +13,11 @@ class DriverTwinsTest : public DriverServiceTest {
   // A driver without a stream, AVAILABLE.
   std::unique_ptr<DriverApp> AvailableByCalls(const std::string& driver_id) {
     auto app = NewApp(driver_id);
-    driver::SetAvailabilityRequest wish;
-    wish.set_driver_id(driver_id);
-    wish.set_availability(driver::AVAILABILITY_ONLINE);
+    driver::SetAvailabilityRequest desired;
+    desired.set_driver_id(driver_id);
+    desired.set_availability(driver::AVAILABILITY_ONLINE);
     driver::SetAvailabilityResponse wished;
-    EXPECT_TRUE(app->stub().SetAvailability(CallContext().get(), wish, &wished).ok());
+    EXPECT_TRUE(app->stub().SetAvailability(CallContext().get(), desired, &wished).ok());
     driver::UpdateLocationRequest location;
     location.set_driver_id(driver_id);
     *location.add_positions() = MakePosition(kMarketStreet, 1);

@@ -72,7 +72,7 @@ grpc::Status FakeDriverService::Dispatch(grpc::ServerContext* context, Link* lin
       link->Write(answer);
     }
   };
-  while (link->Read(&request)) rpc::HearEach(request, hear);
+  while (link->Read(&request)) rpc::ForEachJoined(request, hear);
   absl::MutexLock lock(&mutex_);
   if (link_ == link) {
     link_ = nullptr;

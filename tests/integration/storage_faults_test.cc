@@ -294,7 +294,7 @@ TEST_P(DriverDisk, ThatFailsIsReportedAndUsedAgainOnceItWorks) {
   EXPECT_TRUE(Find("ada").ok());
   // Her session is memory: it goes on.
   EXPECT_EQ(ada->SetAvailability(hail::driver::v1::AVAILABILITY_ONLINE).status().code(), 0)
-      << "the same wish again needs no change to the store";
+      << "the same desired availability again needs no change to the store";
 
   faults_.Off(GetParam());
   EXPECT_TRUE(AwaitServing(driver_, true));

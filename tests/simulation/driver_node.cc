@@ -65,11 +65,11 @@ DriverNode::DriverNode(Universe* universe, Life* life, const absl::Duration* clo
 DriverNode::~DriverNode() { ends_.Die(); }
 
 std::optional<driver::Availability> DriverNode::Wish(const std::string& driver_id) {
-  std::optional<driver::Availability> wish;
+  std::optional<driver::Availability> desired;
   server_.dispatch()->Here([&](driver::Dispatch& core, Now now) {
-    if (core.HasSession(driver_id)) wish = core.State(now, driver_id).availability;
+    if (core.HasSession(driver_id)) desired = core.State(now, driver_id).availability;
   });
-  return wish;
+  return desired;
 }
 
 void DriverNode::LinkOpens() {

@@ -44,7 +44,7 @@ class DriverNode final : private driver::RiderCalls {
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
   driver::DispatchCounts Counts() const { return server_.stats().dispatch; }
-  // What this process takes the driver's wish to be, if it has the session.
+  // What this process takes the driver's desired availability to be, if it has the session.
   std::optional<driver::Availability> Wish(const std::string& driver_id);
 
   // What the network calls; only while it serves.

@@ -448,7 +448,7 @@ void Judge::OwnerGoesBy(const std::string& replica, const std::string& driver_id
   if (now - std::max(mistaken.since, calm ? calm_since_ : mistaken.since) <= (calm ? kWishKnown : kWishKnownInStorm)) {
     return;
   }
-  Fail(7, "the owner of a session goes by the wish that is stored",
+  Fail(7, "the owner of a session goes by the desired availability that is stored",
        absl::StrCat(driver_id, " at ", replica, " since ", absl::FormatDuration(now - mistaken.since)));
 }
 

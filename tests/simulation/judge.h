@@ -88,7 +88,7 @@ class Judge {
 
   // --- From time to time ---
   void Look();
-  // The replica that has the driver's session goes by this wish; that one is stored.
+  // The replica that has the driver's session goes by this desired availability; that one is stored.
   void OwnerGoesBy(const std::string& replica, const std::string& driver_id, driver::Availability known,
                    driver::Availability stored);
 
@@ -168,7 +168,7 @@ class Judge {
   std::map<std::pair<std::string, std::int64_t>, absl::Time> committed_at_;
   absl::Time calm_since_ = absl::InfiniteFuture();
   absl::Time clock_set_since_ = absl::InfiniteFuture();
-  // Since when (wall) which owner has gone by another wish than is stored, by driver.
+  // Since when (wall) which owner has gone by another desired availability than is stored, by driver.
   std::map<std::string, Session> mistaken_;
   // Since when (domain) there is a rider-service that looks after all rides.
   absl::Time rider_up_since_ = absl::InfiniteFuture();

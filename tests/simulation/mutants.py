@@ -50,7 +50,7 @@ MUTANTS = [
     ("read before subscribe", "rider-service/domain/ride_feed.cc",
      "  if (finished_ || event.ride_id() != ride_id_ || !Hold(event)) return;",
      "  if (finished_ || reading() || event.ride_id() != ride_id_ || !Hold(event)) return;"),
-    ("forget exclusions", "rider-service/domain/dispatch_book.cc",
+    ("forget exclusions", "rider-service/domain/dispatch_scheduler.cc",
      "  start.excluded_driver_ids.assign(entry.ride.excluded_driver_ids().begin(), "
      "entry.ride.excluded_driver_ids().end());\n", ""),
     ("do not exclude who gave up", "rider-service/domain/ride.cc",
@@ -81,7 +81,7 @@ MUTANTS = [
      "  Know(sequence);\n  ReadOn();\n", "  Know(sequence);\n"),
     ("lose what a cursor missed", "rider-service/domain/ride_feed.cc",
      "      CursorFeed::Begin(*cursor_);\n", "      CursorFeed::Begin(present);\n"),
-    ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_book.cc",
+    ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_scheduler.cc",
      "deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;", "deadline : absl::InfiniteFuture();"),
     ("show riders to anybody", "rider-service/domain/rides.cc",
      "    if (!*ride || (*ride)->rider_id() != rider_id) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive",
@@ -89,11 +89,11 @@ MUTANTS = [
     ("cancel anybody's ride", "rider-service/domain/rides.cc",
      "    if (ride.rider_id() != rider_id) return NoSuchRide();\n    return CancelByRider", "    return CancelByRider"),
     # Replicas of rider-service.
-    ("adopt a ride without the incarnation", "rider-service/domain/dispatch_book.cc",
+    ("adopt a ride without the incarnation", "rider-service/domain/dispatch_scheduler.cc",
      "    entry.needs_new_epoch = from_store;", "    entry.needs_new_epoch = false;"),
-    ("start again what a repeated request found", "rider-service/api/dispatch_link.cc",
+    ("start again what a repeated request found", "rider-service/api/dispatch_client.cc",
      "book_.OnDispatchable(now, {ride});", "book_.OnRide(now, ride);"),
-    ("take a failed commit for none", "rider-service/api/dispatch_link.cc",
+    ("take a failed commit for none", "rider-service/api/dispatch_client.cc",
      "        if (book_.Has(ride_id)) ReadAgain(ride_id);\n", ""),
     # Replicas of driver-service.
     ("two sessions for one driver", "driver-service/domain/session_registry.cc",
@@ -117,7 +117,7 @@ MUTANTS = [
 # where its offer is confirmed, so nothing is lost but the driver's time.
 # name, file, the code as it is, the code broken, the test.
 MUTANTS_FOR_TESTS = [
-    ("do not ask which rides others took over", "rider-service/api/dispatch_link.cc",
+    ("do not ask which rides others took over", "rider-service/api/dispatch_client.cc",
      "  if (ride_ids.empty()) return;\n", "  if (!ride_ids.empty()) return;\n",
      "hail_integration_both_test", "--gtest_filter=RiderReplicas.WithoutABus*"),
     ("drop the SAVEPOINT", "common/sqlite/group_committer.cc",

@@ -1,8 +1,8 @@
 // The simulated network: streams and unary calls between phones and services, late, lost, cut and doubled by chance.
 // A stream keeps its messages in order, as TCP does; what is not delivered when it breaks is gone.
 //
-// The server's end of a stream is the very Outbox and StreamCall that gRPC's reactors drive (common/rpc); only the
-// reactor is replaced.
+// The server's end of a stream is the very StreamWriter and StreamCall that gRPC's reactors drive (common/rpc); only
+// the reactor is replaced.
 #pragma once
 
 #include <algorithm>
@@ -22,12 +22,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound.h"
 #include "common/rpc/methods.h"
-#include "common/rpc/outbox.h"
 #include "common/rpc/outgoing_stream.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/status.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
+#include "common/rpc/stream_writer.h"
 #include "tests/simulation/scheduler.h"
 #include "tests/tools/hail-sim/random.h"
 
@@ -134,7 +134,7 @@ struct Lane {
 
 template <typename Request, typename Response>
 class ServerCall final : public ServerEnd,
-                         public rpc::Wire<Response>,
+                         public rpc::StreamTransport<Response>,
                          public std::enable_shared_from_this<ServerCall<Request, Response>> {
  public:
   ServerCall(Network* network, Route* route, const Life* life, rpc::Gate* gate, ServerEnds* ends,
@@ -146,15 +146,15 @@ class ServerCall final : public ServerEnd,
         ends_(ends),
         client_(std::move(client)),
         max_bytes_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
-        outbox_(std::make_shared<rpc::Outbox<Response>>(this, options.queue)),
-        call_(std::make_shared<rpc::detail::StreamCall>(gate, method, outbox_, inbound && options.must_beat,
+        writer_(std::make_shared<rpc::StreamWriter<Response>>(this, options.queue)),
+        call_(std::make_shared<rpc::detail::StreamCall>(gate, method, writer_, inbound && options.must_beat,
                                                         options.ages)),
         inbound_(inbound) {}
 
   template <typename MakeSession>
   void Open(MakeSession&& make_session) {
-    call_->Open([&]() -> std::shared_ptr<rpc::StreamSession> { return make_session(outbox_); });
-    if (inbound_) outbox_->ReadOn();
+    call_->Open([&]() -> std::shared_ptr<rpc::StreamSession> { return make_session(writer_); });
+    if (inbound_) writer_->ReadOn();
     ToClient([](ClientEnd<Response>& client) {
       if (client.on_connected) client.on_connected();
     });
@@ -199,9 +199,9 @@ class ServerCall final : public ServerEnd,
     });
   }
 
-  // --- The wire, as the outbox sees it: called with its mutex held ---
+  // --- The wire, as the writer sees it: called with its mutex held ---
 
-  void WireWrite(const Response* message) override {
+  void TransportWrite(const Response* message) override {
     writing_ = true;
     if (client_ != nullptr && client_->on_sent) client_->on_sent(*message);
     // Nobody acknowledges: the write stays under way.
@@ -212,24 +212,24 @@ class ServerCall final : public ServerEnd,
     network_->scheduler().After(absl::Microseconds(network_->random().Between(0, 300)), life_,
                                 [self = this->shared_from_this()] {
                                   if (!std::exchange(self->writing_, false)) return;
-                                  self->outbox_->OnWriteDone(!self->told_);
+                                  self->writer_->OnWriteDone(!self->told_);
                                 });
   }
-  void WireFinish(const grpc::Status& status) override {
+  void TransportFinish(const grpc::Status& status) override {
     ToClient([status = rpc::FromGrpc(status)](ClientEnd<Response>& client) {
       client.open = false;
       client.on_end(status);
     });
     network_->scheduler().After(absl::ZeroDuration(), life_, [self = this->shared_from_this()] { self->Done(); });
   }
-  void WireCancel() override {
+  void TransportCancel() override {
     ToClient([](ClientEnd<Response>& client) {
       client.open = false;
       client.on_end(absl::CancelledError("cut off"));
     });
     network_->scheduler().After(absl::ZeroDuration(), life_, [self = this->shared_from_this()] { self->Gone(); });
   }
-  void WireRead() override {
+  void TransportRead() override {
     reads_ = true;
     if (arrived_.empty()) return;
     network_->scheduler().After(absl::ZeroDuration(), life_, [self = this->shared_from_this()] { self->TakeNext(); });
@@ -270,16 +270,16 @@ class ServerCall final : public ServerEnd,
     if (*broken_ || over_ || arrived_.empty() || !std::exchange(reads_, false)) return;
     const Request request = std::move(arrived_.front());
     arrived_.pop_front();
-    if (request.ByteSizeLong() > max_bytes_) return outbox_->Abort(rpc::detail::TooLarge("message", max_bytes_));
-    rpc::detail::TakeIn(*call_, *outbox_, request);
+    if (request.ByteSizeLong() > max_bytes_) return writer_->Abort(rpc::detail::TooLarge("message", max_bytes_));
+    rpc::detail::TakeIn(*call_, *writer_, request);
   }
 
   // The transport says that the client is gone: what gRPC then calls on the reactor.
   void Gone() {
     if (std::exchange(told_, true)) return;
-    outbox_->OnCancel();
+    writer_->OnCancel();
     if (std::exchange(reads_, false)) rpc::detail::TakeInEnd<Request>(*call_);
-    if (std::exchange(writing_, false)) outbox_->OnWriteDone(false);
+    if (std::exchange(writing_, false)) writer_->OnWriteDone(false);
   }
   void Done() {
     if (std::exchange(over_, true)) return;
@@ -296,7 +296,7 @@ class ServerCall final : public ServerEnd,
   std::uint64_t number_ = 0;
   std::shared_ptr<ClientEnd<Response>> client_;
   const std::size_t max_bytes_;
-  const std::shared_ptr<rpc::Outbox<Response>> outbox_;
+  const std::shared_ptr<rpc::StreamWriter<Response>> writer_;
   const std::shared_ptr<rpc::detail::StreamCall> call_;
   Lane to_server_;
   Lane to_client_;
@@ -357,7 +357,7 @@ class ClientCall {
 };
 
 // Opens a stream to the process that `host` finds when the opening arrives (null: there is none).
-// `serve(Host&, outbox)` makes the session.
+// `serve(Host&, writer)` makes the session.
 template <typename Request, typename Response, typename Host, typename Serve>
 std::shared_ptr<ClientCall<Request, Response>> OpenStream(Network* network, Route* route,
                                                           std::shared_ptr<ClientEnd<Response>> client,
@@ -384,7 +384,8 @@ std::shared_ptr<ClientCall<Request, Response>> OpenStream(Network* network, Rout
         auto server = std::make_shared<ServerCall<Request, Response>>(
             network, route, &process->life(), &process->gate(), &process->ends(), client, method, options, inbound);
         server->set_number(process->ends().Add(server));
-        server->Open([&](std::shared_ptr<rpc::Outbox<Response>> outbox) { return serve(*process, std::move(outbox)); });
+        server->Open(
+            [&](std::shared_ptr<rpc::StreamWriter<Response>> writer) { return serve(*process, std::move(writer)); });
         call->Connected(server);
       });
   return call;
@@ -472,14 +473,14 @@ auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::R
   constexpr auto kMethod = rpc::MethodOf<Service, Request>();
   return OpenStream<Request, Response, Host>(
       network, route, std::move(client), std::move(host), kMethod.name, kMethod.options, kMethod.kClientStreams,
-      [request, opens](Host& process, std::shared_ptr<rpc::Outbox<Response>> outbox) {
+      [request, opens](Host& process, std::shared_ptr<rpc::StreamWriter<Response>> writer) {
         if (opens) opens(process);
         constexpr auto kMethod = rpc::MethodOf<Service, Request>();
         Service& service = process.service(static_cast<const Service*>(nullptr));
         if constexpr (kMethod.kClientStreams) {
-          return (service.*kMethod.open)(rpc::CallContext(), std::move(outbox));
+          return (service.*kMethod.open)(rpc::CallContext(), std::move(writer));
         } else {
-          return (service.*kMethod.open)(rpc::CallContext(), request, std::move(outbox));
+          return (service.*kMethod.open)(rpc::CallContext(), request, std::move(writer));
         }
       });
 }
@@ -532,7 +533,7 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
       executor_->Post([this, link, message] {
         if (link != link_ || stopped_) return;
         BeUp(link);
-        if (handlers_.on_message) rpc::HearEach(message, handlers_.on_message);
+        if (handlers_.on_message) rpc::ForEachJoined(message, handlers_.on_message);
       });
     };
     end->on_end = [this, link](const absl::Status& status) {

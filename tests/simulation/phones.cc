@@ -268,7 +268,7 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
 }
 
 void DriverPhone::WishElsewhere() {
-  const auto wish = [this](dpb::Availability availability) {
+  const auto desired = [this](dpb::Availability availability) {
     dpb::SetAvailabilityRequest request;
     request.set_driver_id(agent_.driver_id());
     request.set_availability(availability);
@@ -276,9 +276,9 @@ void DriverPhone::WishElsewhere() {
   };
   Universe& u = *universe_;
   u.scheduler().After(absl::Milliseconds(random_.Between(0, 200)), nullptr,
-                      [wish] { wish(dpb::AVAILABILITY_OFFLINE); });
+                      [desired] { desired(dpb::AVAILABILITY_OFFLINE); });
   u.scheduler().After(u.clock().scale().ToWall(absl::Seconds(random_.Between(60, 180))), nullptr,
-                      [wish] { wish(dpb::AVAILABILITY_ONLINE); });
+                      [desired] { desired(dpb::AVAILABILITY_ONLINE); });
 }
 
 void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
@@ -385,16 +385,16 @@ void DriverPhone::NoteAccept(const dpb::StreamDriverRequest& command) {
 }
 
 void DriverPhone::BreakOnTrip() {
-  const auto wish = [this](dpb::Availability availability) {
+  const auto desired = [this](dpb::Availability availability) {
     dpb::StreamDriverRequest command;
     command.set_command_id(absl::StrCat("o", ++mischief_));
     command.mutable_set_availability()->set_availability(availability);
     commands_[command.command_id()] = command;
     if (present_ != nullptr) present_->Send(command);
   };
-  wish(dpb::AVAILABILITY_OFFLINE);
+  desired(dpb::AVAILABILITY_OFFLINE);
   universe_->scheduler().After(universe_->clock().scale().ToWall(absl::Seconds(random_.Between(20, 120))), nullptr,
-                               [wish] { wish(dpb::AVAILABILITY_ONLINE); });
+                               [desired] { desired(dpb::AVAILABILITY_ONLINE); });
 }
 
 void DriverPhone::Drop() {

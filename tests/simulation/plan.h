@@ -59,7 +59,7 @@ struct Plan {
   // Per rider: a second phone of the same rider asks for another ride at the same time.
   double twin_riders = 0;
   int strangers = 0;
-  // Per stream that a driver opens: a unary call sets the wish at the same time.
+  // Per stream that a driver opens: a unary call sets the desired availability at the same time.
   double wish_races = 0;
   // Per offer: the app does not say that it shows it.
   double deaf = 0;

@@ -91,7 +91,7 @@ void RiderNode::Serve(const std::string& quote_key) {
   }
   if (!store_->shared()) return;
   housekeeping_.Every(absl::Milliseconds(500), [this, leases = 0]() mutable {
-    const rider::DispatchLink::Stats stats = server_->stats().dispatch;
+    const rider::DispatchClient::Stats stats = server_->stats().dispatch;
     if (leases > 0 && (stats.leases > leases || !stats.leased)) {
       if (stats.leases > leases) universe_->Hit(Situation::kLeaseEndedInALivingProcess);
       // What it had waited for it waits for anew.
@@ -108,7 +108,7 @@ void RiderNode::Search(rider::SearchRequest request, const rpc::CallContext& cal
       std::min(kSearchTime, call.deadline - clock_.Read().wall), request, std::move(done));
 }
 
-rider::DispatchLink::Opener RiderNode::DispatchLinks() {
+rider::DispatchClient::Opener RiderNode::DispatchLinks() {
   return [this](auto handlers) {
     const auto open = [this](std::shared_ptr<ClientEnd<DispatchResponse>> end) {
       return OpenMethod<driver::DispatchService, DriverNode, DispatchRequest>(
@@ -119,7 +119,7 @@ rider::DispatchLink::Opener RiderNode::DispatchLinks() {
         &universe_->network(), life_, &dispatch_loop_, open, true, std::move(handlers),
         [this, started = std::set<std::tuple<std::uint64_t, std::string, std::int64_t>>()](
             std::uint64_t link, const DispatchRequest& sent) mutable {
-          rpc::HearEach(sent, [&](const DispatchRequest& request) {
+          rpc::ForEachJoined(sent, [&](const DispatchRequest& request) {
             if (request.has_stop()) {
               universe_->Note(incarnation_id_, "'s link ", link, " stops ", request.stop().ride_id(), "@",
                               request.stop().epoch());

@@ -68,7 +68,7 @@ class RiderNode final : private rider::DriverSearch {
   void Serve(const std::string& quote_key);
   // rider::DriverSearch over the simulated network.
   void Search(rider::SearchRequest request, const rpc::CallContext& call, Done<rider::SearchResponse> done) override;
-  rider::DispatchLink::Opener DispatchLinks();
+  rider::DispatchClient::Opener DispatchLinks();
   void Watch(const rider::Ride* before, const rider::Ride& after, const rider::RideEvent* event);
 
   Universe* const universe_;

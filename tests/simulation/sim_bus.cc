@@ -35,7 +35,7 @@ SimBus::SimBus(Universe* universe, const Life* life, std::function<std::vector<S
 
 SimBus::~SimBus() = default;
 
-bool SimBus::Heard(std::string_view topic) const {
+bool SimBus::HasSubscribers(std::string_view topic) const {
   if (all_ != nullptr) return true;
   const auto found = topics_->by_name.find(std::string(topic));
   return found != topics_->by_name.end() && !found->second.empty();
@@ -57,7 +57,7 @@ void SimBus::Publish(std::string_view topic, BusPayload payload) {
 void SimBus::NoteSituations(const std::string& replica, const std::string& payload) {
   const auto message = driver::ReplicaMessageFromBytes(payload, universe_->clock().Read().domain);
   if (!message.ok()) return;
-  if (const auto* status = std::get_if<driver::OfferTold>(&message->second); status != nullptr) {
+  if (const auto* status = std::get_if<driver::RemoteOfferStatus>(&message->second); status != nullptr) {
     if (status->status == driver::OfferStatus::kPending) universe_->OfferAskedFor(status->offer_id, replica);
     if (status->status == driver::OfferStatus::kAccepted) universe_->Hit(Situation::kAskedOfferAccepted);
   }

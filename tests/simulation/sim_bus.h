@@ -25,7 +25,7 @@ class SimBus final : public Bus {
   SimBus(Universe* universe, const Life* life, std::function<std::vector<SimBus*>()> all);
   ~SimBus() override;
 
-  bool Heard(std::string_view topic) const override;
+  bool HasSubscribers(std::string_view topic) const override;
   void Publish(std::string_view topic, BusPayload payload) override;
   std::unique_ptr<Subscription> Subscribe(std::string topic,
                                           std::function<void(const BusPayload&)> on_message) override;

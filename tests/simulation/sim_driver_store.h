@@ -46,7 +46,7 @@ class SimDriverStore final : public driver::DriverStore {
       std::function<void(const driver::SessionClaim& before, const driver::SessionClaim& after)> on_claim) {
     on_claim_ = std::move(on_claim);
   }
-  // A wish was not written: the session it was to be written under has moved.
+  // A desired availability was not written: the session it was to be written under has moved.
   void set_on_moved(std::function<void()> on_moved) { on_moved_ = std::move(on_moved); }
   // A read will fail, or take so much longer than reads do.
   void set_on_late_read(std::function<void(absl::Duration late)> on_late_read) {

@@ -8,7 +8,7 @@
 #include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "rider-service/domain/ride_refusals.h"
-#include "rider-service/domain/whole_ride.h"
+#include "rider-service/domain/validate_ride.h"
 
 namespace hail::simulation {
 namespace {
@@ -162,7 +162,7 @@ absl::StatusOr<RideLog> Log(const RideDisk& disk, const std::string& ride_id,
 
 // What the adapters notice as they read a row. Damage is none here: the disk keeps what it is given.
 absl::Status Judge(const Ride& ride) {
-  absl::Status whole = rider::CheckWhole(ride);
+  absl::Status whole = rider::ValidateRide(ride);
   return absl::IsUnavailable(whole) ? whole : absl::OkStatus();
 }
 absl::Status Judge(const FoundRide& ride) { return ride ? Judge(*ride) : absl::OkStatus(); }
@@ -298,7 +298,7 @@ absl::StatusOr<rider::Changed> SimRideStore::ChangeOn(RideDisk& disk, const std:
       return changed;
     }
   }
-  return rider::RideMovesTooFast();
+  return rider::ConcurrentModification();
 }
 
 void SimRideStore::Create(RideChange change, absl::Time deadline, Done<Created> done) {

@@ -137,7 +137,7 @@ std::string_view NameOf(Situation situation) {
     case Situation::kSessionOfALivingReplicaClaimedByCall:
       return "session of a living replica claimed by a unary call";
     case Situation::kWishRacedAMove:
-      return "wish asked for at one replica while the session moved to another";
+      return "desired availability asked for at one replica while the session moved to another";
     case Situation::kCallPassedOn:
       return "unary call passed on to the session's owner";
     case Situation::kOfferAskedOfAnotherReplica:

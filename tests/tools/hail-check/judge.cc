@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "tests/tools/hail-check/case_file.h"
+#include "tests/tools/hail-check/history.h"
 
 namespace hail::check {
 namespace {
@@ -24,7 +24,7 @@ bool Open(const json& line) {
 
 // ---- 1: a driver has at most one active ride; a rider has at most one ----
 
-Verdict DriversHaveOneRide(const CaseFile& file) {
+Verdict DriversHaveOneRide(const History& file) {
   Question question(1, "a driver has one live ride at most (store)");
   for (const auto& [driver, log] : file.driver_events) {
     std::string live;
@@ -43,7 +43,7 @@ Verdict DriversHaveOneRide(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict RidersHaveOneRide(const CaseFile& file) {
+Verdict RidersHaveOneRide(const History& file) {
   Question question(1, "a rider has one live ride at most (store)");
   struct Span {
     std::int64_t from;
@@ -67,7 +67,7 @@ Verdict RidersHaveOneRide(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict NobodyIsToldOtherwise(const CaseFile& file) {
+Verdict NobodyIsToldOtherwise(const History& file) {
   Question question(1, "one (ride, epoch), one driver; one driver, one ride (clients)");
   std::map<std::pair<std::string, std::int64_t>, std::string> told;
   const auto tell = [&](const json& ride, const std::string& driver) {
@@ -108,7 +108,7 @@ Verdict NobodyIsToldOtherwise(const CaseFile& file) {
 
 // ---- 2: an acknowledged request survives, and ends ----
 
-Verdict AcknowledgedRidesEnd(const CaseFile& file) {
+Verdict AcknowledgedRidesEnd(const History& file) {
   Question question(2, "each acknowledged ride is stored and over");
   for (const auto& [request, rides] : file.acknowledged) {
     for (const std::string& ride_id : rides) {
@@ -126,7 +126,7 @@ Verdict AcknowledgedRidesEnd(const CaseFile& file) {
 
 // ---- 3: one request_id, one ride ----
 
-Verdict OneRideForARequest(const CaseFile& file) {
+Verdict OneRideForARequest(const History& file) {
   Question question(3, "one ride for each (rider, request_id)");
   for (const auto& [request, rides] : file.acknowledged) {
     question.Require(rides.size() == 1, absl::StrCat(request.second, " was acknowledged as several rides"));
@@ -153,7 +153,7 @@ Verdict OneRideForARequest(const CaseFile& file) {
 
 // ---- 4: gap-free events, legal transitions, final states that stay ----
 
-Verdict EventLogsAreSound(const CaseFile& file) {
+Verdict EventLogsAreSound(const History& file) {
   Question question(4, "events without gap, legal transitions, final is final");
   for (const StoredRide& ride : file.stores.rides) {
     const auto found = file.events.find(ride.ride_id);
@@ -192,7 +192,7 @@ Verdict EventLogsAreSound(const CaseFile& file) {
 
 // ---- 5: a watcher sees each event once, in order ----
 
-Verdict RidersSeeEachEventOnce(const CaseFile& file) {
+Verdict RidersSeeEachEventOnce(const History& file) {
   Question question(5, "riders: each event once, in order, to the end");
   struct View {
     std::optional<std::int64_t> last;
@@ -239,7 +239,7 @@ Verdict RidersSeeEachEventOnce(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict DriversSeeEventsInOrder(const CaseFile& file) {
+Verdict DriversSeeEventsInOrder(const History& file) {
   Question question(5, "drivers: events in order, no repeats, none withheld");
   // The last thing each driver knows of each ride.
   std::map<std::string, std::map<std::string, std::int64_t>> known;
@@ -267,7 +267,7 @@ Verdict DriversSeeEventsInOrder(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict WhatWasSeenIsStored(const CaseFile& file) {
+Verdict WhatWasSeenIsStored(const History& file) {
   Question question(5, "what clients saw is what is stored");
   const auto compare = [&](const json& line, const std::string& ride_id, bool is_event, bool is_rider) {
     const std::int64_t sequence = Number(line, "sequence");
@@ -314,7 +314,7 @@ struct OfferView {
   std::int64_t epoch = 0;
 };
 
-Verdict AcceptsAreAnswered(const CaseFile& file) {
+Verdict AcceptsAreAnswered(const History& file) {
   Question question(6, "each accept is answered, and as it happened");
   std::map<std::string, OfferView> offers;
   // (driver, command) → the accepted offer, until answered.
@@ -383,7 +383,7 @@ Verdict AcceptsAreAnswered(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict NobodyIsBookedUnaware(const CaseFile& file) {
+Verdict NobodyIsBookedUnaware(const History& file) {
   Question question(6, "each driver knows of each assignment");
   std::set<std::pair<std::string, std::string>> aware;
   std::set<std::string> here;
@@ -408,7 +408,7 @@ Verdict NobodyIsBookedUnaware(const CaseFile& file) {
 
 // ---- 7: one live offer; what is over cannot be accepted ----
 
-Verdict SettledOffersStaySettled(const CaseFile& file) {
+Verdict SettledOffersStaySettled(const History& file) {
   Question question(7, "no ride from an offer that was over; one live offer");
   std::map<std::string, OfferView> offers;
   std::map<std::string, std::set<std::string>> accepted;
@@ -459,7 +459,7 @@ Verdict SettledOffersStaySettled(const CaseFile& file) {
   return question.Take();
 }
 
-Verdict OfferLogAgrees(const CaseFile& file) {
+Verdict OfferLogAgrees(const History& file) {
   Question question(7, "accepted offers of the log are assignments");
   for (const StoredOffer& offer : file.stores.offers) {
     if (offer.outcome != "ACCEPTED") continue;
@@ -472,7 +472,7 @@ Verdict OfferLogAgrees(const CaseFile& file) {
 
 // ---- 8: nobody reads what is not theirs ----
 
-Verdict EverybodyKeepsToTheirOwn(const CaseFile& file) {
+Verdict EverybodyKeepsToTheirOwn(const History& file) {
   Question question(8, "nobody sees a ride that is not theirs");
   for (const json& line : file.ledgers.riders) {
     if (!Is(line, "event") && !Is(line, "snapshot") && !Is(line, "acknowledged") && !Is(line, "active")) continue;
@@ -496,7 +496,7 @@ Verdict EverybodyKeepsToTheirOwn(const CaseFile& file) {
 }  // namespace
 
 std::vector<Verdict> Judge(const Ledgers& ledgers, const Stores& stores) {
-  const CaseFile file(ledgers, stores);
+  const History file(ledgers, stores);
   return {DriversHaveOneRide(file),     RidersHaveOneRide(file),       NobodyIsToldOtherwise(file),
           AcknowledgedRidesEnd(file),   OneRideForARequest(file),      EventLogsAreSound(file),
           RidersSeeEachEventOnce(file), DriversSeeEventsInOrder(file), WhatWasSeenIsStored(file),

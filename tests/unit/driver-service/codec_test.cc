@@ -422,8 +422,8 @@ ReplicaMessage ThereAndBack(const ReplicaMessage& message) {
   return heard->second;
 }
 
-TEST(ReplicaCodec, Sightings) {
-  Sighting full;
+TEST(ReplicaCodec, Presences) {
+  DriverPresence full;
   full.driver_id = "d1";
   full.session_epoch = 7;
   full.number = 12;
@@ -434,12 +434,12 @@ TEST(ReplicaCodec, Sightings) {
                  .position_seq = 99,
                  .observed = kSaid - absl::Seconds(4),
                  .heading_deg = 90.0f};
-  Sighting bare;
+  DriverPresence bare;
   bare.driver_id = "d2";
   bare.session_epoch = 1;
-  const auto heard = std::get<Sightings>(ThereAndBack(Sightings{{full, bare}}));
+  const auto heard = std::get<Presences>(ThereAndBack(Presences{{full, bare}}));
   ASSERT_EQ(heard.drivers.size(), 2u);
-  const Sighting& seen = heard.drivers[0];
+  const DriverPresence& seen = heard.drivers[0];
   EXPECT_EQ(seen.driver_id, "d1");
   EXPECT_EQ(seen.session_epoch, 7);
   EXPECT_EQ(seen.number, 12u);
@@ -466,14 +466,14 @@ TEST(ReplicaCodec, ClaimsAndStarts) {
 }
 
 TEST(ReplicaCodec, Offers) {
-  OfferAsk ask;
+  RemoteOfferRequest ask;
   ask.offer_id = "o1";
   ask.driver_id = "d1";
   ask.start = std::make_shared<const DispatchStart>(*FromProto(MakeStart()));
   ask.remaining = absl::Milliseconds(1500);
   ask.ride_waited = absl::Seconds(3);
   ask.repeated = true;
-  const auto asked = std::get<OfferAsk>(ThereAndBack(ask));
+  const auto asked = std::get<RemoteOfferRequest>(ThereAndBack(ask));
   EXPECT_EQ(asked.offer_id, "o1");
   EXPECT_EQ(asked.driver_id, "d1");
   EXPECT_EQ(asked.start->ride_id, "r1");
@@ -485,16 +485,19 @@ TEST(ReplicaCodec, Offers) {
   for (const RevokeReason reason : {RevokeReason::kNone, RevokeReason::kTaken, RevokeReason::kRideCanceled,
                                     RevokeReason::kSuperseded, RevokeReason::kWentOffline}) {
     EXPECT_EQ(std::get<OfferWithdraw>(ThereAndBack(OfferWithdraw{"o1", reason})).reason, reason);
-    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(OfferTold{"o1", OfferStatus::kRevoked, reason})).reason, reason);
+    EXPECT_EQ(std::get<RemoteOfferStatus>(ThereAndBack(RemoteOfferStatus{"o1", OfferStatus::kRevoked, reason})).reason,
+              reason);
   }
   for (const OfferStatus status : {OfferStatus::kPending, OfferStatus::kConfirming, OfferStatus::kAccepted,
                                    OfferStatus::kDeclined, OfferStatus::kExpired, OfferStatus::kRevoked}) {
-    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(OfferTold{"o1", status})).status, status);
+    EXPECT_EQ(std::get<RemoteOfferStatus>(ThereAndBack(RemoteOfferStatus{"o1", status})).status, status);
   }
-  for (const AskEnding ending : {AskEnding::kNone, AskEnding::kNotFree, AskEnding::kUnknown, AskEnding::kNotReceived,
-                                 AskEnding::kDriverRefused, AskEnding::kDispatchOver}) {
-    const OfferTold told{"o1", OfferStatus::kRevoked, RevokeReason::kNone, ending};
-    EXPECT_EQ(std::get<OfferTold>(ThereAndBack(told)).ending, ending);
+  for (const RemoteOfferRejectReason ending :
+       {RemoteOfferRejectReason::kNone, RemoteOfferRejectReason::kNotFree, RemoteOfferRejectReason::kUnknown,
+        RemoteOfferRejectReason::kNotReceived, RemoteOfferRejectReason::kDriverRefused,
+        RemoteOfferRejectReason::kDispatchOver}) {
+    const RemoteOfferStatus told{"o1", OfferStatus::kRevoked, RevokeReason::kNone, ending};
+    EXPECT_EQ(std::get<RemoteOfferStatus>(ThereAndBack(told)).ending, ending);
   }
 }
 
@@ -502,7 +505,7 @@ TEST(ReplicaCodec, WhatNoReplicaSaysIsRefused) {
   EXPECT_FALSE(ReplicaMessageFromBytes("\xff", kSaid).ok());
   EXPECT_FALSE(ReplicaMessageFromBytes("", kSaid).ok());
   EXPECT_FALSE(ReplicaMessageFromBytes(ReplicaBytes("", SessionClaimed{"d1", 7}, kSaid), kSaid).ok());
-  OfferAsk ask;
+  RemoteOfferRequest ask;
   ask.offer_id = "o1";
   ask.start = std::make_shared<const DispatchStart>();
   EXPECT_FALSE(ReplicaMessageFromBytes(ReplicaBytes("me", ask, kSaid), kSaid).ok());
@@ -517,11 +520,11 @@ TEST(ReplicaCodec, WhatNoCoreCanWorkWithIsRefused) {
   EXPECT_TRUE(refused(RideStarted{{"r1", std::numeric_limits<std::int64_t>::min()}}));
   EXPECT_TRUE(refused(RideStarted{{"", 1}}));
   EXPECT_TRUE(refused(OfferWithdraw{""}));
-  EXPECT_TRUE(refused(OfferTold{"two words"}));
+  EXPECT_TRUE(refused(RemoteOfferStatus{"two words"}));
   const auto ask = [](std::int64_t epoch, absl::Duration remaining, absl::Duration waited) {
     internal::v1::StartDispatch start = MakeStart();
     start.set_epoch(epoch);
-    OfferAsk ask;
+    RemoteOfferRequest ask;
     ask.offer_id = "o1";
     ask.driver_id = "d1";
     const auto encoded = std::make_shared<const std::string>(start.SerializeAsString());
@@ -534,8 +537,8 @@ TEST(ReplicaCodec, WhatNoCoreCanWorkWithIsRefused) {
   EXPECT_TRUE(refused(ask(std::numeric_limits<std::int64_t>::max(), absl::Seconds(1), absl::Seconds(1))));
   EXPECT_TRUE(refused(ask(4, absl::InfiniteDuration(), absl::Seconds(1))));
   EXPECT_TRUE(refused(ask(4, absl::Seconds(1), absl::Seconds(-1))));
-  Sightings none{{Sighting{.driver_id = "d1", .session_epoch = 0}}};
-  EXPECT_TRUE(std::get<Sightings>(ThereAndBack(none)).drivers.empty());
+  Presences none{{DriverPresence{.driver_id = "d1", .session_epoch = 0}}};
+  EXPECT_TRUE(std::get<Presences>(ThereAndBack(none)).drivers.empty());
 }
 
 }  // namespace

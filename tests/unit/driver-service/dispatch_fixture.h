@@ -159,7 +159,7 @@ class DispatchTest : public testing::Test {
     out_.Take();
   }
 
-  // The wish, as the store has it.
+  // The desired availability, as the store has it.
   void Wish(const std::string& id, Availability availability) { core_->Learn(now_, MakeDriver(id), availability); }
 
   void Move(const std::string& id, double north_m) {

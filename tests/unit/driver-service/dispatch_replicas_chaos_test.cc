@@ -65,23 +65,23 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     }
     void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable,
                      const std::shared_ptr<const CarProfile>& car) override {
-      sightings[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
+      presences[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
       Sight(driver_id);
     }
-    void OnSessionGone(const std::string& driver_id) override { sightings.erase(driver_id); }
+    void OnSessionGone(const std::string& driver_id) override { presences.erase(driver_id); }
     void Sight(const std::string& driver_id) {
-      auto it = sightings.find(driver_id);
-      if (it == sightings.end()) return;
+      auto it = presences.find(driver_id);
+      if (it == presences.end()) return;
       it->second.number = ++test->numbers_;
       it->second.fix = index.Find(driver_id);
-      ToReplicas(Sightings{{it->second}});
+      ToReplicas(Presences{{it->second}});
     }
 
     ReplicasChaosTest* const test;
     const int number;
     LocationIndex index;
     std::map<std::string, std::int64_t> subscriptions;
-    std::map<std::string, Sighting> sightings;
+    std::map<std::string, DriverPresence> presences;
     std::unique_ptr<Dispatch> core;
   };
 

@@ -75,7 +75,7 @@ TEST_F(AskTest, AnExpiredOfferIsTheDriversOnlyIfItWasShown) {
 TEST_F(AskTest, WithoutAnAnswerTheNextDriverIsAskedAndALateOfferIsWithdrawn) {
   Online("b", "d1", 7, 300);
   Online("a", "d2", 2, 900);
-  hold_ = [](const Sent& sent) { return Is<OfferAsk>(sent); };
+  hold_ = [](const Sent& sent) { return Is<RemoteOfferRequest>(sent); };
   Start("a", "r1");
   Pass(absl::Milliseconds(400));
   EXPECT_THAT(Of('s', Take("a")), IsEmpty());
@@ -90,7 +90,7 @@ TEST_F(AskTest, WithoutAnAnswerTheNextDriverIsAskedAndALateOfferIsWithdrawn) {
 
 TEST_F(AskTest, ALostAnswerCostsTheDriverNothing) {
   Online("b", "d1", 7, 300);
-  lose_ = [](const Sent& sent) { return Is<OfferTold>(sent); };
+  lose_ = [](const Sent& sent) { return Is<RemoteOfferStatus>(sent); };
   Start("a", "r1");
   Pass(absl::Seconds(1));
   EXPECT_EQ(Status("b", "d1"), DriverStatus::kAvailable) << "withdrawn";
@@ -168,7 +168,7 @@ TEST_F(AskTest, OneLostAnswerOfThreeEndsNothing) {
   Start("a", "r1");
   Received("b", "d1", "o1");
   int told = 0;
-  lose_ = [&](const Sent& sent) { return Is<OfferTold>(sent) && ++told % 3 != 0; };
+  lose_ = [&](const Sent& sent) { return Is<RemoteOfferStatus>(sent) && ++told % 3 != 0; };
   Pass(absl::Seconds(14));
   EXPECT_EQ(Status("b", "d1"), DriverStatus::kOffered);
 }
@@ -178,7 +178,7 @@ TEST_F(AskTest, AnOwnerThatForgotTheOfferMakesNone) {
   Start("a", "r1");
   Received("b", "d1", "o1");
   Add("b");
-  lose_ = [](const Sent& sent) { return !Is<OfferAsk>(sent) && !Is<OfferTold>(sent); };
+  lose_ = [](const Sent& sent) { return !Is<RemoteOfferRequest>(sent) && !Is<RemoteOfferStatus>(sent); };
   Core("b").OpenStream(now_, MakeDriver("d1"), Availability::kOnline, ++claims_, 8, std::nullopt);
   Core("b").OnFeedSnapshot(now_, {"d1", Record("b").subscriptions.at("d1"), {}, false, nullptr});
   Move("b", "d1", 300);
@@ -278,7 +278,7 @@ TEST_F(AskTest, ADefiniteRefusalEndsTheDispatchOrExcludesTheDriver) {
 
 TEST_F(AskTest, TheOwnerDecidesWhichRideItsDriverIsOffered) {
   Online("b", "d1", 7, 300);
-  hold_ = [](const Sent& sent) { return Is<Sightings>(sent); };
+  hold_ = [](const Sent& sent) { return Is<Presences>(sent); };
   Start("b", "r1");
   Start("a", "r2");
   EXPECT_THAT(Of('s', Take("b")), ElementsAre("s7 offer o1 r1@1")) << "one live offer";
@@ -290,10 +290,10 @@ TEST_F(AskTest, TheOwnerDecidesWhichRideItsDriverIsOffered) {
 
 TEST_F(AskTest, TwoRidesOfOneReplicaDoNotAskForTheSameDriver) {
   Online("b", "d1", 7, 300);
-  hold_ = [](const Sent& sent) { return Is<Sightings>(sent) || Is<OfferTold>(sent); };
+  hold_ = [](const Sent& sent) { return Is<Presences>(sent) || Is<RemoteOfferStatus>(sent); };
   int asks = 0;
   lose_ = [&](const Sent& sent) {
-    asks += Is<OfferAsk>(sent) ? 1 : 0;
+    asks += Is<RemoteOfferRequest>(sent) ? 1 : 0;
     return false;
   };
   Start("a", "r1");
@@ -320,7 +320,7 @@ TEST_F(AskTest, AnAnswerOfAnotherThanTheOwnerIsLeftOut) {
   Online("b", "d1", 7, 300);
   Start("a", "r1");
   Take("a");
-  Core("a").OnReplicaMessage(now_, "c", OfferTold{Record("b").Id("o1"), OfferStatus::kDeclined});
+  Core("a").OnReplicaMessage(now_, "c", RemoteOfferStatus{Record("b").Id("o1"), OfferStatus::kDeclined});
   EXPECT_THAT(Take("a"), IsEmpty());
 }
 
@@ -330,13 +330,13 @@ TEST_F(AskTest, AnAskAfterTheDeadlineOrOfADriverWhoIsNotFreeMakesNoOffer) {
   start->ride_id = "r1";
   start->epoch = 1;
   start->pickup = kPickup;
-  Core("b").OnReplicaMessage(now_, "a", OfferAsk{"x1", "d1", start});
-  Core("b").OnReplicaMessage(now_, "a", OfferAsk{"x2", "nobody", start, absl::Seconds(60)});
+  Core("b").OnReplicaMessage(now_, "a", RemoteOfferRequest{"x1", "d1", start});
+  Core("b").OnReplicaMessage(now_, "a", RemoteOfferRequest{"x2", "nobody", start, absl::Seconds(60)});
   Pass(absl::Seconds(31));
-  Core("b").OnReplicaMessage(now_, "a", OfferAsk{"x3", "d1", start, absl::Seconds(60)});
+  Core("b").OnReplicaMessage(now_, "a", RemoteOfferRequest{"x3", "d1", start, absl::Seconds(60)});
   EXPECT_THAT(Record("b").offers, IsEmpty()) << "over, unknown, of a stale position";
   Move("b", "d1", 300);
-  Core("b").OnReplicaMessage(now_, "a", OfferAsk{"x4", "d1", start, absl::Seconds(60)});
+  Core("b").OnReplicaMessage(now_, "a", RemoteOfferRequest{"x4", "d1", start, absl::Seconds(60)});
   EXPECT_EQ(Record("b").offers.size(), 1u);
 }
 
@@ -453,23 +453,24 @@ TEST_F(AskTest, AStreamWhoseClaimIsKnownToBeOldReplacesNobody) {
   EXPECT_TRUE(Core("b").HasSession("d1"));
 }
 
-// ---- Sightings
+// ---- Presences
 
-class SightingTest : public ReplicasTest {
+class DriverPresenceTest : public ReplicasTest {
  protected:
-  static Sighting Seen(std::int64_t epoch, std::uint64_t number, bool offerable, double north_m, absl::Time observed) {
-    Sighting sighting;
-    sighting.driver_id = "d1";
-    sighting.session_epoch = epoch;
-    sighting.number = number;
-    sighting.offerable = offerable;
-    sighting.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
-    sighting.fix =
+  static DriverPresence Seen(std::int64_t epoch, std::uint64_t number, bool offerable, double north_m,
+                             absl::Time observed) {
+    DriverPresence presence;
+    presence.driver_id = "d1";
+    presence.session_epoch = epoch;
+    presence.number = number;
+    presence.offerable = offerable;
+    presence.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
+    presence.fix =
         Fix{.point = Toward(kPickup, 0, north_m), .session_epoch = epoch, .position_seq = number, .observed = observed};
-    return sighting;
+    return presence;
   }
-  void Tell(const Sighting& sighting, const std::string& from = "b") {
-    Core("a").OnReplicaMessage(now_, from, Sightings{{sighting}});
+  void Tell(const DriverPresence& presence, const std::string& from = "b") {
+    Core("a").OnReplicaMessage(now_, from, Presences{{presence}});
   }
   // How far from the pickup d1 is found; −1: not at all.
   double Found() {
@@ -478,7 +479,7 @@ class SightingTest : public ReplicasTest {
   }
 };
 
-TEST_F(SightingTest, WhatIsNewerBySessionAndNumberCounts) {
+TEST_F(DriverPresenceTest, WhatIsNewerBySessionAndNumberCounts) {
   Tell(Seen(5, 2, true, 500, now_.domain));
   EXPECT_EQ(Found(), 500);
   Tell(Seen(5, 1, false, 400, now_.domain));
@@ -493,7 +494,7 @@ TEST_F(SightingTest, WhatIsNewerBySessionAndNumberCounts) {
   EXPECT_EQ(Found(), 200) << "of a session after, whatever its number";
 }
 
-TEST_F(SightingTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
+TEST_F(DriverPresenceTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
   claims_ = 5;
   Online("a", "d1", 2, 300);
   Tell(Seen(5, 1, true, 900, now_.domain));
@@ -504,11 +505,11 @@ TEST_F(SightingTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
   EXPECT_TRUE(Core("a").HasSession("d1")) << "what its app is to be told depends on the claim";
   Core("a").CloseStream(now_, "d1", 2);
   Tell(Seen(7, 2, true, 900, now_.domain));
-  EXPECT_FALSE(Core("a").HasSession("d1")) << "a sighting of a later session is as good as its claim";
+  EXPECT_FALSE(Core("a").HasSession("d1")) << "a presence of a later session is as good as its claim";
   EXPECT_EQ(Found(), 900);
 }
 
-TEST_F(SightingTest, OneWithoutNewsIsForgotten) {
+TEST_F(DriverPresenceTest, OneWithoutNewsIsForgotten) {
   Tell(Seen(5, 2, true, 500, now_.domain));
   Pass(absl::Minutes(9));
   EXPECT_TRUE(replicas_.at("a")->index.Find("d1").has_value());
@@ -519,7 +520,7 @@ TEST_F(SightingTest, OneWithoutNewsIsForgotten) {
   EXPECT_FALSE(replicas_.at("a")->index.Find("d1").has_value());
 }
 
-TEST_F(SightingTest, AnOwnerWhoDoubtsThePositionMakesNoOffer) {
+TEST_F(DriverPresenceTest, AnOwnerWhoDoubtsThePositionMakesNoOffer) {
   Online("b", "d1", 7, 300);
   LocationIndex& index = replicas_.at("b")->index;
   // The others have not heard of it yet.
@@ -539,12 +540,12 @@ TEST_F(SightingTest, AnOwnerWhoDoubtsThePositionMakesNoOffer) {
   EXPECT_EQ(Record("b").offers.size(), 1u);
 }
 
-TEST_F(SightingTest, AStalePositionIsNotAskedFor) {
+TEST_F(DriverPresenceTest, AStalePositionIsNotAskedFor) {
   Online("b", "d1", 7, 300);
   Pass(absl::Seconds(31));
   int asks = 0;
   lose_ = [&](const Sent& sent) {
-    asks += Is<OfferAsk>(sent) ? 1 : 0;
+    asks += Is<RemoteOfferRequest>(sent) ? 1 : 0;
     return false;
   };
   Start("a", "r1");

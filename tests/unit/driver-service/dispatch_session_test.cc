@@ -354,7 +354,7 @@ TEST_F(SessionTest, AStoredWishCountsForANewSessionOnly) {
   Open(1);
   AnswerFeed("d1");
   Wish("d1", Availability::kOffline);
-  Open(2);  // read from the store before the wish was
+  Open(2);  // read from the store before the desired availability was
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
 }
 

@@ -269,10 +269,10 @@ v1::RegisterDriverRequest RegisterOf(const std::string& driver_id, const std::st
   return request;
 }
 
-v1::SetAvailabilityRequest WishOf(const std::string& driver_id, v1::Availability wish = v1::AVAILABILITY_ONLINE) {
+v1::SetAvailabilityRequest WishOf(const std::string& driver_id, v1::Availability desired = v1::AVAILABILITY_ONLINE) {
   v1::SetAvailabilityRequest request;
   request.set_driver_id(driver_id);
-  request.set_availability(wish);
+  request.set_availability(desired);
   return request;
 }
 
@@ -349,7 +349,8 @@ std::string FieldOf(const absl::Status& status) { return DetailsOf(status).value
 bool Holds(const std::vector<pb::DispatchResponse>& messages, pb::DispatchResponse::MessageCase field) {
   bool found = false;
   for (const auto& message : messages) {
-    rpc::HearEach(message, [&](const pb::DispatchResponse& each) { found = found || each.message_case() == field; });
+    rpc::ForEachJoined(message,
+                       [&](const pb::DispatchResponse& each) { found = found || each.message_case() == field; });
   }
   return found;
 }
@@ -610,11 +611,11 @@ TEST_F(OneProcessTest, ARideOnAStream) {
   EXPECT_TRUE(Await(*list, v1::StreamDriverResponse::kSnapshot).has_snapshot());
   Await(*list, v1::StreamDriverResponse::kCaughtUp);
 
-  v1::StreamDriverRequest wish, location, received, accept, unnamed;
-  wish.set_command_id("c1");
-  wish.mutable_set_availability()->set_availability(v1::AVAILABILITY_ONLINE);
+  v1::StreamDriverRequest desired, location, received, accept, unnamed;
+  desired.set_command_id("c1");
+  desired.mutable_set_availability()->set_availability(v1::AVAILABILITY_ONLINE);
   *location.mutable_location() = LocationOf("");
-  stream->OnMessage(wish);
+  stream->OnMessage(desired);
   stream->OnMessage(location);
   process_.AwaitStatus("d1", v1::DRIVER_STATUS_AVAILABLE);
   EXPECT_EQ(Await(*list, v1::StreamDriverResponse::kCommandResult).command_result().command_id(), "c1");
@@ -787,7 +788,7 @@ class TwoProcessesTest : public DriverServerTest {
     replica::v1::ForwardedAnswer answer;
     absl::Notification answered;
     // It waits for longer than the test does: no answer is a failure, and no time-out.
-    Asker asker(bus_.get(), &second_.loop(), "third");
+    RequestClient asker(bus_.get(), &second_.loop(), "third");
     asker.Ask("first", call.SerializeAsString(), absl::Hours(1), [&](const absl::StatusOr<std::string>& bytes) {
       EXPECT_TRUE(bytes.ok() && answer.ParseFromString(*bytes)) << bytes.status();
       answered.Notify();
@@ -861,9 +862,9 @@ TEST_F(TwoProcessesTest, AReplicaThatDoesNotAnswerIsUnavailable) {
 // As replicas of several versions forward to each other.
 TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   const auto stream = StreamOf("d1", std::make_shared<StreamList>());
-  const auto wish = Forwarded("d1", "SetAvailability", WishOf("d1").SerializeAsString());
+  const auto desired = Forwarded("d1", "SetAvailability", WishOf("d1").SerializeAsString());
   v1::SetAvailabilityResponse response;
-  ASSERT_TRUE(response.ParseFromString(wish.response()));
+  ASSERT_TRUE(response.ParseFromString(desired.response()));
   EXPECT_EQ(response.state().availability(), v1::AVAILABILITY_ONLINE);
 
   EXPECT_TRUE(Forwarded("d2", "SetAvailability", WishOf("d2").SerializeAsString()).no_session());

@@ -1,4 +1,4 @@
-// Power cuts under the drivers' store: every acknowledged registration and wish is there afterwards.
+// Power cuts under the drivers' store: every acknowledged registration and desired availability is there afterwards.
 #include <gmock/gmock.h>
 
 #include <map>
@@ -75,10 +75,10 @@ class Clients {
       mutex_.Lock();
       Wishes& wishes = wishes_[id];
       const bool registered = wishes.registered;
-      const Availability wish = random_() % 2 == 0 ? Availability::kOnline : Availability::kOffline;
-      // A wish that was not acknowledged may have been stored: with it, either may be found.
-      if (registered && !wishes.open) wishes.open = wish;
-      const Availability asked = wishes.open.value_or(wish);
+      const Availability desired = random_() % 2 == 0 ? Availability::kOnline : Availability::kOffline;
+      // A desired availability that was not acknowledged may have been stored: with it, either may be found.
+      if (registered && !wishes.open) wishes.open = desired;
+      const Availability asked = wishes.open.value_or(desired);
       mutex_.Unlock();
       auto done = [this, id, registered, &answered](const absl::StatusOr<ClaimedSession>& stored) {
         if (stored.ok()) {
@@ -141,7 +141,7 @@ Problems Check(const std::string& folder, const AllWishes& all) {
     }
     if (!SameProfile(found->driver, Profile(id))) problems.push_back(id + " has another profile");
     if (wishes.told && found->availability != *wishes.told && found->availability != wishes.open) {
-      problems.push_back(id + " has lost its wish");
+      problems.push_back(id + " has lost its desired availability");
     }
   }
   return problems;

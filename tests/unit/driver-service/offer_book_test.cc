@@ -23,7 +23,7 @@ class OfferBookTest : public DispatchPartsTest {
     Pass(length);
     offers_.Tick(now_);
   }
-  OfferTold LastReport() const { return std::get<OfferTold>(out_.to_replica.back().second); }
+  RemoteOfferStatus LastReport() const { return std::get<RemoteOfferStatus>(out_.to_replica.back().second); }
 };
 
 TEST_F(OfferBookTest, DriverAndRideHaveTheLiveOfferUntilItSettles) {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/presence_gossip.h"
 #include "driver-service/api/trip_positions.h"
 
 namespace hail::driver {
@@ -45,34 +45,34 @@ void ReportAndTake(const std::function<void(const std::string& driver_id, const 
   take();
 }
 
-TEST(SightingBoard, TakesEachDriversLastPositionFromManyThreads) {
+TEST(PresenceGossip, TakesEachDriversLastPositionFromManyThreads) {
   LocationIndex index;
-  SightingBoard board(index);
+  PresenceGossip board(index);
   std::atomic<int> told{0};
-  board.TellFresh([&] { ++told; });
+  board.SetOnDirty([&] { ++told; });
   for (int driver = 0; driver < kDrivers; ++driver) board.SetSession(DriverId(driver), 1, true, nullptr);
 
-  std::map<std::string, Sighting> last;
+  std::map<std::string, DriverPresence> last;
   std::uint64_t numbers = 0;
   const auto report = [&](const std::string& driver_id, const Fix& fix) {
     index.Update(driver_id, fix);
     board.Moved(driver_id);
   };
   const auto take = [&] {
-    for (const Sightings& sightings : board.Take()) {
-      for (const Sighting& sighting : sightings.drivers) {
-        EXPECT_GT(sighting.number, numbers);
-        numbers = sighting.number;
-        last[sighting.driver_id] = sighting;
+    for (const Presences& presences : board.Take()) {
+      for (const DriverPresence& presence : presences.drivers) {
+        EXPECT_GT(presence.number, numbers);
+        numbers = presence.number;
+        last[presence.driver_id] = presence;
       }
     }
   };
   ReportAndTake(report, take);
 
   ASSERT_EQ(last.size(), kDrivers);
-  for (const auto& [driver_id, sighting] : last) {
-    ASSERT_TRUE(sighting.fix.has_value()) << driver_id;
-    EXPECT_EQ(sighting.fix->observed, FixNumber(kFixes).observed) << driver_id;
+  for (const auto& [driver_id, presence] : last) {
+    ASSERT_TRUE(presence.fix.has_value()) << driver_id;
+    EXPECT_EQ(presence.fix->observed, FixNumber(kFixes).observed) << driver_id;
   }
   EXPECT_GE(told, 1);
   EXPECT_THAT(board.Take(), testing::IsEmpty());
@@ -82,7 +82,7 @@ TEST(TripPositions, TakesEachDriversLastPositionFromManyThreads) {
   const StraightLineTravelTimes travel_times;
   TripPositions positions(travel_times);
   std::atomic<int> told{0};
-  positions.TellFresh([&] { ++told; });
+  positions.SetOnDirty([&] { ++told; });
   for (int driver = 0; driver < kDrivers; ++driver) {
     auto ride = std::make_shared<RideView>();
     ride->ride_id = "ride-of-" + DriverId(driver);

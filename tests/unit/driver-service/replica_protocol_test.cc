@@ -17,42 +17,44 @@ class ReplicaProtocolTest : public DispatchPartsTest {
   }
   // A driver of another replica, who can be offered a ride.
   void Sighted(const std::string& driver_id, std::int64_t epoch, const std::string& at = "there") {
-    Sighting sighting;
-    sighting.driver_id = driver_id;
-    sighting.session_epoch = epoch;
-    sighting.number = ++sightings_;
-    sighting.offerable = true;
-    sighting.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
-    sighting.fix = Fix{.point = kPickup, .session_epoch = epoch, .position_seq = sightings_, .observed = now_.domain};
-    Hear(Sightings{{sighting}}, at);
+    DriverPresence presence;
+    presence.driver_id = driver_id;
+    presence.session_epoch = epoch;
+    presence.number = ++presences_;
+    presence.offerable = true;
+    presence.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
+    presence.fix = Fix{.point = kPickup, .session_epoch = epoch, .position_seq = presences_, .observed = now_.domain};
+    Hear(Presences{{presence}}, at);
   }
   // Matches the one ride that is due with a driver of another replica's, and asks for the offer. Its id.
   std::string Ask() {
     const auto matches = queue_.TakeMatches(now_, [this](const std::string& id) { return replicas_.CanAsk(id); });
     EXPECT_THAT(matches, SizeIs(1));
     replicas_.Ask(now_, matches.at(0));
-    return std::get<OfferAsk>(out_.to_replica.back().second).offer_id;
+    return std::get<RemoteOfferRequest>(out_.to_replica.back().second).offer_id;
   }
   void Free(const std::string& ride_id) {
     Dispatch(ride_id);
     queue_.Free(now_, ride_id);
   }
-  OfferAsk AskFor(const std::string& offer_id, const std::string& ride_id, std::int64_t epoch = 1) const {
-    OfferAsk ask;
+  RemoteOfferRequest AskFor(const std::string& offer_id, const std::string& ride_id, std::int64_t epoch = 1) const {
+    RemoteOfferRequest ask;
     ask.offer_id = offer_id;
     ask.driver_id = "d1";
     ask.start = StartOf(ride_id, epoch);
     ask.remaining = absl::Seconds(60);
     return ask;
   }
-  AskEnding LastEnding() const { return std::get<OfferTold>(out_.to_replica.back().second).ending; }
+  RemoteOfferRejectReason LastEnding() const {
+    return std::get<RemoteOfferStatus>(out_.to_replica.back().second).ending;
+  }
   bool LastIsWithdrawal() const { return std::holds_alternative<OfferWithdraw>(out_.to_replica.back().second); }
   void Tick(absl::Duration length) {
     Pass(length);
     replicas_.Tick(now_);
   }
 
-  std::uint64_t sightings_ = 0;
+  std::uint64_t presences_ = 0;
 };
 
 TEST_F(ReplicaProtocolTest, ALaterClaimEndsTheSessionAnEarlierOneDoesNot) {
@@ -86,11 +88,11 @@ TEST_F(ReplicaProtocolTest, ADriverElsewhereIsAskedOneOfferAtATime) {
   const std::string offer_id = Ask();
   EXPECT_FALSE(replicas_.CanAsk("d1"));
   EXPECT_TRUE(replicas_.HasLiveOffer("r1"));
-  Hear(OfferTold{offer_id, OfferStatus::kPending});
-  Hear(OfferTold{offer_id, OfferStatus::kDeclined}, "another");
+  Hear(RemoteOfferStatus{offer_id, OfferStatus::kPending});
+  Hear(RemoteOfferStatus{offer_id, OfferStatus::kDeclined}, "another");
   EXPECT_TRUE(replicas_.HasLiveOffer("r1")) << "not the owner's word";
   out_.Take();
-  Hear(OfferTold{offer_id, OfferStatus::kDeclined});
+  Hear(RemoteOfferStatus{offer_id, OfferStatus::kDeclined});
   EXPECT_THAT(out_.Take(), ElementsAre("l1 settled r1@1 d1 DECLINED"));
   EXPECT_FALSE(replicas_.HasLiveOffer("r1"));
   EXPECT_TRUE(replicas_.CanAsk("d1"));
@@ -114,7 +116,7 @@ TEST_F(ReplicaProtocolTest, AnOwnerThatIsGoneIsGivenUp) {
   Sighted("d1", 3);
   Free("r1");
   const std::string offer_id = Ask();
-  Hear(OfferTold{offer_id, OfferStatus::kConfirming});
+  Hear(RemoteOfferStatus{offer_id, OfferStatus::kConfirming});
   Tick(options_.ask_answer_time);
   for (int i = 0; i < options_.asks_unanswered; ++i) {
     EXPECT_TRUE(replicas_.HasLiveOffer("r1"));
@@ -133,8 +135,8 @@ TEST_F(ReplicaProtocolTest, APendingOfferIsWithdrawnIfTheDriverComesHereOneBeing
   const std::string first = Ask();
   Free("r2");
   const std::string second = Ask();
-  const std::string second_driver = std::get<OfferAsk>(out_.to_replica.back().second).driver_id;
-  Hear(OfferTold{second, OfferStatus::kConfirming});
+  const std::string second_driver = std::get<RemoteOfferRequest>(out_.to_replica.back().second).driver_id;
+  Hear(RemoteOfferStatus{second, OfferStatus::kConfirming});
   out_.to_replica.clear();
   for (const char* id : {"d1", "d2"}) replicas_.OnSessionOpening(now_, id);
   ASSERT_THAT(out_.to_replica, SizeIs(1));
@@ -149,13 +151,13 @@ TEST_F(ReplicaProtocolTest, AnOfferIsMadeForAnotherReplicaOnce) {
   Hear(AskFor("x", "r1"));
   EXPECT_EQ(offers_.LiveOf("d1")->offer_id, "x");
   Hear(AskFor("x", "r1"));
-  EXPECT_EQ(LastEnding(), AskEnding::kNone);
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kNone);
   Hear(AskFor("y", "r2"));
-  EXPECT_EQ(LastEnding(), AskEnding::kNotFree);
-  OfferAsk repeated = AskFor("z", "r3");
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kNotFree);
+  RemoteOfferRequest repeated = AskFor("z", "r3");
   repeated.repeated = true;
   Hear(repeated);
-  EXPECT_EQ(LastEnding(), AskEnding::kUnknown);
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kUnknown);
 }
 
 TEST_F(ReplicaProtocolTest, ARideHasOneOfferWhicheverReplicaDispatchesIt) {
@@ -163,9 +165,9 @@ TEST_F(ReplicaProtocolTest, ARideHasOneOfferWhicheverReplicaDispatchesIt) {
   Online("d2", 8);
   Dispatch("r1", 2);
   Hear(AskFor("x", "r1", 1));
-  EXPECT_EQ(LastEnding(), AskEnding::kDispatchOver);
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kDispatchOver);
   Hear(AskFor("x", "r1", 2));
-  EXPECT_EQ(LastEnding(), AskEnding::kNotFree);
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kNotFree);
   MakeOffer("own", "d2", "r1");
   Hear(AskFor("x", "r1", 3));
   EXPECT_EQ(queue_.EpochOf("r1"), std::nullopt) << "dispatched there";
@@ -180,7 +182,7 @@ TEST_F(ReplicaProtocolTest, AnOfferBeingConfirmedIsNotSuperseded) {
   Respond("d2", "own", true);
   Hear(RideStarted{{"r1", 2}});
   Hear(AskFor("x", "r1", 2));
-  EXPECT_EQ(LastEnding(), AskEnding::kNotFree);
+  EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kNotFree);
   EXPECT_EQ(offers_.LiveOfRide("r1")->offer_id, "own");
 }
 

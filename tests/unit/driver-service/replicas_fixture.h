@@ -45,17 +45,17 @@ class ReplicasTest : public testing::Test {
     void ToReplicas(const ReplicaMessage& message) override { test_->Broadcast(name_, message); }
     void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable,
                      const std::shared_ptr<const CarProfile>& car) override {
-      sightings_[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
+      presences_[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
       Sight(driver_id);
     }
-    void OnSessionGone(const std::string& driver_id) override { sightings_.erase(driver_id); }
+    void OnSessionGone(const std::string& driver_id) override { presences_.erase(driver_id); }
 
     void Sight(const std::string& driver_id) {
-      auto it = sightings_.find(driver_id);
-      if (it == sightings_.end()) return;
-      it->second.number = ++test_->sightings_;
+      auto it = presences_.find(driver_id);
+      if (it == presences_.end()) return;
+      it->second.number = ++test_->presences_;
       it->second.fix = test_->replicas_.at(name_)->index.Find(driver_id);
-      test_->Broadcast(name_, Sightings{{it->second}});
+      test_->Broadcast(name_, Presences{{it->second}});
     }
 
     RecordingOut recording;
@@ -63,7 +63,7 @@ class ReplicasTest : public testing::Test {
    private:
     ReplicasTest* const test_;
     const std::string name_;
-    std::map<std::string, Sighting> sightings_;
+    std::map<std::string, DriverPresence> presences_;
   };
 
   struct Replica {
@@ -206,7 +206,7 @@ class ReplicasTest : public testing::Test {
   Now now_{absl::FromUnixSeconds(1'700'000'000), absl::FromUnixSeconds(1'700'000'000)};
   std::uint64_t random_ = 0;
   std::uint64_t position_seq_ = 0;
-  std::uint64_t sightings_ = 0;
+  std::uint64_t presences_ = 0;
   std::int64_t claims_ = 0;
   StraightLineTravelTimes travel_times_;
   BatchMatcher matcher_;

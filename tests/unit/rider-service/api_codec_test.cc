@@ -121,7 +121,7 @@ TEST(EncodeStart, ShowsWhatADriverMayRead) {
   const std::string known = pickup.SerializeAsString();
   pickup.GetReflection()->MutableUnknownFields(&pickup)->AddLengthDelimited(1000, "for whom, nobody here knows");
   hail::internal::v1::StartDispatch start;
-  Encode(DispatchBook::Start{&ride, absl::Seconds(100), absl::Seconds(15), {"driver-9"}}, &start);
+  Encode(DispatchScheduler::Start{&ride, absl::Seconds(100), absl::Seconds(15), {"driver-9"}}, &start);
   EXPECT_EQ(start.ride_id(), "ride-1");
   EXPECT_EQ(start.epoch(), 1);
   EXPECT_EQ(start.pickup().SerializeAsString(), known);

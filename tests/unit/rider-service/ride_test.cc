@@ -84,7 +84,7 @@ std::vector<Row> AllRows() {
        {To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), To(S::kCanceled), ended, ended, same}},
       {"unseen",
        [](const Ride& ride, absl::Time now) -> absl::StatusOr<RideChange> {
-         return GiveUpUnseen(ride, ride.epoch(), kRules, now + absl::Minutes(5));
+         return ExpireUnacknowledged(ride, ride.epoch(), kRules, now + absl::Minutes(5));
        },
        {same, To(S::kMatching), same, same, same, same, same}},
       {"unfulfilled",
@@ -219,7 +219,7 @@ TEST(Assign, TheSameOfferOfAnotherDriverIsNoReplay) {
 TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
   const Ride ride = RaiseEpoch(RideIn(S::kMatching), 1).ride;
   for (const std::int64_t epoch : {1, 3}) {
-    Assignment assignment = Offer(ride);
+    AcceptedOffer assignment = Offer(ride);
     assignment.epoch = epoch;
     const absl::Status status = Assign(ride, assignment, kRules, kT0).status();
     EXPECT_TRUE(HasReason(status, Reason::kStaleEpoch)) << status;
@@ -232,7 +232,7 @@ TEST(Assign, AnotherEpochIsStaleAndSaysTheState) {
 TEST(Assign, AnEndedRideSaysHowItEndedWhateverTheEpoch) {
   Ride ride = RaiseEpoch(RideIn(S::kMatching), 1).ride;
   ride = CancelByRider(ride, CancelReason::kOther, "", kT0)->ride;
-  Assignment late = Offer(ride);
+  AcceptedOffer late = Offer(ride);
   late.epoch = 1;
   const absl::Status status = Assign(ride, late, kRules, kT0).status();
   EXPECT_TRUE(HasReason(status, Reason::kRideNotMatching)) << status;
@@ -365,30 +365,30 @@ TEST(TakeStep, TheSixthDriverWhoCancelsEndsTheRide) {
 
 // --- Deadlines ---
 
-TEST(GiveUpUnseen, OnlyAfterTheTimeAndOnlyThatAssignment) {
+TEST(ExpireUnacknowledged, OnlyAfterTheTimeAndOnlyThatAssignment) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const absl::Time limit = *ride.assign_time() + kRules.seen_within;
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch() - 1, kRules, limit).changed);
-  const RideChange change = GiveUpUnseen(ride, ride.epoch(), kRules, limit);
+  EXPECT_FALSE(ExpireUnacknowledged(ride, ride.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_FALSE(ExpireUnacknowledged(ride, ride.epoch() - 1, kRules, limit).changed);
+  const RideChange change = ExpireUnacknowledged(ride, ride.epoch(), kRules, limit);
   ASSERT_TRUE(change.changed);
   EXPECT_EQ(change.event->reason(), CancelReason::kDriverUnreachable);
   EXPECT_THAT(change.ride.excluded_driver_ids(), ElementsAre("driver-1"));
   EXPECT_EQ(change.ride.match_deadline(), limit + kRules.match_deadline);
 
   const Ride seen = TakeStep(ride, Command(ride, trip::Seen{}), kRules, kT0)->ride;
-  EXPECT_FALSE(GiveUpUnseen(seen, seen.epoch(), kRules, limit + absl::Hours(1)).changed);
+  EXPECT_FALSE(ExpireUnacknowledged(seen, seen.epoch(), kRules, limit + absl::Hours(1)).changed);
 }
 
-TEST(GiveUpUnseen, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
+TEST(ExpireUnacknowledged, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const absl::Time limit = *ride.assign_time() + kRules.seen_within;
   EXPECT_EQ(ride.seen_deadline(), limit);
   // Other rules, after a restart, change nothing about an assignment that was made.
   RideRules patient = kRules;
   patient.seen_within = absl::Hours(1);
-  EXPECT_TRUE(GiveUpUnseen(ride, ride.epoch(), patient, limit).changed);
-  EXPECT_FALSE(GiveUpUnseen(ride, ride.epoch(), kRules, limit).ride.seen_deadline());
+  EXPECT_TRUE(ExpireUnacknowledged(ride, ride.epoch(), patient, limit).changed);
+  EXPECT_FALSE(ExpireUnacknowledged(ride, ride.epoch(), kRules, limit).ride.seen_deadline());
   for (const TripAction& step : std::vector<TripAction>{trip::Seen{}, trip::Arrive{}, trip::Cancel{}}) {
     EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline());
   }
@@ -396,8 +396,8 @@ TEST(GiveUpUnseen, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
   // As an earlier version stored it.
   Ride old = ride;
   old.Edit()->clear_seen_deadline();
-  EXPECT_FALSE(GiveUpUnseen(old, old.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
-  EXPECT_TRUE(GiveUpUnseen(old, old.epoch(), kRules, limit).changed);
+  EXPECT_FALSE(ExpireUnacknowledged(old, old.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
+  EXPECT_TRUE(ExpireUnacknowledged(old, old.epoch(), kRules, limit).changed);
 }
 
 TEST(EndUnfulfilled, OnlyAfterTheDeadlineAndOnlyAtThatEpoch) {
@@ -568,7 +568,7 @@ TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   later.set_reason(static_cast<CancelReason>(77));
   EXPECT_EQ(EventForRider(later).reason(), CancelReason::kUnspecified);
   EXPECT_EQ(EventForDriver(later).reason(), later.reason());
-  const RideEvent unseen = *GiveUpUnseen(ride, ride.epoch(), kRules, kT0 + absl::Hours(1)).event;
+  const RideEvent unseen = *ExpireUnacknowledged(ride, ride.epoch(), kRules, kT0 + absl::Hours(1)).event;
   EXPECT_EQ(EventForRider(unseen).reason(), CancelReason::kDriverUnreachable);
   EXPECT_EQ(EventForDriver(unseen).reason(), CancelReason::kDriverUnreachable);
 }

@@ -51,12 +51,12 @@ TEST(MethodTable, FindsAMethodByItsRequest) {
 // --- The service ---
 
 // A dispatch link that never comes up.
-class NoLink final : public rpc::OutgoingStream<DispatchLink::Request> {
+class NoLink final : public rpc::OutgoingStream<DispatchClient::Request> {
  public:
   void Start() override {}
   void Stop() override {}
-  bool Send(std::uint64_t, DispatchLink::Request) override { return false; }
-  bool SendLatest(std::uint64_t, const std::string&, DispatchLink::Request) override { return false; }
+  bool Send(std::uint64_t, DispatchClient::Request) override { return false; }
+  bool SendLatest(std::uint64_t, const std::string&, DispatchClient::Request) override { return false; }
   bool up() const override { return false; }
 };
 

@@ -32,10 +32,11 @@ class RidesTest : public StoreFixture, public RideObserver {
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override { Observe(ride, event ? "" : " no event"); }
   void OnFound(const Ride& ride) override { Observe(ride, " found"); }
-  bool Behind() const override { return behind_; }
+  bool IsOverloaded() const override { return behind_; }
   void Observe(const Ride& ride, const std::string& how) {
     absl::MutexLock lock(&mutex_);
-    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) + how);
+    observed_.push_back(ride.ride_id() + "@" + std::to_string(ride.sequence()) + "." + std::to_string(ride.epoch()) +
+                        how);
   }
   std::vector<std::string> Observed() {
     absl::MutexLock lock(&mutex_);
@@ -342,7 +343,7 @@ TEST_F(RidesTest, TheCommitPointAnswersTheDriversView) {
 }
 
 TEST_F(RidesTest, BadConfirmationsNameTheField) {
-  const auto confirm = [&](const std::string& ride_id, const Assignment& assignment) {
+  const auto confirm = [&](const std::string& ride_id, const AcceptedOffer& assignment) {
     return FieldOf(Await<Ride>([&](auto done) { rides_->Confirm(now_, ride_id, assignment, kNever, done); }).status());
   };
   EXPECT_EQ(confirm("", {1, Driver("d"), "o", {}}), "ride_id");
@@ -496,7 +497,7 @@ TEST_F(RidesTest, TheBooksCommandsAnswerTheWholeRide) {
   ASSERT_TRUE(Confirm(ride).ok());
   now_.domain += absl::Seconds(60);
   const absl::StatusOr<Changed> unseen =
-      Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, ride.ride_id(), 1, kNever, done); });
+      Await<Changed>([&](auto done) { rides_->ExpireUnacknowledged(now_, ride.ride_id(), 1, kNever, done); });
   ASSERT_TRUE(unseen.ok());
   EXPECT_EQ(unseen->ride.state(), RideState::kMatching);
   EXPECT_THAT(unseen->ride.excluded_driver_ids(), ElementsAre("driver-1"));
@@ -527,7 +528,8 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   EXPECT_TRUE(gone(Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("d", 0, "", done); }).status()));
   EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->RaiseEpoch("r", 1, kNever, done); }).status()));
   EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->EndUnfulfilled(now_, "r", 1, kNever, done); }).status()));
-  EXPECT_TRUE(gone(Await<Changed>([&](auto done) { rides_->GiveUpUnseen(now_, "r", 1, kNever, done); }).status()));
+  EXPECT_TRUE(
+      gone(Await<Changed>([&](auto done) { rides_->ExpireUnacknowledged(now_, "r", 1, kNever, done); }).status()));
   EXPECT_THAT(Observed(), IsEmpty());
 }
 

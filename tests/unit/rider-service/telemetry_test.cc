@@ -45,7 +45,7 @@ class TelemetryTest : public ::testing::Test {
   double Latitude(double at) { return Show(at)->position().location().latitude_deg(); }
   absl::Time Observed() { return board_.Latest("r1", 1)->observed; }
 
-  TelemetryBoard board_{kArrivalJitter, kStart - absl::Hours(1)};
+  PositionCache board_{kArrivalJitter, kStart - absl::Hours(1)};
 };
 
 // ---- The order
@@ -124,7 +124,7 @@ TEST_F(TelemetryTest, WithoutAPositionItIsMissingSinceTheAssignment) {
 }
 
 TEST_F(TelemetryTest, ANewProcessMissesNothingBeforeItCouldHaveHeard) {
-  TelemetryBoard board(kArrivalJitter, After(600).domain);
+  PositionCache board(kArrivalJitter, After(600).domain);
   EXPECT_FALSE(board.Show("r1", 1, kStart, After(630)).has_value());
   const std::optional<RideTelemetry> missing = board.Show("r1", 1, kStart, After(631));
   ASSERT_TRUE(missing.has_value());

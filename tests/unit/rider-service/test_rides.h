@@ -55,8 +55,8 @@ inline Ride Requested(const std::string& ride_id = "ride-1", const std::string& 
   return ride;
 }
 
-inline Assignment Offer(const Ride& ride, const std::string& driver_id = "driver-1",
-                        const std::string& offer_id = "offer-1") {
+inline AcceptedOffer Offer(const Ride& ride, const std::string& driver_id = "driver-1",
+                           const std::string& offer_id = "offer-1") {
   return {ride.epoch(), Driver(driver_id), offer_id, absl::Seconds(200)};
 }
 

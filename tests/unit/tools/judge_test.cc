@@ -5,7 +5,7 @@
 #include <set>
 
 #include "gtest/gtest.h"
-#include "tests/tools/hail-check/case_file.h"
+#include "tests/tools/hail-check/history.h"
 
 namespace hail::check {
 namespace {

@@ -18,13 +18,13 @@ using ::testing::IsEmpty;
 
 class RequestReplyTest : public ::testing::Test {
  protected:
-  Asker::Done Note() {
+  RequestClient::Done Note() {
     return [this](absl::StatusOr<std::string> answer) {
       heard_.push_back(answer.ok() ? *answer : std::string(answer.status().message()));
     };
   }
   void Ask(const std::string& whom, const std::string& request) {
-    asker_->Ask(whom, request, absl::Milliseconds(500), Note());
+    request_client_->Ask(whom, request, absl::Milliseconds(500), Note());
   }
   // Runs what is due until then.
   void Pass() {
@@ -35,16 +35,18 @@ class RequestReplyTest : public ::testing::Test {
   FakeClock clock_;
   SteppedExecutor executor_{&clock_};
   const std::unique_ptr<Bus> bus_ = MakeLocalBus();
-  std::unique_ptr<Asker> asker_ = std::make_unique<Asker>(bus_.get(), &executor_, "one.a");
+  std::unique_ptr<RequestClient> request_client_ = std::make_unique<RequestClient>(bus_.get(), &executor_, "one.a");
   std::vector<std::string> heard_;
 };
 
 TEST_F(RequestReplyTest, TheAnswerIsTheAskedOnes) {
   const auto echo = [](const std::string& name) {
-    return [name](std::string_view request, const Answerer::Reply& reply) { reply(name + ":" + std::string(request)); };
+    return [name](std::string_view request, const RequestServer::Reply& reply) {
+      reply(name + ":" + std::string(request));
+    };
   };
-  const Answerer two(bus_.get(), "two", echo("two"));
-  const Answerer three(bus_.get(), "three", echo("three"));
+  const RequestServer two(bus_.get(), "two", echo("two"));
+  const RequestServer three(bus_.get(), "three", echo("three"));
   const std::string bytes("\n\0 \xff", 4);
   Ask("two", bytes);
   Ask("three", "");
@@ -54,8 +56,8 @@ TEST_F(RequestReplyTest, TheAnswerIsTheAskedOnes) {
 }
 
 TEST_F(RequestReplyTest, AnswersMayComeInAnyOrderAndOnlyTheFirstCounts) {
-  std::vector<std::pair<std::string, Answerer::Reply>> asked;
-  const Answerer two(bus_.get(), "two", [&](std::string_view request, Answerer::Reply reply) {
+  std::vector<std::pair<std::string, RequestServer::Reply>> asked;
+  const RequestServer two(bus_.get(), "two", [&](std::string_view request, RequestServer::Reply reply) {
     asked.emplace_back(request, std::move(reply));
   });
   Ask("two", "first");
@@ -68,8 +70,9 @@ TEST_F(RequestReplyTest, AnswersMayComeInAnyOrderAndOnlyTheFirstCounts) {
 }
 
 TEST_F(RequestReplyTest, ALateAnswerIsNone) {
-  Answerer::Reply reply;
-  const Answerer two(bus_.get(), "two", [&](std::string_view, Answerer::Reply given) { reply = std::move(given); });
+  RequestServer::Reply reply;
+  const RequestServer two(bus_.get(), "two",
+                          [&](std::string_view, RequestServer::Reply given) { reply = std::move(given); });
   Ask("two", "");
   EXPECT_THAT(heard_, IsEmpty());
   const absl::Time before = clock_.Read().wall;
@@ -83,17 +86,18 @@ TEST_F(RequestReplyTest, ALateAnswerIsNone) {
 TEST_F(RequestReplyTest, NobodyToAskIsSaidAtOnce) {
   Ask("two", "");
   EXPECT_EQ(heard_.size(), 1u);
-  auto two = std::make_unique<Answerer>(bus_.get(), "two", [](std::string_view, const Answerer::Reply&) {});
+  auto two = std::make_unique<RequestServer>(bus_.get(), "two", [](std::string_view, const RequestServer::Reply&) {});
   two.reset();
   Ask("two", "");
   EXPECT_EQ(heard_.size(), 2u);
 }
 
 TEST_F(RequestReplyTest, AnAskerThatIsGoneHearsNothing) {
-  Answerer::Reply reply;
-  const Answerer two(bus_.get(), "two", [&](std::string_view, Answerer::Reply given) { reply = std::move(given); });
+  RequestServer::Reply reply;
+  const RequestServer two(bus_.get(), "two",
+                          [&](std::string_view, RequestServer::Reply given) { reply = std::move(given); });
   Ask("two", "");
-  asker_.reset();
+  request_client_.reset();
   reply("late");
   Pass();
   EXPECT_THAT(heard_, IsEmpty());
@@ -101,7 +105,7 @@ TEST_F(RequestReplyTest, AnAskerThatIsGoneHearsNothing) {
 
 TEST_F(RequestReplyTest, WhatIsNoRequestAndNoReplyIsLeftOut) {
   int requests = 0;
-  const Answerer two(bus_.get(), "two", [&](std::string_view, const Answerer::Reply&) { ++requests; });
+  const RequestServer two(bus_.get(), "two", [&](std::string_view, const RequestServer::Reply&) { ++requests; });
   for (const char* bad : {"", "1", "1\n", "1 one", "\n\n", "1 \nbody", "1 one 0\r\nbody", "1 a.b\nbody"}) {
     bus_->Publish("ask.two", std::make_shared<const std::string>(bad));
     bus_->Publish("reply.one%2Ea", std::make_shared<const std::string>(bad));

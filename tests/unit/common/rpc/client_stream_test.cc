@@ -31,15 +31,15 @@ class ClientStreamTest : public ::testing::Test {
  protected:
   std::unique_ptr<TestServer> MakeServer(const std::string& address = "127.0.0.1:0") {
     auto server = std::make_unique<TestServer>(GateOptions{}, HostOptions{.internal_listen = address});
-    server->service.on_watch = [this](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-      outboxes_.Update([&](auto& list) { list.push_back(outbox); });
+    server->service.on_watch = [this](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+      writers_.Update([&](auto& list) { list.push_back(writer); });
       session.on_message = [this](const v1::WatchDriversRequest& message) {
         heard_.Update([&](auto& list) {
           list.push_back(message.has_heartbeat() ? "heartbeat" : message.subscribe().driver_id());
         });
       };
     };
-    server->service.on_report = [this](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+    server->service.on_report = [this](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
       session.on_message = [this](const v1::ReportLocationsRequest& message) {
         heard_.Update([&](auto& list) {
           list.push_back(message.locations_size() > 0 ? message.locations(0).driver_id() : "heartbeat");
@@ -77,16 +77,16 @@ class ClientStreamTest : public ::testing::Test {
     EXPECT_TRUE(loop_.OnLoop());
     events_.Update([&](auto& list) { list.push_back(event); });
   }
-  std::shared_ptr<WatchOutbox> Opened(std::size_t index = 0) {
-    EXPECT_TRUE(outboxes_.WaitFor([&](const auto& list) { return list.size() > index; }));
-    return outboxes_.Get().at(index);
+  std::shared_ptr<WatchStreamWriter> Opened(std::size_t index = 0) {
+    EXPECT_TRUE(writers_.WaitFor([&](const auto& list) { return list.size() > index; }));
+    return writers_.Get().at(index);
   }
 
   FakeClock clock_;
   Events events_;
   Events heard_;
   Watched<std::uint64_t> link_;
-  Watched<std::vector<std::shared_ptr<WatchOutbox>>> outboxes_;
+  Watched<std::vector<std::shared_ptr<WatchStreamWriter>>> writers_;
   std::unique_ptr<v1::AssignmentService::Stub> stub_;
   Loop loop_{"test"};
 };
@@ -199,7 +199,7 @@ TEST_F(ClientStreamTest, BeatsAndGivesASilentServerUp) {
 TEST_F(ClientStreamTest, AFullQueueEndsTheStream) {
   auto server = MakeServer();
   Watched<bool> blocked(true);
-  server->service.on_watch = [&](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+  server->service.on_watch = [&](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     // Reads nothing for as long as it is blocked here, on one of several threads.
     session.on_message = [&](const v1::WatchDriversRequest&) { blocked.WaitFor([](bool value) { return !value; }); };
   };

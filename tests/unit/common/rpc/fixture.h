@@ -51,7 +51,7 @@ class Watched {
   T value_;
 };
 
-using WatchOutbox = Outbox<v1::WatchDriversResponse>;
+using WatchStreamWriter = StreamWriter<v1::WatchDriversResponse>;
 using FindCall = UnaryCall<v1::FindAssignmentRequest, v1::FindAssignmentResponse>;
 
 // A numbered message.
@@ -78,12 +78,12 @@ inline v1::WatchDriversRequest Subscribe(const std::string& driver_id) {
 template <typename Request>
 class FunctionSession final : public InboundSession<Request> {
  public:
-  explicit FunctionSession(std::shared_ptr<OutboxBase> outbox) : outbox_(std::move(outbox)) {}
+  explicit FunctionSession(std::shared_ptr<StreamWriterBase> writer) : writer_(std::move(writer)) {}
 
   std::function<void(const Request&)> on_message = [](const Request&) {};
-  std::function<void()> on_half_close = [this] { outbox_->Finish(); };
+  std::function<void()> on_half_close = [this] { writer_->Finish(); };
   std::function<void()> on_heartbeat = [] {};
-  std::function<void(absl::Duration)> on_drain = [this](absl::Duration) { outbox_->Finish(); };
+  std::function<void(absl::Duration)> on_drain = [this](absl::Duration) { writer_->Finish(); };
   std::function<void()> on_end = [] {};
 
   void OnMessage(const Request& message) override { on_message(message); }
@@ -93,7 +93,7 @@ class FunctionSession final : public InboundSession<Request> {
   void OnEnd() override { on_end(); }
 
  private:
-  const std::shared_ptr<OutboxBase> outbox_;
+  const std::shared_ptr<StreamWriterBase> writer_;
 };
 
 using WatchSession = FunctionSession<v1::WatchDriversRequest>;
@@ -107,24 +107,24 @@ class FunctionService final : public Service {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
                                                                  [this](const auto& call) { on_find(call); });
     Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
-        "WatchDrivers", watch, [this](std::shared_ptr<WatchOutbox> outbox, const CallContext&) {
-          auto session = std::make_shared<WatchSession>(outbox);
-          on_watch(*session, std::move(outbox));
+        "WatchDrivers", watch, [this](std::shared_ptr<WatchStreamWriter> writer, const CallContext&) {
+          auto session = std::make_shared<WatchSession>(writer);
+          on_watch(*session, std::move(writer));
           return session;
         });
     Inbound<v1::ReportLocationsRequest, v1::ReportLocationsResponse>(
         "ReportLocations", {.must_beat = false, .ages = false, .greets = true},
-        [this](std::shared_ptr<OutboxBase> outbox, const CallContext&) {
-          auto session = std::make_shared<ReportSession>(outbox);
-          on_report(*session, std::move(outbox));
+        [this](std::shared_ptr<StreamWriterBase> writer, const CallContext&) {
+          auto session = std::make_shared<ReportSession>(writer);
+          on_report(*session, std::move(writer));
           return session;
         });
   }
 
   std::function<void(std::shared_ptr<FindCall>)> on_find;
   // Prepares a session just made.
-  std::function<void(WatchSession&, std::shared_ptr<WatchOutbox>)> on_watch = [](auto&, auto) {};
-  std::function<void(ReportSession&, std::shared_ptr<OutboxBase>)> on_report = [](auto&, auto) {};
+  std::function<void(WatchSession&, std::shared_ptr<WatchStreamWriter>)> on_watch = [](auto&, auto) {};
+  std::function<void(ReportSession&, std::shared_ptr<StreamWriterBase>)> on_report = [](auto&, auto) {};
 };
 
 // What the gate was told.

@@ -39,7 +39,7 @@ Sent SendAll(MessageQueue<DispatchRequest>& queue) {
   while (std::optional<DispatchRequest> next = queue.Pop()) {
     ++sent.writes;
     sent.largest = std::max(sent.largest, next->ByteSizeLong());
-    HearEach(*next, [&](const DispatchRequest& each) { sent.heard.push_back(each.stop().ride_id()); });
+    ForEachJoined(*next, [&](const DispatchRequest& each) { sent.heard.push_back(each.stop().ride_id()); });
   }
   return sent;
 }
@@ -103,23 +103,23 @@ class ByHand final : public Executor {
   std::deque<std::function<void()>> tasks_;
 };
 
-class BurstTest : public ::testing::Test {
+class BatcherTest : public ::testing::Test {
  protected:
   void Say(const std::string& ride_id) {
-    loop_.Post([this, ride_id] { burst_.Add(Stop(ride_id)); });
+    loop_.Post([this, ride_id] { batcher_.Add(Stop(ride_id)); });
   }
 
   ByHand loop_;
   int sent_ = 0;
   std::vector<std::string> heard_;
-  Burst<DispatchRequest> burst_{
+  Batcher<DispatchRequest> batcher_{
       &loop_, [this](const DispatchRequest& message) {
         ++sent_;
-        HearEach(message, [this](const DispatchRequest& each) { heard_.push_back(each.stop().ride_id()); });
+        ForEachJoined(message, [this](const DispatchRequest& each) { heard_.push_back(each.stop().ride_id()); });
       }};
 };
 
-TEST_F(BurstTest, WhatWaitingTasksSayIsOneMessage) {
+TEST_F(BatcherTest, WhatWaitingTasksSayIsOneMessage) {
   for (const char* ride_id : {"a", "b", "c"}) Say(ride_id);
   loop_.RunAll();
   EXPECT_THAT(heard_, ElementsAreArray({"a", "b", "c"}));
@@ -129,7 +129,7 @@ TEST_F(BurstTest, WhatWaitingTasksSayIsOneMessage) {
   EXPECT_EQ(sent_, 2);
 }
 
-TEST_F(BurstTest, ALongQueueDoesNotHoldItBack) {
+TEST_F(BatcherTest, ALongQueueDoesNotHoldItBack) {
   for (int i = 0; i < 3 * kMostJoined; ++i) Say(std::to_string(i));
   Say("last");
   std::size_t heard_before_the_last = 0;
@@ -140,17 +140,17 @@ TEST_F(BurstTest, ALongQueueDoesNotHoldItBack) {
   EXPECT_EQ(heard_.back(), "last");
 }
 
-TEST_F(BurstTest, WhatWasMeantForAStreamThatIsOverIsNotSent) {
-  burst_.Add(Stop("old"));
-  burst_.Clear();
-  burst_.Add(Stop("new"));
+TEST_F(BatcherTest, WhatWasMeantForAStreamThatIsOverIsNotSent) {
+  batcher_.Add(Stop("old"));
+  batcher_.Clear();
+  batcher_.Add(Stop("new"));
   loop_.RunAll();
   EXPECT_THAT(heard_, ElementsAreArray({"new"}));
 }
 
-TEST_F(BurstTest, FlushedIsSentAtOnceAndOnce) {
-  burst_.Add(Stop("a"));
-  burst_.Flush();
+TEST_F(BatcherTest, FlushedIsSentAtOnceAndOnce) {
+  batcher_.Add(Stop("a"));
+  batcher_.Flush();
   EXPECT_THAT(heard_, ElementsAreArray({"a"}));
   loop_.RunAll();
   EXPECT_EQ(sent_, 1);

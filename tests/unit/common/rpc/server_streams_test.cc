@@ -31,17 +31,17 @@ class ServerStreamsTest : public ::testing::Test {
     server_->Start();
     stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
   }
-  // Sets what a session does, and notes its outbox and its end.
-  void OnWatch(std::function<void(WatchSession&, std::shared_ptr<WatchOutbox>)> prepare) {
-    server_->service.on_watch = [this, prepare](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
+  // Sets what a session does, and notes its writer and its end.
+  void OnWatch(std::function<void(WatchSession&, std::shared_ptr<WatchStreamWriter>)> prepare) {
+    server_->service.on_watch = [this, prepare](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
       session.on_end = [this] { ends_.Update([](int& n) { ++n; }); };
-      outboxes_.Update([&](auto& list) { list.push_back(outbox); });
-      prepare(session, std::move(outbox));
+      writers_.Update([&](auto& list) { list.push_back(writer); });
+      prepare(session, std::move(writer));
     };
   }
-  std::shared_ptr<WatchOutbox> Opened(std::size_t index = 0) {
-    EXPECT_TRUE(outboxes_.WaitFor([&](const auto& list) { return list.size() > index; }));
-    return outboxes_.Get().at(index);
+  std::shared_ptr<WatchStreamWriter> Opened(std::size_t index = 0) {
+    EXPECT_TRUE(writers_.WaitFor([&](const auto& list) { return list.size() > index; }));
+    return writers_.Get().at(index);
   }
   void ExpectEnded(int sessions) {
     EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
@@ -50,16 +50,16 @@ class ServerStreamsTest : public ::testing::Test {
 
   std::unique_ptr<TestServer> server_;
   std::unique_ptr<v1::AssignmentService::Stub> stub_;
-  Watched<std::vector<std::shared_ptr<WatchOutbox>>> outboxes_;
+  Watched<std::vector<std::shared_ptr<WatchStreamWriter>>> writers_;
   Watched<int> ends_;
 };
 
 TEST_F(ServerStreamsTest, MessagesGoBothWaysInOrder) {
   Start();
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    outbox->Send(Numbered(0));
-    session.on_message = [outbox](const v1::WatchDriversRequest& message) {
-      outbox->Send(Numbered(std::stoll(message.subscribe().driver_id())));
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    writer->Send(Numbered(0));
+    session.on_message = [writer](const v1::WatchDriversRequest& message) {
+      writer->Send(Numbered(std::stoll(message.subscribe().driver_id())));
     };
   });
   grpc::ClientContext context;
@@ -79,7 +79,7 @@ TEST_F(ServerStreamsTest, MessagesGoBothWaysInOrder) {
 
 TEST_F(ServerStreamsTest, AClientKnowsItIsConnectedBeforeTheFirstMessage) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   stream->WaitForInitialMetadata();
@@ -118,9 +118,9 @@ struct Attempt final : grpc::ClientBidiReactor<v1::WatchDriversRequest, v1::Watc
 TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeaders) {
   Start({.max_streams = 1}, {}, {});
   // By the session, for what the first message says.
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_message = [outbox](const v1::WatchDriversRequest&) {
-      outbox->Finish(FailedPrecondition(Reason::kDriverBusy, "x"));
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [writer](const v1::WatchDriversRequest&) {
+      writer->Finish(FailedPrecondition(Reason::kDriverBusy, "x"));
     };
   });
   Attempt by_session(*stub_);
@@ -128,8 +128,8 @@ TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeaders) {
   EXPECT_FALSE(by_session.headers);
   ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
 
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->Send(Numbered(1)); };
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [writer](const v1::WatchDriversRequest&) { writer->Send(Numbered(1)); };
   });
   grpc::ClientContext context;
   std::unique_ptr<Stream> taken = stub_->WatchDrivers(&context);
@@ -162,13 +162,13 @@ TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeadersOfAStreamThatGreetsEither) {
 
 TEST_F(ServerStreamsTest, AReaderThatDoesNotKeepUpIsToldSo) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
-  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  const std::shared_ptr<WatchStreamWriter> writer = Opened();
   int sent = 0;
   // Far more than the transport buffers.
-  while (sent < 10'000 && outbox->Send(Big(64'000))) ++sent;
+  while (sent < 10'000 && writer->Send(Big(64'000))) ++sent;
   ASSERT_LT(sent, 10'000);
   v1::WatchDriversResponse message;
   int read = 0;
@@ -180,13 +180,13 @@ TEST_F(ServerStreamsTest, AReaderThatDoesNotKeepUpIsToldSo) {
 
 TEST_F(ServerStreamsTest, WhatIsLatestWinsWhileTheReaderIsSlow) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
-  const std::shared_ptr<WatchOutbox> outbox = Opened();
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(outbox->Send(Big(64'000)));
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(outbox->SendLatest("telemetry", Numbered(i)));
-  outbox->Finish();
+  const std::shared_ptr<WatchStreamWriter> writer = Opened();
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(writer->Send(Big(64'000)));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(writer->SendLatest("telemetry", Numbered(i)));
+  writer->Finish();
   v1::WatchDriversResponse message;
   int big = 0;
   std::vector<std::int64_t> latest;
@@ -202,7 +202,7 @@ TEST_F(ServerStreamsTest, WhatIsLatestWinsWhileTheReaderIsSlow) {
 
 TEST_F(ServerStreamsTest, AnExceptionInAReactionEndsTheStream) {
   Start();
-  OnWatch([](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+  OnWatch([](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     session.on_message = [](const v1::WatchDriversRequest&) { throw std::runtime_error("oops"); };
   });
   grpc::ClientContext context;
@@ -215,7 +215,7 @@ TEST_F(ServerStreamsTest, AnExceptionInAReactionEndsTheStream) {
 
 TEST_F(ServerStreamsTest, AnExceptionWhileOpeningEndsTheStream) {
   Start();
-  server_->service.on_watch = [](WatchSession&, const std::shared_ptr<WatchOutbox>&) {
+  server_->service.on_watch = [](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {
     throw std::runtime_error("no session");
   };
   grpc::ClientContext context;
@@ -225,7 +225,7 @@ TEST_F(ServerStreamsTest, AnExceptionWhileOpeningEndsTheStream) {
 
 TEST_F(ServerStreamsTest, AnOversizedMessageEndsTheStream) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   stream->Write(Subscribe(std::string(70'000, 'x')));
@@ -235,7 +235,7 @@ TEST_F(ServerStreamsTest, AnOversizedMessageEndsTheStream) {
 
 TEST_F(ServerStreamsTest, BeyondTheBoundStreamsAreRefused) {
   Start({.max_streams = 1});
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext first_context;
   std::unique_ptr<Stream> first = stub_->WatchDrivers(&first_context);
   Opened();
@@ -249,10 +249,10 @@ TEST_F(ServerStreamsTest, BeyondTheBoundStreamsAreRefused) {
 TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   Start();
   Watched<int> beats;
-  OnWatch([&beats](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_heartbeat = [&beats, outbox] {
+  OnWatch([&beats](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_heartbeat = [&beats, writer] {
       beats.Update([](int& n) { ++n; });
-      outbox->SendLatest("heartbeat", Numbered(1));
+      writer->SendLatest("heartbeat", Numbered(1));
     };
   });
   grpc::ClientContext context;
@@ -281,7 +281,7 @@ TEST_F(ServerStreamsTest, AHeartbeatThatIsDueGoesOutWithAMessageOfTheClient) {
   Start();
   Watched<int> beats;
   Watched<int> messages;
-  OnWatch([&beats, &messages](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+  OnWatch([&beats, &messages](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     session.on_heartbeat = [&beats] { beats.Update([](int& n) { ++n; }); };
     session.on_message = [&messages](const v1::WatchDriversRequest&) { messages.Update([](int& n) { ++n; }); };
   });
@@ -313,12 +313,12 @@ TEST_F(ServerStreamsTest, AHeartbeatThatIsDueGoesOutWithAMessageOfTheClient) {
 
 TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetThrough) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
-  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  const std::shared_ptr<WatchStreamWriter> writer = Opened();
   // More than the transport takes from one who does not read.
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(outbox->Send(Big(64'000)));
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(writer->Send(Big(64'000)));
   server_->clock.Advance(absl::Seconds(12));
   server_->gate.Tick();
   EXPECT_EQ(ends_.Get(), 1);
@@ -332,17 +332,17 @@ TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetTh
 TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
   Start();
   Watched<std::vector<std::string>> heard;
-  OnWatch([&heard](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_message = [&heard, outbox](const v1::WatchDriversRequest& message) {
+  OnWatch([&heard](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [&heard, writer](const v1::WatchDriversRequest& message) {
       heard.Update([&](auto& list) {
         list.push_back(message.subscribe().driver_id());
-        if (list.size() == 1) outbox->PauseReading();
+        if (list.size() == 1) writer->PauseReading();
       });
     };
   });
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
-  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  const std::shared_ptr<WatchStreamWriter> writer = Opened();
   constexpr int kMany = 500;
   // More than the transport takes at once.
   std::thread client([&] {
@@ -350,15 +350,15 @@ TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
     EXPECT_TRUE(stream->WritesDone());
   });
   ASSERT_TRUE(heard.WaitFor([](const auto& list) { return !list.empty(); }));
-  ASSERT_TRUE(outbox->reading_paused());
+  ASSERT_TRUE(writer->reading_paused());
   // A client that is not listened to is not silent.
   for (int i = 0; i < 5; ++i) {
     server_->clock.Advance(absl::Seconds(11));
     server_->gate.Tick();
   }
-  EXPECT_TRUE(outbox->open());
+  EXPECT_TRUE(writer->open());
   EXPECT_EQ(heard.Get().size(), 1u);
-  outbox->ResumeReading();
+  writer->ResumeReading();
   client.join();
   EXPECT_TRUE(stream->Finish().ok()) << "half-closed after all was heard";
   const std::vector<std::string> all = heard.Get();
@@ -369,17 +369,17 @@ TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
 
 TEST_F(ServerStreamsTest, ASessionThatHoldsBackStillEndsByCancelByDrainAndByItself) {
   Start();
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->PauseReading(); };
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [writer](const v1::WatchDriversRequest&) { writer->PauseReading(); };
   });
   const auto hold = [this](grpc::ClientContext& context, std::size_t number) {
     std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
     EXPECT_TRUE(stream->Write(Subscribe("d")));
     EXPECT_TRUE(stream->WritesDone());
-    const std::shared_ptr<WatchOutbox> outbox = Opened(number);
+    const std::shared_ptr<WatchStreamWriter> writer = Opened(number);
     const absl::Time limit = absl::Now() + kPatience;
-    while (!outbox->reading_paused() && absl::Now() < limit) std::this_thread::yield();
-    EXPECT_TRUE(outbox->reading_paused());
+    while (!writer->reading_paused() && absl::Now() < limit) std::this_thread::yield();
+    EXPECT_TRUE(writer->reading_paused());
     return stream;
   };
   grpc::ClientContext canceled_context, drained_context, refused_context;
@@ -401,18 +401,18 @@ TEST_F(ServerStreamsTest, ASessionThatHoldsBackStillEndsByCancelByDrainAndByItse
 TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
   Start();
   Watched<int> heard;
-  OnWatch([&heard](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+  OnWatch([&heard](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     session.on_message = [&heard](const v1::WatchDriversRequest&) { heard.Update([](int& n) { ++n; }); };
   });
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
-  const std::shared_ptr<WatchOutbox> outbox = Opened();
+  const std::shared_ptr<WatchStreamWriter> writer = Opened();
   for (int i = 1; i <= 3; ++i) {
     server_->clock.Advance(absl::Seconds(11));
     ASSERT_TRUE(stream->Write(Subscribe("d")));
     ASSERT_TRUE(heard.WaitFor([i](int n) { return n == i; }));
     server_->gate.Tick();
-    EXPECT_TRUE(outbox->open());
+    EXPECT_TRUE(writer->open());
   }
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
@@ -421,11 +421,11 @@ TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
 
 TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
   Start({}, {.grace = absl::Milliseconds(300)});
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_drain = [outbox](absl::Duration retry_after) {
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_drain = [writer](absl::Duration retry_after) {
       EXPECT_LE(retry_after, absl::Seconds(2));
-      outbox->Send(Big(1));
-      outbox->Finish();
+      writer->Send(Big(1));
+      writer->Finish();
     };
   });
   grpc::ClientContext idle_context;
@@ -434,10 +434,12 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
   // This one has more to send than its client, who never reads, lets through.
   grpc::ClientContext stuck_context;
   std::unique_ptr<Stream> stuck = stub_->WatchDrivers(&stuck_context);
-  const std::shared_ptr<WatchOutbox> stuck_outbox = Opened(1);
-  for (int i = 0; i < 200; ++i) ASSERT_TRUE(stuck_outbox->Send(Big(64'000)));
+  const std::shared_ptr<WatchStreamWriter> stuck_writer = Opened(1);
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(stuck_writer->Send(Big(64'000)));
   // This one's session does not care.
-  OnWatch([](WatchSession& session, const std::shared_ptr<WatchOutbox>&) { session.on_drain = [](absl::Duration) {}; });
+  OnWatch([](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
+    session.on_drain = [](absl::Duration) {};
+  });
   grpc::ClientContext deaf_context;
   std::unique_ptr<Stream> deaf = stub_->WatchDrivers(&deaf_context);
   Opened(2);
@@ -461,11 +463,11 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
 TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
   Start({.stream_age = absl::Seconds(100)}, {}, {.must_beat = false});
   Watched<int> told;
-  OnWatch([&told](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+  OnWatch([&told](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
   });
   Watched<bool> kept_open;
-  server_->service.on_report = [&](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+  server_->service.on_report = [&](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
     session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
     kept_open.Update([](bool& value) { value = true; });
   };
@@ -493,7 +495,7 @@ TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
 
 TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
   Start();
-  OnWatch([](WatchSession&, const std::shared_ptr<WatchOutbox>&) {});
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
   server_->gate.Drain(absl::ZeroDuration());
   grpc::ClientContext context;
   EXPECT_TRUE(HasReason(FromGrpc(stub_->WatchDrivers(&context)->Finish()), Reason::kDraining));
@@ -504,15 +506,15 @@ TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
 // after.
 TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
   Start();
-  OnWatch([](WatchSession& session, std::shared_ptr<WatchOutbox> outbox) {
-    session.on_message = [outbox](const v1::WatchDriversRequest&) { outbox->Send(Numbered(1)); };
+  OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [writer](const v1::WatchDriversRequest&) { writer->Send(Numbered(1)); };
   });
   constexpr int kRounds = 150;
   for (int round = 0; round < kRounds; ++round) {
     grpc::ClientContext context;
     std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
     stream->Write(Subscribe("d"));
-    const std::shared_ptr<WatchOutbox> outbox = Opened(static_cast<std::size_t>(round));
+    const std::shared_ptr<WatchStreamWriter> writer = Opened(static_cast<std::size_t>(round));
     std::atomic<bool> go{false};
     std::vector<std::thread> threads;
     const auto race = [&](std::function<void()> what) {
@@ -522,17 +524,17 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
       });
     };
     race([&] {
-      for (int i = 0; i < 20; ++i) outbox->Send(Numbered(i));
+      for (int i = 0; i < 20; ++i) writer->Send(Numbered(i));
     });
     race([&, round] {
-      if (round % 3 != 0) outbox->Finish();
+      if (round % 3 != 0) writer->Finish();
     });
     race([&, round] {
       if (round % 3 != 1) context.TryCancel();
     });
     race([&, round] {
-      if (round % 5 == 0) outbox->Abort(Internal("x"));
-      if (round % 5 == 1) outbox->Cancel(Internal("y"));
+      if (round % 5 == 0) writer->Abort(Internal("x"));
+      if (round % 5 == 1) writer->Cancel(Internal("y"));
     });
     race([&, round] {
       if (round % 7 == 0) server_->gate.CancelStreams();
@@ -546,7 +548,7 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
     stream->Finish();
     // A client that cancels is done before the server has heard of it.
     ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
-    EXPECT_FALSE(outbox->Send(Numbered(1)));
+    EXPECT_FALSE(writer->Send(Numbered(1)));
   }
   ExpectEnded(kRounds);
 }
@@ -554,7 +556,7 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
 TEST_F(ServerStreamsTest, AClientStreamIsHeardAndAnsweredAtItsEnd) {
   Start();
   Watched<int> heard;
-  server_->service.on_report = [&heard](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+  server_->service.on_report = [&heard](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
     session.on_message = [&heard](const v1::ReportLocationsRequest& message) {
       heard.Update([&](int& n) { n += message.locations_size(); });
     };
@@ -575,7 +577,7 @@ TEST_F(ServerStreamsTest, AClientStreamIsHeardAndAnsweredAtItsEnd) {
 TEST_F(ServerStreamsTest, AClientStreamEndsWhenDrained) {
   Start();
   Watched<bool> open;
-  server_->service.on_report = [&open](ReportSession&, const std::shared_ptr<OutboxBase>&) {
+  server_->service.on_report = [&open](ReportSession&, const std::shared_ptr<StreamWriterBase>&) {
     open.Update([](bool& value) { value = true; });
   };
   grpc::ClientContext context;
@@ -595,16 +597,16 @@ class CountingService final : public Service {
     using Response = hail::rider::v1::WatchRideResponse;
     ServerStream<Request, Response>(
         "WatchRide", {.greets = true},
-        [](const Request& request, const std::shared_ptr<Outbox<Response>>& outbox, const CallContext&) {
+        [](const Request& request, const std::shared_ptr<StreamWriter<Response>>& writer, const CallContext&) {
           if (request.has_after_sequence()) {
             for (int i = 1; i <= request.after_sequence(); ++i) {
               Response message;
               message.mutable_heartbeat()->set_sequence(i);
-              outbox->Send(std::move(message));
+              writer->Send(std::move(message));
             }
-            outbox->Finish();
+            writer->Finish();
           }
-          return std::make_shared<FunctionSession<int>>(outbox);
+          return std::make_shared<FunctionSession<int>>(writer);
         });
   }
 };

@@ -41,10 +41,10 @@ class WatchService final : public Service {
   explicit WatchService(Gate* gate) : Service(gate, rider::RiderService::service_full_name()) {
     ServerStream<rider::WatchRideRequest, rider::WatchRideResponse>(
         "WatchRide", {},
-        [](const rider::WatchRideRequest&, const std::shared_ptr<Outbox<rider::WatchRideResponse>>& outbox,
+        [](const rider::WatchRideRequest&, const std::shared_ptr<StreamWriter<rider::WatchRideResponse>>& writer,
            const CallContext&) {
           ADD_FAILURE() << "a session of a request that cannot be read";
-          return std::make_shared<FunctionSession<int>>(outbox);
+          return std::make_shared<FunctionSession<int>>(writer);
         });
   }
 };
@@ -53,10 +53,10 @@ class ServiceTest : public ::testing::Test {
  protected:
   void SetUp() override {
     server_.service.on_find = [](std::shared_ptr<FindCall> call) { call->Finish(); };
-    server_.service.on_watch = [this](WatchSession& session, const std::shared_ptr<WatchOutbox>&) {
+    server_.service.on_watch = [this](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
       session.on_message = [this](const v1::WatchDriversRequest&) { heard_.Update([](int& n) { ++n; }); };
     };
-    server_.service.on_report = [this](ReportSession& session, const std::shared_ptr<OutboxBase>&) {
+    server_.service.on_report = [this](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
       session.on_message = [this](const v1::ReportLocationsRequest&) { heard_.Update([](int& n) { ++n; }); };
     };
     const absl::Status started = server_.host.Start({&watch_}, {&server_.service}, [] { return true; });

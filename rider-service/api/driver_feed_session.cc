@@ -1,4 +1,4 @@
-#include "rider-service/api/driver_session.h"
+#include "rider-service/api/driver_feed_session.h"
 
 #include <utility>
 
@@ -10,13 +10,13 @@ namespace hail::rider {
 
 using hail::internal::v1::WatchDriversResponse;
 
-std::shared_ptr<DriverSession> DriverSession::Open(const SessionPorts& ports, std::shared_ptr<Sink> sink) {
-  std::shared_ptr<DriverSession> session(new DriverSession(ports, std::move(sink)));
+std::shared_ptr<DriverFeedSession> DriverFeedSession::Open(const SessionPorts& ports, std::shared_ptr<Sink> sink) {
+  std::shared_ptr<DriverFeedSession> session(new DriverFeedSession(ports, std::move(sink)));
   ports.checks->AddDriverFeed(session);
   return session;
 }
 
-void DriverSession::Subscribe(const hail::internal::v1::SubscribeDriver& subscribe) {
+void DriverFeedSession::Subscribe(const hail::internal::v1::SubscribeDriver& subscribe) {
   const std::string driver_id = subscribe.driver_id();
   std::uint64_t number = 0;
   {
@@ -54,7 +54,7 @@ void DriverSession::Subscribe(const hail::internal::v1::SubscribeDriver& subscri
   Feed(driver_id, number, [](DriverFeed& feed) { feed.Begin(); });
 }
 
-void DriverSession::Unsubscribe(const std::string& driver_id) {
+void DriverFeedSession::Unsubscribe(const std::string& driver_id) {
   absl::MutexLock lock(&mutex_);
   const auto found = drivers_.find(driver_id);
   if (found == drivers_.end()) return;
@@ -62,18 +62,18 @@ void DriverSession::Unsubscribe(const std::string& driver_id) {
   drivers_.erase(found);
 }
 
-void DriverSession::Close() {
+void DriverFeedSession::Close() {
   absl::MutexLock lock(&mutex_);
   sink_ = nullptr;
   for (auto& [driver_id, watch] : drivers_) Retire(std::move(watch->bus_subscription));
   drivers_.clear();
 }
 
-void DriverSession::Retire(std::shared_ptr<Bus::Subscription> subscription) {
+void DriverFeedSession::Retire(std::shared_ptr<Bus::Subscription> subscription) {
   if (subscription != nullptr) ports_.housekeeping->Post([subscription = std::move(subscription)] {});
 }
 
-std::vector<std::string> DriverSession::Watched() const {
+std::vector<std::string> DriverFeedSession::Watched() const {
   absl::MutexLock lock(&mutex_);
   std::vector<std::string> ids;
   ids.reserve(drivers_.size());
@@ -81,7 +81,7 @@ std::vector<std::string> DriverSession::Watched() const {
   return ids;
 }
 
-void DriverSession::OnStoreSequences(const StoreSequences& sequences) {
+void DriverFeedSession::OnStoreSequences(const StoreSequences& sequences) {
   std::vector<WantedRead> wanted;
   {
     absl::MutexLock lock(&mutex_);
@@ -95,14 +95,14 @@ void DriverSession::OnStoreSequences(const StoreSequences& sequences) {
   AskFor(std::move(wanted));
 }
 
-void DriverSession::OnStoreAway() {
+void DriverFeedSession::OnStoreAway() {
   if (!ports_.store->shared()) return;
   absl::MutexLock lock(&mutex_);
   if (sink_ != nullptr) sink_->Finish(Unavailable(Reason::kStoreUnavailable, "this replica cannot read the store"));
 }
 
-void DriverSession::Feed(const std::string& driver_id, std::uint64_t number,
-                         const std::function<void(DriverFeed&)>& input) {
+void DriverFeedSession::Feed(const std::string& driver_id, std::uint64_t number,
+                             const std::function<void(DriverFeed&)>& input) {
   std::vector<WantedRead> wanted;
   {
     absl::MutexLock lock(&mutex_);
@@ -114,7 +114,7 @@ void DriverSession::Feed(const std::string& driver_id, std::uint64_t number,
   AskFor(std::move(wanted));
 }
 
-void DriverSession::AskFor(std::vector<WantedRead> wanted) {
+void DriverFeedSession::AskFor(std::vector<WantedRead> wanted) {
   for (WantedRead& read : wanted) {
     const auto tell = [weak = weak_from_this(), driver_id = read.driver_id, number = read.number](const auto& input) {
       if (const auto self = weak.lock()) self->Feed(driver_id, number, input);
@@ -132,22 +132,22 @@ void DriverSession::AskFor(std::vector<WantedRead> wanted) {
   }
 }
 
-void DriverSession::ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor) {
+void DriverFeedSession::ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor) {
   wanted_.push_back({driver_id, drivers_.at(driver_id)->number, true, cursor, 0});
 }
 
-void DriverSession::ReadEvents(const std::string& driver_id, std::int64_t after) {
+void DriverFeedSession::ReadEvents(const std::string& driver_id, std::int64_t after) {
   wanted_.push_back({driver_id, drivers_.at(driver_id)->number, false, std::nullopt, after});
 }
 
-void DriverSession::SendSnapshot(const std::string& driver_id, std::int64_t subscription,
-                                 const DriverCatchUp& snapshot) {
+void DriverFeedSession::SendSnapshot(const std::string& driver_id, std::int64_t subscription,
+                                     const DriverCatchUp& snapshot) {
   WatchDriversResponse message;
   EncodeSnapshot(driver_id, subscription, snapshot, message.mutable_snapshot());
   sink_->Send(std::move(message));
 }
 
-void DriverSession::SendEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event) {
+void DriverFeedSession::SendEvent(const std::string& driver_id, std::int64_t subscription, const RideEvent& event) {
   WatchDriversResponse message;
   EncodeDriverEvent(driver_id, subscription, event, message.mutable_event());
   sink_->Send(std::move(message));

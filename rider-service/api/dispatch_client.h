@@ -17,14 +17,14 @@
 #include "common/rpc/outgoing_stream.h"
 #include "common/time/clock.h"
 #include "hail/internal/v1/dispatch_service.pb.h"
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 #include "rider-service/domain/ride_store.h"
 #include "rider-service/domain/rides.h"
 
 namespace hail::rider {
 
 // Thread-safe.
-class DispatchLink final : public RideObserver, private DispatchBook::Out {
+class DispatchClient final : public RideObserver, private DispatchScheduler::Out {
  public:
   // What it is doing, for metrics.
   struct Stats {
@@ -52,7 +52,7 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   };
 
   // What `ports` point to must outlive it. Hears of rides from now on, does nothing about them before Start.
-  DispatchLink(Ports ports, RideRules rules);
+  DispatchClient(Ports ports, RideRules rules);
 
   // Looks after what the store has, and opens the link, whose handlers must run on the loop. `rides` must live until
   // the loop has stopped.
@@ -66,7 +66,7 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
 
   Stats stats() const;
   // Rides that nobody comes round to dispatch would fill the memory, and find no driver in time.
-  bool Behind() const override;
+  bool IsOverloaded() const override;
 
  private:
   // Runs `input(now)` on the loop, where the book may be used.
@@ -84,12 +84,12 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   // What Rides calls when a command of the book is done.
   Done<Changed> CommandDone(const std::string& ride_id);
 
-  // DispatchBook::Out; on the loop.
-  void SendStart(const DispatchBook::Start& start) override;
-  void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason reason) override;
+  // DispatchScheduler::Out; on the loop.
+  void SendStart(const DispatchScheduler::Start& start) override;
+  void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchScheduler::StopReason reason) override;
   void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override;
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override;
-  void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override;
+  void ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) override;
   void ReadDispatchable() override;
   // Tells the book what became of a ride that waits no more. Nobody may have: a commit that was said to have failed can
   // have happened.
@@ -101,10 +101,10 @@ class DispatchLink final : public RideObserver, private DispatchBook::Out {
   bool stopped_ = false;
   std::unique_ptr<rpc::OutgoingStream<Request>> stream_;
   // The loop's own: the book, the number of the link that is up, and what is about to be sent on it.
-  DispatchBook book_;
+  DispatchScheduler book_;
   std::uint64_t link_ = 0;
   // For link_.
-  rpc::Burst<Request> burst_;
+  rpc::Batcher<Request> batcher_;
   // The book's figures, for threads that are not the loop.
   std::atomic<bool> leased_{false};
   std::atomic<int> leases_{0};

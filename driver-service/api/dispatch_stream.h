@@ -10,12 +10,12 @@
 
 namespace hail::driver {
 
-class DispatchLink final : public rpc::InboundSession<internal::v1::DispatchRequest> {
+class DispatchStream final : public rpc::InboundSession<internal::v1::DispatchRequest> {
  public:
   using Sink = rpc::Sink<internal::v1::DispatchResponse>;
 
   // `host` must outlive the stream's calls.
-  DispatchLink(DispatchHost& host, std::shared_ptr<Sink> sink)
+  DispatchStream(DispatchHost& host, std::shared_ptr<Sink> sink)
       : host_(host), sink_(std::move(sink)), link_(host.NewId()) {}
 
   void OnMessage(const internal::v1::DispatchRequest& request) override;

@@ -1,4 +1,4 @@
-#include "driver-service/api/driver_session.h"
+#include "driver-service/api/driver_app_session.h"
 
 #include <utility>
 #include <variant>
@@ -43,10 +43,10 @@ bool IsCommand(const v1::StreamDriverRequest& request) {
 
 }  // namespace
 
-DriverSession::DriverSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call)
+DriverAppSession::DriverAppSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call)
     : commands_(commands), sink_(std::move(sink)), call_(call), stream_(commands.host().NewId()) {}
 
-void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
+void DriverAppSession::OnMessage(const v1::StreamDriverRequest& request) {
   absl::MutexLock lock(&mutex_);
   switch (phase_) {
     case Phase::kNew:
@@ -61,9 +61,9 @@ void DriverSession::OnMessage(const v1::StreamDriverRequest& request) {
   }
 }
 
-void DriverSession::OnHalfClose() { sink_->Finish(); }
+void DriverAppSession::OnHalfClose() { sink_->Finish(); }
 
-void DriverSession::OnHeartbeat() {
+void DriverAppSession::OnHeartbeat() {
   v1::StreamDriverResponse response;
   {
     absl::MutexLock lock(&mutex_);
@@ -72,7 +72,7 @@ void DriverSession::OnHeartbeat() {
   sink_->SendLatest("heartbeat", std::move(response));
 }
 
-void DriverSession::OnDrain(absl::Duration retry_after) {
+void DriverAppSession::OnDrain(absl::Duration retry_after) {
   commands_.host().Post([self = shared_from_this(), retry_after](Dispatch& core, Now) {
     std::string driver_id;
     {
@@ -89,7 +89,7 @@ void DriverSession::OnDrain(absl::Duration retry_after) {
   });
 }
 
-void DriverSession::OnEnd() {
+void DriverAppSession::OnEnd() {
   absl::MutexLock lock(&mutex_);
   const Phase before = std::exchange(phase_, Phase::kEnded);
   if (before != Phase::kOpening && before != Phase::kOpen) return;
@@ -100,7 +100,7 @@ void DriverSession::OnEnd() {
   });
 }
 
-void DriverSession::Open(const v1::StreamDriverRequest& request) {
+void DriverAppSession::Open(const v1::StreamDriverRequest& request) {
   if (!request.has_open()) {
     sink_->Finish(ProtocolViolation("the first message must be open"));
     phase_ = Phase::kEnded;
@@ -129,8 +129,8 @@ void DriverSession::Open(const v1::StreamDriverRequest& request) {
                                   });
 }
 
-void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
-                           const Opening& opening, Dispatch& core, Now now) {
+void DriverAppSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
+                              const Opening& opening, Dispatch& core, Now now) {
   if (!claimed.ok()) {
     sink_->Finish(claimed.status());
     return;
@@ -157,7 +157,7 @@ void DriverSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, const 
   sink_->ResumeReading();
 }
 
-void DriverSession::Handle(const v1::StreamDriverRequest& request) {
+void DriverAppSession::Handle(const v1::StreamDriverRequest& request) {
   switch (request.message_case()) {
     case v1::StreamDriverRequest::kHeartbeat:
       return;
@@ -194,7 +194,7 @@ void DriverSession::Handle(const v1::StreamDriverRequest& request) {
   }
 }
 
-void DriverSession::HandleCommand(const v1::StreamDriverRequest& request) {
+void DriverAppSession::HandleCommand(const v1::StreamDriverRequest& request) {
   if (absl::Status status = CheckCommand(request); !status.ok()) {
     SendResult(request.command_id(), status);
     return;
@@ -227,7 +227,7 @@ void DriverSession::HandleCommand(const v1::StreamDriverRequest& request) {
   }
 }
 
-absl::Status DriverSession::CheckCommand(const v1::StreamDriverRequest& request) const {
+absl::Status DriverAppSession::CheckCommand(const v1::StreamDriverRequest& request) const {
   if (!IsCommand(request)) return InvalidField("message", "is missing, or of a kind not known here");
   if (absl::Status status = CheckId(request.command_id(), "command_id"); !status.ok()) return status;
   if (unanswered_ >= kMaxUnanswered) return Overloaded("too many commands wait for their answers", absl::Seconds(1));
@@ -236,13 +236,13 @@ absl::Status DriverSession::CheckCommand(const v1::StreamDriverRequest& request)
   return CheckNamed(request.advance_trip().driver_id());
 }
 
-absl::Status DriverSession::CheckNamed(const std::string& driver_id) const {
+absl::Status DriverAppSession::CheckNamed(const std::string& driver_id) const {
   if (driver_id.empty() || driver_id == driver_id_) return absl::OkStatus();
   return MakeError(absl::StatusCode::kPermissionDenied, "the stream is another driver's",
                    {.reason = Reason::kIdentityMismatch});
 }
 
-void DriverSession::Deliver(const DriverMessage& message) {
+void DriverAppSession::Deliver(const DriverMessage& message) {
   {
     absl::MutexLock lock(&mutex_);
     if (const auto* snapshot = std::get_if<Snapshot>(&message)) {
@@ -263,7 +263,7 @@ void DriverSession::Deliver(const DriverMessage& message) {
   if (std::holds_alternative<Replaced>(message)) sink_->Finish();
 }
 
-void DriverSession::Answer(const std::string& command_id, const absl::Status& status, const DriverState& state) {
+void DriverAppSession::Answer(const std::string& command_id, const absl::Status& status, const DriverState& state) {
   {
     absl::MutexLock lock(&mutex_);
     --unanswered_;
@@ -271,12 +271,12 @@ void DriverSession::Answer(const std::string& command_id, const absl::Status& st
   Send(command_id, status, state);
 }
 
-void DriverSession::SendResult(const std::string& command_id, const absl::Status& status) {
+void DriverAppSession::SendResult(const std::string& command_id, const absl::Status& status) {
   Ask([self = shared_from_this(), command_id = ShownId(command_id), status, driver_id = driver_id_](
           Dispatch& core, Now now) { self->Send(command_id, status, core.State(now, driver_id)); });
 }
 
-void DriverSession::Positioned() {
+void DriverAppSession::Positioned() {
   if (std::exchange(positioned_, true)) return;
   commands_.host().Post([self = shared_from_this(), driver_id = driver_id_](Dispatch& core, Now) {
     {
@@ -287,7 +287,7 @@ void DriverSession::Positioned() {
   });
 }
 
-void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
+void DriverAppSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
   if (++asked_ == kMaxAsked) sink_->PauseReading();
   commands_.host().Post([self = shared_from_this(), what = std::move(what)](Dispatch& core, Now now) {
     {
@@ -298,7 +298,7 @@ void DriverSession::Ask(std::function<void(Dispatch& core, Now now)> what) {
   });
 }
 
-void DriverSession::Send(const std::string& command_id, const absl::Status& status, const DriverState& state) {
+void DriverAppSession::Send(const std::string& command_id, const absl::Status& status, const DriverState& state) {
   v1::StreamDriverResponse response;
   v1::CommandResult& result = *response.mutable_command_result();
   result.set_command_id(command_id);

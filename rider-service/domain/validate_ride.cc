@@ -1,4 +1,4 @@
-#include "rider-service/domain/whole_ride.h"
+#include "rider-service/domain/validate_ride.h"
 
 #include "common/errors/error.h"
 
@@ -19,7 +19,7 @@ absl::Status Damaged() { return Internal("the record of the ride is damaged"); }
 
 }  // namespace
 
-absl::Status CheckWhole(const Ride& ride) {
+absl::Status ValidateRide(const Ride& ride) {
   if (!HasNumbers(ride)) return Damaged();
   if (ride.state() == RideState::kMatching) return ride.message().has_match_deadline() ? absl::OkStatus() : Damaged();
   if (HasLiveDriver(ride.state()))

@@ -9,6 +9,6 @@ namespace hail::rider {
 // OK if the ride has what every ride has that the rules in ride.h made: a state, numbers from 1 on that can be counted
 // up, a deadline while MATCHING, driver and time of the assignment while somebody drives. Rules and cores take only
 // such. REPLICA_TOO_OLD (UNAVAILABLE) for a state of a later version, which other replicas know; else INTERNAL.
-absl::Status CheckWhole(const Ride& ride);
+absl::Status ValidateRide(const Ride& ride);
 
 }  // namespace hail::rider

@@ -20,14 +20,14 @@
 namespace hail::rider {
 
 // Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones. Close it before letting go of it.
-class DriverSession final : public CheckedFeed,
-                            public std::enable_shared_from_this<DriverSession>,
-                            private DriverFeed::Out {
+class DriverFeedSession final : public CheckedFeed,
+                                public std::enable_shared_from_this<DriverFeedSession>,
+                                private DriverFeed::Out {
  public:
   // Called one at a time, in order, with the session's lock held: must not block and must not call the session.
   using Sink = rpc::Sink<hail::internal::v1::WatchDriversResponse>;
 
-  static std::shared_ptr<DriverSession> Open(const SessionPorts& ports, std::shared_ptr<Sink> sink);
+  static std::shared_ptr<DriverFeedSession> Open(const SessionPorts& ports, std::shared_ptr<Sink> sink);
 
   void Subscribe(const hail::internal::v1::SubscribeDriver& subscribe) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unsubscribe(const std::string& driver_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -60,7 +60,7 @@ class DriverSession final : public CheckedFeed,
     std::int64_t after = 0;
   };
 
-  DriverSession(const SessionPorts& ports, std::shared_ptr<Sink> sink) : ports_(ports), sink_(std::move(sink)) {}
+  DriverFeedSession(const SessionPorts& ports, std::shared_ptr<Sink> sink) : ports_(ports), sink_(std::move(sink)) {}
 
   // Gives `input` to the driver's feed if it is still number `number`, then asks the store for what is wanted.
   void Feed(const std::string& driver_id, std::uint64_t number, const std::function<void(DriverFeed&)>& input)

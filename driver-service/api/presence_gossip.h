@@ -17,14 +17,14 @@
 namespace hail::driver {
 
 // Thread-safe.
-class SightingBoard {
+class PresenceGossip {
  public:
   // Where the positions are. Must outlive this.
-  explicit SightingBoard(const LocationIndex& index) : index_(index) {}
+  explicit PresenceGossip(const LocationIndex& index) : index_(index) {}
 
   // `on_fresh` runs when there is something to take that was not there before: on the thread that adds it, under a
   // lock, so it must not call back. Null: nobody is told.
-  void TellFresh(std::function<void()> on_fresh);
+  void SetOnDirty(std::function<void()> on_fresh);
 
   // The driver's session is here.
   void SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
@@ -37,7 +37,7 @@ class SightingBoard {
   void Moved(const std::string& driver_id);
 
   // What came in since the last call, in messages of a bounded size.
-  std::vector<Sightings> Take();
+  std::vector<Presences> Take();
 
  private:
   struct Entry {

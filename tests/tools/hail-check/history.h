@@ -21,8 +21,8 @@ std::int64_t Number(const nlohmann::json& line, const char* field);
 std::string StateName(int state);
 std::string TypeName(int type);
 
-struct CaseFile {
-  CaseFile(const Ledgers& ledgers, const Stores& stores);
+struct History {
+  History(const Ledgers& ledgers, const Stores& stores);
 
   const Ledgers& ledgers;
   const Stores& stores;

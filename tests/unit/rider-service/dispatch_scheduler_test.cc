@@ -1,4 +1,4 @@
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,17 +16,17 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-using StopReason = DispatchBook::StopReason;
+using StopReason = DispatchScheduler::StopReason;
 
 const RideRules kRules;
 
-class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
+class DispatchSchedulerTest : public ::testing::Test, public DispatchScheduler::Out {
  protected:
-  DispatchBookTest() {
+  DispatchSchedulerTest() {
     book_.OnLease(now_, absl::InfiniteFuture());
     EXPECT_THAT(Take(), ElementsAre("read"));
   }
-  void SendStart(const DispatchBook::Start& start) override {
+  void SendStart(const DispatchScheduler::Start& start) override {
     EXPECT_TRUE(Book().link_up());
     EXPECT_GT(start.remaining, absl::ZeroDuration());
     EXPECT_EQ(start.offer_time, absl::Seconds(15));
@@ -39,13 +39,15 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
   }
   void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override { Command("raise ", ride_id, epoch); }
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override { Command("end ", ride_id, epoch); }
-  void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override { Command("unseen ", ride_id, epoch); }
+  void ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) override {
+    Command("unseen ", ride_id, epoch);
+  }
   void ReadDispatchable() override { sent_.push_back("read"); }
   void Command(const std::string& what, const std::string& ride_id, std::int64_t epoch) {
     sent_.push_back(what + ride_id + "@" + std::to_string(epoch));
   }
 
-  virtual const DispatchBook& Book() const { return book_; }
+  virtual const DispatchScheduler& Book() const { return book_; }
 
   // Time passes; domain and wall run alike here.
   void Pass(absl::Duration time) {
@@ -72,13 +74,13 @@ class DispatchBookTest : public ::testing::Test, public DispatchBook::Out {
   }
 
   Now now_{kT0, kT0};
-  DispatchBook book_{this, kRules};
+  DispatchScheduler book_{this, kRules};
   std::vector<std::string> sent_;
   std::vector<std::string> excluded_;
   absl::Duration remaining_;
 };
 
-TEST_F(DispatchBookTest, ANewRideIsStartedAtOnceAndOnce) {
+TEST_F(DispatchSchedulerTest, ANewRideIsStartedAtOnceAndOnce) {
   const Ride ride = Working();
   book_.OnRide(now_, ride);
   for (int i = 0; i < 30; ++i) Tick(absl::Seconds(1));
@@ -86,7 +88,7 @@ TEST_F(DispatchBookTest, ANewRideIsStartedAtOnceAndOnce) {
   EXPECT_EQ(book_.matching(), 1u);
 }
 
-TEST_F(DispatchBookTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
+TEST_F(DispatchSchedulerTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
   book_.OnLinkUp(now_);
   book_.OnRide(now_, Matching());
   Take();
@@ -105,7 +107,7 @@ TEST_F(DispatchBookTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
   EXPECT_THAT(Take(), IsEmpty());
 }
 
-TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
+TEST_F(DispatchSchedulerTest, ARideThatChangesSidesHasOneCommandAtATime) {
   const Ride ride = Working();
   book_.OnLinkDown(now_);
   book_.OnLinkUp(now_);
@@ -116,7 +118,7 @@ TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
   Tick(kRules.seen_within + absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "the first command is not answered";
   // Looked for anew, and past the deadline: nothing else is asked for either.
-  const Ride redispatched = rider::GiveUpUnseen(assigned, assigned.epoch(), kRules, now_.domain).ride;
+  const Ride redispatched = rider::ExpireUnacknowledged(assigned, assigned.epoch(), kRules, now_.domain).ride;
   book_.OnRide(now_, redispatched);
   Tick(kRules.match_deadline + kRules.offer_time + kRules.unfulfilled_grace);
   EXPECT_THAT(Take(), IsEmpty());
@@ -129,7 +131,7 @@ TEST_F(DispatchBookTest, ARideThatChangesSidesHasOneCommandAtATime) {
   EXPECT_THAT(Take(), IsEmpty());
 }
 
-TEST_F(DispatchBookTest, WithoutALinkRidesWaitForOne) {
+TEST_F(DispatchSchedulerTest, WithoutALinkRidesWaitForOne) {
   book_.OnRide(now_, Matching());
   Tick(absl::Seconds(10));
   EXPECT_THAT(Take(), IsEmpty());
@@ -140,7 +142,7 @@ TEST_F(DispatchBookTest, WithoutALinkRidesWaitForOne) {
 
 // --- Links that end ---
 
-TEST_F(DispatchBookTest, OnTheNextLinkRidesStartAtANewEpoch) {
+TEST_F(DispatchSchedulerTest, OnTheNextLinkRidesStartAtANewEpoch) {
   Ride ride = Working();
   book_.OnLinkDown(now_);
   Tick(absl::Seconds(1));
@@ -153,13 +155,13 @@ TEST_F(DispatchBookTest, OnTheNextLinkRidesStartAtANewEpoch) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, ALinkThatIsReplacedWithoutHavingEndedIsTheSame) {
+TEST_F(DispatchSchedulerTest, ALinkThatIsReplacedWithoutHavingEndedIsTheSame) {
   Working();
   book_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
 }
 
-TEST_F(DispatchBookTest, ALinkThatEndsWhileTheEpochIsRaised) {
+TEST_F(DispatchSchedulerTest, ALinkThatEndsWhileTheEpochIsRaised) {
   Ride ride = Working();
   book_.OnLinkUp(now_);
   Take();
@@ -171,7 +173,7 @@ TEST_F(DispatchBookTest, ALinkThatEndsWhileTheEpochIsRaised) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2")) << "epoch 2 was never started anywhere";
 }
 
-TEST_F(DispatchBookTest, AFailedRaiseIsRepeatedNotTooSoon) {
+TEST_F(DispatchSchedulerTest, AFailedRaiseIsRepeatedNotTooSoon) {
   Ride ride = Working();
   book_.OnLinkUp(now_);
   Take();
@@ -186,7 +188,7 @@ TEST_F(DispatchBookTest, AFailedRaiseIsRepeatedNotTooSoon) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, ARideThatWasAssignedMeanwhileIsNotStartedAgain) {
+TEST_F(DispatchSchedulerTest, ARideThatWasAssignedMeanwhileIsNotStartedAgain) {
   const Ride ride = Working();
   book_.OnLinkUp(now_);
   Take();
@@ -197,7 +199,7 @@ TEST_F(DispatchBookTest, ARideThatWasAssignedMeanwhileIsNotStartedAgain) {
   EXPECT_EQ(book_.unseen(), 1u);
 }
 
-TEST_F(DispatchBookTest, MessagesOfAnEarlierLinkAreIgnored) {
+TEST_F(DispatchSchedulerTest, MessagesOfAnEarlierLinkAreIgnored) {
   Working();
   book_.OnLinkDown(now_);
   book_.OnLinkUp(now_);
@@ -210,7 +212,7 @@ TEST_F(DispatchBookTest, MessagesOfAnEarlierLinkAreIgnored) {
 
 // --- After a restart ---
 
-TEST_F(DispatchBookTest, RidesFoundInTheStoreStartAtANewEpoch) {
+TEST_F(DispatchSchedulerTest, RidesFoundInTheStoreStartAtANewEpoch) {
   const Ride ride = Matching();
   book_.OnDispatchable(now_, {ride});
   EXPECT_THAT(Take(), IsEmpty());
@@ -220,7 +222,7 @@ TEST_F(DispatchBookTest, RidesFoundInTheStoreStartAtANewEpoch) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime) {
+TEST_F(DispatchSchedulerTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime) {
   const Ride ride = Assigned(Matching());
   Pass(absl::Seconds(55));
   book_.OnDispatchable(now_, {ride});
@@ -230,7 +232,7 @@ TEST_F(DispatchBookTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
 }
 
-TEST_F(DispatchBookTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeOfItsAssignment) {
+TEST_F(DispatchSchedulerTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeOfItsAssignment) {
   Ride ride = Assigned(Matching());
   ride.Edit()->clear_seen_deadline();
   Pass(absl::Seconds(90));
@@ -239,7 +241,7 @@ TEST_F(DispatchBookTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeOfItsA
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
 }
 
-TEST_F(DispatchBookTest, TheStoreRepairsWhatWasNotHeard) {
+TEST_F(DispatchSchedulerTest, TheStoreRepairsWhatWasNotHeard) {
   const Ride ride = Working();
   // The driver gave up; nobody told.
   Ride gone = Assigned(ride);
@@ -251,7 +253,7 @@ TEST_F(DispatchBookTest, TheStoreRepairsWhatWasNotHeard) {
   EXPECT_THAT(excluded_, ElementsAre("driver-1"));
 }
 
-TEST_F(DispatchBookTest, AStoreReadThatIsOldByNowBringsNothingBack) {
+TEST_F(DispatchSchedulerTest, AStoreReadThatIsOldByNowBringsNothingBack) {
   const Ride ride = Working();
   const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride;
   book_.OnRide(now_, canceled);
@@ -265,7 +267,7 @@ TEST_F(DispatchBookTest, AStoreReadThatIsOldByNowBringsNothingBack) {
 
 // --- Ends ---
 
-TEST_F(DispatchBookTest, ACanceledRideIsStoppedWhereItWasStarted) {
+TEST_F(DispatchSchedulerTest, ACanceledRideIsStoppedWhereItWasStarted) {
   const Ride ride = Working();
   const Ride waiting = Matching("ride-2");
   book_.OnLinkDown(now_);
@@ -277,14 +279,14 @@ TEST_F(DispatchBookTest, ACanceledRideIsStoppedWhereItWasStarted) {
   EXPECT_EQ(book_.matching(), 0u);
 }
 
-TEST_F(DispatchBookTest, AnAssignedRideIsNotStopped) {
+TEST_F(DispatchSchedulerTest, AnAssignedRideIsNotStopped) {
   const Ride ride = Working();
   book_.OnRide(now_, Assigned(ride));
   EXPECT_THAT(Take(), IsEmpty()) << "the stop could overtake the confirmation's answer";
   EXPECT_EQ(book_.unseen(), 1u);
 }
 
-TEST_F(DispatchBookTest, ExhaustedEndsTheRide) {
+TEST_F(DispatchSchedulerTest, ExhaustedEndsTheRide) {
   const Ride ride = Working();
   Tick(absl::Seconds(120));
   EXPECT_THAT(Take(), IsEmpty()) << "an offer may still settle";
@@ -298,7 +300,7 @@ TEST_F(DispatchBookTest, ExhaustedEndsTheRide) {
   EXPECT_THAT(Take(), ElementsAre()) << "it was over there already";
 }
 
-TEST_F(DispatchBookTest, ExhaustedBeforeTheDeadlineWaitsForIt) {
+TEST_F(DispatchSchedulerTest, ExhaustedBeforeTheDeadlineWaitsForIt) {
   Working();
   Tick(absl::Seconds(119));
   book_.OnExhausted(now_, "ride-1", 1);
@@ -307,7 +309,7 @@ TEST_F(DispatchBookTest, ExhaustedBeforeTheDeadlineWaitsForIt) {
   EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
 }
 
-TEST_F(DispatchBookTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrace) {
+TEST_F(DispatchSchedulerTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrace) {
   const Ride ride = Working();
   book_.OnLinkDown(now_);
   Tick(absl::Milliseconds(139'999));
@@ -325,7 +327,7 @@ TEST_F(DispatchBookTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrace) {
   EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
 }
 
-TEST_F(DispatchBookTest, NothingIsStartedAfterTheDeadline) {
+TEST_F(DispatchSchedulerTest, NothingIsStartedAfterTheDeadline) {
   book_.OnRide(now_, Matching());
   Pass(absl::Seconds(121));
   book_.OnLinkUp(now_);
@@ -333,7 +335,7 @@ TEST_F(DispatchBookTest, NothingIsStartedAfterTheDeadline) {
   EXPECT_THAT(Take(), IsEmpty());
 }
 
-TEST_F(DispatchBookTest, ARideNobodyKnowsIsForgotten) {
+TEST_F(DispatchSchedulerTest, ARideNobodyKnowsIsForgotten) {
   Working();
   book_.OnLinkUp(now_);
   Take();
@@ -343,7 +345,7 @@ TEST_F(DispatchBookTest, ARideNobodyKnowsIsForgotten) {
 
 // --- Exclusions ---
 
-TEST_F(DispatchBookTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
+TEST_F(DispatchSchedulerTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
   Ride ride = Working();
   book_.OnSettled(now_, "ride-1", 1, "driver-7");
   book_.OnSettled(now_, "ride-1", 1, "driver-7");
@@ -362,7 +364,7 @@ TEST_F(DispatchBookTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
 
 // --- Unseen ---
 
-TEST_F(DispatchBookTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
+TEST_F(DispatchSchedulerTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
   Ride ride = Working();
   ride = Assigned(ride);
   book_.OnRide(now_, ride);
@@ -375,14 +377,14 @@ TEST_F(DispatchBookTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
   book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
-  ride = rider::GiveUpUnseen(ride, 1, kRules, now_.domain).ride;
+  ride = rider::ExpireUnacknowledged(ride, 1, kRules, now_.domain).ride;
   book_.OnRide(now_, ride);
   book_.OnCommandDone(now_, "ride-1", ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
   EXPECT_EQ(book_.unseen(), 0u);
 }
 
-TEST_F(DispatchBookTest, AnAcknowledgedAssignmentIsLeftAlone) {
+TEST_F(DispatchSchedulerTest, AnAcknowledgedAssignmentIsLeftAlone) {
   Ride ride = Assigned(Working());
   book_.OnRide(now_, ride);
   ride = TakeStep(ride, rider::Command(ride, trip::Seen{}), kRules, now_.domain)->ride;
@@ -394,7 +396,7 @@ TEST_F(DispatchBookTest, AnAcknowledgedAssignmentIsLeftAlone) {
 
 // --- Working sets ---
 
-TEST_F(DispatchBookTest, WhatIsMissingIsStartedAnew) {
+TEST_F(DispatchSchedulerTest, WhatIsMissingIsStartedAnew) {
   const Ride ride = Working();
   book_.OnWorkingSet(now_, {});
   EXPECT_THAT(Take(), IsEmpty()) << "it may have been made before the start came in";
@@ -407,7 +409,7 @@ TEST_F(DispatchBookTest, WhatIsMissingIsStartedAnew) {
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, AnOlderEpochInTheSetIsMissingToo) {
+TEST_F(DispatchSchedulerTest, AnOlderEpochInTheSetIsMissingToo) {
   Ride ride = Working();
   ride = rider::RaiseEpoch(ride, 1).ride;
   book_.OnRide(now_, ride);
@@ -418,7 +420,7 @@ TEST_F(DispatchBookTest, AnOlderEpochInTheSetIsMissingToo) {
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@2"));
 }
 
-TEST_F(DispatchBookTest, WhatIsSurplusIsStopped) {
+TEST_F(DispatchSchedulerTest, WhatIsSurplusIsStopped) {
   const Ride ride = Working();
   book_.OnRide(now_, Assigned(ride));
   book_.OnWorkingSet(now_, {{"ride-1", 1}, {"ride-7", 3}});
@@ -431,7 +433,7 @@ TEST_F(DispatchBookTest, WhatIsSurplusIsStopped) {
   EXPECT_THAT(Take(), IsEmpty());
 }
 
-TEST_F(DispatchBookTest, ADepartedRideIsForgottenAfterAWhile) {
+TEST_F(DispatchSchedulerTest, ADepartedRideIsForgottenAfterAWhile) {
   const Ride ride = Working();
   book_.OnRide(now_, CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride);
   Take();
@@ -441,7 +443,7 @@ TEST_F(DispatchBookTest, ADepartedRideIsForgottenAfterAWhile) {
 }
 
 // One of several processes that share the store.
-class SharedBookTest : public DispatchBookTest {
+class SharedBookTest : public DispatchSchedulerTest {
  protected:
   SharedBookTest() {
     shared_.OnLinkUp(now_);
@@ -456,10 +458,10 @@ class SharedBookTest : public DispatchBookTest {
     shared_.OnTick(now_);
   }
 
-  const DispatchBook& Book() const override { return shared_; }
+  const DispatchScheduler& Book() const override { return shared_; }
 
   const Ride ride_ = Matching();
-  DispatchBook shared_{this, kRules};
+  DispatchScheduler shared_{this, kRules};
 };
 
 TEST_F(SharedBookTest, ALeaseThatEndsLetsAllGo) {

@@ -1,4 +1,4 @@
-#include "common/rpc/outbox.h"
+#include "common/rpc/stream_writer.h"
 
 #include <utility>
 
@@ -14,7 +14,7 @@ absl::Status StreamTooSlow() {
                    {.reason = Reason::kStreamTooSlow, .retry_after = absl::Seconds(1)});
 }
 
-void OutboxBase::Finish(const absl::Status& status) {
+void StreamWriterBase::Finish(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   if (phase_ != Phase::kOpen) return;
   phase_ = Phase::kClosing;
@@ -22,12 +22,12 @@ void OutboxBase::Finish(const absl::Status& status) {
   Pump();
 }
 
-void OutboxBase::Abort(const absl::Status& status) {
+void StreamWriterBase::Abort(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   AbortLocked(status);
 }
 
-void OutboxBase::AbortLocked(const absl::Status& status) {
+void StreamWriterBase::AbortLocked(const absl::Status& status) {
   if (phase_ >= Phase::kFinished) return;
   phase_ = Phase::kClosing;
   // The first reason stands: later errors only follow from the cut.
@@ -36,47 +36,47 @@ void OutboxBase::AbortLocked(const absl::Status& status) {
   Pump();
 }
 
-void OutboxBase::Cancel(const absl::Status& status) {
+void StreamWriterBase::Cancel(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
   const bool can_finish = phase_ < Phase::kFinished && !writing_;
   AbortLocked(status);
   if (!can_finish && phase_ != Phase::kDone) CancelCall();
 }
 
-bool OutboxBase::open() const {
+bool StreamWriterBase::open() const {
   absl::MutexLock lock(&mutex_);
   return phase_ == Phase::kOpen;
 }
 
-void OutboxBase::PauseReading() {
+void StreamWriterBase::PauseReading() {
   absl::MutexLock lock(&mutex_);
   reading_paused_ = true;
 }
 
-void OutboxBase::ResumeReading() {
+void StreamWriterBase::ResumeReading() {
   absl::MutexLock lock(&mutex_);
   reading_paused_ = false;
   PumpReads();
 }
 
-bool OutboxBase::reading_paused() const {
+bool StreamWriterBase::reading_paused() const {
   absl::MutexLock lock(&mutex_);
   return reading_paused_;
 }
 
-void OutboxBase::ReadOn() {
+void StreamWriterBase::ReadOn() {
   absl::MutexLock lock(&mutex_);
   read_due_ = true;
   PumpReads();
 }
 
-void OutboxBase::PumpReads() {
+void StreamWriterBase::PumpReads() {
   if (!read_due_ || reading_paused_ || phase_ != Phase::kOpen) return;
   read_due_ = false;
   ReadNext();
 }
 
-void OutboxBase::OnWriteDone(bool ok) {
+void StreamWriterBase::OnWriteDone(bool ok) {
   absl::MutexLock lock(&mutex_);
   writing_ = false;
   if (ok) {
@@ -86,19 +86,19 @@ void OutboxBase::OnWriteDone(bool ok) {
   }
 }
 
-void OutboxBase::OnCancel() {
+void StreamWriterBase::OnCancel() {
   absl::MutexLock lock(&mutex_);
   AbortLocked(absl::CancelledError("the client is gone"));
 }
 
-absl::StatusCode OutboxBase::OnDone() {
+absl::StatusCode StreamWriterBase::OnDone() {
   absl::MutexLock lock(&mutex_);
   phase_ = Phase::kDone;
   Detach();
   return final_.code();
 }
 
-bool OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) {
+bool StreamWriterBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) {
   absl::MutexLock lock(&mutex_);
   if (phase_ == Phase::kDone) return false;
   bool stuck = false;
@@ -119,7 +119,7 @@ bool OutboxBase::Tick(absl::Time wall, absl::Duration write_stall, absl::Duratio
   return writing_ || phase_ != Phase::kOpen;
 }
 
-void OutboxBase::Pump() {
+void StreamWriterBase::Pump() {
   if (phase_ >= Phase::kFinished || writing_) return;
   if (WriteNext()) {
     writing_ = true;

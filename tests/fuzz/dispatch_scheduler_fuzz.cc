@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "common/errors/error.h"
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 #include "tests/fuzz/ride_model.h"
 
 namespace hail::fuzz {
 namespace {
 
-using rider::DispatchBook;
+using rider::DispatchScheduler;
 using rider::Ride;
 using rider::RideState;
 
@@ -29,7 +29,7 @@ struct Command {
   std::int64_t epoch = 0;
 };
 
-class World final : public DispatchBook::Out {
+class World final : public DispatchScheduler::Out {
  public:
   World() : book_(this, rules_) { book_.OnLease(now_, absl::InfiniteFuture()); }
 
@@ -79,7 +79,7 @@ class World final : public DispatchBook::Out {
         break;
       }
       case 11: {
-        std::vector<DispatchBook::Dispatching> set;
+        std::vector<DispatchScheduler::Dispatching> set;
         for (int i = input.Below(kRides + 1); i > 0; --i) {
           const std::string named = "ride-" + std::to_string(input.Below(kRides + 1));
           set.push_back({named, EpochNear(input, named)});
@@ -187,7 +187,7 @@ class World final : public DispatchBook::Out {
         change = rider::EndUnfulfilled(before, command.epoch, now_.domain);
         break;
       case Command::Kind::kGiveUp:
-        change = rider::GiveUpUnseen(before, command.epoch, rules_, now_.domain);
+        change = rider::ExpireUnacknowledged(before, command.epoch, rules_, now_.domain);
         break;
     }
     if (change.changed) Store(change.ride);
@@ -206,9 +206,9 @@ class World final : public DispatchBook::Out {
     commands_.push_back(std::move(command));
   }
 
-  // ---- DispatchBook::Out
+  // ---- DispatchScheduler::Out
 
-  void SendStart(const DispatchBook::Start& start) override {
+  void SendStart(const DispatchScheduler::Start& start) override {
     Require(link_up_, "a start goes to a link that is up");
     Require(start.ride != nullptr && start.remaining > absl::ZeroDuration(), "a start has a ride and time");
     const Ride& ride = *start.ride;
@@ -234,7 +234,7 @@ class World final : public DispatchBook::Out {
     if (calm_) to_acknowledge_.emplace_back(ride.ride_id(), ride.epoch());
   }
 
-  void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason) override {
+  void SendStop(const std::string& ride_id, std::int64_t epoch, DispatchScheduler::StopReason) override {
     Require(link_up_, "a stop goes to a link that is up");
     const auto ride = rides_.find(ride_id);
     if (ride == rides_.end()) return;
@@ -251,12 +251,12 @@ class World final : public DispatchBook::Out {
     Ask({Command::Kind::kEnd, ride_id, epoch});
   }
   void ReadDispatchable() override { Reconcile(); }
-  void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) override {
+  void ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) override {
     Ask({Command::Kind::kGiveUp, ride_id, epoch});
   }
 
   const rider::RideRules rules_;
-  DispatchBook book_;
+  DispatchScheduler book_;
   Now now_{kStart, kStart};
   bool calm_ = false;
   bool link_up_ = false;

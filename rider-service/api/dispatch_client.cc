@@ -1,4 +1,4 @@
-#include "rider-service/api/dispatch_link.h"
+#include "rider-service/api/dispatch_client.h"
 
 #include <algorithm>
 #include <optional>
@@ -33,12 +33,12 @@ absl::Duration TickEvery(double scale) {
 
 }  // namespace
 
-DispatchLink::DispatchLink(Ports ports, RideRules rules)
+DispatchClient::DispatchClient(Ports ports, RideRules rules)
     : ports_(std::move(ports)),
       book_(this, rules),
-      burst_(ports_.loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
+      batcher_(ports_.loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
 
-void DispatchLink::Start(Rides* rides, const Opener& open) {
+void DispatchClient::Start(Rides* rides, const Opener& open) {
   stream_ =
       open({.on_up =
                 [this](std::uint64_t link) {
@@ -47,7 +47,7 @@ void DispatchLink::Start(Rides* rides, const Opener& open) {
                   hello.mutable_hello()->set_incarnation_id(ports_.incarnation_id);
                   Encode(ports_.clock->Read().domain, hello.mutable_hello()->mutable_domain_time());
                   link_ = link;
-                  burst_.Clear();
+                  batcher_.Clear();
                   stream_->Send(link, std::move(hello));
                   Run([this](const Now& now) { book_.OnLinkUp(now); });
                 },
@@ -82,7 +82,7 @@ void DispatchLink::Start(Rides* rides, const Opener& open) {
   stream_->Start();
 }
 
-void DispatchLink::Stop(std::function<void()> done) {
+void DispatchClient::Stop(std::function<void()> done) {
   from_keepers_ = nullptr;
   if (stream_ != nullptr) stream_->Stop();
   if (!ports_.store->shared()) return done();
@@ -92,25 +92,25 @@ void DispatchLink::Stop(std::function<void()> done) {
   });
 }
 
-void DispatchLink::OnCommitted(const Ride& ride, const RideEvent* /*event*/) {
+void DispatchClient::OnCommitted(const Ride& ride, const RideEvent* /*event*/) {
   Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
 }
 
-void DispatchLink::OnFound(const Ride& ride) {
+void DispatchClient::OnFound(const Ride& ride) {
   Post([this, ride](const Now& now) { book_.OnDispatchable(now, {ride}); });
 }
 
-bool DispatchLink::Behind() const { return ports_.loop->depth() > kMostWaiting; }
+bool DispatchClient::IsOverloaded() const { return ports_.loop->depth() > kMostWaiting; }
 
-DispatchLink::Stats DispatchLink::stats() const {
+DispatchClient::Stats DispatchClient::stats() const {
   return {leased_, leases_, link_up_, matching_, unseen_, ports_.loop->depth()};
 }
 
-void DispatchLink::Post(std::function<void(const Now&)> input) {
+void DispatchClient::Post(std::function<void(const Now&)> input) {
   ports_.loop->Post([this, input = std::move(input)] { Run(input); });
 }
 
-void DispatchLink::Run(const std::function<void(const Now&)>& input) {
+void DispatchClient::Run(const std::function<void(const Now&)>& input) {
   // Before Start there is nobody to command; what is heard until then is in the store, and is read from it.
   if (rides_ == nullptr) return;
   input(ports_.clock->Read());
@@ -121,7 +121,7 @@ void DispatchLink::Run(const std::function<void(const Now&)>& input) {
   unseen_ = book_.unseen();
 }
 
-void DispatchLink::OnMessage(const Now& now, const Response& message) {
+void DispatchClient::OnMessage(const Now& now, const Response& message) {
   switch (message.message_case()) {
     case Response::kStarted:
       return book_.OnStarted(now, message.started().ride_id(), message.started().epoch());
@@ -131,7 +131,7 @@ void DispatchLink::OnMessage(const Now& now, const Response& message) {
       return book_.OnSettled(now, message.settled().ride_id(), message.settled().epoch(),
                              message.settled().driver_id());
     case Response::kWorkingSet: {
-      std::vector<DispatchBook::Dispatching> set;
+      std::vector<DispatchScheduler::Dispatching> set;
       for (const auto& entry : message.working_set().rides()) set.push_back({entry.ride_id(), entry.epoch()});
       return book_.OnWorkingSet(now, set);
     }
@@ -141,14 +141,14 @@ void DispatchLink::OnMessage(const Now& now, const Response& message) {
   }
 }
 
-void DispatchLink::ReadLater() {
+void DispatchClient::ReadLater() {
   ports_.loop->PostAfter(std::max(kReadEvery, kReadEveryPerRide * static_cast<std::int64_t>(matching_.load())), [this] {
     ReadDispatchable();
     ReadLater();
   });
 }
 
-void DispatchLink::ReadDispatchable() {
+void DispatchClient::ReadDispatchable() {
   ports_.store->Dispatchable(
       [this, known = book_.RideIds(), found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
         found(rides);
@@ -164,7 +164,7 @@ void DispatchLink::ReadDispatchable() {
       });
 }
 
-void DispatchLink::ReadAgain(const std::string& ride_id) {
+void DispatchClient::ReadAgain(const std::string& ride_id) {
   ports_.store->ById(ride_id, [this](const absl::StatusOr<std::optional<Ride>>& found) {
     // One that waits is somebody else's, whom CheckOthers finds.
     if (!found.ok() || !found->has_value() || (*found)->state() == RideState::kMatching) return;
@@ -172,7 +172,7 @@ void DispatchLink::ReadAgain(const std::string& ride_id) {
   });
 }
 
-void DispatchLink::RenewLease() {
+void DispatchClient::RenewLease() {
   if (stopped_) return;
   if (!ports_.store->shared()) return Run([this](const Now& now) { book_.OnLease(now, absl::InfiniteFuture()); });
   // As of now: the store counts from when it hears of it, which is later.
@@ -186,7 +186,7 @@ void DispatchLink::RenewLease() {
   });
 }
 
-void DispatchLink::CheckOthers() {
+void DispatchClient::CheckOthers() {
   ports_.store->Orphans([this, found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
     if (rides.ok() && !rides->empty()) Log(LogLevel::kInfo, "orphans_found", {{"count", rides->size()}});
     found(rides);
@@ -202,7 +202,7 @@ void DispatchLink::CheckOthers() {
   });
 }
 
-Done<std::vector<Ride>> DispatchLink::Found() {
+Done<std::vector<Ride>> DispatchClient::Found() {
   return [this](const absl::StatusOr<std::vector<Ride>>& rides) {
     if (!rides.ok()) return Log(LogLevel::kWarn, "dispatchable_rides_not_read", {{"status", rides.status()}});
     if (rides->empty()) return;
@@ -210,7 +210,7 @@ Done<std::vector<Ride>> DispatchLink::Found() {
   };
 }
 
-Done<Changed> DispatchLink::CommandDone(const std::string& ride_id) {
+Done<Changed> DispatchClient::CommandDone(const std::string& ride_id) {
   return [this, ride_id](const absl::StatusOr<Changed>& done) {
     if (!done.ok()) {
       Log(LogLevel::kWarn, "dispatch_command_failed", {{"ride_id", ride_id}, {"status", done.status()}});
@@ -224,33 +224,33 @@ Done<Changed> DispatchLink::CommandDone(const std::string& ride_id) {
   };
 }
 
-void DispatchLink::SendStart(const DispatchBook::Start& start) {
+void DispatchClient::SendStart(const DispatchScheduler::Start& start) {
   Request message;
   Encode(start, message.mutable_start());
   if (start.ride->epoch() > 1) HAIL_FAILPOINT(kStartNewEpoch);
-  burst_.Add(std::move(message));
+  batcher_.Add(std::move(message));
 }
 
-void DispatchLink::SendStop(const std::string& ride_id, std::int64_t epoch, DispatchBook::StopReason reason) {
+void DispatchClient::SendStop(const std::string& ride_id, std::int64_t epoch, DispatchScheduler::StopReason reason) {
   Request message;
   message.mutable_stop()->set_ride_id(ride_id);
   message.mutable_stop()->set_epoch(epoch);
   message.mutable_stop()->set_reason(EncodeStopReason(reason));
-  burst_.Add(std::move(message));
+  batcher_.Add(std::move(message));
 }
 
-void DispatchLink::RaiseEpoch(const std::string& ride_id, std::int64_t epoch) {
+void DispatchClient::RaiseEpoch(const std::string& ride_id, std::int64_t epoch) {
   rides_->RaiseEpoch(ride_id, epoch, ports_.clock->Read().wall + kCommandDeadline, CommandDone(ride_id));
 }
 
-void DispatchLink::EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) {
+void DispatchClient::EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) {
   const Now now = ports_.clock->Read();
   rides_->EndUnfulfilled(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
 }
 
-void DispatchLink::GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) {
+void DispatchClient::ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) {
   const Now now = ports_.clock->Read();
-  rides_->GiveUpUnseen(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
+  rides_->ExpireUnacknowledged(now, ride_id, epoch, now.wall + kCommandDeadline, CommandDone(ride_id));
 }
 
 }  // namespace hail::rider

@@ -27,9 +27,9 @@
 namespace hail::rpc {
 
 // Everything but the messages. Thread-safe.
-class OutboxBase {
+class StreamWriterBase {
  public:
-  virtual ~OutboxBase() = default;
+  virtual ~StreamWriterBase() = default;
 
   // See Sink.
   void Finish(const absl::Status& status = absl::OkStatus()) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -99,49 +99,49 @@ class OutboxBase {
   absl::Time ending_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
 };
 
-// The reactor, as its outbox sees it. Called with the outbox's mutex held.
+// The reactor, as its writer sees it. Called with the writer's mutex held.
 template <typename Response>
-class Wire {
+class StreamTransport {
  public:
-  virtual ~Wire() = default;
-  virtual void WireWrite(const Response* message) = 0;
-  virtual void WireFinish(const grpc::Status& status) = 0;
-  virtual void WireCancel() = 0;
+  virtual ~StreamTransport() = default;
+  virtual void TransportWrite(const Response* message) = 0;
+  virtual void TransportFinish(const grpc::Status& status) = 0;
+  virtual void TransportCancel() = 0;
   // Never of a stream without an inbound half.
-  virtual void WireRead() {}
+  virtual void TransportRead() {}
 };
 
 // Thread-safe.
 template <typename Response>
-class Outbox final : public OutboxBase, public Sink<Response> {
+class StreamWriter final : public StreamWriterBase, public Sink<Response> {
  public:
   // Messages waiting beyond `bound` end the stream with STREAM_TOO_SLOW.
-  Outbox(Wire<Response>* wire, std::size_t bound) : wire_(wire), queue_(bound) {}
+  StreamWriter(StreamTransport<Response>* transport, std::size_t bound) : transport_(transport), queue_(bound) {}
 
   bool Send(Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
   bool SendLatest(const std::string& key, Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
-  void Finish(const absl::Status& status = absl::OkStatus()) override { OutboxBase::Finish(status); }
-  void PauseReading() override { OutboxBase::PauseReading(); }
-  void ResumeReading() override { OutboxBase::ResumeReading(); }
+  void Finish(const absl::Status& status = absl::OkStatus()) override { StreamWriterBase::Finish(status); }
+  void PauseReading() override { StreamWriterBase::PauseReading(); }
+  void ResumeReading() override { StreamWriterBase::ResumeReading(); }
 
  private:
   bool WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {
     std::optional<Response> next = queue_.Pop();
     if (!next) return false;
     in_flight_ = *std::move(next);
-    wire_->WireWrite(&in_flight_);
+    transport_->TransportWrite(&in_flight_);
     return true;
   }
   void DropQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { queue_.Clear(); }
   void FinishCall(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override {
-    wire_->WireFinish(status);
+    transport_->TransportFinish(status);
   }
-  void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_->WireCancel(); }
-  void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_->WireRead(); }
-  void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { wire_ = nullptr; }
+  void CancelCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { transport_->TransportCancel(); }
+  void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { transport_->TransportRead(); }
+  void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { transport_ = nullptr; }
 
   // Null once the reactor is gone.
-  Wire<Response>* wire_ ABSL_GUARDED_BY(mutex_);
+  StreamTransport<Response>* transport_ ABSL_GUARDED_BY(mutex_);
   MessageQueue<Response> queue_ ABSL_GUARDED_BY(mutex_);
   Response in_flight_ ABSL_GUARDED_BY(mutex_);
 };
@@ -150,7 +150,7 @@ class Outbox final : public OutboxBase, public Sink<Response> {
 absl::Status StreamTooSlow();
 
 template <typename Response>
-bool Outbox<Response>::Send(Response message) {
+bool StreamWriter<Response>::Send(Response message) {
   absl::MutexLock lock(&mutex_);
   if (!Taking()) return false;
   if (!queue_.Push(std::move(message))) {
@@ -162,7 +162,7 @@ bool Outbox<Response>::Send(Response message) {
 }
 
 template <typename Response>
-bool Outbox<Response>::SendLatest(const std::string& key, Response message) {
+bool StreamWriter<Response>::SendLatest(const std::string& key, Response message) {
   absl::MutexLock lock(&mutex_);
   if (!Taking()) return false;
   queue_.Put(key, std::move(message));

@@ -1,4 +1,4 @@
-#include "tests/tools/hail-check/case_file.h"
+#include "tests/tools/hail-check/history.h"
 
 #include <algorithm>
 
@@ -60,8 +60,7 @@ std::string TypeName(int type) {
   }
 }
 
-CaseFile::CaseFile(const Ledgers& read_ledgers, const Stores& read_stores)
-    : ledgers(read_ledgers), stores(read_stores) {
+History::History(const Ledgers& read_ledgers, const Stores& read_stores) : ledgers(read_ledgers), stores(read_stores) {
   for (const StoredRide& ride : stores.rides) rides[ride.ride_id] = &ride;
   for (const StoredEvent& event : stores.events) {
     events[event.ride_id].push_back(&event);
@@ -88,7 +87,7 @@ CaseFile::CaseFile(const Ledgers& read_ledgers, const Stores& read_stores)
   }
 }
 
-const StoredEvent* CaseFile::Event(const std::string& ride_id, std::int64_t sequence) const {
+const StoredEvent* History::Event(const std::string& ride_id, std::int64_t sequence) const {
   const auto log = events.find(ride_id);
   if (log == events.end()) return nullptr;
   const auto event = std::find_if(log->second.begin(), log->second.end(),
@@ -96,7 +95,7 @@ const StoredEvent* CaseFile::Event(const std::string& ride_id, std::int64_t sequ
   return event == log->second.end() ? nullptr : *event;
 }
 
-bool CaseFile::Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
+bool History::Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
   const auto log = events.find(ride_id);
   if (log == events.end()) return false;
   return std::any_of(log->second.begin(), log->second.end(), [&](const StoredEvent* event) {
@@ -104,7 +103,7 @@ bool CaseFile::Assigned(const std::string& ride_id, std::int64_t epoch, const st
   });
 }
 
-bool CaseFile::TakenBack(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
+bool History::TakenBack(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const {
   const auto log = events.find(ride_id);
   if (log == events.end()) return false;
   bool assigned = false;

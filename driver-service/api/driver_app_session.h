@@ -20,13 +20,13 @@
 namespace hail::driver {
 
 // Held by the stream, and by the store's and the loop's callbacks while they run.
-class DriverSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
-                            public std::enable_shared_from_this<DriverSession> {
+class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
+                               public std::enable_shared_from_this<DriverAppSession> {
  public:
   using Sink = rpc::Sink<v1::StreamDriverResponse>;
 
   // `commands` must outlive the stream's calls and the dispatch loop.
-  DriverSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call);
+  DriverAppSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call);
 
   void OnMessage(const v1::StreamDriverRequest& request) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnHalfClose() override;

@@ -20,7 +20,7 @@
 namespace hail::rider {
 
 // Not thread-safe: all on one loop.
-class DispatchBook {
+class DispatchScheduler {
  public:
   enum class StopReason { kRideCanceled = 1, kTaken = 2, kSuperseded = 3 };
 
@@ -44,7 +44,7 @@ class DispatchBook {
     // Commands to Rides; each must be answered by OnCommandDone, exactly once. At most one at a time for a ride.
     virtual void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) = 0;
     virtual void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) = 0;
-    virtual void GiveUpUnseen(const std::string& ride_id, std::int64_t epoch) = 0;
+    virtual void ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) = 0;
     // The store is to be read for OnDispatchable.
     virtual void ReadDispatchable() = 0;
   };
@@ -58,8 +58,8 @@ class DispatchBook {
   };
 
   // `out` must outlive the book.
-  DispatchBook(Out* out, RideRules rules) : DispatchBook(out, rules, Timing()) {}
-  DispatchBook(Out* out, RideRules rules, Timing timing);
+  DispatchScheduler(Out* out, RideRules rules) : DispatchScheduler(out, rules, Timing()) {}
+  DispatchScheduler(Out* out, RideRules rules, Timing timing);
 
   // Whether it looks after the ride.
   bool Has(const std::string& ride_id) const { return matching_.contains(ride_id) || unseen_.contains(ride_id); }
@@ -135,7 +135,7 @@ class DispatchBook {
     absl::Time command_not_before = absl::InfinitePast();
   };
   // A ride that left the book: what is heard of it late must not bring it back.
-  struct Departed {
+  struct Tombstone {
     Version version;
     StopReason reason = StopReason::kSuperseded;
     absl::Time since;  // wall
@@ -146,9 +146,9 @@ class DispatchBook {
   // Whether the book knows as much of the ride as `ride` says, or more.
   bool Knows(const Ride& ride) const;
   // It is not to be dispatched from here any more, for that reason.
-  void Depart(const Now& now, const Ride& ride, StopReason reason);
+  void Retire(const Now& now, const Ride& ride, StopReason reason);
   // The lease has ended.
-  void LetGo();
+  void ReleaseAll();
   // Does what is due for one ride, and sets when it is to be looked at again: to be called after every change to it.
   void Advance(const Now& now, Matching& entry);
   // The first part of that.
@@ -177,7 +177,7 @@ class DispatchBook {
   std::set<std::pair<absl::Time, std::string>> ends_;
   std::set<std::pair<absl::Time, std::string>> wakes_;
   std::unordered_map<std::string, Unseen> unseen_;
-  std::unordered_map<std::string, Departed> departed_;
+  std::unordered_map<std::string, Tombstone> tombstones_;
   // When (wall) each of these may be forgotten, about in that order: thousands depart in a second, and a tick must not
   // look at all of them.
   std::deque<std::pair<absl::Time, std::string>> to_forget_;

@@ -1,22 +1,22 @@
-#include "driver-service/api/sighting_board.h"
+#include "driver-service/api/presence_gossip.h"
 
 #include <utility>
 
 namespace hail::driver {
 namespace {
 
-// A sighting takes some 150 bytes; NATS takes messages of 1 MB, and small ones are sooner there.
-constexpr std::size_t kSightingsPerMessage = 256;
+// A presence takes some 150 bytes; NATS takes messages of 1 MB, and small ones are sooner there.
+constexpr std::size_t kPresencesPerMessage = 256;
 
 }  // namespace
 
-void SightingBoard::TellFresh(std::function<void()> on_fresh) {
+void PresenceGossip::SetOnDirty(std::function<void()> on_fresh) {
   absl::MutexLock lock(&mutex_);
   on_fresh_ = std::move(on_fresh);
 }
 
-void SightingBoard::SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
-                               std::shared_ptr<const CarProfile> car) {
+void PresenceGossip::SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+                                std::shared_ptr<const CarProfile> car) {
   absl::MutexLock lock(&mutex_);
   Entry& entry = entries_[driver_id];
   entry.session_epoch = session_epoch;
@@ -25,32 +25,32 @@ void SightingBoard::SetSession(const std::string& driver_id, std::int64_t sessio
   MarkFresh(driver_id, entry);
 }
 
-void SightingBoard::Forget(const std::string& driver_id) {
+void PresenceGossip::Forget(const std::string& driver_id) {
   absl::MutexLock lock(&mutex_);
   entries_.erase(driver_id);
 }
 
-void SightingBoard::Moved(const std::string& driver_id) {
+void PresenceGossip::Moved(const std::string& driver_id) {
   absl::MutexLock lock(&mutex_);
   const auto entry = entries_.find(driver_id);
   if (entry != entries_.end()) MarkFresh(driver_id, entry->second);
 }
 
-void SightingBoard::MarkFresh(const std::string& driver_id, Entry& entry) {
+void PresenceGossip::MarkFresh(const std::string& driver_id, Entry& entry) {
   if (std::exchange(entry.fresh, true)) return;
   fresh_.push_back(driver_id);
   if (fresh_.size() == 1 && on_fresh_) on_fresh_();
 }
 
-std::vector<Sightings> SightingBoard::Take() {
-  std::vector<Sightings> taken;
+std::vector<Presences> PresenceGossip::Take() {
+  std::vector<Presences> taken;
   {
     absl::MutexLock lock(&mutex_);
     for (const std::string& driver_id : fresh_) {
       const auto entry = entries_.find(driver_id);
       // Gone since; or back, and named twice.
       if (entry == entries_.end() || !std::exchange(entry->second.fresh, false)) continue;
-      if (taken.empty() || taken.back().drivers.size() == kSightingsPerMessage) taken.emplace_back();
+      if (taken.empty() || taken.back().drivers.size() == kPresencesPerMessage) taken.emplace_back();
       const Entry& seen = entry->second;
       taken.back().drivers.push_back(
           {driver_id, seen.session_epoch, ++last_number_, seen.offerable, seen.car, std::nullopt});
@@ -58,11 +58,11 @@ std::vector<Sightings> SightingBoard::Take() {
     fresh_.clear();
   }
   // Not under the lock; a position that came meanwhile is only newer.
-  for (Sightings& sightings : taken) {
-    for (Sighting& sighting : sightings.drivers) {
-      sighting.fix = index_.Find(sighting.driver_id);
+  for (Presences& presences : taken) {
+    for (DriverPresence& presence : presences.drivers) {
+      presence.fix = index_.Find(presence.driver_id);
       // Nobody is offered a ride at a place that is in doubt.
-      sighting.offerable = sighting.offerable && !index_.IsDoubted(sighting.driver_id);
+      presence.offerable = presence.offerable && !index_.IsDoubted(presence.driver_id);
     }
   }
   return taken;

@@ -1,4 +1,4 @@
-#include "driver-service/api/dispatch_link.h"
+#include "driver-service/api/dispatch_stream.h"
 
 #include <optional>
 #include <utility>
@@ -28,7 +28,7 @@ void WarnIfClocksDiffer(absl::Time theirs, absl::Time ours, const TimeScale& sca
 
 }  // namespace
 
-void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
+void DispatchStream::OnMessage(const internal::v1::DispatchRequest& request) {
   if (request.has_hello() == said_hello_) {
     sink_->Finish(MakeError(absl::StatusCode::kInvalidArgument, "hello must come first, and once",
                             {.reason = Reason::kProtocolViolation}));
@@ -52,13 +52,13 @@ void DispatchLink::OnMessage(const internal::v1::DispatchRequest& request) {
   }
 }
 
-void DispatchLink::OnHeartbeat() {
+void DispatchStream::OnHeartbeat() {
   internal::v1::DispatchResponse response;
   response.mutable_heartbeat();
   sink_->SendLatest("heartbeat", std::move(response));
 }
 
-void DispatchLink::OnEnd() {
+void DispatchStream::OnEnd() {
   if (!said_hello_) return;
   Log(LogLevel::kInfo, "dispatch_link_down", {{"link", link_}});
   host_.Post([&host = host_, link = link_](Dispatch& core, Now now) {
@@ -67,14 +67,14 @@ void DispatchLink::OnEnd() {
   });
 }
 
-void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
+void DispatchStream::OnHello(const internal::v1::LinkHello& hello) {
   said_hello_ = true;
   Log(LogLevel::kInfo, "dispatch_link_up", {{"link", link_}, {"incarnation_id", hello.incarnation_id()}});
   const std::optional<absl::Time> theirs =
       hello.has_domain_time() ? std::optional(absl::FromUnixSeconds(hello.domain_time().seconds())) : std::nullopt;
   host_.Post([&host = host_, link = link_, sink = sink_, theirs](Dispatch& core, Now now) {
     if (theirs.has_value()) WarnIfClocksDiffer(*theirs, now.domain, host.clock().scale());
-    host.AddLinkSink(link, [sink, burst = host.BurstOf<internal::v1::DispatchResponse>([sink](auto message) {
+    host.AddLinkSink(link, [sink, burst = host.BatcherOf<internal::v1::DispatchResponse>([sink](auto message) {
                        sink->Send(std::move(message));
                      })](const LinkMessage& message) mutable {
       // Each set replaces the one before it; all else must arrive, and what was said before a set comes before it.
@@ -90,7 +90,7 @@ void DispatchLink::OnHello(const internal::v1::LinkHello& hello) {
   });
 }
 
-void DispatchLink::OnStart(const internal::v1::StartDispatch& start) {
+void DispatchStream::OnStart(const internal::v1::StartDispatch& start) {
   absl::StatusOr<DispatchStart> decoded = FromProto(start);
   if (!decoded.ok()) {
     // It will be sent again, and end with its deadline: the ride's fate is rider-service's.

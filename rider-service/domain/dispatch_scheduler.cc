@@ -1,4 +1,4 @@
-#include "rider-service/domain/dispatch_book.h"
+#include "rider-service/domain/dispatch_scheduler.h"
 
 #include <algorithm>
 #include <utility>
@@ -15,15 +15,16 @@ constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 }  // namespace
 
-DispatchBook::DispatchBook(Out* out, RideRules rules, Timing timing) : out_(out), rules_(rules), timing_(timing) {}
+DispatchScheduler::DispatchScheduler(Out* out, RideRules rules, Timing timing)
+    : out_(out), rules_(rules), timing_(timing) {}
 
-void DispatchBook::OnRide(const Now& now, Ride ride) { Learn(now, std::move(ride), /*from_store=*/false); }
+void DispatchScheduler::OnRide(const Now& now, Ride ride) { Learn(now, std::move(ride), /*from_store=*/false); }
 
-void DispatchBook::OnDispatchable(const Now& now, const std::vector<Ride>& rides) {
+void DispatchScheduler::OnDispatchable(const Now& now, const std::vector<Ride>& rides) {
   for (const Ride& ride : rides) Learn(now, ride, /*from_store=*/true);
 }
 
-void DispatchBook::OnLease(const Now& now, absl::Time until) {
+void DispatchScheduler::OnLease(const Now& now, absl::Time until) {
   lease_until_ = std::max(lease_until_, until);
   if (leased_ || now.wall >= lease_until_) return;
   leased_ = true;
@@ -31,7 +32,7 @@ void DispatchBook::OnLease(const Now& now, absl::Time until) {
   out_->ReadDispatchable();
 }
 
-void DispatchBook::LetGo() {
+void DispatchScheduler::ReleaseAll() {
   leased_ = false;
   for (auto& [ride_id, entry] : matching_) {
     if (link_up_ && entry.sent && !entry.exhausted) {
@@ -40,7 +41,7 @@ void DispatchBook::LetGo() {
   }
   // Commands that are under way are still answered. What was known of the rest is read again.
   matching_.clear();
-  departed_.clear();
+  tombstones_.clear();
   to_forget_.clear();
   ends_.clear();
   wakes_.clear();
@@ -48,7 +49,7 @@ void DispatchBook::LetGo() {
   refused_.clear();
 }
 
-std::vector<std::string> DispatchBook::RideIds() const {
+std::vector<std::string> DispatchScheduler::RideIds() const {
   std::vector<std::string> ride_ids;
   ride_ids.reserve(matching_.size() + unseen_.size());
   for (const auto& [ride_id, entry] : matching_) ride_ids.push_back(ride_id);
@@ -56,19 +57,19 @@ std::vector<std::string> DispatchBook::RideIds() const {
   return ride_ids;
 }
 
-bool DispatchBook::Knows(const Ride& ride) const {
+bool DispatchScheduler::Knows(const Ride& ride) const {
   const auto known = matching_.find(ride.ride_id());
   if (known != matching_.end() && VersionOf(ride) <= VersionOf(known->second.ride)) return true;
-  const auto gone = departed_.find(ride.ride_id());
-  return gone != departed_.end() && VersionOf(ride) <= gone->second.version;
+  const auto gone = tombstones_.find(ride.ride_id());
+  return gone != tombstones_.end() && VersionOf(ride) <= gone->second.version;
 }
 
-void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
+void DispatchScheduler::Learn(const Now& now, Ride ride, bool from_store) {
   if (!leased_ || Knows(ride)) return;
   if (ride.state() != RideState::kMatching) return LearnNotMatching(now, ride);
 
   HAIL_CHECK(ride.message().has_match_deadline());
-  departed_.erase(ride.ride_id());
+  tombstones_.erase(ride.ride_id());
   unseen_.erase(ride.ride_id());
   const auto [known, is_new] = matching_.try_emplace(ride.ride_id());
   Matching& entry = known->second;
@@ -83,12 +84,12 @@ void DispatchBook::Learn(const Now& now, Ride ride, bool from_store) {
   Advance(now, entry);
 }
 
-void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride) {
+void DispatchScheduler::LearnNotMatching(const Now& now, const Ride& ride) {
   if (IsFinal(ride.state())) {
     refused_.erase(ride.ride_id());
-    Depart(now, ride, ride.state() == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
+    Retire(now, ride, ride.state() == RideState::kCanceled ? StopReason::kRideCanceled : StopReason::kSuperseded);
   } else {
-    Depart(now, ride, StopReason::kTaken);
+    Retire(now, ride, StopReason::kTaken);
   }
   if (ride.state() != RideState::kEnrouteToPickup || ride.seen_time()) {
     unseen_.erase(ride.ride_id());
@@ -97,16 +98,16 @@ void DispatchBook::LearnNotMatching(const Now& now, const Ride& ride) {
   unseen_[ride.ride_id()] = {.epoch = ride.epoch(), .give_up_at = SeenDeadline(ride, rules_)};
 }
 
-void DispatchBook::OnElsewhere(const Now& now, const Ride& ride) {
+void DispatchScheduler::OnElsewhere(const Now& now, const Ride& ride) {
   if (!leased_ || Knows(ride)) return;
   refused_.erase(ride.ride_id());
   unseen_.erase(ride.ride_id());
   if (IsFinal(ride.state())) return LearnNotMatching(now, ride);
-  Depart(now, ride, ride.state() == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
+  Retire(now, ride, ride.state() == RideState::kMatching ? StopReason::kSuperseded : StopReason::kTaken);
 }
 
-void DispatchBook::Depart(const Now& now, const Ride& ride, StopReason reason) {
-  Departed gone{VersionOf(ride), reason, now.wall};
+void DispatchScheduler::Retire(const Now& now, const Ride& ride, StopReason reason) {
+  Tombstone gone{VersionOf(ride), reason, now.wall};
   if (const auto known = matching_.find(ride.ride_id()); known != matching_.end()) {
     // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
     const bool known_there = gone.reason == StopReason::kTaken || known->second.exhausted;
@@ -114,16 +115,16 @@ void DispatchBook::Depart(const Now& now, const Ride& ride, StopReason reason) {
       out_->SendStop(ride.ride_id(), known->second.ride.epoch(), gone.reason);
     }
     Drop(known);
-  } else if (const auto before = departed_.find(ride.ride_id());
-             before != departed_.end() && before->second.reason == gone.reason) {
+  } else if (const auto before = tombstones_.find(ride.ride_id());
+             before != tombstones_.end() && before->second.reason == gone.reason) {
     gone.since = before->second.since;
   }
-  if (departed_.insert_or_assign(ride.ride_id(), gone).second) {
+  if (tombstones_.insert_or_assign(ride.ride_id(), gone).second) {
     to_forget_.emplace_back(now.wall + kRememberDeparted, ride.ride_id());
   }
 }
 
-void DispatchBook::Advance(const Now& now, Matching& entry) {
+void DispatchScheduler::Advance(const Now& now, Matching& entry) {
   const bool busy = commands_.contains(entry.ride.ride_id());
   if (!busy && now.wall >= entry.command_not_before) Act(now, entry);
 
@@ -140,7 +141,7 @@ void DispatchBook::Advance(const Now& now, Matching& entry) {
   Schedule(entry, end, wake);
 }
 
-void DispatchBook::Act(const Now& now, Matching& entry) {
+void DispatchScheduler::Act(const Now& now, Matching& entry) {
   const std::string& ride_id = entry.ride.ride_id();
   if (now.domain >= EndOf(entry)) {
     commands_[ride_id] = VersionOf(entry.ride);
@@ -159,12 +160,12 @@ void DispatchBook::Act(const Now& now, Matching& entry) {
   }
 }
 
-absl::Time DispatchBook::EndOf(const Matching& entry) const {
+absl::Time DispatchScheduler::EndOf(const Matching& entry) const {
   const absl::Time deadline = *entry.ride.match_deadline();
   return entry.exhausted ? deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;
 }
 
-void DispatchBook::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
+void DispatchScheduler::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
   const std::string& ride_id = entry.ride.ride_id();
   const auto move = [&](std::set<std::pair<absl::Time, std::string>>& schedule, absl::Time& from, absl::Time to) {
     if (from == to) return;
@@ -176,12 +177,12 @@ void DispatchBook::Schedule(Matching& entry, absl::Time end, absl::Time wake) {
   move(wakes_, entry.wake, wake);
 }
 
-void DispatchBook::Drop(std::unordered_map<std::string, Matching>::iterator entry) {
+void DispatchScheduler::Drop(std::unordered_map<std::string, Matching>::iterator entry) {
   Schedule(entry->second, absl::InfiniteFuture(), absl::InfiniteFuture());
   matching_.erase(entry);
 }
 
-void DispatchBook::SendStart(const Now& now, Matching& entry) {
+void DispatchScheduler::SendStart(const Now& now, Matching& entry) {
   entry.sent = now.wall;
   entry.acknowledged = false;
   Start start;
@@ -195,7 +196,7 @@ void DispatchBook::SendStart(const Now& now, Matching& entry) {
   out_->SendStart(start);
 }
 
-void DispatchBook::OnLinkUp(const Now& now) {
+void DispatchScheduler::OnLinkUp(const Now& now) {
   OnLinkDown(now);
   link_up_ = true;
   // Ids are in the order of the requests: who has waited longest comes first.
@@ -207,7 +208,7 @@ void DispatchBook::OnLinkUp(const Now& now) {
   for (Matching* entry : waiting) Advance(now, *entry);
 }
 
-void DispatchBook::OnLinkDown(const Now& now) {
+void DispatchScheduler::OnLinkDown(const Now& now) {
   link_up_ = false;
   for (auto& [ride_id, entry] : matching_) {
     if (!entry.sent) continue;
@@ -220,20 +221,20 @@ void DispatchBook::OnLinkDown(const Now& now) {
   }
 }
 
-DispatchBook::Matching* DispatchBook::Started(const std::string& ride_id, std::int64_t epoch) {
+DispatchScheduler::Matching* DispatchScheduler::Started(const std::string& ride_id, std::int64_t epoch) {
   const auto known = matching_.find(ride_id);
   if (known == matching_.end() || known->second.ride.epoch() != epoch || !known->second.sent) return nullptr;
   return &known->second;
 }
 
-void DispatchBook::OnStarted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
+void DispatchScheduler::OnStarted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
   Matching* entry = Started(ride_id, epoch);
   if (entry == nullptr) return;
   entry->acknowledged = true;
   Advance(now, *entry);
 }
 
-void DispatchBook::OnExhausted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
+void DispatchScheduler::OnExhausted(const Now& now, const std::string& ride_id, std::int64_t epoch) {
   Matching* entry = Started(ride_id, epoch);
   if (entry == nullptr) return;
   entry->acknowledged = true;
@@ -241,12 +242,12 @@ void DispatchBook::OnExhausted(const Now& now, const std::string& ride_id, std::
   Advance(now, *entry);
 }
 
-void DispatchBook::OnSettled(const Now&, const std::string& ride_id, std::int64_t, const std::string& driver_id) {
+void DispatchScheduler::OnSettled(const Now&, const std::string& ride_id, std::int64_t, const std::string& driver_id) {
   // Whatever the epoch: who did not want the ride then is not asked again.
   if (matching_.contains(ride_id)) refused_[ride_id].insert(driver_id);
 }
 
-void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& set) {
+void DispatchScheduler::OnWorkingSet(const Now& now, const std::vector<Dispatching>& set) {
   if (!link_up_) return;
   std::unordered_map<std::string, std::int64_t> working;
   for (const Dispatching& item : set) {
@@ -268,8 +269,8 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
   }
   for (const auto& [ride_id, epoch] : working) {
     if (matching_.contains(ride_id)) continue;
-    const auto gone = departed_.find(ride_id);
-    if (gone == departed_.end()) {
+    const auto gone = tombstones_.find(ride_id);
+    if (gone == tombstones_.end()) {
       out_->SendStop(ride_id, epoch, StopReason::kSuperseded);
     } else if (now.wall >= gone->second.since + timing_.reconcile_grace) {
       out_->SendStop(ride_id, epoch, gone->second.reason);
@@ -277,8 +278,8 @@ void DispatchBook::OnWorkingSet(const Now& now, const std::vector<Dispatching>& 
   }
 }
 
-void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result,
-                                 bool elsewhere) {
+void DispatchScheduler::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result,
+                                      bool elsewhere) {
   // Not again at once, whether it failed or (the store's clock being behind, say) changed nothing.
   const absl::Time not_before = now.wall + timing_.retry_command;
   const auto command = commands_.find(ride_id);
@@ -304,8 +305,8 @@ void DispatchBook::OnCommandDone(const Now& now, const std::string& ride_id, con
   if (const auto known = matching_.find(ride_id); known != matching_.end()) Advance(now, known->second);
 }
 
-void DispatchBook::OnTick(const Now& now) {
-  if (leased_ && now.wall >= lease_until_) LetGo();
+void DispatchScheduler::OnTick(const Now& now) {
+  if (leased_ && now.wall >= lease_until_) ReleaseAll();
   // Advance changes both schedules.
   std::vector<std::string> due;
   for (auto at = ends_.begin(); at != ends_.end() && at->first <= now.domain; ++at) due.push_back(at->second);
@@ -318,21 +319,21 @@ void DispatchBook::OnTick(const Now& now) {
   for (auto& [ride_id, entry] : unseen_) {
     if (commands_.contains(ride_id) || now.wall < entry.command_not_before || now.domain < entry.give_up_at) continue;
     commands_[ride_id] = {0, entry.epoch};
-    out_->GiveUpUnseen(ride_id, entry.epoch);
+    out_->ExpireUnacknowledged(ride_id, entry.epoch);
   }
   Forget(now);
 }
 
-void DispatchBook::Forget(const Now& now) {
+void DispatchScheduler::Forget(const Now& now) {
   // Those looked at in this tick come to the end of the queue, so it is gone through once at most.
   while (!to_forget_.empty() && now.wall >= to_forget_.front().first) {
     std::string ride_id = std::move(to_forget_.front().second);
     to_forget_.pop_front();
-    const auto gone = departed_.find(ride_id);
-    if (gone == departed_.end()) continue;
+    const auto gone = tombstones_.find(ride_id);
+    if (gone == tombstones_.end()) continue;
     const absl::Time due = gone->second.since + kRememberDeparted;
     if (now.wall >= due && !unseen_.contains(ride_id)) {
-      departed_.erase(gone);
+      tombstones_.erase(gone);
     } else {
       to_forget_.emplace_back(std::max(due, now.wall + kLookAgain), std::move(ride_id));
     }
