@@ -1,4 +1,4 @@
-// What tests expect of errors and results.
+// Matchers for errors and results.
 //
 //   EXPECT_THAT(store.Find("ride-1"), IsOkAndHolds(Field(&Ride::epoch, 2)));
 //   EXPECT_THAT(store.Find("ride-2"), HasReason(Reason::kRideNotFound));
@@ -19,7 +19,7 @@
 
 namespace hail {
 
-// For failures: what a test prints of a reason.
+// The text that a failing test prints for a reason.
 inline void PrintTo(Reason reason, std::ostream* out) { *out << ReasonName(reason); }
 
 namespace matchers {
@@ -53,7 +53,7 @@ MATCHER_P(HasReason, reason, "") {
   return HasReason(matchers::StatusOf(arg), reason);
 }
 
-// Of protobuf messages: those that are written the same.
+// Two protobuf messages are equal if their serialized bytes are equal.
 MATCHER_P(EqualsProto, message, "") {
   *result_listener << "which is " << arg.ShortDebugString();
   return arg.SerializeAsString() == message.SerializeAsString();

@@ -6,7 +6,7 @@
 
 namespace hail {
 
-// Moves `state` on and returns the next 64 bits, by splitmix64 (Steele, Lea, Flood 2014).
+// Advances `state` and returns the next 64 bits, by splitmix64 (Steele, Lea, Flood 2014).
 inline std::uint64_t SplitMix64(std::uint64_t& state) {
   std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;

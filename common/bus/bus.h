@@ -1,5 +1,5 @@
-// The port for publish/subscribe inside one service, across its replicas. A hint, never the truth: messages may be
-// lost, duplicated or late; code that needs certainty reads the store (DESIGN §5).
+// The port for publish/subscribe inside one service, across its replicas. Messages are hints: they may be lost,
+// duplicated or late. Code that needs certainty reads the store.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@ using BusPayload = std::shared_ptr<const std::string>;
 // Thread-safe.
 class Bus {
  public:
-  // Ends the subscription when destroyed; after that the callback is not running and will not run again.
-  // Must not be destroyed from inside its own callback.
+  // Ends the subscription when destroyed: afterwards the callback is not running and will not run again. Must not be
+  // destroyed from inside its own callback.
   class Subscription {
    public:
     virtual ~Subscription() = default;
@@ -24,15 +24,15 @@ class Bus {
 
   virtual ~Bus() = default;
 
-  // Whether `topic` may have subscribers now. False spares making a payload; a subscription begun since gets only later
-  // messages.
+  // Whether `topic` may have subscribers now. If false, the publisher need not build a payload; a subscriber that joins
+  // later gets only later messages.
   virtual bool HasSubscribers(std::string_view /*topic*/) const { return true; }
 
   // `topic` is exact: words of [A-Za-z0-9_-] or %XX, joined by dots. See TopicWord.
   virtual void Publish(std::string_view topic, BusPayload payload) = 0;
 
-  // `on_message` runs on any thread, must not block, and may run concurrently with itself.
-  // The subscription is in place when this returns: later messages are delivered.
+  // `on_message` runs on any thread, must not block, and may run concurrently with itself. The subscription is active
+  // when this returns: later messages are delivered.
   virtual std::unique_ptr<Subscription> Subscribe(std::string topic,
                                                   std::function<void(const BusPayload&)> on_message) = 0;
 };

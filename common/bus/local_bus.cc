@@ -28,7 +28,7 @@ class Subscriber {
     --running_;
   }
 
-  // Nothing is delivered after; waits for the callbacks that run on other threads.
+  // Stops delivery, and waits for callbacks that run on other threads.
   void End() {
     absl::MutexLock lock(&mutex_);
     ended_ = true;
@@ -48,7 +48,7 @@ using Subscribers = std::vector<std::shared_ptr<Subscriber>>;
 // Topics spread over shards, so that publishers of different topics rarely share a lock.
 struct Shard {
   absl::Mutex mutex;
-  // The list of a topic is replaced, never changed: Publish takes a reference and lets the lock go.
+  // The list of a topic is replaced, never changed: Publish takes a reference and releases the lock.
   std::unordered_map<std::string, std::shared_ptr<const Subscribers>> topics ABSL_GUARDED_BY(mutex);
 };
 

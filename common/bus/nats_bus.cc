@@ -16,16 +16,16 @@
 namespace hail {
 namespace {
 
-// Of the library, in milliseconds.
+// Back-off of the NATS library, in milliseconds.
 constexpr int kReconnectWaitMs = 250;
 constexpr int kReconnectJitterMs = 250;
-// A server that was silent for two pings is gone.
+// The connection counts as lost after two pings without an answer.
 constexpr int kPingEveryMs = 2000;
 constexpr int kPingsOut = 2;
 constexpr int kConnectWithinMs = 2000;
-// For one write to a server that does not read.
+// Limit of one write to a server that does not read.
 constexpr int kWriteWithinMs = 2000;
-// Messages written without a server are kept up to this, in bytes; a late hint is of little use.
+// Limit in bytes of the messages buffered while disconnected. Late hints are of little use.
 constexpr int kKeepUnsent = 64 * 1024;
 
 template <typename T>
@@ -41,7 +41,7 @@ class Nats final : public NatsBus {
     sender_.Stop();
     if (subscription_ != nullptr) {
       natsSubscription_Unsubscribe(subscription_.get());
-      // Until then its callback may run.
+      // The callback may run until then.
       unsubscribed_.WaitForNotification();
       subscription_.reset();
     }
@@ -96,7 +96,7 @@ class Nats final : public NatsBus {
       ++unsent_;
       return;
     }
-    // Not here: a server that does not read would block the publisher.
+    // On the sender's own thread: a server that does not read would block the publisher.
     sender_.Post([this, subject = absl::StrCat(prefix_, std::string(topic)), payload = std::move(payload)] {
       const natsStatus status = natsConnection_Publish(connection_.get(), subject.c_str(), payload->data(),
                                                        static_cast<int>(payload->size()));
@@ -135,7 +135,7 @@ class Nats final : public NatsBus {
     if (!self->closing_) Log(LogLevel::kWarn, "bus_disconnected");
   }
   static void OnClosed(natsConnection*, void* closure) { static_cast<Nats*>(closure)->closed_.Notify(); }
-  // Slow consumers are counted; the rest is followed by one of the others.
+  // The library counts messages that slow subscriptions lose. The other callbacks handle all other errors.
   static void OnError(natsConnection*, natsSubscription*, natsStatus, void*) {}
 
   const std::string prefix_;
@@ -148,7 +148,7 @@ class Nats final : public NatsBus {
   absl::Notification closed_;
   Owned<natsConnection> connection_{nullptr, natsConnection_Destroy};
   Owned<natsSubscription> subscription_{nullptr, natsSubscription_Destroy};
-  // Its thread uses all of the above.
+  // Last member: its thread uses all members above.
   Loop sender_{"bus"};
 };
 

@@ -1,10 +1,11 @@
 // The bus between replicas, over NATS: https://docs.nats.io
 //
-// Each replica publishes on subjects `prefix`.TOPIC and has one subscription, `prefix`.>, from which it serves its own
-// subscribers: so a subscription is in place at once, without asking the server, and costs it nothing. What a replica
-// publishes reaches its own subscribers directly, whether there is a server or not.
+// Each replica publishes on subjects `prefix`.TOPIC and has one NATS subscription, `prefix`.>, from which it serves its
+// own subscribers. A local subscription therefore starts at once, without a request to the server, and costs the server
+// nothing. A replica delivers its own messages to its own subscribers directly, with or without a server.
 //
-// A hint, as every Bus: while the server is away, or does not keep up, messages to other replicas are lost and counted.
+// Messages are hints, as on every Bus: while the server is away or too slow, messages to other replicas are lost and
+// counted.
 #pragma once
 
 #include <cstddef>
@@ -18,17 +19,17 @@
 
 namespace hail {
 
-// Whether `url` says nats: or tls:.
+// Whether the scheme of `url` is nats: or tls:.
 bool IsNatsUrl(std::string_view url);
 
 struct NatsOptions {
-  // nats://USER:PASSWORD@HOST:PORT or tls://…; more servers of one cluster after commas.
+  // nats://USER:PASSWORD@HOST:PORT or tls://…; separate several servers of one cluster by commas.
   std::string url;
-  // Words of a subject, of this service's own: "hail.rider".
+  // First words of this service's subjects: "hail.rider".
   std::string prefix;
-  // Shown by the server.
+  // The client name that the server shows.
   std::string name;
-  // Messages that wait to be sent, or to be delivered here, beyond which they are lost.
+  // Limit of the messages that wait to be sent, and of those that wait to be delivered here. Further messages are lost.
   std::size_t max_queue = 10'000;
 };
 
@@ -43,8 +44,8 @@ class NatsBus : public Bus {
   virtual NatsStats stats() const = 0;
 };
 
-// Thread-safe, as is what it returns. Does not wait for the server: it is connected to when it is there, now or later,
-// and again whenever it was gone. INVALID_ARGUMENT for a URL that is none.
+// Thread-safe, as is the bus it returns. Does not wait for the server: the bus connects in the background, and
+// reconnects after each loss. INVALID_ARGUMENT for a malformed URL.
 absl::StatusOr<std::unique_ptr<NatsBus>> MakeNatsBus(const NatsOptions& options);
 
 }  // namespace hail

@@ -21,7 +21,7 @@ BusPayload WithHead(const std::string& head, std::string_view body) {
   return std::make_shared<const std::string>(absl::StrCat(head, "\n", std::string(body)));
 }
 
-// Cuts the head off `payload`. False: it has none, somebody else's message.
+// Removes the head from `payload`. False if there is none: the message is not ours.
 bool TakeHead(std::string_view& payload, std::string_view& head) {
   const std::size_t end = payload.find('\n');
   if (end == std::string_view::npos) return false;
@@ -42,7 +42,7 @@ RequestServer::RequestServer(Bus* bus, std::string_view name, std::function<void
             if (space == std::string_view::npos) return;
             const std::string number(head.substr(0, space));
             const std::string_view asker = head.substr(space + 1);
-            // Otherwise a malformed request could choose the subject of a message to the bus's server.
+            // A malformed name could otherwise choose the subject of a message to the bus's server.
             if (!IsTopicWord(asker)) return;
             const std::string topic = absl::StrCat("reply.", std::string(asker));
             on_request(request, [bus, number, topic](std::string_view answer) {

@@ -1,8 +1,8 @@
-// Request and reply with one named process, over a Bus (DESIGN §1).
+// Request and reply with one named process, over a Bus.
 //
-// A request is a message on the topic "ask.NAME" of the process asked, with a number and the asker's name; the reply
-// one on "reply.NAME" of the asker's, with the number. The bus may lose either, so the asker must cope without an
-// answer. It may duplicate them: a request may be handled twice, and only the first reply counts.
+// A request is a message on the topic "ask.NAME" of the server process, with a number and the client's name. The reply
+// is a message on "reply.NAME" of the client, with the same number. The bus may lose either, so the client must cope
+// without a reply. The bus may duplicate them: a request may be handled twice; only the first reply counts.
 #pragma once
 
 #include <functional>
@@ -20,32 +20,32 @@ namespace hail {
 // Handles the requests to the process `name`. Thread-safe.
 class RequestServer {
  public:
-  // Thread-safe; called once, now or later, or not at all: then the asker gets no reply.
+  // Thread-safe. May be called once, at any time, or not at all: then the client gets no reply.
   using Reply = std::function<void(std::string_view answer)>;
 
-  // `on_request` runs on a thread of the bus's, must not block, and may run concurrently with itself; not after the end
-  // of this object. `bus` must outlive this and every Reply.
+  // `on_request` runs on a thread of the bus, must not block, and may run concurrently with itself. It does not run
+  // after the destructor. `bus` must outlive this object and every Reply.
   RequestServer(Bus* bus, std::string_view name, std::function<void(std::string_view request, Reply reply)> on_request);
 
  private:
   const std::unique_ptr<Bus::Subscription> subscription_;
 };
 
-// Asks other processes, as the process `name`. Thread-safe.
+// Sends requests to other processes, as the process `name`. Thread-safe.
 class RequestClient {
  public:
-  // UNAVAILABLE (no Hail reason: the caller knows better) without an answer in time.
+  // UNAVAILABLE (without a Hail reason: the caller chooses one) if no reply came in time.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
   // Both must outlive this. `executor` runs the time-outs.
   RequestClient(Bus* bus, Executor* executor, std::string_view name);
-  // Forgets requests without an answer: their `done` does not run.
+  // Drops open requests: their `done` does not run.
   ~RequestClient();
   RequestClient(const RequestClient&) = delete;
   RequestClient& operator=(const RequestClient&) = delete;
 
-  // Asks the process `whom`. `done` runs once, on a thread of the bus's or on the executor, or before this returns; it
-  // must not block, nor destroy the asker. `time_out` is wall time.
+  // Sends `request` to the process `whom`. `done` runs once: on a thread of the bus, on the executor, or before this
+  // returns. It must not block or destroy this client. `time_out` is wall time.
   void Ask(std::string_view whom, std::string_view request, absl::Duration time_out, Done done);
 
  private:
@@ -54,7 +54,7 @@ class RequestClient {
   Bus* const bus_;
   Executor* const executor_;
   const std::string name_;
-  // Shared with time-outs, which may come when the asker is gone.
+  // Shared with time-outs, which may fire after this client is destroyed.
   const std::shared_ptr<Waiting> waiting_;
   const std::unique_ptr<Bus::Subscription> subscription_;
 };

@@ -115,8 +115,8 @@ function(hail_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
-  # What is under test is optimized as it ships. The tests themselves run for moments: optimizing them would double the
-  # time to compile them and save nothing.
+  # The code under test is optimized as in a release. The tests themselves run briefly: optimizing them would double the
+  # compile time without a benefit.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")

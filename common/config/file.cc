@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The value of a JSON leaf as `type`; nullopt if it is of another kind.
+// The value of a JSON leaf as `type`; nullopt if the leaf has another type.
 std::optional<Value> Typed(Type type, const Json& leaf) {
   switch (type) {
     case Type::kString:
@@ -52,7 +52,7 @@ class Reader {
 
   void Read() {
     std::ifstream file(path_, std::ios::binary);
-    // Reading tells what opening does not: that it is a directory.
+    // Opening a directory succeeds; only a read fails.
     file.peek();
     if (!file.is_open() || file.bad()) {
       problems_.push_back(absl::StrCat("configuration file ", path_, " cannot be read"));
@@ -78,7 +78,7 @@ class Reader {
   std::vector<FileEntry> Take() { return std::move(entries_); }
 
  private:
-  // JSON's own parser keeps the last of two equal keys; a configuration must not be read so lightly.
+  // JSON's own parser keeps the last of two equal keys. A duplicate key in a configuration is an error.
   Json Parse(const std::string& text) {
     std::vector<std::set<std::string>> seen;
     const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
@@ -123,7 +123,7 @@ class Reader {
   std::set<std::string> given_;
 };
 
-// How many single-letter edits lead from one word to the other (Levenshtein).
+// The edit distance between two words (Levenshtein).
 std::size_t Edits(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;

@@ -10,15 +10,15 @@ namespace hail::config {
 
 struct FileEntry {
   std::string key;
-  // Typed as `Schema` says, where the key is known and the JSON value of the right kind.
+  // Typed by the schema if the key is known and the JSON value matches; otherwise text.
   Value value;
 };
 
-// Reads `path`: an object, keys dotted ("store.url") or nested ({"store": {"url": …}}). What is wrong goes to
+// Reads `path`: an object, keys dotted ("store.url") or nested ({"store": {"url": …}}). Appends each fault to
 // `problems`.
 std::vector<FileEntry> ReadFile(const std::string& path, const Schema& schema, std::vector<std::string>* problems);
 
-// What to say of a key nobody declared, with the declared one it most resembles.
+// The message for a key that is not in the schema, with the most similar declared key.
 std::string UnknownKey(const std::string& key, const Schema& schema);
 
 }  // namespace hail::config

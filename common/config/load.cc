@@ -25,7 +25,7 @@ struct Flags {
   bool help = false;
   bool help_markdown = false;
   bool version = false;
-  // CLI11's own help.
+  // The help of CLI11.
   std::string usage;
 };
 
@@ -33,7 +33,7 @@ Flags ParseFlags(const Program& program, std::vector<std::string> args, std::vec
   Flags flags;
   CLI::App app(program.summary, program.name);
   app.set_help_flag();
-  // What is left over is reported with everything else that is wrong, not instead of it.
+  // Unknown arguments are reported together with all other problems, not instead of them.
   app.allow_extras();
   app.add_option("--config", flags.config_file, "Read configuration from this JSON file")->type_name("FILE");
   app.add_option("--set", flags.sets, "Set one configuration key; may be given again and again")
@@ -46,7 +46,7 @@ Flags ParseFlags(const Program& program, std::vector<std::string> args, std::vec
   app.add_flag("--help-markdown", flags.help_markdown, "Print the configuration keys as a Markdown table and exit");
   app.add_flag("--version", flags.version, "Print the version and exit");
   flags.usage = app.help();
-  // CLI11 takes arguments from the back.
+  // CLI11 reads arguments from the back.
   std::reverse(args.begin(), args.end());
   try {
     app.parse(args);
@@ -59,7 +59,7 @@ Flags ParseFlags(const Program& program, std::vector<std::string> args, std::vec
   return flags;
 }
 
-// Values as they are put together, a source over the one before.
+// Collects the values source by source; each source overrides the one before.
 class Assembly {
  public:
   Assembly(const Schema& schema, std::vector<std::string>* problems) : schema_(schema), problems_(*problems) {}
@@ -77,7 +77,7 @@ class Assembly {
     }
     absl::StatusOr<Value> value = ParseValue(key->type, text);
     if (!value.ok()) {
-      // A bad value in a higher source still hides what a lower one says.
+      // A bad value in a higher source still hides the value of a lower one.
       given_.erase(name);
       problems_.push_back(absl::StrCat(where, ": ", Shown(*key, text), std::string(value.status().message())));
       return;
@@ -85,7 +85,7 @@ class Assembly {
     Put(*key, *std::move(value), where);
   }
 
-  // Defaults for what nobody gave, then the checks.
+  // Adds the defaults, then runs the checks.
   Values Finish() {
     const bool all_good = problems_.empty();
     for (const Key& key : schema_.keys()) {

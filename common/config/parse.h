@@ -1,4 +1,4 @@
-// Text to typed value and back. Internal to common/config.
+// Converts text to typed values and back. Internal to common/config.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace hail::config {
 
-// The error's message says what the text is not ("is not a whole number"); it does not repeat the text.
+// The error message names the type that the text does not have ("is not a whole number"); it does not repeat the text.
 absl::StatusOr<Value> ParseValue(Type type, const std::string& text);
 
-// As ParseValue would read it.
+// Text that ParseValue reads back as the same value.
 std::string FormatValue(const Value& value);
 
 // "duration", "whole number", …

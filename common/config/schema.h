@@ -1,5 +1,4 @@
-// The configuration keys of a program, each with a type, a default, a sentence of documentation and a
-// check.
+// The configuration keys of a program, each with a type, a default, a sentence of documentation and a check.
 #pragma once
 
 #include <cstdint>
@@ -18,29 +17,29 @@ namespace hail::config {
 // In the environment and in --set the same as text.
 enum class Type { kString, kInt, kDouble, kBool, kDuration, kProbability };
 
-// A probability is held as a double.
+// A probability is stored as a double.
 using Value = std::variant<std::string, std::int64_t, double, bool, absl::Duration>;
 
-// Says what is wrong with a value ("must be at least 1"); empty: nothing.
+// Returns the fault of a value ("must be at least 1"); empty: none.
 using Check = std::function<std::string(const Value&)>;
 
 struct Key {
   // Dotted words: "store.url". In the environment HAIL_STORE_URL.
   std::string name;
   Type type = Type::kString;
-  // As text. A string's may hold {other.key}, which becomes that key's effective value.
+  // As text. The default of a string may hold {other.key}, which is replaced by that key's effective value.
   std::string default_text;
   // One sentence for people, with the unit.
   std::string doc;
   Check check;
   // Never printed, neither by --print-config nor in a problem.
   bool secret = false;
-  // What of a string may be printed; null: all of it. Must bear a text that is not what the key wants.
+  // The printable part of a string; null: all of it. Must accept text that is not valid for the key.
   std::function<std::string(const std::string&)> redacted = nullptr;
 };
 
-// The effective value of every key of a schema. Copyable, immutable, thread-safe. Asking for a key that the schema does
-// not have, or for another type than the key's, is a bug and aborts.
+// The effective value of every key of a schema. Copyable, immutable, thread-safe. A request for an unknown key, or with
+// a type other than the key's, is a bug and aborts.
 class Values {
  public:
   explicit Values(std::map<std::string, Value> values = {}) : values_(std::move(values)) {}
@@ -58,10 +57,10 @@ class Values {
   std::map<std::string, Value> values_;
 };
 
-// Built once at start; not thread-safe while being built. Two keys of one name, or of one environment name, abort.
+// Built once at start; not thread-safe while being built. Two keys of the same name or environment name abort.
 class Schema {
  public:
-  // Adds a key of any kind; the next ones are short for it.
+  // Adds a key of any type; the functions below are short forms.
   Schema& Add(Key key);
   Schema& String(std::string name, std::string default_text, std::string doc, Check check = nullptr);
   Schema& Int(std::string name, std::int64_t default_value, std::string doc, Check check = nullptr);
@@ -70,7 +69,7 @@ class Schema {
   Schema& Duration(std::string name, absl::Duration default_value, std::string doc, Check check = nullptr);
   Schema& Probability(std::string name, double default_value, std::string doc);
 
-  // A check across keys. Runs only when every single value is good; returns all it finds wrong.
+  // A check across keys. Runs only when every single value is valid; returns all its problems.
   Schema& CheckAll(std::function<std::vector<std::string>(const Values&)> check);
 
   const std::vector<Key>& keys() const { return keys_; }
@@ -85,18 +84,18 @@ class Schema {
 // "HAIL_STORE_URL" for "store.url".
 std::string EnvironmentName(std::string_view key);
 
-// Checks. Each is for values of its own type only.
+// Checks. Each accepts values of its own type only.
 Check NotEmpty();
 Check IntFrom(std::int64_t least, std::int64_t most);
 Check DoubleFrom(double least, double most);
 Check DurationFrom(absl::Duration least, absl::Duration most);
 Check OneOf(std::vector<std::string> choices);
-// HOST:PORT as a service listens on or is called at: 127.0.0.1:50051, [::1]:0, name:443. Port 0 only if `allow_zero`.
+// HOST:PORT to listen on or to call: 127.0.0.1:50051, [::1]:0, name:443. Port 0 only if `allow_zero_port`.
 Check Address(bool allow_zero_port);
-// Where the other service is: a target of common/rpc/target.h whose addresses are good.
+// The address of the other service: a target of common/rpc/target.h with valid addresses.
 Check Peer();
 
-// The schema for people: one line a key for --help, a Markdown table for --help-markdown.
+// The schema for people: one line per key for --help, a Markdown table for --help-markdown.
 std::string HelpText(const Schema& schema);
 std::string HelpMarkdown(const Schema& schema);
 

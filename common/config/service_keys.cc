@@ -36,7 +36,7 @@ std::string CheckBusUrl(const Value& value) {
   return "";
 }
 
-// Users, passwords and tokens of all URLs in a list become ***.
+// Replaces users, passwords and tokens of all URLs in a list by ***.
 std::string WithoutUserInfo(const std::string& urls) {
   std::vector<std::string> shown;
   for (const std::string& url : std::vector<std::string>(absl::StrSplit(urls, ','))) {
@@ -48,7 +48,7 @@ std::string WithoutUserInfo(const std::string& urls) {
   return absl::StrJoin(shown, ",");
 }
 
-// Whether only this machine gets there, as far as the text says.
+// Whether `address` is a loopback address; decided from the text alone.
 bool IsLoopback(const std::string& address) {
   std::string host = address.substr(0, address.rfind(':'));
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);

@@ -1,4 +1,4 @@
-// The keys that every service of Hail has.
+// The configuration keys that every service of Hail has.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace hail::config {
 
-// What differs between the services in the keys they share.
+// The defaults of the shared keys, which differ between the services.
 struct ServiceDefaults {
   // "127.0.0.1:50051"
   std::string listen;
@@ -23,7 +23,7 @@ struct ServiceDefaults {
   std::string data_dir;
   // The store's file in data_dir: "rider.db".
   std::string store_file;
-  // Whether the service has something to say between its replicas: bus.url may be NATS's.
+  // Whether the replicas of the service exchange messages: bus.url may then be a NATS URL.
   bool bus = false;
 };
 
@@ -31,27 +31,27 @@ struct ServiceDefaults {
 // log.level, shutdown.notice, shutdown.grace and connection.age.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
-// Those keys' values, ready for use.
+// The values of those keys, ready for use.
 struct ServiceSettings {
   std::string listen;
   std::string internal_listen;
   std::string metrics_listen;
-  // Whether listen and internal_listen describe what they serve.
+  // Whether gRPC reflection is served on listen and internal_listen.
   bool reflection = false;
   bool internal_reflection = false;
   std::string data_dir;
-  // store.url: the SQLite file, or else the PostgreSQL database.
+  // store.url: the SQLite file; otherwise the PostgreSQL database.
   std::string store_path;
   std::optional<postgres::ConnectParams> store_database;
-  // bus.url; empty: in this process.
+  // bus.url; empty: the bus inside this process.
   std::string nats_url;
   TimeScale time_scale;
   LogLevel log_level = LogLevel::kInfo;
-  // Between NOT_SERVING and the end of the first stream: time for load balancers to look elsewhere.
+  // Time between NOT_SERVING and the end of the first stream, in which load balancers choose another replica.
   absl::Duration shutdown_notice;
-  // From the end of the notice until what still runs is cut off.
+  // Time from the end of the notice until open calls are cancelled.
   absl::Duration shutdown_grace;
-  // Of connections, and of apps' streams; InfiniteDuration: they are kept.
+  // Maximum age of connections, and of apps' streams; InfiniteDuration: no limit.
   absl::Duration connection_age;
 };
 

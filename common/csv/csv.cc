@@ -14,7 +14,7 @@
 namespace hail {
 namespace {
 
-// The fields of `line`, in the strings that `fields` has already: half a million rows are read, most to be left out.
+// The fields of `line`. Reuses the strings of `fields`: the files have half a million rows, and most are skipped.
 void Split(const std::string& line, std::vector<std::string>& fields) {
   std::size_t count = 0;
   const auto open_field = [&]() -> std::string& {
@@ -69,7 +69,7 @@ absl::Status CsvReader::Wrong(const std::string& what) const {
 absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::vector<std::string>& columns) {
   CsvReader reader;
   reader.path_ = path;
-  // zlib reads a file that is not gzip as it is.
+  // zlib reads uncompressed files unchanged.
   gzFile handle = gzopen(path.c_str(), "rb");
   if (handle == nullptr) return absl::NotFoundError(absl::StrCat("cannot open ", path));
   reader.file_ = std::make_unique<File>(handle);
@@ -91,7 +91,7 @@ absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path, const std::ve
 absl::Status CsvReader::SkipMark() {
   std::array<char, 4> first;
   const int count = gzread(file_->handle, first.data(), first.size());
-  // A damaged file: Line says so.
+  // Line reports damaged files.
   if (count <= 0) return absl::OkStatus();
   const absl::StatusOr<std::size_t> begin = Utf8Begin({first.data(), static_cast<std::size_t>(count)});
   if (!begin.ok()) return absl::InvalidArgumentError(absl::StrCat(path_, " ", begin.status().message()));

@@ -11,7 +11,7 @@
 namespace hail::detail {
 
 void CheckFailed(const char* condition, const char* file, int line) {
-  // As a line of the log, but past its queue: nothing of the process is relied on any more.
+  // Written as a log line, but not through the log's queue: the state of the process is not reliable any more.
   const std::string text =
       absl::StrCat(R"({"level":"error","event":"check_failed","condition":")", absl::CEscape(condition),
                    R"(","file":")", absl::CEscape(file), R"(","line":)", line, "}\n");

@@ -1,4 +1,4 @@
-// Invariants, checked in every build: a process whose own state contradicts itself ends before it writes any more.
+// Invariants, checked in every build: a process whose own state contradicts itself ends before it writes again.
 #pragma once
 
 namespace hail::detail {
@@ -7,8 +7,8 @@ namespace hail::detail {
 
 }  // namespace hail::detail
 
-// Ends the process at once, with one line on stderr, unless `condition` holds. For what only a bug of this process can
-// break. Input, the bytes of a store and the answers of other processes are checked where they come in, and are errors
-// (error.h).
+// Ends the process at once, with one line on stderr, unless `condition` holds. Use it only for conditions that a bug of
+// this process can break. Input, stored bytes and the answers of other processes are checked where they arrive, and
+// yield errors (error.h).
 #define HAIL_CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::hail::detail::CheckFailed(#condition, __FILE__, __LINE__))

@@ -1,5 +1,5 @@
-// Errors as values: an absl::Status that carries a Reason, and where it helps the field at fault, metadata and how long
-// to wait. Mapped to gRPC in one place: common/rpc/status.h.
+// Errors as values: an absl::Status with a Reason and, where it helps, the field at fault, metadata and a retry delay.
+// Mapped to gRPC in one place: common/rpc/status.h.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace hail {
 
-// What an error carries beside code and message.
+// The content of an error besides code and message.
 struct ErrorDetails {
   Reason reason = Reason::kInternal;
   // The path of the field at fault, as in the contract ("pickup.position.latitude_deg"). Empty: none.
@@ -24,10 +24,11 @@ struct ErrorDetails {
   std::optional<absl::Duration> retry_after;
 };
 
-// An error of `code` with `details` attached. An OK `code` becomes INTERNAL: an error never passes for a success.
+// An error of `code` with `details` attached. An OK `code` becomes INTERNAL, so that an error never passes for a
+// success.
 absl::Status MakeError(absl::StatusCode code, std::string_view message, ErrorDetails details);
 
-// What `status` carries; nullopt for a status that MakeError did not make.
+// The details of `status`; nullopt for a status that MakeError did not make.
 std::optional<ErrorDetails> DetailsOf(const absl::Status& status);
 
 // Whether `status` was made with `reason`.
@@ -39,7 +40,7 @@ absl::Status NotFound(Reason reason, std::string_view message);
 absl::Status FailedPrecondition(Reason reason, std::string_view message,
                                 std::map<std::string, std::string> metadata = {});
 absl::Status Overloaded(std::string_view message, absl::Duration retry_after);
-// To be retried after a second: who is away is back soon, or another replica answers.
+// Retry after one second: by then the service is usually back, or another replica answers.
 absl::Status Unavailable(Reason reason, std::string_view message);
 absl::Status Internal(std::string_view message);
 

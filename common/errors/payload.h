@@ -1,5 +1,5 @@
-// The payloads of an error's absl::Status, by type URL. They are what is sent of it: serialized google.rpc messages.
-// Each error of Hail has the first.
+// The payloads of an error's absl::Status, by type URL: serialized google.rpc messages, sent as they are. Each error of
+// Hail has the first.
 #pragma once
 
 namespace hail {

@@ -1,4 +1,4 @@
-// The reasons Hail's errors carry in google.rpc.ErrorInfo.reason. Clients switch on them: a name, once released, stays.
+// The reasons in google.rpc.ErrorInfo.reason of Hail's errors. Clients switch on them: a released name never changes.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@ namespace hail {
 enum class Reason {
   // INVALID_ARGUMENT: the field named in the BadRequest is missing, too long or impossible.
   kInvalidField,
-  // FAILED_PRECONDITION: the position is in no region Hail serves, or pickup and drop-off cannot be joined.
+  // FAILED_PRECONDITION: the position is in no region of Hail, or no route connects pickup and drop-off.
   kOutsideServiceArea,
   // NOT_FOUND: no such ride, or not the caller's.
   kRideNotFound,
@@ -27,25 +27,25 @@ enum class Reason {
   kRiderBusy,
   // FAILED_PRECONDITION: the driver has a live ride.
   kDriverBusy,
-  // FAILED_PRECONDITION: the driver gave this ride up before.
+  // FAILED_PRECONDITION: the driver gave up this ride before.
   kDriverExcluded,
-  // FAILED_PRECONDITION: the quote's time is over.
+  // FAILED_PRECONDITION: the quote has expired.
   kQuoteExpired,
   // FAILED_PRECONDITION: the quote was used for another ride.
   kQuoteUsed,
   // INVALID_ARGUMENT: the quote is forged, damaged, or for another rider, product, seats or route.
   kQuoteMismatch,
-  // FAILED_PRECONDITION: the ride is over and did not end the way the call asks for.
+  // FAILED_PRECONDITION: the ride has ended, and not in the way that the call asks for.
   kRideEnded,
-  // FAILED_PRECONDITION: the ride is not looking for a driver (internal).
+  // FAILED_PRECONDITION: the ride is not in MATCHING (internal).
   kRideNotMatching,
   // FAILED_PRECONDITION: the epoch is older than the ride's (internal).
   kStaleEpoch,
-  // FAILED_PRECONDITION: the driver's assignment to this ride is over.
+  // FAILED_PRECONDITION: the driver's assignment to this ride has ended.
   kAssignmentEnded,
-  // FAILED_PRECONDITION: the step is not the ride's next.
+  // FAILED_PRECONDITION: the step is not the ride's next step.
   kIllegalTransition,
-  // FAILED_PRECONDITION: the offer's time is over, or nobody remembers it and it was not taken.
+  // FAILED_PRECONDITION: the offer has expired, or it is unknown and was not accepted.
   kOfferExpired,
   // FAILED_PRECONDITION: the offer was withdrawn (metadata "revoke_reason").
   kOfferRevoked,
@@ -53,37 +53,37 @@ enum class Reason {
   kOfferDeclined,
   // RESOURCE_EXHAUSTED: the caller reads its stream too slowly; resume from the cursor.
   kStreamTooSlow,
-  // RESOURCE_EXHAUSTED: more work is queued than can be done in time; retry after RetryInfo.
+  // RESOURCE_EXHAUSTED: the queue is longer than can be served in time; retry after RetryInfo.
   kOverloaded,
   // UNAVAILABLE: the service is shutting down; retry at another replica.
   kDraining,
   // UNAVAILABLE: the store cannot be used now; retry.
   kStoreUnavailable,
-  // UNAVAILABLE: a newer version works on the ride in a way that this replica does not know; retry at another replica.
+  // UNAVAILABLE: a newer version changed the ride in a way that this replica does not know; retry at another replica.
   kReplicaTooOld,
   // UNAVAILABLE: the other service cannot be reached now; retry.
   kPeerUnavailable,
-  // PERMISSION_DENIED: the caller may not speak for the rider or driver named.
+  // PERMISSION_DENIED: the caller may not act for the rider or driver named.
   kIdentityMismatch,
-  // INVALID_ARGUMENT / FAILED_PRECONDITION: the messages of a stream came in an order the contract does not allow.
+  // INVALID_ARGUMENT / FAILED_PRECONDITION: the contract does not allow this order of messages in a stream.
   kProtocolViolation,
-  // INVALID_ARGUMENT: the bytes that were sent are no message of the method's kind.
+  // INVALID_ARGUMENT: the bytes are not a message of the method's type.
   kUnreadableMessage,
-  // UNIMPLEMENTED: the method, or the way the message is encoded, is not served here.
+  // UNIMPLEMENTED: this server does not serve the method or the message encoding.
   kNotServed,
-  // DEADLINE_EXCEEDED: the call's time was over before its outcome was certain; repeat it.
+  // DEADLINE_EXCEEDED: the deadline passed before the outcome was certain; repeat the call.
   kOutcomeUnknown,
-  // DEADLINE_EXCEEDED: nothing came from the client for 12 s; open the stream again.
+  // DEADLINE_EXCEEDED: the client sent nothing for 12 s; open the stream again.
   kStreamSilent,
   // INTERNAL: a bug; see the service's log.
   kInternal,
-  // New ones go before it: ReasonFromName counts up to kInternal.
+  // New reasons go before it: ReasonFromName counts up to kInternal.
 };
 
 // "INVALID_FIELD", "OUTSIDE_SERVICE_AREA", …: the enumerator's words in upper snake case.
 std::string_view ReasonName(Reason reason);
 
-// The other way round, for errors that come from the other service; nullopt for a name this build does not know.
+// The inverse, for errors from the other service; nullopt for a name that this build does not know.
 std::optional<Reason> ReasonFromName(std::string_view name);
 
 }  // namespace hail

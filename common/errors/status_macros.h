@@ -1,18 +1,18 @@
-// Errors passed on, in one line each.
+// Macros that pass errors on.
 #pragma once
 
 #include <utility>
 
 #include "absl/status/status.h"
 
-// Returns what `expression`, an absl::Status, says unless it is OK.
+// Returns `expression`, an absl::Status, unless it is OK.
 #define HAIL_RETURN_IF_ERROR(expression)                           \
   if (absl::Status hail_status = (expression); hail_status.ok()) { \
   } else                                                           \
     return hail_status
 
-// Assigns to `target`, which may declare a variable, what `expression`, an absl::StatusOr, holds; or returns its
-// status. Not alone behind an `if`: it is more than one statement.
+// Assigns the value of `expression`, an absl::StatusOr, to `target`, which may declare a variable; or returns its
+// status. Do not use it as the only statement of an `if`: it expands to several.
 #define HAIL_ASSIGN_OR_RETURN(target, expression) \
   HAIL_ASSIGN_OR_RETURN_(HAIL_JOIN_(hail_result_, __LINE__), target, expression)
 

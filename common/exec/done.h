@@ -1,4 +1,4 @@
-// What an asynchronous operation ends with.
+// The callback of an asynchronous operation.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace hail {
 
-// Called once, with the result or with why there is none.
+// Called once, with the result or with the error.
 template <typename T>
 using Done = std::function<void(absl::StatusOr<T>)>;
 

@@ -1,5 +1,5 @@
-// Runs the tasks of cores, now or later: one at a time, in order. A Loop in the services; in the simulation, one
-// simulated clock for all executors.
+// Runs the tasks of cores, now or later: one at a time, in order. The services use a Loop; the simulation runs all
+// executors on one simulated clock.
 #pragma once
 
 #include <cstddef>
@@ -9,22 +9,22 @@
 
 namespace hail {
 
-// Thread-safe, unless an implementation says otherwise.
+// Thread-safe, unless an implementation is marked otherwise.
 class Executor {
  public:
   virtual ~Executor() = default;
 
-  // Runs `task` after all posted before; never on the caller's stack. False, and the task is dropped, once stopped.
+  // Runs `task` after all earlier ones; never on the caller's stack. After the stop, returns false and drops the task.
   // Never blocks.
   virtual bool Post(std::function<void()> task) = 0;
 
-  // Runs `task` no sooner than after `wall`. It cannot be canceled: let the task check whether it is still wanted.
+  // Runs `task` no sooner than after `wall`. It cannot be cancelled: the task must check whether it is still wanted.
   virtual bool PostAfter(absl::Duration wall, std::function<void()> task) = 0;
 
-  // Runs `task` each `period` until stopped.
+  // Runs `task` every `period` until stopped.
   virtual void Every(absl::Duration period, std::function<void()> task) = 0;
 
-  // How many tasks wait now.
+  // The number of waiting tasks.
   virtual std::size_t depth() const = 0;
 };
 

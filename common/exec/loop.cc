@@ -18,12 +18,12 @@
 namespace hail {
 namespace {
 
-// Not the wall clock: setting the machine's time must not delay timers.
+// A change of the machine's wall clock must not delay timers.
 using Monotonic = std::chrono::steady_clock;
 
 struct Timer {
   Monotonic::time_point due;
-  // Timers due together run in the order they were set.
+  // Timers due at the same time run in the order in which they were set.
   std::uint64_t number;
   std::function<void()> task;
 };
@@ -54,7 +54,7 @@ struct Loop::State {
 void Loop::State::TakeDueTimers() {
   const Monotonic::time_point now = Monotonic::now();
   while (!timers.empty() && timers.top().due <= now) {
-    // top() is const only to keep the order, which moving the task out does not touch.
+    // top() is const to protect the order of the queue; a move of the task does not change that order.
     tasks.push_back(std::move(const_cast<Timer&>(timers.top()).task));
     timers.pop();
   }
@@ -94,7 +94,7 @@ void Loop::State::Repeat(Monotonic::time_point due, Monotonic::duration period,
                          std::shared_ptr<std::function<void()>> task) {
   SetTimer(due, [this, due, period, task = std::move(task)] {
     (*task)();
-    // Beats missed while the loop was busy are skipped, not made up for.
+    // Periods missed while the loop was busy are skipped, not repeated.
     Monotonic::time_point next = due + period;
     const Monotonic::time_point now = Monotonic::now();
     if (next < now) next += (now - next) / period * period + period;

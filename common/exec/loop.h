@@ -1,5 +1,5 @@
-// One thread that runs posted tasks, in order, and timers. The cores that decide about more than one ride or driver
-// live on such a loop: no locks inside, one order of events.
+// One thread that runs posted tasks, in order, and timers. Cores that decide about several rides or drivers run on such
+// a loop: they need no locks, and see events in one order.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,10 @@
 
 namespace hail {
 
-// Thread-safe. Stop() (or the destructor) runs what was posted before it, drops timers that are not due, and joins.
+// Thread-safe. Stop() (or the destructor) runs the tasks posted before it, drops timers that are not due, and joins.
 class Loop final : public Executor {
  public:
-  // `name` shows up as the thread's name (at most 15 bytes).
+  // `name` is the thread's name (at most 15 bytes).
   explicit Loop(std::string name);
   ~Loop() override;
   Loop(const Loop&) = delete;
@@ -29,7 +29,7 @@ class Loop final : public Executor {
   // Whether the caller is on the loop's thread.
   bool OnLoop() const;
 
-  // Idempotent; not from the loop's own thread.
+  // Idempotent. Must not be called on the loop's own thread.
   void Stop();
 
  private:

@@ -5,9 +5,9 @@
 namespace hail {
 namespace {
 
-// A batch costs one fsync and a share for each job. In a batch this large the fsync is negligible.
+// The cost of a batch is one fsync plus a share per job. In a batch this large the fsync is negligible.
 constexpr std::size_t kTelling = 64;
-// How much the latest batch counts.
+// The weight of the latest batch.
 constexpr double kWeight = 0.2;
 
 }  // namespace
@@ -33,7 +33,7 @@ void QueueWait::BatchEnded(absl::Time now) {
 absl::Duration QueueWait::Estimate(absl::Time now, std::size_t ahead) const {
   absl::Duration left;
   if (running_ > 0) {
-    // A batch that is late, for example because the disk stalls, will probably take as long again as it is late.
+    // A batch that is late, for example because the disk stalls, will probably need as much time again as it is late.
     left = absl::AbsDuration(per_job_ * static_cast<double>(running_) - (now - began_));
   }
   return left + per_job_ * static_cast<double>(ahead);

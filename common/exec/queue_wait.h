@@ -7,19 +7,19 @@
 
 namespace hail {
 
-// Learns what a job costs from batches done. Not thread-safe. Times are wall time, and never go back.
+// Learns the cost of a job from finished batches. Not thread-safe. Times are wall time, and never go back.
 class QueueWait {
  public:
   void BatchBegan(absl::Time now, std::size_t jobs);
   void BatchEnded(absl::Time now);
 
-  // Until a job is done that is queued now behind `ahead` others, the batch under way not counted.
+  // The time until a job queued now behind `ahead` others is done. `ahead` excludes the running batch.
   absl::Duration Estimate(absl::Time now, std::size_t ahead) const;
 
  private:
-  // What one job more adds. Zero until known: nothing is refused on a guess.
+  // The additional time per job. Zero until measured: nothing is refused because of a guess.
   absl::Duration per_job_;
-  // The batch under way; 0 jobs: none.
+  // The size of the running batch; 0: none.
   std::size_t running_ = 0;
   absl::Time began_;
 };

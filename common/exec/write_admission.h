@@ -1,4 +1,4 @@
-// Which writes a store takes on under load.
+// Decides which writes a store accepts under load.
 #pragma once
 
 #include <cstddef>
@@ -9,14 +9,14 @@
 namespace hail {
 
 struct WriteAdmission {
-  // Writes waiting beyond this are refused.
+  // Writes beyond this number of waiting ones are refused.
   std::size_t max_queue = 10'000;
-  // So are writes that would wait longer than this, or than half of what their deadline allows, as far as can be
-  // estimated (wall time). What begins something new is refused first.
+  // Also refused: writes whose estimated wait is longer than this, or than half of the time until their deadline (wall
+  // time). Writes that begin something new are refused first.
   absl::Duration max_wait = absl::Seconds(3);
   absl::Duration max_wait_of_new = absl::Seconds(1);
 
-  // OK or OVERLOADED for one more write behind `queued` others. It would wait for `wait`, with `left` until its
+  // OK or OVERLOADED for one more write behind `queued` others. `wait` is its estimated wait, `left` the time until its
   // deadline.
   absl::Status Admit(bool begins_new, std::size_t queued, absl::Duration wait, absl::Duration left) const;
 };

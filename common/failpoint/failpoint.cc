@@ -29,7 +29,7 @@ FailpointRecord* MapTable() {
   void* const memory = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) Fatal("cannot map", file);
   close(fd);
-  // What the processes before this one counted stays.
+  // The counts of earlier processes stay.
   auto* const table = static_cast<FailpointRecord*>(memory);
   for (std::size_t i = 0; i < std::size(kFailpoints); ++i) {
     std::snprintf(table[i].name, sizeof(table[i].name), "%s", kFailpoints[i].name);
@@ -38,7 +38,7 @@ FailpointRecord* MapTable() {
   return table;
 }
 
-// From before main, so that the test finds the table as soon as the process serves.
+// Mapped before main, so that the test finds the table as soon as the process serves.
 FailpointRecord* const table = MapTable();
 
 }  // namespace
@@ -53,7 +53,7 @@ void PassFailpoint(Failpoint point) {
   if (at == 0 || passing < at || kill_at.exchange(0) == 0) return;
   std::atomic_ref(record.killed).fetch_add(1);
   kill(getpid(), SIGKILL);
-  // The signal may be taken by another thread first: this one must not get any further meanwhile.
+  // Another thread may take the signal first; this thread must not continue meanwhile.
   while (true) pause();
 }
 

@@ -1,12 +1,12 @@
-// Places where a test may end the process, or make a thread wait, at a moment of its choice.
+// Places where a test can kill the process, or delay a thread, at a chosen moment.
 //
 //   HAIL_FAILPOINT(kCommitBefore);
 //
-// In every ordinary build this is nothing: the name is checked by the compiler, no code is made of it. Only files that
-// are compiled with HAIL_FAILPOINTS defined have failpoints, and only the services of tests/crash are made of such
-// files. There the environment variable HAILTEST_FAILPOINTS names a file that is mapped into memory and shared with
-// the process that runs the test: a table of FailpointRecord, in the order of kFailpoints. What is counted in it
-// survives SIGKILL; what is set in it takes effect at the next passing. Without the variable nothing happens.
+// In ordinary builds the macro generates no code; the compiler only checks the name. Only files compiled with
+// HAIL_FAILPOINTS have failpoints, and only the services of tests/crash contain such files. There the environment
+// variable HAILTEST_FAILPOINTS names a file that is mapped into memory and shared with the test process: a table of
+// FailpointRecord, in the order of kFailpoints. Counts in it survive SIGKILL; settings take effect at the next passing.
+// Without the variable, failpoints do nothing.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace hail {
 
-// All failpoints there are. A new one is used in one place, and comes with its row in kFailpoints.
+// All failpoints. Each is used in one place, and has a row in kFailpoints.
 enum class Failpoint {
   kCommitBefore,
   kCommitAfter,
@@ -40,44 +40,45 @@ struct FailpointRow {
 };
 
 inline constexpr FailpointRow kFailpoints[] = {
-    // All jobs of a batch have run; COMMIT has not been said.
+    // All jobs of a batch have run; COMMIT has not been executed.
     {Failpoint::kCommitBefore, "commit.before", true, true},
-    // COMMIT has returned; nobody knows.
+    // COMMIT has returned; no caller has the result yet.
     {Failpoint::kCommitAfter, "commit.after", true, true},
-    // What a unary call comes to is certain; the reply has not been handed to gRPC.
+    // The result of a unary call is certain; the reply has not been passed to gRPC.
     {Failpoint::kReplyUnary, "reply.unary", true, true},
-    // The same of a command that came on a stream.
+    // The same for a command on a stream.
     {Failpoint::kReplyStream, "reply.stream", true, true},
     // An event is committed; not yet published on the bus.
     {Failpoint::kPublishBefore, "publish.before", true, false},
-    // A watched ride's feed has subscribed, and not read yet; the same of a driver's feed.
+    // The feed of a watched ride has subscribed, but has not read the store yet; the same for a driver's feed.
     {Failpoint::kFeedReadRide, "feed.read_ride", true, false},
     {Failpoint::kFeedReadDriver, "feed.read_driver", true, false},
     // A raised epoch is committed; the start at that epoch has not been sent.
     {Failpoint::kStartNewEpoch, "start.new_epoch", true, false},
-    // rider-service has been asked for a driver's rides; the snapshot has not come.
+    // rider-service has been asked for a driver's rides; the snapshot has not arrived.
     {Failpoint::kFeedSubscribed, "feed.subscribed", false, true},
-    // The dispatch link is up; nothing has been started on it.
+    // The dispatch link is up; no dispatch has been started on it.
     {Failpoint::kLinkUp, "link.up", false, true},
-    // An offer stands; its driver has not been sent it.
+    // An offer is pending; its driver has not received it.
     {Failpoint::kOfferMade, "offer.made", false, true},
     // A driver is RESERVED; ConfirmAssignment has not been sent.
     {Failpoint::kConfirmBefore, "confirm.before", false, true},
-    // Its answer has come; neither the core nor the driver knows it yet.
+    // The answer to ConfirmAssignment has arrived; neither the core nor the driver knows it yet.
     {Failpoint::kConfirmReplied, "confirm.replied", false, true},
 };
 
-// One row of the shared table: 72 bytes, numbers as the machine has them.
+// One row of the shared table: 72 bytes, numbers in host byte order.
 struct FailpointRecord {
-  // Ends with a zero.
+  // Zero-terminated.
   char name[32];
   // 1: rider-service has it; 2: driver-service; 3: both.
   std::uint64_t services;
   std::uint64_t passed;
-  // The process ends with SIGKILL when `passed` has come to this or is beyond it, once: it is set to 0 first. 0: never.
+  // The process ends with SIGKILL once `passed` reaches this number. It is reset to 0 first, so the kill happens once.
+  // 0: never.
   std::uint64_t kill_at;
   std::uint64_t killed;
-  // Each passing takes so long, before it may end.
+  // Delay of each passing, before the kill.
   std::uint64_t delay_us;
 };
 static_assert(sizeof(FailpointRecord) == 72);

@@ -36,7 +36,7 @@ LatLng Toward(const LatLng& from, double bearing_deg, double distance_m) {
   const double lat_to = std::asin(std::clamp(sin_to, -1.0, 1.0));
   const double turn = std::atan2(std::sin(bearing) * std::sin(angle) * std::cos(lat),
                                  std::cos(angle) - std::sin(lat) * std::sin(lat_to));
-  // Back into [-180, 180] across the antimeridian.
+  // Wraps the longitude into [-180, 180] at the antimeridian.
   const double lng_to = std::remainder(from.longitude_deg + Degrees(turn), 360.0);
   return {Degrees(lat_to), lng_to};
 }

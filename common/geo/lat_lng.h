@@ -22,7 +22,7 @@ double DistanceM(const LatLng& a, const LatLng& b);
 LatLng Toward(const LatLng& from, double bearing_deg, double distance_m);
 
 // INVALID_FIELD naming `field` (or a part of it: `field` + ".latitude_deg") unless `point` is finite, in range and not
-// the zero island: within 0.001 degrees of (0, 0), what broken receivers report.
+// within 0.001 degrees of (0, 0), which broken receivers report.
 absl::Status CheckLatLng(const LatLng& point, std::string_view field);
 
 }  // namespace hail

@@ -13,7 +13,7 @@ bool IsLater(const Observation& next, const Observation& known, absl::Duration j
   const bool counted = next.position_seq != 0 && known.position_seq != 0;
   if (counted && next.position_seq != known.position_seq) return next.position_seq > known.position_seq;
   if (next.point == known.point) return !counted && later_by > absl::ZeroDuration();
-  // Of one message the next is the later one, where the device gives neither ages nor numbers.
+  // If the device gives neither ages nor numbers, the next fix of one message is the later one.
   return later_by >= absl::ZeroDuration();
 }
 

@@ -1,4 +1,4 @@
-// Which of two positions of one driver is the later one: the one order that every place uses.
+// Defines which of two positions of one driver is the later one. All code uses this order.
 #pragma once
 
 #include <cstdint>
@@ -8,30 +8,30 @@
 
 namespace hail {
 
-// How much two messages of one device can be pushed together on their way, in wall time: what was sent 4 s apart
-// arrives at once after a stall of the network. Instants of observation that are no further apart may be in either
+// How much closer together two messages of one device may arrive than they were sent, in wall time: messages sent 4 s
+// apart arrive at once after a stall of the network. Observation times that differ by less than this may be in either
 // order.
 inline constexpr absl::Duration kArrivalJitter = absl::Seconds(2);
 
 // What orders the positions of one driver.
 struct Observation {
-  // Of the driver's session.
+  // Epoch of the driver's session.
   std::int64_t session_epoch = 0;
-  // The device's own number; 0: it does not count.
+  // The device's own number; 0: the device does not count.
   std::uint64_t position_seq = 0;
   // Domain time: receipt − age.
   absl::Time observed = absl::InfinitePast();
   LatLng point;
 };
 
-// Whether `next` was observed after `known`. A position of an earlier session never was, nor was one that is older by
-// more than `jitter` (kArrivalJitter as domain time), whatever its number: numbers restart, stand still, or run out.
-// Of positions that are nearly as old as each other the later session's, then the higher number is the later. The same
-// number at the same place is the same position again.
+// Whether `next` was observed after `known`. False for a position of an earlier session, and for a position that is
+// older by more than `jitter` (kArrivalJitter as domain time), whatever its number: numbers restart, stand still, or
+// run out. If both are about equally old, the position of the later session is the later one; within one session, the
+// position with the higher number. The same number at the same place is the same position again.
 bool IsLater(const Observation& next, const Observation& known, absl::Duration jitter);
 
-// The instant under which a later position is kept: after every one that was kept before it, so that what is known
-// never goes back.
+// The time to store with a later position. It is after the times of all positions stored before, so that stored times
+// never go back.
 absl::Time KeptInstant(absl::Time next, absl::Time known);
 
 }  // namespace hail

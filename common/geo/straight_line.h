@@ -1,5 +1,5 @@
-// How far and how long a car drives between two points, from nothing but their distance and the hour. Both services
-// estimate by it, so that a quote, an offer and a live ETA of the same way say the same.
+// Estimates how far and how long a car drives between two points, from their distance and the hour only. Both services
+// use it, so that quote, offer and live ETA of the same way agree.
 #pragma once
 
 #include <array>
@@ -15,20 +15,20 @@ struct TravelEstimate {
   double distance_m = 0;
 };
 
-// Of the day at `place`, 0..23, in local solar time (UTC + longitude ÷ 15°): close enough to the clock on the wall for
-// traffic, and needs no time-zone data.
+// The hour of the day at `place`, 0..23, in local solar time (UTC + longitude ÷ 15°). This is close enough to local
+// time for traffic, and needs no time-zone data.
 int LocalHour(const LatLng& place, absl::Time time);
 
-// What is known of a city's streets where there is no map of them.
+// The model of a city's streets where there is no map.
 struct StraightLine {
   // Length of the road ÷ straight line.
   double circuity = 1.2;
-  // Metres per second by local hour 0..23: see straight_line.cc for where they are from.
+  // Metres per second by local hour 0..23; straight_line.cc names the source.
   std::array<double, 24> speed_mps;
 
   StraightLine();
 
-  // Straight line × circuity ÷ speed of the local hour where the way begins. `departure` is domain time.
+  // Straight line × circuity ÷ speed of the local hour at `from`. `departure` is domain time.
   TravelEstimate Estimate(const LatLng& from, const LatLng& to, absl::Time departure) const;
 };
 

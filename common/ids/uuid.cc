@@ -15,7 +15,7 @@ constexpr std::size_t kMaxIdBytes = 128;
 
 RandomBits SystemRandom() {
   return [] {
-    // One generator a thread: std::random_device is not safe to share, and reads the kernel's generator each time.
+    // One generator per thread: std::random_device is not thread-safe, and reads the kernel's generator each time.
     thread_local std::random_device device;
     return (static_cast<std::uint64_t>(device()) << 32) | device();
   };
@@ -51,7 +51,7 @@ absl::Status CheckId(std::string_view id, std::string_view field) {
       return InvalidField(field, "must not contain white space or control characters");
     }
     if (IsFormat(code) || IsIgnorable(code)) {
-      return InvalidField(field, "must not contain characters that are not seen");
+      return InvalidField(field, "must not contain invisible characters");
     }
     id.remove_prefix(length);
   }

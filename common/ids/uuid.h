@@ -1,4 +1,4 @@
-// Ids that sort by the time they were made.
+// Ids that sort by creation time.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace hail {
 
-// 64 random bits a call. Cores take it as input; shells pass SystemRandom(), tests a seeded generator.
+// 64 random bits per call. Cores get it as a parameter; services pass SystemRandom(), tests a seeded generator.
 using RandomBits = std::function<std::uint64_t()>;
 
 // Thread-safe; from the operating system's generator.
@@ -22,7 +22,7 @@ RandomBits SystemRandom();
 std::string UuidV7(absl::Time wall, const RandomBits& random);
 
 // INVALID_FIELD naming `field` unless `id` has 1 to 128 bytes of valid UTF-8 without white space, control characters
-// and characters that are not seen (zero-width, direction, variation): no two ids look alike for those.
+// and invisible characters (zero-width, direction, variation). Such characters could make two different ids look alike.
 absl::Status CheckId(std::string_view id, std::string_view field);
 
 }  // namespace hail

@@ -17,7 +17,7 @@ namespace {
 
 void WriteToStderr(std::string_view line) { std::fwrite(line.data(), 1, line.size(), stderr); }
 
-// Lines come as JSON already; this only adds the newline. Runs on the logging thread alone, hence the null mutex.
+// Lines are JSON already; the sink only adds the newline. Only the logging thread runs it, hence the null mutex.
 class WriteSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   explicit WriteSink(std::function<void(std::string_view)> write) : write_(std::move(write)) {}
@@ -35,7 +35,7 @@ class WriteSink final : public spdlog::sinks::base_sink<spdlog::details::null_mu
   std::string line_;
 };
 
-// What InitLogging made.
+// Created by InitLogging.
 struct Logging {
   explicit Logging(LoggingOptions options)
       : service(std::move(options.service)),
@@ -43,13 +43,14 @@ struct Logging {
     auto sink = std::make_shared<WriteSink>(options.write ? std::move(options.write) : WriteToStderr);
     logger = std::make_shared<spdlog::async_logger>(service, std::move(sink), pool,
                                                     spdlog::async_overflow_policy::overrun_oldest);
-    // Levels are decided here, once, in Log.
+    // Log has already filtered by level.
     logger->set_level(spdlog::level::trace);
   }
 
   const std::string service;
   std::shared_ptr<spdlog::async_logger> logger;
-  // Its destructor, the first to run, writes what is queued and joins the thread; the logger only points to it weakly.
+  // Destroyed first: its destructor writes the queued lines and joins the thread. The logger holds only a weak pointer
+  // to it.
   std::shared_ptr<spdlog::details::thread_pool> pool;
 };
 

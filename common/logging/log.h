@@ -1,9 +1,9 @@
-// Structured logs: one JSON object a line.
+// Structured logs: one JSON object per line.
 //
 //   Log(LogLevel::kInfo, "ride_requested", {{"ride_id", ride.id}, {"rider_id", ride.rider_id}});
 //   {"time":"2026-11-22T08:36:27.123456Z","level":"info","service":"rider-service","event":"ride_requested","ride_id":"…",…}
 //
-// What is logged at info and above holds no exact positions.
+// Lines of level info and above contain no exact positions.
 #pragma once
 
 #include <concepts>
@@ -20,7 +20,8 @@
 
 namespace hail {
 
-// What a field can hold. Lives no longer than the call to Log: strings are only referred to, save those made here.
+// The value of a field. Valid during the call to Log only: it refers to strings and does not copy them, except strings
+// that it creates itself.
 class LogValue {
  public:
   LogValue(const char* text) : value_(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
@@ -50,31 +51,31 @@ struct LogField {
   LogValue value;
 };
 
-// Writes one line, or nothing if `level` is below the one set. Thread-safe. Never blocks and never throws: the line is
-// queued, and when the queue is full the oldest line in it is dropped and counted. Before InitLogging and after
-// ShutdownLogging lines of warn and above go to stderr at once.
+// Writes one line, unless `level` is below the configured one. Thread-safe. Never blocks and never throws: the line is
+// queued; if the queue is full, its oldest line is dropped and counted. Before InitLogging and after ShutdownLogging,
+// lines of level warn and above go to stderr directly.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
-// For fields that cost something to make.
+// For fields that are expensive to compute.
 bool LogEnabled(LogLevel level);
 
 struct LoggingOptions {
   // The "service" field of every line.
   std::string service;
   LogLevel level = LogLevel::kInfo;
-  // Lines that may wait to be written.
+  // The size of the queue, in lines.
   std::size_t queue_size = 8192;
-  // Where lines go, each with its newline; called on the logging thread. Unset: stderr.
+  // Receives each line with its newline, on the logging thread. Unset: stderr.
   std::function<void(std::string_view line)> write;
 };
 
 // Starts the logging thread. Once, early in main.
 void InitLogging(LoggingOptions options);
 
-// Writes what is queued and ends the thread. At the end of main; harmless if there is none.
+// Writes the queued lines and ends the thread. Call it at the end of main; harmless without InitLogging.
 void ShutdownLogging();
 
-// How many lines were dropped since InitLogging.
+// The number of lines dropped since InitLogging.
 std::uint64_t LogLinesDropped();
 
 }  // namespace hail

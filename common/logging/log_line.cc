@@ -22,7 +22,7 @@ void PutString(std::string_view text, std::string* out) {
     } else if (code == '\n') {
       out->append("\\n");
     } else if (IsControl(code) || IsFormat(code)) {
-      // JSON allows most of them as they are; the terminal that shows the log does as they say.
+      // JSON allows most of them unescaped, but the terminal that shows the log would obey them.
       AppendEscaped(code, out);
     } else {
       out->append(text.substr(0, length));

@@ -1,4 +1,4 @@
-// One line of log as JSON text. Internal to common/logging.
+// One log line as JSON text. Internal to common/logging.
 #pragma once
 
 #include <initializer_list>
@@ -12,8 +12,8 @@ namespace hail {
 
 class LogLine {
  public:
-  // Without a newline at the end. Strings are escaped per RFC 8259, with C1, zero-width and direction characters and
-  // U+2028/2029 besides; bytes that are not UTF-8 become U+FFFD; a number that is not finite becomes null.
+  // Without a final newline. Strings are escaped per RFC 8259, and also C1, zero-width and direction characters and
+  // U+2028/2029; bytes that are not UTF-8 become U+FFFD; a number that is not finite becomes null.
   static std::string Json(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
                           std::initializer_list<LogField> fields);
 

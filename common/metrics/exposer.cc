@@ -10,9 +10,9 @@
 namespace hail::metrics {
 namespace {
 
-// Of civetweb's. A connection holds a thread until its request is complete and answered: a client that sends half of
-// one holds it for the second that requests get, and there are more threads than a clumsy client has connections. A
-// scraper asks once on each connection, so none stays.
+// Options of civetweb. A connection occupies a thread until its request is complete and answered. A client that sends
+// half a request occupies one for the request time-out, one second; 32 threads outnumber the connections of a
+// misbehaving client. A scraper sends one request per connection, so connections are not kept alive.
 std::vector<std::string> Options(const std::string& address) {
   return {"listening_ports",   address, "num_threads",       "32", "request_timeout_ms", "1000",
           "enable_keep_alive", "no",    "linger_timeout_ms", "0"};

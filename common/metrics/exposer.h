@@ -1,4 +1,4 @@
-// The HTTP endpoint Prometheus scrapes: GET /metrics.
+// The HTTP endpoint that Prometheus scrapes: GET /metrics.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ namespace hail::metrics {
 // Serves from construction to destruction.
 class Exposer {
  public:
-  // `address` is HOST:PORT with a numeric host; port 0 takes a free one. UNAVAILABLE if it cannot be bound.
+  // `address` is HOST:PORT with a numeric host; port 0 picks a free one. UNAVAILABLE if it cannot be bound.
   static absl::StatusOr<std::unique_ptr<Exposer>> Start(const std::string& address, const Registry& registry);
   ~Exposer();
   Exposer(const Exposer&) = delete;

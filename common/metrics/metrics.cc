@@ -59,9 +59,9 @@ class Registry::State final : public prometheus::Collectable {
 
  private:
   const std::string prefix_;
-  // The same name again is the same family, by InsertBehavior::Merge.
+  // A repeated name returns the same family (InsertBehavior::Merge).
   prometheus::Registry registry_;
-  // Held through a scrape, so that a refresh that has ended is not running.
+  // Held during a scrape, so that Remove waits for a running refresh.
   mutable std::mutex mutex_;
   Refreshes refreshes_;
 };

@@ -1,4 +1,4 @@
-// Counters, gauges and histograms for Prometheus. Names are stable: dashboards and alerts are written against them.
+// Counters, gauges and histograms for Prometheus. Names are stable, because dashboards and alerts refer to them.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ namespace hail::metrics {
 // Label name → value. Values must come from small sets (methods, states, outcomes), never from ids.
 using Labels = std::map<std::string, std::string>;
 
-// Light handles to one time series: copy them at will; valid as long as the Registry. Thread-safe.
+// Light, copyable handles to one time series; valid as long as the Registry. Thread-safe.
 class Counter {
  public:
   explicit Counter(prometheus::Counter* counter) : counter_(counter) {}
@@ -52,8 +52,8 @@ class Histogram {
   prometheus::Histogram* histogram_;
 };
 
-// All series of one name. Of() finds or makes the series with `labels`: it takes a lock, so keep the handle where calls
-// are many. Thread-safe.
+// All series of one name. Of() finds or creates the series with `labels`. It takes a lock, so frequent callers should
+// keep the handle. Thread-safe.
 class CounterFamily {
  public:
   explicit CounterFamily(prometheus::Family<prometheus::Counter>* family) : family_(family) {}
@@ -86,7 +86,7 @@ class HistogramFamily {
 // Upper bounds in seconds from half a millisecond to ten seconds, for latencies of calls and commits.
 std::vector<double> LatencyBounds();
 
-// Upper bounds in seconds from 0.1 s to ten minutes, for waits of people.
+// Upper bounds in seconds from 0.1 s to ten minutes, for waiting times of people.
 std::vector<double> WaitBounds();
 
 // The metrics of one process. Thread-safe. Outlives every handle, and the Exposer.
@@ -98,18 +98,18 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // `name` in snake case with its unit: "commit_seconds", counters "…_total". Asking again for a name gives the same
+  // `name` in snake case with its unit: "commit_seconds", counters "…_total". The same name again returns the same
   // family.
   CounterFamily Counters(const std::string& name, const std::string& help);
   GaugeFamily Gauges(const std::string& name, const std::string& help);
   HistogramFamily Histograms(const std::string& name, const std::string& help, std::vector<double> bounds);
 
-  // Runs `refresh` before each scrape, on the scraper's thread, one scrape at a time: the place to set gauges that
-  // mirror a state. It must not block for long, nor add or end other refreshes. Ended when the returned object is
-  // destroyed; after that `refresh` is not running and will not run again.
+  // Runs `refresh` before each scrape, on the scraper's thread, one scrape at a time. Use it to set gauges that mirror
+  // a state. It must not block for long, and must not add or end refreshes. Destroying the returned object ends it:
+  // afterwards `refresh` is not running and will not run again.
   [[nodiscard]] std::shared_ptr<void> BeforeScrape(std::function<void()> refresh);
 
-  // Everything, as a scrape would give it now (text exposition format).
+  // All metrics in the text exposition format, as a scrape would return them now.
   std::string Text();
 
   // For the Exposer.

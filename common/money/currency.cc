@@ -7,8 +7,7 @@
 namespace hail {
 namespace {
 
-// The active codes of ISO 4217 (list one, amended up to 2025), by decimals. Codes are of three letters with a blank
-// behind each.
+// The active codes of ISO 4217 (list one, amended up to 2025), by decimals: three letters and a blank each.
 constexpr std::string_view kNone = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF ";
 constexpr std::string_view kTwo =
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD "
@@ -51,7 +50,7 @@ std::optional<std::int64_t> SmallestUnitMicros(std::string_view currency_code) {
 }
 
 std::int64_t RoundedTo(std::int64_t step, double micros) {
-  // Far below the highest number, whatever the step.
+  // Well below the maximum of int64, whatever the step.
   constexpr double kMost = 4e18;
   return static_cast<std::int64_t>(std::round(std::min(micros, kMost) / static_cast<double>(step))) * step;
 }

@@ -1,4 +1,4 @@
-// Which amounts a currency has.
+// The decimals and the rounding of currencies.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@ namespace hail {
 
 inline constexpr std::int64_t kMicrosPerUnit = 1'000'000;
 
-// How many decimals amounts of the currency have by ISO 4217: 2 for USD, 0 for JPY, 3 for KWD, 4 for CLF. Nothing for a
-// code that is no currency with a smallest unit (unknown, gold, the code for tests).
+// The number of decimals of the currency by ISO 4217: 2 for USD, 0 for JPY, 3 for KWD, 4 for CLF. nullopt if the code
+// is not a currency with a smallest unit (unknown, gold, the code for tests).
 std::optional<int> DecimalsOf(std::string_view currency_code);
 
-// The currency's smallest unit in millionths of its unit; nothing as above.
+// The currency's smallest unit in millionths of its unit; nullopt as above.
 std::optional<std::int64_t> SmallestUnitMicros(std::string_view currency_code);
 
-// The multiple of `step` (above 0) that is nearest to `micros` (0 or more); of two equally near ones the higher.
+// The multiple of `step` (above 0) nearest to `micros` (0 or more); the higher one if two are equally near.
 std::int64_t RoundedTo(std::int64_t step, double micros);
 
 }  // namespace hail

@@ -45,7 +45,7 @@ void Connection::Send(const std::vector<const Command*>& commands, Done done) {
       lengths.push_back(static_cast<int>(value.bytes.size()));
       formats.push_back(value.binary ? 1 : 0);
     }
-    // It can fail for want of memory only; then the connection is given up, as libpq says.
+    // Fails only without memory. The connection must then be closed, as the libpq manual says.
     if (PQsendQueryPrepared(conn_.get(), statements_->at(command->statement).c_str(), static_cast<int>(values.size()),
                             values.data(), lengths.data(), formats.data(), /*resultFormat=*/1) == 0) {
       EndTransaction(std::move(done));
@@ -127,7 +127,7 @@ void Connection::Read() {
     Abandon(ConnectFailure(conn_.get()));
     return;
   }
-  // A null result stands between the results of two commands; two in a row mean that there is no more.
+  // A null result separates the results of two commands; two in a row mean the end.
   bool null_before = false;
   while (state_ != State::kLost && PQisBusy(conn_.get()) == 0) {
     pg_result* const result = PQgetResult(conn_.get());
@@ -145,7 +145,7 @@ void Connection::Read() {
 void Connection::TakeResult(pg_result* result) {
   Rows rows(result);
   if (sent_.empty()) {
-    // A message without a request: the server is about to end the connection.
+    // A message without a request: the server is about to close the connection.
     Abandon(CommandFailure(result));
     return;
   }

@@ -19,50 +19,50 @@ struct pg_conn;
 
 namespace hail::postgres {
 
-// What each statement is called on every connection.
+// The name of each statement, the same on every connection.
 using StatementNames = std::unordered_map<const Statement*, std::string>;
 
-// Never blocks (except to resolve the host's name, which libpq does as it connects). Belongs to one thread, which polls
-// fd() for events() and calls Advance.
+// Never blocks, except while libpq resolves the host name. Belongs to one thread, which polls fd() for events() and
+// calls Advance.
 //
-// Errors of commands, all of which mean that nothing of the transaction has happened:
+// Errors of commands. After each of them, the transaction has had no effect:
 //   ALREADY_EXISTS       a unique index refused it; the message is the index's name
-//   ABORTED              it may be tried again: a serialization failure, a deadlock
-//   FAILED_PRECONDITION  the server will not have it, now or later (rights, a syntax it does not know)
-//   STORE_UNAVAILABLE    all else
+//   ABORTED              it may be retried: a serialization failure, a deadlock
+//   FAILED_PRECONDITION  the server will never accept it (rights, a syntax it does not know)
+//   STORE_UNAVAILABLE    any other error
 class Connection {
  public:
   enum class State { kConnecting, kReady, kLost };
-  // One Rows for each command. LOST, which is STORE_UNAVAILABLE too, if the connection ended first: then the
-  // transaction may have happened.
+  // One Rows for each command. `lost`, which implies STORE_UNAVAILABLE, if the connection ended first: then the
+  // transaction may have been committed.
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<Rows>>, bool lost)>;
 
   // Begins to connect and to prepare `statements`, which must outlive this.
   Connection(const ConnectParams& params, const StatementNames* statements);
-  // Whatever is under way ends as lost.
+  // Open transactions end as lost.
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   State state() const { return state_; }
-  // Why it is kLost. FAILED_PRECONDITION where trying again will not help until somebody mends something (password,
+  // The reason of kLost. FAILED_PRECONDITION if a retry cannot succeed before somebody repairs something (password,
   // database, rights), UNAVAILABLE otherwise.
   const absl::Status& loss() const { return loss_; }
 
   // Sends `commands` as one transaction: all of them or none. `done` runs once, inside a later Advance, Abandon or the
   // destructor, or at once if the connection is not ready.
   void Send(const std::vector<const Command*>& commands, Done done);
-  // Transactions that are not done.
+  // The number of open transactions.
   std::size_t in_flight() const { return sent_.size(); }
   // When the server last sent something, or, if later, when the first transaction in flight was sent.
   absl::Time quiet_since() const { return quiet_since_; }
 
   int fd() const;
-  // Of poll(2).
+  // The events for poll(2).
   short events() const;
   // Sends and reads as far as the socket allows.
   void Advance();
-  // Gives the connection up.
+  // Closes the connection; open transactions end as lost.
   void Abandon(absl::Status why);
 
  private:
@@ -74,7 +74,7 @@ class Connection {
 
   void AdvanceConnect();
   void Prepare();
-  // Ends what was sent so far, as one transaction.
+  // Ends the commands sent so far as one transaction.
   void EndTransaction(Done done);
   void Flush();
   void Read();

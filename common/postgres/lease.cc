@@ -16,7 +16,7 @@ const Statement kEnd{
     " ON CONFLICT (holder) DO UPDATE SET lease_end = EXCLUDED.lease_end, ended = TRUE"};
 const Statement kForget{"DELETE FROM leases WHERE lease_end < clock_timestamp() - interval '1 hour'"};
 
-// Behind everything else of a transaction: the rows of the dead are locked by all who forget them.
+// Sorts after all other keys of a transaction, because every pruning locks the rows of dead holders.
 constexpr char kKey[] = "~";
 
 }  // namespace

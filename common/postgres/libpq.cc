@@ -10,8 +10,8 @@
 namespace hail::postgres {
 namespace {
 
-// SQLSTATEs that stay until somebody mends something: wrong user or password, no such database or schema, missing
-// rights, SQL the server does not know.
+// SQLSTATEs that stay until somebody repairs something: wrong user or password, no such database or schema, missing
+// rights, SQL that the server does not know.
 constexpr std::string_view kForGood[] = {"28", "3D", "3F", "42", "0A"};
 // Serialization failure, deadlock.
 constexpr std::string_view kAgain[] = {"40001", "40P01"};
@@ -24,7 +24,7 @@ bool IsForGood(std::string_view sql_state) {
   return false;
 }
 
-// libpq has no call for the SQLSTATE of a connection that failed; in its verbose messages it follows the severity:
+// libpq has no call for the SQLSTATE of a failed connection; its verbose messages contain it after the severity:
 // "FATAL:  28P01: password authentication failed".
 std::string_view SqlStateOf(std::string_view message) {
   const std::size_t severity = message.find("FATAL:  ");
@@ -50,7 +50,7 @@ ConnPtr StartConnect(const ConnectParams& params) {
   ConnPtr conn(PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/0), PQfinish);
   if (conn != nullptr) {
     PQsetErrorVerbosity(conn.get(), PQERRORS_VERBOSE);
-    // Its default writes to stderr.
+    // The default receiver writes to stderr.
     PQsetNoticeReceiver(
         conn.get(), [](void*, const PGresult*) {}, nullptr);
   }

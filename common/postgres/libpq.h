@@ -1,4 +1,4 @@
-// What the files of common/postgres share of libpq. Internal.
+// libpq helpers that the files of common/postgres share. Internal.
 #pragma once
 
 #include <libpq-fe.h>
@@ -12,11 +12,11 @@ namespace hail::postgres {
 
 using ConnPtr = std::unique_ptr<pg_conn, void (*)(pg_conn*)>;
 
-// Begins to connect; PQconnectPoll goes on.
+// Begins to connect; PQconnectPoll continues.
 ConnPtr StartConnect(const ConnectParams& params);
 
-// Why the connection could not be made: FAILED_PRECONDITION where somebody must mend something first (user, password,
-// database, rights), STORE_UNAVAILABLE where waiting may help.
+// Why the connection failed: FAILED_PRECONDITION if somebody must repair something first (user, password, database,
+// rights), STORE_UNAVAILABLE if waiting may help.
 absl::Status ConnectFailure(const pg_conn* conn);
 
 // Why a command failed; see connection.h.

@@ -16,7 +16,7 @@
 namespace hail::postgres {
 namespace {
 
-// Two processes that make the same thing at the same time: IF NOT EXISTS does not keep one of them from failing.
+// Two processes may create the same object at the same time; one of them then fails despite IF NOT EXISTS.
 constexpr int kMaxAttempts = 5;
 
 absl::StatusOr<ConnPtr> Connect(const ConnectParams& params, absl::Time by) {
@@ -74,14 +74,14 @@ class Migrator {
   }
   absl::Status Do(const std::string& sql) { return Ask(sql).status(); }
 
-  // Who may use a schema need not have the right to make one.
+  // A user may have the right to use a schema, but not to create one.
   absl::StatusOr<bool> HasSchema() {
     HAIL_ASSIGN_OR_RETURN(const std::vector<std::string> found,
                           Ask(absl::StrCat("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = '", schema_, "'")));
     return !found.empty();
   }
 
-  // Applies one migration; false if there is none to apply.
+  // Applies one migration; false if none is missing.
   absl::StatusOr<bool> Step() {
     HAIL_RETURN_IF_ERROR(Do("BEGIN"));
     absl::StatusOr<bool> stepped = StepInTransaction();
@@ -91,7 +91,7 @@ class Migrator {
   }
 
   absl::StatusOr<bool> StepInTransaction() {
-    // Others wait here until this one has committed.
+    // Other processes wait here until this one has committed.
     const auto rows = Ask("SELECT version FROM schema_version WHERE one = 1 FOR UPDATE");
     if (!rows.ok()) return rows.status();
     if (rows->size() != 1) return absl::FailedPreconditionError("schema_version has no row");
@@ -123,7 +123,7 @@ absl::Status Migrate(const ConnectParams& params, const std::string& schema, con
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     HAIL_ASSIGN_OR_RETURN(ConnPtr conn, Connect(params, by));
     status = Migrator(std::move(conn), schema, migrations).Run();
-    // 42P07, duplicate_table, is a FAILED_PRECONDITION too, and over at the second attempt.
+    // 42P07, duplicate_table, is a FAILED_PRECONDITION too; the second attempt succeeds.
     if (status.ok()) return status;
   }
   return absl::IsAlreadyExists(status) || absl::IsAborted(status)

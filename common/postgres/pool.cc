@@ -17,16 +17,16 @@
 namespace hail::postgres {
 namespace {
 
-// The least RetryInfo of a refusal.
+// The minimum RetryInfo of a refusal.
 constexpr absl::Duration kRetryAfter = absl::Seconds(1);
-// Between two attempts to connect.
+// Back-off between two attempts to connect.
 constexpr absl::Duration kLeastBackOff = absl::Milliseconds(50);
 constexpr absl::Duration kMostBackOff = absl::Seconds(2);
 constexpr absl::Duration kConnectWithin = absl::Seconds(5);
-// Beyond the statements' own time-out: a server that is silent for longer is gone.
+// Added to the statement time-out: a server that is silent for longer counts as dead.
 constexpr absl::Duration kSilence = absl::Seconds(2);
 constexpr absl::Duration kStopWithin = absl::Seconds(5);
-// Of one job, when the server asks for it to be tried again.
+// Attempts per job, if the server asks for a retry.
 constexpr int kMaxAttempts = 100;
 
 absl::Status NoConnection() { return Unavailable(Reason::kStoreUnavailable, "there is no connection to the database"); }
@@ -188,7 +188,7 @@ void Pool::Run() {
     }
     polled.assign(1, {.fd = wake_, .events = POLLIN, .revents = 0});
     for (const auto& pooled : pooled_) {
-      // A negative descriptor is skipped.
+      // poll(2) skips a negative descriptor.
       polled.push_back({.fd = pooled->connection == nullptr ? -1 : pooled->connection->fd(),
                         .events = pooled->connection == nullptr ? short{0} : pooled->connection->events(),
                         .revents = 0});
@@ -239,7 +239,7 @@ absl::Time Pool::LookAfterConnections() {
 
 void Pool::Close(PooledConnection& pooled, const absl::Status& why) {
   if (observer_ != nullptr) observer_->OnConnectionLost(why);
-  // One that worked is made again at once: most likely only its server is new.
+  // A connection that was ready reconnects at once: most likely the server was replaced.
   pooled.connect_at = pooled.ready ? WallNow() : WallNow() + pooled.back_off;
   pooled.back_off = std::min(kMostBackOff, pooled.back_off * 2);
   pooled.ready = false;
@@ -346,7 +346,7 @@ void Pool::OnWritten(PooledConnection& pooled, Batch batch, absl::Time began, ab
     absl::MutexLock lock(&mutex_);
     pooled.wait.BatchEnded(WallNow());
   }
-  // A transaction that only has to be taken apart is not one that failed.
+  // A failed batch that is split up and retried does not count as a failed commit.
   const bool again = !rows.ok() && !lost &&
                      (batch.size() > 1 || (absl::IsAborted(rows.status()) && batch[0]->attempts < kMaxAttempts));
   if (observer_ != nullptr && !again && !absl::IsAlreadyExists(rows.status())) {
@@ -374,7 +374,7 @@ void Pool::OnWritten(PooledConnection& pooled, Batch batch, absl::Time began, ab
 }
 
 void Pool::OnRead(std::unique_ptr<Job> job, absl::StatusOr<std::vector<Rows>> rows, bool lost) {
-  // A read that lost its connection has done nothing: another connection may answer it.
+  // A read on a lost connection had no effect, so another connection may run it.
   const bool again = !rows.ok() && (lost || absl::IsAborted(rows.status())) && ++job->attempts < kMaxAttempts;
   if (again) {
     absl::MutexLock lock(&mutex_);

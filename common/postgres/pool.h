@@ -24,26 +24,26 @@
 
 namespace hail::postgres {
 
-// Gets the pool's events, for metrics and logs. Called on the pool's thread; must not block.
+// Receives the pool's events, for metrics and logs. Called on the pool's thread; must not block.
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A transaction of `writes` writes was committed (or not) in `took`, from its first byte to the answer.
+  // A transaction of `writes` writes ended with `status`. `took`: from its first byte to the answer.
   virtual void OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) = 0;
-  // The connections that are ready, and their wanted number. Called when either changes.
+  // The number of ready connections and the wanted number. Called when either changes.
   virtual void OnConnections(int ready, int wanted) = 0;
-  // A connection could not be made, or ended.
+  // A connection attempt failed, or a connection ended.
   virtual void OnConnectionLost(const absl::Status& why) = 0;
-  // A read failed for another reason than its connection.
+  // A read failed, though its connection works.
   virtual void OnReadFailed(const absl::Status&) {}
-  // An answer threw. A bug; `what` is for the log.
+  // An answer threw an exception, which is a bug; `what` is for the log.
   virtual void OnException(const std::string& what) = 0;
 };
 
-// Wall time after which nobody wants the outcome any more; InfiniteFuture: none.
+// Wall time after which nobody waits for the outcome; InfiniteFuture: none.
 using Deadline = absl::Time;
 
-// Thread-safe. One thread of its own does all I/O, and runs all answers.
+// Thread-safe. The pool's own thread does all I/O, and runs all answers.
 //
 // Reads are transactions of one command each, many on one connection at a time. Writes that wait for a connection share
 // one transaction and one commit. So a write must not fail because of its neighbours, nor make them fail: it states its
@@ -51,13 +51,13 @@ using Deadline = absl::Time;
 // same, the pool rolls the transaction back and runs each of its writes alone; it repeats serialization failures and
 // deadlocks.
 //
-// Answers: of a write, after COMMIT. ALREADY_EXISTS (with the index's name) if a unique index refused it when it was
-// alone. STORE_UNAVAILABLE for all else; where the connection ended before the answer, the write may have happened.
-// While there is no connection at all, everything is refused at once.
+// A write is answered after COMMIT. ALREADY_EXISTS (with the index's name) if a unique index refused it when run alone;
+// STORE_UNAVAILABLE for all other errors. If the connection ended before the answer, the write may have been committed.
+// While no connection is up, every command is refused at once.
 class Pool {
  public:
-  // What a write is for. Under overload what was begun goes on to its end, and what is new is refused first. What
-  // keeps the process alive for others waits behind nothing.
+  // The kind of a write. Under overload, kNew (begins something new) is refused before kBegun (continues something).
+  // kFirst waits behind no other write: it keeps the process alive in the view of others.
   enum class Work { kBegun, kNew, kFirst };
   using Answer = absl::AnyInvocable<void(absl::StatusOr<std::vector<Rows>>)>;
 
@@ -65,28 +65,28 @@ class Pool {
     // At least 1 each.
     int writers = 2;
     int readers = 2;
-    // Writes that share a transaction.
+    // The maximum number of writes in one transaction.
     std::size_t max_batch = 256;
-    // Reads on one connection that are not answered.
+    // Unanswered reads per connection.
     std::size_t max_reads_in_flight = 32;
-    // Its max_queue bounds the reads as well.
+    // Its max_queue limits reads too.
     WriteAdmission admission;
-    // The server gives up a statement after this, or after waiting for a lock for half of it.
+    // The server cancels a statement after this, or after half of it spent waiting for a lock.
     absl::Duration statement_timeout = absl::Seconds(5);
-    // Of the service's own, in the database of the URL.
+    // The schema of the service, in the database of the URL.
     std::string schema;
     // Shown in pg_stat_activity.
     std::string application_name;
   };
 
-  // Starts to connect; returns at once. `clock` (wall) and `observer` (may be null) must outlive the pool, as must
-  // `statements`: all that will ever be sent.
+  // Starts to connect; returns at once. `clock` (wall), `observer` (may be null) and `statements` must outlive the
+  // pool. `statements` lists all statements that will ever be sent.
   Pool(ConnectParams params, Options options, const std::vector<const Statement*>& statements, const Clock* clock,
        Observer* observer);
-  // Stops.
+  // Calls Stop.
   ~Pool();
 
-  // Returns true once each connection is there, false when `wall` has passed first.
+  // Returns true once all connections are up, false when `wall` has passed first.
   bool AwaitConnections(absl::Duration wall) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // If the read is not run, `answer` gets STORE_UNAVAILABLE or OVERLOADED (before this returns, on the caller's
@@ -100,14 +100,15 @@ class Pool {
   void Write(std::vector<Command> commands, std::string key, Deadline deadline, Answer answer, Work work = Work::kBegun)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Whether Write would refuse such a write now, and how: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
+  // The result that Write would give such a write now: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
   absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The number of waiting commands, without those under way.
   std::size_t writes_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t reads_queued() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Finishes the queued commands, for some seconds at most, and closes the connections. Idempotent; not from an answer.
+  // Finishes the queued commands, for some seconds at most, and closes the connections. Idempotent; must not be called
+  // from an answer.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -116,24 +117,24 @@ class Pool {
     std::string key;
     Deadline deadline;
     Answer answer;
-    // Run it alone: a shared transaction has failed.
+    // Run it alone, because a shared transaction failed.
     bool alone = false;
     int attempts = 0;
   };
   using Batch = std::vector<std::unique_ptr<Job>>;
   struct PooledConnection {
     bool writer = false;
-    // Null between two attempts.
+    // Null between two attempts to connect.
     std::unique_ptr<Connection> connection;
     bool ready = false;
     absl::Time connect_at;
     absl::Duration back_off;
-    // Of a writer.
+    // Used for writers.
     QueueWait wait;
   };
 
   void Run();
-  // Connects the connections that are due, and handles lost connections. Returns when to look again.
+  // Connects the connections that are due, and handles lost connections. Returns the time of the next call.
   absl::Time LookAfterConnections();
   void Close(PooledConnection& pooled, const absl::Status& why);
   void CountReady();
@@ -160,7 +161,7 @@ class Pool {
   // eventfd(2): wakes the thread.
   const int wake_;
 
-  // The thread's own, except for each connection's `wait`, which mutex_ guards.
+  // Used by the pool's thread only, except each connection's `wait`, which mutex_ guards.
   std::vector<std::unique_ptr<PooledConnection>> pooled_;
 
   mutable absl::Mutex mutex_;

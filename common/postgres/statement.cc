@@ -8,7 +8,7 @@
 namespace hail::postgres {
 namespace {
 
-// An array's literal: {"a","b"}. Quoted, so that neither commas nor the word NULL mean anything inside.
+// The literal of an array: {"a","b"}. Elements are quoted, so that commas and the word NULL have no meaning inside.
 std::string ArrayOf(const std::vector<std::string>& values) {
   std::string literal = "{";
   for (const std::string& value : values) {

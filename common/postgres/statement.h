@@ -14,8 +14,8 @@ struct pg_result;
 
 namespace hail::postgres {
 
-// The text of a statement, with $1, $2 … for its values. One object for each text, which outlives every pool that
-// uses it: connections prepare it when they open, and identify it by its address.
+// The text of a statement, with $1, $2 … for its values. One object per text, which outlives every pool that uses it:
+// connections prepare it when they open, and identify it by its address.
 struct Statement {
   std::string sql;
 };
@@ -75,7 +75,7 @@ struct Command {
   Params params;
 };
 
-// The rows a command returned. Rows and columns are counted from 0; views live as long as this.
+// The rows of a command's result. Rows and columns are counted from 0; views live as long as this.
 class Rows {
  public:
   explicit Rows(pg_result* result) : result_(result, Clear) {}

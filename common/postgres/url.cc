@@ -13,7 +13,7 @@ absl::StatusOr<ConnectParams> ParseUrl(const std::string& url) {
   char* problem = nullptr;
   const std::unique_ptr<PQconninfoOption, void (*)(PQconninfoOption*)> options(PQconninfoParse(url.c_str(), &problem),
                                                                                PQconninfoFree);
-  // libpq's own words quote the URL, password included.
+  // libpq's own message quotes the URL, password included.
   PQfreemem(problem);
   if (!IsUrl(url) || options == nullptr) {
     return absl::InvalidArgumentError("must be postgres://USER:PASSWORD@HOST:PORT/DATABASE with libpq's parameters");
@@ -24,7 +24,7 @@ absl::StatusOr<ConnectParams> ParseUrl(const std::string& url) {
   }
   SetDefault(&params, "target_session_attrs", "read-write");
   SetDefault(&params, "client_encoding", "UTF8");
-  // Of a connection whose other end vanished: noticed within seconds, also while nothing is sent.
+  // Detects within seconds that the peer of an idle connection has vanished.
   SetDefault(&params, "keepalives_idle", "5");
   SetDefault(&params, "keepalives_interval", "2");
   SetDefault(&params, "keepalives_count", "3");

@@ -1,4 +1,4 @@
-// Where a database is, as people write it: postgres://user:password@host:port/database?sslmode=require
+// The address of a database: postgres://user:password@host:port/database?sslmode=require
 #pragma once
 
 #include <string>
@@ -14,17 +14,17 @@ namespace hail::postgres {
 // libpq's keywords and values, for PQconnectStartParams.
 using ConnectParams = std::vector<std::pair<std::string, std::string>>;
 
-// Whether `url` says postgres: or postgresql:.
+// Whether the scheme of `url` is postgres: or postgresql:.
 bool IsUrl(std::string_view url);
 
-// What libpq makes of `url`; with several hosts it takes the one that can be written to. INVALID_ARGUMENT, without the
-// password in it, if it is none.
+// `url` as parsed by libpq; of several hosts, the writable one is used. INVALID_ARGUMENT, without the password, for a
+// malformed URL.
 absl::StatusOr<ConnectParams> ParseUrl(const std::string& url);
 
-// `url` as it may be printed, also where it is none: passwords become ***.
+// `url` for printing: passwords become ***. Accepts malformed URLs.
 std::string WithoutPassword(const std::string& url);
 
-// `params` with `keyword` = `value` where they do not have it.
+// Adds `keyword` = `value` unless `params` has the keyword.
 void SetDefault(ConnectParams* params, const std::string& keyword, const std::string& value);
 
 }  // namespace hail::postgres

@@ -9,8 +9,8 @@
 
 namespace hail {
 
-// Equal for equal messages, unlike SerializeAsString, which writes the entries of a map in any order. Of one release:
-// protobuf promises no more.
+// Equal for equal messages, unlike SerializeAsString, which writes the entries of a map in any order. Holds within one
+// release only: protobuf promises no more.
 inline std::string DeterministicBytes(const google::protobuf::MessageLite& message) {
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);

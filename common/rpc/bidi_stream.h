@@ -1,4 +1,4 @@
-// Bidirectional methods on the callback API, served.
+// Server side of bidirectional methods on the callback API.
 //
 //   Bidi<StreamRideRequest, StreamRideResponse>(   // service.h
 //       "StreamRide", {}, [this](auto writer, const CallContext& call) {
@@ -71,7 +71,7 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 }  // namespace detail
 
 // `make_session(std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr to an
-// InboundSession<Request>; otherwise as ServeStream.
+// InboundSession<Request>. Otherwise like ServeStream.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
                                                                        const char* method, const StreamOptions& options,

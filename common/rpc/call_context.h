@@ -1,4 +1,4 @@
-// What a call says about itself beside its request, over any transport.
+// The properties of a call besides its request, over any transport.
 #pragma once
 
 #include <string>
@@ -13,16 +13,16 @@ struct CallContext {
 
   // Wall time; InfiniteFuture if the caller set none.
   absl::Time deadline = absl::InfiniteFuture();
-  // W3C trace context, to be passed on in calls made for this one. Empty: none, or malformed.
+  // W3C trace context, to be forwarded with calls made for this one. Empty: none, or malformed.
   std::string traceparent;
   // Metadata x-request-id, for logs; at most 128 printable bytes. Empty: none, or malformed.
   std::string request_id;
-  // Where the call came from ("ipv4:127.0.0.1:41234").
+  // The caller's address ("ipv4:127.0.0.1:41234").
   std::string peer;
-  // Who calls.
+  // The identity of the caller.
   Caller caller;
 
-  // Whether nobody waits for the answer any more. Not after the answer was given.
+  // Whether the client has stopped waiting for the answer. Must not be called after the answer.
   virtual bool cancelled() const { return false; }
 };
 

@@ -15,7 +15,8 @@ constexpr int kMaxMessageBytes = 16 << 20;
 
 std::string ServiceConfig(bool replicas, const std::vector<IdempotentMethod>& idempotent) {
   nlohmann::json config = {{"loadBalancingConfig", {{{"round_robin", nlohmann::json::object()}}}}};
-  // One that drains, or cannot reach its store, gets no new calls. Where there is no other, its own answer says more.
+  // New calls avoid a replica that drains or cannot reach its store. With a single address, the replica's own error
+  // says more.
   if (replicas) config["healthCheckConfig"] = {{"serviceName", ""}};
   if (!idempotent.empty()) {
     nlohmann::json names = nlohmann::json::array();
@@ -40,11 +41,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target, const std:
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  // Also how long one attempt to connect may take.
+  // Also the time-out of one attempt to connect.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
-  // A connection that has gone silent is given up about when the streams on it are (LinkOptions::silence): a stream
-  // that is opened anew would land on it again, and so would calls. Above the internal server's
-  // GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, or it would close the connection.
+  // Closes a silent connection about when its streams end (LinkOptions::silence). Otherwise reopened streams, and
+  // calls, would use the dead connection again. Must exceed the internal server's
+  // GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, or the server closes the connection.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 5'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 7'000);
   arguments.SetInt(kPingTimeout, 7'000);

@@ -9,7 +9,7 @@
 
 namespace hail::rpc {
 
-// A method that may be called again without harm.
+// A method that may be repeated without harm.
 struct IdempotentMethod {
   // "hail.internal.v1.DispatchService"
   std::string service;
@@ -17,10 +17,10 @@ struct IdempotentMethod {
   std::string method;
 };
 
-// To `target` (common/rpc/target.h), over all its addresses in turn (round_robin); of one that names replicas over
-// those whose health is SERVING. Reconnects with a back-off of at most 2 s; keepalive; messages up to 16 MiB.
-// `idempotent` methods are retried by gRPC when they end UNAVAILABLE, a few times and within the call's deadline,
-// throttled when many fail.
+// A channel to `target` (common/rpc/target.h), over all its addresses in turn (round_robin). If the target names
+// replicas, only over those whose health is SERVING. Reconnects with a back-off of at most 2 s; keepalive; messages up
+// to 16 MiB. gRPC retries `idempotent` methods that end UNAVAILABLE, a few times and within the call's deadline; it
+// throttles retries when many fail.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
                                            const std::vector<IdempotentMethod>& idempotent = {});
 

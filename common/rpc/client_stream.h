@@ -1,4 +1,4 @@
-// Long-lived streams to the other service, opened again whenever they end.
+// Long-lived streams to the other service, reopened whenever they end.
 //
 //   rpc::ReconnectingStream<DispatchRequest, DispatchResponse> link(
 //       &loop, &clock, [this](auto* context, auto* reactor) { stub_->async()->Dispatch(context, reactor); },
@@ -6,9 +6,8 @@
 //   link.Start();
 //
 // Handlers run on the loop, one at a time: on_up(link), on_message(…)…, on_down(status); then again with the next link
-// number. A stream is up once the server has answered with its initial metadata (or a message). The next message is
-// read once on_message has returned. Send names the link, so that what was meant for an older one never lands on a
-// newer.
+// number. A stream is up once the server has sent its initial metadata (or a message). The next message is read after
+// on_message has returned. Send names the link, so that a message for an older link never goes to a newer one.
 #pragma once
 
 #include <cstdint>
@@ -35,10 +34,10 @@ namespace hail::rpc {
 
 namespace detail {
 
-// The sending half, common to both kinds of stream.
+// The sending half, shared by both kinds of stream.
 //
-// gRPC's rules, kept here: a write only while the attempt holds its hold, one at a time, its message untouched until
-// OnWriteDone; the hold is let go exactly once, after which nothing is started any more.
+// Enforces gRPC's rules: writes only while the attempt has its hold, one at a time, with the message unchanged until
+// OnWriteDone; the hold is released exactly once, and no operation starts after that.
 template <typename Request, typename Reactor>
 class SendingLink : public LinkCore {
  public:
@@ -67,7 +66,7 @@ class SendingLink : public LinkCore {
     return true;
   }
 
-  // From the attempt's reactions.
+  // Called by the attempt's reactor.
   void WriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     writing_ = false;
@@ -124,13 +123,13 @@ class SendingLink : public LinkCore {
   const std::size_t bound_;
   const std::function<Request()> heartbeat_;
 
-  // All of the present attempt; null and empty without one.
+  // State of the present attempt; null and empty without one.
   Reactor* reactor_ ABSL_GUARDED_BY(mutex_) = nullptr;
   grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<MessageQueue<Request>> queue_ ABSL_GUARDED_BY(mutex_);
   Request in_flight_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  // A write failed: no other will succeed. What the server still sends is read.
+  // A write failed, so all later ones would fail. Messages from the server are still read.
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
 };
@@ -150,8 +149,8 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
         on_message_(std::move(on_message)) {}
 
  private:
-  // At any time after StartCall either a read is under way or its message is on the loop; the hold is let go when a
-  // read says that there is no more.
+  // At any time after StartCall, either a read is in flight or its message is on the loop. The hold is released when a
+  // read reports the end.
   class Attempt final : public Reactor {
    public:
     Attempt(std::shared_ptr<BidiLink> link, std::uint64_t number) : link_(std::move(link)), number_(number) {
@@ -173,7 +172,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
         link_->Handle(number_, [this] { ForEachJoined(incoming_, link_->on_message_); });
         Read();
       });
-      // The loop has ended, and with it the handlers.
+      // The loop has ended, so no handlers run any more.
       if (!posted) {
         context_.TryCancel();
         Read();
@@ -193,7 +192,7 @@ class BidiLink final : public SendingLink<Request, grpc::ClientBidiReactor<Reque
     std::shared_ptr<BidiLink> link_;
     const std::uint64_t number_;
     grpc::ClientContext context_;
-    // Belongs to gRPC while a read is under way.
+    // Owned by gRPC while a read is in flight.
     Response incoming_;
   };
 
@@ -222,7 +221,7 @@ class WriterLink final : public SendingLink<Request, grpc::ClientWriteReactor<Re
         open_(std::move(open)) {}
 
  private:
-  // Without reads, the end shows in a write that fails; the heartbeat is one.
+  // Without reads, only a failing write reveals the end of the stream; heartbeats are such writes.
   class Attempt final : public Reactor {
    public:
     Attempt(std::shared_ptr<WriterLink> link, std::uint64_t number) : link_(std::move(link)), number_(number) {
@@ -265,7 +264,7 @@ class WriterLink final : public SendingLink<Request, grpc::ClientWriteReactor<Re
   }
   void CancelAttempt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(Base::mutex_) override {
     Base::CancelAttempt();
-    // No read is under way that would tell.
+    // No read is in flight that would report the end.
     this->ReleaseHoldLocked();
   }
 
@@ -274,14 +273,14 @@ class WriterLink final : public SendingLink<Request, grpc::ClientWriteReactor<Re
 
 }  // namespace detail
 
-// Thread-safe. The loop, the clock (wall) and whatever the handlers use must outlive Stop().
+// Thread-safe. The loop, the clock (wall) and all objects that the handlers use must outlive Stop().
 template <typename Request, typename Response>
 class ReconnectingStream final : public OutgoingStream<Request> {
  public:
   using Handlers = StreamHandlers<Request, Response>;
 
-  // `open` calls the stub's async method. It must not own the stub or its channel: it may be let go of on one of gRPC's
-  // threads, and the last channel must not be (see outgoing_calls.h).
+  // `open` calls the stub's async method. It must not own the stub or its channel: `open` may be destroyed on one of
+  // gRPC's threads, where the last reference to a channel must not be dropped (see outgoing_calls.h).
   ReconnectingStream(Executor* loop, const Clock* clock,
                      std::function<void(grpc::ClientContext*, grpc::ClientBidiReactor<Request, Response>*)> open,
                      Handlers handlers, const LinkOptions& options = {})
@@ -291,7 +290,7 @@ class ReconnectingStream final : public OutgoingStream<Request> {
   ~ReconnectingStream() override { link_->Stop(); }
 
   void Start() override { link_->Start(); }
-  // Not from one of gRPC's threads either.
+  // Must not be called on one of gRPC's threads either.
   void Stop() override { link_->Stop(); }
   bool Send(std::uint64_t link, Request message) override { return link_->Send(link, std::move(message)); }
   bool SendLatest(std::uint64_t link, const std::string& key, Request message) override {
@@ -303,8 +302,8 @@ class ReconnectingStream final : public OutgoingStream<Request> {
   const std::shared_ptr<detail::BidiLink<Request, Response>> link_;
 };
 
-// The same for client-streaming methods, where the server never speaks. A stream that the server ended is noticed with
-// the next message or heartbeat.
+// The same for client-streaming methods, where the server sends no messages. The next message or heartbeat reveals that
+// the server has ended the stream.
 template <typename Request, typename Response>
 class ReconnectingWriter final : public OutgoingStream<Request> {
  public:

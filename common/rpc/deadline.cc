@@ -7,13 +7,13 @@
 namespace hail::rpc {
 namespace {
 
-// A deadline farther away than this counts as none.
+// A deadline further away than this counts as none.
 constexpr absl::Duration kNever = absl::Hours(24 * 365);
 
 }  // namespace
 
 absl::Time FromGrpcDeadline(gpr_timespec deadline) {
-  // gRPC says "none" as the far end of a clock, which saturates here.
+  // gRPC represents "no deadline" by the maximum of a clock, which saturates here.
   const gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
   const absl::Duration length = absl::Seconds(left.tv_sec) + absl::Nanoseconds(left.tv_nsec);
   return length > kNever ? absl::InfiniteFuture() : WallNow() + length;

@@ -1,5 +1,5 @@
-// Deadlines of calls: gRPC's, and ours. In between there is only the time that is left, so no clock that somebody sets
-// comes into it.
+// Converts deadlines of calls between gRPC's clocks and ours. Only the remaining time is converted, so changes of the
+// system clock have no effect.
 #pragma once
 
 #include "absl/time/time.h"
@@ -7,10 +7,10 @@
 
 namespace hail::rpc {
 
-// A deadline as WallNow() counts; raw_deadline() of a context gives gRPC's. InfiniteFuture where there is none.
+// A deadline in terms of WallNow(); raw_deadline() of a context gives gRPC's. InfiniteFuture: none.
 absl::Time FromGrpcDeadline(gpr_timespec deadline);
 
-// For set_deadline() of a context. One that has passed ends the call at once.
+// For set_deadline() of a context. A deadline in the past ends the call at once.
 gpr_timespec ToGrpcDeadline(absl::Time wall);
 
 }  // namespace hail::rpc

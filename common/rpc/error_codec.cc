@@ -12,7 +12,7 @@
 namespace hail::rpc {
 namespace {
 
-// For errors of `code` that were made without one, by gRPC on the way from another service, say.
+// For errors of `code` without a Reason, for example made by gRPC.
 Reason ReasonOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kDeadlineExceeded:
@@ -24,7 +24,7 @@ Reason ReasonOf(absl::StatusCode code) {
   }
 }
 
-// Whether `type_url` names the message that `known` does, whatever stands before the name.
+// Whether `type_url` names the same message as `known`; prefixes are ignored.
 bool SameMessage(const std::string& type_url, std::string_view known) {
   return type_url.substr(type_url.rfind('/') + 1) == known.substr(known.rfind('/') + 1);
 }
@@ -61,7 +61,7 @@ absl::Status FromProto(const hail::type::v1::Status& proto) {
       if (SameMessage(any.type_url(), type_url)) error.SetPayload(type_url, absl::Cord(any.value()));
     }
   }
-  // Only an ErrorInfo of Hail's makes an error Hail's: without it, what else there is says nothing.
+  // Only an ErrorInfo of Hail marks an error as Hail's; without it the other details are ignored.
   return DetailsOf(error).has_value() ? error : bare;
 }
 

@@ -1,5 +1,5 @@
-// Forwarded calls: those of a table (methods.h) that need a session which another replica may have. The replica that
-// was called forwards the bytes of the request; the one that has the session serves them here, by the table.
+// Forwarded calls: calls of a table (methods.h) that need a session, which may be on another replica. The called
+// replica forwards the bytes of the request; the replica with the session serves them here, by the table.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ namespace hail::rpc {
 
 namespace detail {
 
-// False: the row is not the method's.
+// False if the row belongs to another method.
 template <typename S, typename Row>
 bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const std::string& bytes,
                       absl::Time deadline, const Done<std::string>& done) {
@@ -46,9 +46,9 @@ bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const
 
 }  // namespace detail
 
-// Serves the call `method` of another replica, which has checked who calls. `bytes` are the request's; `done` gets the
-// response's. PEER_UNAVAILABLE for a method that this version does not know, or does not serve for others: the other
-// replica is of a later version. `deadline`: wall time.
+// Serves the call `method` that another replica has forwarded; that replica has checked the caller's identity. `bytes`
+// is the encoded request; `done` gets the encoded response. PEER_UNAVAILABLE if this version does not know the method,
+// or does not serve it for other replicas: the other replica is newer. `deadline`: wall time.
 template <typename S>
 void ServeForwarded(S& service, std::string_view method, const std::string& bytes, absl::Time deadline,
                     const Done<std::string>& done) {

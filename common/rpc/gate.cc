@@ -22,15 +22,15 @@ absl::Status Draining() {
                    {.reason = Reason::kDraining, .retry_after = absl::Seconds(1)});
 }
 
-// Ticks go on in steps at least this far apart, each of at most so many streams or this share of all: calls would have
-// to wait for a tick of all streams.
+// Ticks run in steps at least kStep apart. A step covers at most kTogether streams or 1/kShareOfAll of all streams,
+// whichever is more, so that calls do not wait for a tick of all streams.
 constexpr absl::Duration kStep = absl::Milliseconds(5);
 constexpr std::size_t kTogether = 10;
 constexpr std::size_t kShareOfAll = 100;
-// In GateOptions::tick: the longest time without a tick.
+// In units of GateOptions::tick: the longest time without a tick.
 constexpr int kLongest = 4;
 
-// Each is held, and let go of. gRPC may run what waits for their ends on this thread, which then comes back to the
+// Cancels the held calls and releases them. gRPC may run callbacks of those calls on this thread, and they may call the
 // gate.
 void CutOff(const std::vector<grpc_call*>& calls) {
   for (grpc_call* call : calls) {
@@ -163,7 +163,7 @@ void Gate::Drain(absl::Duration spread) {
     if (draining_) return;
     draining_ = true;
   }
-  // Nothing enters any more: these are all.
+  // No new streams enter, so these are all.
   for (const auto& [number, stream] : Live()) stream->Drain(Share(spread, number));
 }
 
@@ -232,7 +232,7 @@ void Gate::RunTicks() {
       absl::MutexLock lock(&mutex_);
       for (std::size_t i = 0; i < step.size(); ++i) due_.emplace(next[i], step[i].first);
     }
-    // Not with the lock held: the last reference to a stream may be here.
+    // Without the lock: this may drop the last reference to a stream.
     step.clear();
   }
 }

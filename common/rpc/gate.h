@@ -32,7 +32,7 @@ class CallObserver {
   virtual void OnUnaryDone(const char* /*method*/, absl::StatusCode /*code*/, absl::Duration /*took*/) {}
   virtual void OnStreamOpened(const char* /*method*/) {}
   virtual void OnStreamClosed(const char* /*method*/, absl::StatusCode /*code*/, absl::Duration /*lived*/) {}
-  // A handler threw: a bug. The call was ended with INTERNAL.
+  // A handler threw, which is a bug. The call has ended with INTERNAL.
   virtual void OnException(const char* /*method*/, const std::string& /*what*/) {}
 };
 
@@ -40,19 +40,19 @@ class CallObserver {
 class LiveStream {
  public:
   virtual ~LiveStream() = default;
-  // Does what is due at `wall`. Returns when something will be due next, as far as is known now; see GateOptions::tick.
+  // Does the work due at `wall`. Returns when the next work will be due, as far as known; see GateOptions::tick.
   virtual absl::Time Tick(absl::Time wall) = 0;
-  // Say goodbye, and end with OK once that is sent.
+  // Sends the farewell, then ends with OK.
   virtual void Drain(absl::Duration retry_after) = 0;
-  // End at once, whatever is under way.
+  // Ends at once, whatever is in flight.
   virtual void Cancel() = 0;
 };
 
-// The answer to a unary call, from when gRPC was given it until the client has taken it or is gone: a part of what
-// lives just as long.
+// The answer to a unary call, from its handover to gRPC until the client has taken it or is gone. It is a member of an
+// object with that lifetime.
 class UnreadAnswer {
  public:
-  // Whether it was cut off.
+  // Whether the gate cancelled the call.
   bool cut() const { return cut_.load(std::memory_order_relaxed); }
 
  private:
@@ -66,38 +66,40 @@ class UnreadAnswer {
 };
 
 struct GateOptions {
-  // Calls in flight beyond this are refused (OVERLOADED). A call is in flight until its answer is given to gRPC:
-  // clients who do not read must not keep others out.
+  // Limit of the calls in flight; more are refused (OVERLOADED). A call is in flight until its answer is passed to
+  // gRPC, so that clients who do not read cannot block others.
   std::size_t max_unary_in_flight = 4096;
-  // A call whose answer is not taken for this long is cut off; so are the oldest of more than so many, or so large.
+  // A call is cancelled if its client does not take the answer for this long; so are the oldest beyond the next two
+  // limits.
   absl::Duration unread = absl::Seconds(10);
   std::size_t max_unread_answers = 4096;
   std::size_t max_unread_bytes = 32 << 20;
-  // Streams open beyond this are refused (OVERLOADED).
+  // Limit of the open streams; more are refused (OVERLOADED).
   std::size_t max_streams = 100'000;
-  // Requests larger than this are refused (INVALID_ARGUMENT), in bytes.
+  // Size limit of requests in bytes; larger ones are refused (INVALID_ARGUMENT).
   std::size_t max_request_bytes = 64 * 1024;
-  // All of wall time. From one heartbeat sent on a stream to the next.
+  // Wall time, like all durations here. Time between two heartbeats sent on a stream.
   absl::Duration heartbeat = absl::Seconds(5);
-  // A heartbeat that is due waits for the client's next message, but not longer than this: the write costs least while
-  // the stream is awake. With `heartbeat` and `tick` it is well below the client's 12 s of silence.
+  // A heartbeat that is due waits for the client's next message, but not longer than this: a write costs least while
+  // the stream is active. Together with `heartbeat` and `tick` it stays well below the client's limit of 12 s without a
+  // message.
   absl::Duration heartbeat_patience = absl::Seconds(3);
-  // A peer that has to send heartbeats and is silent for this long is gone.
+  // A peer that must send heartbeats counts as gone after this time without a message.
   absl::Duration silence = absl::Seconds(12);
-  // A message that cannot be handed to the transport for this long: nobody reads; the stream is cut off.
+  // If the transport does not accept a message for this long, the client does not read: the stream is cancelled.
   absl::Duration write_stall = absl::Seconds(30);
-  // The same once the stream is ending.
+  // The same limit once the stream is ending.
   absl::Duration linger = absl::Seconds(12);
-  // A stream that has been open for about this long (each a tenth more or less) is drained: its client opens another,
-  // perhaps at a newer replica.
+  // A stream is drained after being open for about this long (each ±10 %): its client opens another, perhaps at a newer
+  // replica.
   absl::Duration stream_age = absl::InfiniteDuration();
   // A stream is ticked when it asks for it, but no sooner than this after its last tick, and no later than four times
-  // this: something may become due that the stream did not know of. To look at each of 20,000 idle streams more often
-  // costs as much as the positions that come in on them. Zero: the owner of the gate calls Tick (tests).
+  // this, because something may become due that the stream did not foresee. To tick 20,000 idle streams more often
+  // costs as much as the positions that arrive on them. Zero: the owner of the gate calls Tick (tests).
   absl::Duration tick = absl::Milliseconds(500);
 };
 
-// Thread-safe. Must outlive the servers whose calls pass it.
+// Thread-safe. Must outlive the servers whose calls pass through it.
 class Gate {
  public:
   // `clock` (wall) and `observer` (may be null) must outlive the gate.
@@ -111,27 +113,27 @@ class Gate {
   // Never null.
   CallObserver& observer() const { return *observer_; }
 
-  // DRAINING or OVERLOADED, or OK: then LeaveUnary must follow, once.
+  // DRAINING or OVERLOADED; or OK: then LeaveUnary must follow, once.
   absl::Status EnterUnary() ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveUnary() ABSL_LOCKS_EXCLUDED(mutex_);
-  // `call` is about to be finished, with an answer of `bytes`; it leaves, if it had `entered`. Must be followed by
-  // AnswerTaken, when gRPC is done with the call.
+  // Called just before `call` is finished with an answer of `bytes`. The call leaves the gate if it had `entered`.
+  // AnswerTaken must follow when gRPC is done with the call.
   void Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) ABSL_LOCKS_EXCLUDED(mutex_);
   void AnswerTaken(UnreadAnswer* answer) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The same for a stream; the number is for LeaveStream. The gate keeps `stream` only weakly.
+  // The same for a stream; pass the number to LeaveStream. The gate keeps only a weak pointer to `stream`.
   absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveStream(std::uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // From now on the gate refuses every new call and stream, and drains each live stream, with a share of `spread` as
-  // the time that its client should wait. Calls in flight go on. Idempotent.
+  // its client's retry delay. Calls in flight continue. Idempotent.
   void Drain(absl::Duration spread) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends all streams at once, and cuts off all unread answers.
+  // Ends all streams at once, and cancels all calls with unread answers.
   void CancelStreams() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits until nothing is in flight and all answers are taken, at most `at_most`. Whether that was reached. Not on one
-  // of gRPC's threads.
+  // Waits until nothing is in flight and all answers are taken, at most `at_most`. Returns whether that was reached.
+  // Must not be called on one of gRPC's threads.
   bool WaitIdle(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // `length`, times 0 to 1: evenly spread over all streams by their numbers.
+  // `length` times a factor of 0 to 1, evenly spread over streams by their numbers.
   static absl::Duration Share(absl::Duration length, std::uint64_t number);
 
   bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -142,16 +144,16 @@ class Gate {
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // Takes the answer off the list.
+  // Removes the answer from the list.
   void Unlink(UnreadAnswer* answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes off the oldest answers for as long as `while_so` says; their calls, each held, are to be cut off without the
+  // Removes the oldest answers while `while_so` holds. The returned calls are held; the caller cancels them without the
   // lock.
   std::vector<grpc_call*> TakeOldest(absl::FunctionRef<bool(const UnreadAnswer& oldest)> while_so)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutOffUnread(absl::Time wall) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Live() const ABSL_LOCKS_EXCLUDED(mutex_);
   void RunTicks() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Takes streams whose time has come off the list, as many as are ticked in one step.
+  // Removes due streams from the list, at most as many as one step ticks.
   void TakeDue(absl::Time wall, std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>>* step)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -159,14 +161,14 @@ class Gate {
   const GateOptions options_;
   CallObserver* const observer_;
 
-  // Taken with no other lock of this library held, and streams are never called with it held.
+  // Taken while no other lock of this library is held; streams are never called while it is held.
   mutable absl::Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // It stops, or the last call or stream has left.
+  // Signalled when the gate stops, or the last call or stream has left.
   SteadyCondVar changed_;
   std::size_t unary_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Answers that are not taken, those that were cut off included; the others are a list, by age.
+  // Answers that are not taken, cancelled ones included; all others form a list, by age.
   std::size_t answers_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t unread_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t unread_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -174,7 +176,7 @@ class Gate {
   UnreadAnswer* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
-  // When each is to be ticked (wall), and its number. Of a stream that has left, the entry is dropped when its time
+  // The next tick of each stream (wall), and its number. The entry of a stream that has left is dropped when its time
   // comes.
   std::set<std::pair<absl::Time, std::uint64_t>> due_ ABSL_GUARDED_BY(mutex_);
   std::thread ticker_;

@@ -21,7 +21,7 @@ GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context) : c
   traceparent = CheckedTraceparent(Metadata(context, "traceparent"));
   request_id = CheckedRequestId(Metadata(context, "x-request-id"));
   peer = context.peer();
-  // No method of authentication is configured, so nobody is authenticated: `caller` stays empty.
+  // No authentication is configured, so no caller is authenticated: `caller` stays empty.
 }
 
 }  // namespace hail::rpc

@@ -1,4 +1,4 @@
-// The context of a call that came over gRPC.
+// The context of a call over gRPC.
 #pragma once
 
 #include "common/rpc/call_context.h"
@@ -8,7 +8,7 @@ namespace hail::rpc {
 
 class GrpcCallContext final : public CallContext {
  public:
-  // `context` must live for as long as cancelled() is asked.
+  // `context` must outlive the last call of cancelled().
   explicit GrpcCallContext(const grpc::CallbackServerContext& context);
 
   bool cancelled() const override { return context_.IsCancelled(); }

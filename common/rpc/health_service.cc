@@ -24,10 +24,10 @@ absl::Status Ending() {
 
 }  // namespace
 
-// One call of Watch. Of the statuses not written yet it keeps only the last, so a slow reader costs no memory.
+// One call of Watch. Keeps only the latest status that is not written yet, so that a slow reader costs no memory.
 class HealthService::Watch final : public grpc::ServerWriteReactor<Bytes> {
  public:
-  // Forgotten by `owner` when it is done, if that has it (null: was refused).
+  // When done, it unregisters from `owner` (null: it was refused).
   explicit Watch(HealthService* owner) : owner_(owner) {}
 
   void Tell(ServingStatus status) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -53,7 +53,7 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<Bytes> {
     delete this;
   }
 
-  // Whether it was asked about a name that is served.
+  // Whether the watched name is served.
   bool known = true;
 
  private:
@@ -80,7 +80,7 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<Bytes> {
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  // gRPC's while writing_.
+  // Owned by gRPC while writing_.
   Bytes message_;
 };
 

@@ -13,17 +13,17 @@
 
 namespace hail::rpc {
 
-// In place of gRPC's own, whose watches nothing counts. Thread-safe.
+// Replaces gRPC's own service, which does not limit its watches. Thread-safe.
 class HealthService final : public RawService {
  public:
   // NOT_SERVING at first. Watches beyond `max_watches` are refused (OVERLOADED).
   explicit HealthService(std::size_t max_watches = 1000);
   ~HealthService();
 
-  // The services asked for by name, beside the whole; unless this is called, every name is one. Before the server
-  // starts.
+  // Sets the service names that Check and Watch know besides the empty one. Unless this is called, every name is known.
+  // Must be called before the server starts.
   void SetNames(std::vector<std::string> names);
-  // Of all names at once: they share the store and the drain.
+  // Applies to all names at once, because they share the store and the drain.
   void SetServing(bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends all watches and refuses new ones (DRAINING).
   void End() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -41,11 +41,11 @@ class HealthService final : public RawService {
   const std::size_t max_watches_;
   std::optional<std::set<std::string>> names_;
 
-  // Taken before a watch's own.
+  // Taken before the mutex of a watch.
   mutable absl::Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-  // Each is there until its OnDone.
+  // Each watch stays until its OnDone.
   std::set<Watch*> watches_ ABSL_GUARDED_BY(mutex_);
 };
 

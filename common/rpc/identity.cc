@@ -9,7 +9,7 @@ namespace hail::rpc {
 absl::Status CheckSpeaksFor(const Caller& caller, const std::string& id, const std::string& field) {
   if (absl::Status status = CheckId(id, field); !status.ok()) return status;
   if (caller.subject.empty() || caller.subject == id) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kPermissionDenied, "the caller may not speak for the " + field + " named",
+  return MakeError(absl::StatusCode::kPermissionDenied, "the caller may not act for the " + field + " named",
                    {.reason = Reason::kIdentityMismatch});
 }
 

@@ -1,4 +1,4 @@
-// What streams with an inbound half do with a message.
+// Message handling of streams with an inbound half.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +19,12 @@ void TakeInEnd(StreamCall& call) {
   call.WithSession([](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnHalfClose(); });
 }
 
-// Hands a message to the session, and reads on.
+// Passes a message to the session, then reads the next one.
 template <typename Request>
 void TakeIn(StreamCall& call, StreamWriterBase& writer, const Request& message) {
   call.OnInbound();
   ForEachJoined(message, [&](const Request& each) {
-    // As if each were read by itself: none after the stream has begun to end.
+    // Treated as if read one by one: no message is handled after the stream has begun to end.
     if (&each != &message && !writer.open()) return;
     call.WithSession(
         [&each](StreamSession& session) { static_cast<InboundSession<Request>&>(session).OnMessage(each); });
@@ -38,10 +38,10 @@ class Intake {
  public:
   explicit Intake(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // For the next read: gRPC's until OnRead.
+  // The buffer of the next read; owned by gRPC until OnRead.
   grpc::ByteBuffer* next() { return &bytes_; }
 
-  // What the read brought; `ok` false: nothing, and no read will.
+  // Handles the result of a read. If `ok` is false, there is no message, and no further read.
   void OnRead(bool ok, StreamCall& call, StreamWriterBase& writer) {
     if (!ok) return TakeInEnd<Request>(call);
     if (const absl::Status read = ReadMessage(bytes_, "message", max_bytes_, &message_); !read.ok()) {
@@ -53,7 +53,7 @@ class Intake {
  private:
   const std::size_t max_bytes_;
   grpc::ByteBuffer bytes_;
-  // Of the read before: what it has allocated is used again.
+  // Kept between reads, so that its memory is reused.
   Request message_;
 };
 

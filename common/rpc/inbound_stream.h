@@ -1,4 +1,4 @@
-// Client-streaming methods on the callback API, served. The response is always the empty one.
+// Server side of client-streaming methods on the callback API. The response is always empty.
 #pragma once
 
 #include <memory>
@@ -63,8 +63,8 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
 }  // namespace detail
 
 // `make_session(std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr to an
-// InboundSession<Request>, which sends nothing and finishes the writer when it is drained or half-closed; otherwise as
-// ServeBidi.
+// InboundSession<Request>, which sends nothing, and finishes the writer when it is drained or half-closed. Otherwise
+// like ServeBidi.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context,
                                                         grpc::ByteBuffer* response, const char* method,

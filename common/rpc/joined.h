@@ -19,11 +19,11 @@ concept Joinable = requires(Message& message) {
   { message.add_more() } -> std::same_as<Message*>;
 };
 
-// Far below the size a message may have.
+// Well below the maximum size of a message.
 inline constexpr std::size_t kJoinedBytes = 24 * 1024;
 inline constexpr int kMostJoined = 64;
 
-// Moves what waits in `queue` (a deque of messages) behind `first`, as much of it as may travel with it.
+// Moves messages that wait in `queue` (a deque) behind `first`, up to the size limit of a batch.
 template <typename Message, typename Queue>
 void CoalesceWaiting(Message& first, Queue& queue) {
   if constexpr (Joinable<Message>) {
@@ -47,8 +47,8 @@ void ForEachJoined(const Message& message, const Use& use) {
   }
 }
 
-// Collects the messages of successive tasks of an executor, and sends them together when the tasks have run that were
-// waiting at the first Add. All calls on the executor.
+// Collects the messages of successive tasks of an executor. Sends them together once the tasks that were waiting at the
+// first Add have run. All calls must be on the executor.
 template <Joinable Message>
 class Batcher {
  public:
@@ -63,7 +63,7 @@ class Batcher {
   }
   // Sends the collected messages now.
   void Flush() { state_->Flush(); }
-  // Drops them: they were meant for a stream that is over.
+  // Drops the collected messages, because their stream has ended.
   void Clear() { state_->waiting.clear(); }
 
  private:

@@ -7,7 +7,7 @@ namespace hail::rpc::detail {
 namespace {
 
 constexpr absl::Duration kStable = absl::Seconds(1);
-// 100 ms doubled so often is above any maximum in use.
+// 100 ms doubled this often exceeds any maximum in use.
 constexpr int kMaxDoublings = 16;
 
 }  // namespace
@@ -52,7 +52,7 @@ void LinkCore::Stop() {
     const auto gone = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !running_; };
     mutex_.Await(absl::Condition(&gone));
   }
-  // A handler that had begun before has returned once this can be had.
+  // Waits for a handler that is still running.
   absl::MutexLock handlers(&handler_mutex_);
 }
 

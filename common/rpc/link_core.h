@@ -1,5 +1,5 @@
-// The life of a stream that is opened again whenever it ends: back-off, heartbeats, silence, stop. The typed parts are
-// in client_stream.h.
+// The life cycle of a stream that is reopened whenever it ends: back-off, heartbeats, silence, stop. The typed parts
+// are in client_stream.h.
 #pragma once
 
 #include <cstdint>
@@ -18,24 +18,25 @@
 namespace hail::rpc {
 
 struct LinkOptions {
-  // Messages that may wait to be sent; beyond it the stream is ended and opened again.
+  // Limit of the messages that wait to be sent; beyond it the stream is closed and reopened.
   std::size_t queue = 10'000;
-  // All of wall time. Between heartbeats sent.
+  // Wall time, like all durations here. Time between two heartbeats sent.
   absl::Duration heartbeat = absl::Seconds(5);
-  // A peer silent for this long is gone. Not for streams on which it never speaks.
+  // A peer counts as gone after this time without a message. Not for streams on which the peer sends no messages.
   absl::Duration silence = absl::Seconds(12);
-  // The wait before opening again: at first, doubled each time up to the most, each time shortened by up to a half at
-  // random, and no shorter than the peer's RetryInfo asks for. Starts over once a stream has been up for a second.
+  // The back-off before a reopening: the first value, then doubled each time up to the maximum. Each wait is shortened
+  // randomly by up to a half, but is at least as long as the peer's RetryInfo. Reset once a stream has been up for a
+  // second.
   absl::Duration first_backoff = Backoff::kFirst;
   absl::Duration max_backoff = Backoff::kMost;
-  // How often heartbeats and silence are looked at.
+  // The interval of the checks for heartbeats and silence.
   absl::Duration tick = absl::Milliseconds(500);
 };
 
 namespace detail {
 
-// Thread-safe. Lock order: handler_mutex_ (held while handlers run), then mutex_ (nothing of ours is called with it
-// held, only gRPC's Start… operations and Executor::Post, which never call back on the same stack).
+// Thread-safe. Lock order: handler_mutex_ (held while handlers run), then mutex_. While mutex_ is held, only gRPC's
+// Start… operations and Executor::Post are called, which never call back on the same stack.
 class LinkCore : public std::enable_shared_from_this<LinkCore> {
  public:
   LinkCore(Executor* loop, const Clock* clock, const LinkOptions& options, std::function<void(std::uint64_t)> on_up,
@@ -46,15 +47,15 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
   bool up() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // From the attempts' reactions.
+  // Called by the attempts' reactors.
   void AttemptConnected(std::uint64_t link);
   void AttemptHeard(std::uint64_t link) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The attempt's reactor is about to go: nobody may use it any more.
+  // The attempt's reactor is about to be destroyed: it must not be used any more.
   void AttemptEnding() ABSL_LOCKS_EXCLUDED(mutex_);
-  // It is gone.
+  // The attempt's reactor has been destroyed.
   void AttemptDone(std::uint64_t link, absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // On the loop: marks the link up, if that has not happened yet, and runs `handler`, unless it is over or stopped.
+  // On the loop: marks the link as up, if necessary, and runs `handler`, unless the link has ended or was stopped.
   void Handle(std::uint64_t link, const std::function<void()>& handler) ABSL_LOCKS_EXCLUDED(mutex_, handler_mutex_);
 
   Executor& loop() { return *loop_; }
@@ -62,9 +63,9 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
  protected:
   // Begins attempt number `link`.
   virtual void OpenAttempt(std::uint64_t link) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // Makes the present attempt come to its end. Repeatable.
+  // Makes the present attempt end. Repeatable.
   virtual void CancelAttempt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // The present attempt is gone.
+  // Forgets the present attempt, which is gone.
   virtual void DropAttempt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
   virtual void SendHeartbeat(std::uint64_t link) ABSL_LOCKS_EXCLUDED(mutex_) = 0;
 
@@ -87,15 +88,15 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   const std::function<void(std::uint64_t)> on_up_;
   const std::function<void(const absl::Status&)> on_down_;
 
-  // So that Stop can wait for a handler under way.
+  // Lets Stop wait for a running handler.
   absl::Mutex handler_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
 
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // The number of the present or last attempt.
+  // The number of the present or latest attempt.
   std::uint64_t link_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Whether its reactor is alive.
+  // Whether the attempt's reactor is alive.
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
-  // Whether on_up was (or is about to be) called for it, and on_down not yet.
+  // Whether on_up was (or is about to be) called for the attempt, and on_down was not.
   bool up_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Time up_since_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_heard_ ABSL_GUARDED_BY(mutex_);

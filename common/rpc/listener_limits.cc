@@ -10,17 +10,18 @@
 namespace hail::rpc {
 namespace {
 
-// Dead phones are found: a ping after so long without a byte, and how long its answer may take. gRPC: two hours.
+// Keepalive pings find dead phones: the time without a byte before a ping, and the time-out of its answer. gRPC's
+// default is two hours.
 constexpr absl::Duration kKeepalive = absl::Seconds(60);
 constexpr absl::Duration kKeepaliveAnswer = absl::Seconds(20);
-// Pings too early that are forgiven.
+// The number of early pings that are tolerated.
 constexpr int kPingStrikes = 2;
-// A token of 4 KiB, four times. gRPC's own default, 8 KiB in this version, is less than proxies add on a bad day.
+// Four times a token of 4 KiB. gRPC's own default, 8 KiB in this version, is less than proxies sometimes add.
 constexpr int kMetadataBytes = 16 * 1024;
-// HTTP/2's least, and gRPC's default: a larger one buys nothing for messages as small as ours.
+// The minimum of HTTP/2, and gRPC's default: a larger frame has no benefit for messages as small as ours.
 constexpr int kFrameBytes = 16 * 1024;
-// channelz, gRPC's own service of the internal listener, serves each call on a thread that waits until its answer was
-// taken. Health and reflection are ours and need none.
+// For channelz only: gRPC's own service of the internal listener occupies a thread for each call until the client has
+// taken the answer. Our health and reflection services occupy no threads.
 constexpr int kThreads = 8;
 
 int Milliseconds(absl::Duration duration) {
@@ -33,13 +34,13 @@ ListenerLimits PublicLimits() { return {}; }
 
 ListenerLimits InternalLimits() {
   return {
-      // A replica's whole fleet may be in one message.
+      // One message may carry the whole fleet of a replica.
       .max_message_bytes = 16 << 20,
-      // One connection carries all that a replica asks of another: as many calls as its gate lets in, and more.
+      // One connection carries all calls between two replicas: as many calls as the gate admits, and more.
       .max_streams = 10'000,
-      // A friend may fill it.
+      // The peer is trusted, so it may fill the window.
       .adapt_window = true,
-      // The two services stay connected through a calm night.
+      // The two services stay connected when there is no traffic.
       .idle = absl::InfiniteDuration(),
   };
 }
@@ -47,26 +48,26 @@ ListenerLimits InternalLimits() {
 void SetLimits(const ListenerLimits& limits, grpc::ServerBuilder* builder) {
   const auto set = [builder](const char* argument, int value) { builder->AddChannelArgument(argument, value); };
 
-  // Messages are as large as they are on the wire. gRPC measures a compressed message before it unpacks it: 900 KB that
-  // become 900 MB would pass. A call that announces gzip or deflate ends UNIMPLEMENTED, with the encodings that are
-  // taken (none) in grpc-accept-encoding, as the protocol wants it; and nothing is there that could unpack.
+  // Message sizes are wire sizes. gRPC checks the size of a compressed message before decompression, so 900 KB that
+  // become 900 MB would pass. A call that announces gzip or deflate ends UNIMPLEMENTED, with the accepted encodings
+  // (none) in grpc-accept-encoding, as the protocol requires; no decompression code runs.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   set(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   set(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
 
   builder->SetMaxReceiveMessageSize(limits.max_message_bytes);
-  // What we send is ours to bound, message by message.
+  // The senders limit their messages themselves.
   builder->SetMaxSendMessageSize(-1);
 
-  // Without it (gRPC's default) one connection may hold two thousand million.
+  // Without it (gRPC's default) one connection may open 2^31 streams.
   set(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.max_streams);
   set(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytes);
   set(kAbsoluteMaxMetadataSize, kMetadataBytes);
   set(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kFrameBytes);
   set(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, limits.stream_window_bytes);
-  // gRPC's default is to begin with 4 MiB and to double it for as long as it is filled in time: each stream of a
-  // stranger's that we do not read yet would hold as much.
+  // By default gRPC begins with 4 MiB and doubles the window while it fills in time: each unread stream of an untrusted
+  // client could occupy that much memory.
   set(GRPC_ARG_HTTP2_BDP_PROBE, limits.adapt_window ? 1 : 0);
 
   set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, Milliseconds(kLeastPingInterval));
@@ -75,22 +76,22 @@ void SetLimits(const ListenerLimits& limits, grpc::ServerBuilder* builder) {
   set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveAnswer));
   set(kPingTimeout, Milliseconds(kKeepaliveAnswer));
   set(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Our own pings: by default gRPC stops after two with nothing said in between, and a phone that dies later is never
-  // found.
+  // For our own pings: by default gRPC stops after two pings without data in between, and would not detect a phone that
+  // dies later.
   set(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 
-  // By default two minutes, and for ever.
+  // The defaults are two minutes, and no limit.
   set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(limits.greeting));
   set(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.idle));
   set(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(limits.age));
-  // Streams on an old connection stay: the gate drains them at an age of their own.
+  // Streams on an old connection stay: the gate drains them at their own maximum age.
   set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, INT_MAX);
 
   // By default Linux lets a second process listen on the same port and share its connections.
   set(GRPC_ARG_ALLOW_REUSEPORT, 0);
 
-  // Of threads only. As a bound of memory gRPC's quota is none: with 300 MB, a flood of resets took 1.5 GB, and a
-  // shortage of it ends connections, a proxy's with all its apps first.
+  // Limits threads only. gRPC's memory quota does not work as a limit: with 300 MB, a flood of resets took 1.5 GB. A
+  // memory shortage also closes connections, beginning with a proxy's connection, which carries all its apps.
   grpc::ResourceQuota threads("listener");
   threads.SetMaxThreads(kThreads);
   builder->SetResourceQuota(threads);

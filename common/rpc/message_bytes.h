@@ -1,6 +1,5 @@
-// Messages as the bytes that gRPC carries. gRPC itself hands bytes to our servers and takes bytes from them, so that
-// what cannot be read is refused by us, with a reason and in the metrics; gRPC would answer UNIMPLEMENTED, or end a
-// stream with OK.
+// Messages as the bytes that gRPC carries. Our servers exchange bytes with gRPC, so that they refuse unreadable
+// messages themselves, with a reason and in the metrics. gRPC would answer UNIMPLEMENTED, or end a stream with OK.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +9,7 @@
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
 #include "grpcpp/support/byte_buffer.h"
-// Newer gRPC has moved it.
+// Newer versions of gRPC have another header for it.
 #if __has_include("grpcpp/impl/proto_utils.h")
 #include "grpcpp/impl/proto_utils.h"
 #else
@@ -23,12 +22,12 @@ inline absl::Status TooLarge(const char* what, std::size_t max_bytes) {
   return InvalidField("", "the " + std::string(what) + " is larger than " + std::to_string(max_bytes) + " bytes");
 }
 
-// Reads what came in; UNREADABLE_MESSAGE where that is no such message (or none at all), INVALID_FIELD where it is
-// larger than `max_bytes`. Lets go of the bytes. `what`: "request", say.
+// Decodes received bytes. UNREADABLE_MESSAGE if they are not such a message (or are missing), INVALID_FIELD if larger
+// than `max_bytes`. Releases the bytes. `what`: for example "request".
 template <typename Message>
 absl::Status ReadMessage(grpc::ByteBuffer& bytes, const char* what, std::size_t max_bytes, Message* message) {
   if (bytes.Length() > max_bytes) return TooLarge(what, max_bytes);
-  // Without a copy; texts that are no UTF-8 fail as well.
+  // Without a copy; also fails for texts that are not UTF-8.
   if (grpc::SerializationTraits<Message>::Deserialize(&bytes, message).ok()) return absl::OkStatus();
   bytes.Clear();
   return MakeError(absl::StatusCode::kInvalidArgument,
@@ -44,23 +43,23 @@ absl::Status WriteMessage(const Message& message, grpc::ByteBuffer* bytes) {
   return Internal("the message cannot be written");
 }
 
-// The message that says nothing.
+// The encoded empty message.
 inline grpc::ByteBuffer EmptyMessage() {
   const grpc::Slice nothing;
   return {&nothing, 1};
 }
 
-// A message being written: gRPC's from StartWrite to OnWriteDone.
+// A message being written; owned by gRPC from StartWrite to OnWriteDone.
 class OutgoingMessage {
  public:
   template <typename Message>
   const grpc::ByteBuffer* Fill(const Message& message) {
-    // Fails only where memory ends; the reader then sees a message that says nothing.
+    // Fails only without memory; the client then gets an empty message.
     bytes_.Clear();
     if (!WriteMessage(message, &bytes_).ok()) bytes_ = EmptyMessage();
     return &bytes_;
   }
-  // Once it is written: an idle stream holds nothing.
+  // Called after the write, so that an idle stream holds no message.
   void Clear() { bytes_.Clear(); }
 
  private:

@@ -12,15 +12,15 @@
 
 namespace hail::rpc {
 
-// Messages that all must go out, in order, up to a bound; and slots, one for each key, in which a newer message
-// replaces the older. Queued messages go first (as many at once as may travel together, joined.h), then slots, the one
-// that was filled first leading. Not thread-safe.
+// Two parts: queued messages, which are all sent, in order, up to a bound; and slots, one per key, in which a newer
+// message replaces the older. Queued messages go first (in batches, joined.h), then slots in the order in which they
+// were filled. Not thread-safe.
 template <typename Message>
 class MessageQueue {
  public:
   explicit MessageQueue(std::size_t bound) : bound_(bound) {}
 
-  // False, and nothing is queued, when the bound is reached.
+  // False, and nothing is queued, if the queue is full.
   bool Push(Message message) {
     if (queue_.size() >= bound_) return false;
     queue_.push_back(std::move(message));

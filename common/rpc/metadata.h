@@ -5,10 +5,10 @@
 
 namespace hail::rpc {
 
-// `text` if it is a W3C traceparent of version 00, fit to be passed on in calls of ours; otherwise empty.
+// `text` if it is a W3C traceparent of version 00, which may be forwarded with our own calls; otherwise empty.
 std::string CheckedTraceparent(std::string text);
 
-// `text` if it is at most 128 printable bytes of ASCII without spaces, fit for a line of the log; otherwise empty.
+// `text` if it is at most 128 printable ASCII characters without spaces, which may be logged; otherwise empty.
 std::string CheckedRequestId(std::string text);
 
 }  // namespace hail::rpc

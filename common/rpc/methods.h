@@ -1,6 +1,5 @@
-// A service is a plain class, and one table says all there is to say of its methods. Registration with gRPC
-// (service.h), authorization, admission under load, forwarding (forwarding.h), the labels of metrics and the
-// simulation's network come from the table.
+// A service is a plain class, and one table describes its methods. Registration with gRPC (service.h), authorization,
+// admission under load, forwarding (forwarding.h), metric labels and the simulation's network come from the table.
 //
 //   class RiderService {
 //    public:
@@ -19,9 +18,9 @@
 //         const rpc::CallContext& call, std::shared_ptr<rpc::Sink<StreamRideResponse>> sink);
 //     …
 //
-// Methods are called on a transport's threads, many at once, and must not block. A unary method answers with `done`,
-// once, then or later, on any thread; `call` and `request` live until `done` is called or let go of. If it lets go of
-// `done` without calling it, the call ends with INTERNAL. `call` of a stream lives until the method has returned.
+// Methods are called on a transport's threads, concurrently, and must not block. A unary method answers by one call of
+// `done`, at any time, on any thread. `call` and `request` live until `done` is called or destroyed. If `done` is
+// destroyed without a call, the call ends with INTERNAL. `call` of a stream lives until the method has returned.
 #pragma once
 
 #include <cstddef>
@@ -42,21 +41,21 @@
 namespace hail::rpc {
 
 struct StreamOptions {
-  // Messages that may wait for a slow reader.
+  // Messages that may wait for a slow client.
   std::size_t queue = 256;
-  // Only for streams with an inbound half: the client sends heartbeats, and is gone after GateOptions::silence.
+  // Only for streams with an inbound half: the client sends heartbeats, and counts as gone after GateOptions::silence.
   bool must_beat = true;
   // Only for streams with an inbound half: larger messages end the stream with INVALID_ARGUMENT. 0: the gate's limit.
   std::size_t max_message_bytes = 0;
-  // GateOptions::stream_age holds for it.
+  // Whether GateOptions::stream_age applies.
   bool ages = true;
-  // The initial metadata goes out as soon as there is a session, for clients that send nothing before it
-  // (client_stream.h). Otherwise it goes out with the first message, so that a stream that is refused, by the session
-  // too, is refused before any headers: clients and proxies may then try another replica.
+  // Sends the initial metadata as soon as there is a session, for clients that wait for it (client_stream.h). Otherwise
+  // it goes out with the first message: a stream that is refused, also by the session, then ends without headers, so
+  // that clients and proxies may try another replica.
   bool greets = false;
 };
 
-// Whom a request names, and in which field of it.
+// The person that a request names, and the field with the id.
 struct Person {
   const std::string& id;
   const char* field;
@@ -64,12 +63,12 @@ struct Person {
 
 template <typename S, typename Req, typename Resp>
 struct UnaryOptions {
-  // The rider or driver for whom the caller must be allowed to speak (identity.h). Null: the call concerns nobody.
+  // The rider or driver for whom the caller must be allowed to act (identity.h). Null: the call concerns no person.
   Person (*person)(const Req&) = nullptr;
-  // Is asked before the request is read, and may refuse: under overload most calls get no further. Null: every call
-  // gets in.
+  // Called before the request is decoded, and may refuse it: under overload most calls end there. Null: every call is
+  // admitted.
   absl::Status (S::*admit)(absl::Time deadline) const = nullptr;
-  // The call's work at the replica that has the person's session: another replica forwards the call to it
+  // The implementation of the call at the replica that has the person's session; other replicas forward the call to it
   // (forwarding.h). Null: the call needs no session.
   void (S::*at_owner)(const CallContext&, const Req&, Done<Resp>) = nullptr;
 };
@@ -91,7 +90,7 @@ struct Unary {
     return options.admit == nullptr ? absl::OkStatus() : (service.*options.admit)(deadline);
   }
 
-  // What a transport calls: the method, for those who may.
+  // Called by the transport: checks the authorization, then calls the method.
   void Serve(S& service, const CallContext& context, const Req& request, Done<Resp> done) const {
     if (options.person != nullptr) {
       const Person person = options.person(request);
@@ -124,7 +123,7 @@ struct ServerStream {
   StreamOptions options;
 };
 
-// Its response is always the empty one: nothing may be sent on the sink.
+// The response is always empty: nothing may be sent on the sink.
 template <typename S, typename Req, typename Resp>
 struct ClientStream {
   using Request = Req;

@@ -13,10 +13,10 @@
 namespace hail::rpc {
 namespace {
 
-// More would only cost the kernel memory: nobody has so many connections.
+// A higher limit would only cost kernel memory: no process has so many connections.
 constexpr rlim_t kMostFiles = 1 << 20;
 
-// Connections whose descriptor is not below this are refused.
+// New connections are refused if their descriptor is not below this.
 std::atomic<int> refuse_from{INT_MAX};
 
 }  // namespace

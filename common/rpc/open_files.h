@@ -4,12 +4,12 @@
 
 namespace hail::rpc {
 
-// Raises the process's limit of open files to its hard limit, and makes servers close connections at once that would
-// use one of the last kReservedFiles. Before servers are started. Returns the limit.
+// Raises the process's limit of open files to its hard limit. Servers close new connections at once that would use one
+// of the last kReservedFiles. Must be called before servers are started. Returns the limit.
 //
-// Without it, a client with enough silent connections stops a service: gRPC before 1.56 stops listening for good when
-// it finds no descriptor for a connection (https://github.com/grpc/grpc/issues/16058), and the process can reach
-// neither the store nor the other service again.
+// Without it, a client with enough silent connections stops a service. gRPC before 1.56 stops listening for good when
+// it finds no descriptor for a connection (https://github.com/grpc/grpc/issues/16058), and the process cannot connect
+// to the store or the other service again.
 int UseAllOpenFiles();
 
 inline constexpr int kReservedFiles = 64;

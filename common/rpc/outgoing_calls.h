@@ -28,25 +28,25 @@
 namespace hail::rpc {
 
 struct CallOptions {
-  // Wall time: the incoming call's.
+  // Wall time: the deadline of the incoming call.
   absl::Time deadline = absl::InfiniteFuture();
-  // The most this call may take. The earlier of the two counts; every call has an end.
+  // The maximum duration of this call. The earlier of the two limits counts, so every call ends.
   absl::Duration cap = absl::Seconds(10);
-  // Passed on, if not empty.
+  // Sent with the call, if not empty.
   std::string traceparent;
 };
 
-// Keeps track of calls under way, so that a service can stop without leaving callbacks behind. Thread-safe.
+// Keeps track of open calls, so that a service can stop without pending callbacks. Thread-safe.
 class OutgoingCalls {
  public:
   OutgoingCalls() = default;
-  // Stops.
+  // Calls Stop.
   ~OutgoingCalls();
   OutgoingCalls(const OutgoingCalls&) = delete;
   OutgoingCalls& operator=(const OutgoingCalls&) = delete;
 
   // `start(ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>)` begins the call (the stub's
-  // async method). `done` is called once, on one of gRPC's threads, and must not block; after Stop it is called with
+  // async method). `done` is called once, on one of gRPC's threads, and must not block. After Stop it is called with
   // CANCELLED on the caller's thread, before this returns.
   template <typename Request, typename Response, typename Start>
   void Call(Start&& start, Request request, const CallOptions& options,
@@ -69,8 +69,8 @@ class OutgoingCalls {
     start(context, &running->request, &running->response,
           std::function<void(grpc::Status)>([this, running, context](const grpc::Status& status) {
             absl::Cleanup end = [this, &running, context] {
-              // The call's resources must be gone before Stop returns. Its context holds the channel, and the last
-              // owner of a channel ends and joins gRPC's threads, which one of these threads cannot do itself.
+              // The call's resources must be released before Stop returns. Its context holds the channel, and the last
+              // owner of a channel joins gRPC's threads, which one of these threads cannot do itself.
               Forget(context);
               running->context.reset();
               running->done = nullptr;
@@ -86,8 +86,8 @@ class OutgoingCalls {
 
   std::size_t under_way() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Cancels the calls under way and waits until the last `done` has returned; later calls are refused. Idempotent; not
-  // from a `done`.
+  // Cancels open calls and waits until the last `done` has returned; later calls are refused. Idempotent; must not be
+  // called from a `done`.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -98,7 +98,7 @@ class OutgoingCalls {
 
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  // What can be canceled: contexts that are alive.
+  // Contexts that are alive and can be cancelled.
   std::unordered_set<grpc::ClientContext*> contexts_ ABSL_GUARDED_BY(mutex_);
   std::size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
 };

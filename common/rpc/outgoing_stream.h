@@ -1,5 +1,5 @@
 // A long-lived stream to the other service, as its senders see it. ReconnectingStream and ReconnectingWriter
-// (client_stream.h) are such streams over gRPC; the simulation has its own.
+// (client_stream.h) implement it over gRPC; the simulation has its own implementation.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,10 @@ namespace hail::rpc {
 template <typename Request, typename Response>
 struct StreamHandlers {
   std::function<void(std::uint64_t link)> on_up = nullptr;
-  // Never called if the server sends no messages.
+  // Not called for streams on which the server sends no messages.
   std::function<void(const Response&)> on_message = nullptr;
   std::function<void(const absl::Status&)> on_down = nullptr;
-  // Makes the heartbeat to send. Unset: none is sent.
+  // Creates the heartbeat to send. Unset: no heartbeats.
   std::function<Request()> heartbeat = nullptr;
 };
 
@@ -29,20 +29,20 @@ class OutgoingStream {
  public:
   virtual ~OutgoingStream() = default;
 
-  // Opens the stream, again and again. Once.
+  // Opens the stream, and reopens it whenever it ends. Call it once.
   virtual void Start() = 0;
-  // Ends it. When this returns no handler runs or will run. Idempotent; not from a handler.
+  // Ends the stream. When this returns, no handler runs or will run. Idempotent; must not be called from a handler.
   virtual void Stop() = 0;
 
-  // Sends on link number `link`. False if that one is not up (any more); what was sent may be lost with the link
-  // anyway.
+  // Sends on link number `link`. False if that link is not up (any more). A sent message may still be lost with the
+  // link.
   virtual bool Send(std::uint64_t link, Request message) = 0;
-  // Latest wins: replaces a message of the same key that still waits. The number of keys must be bounded.
+  // Replaces a waiting message with the same key. The number of keys must be bounded.
   virtual bool SendLatest(std::uint64_t link, const std::string& key, Request message) = 0;
   virtual bool up() const = 0;
 };
 
-// Makes a stream with the given handlers.
+// Creates a stream with the given handlers.
 template <typename Request, typename Response>
 using StreamOpener = std::function<std::unique_ptr<OutgoingStream<Request>>(StreamHandlers<Request, Response>)>;
 

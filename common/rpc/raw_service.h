@@ -1,5 +1,5 @@
-// Services of gRPC's own protocols, served as bytes on the callback API: no thread waits for their clients, and what
-// cannot be read is refused with a reason.
+// Services of gRPC's own protocols, served as bytes on the callback API: no thread waits for their clients, and
+// unreadable messages are refused with a reason.
 #pragma once
 
 #include <deque>
@@ -13,7 +13,7 @@
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-// Newer gRPC has moved it.
+// Newer versions of gRPC have another header for it.
 #if __has_include("grpcpp/impl/server_callback_handlers.h")
 #include "grpcpp/impl/server_callback_handlers.h"
 #else
@@ -34,16 +34,16 @@ class RawService : public grpc::Service {
 
   template <typename Message>
   static absl::Status Read(const Bytes& bytes, Message* message) {
-    // Reading empties its buffer; the bytes themselves are shared.
+    // Decoding empties the buffer; the copy shares the bytes.
     Bytes copy(bytes);
-    // gRPC itself has bounded them.
+    // gRPC has limited the size already.
     return detail::ReadMessage(copy, "request", copy.Length(), message);
   }
 
   template <typename Message>
   static Bytes Write(const Message& message) {
     Bytes bytes;
-    // Fails only where memory ends.
+    // Fails only without memory.
     (void)detail::WriteMessage(message, &bytes);
     return bytes;
   }

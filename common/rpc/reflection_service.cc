@@ -26,11 +26,11 @@ void SetError(absl::StatusCode code, const std::string& message, v1::ServerRefle
 }  // namespace
 
 ServedDescriptors::ServedDescriptors(const std::vector<std::string>& services) {
-  // Named here, these are linked, and with them their descriptors.
+  // These references link the protocols' generated code, which contains the descriptors.
   AddFile(grpc::health::v1::HealthCheckRequest::descriptor()->file());
   AddFile(v1::ServerReflectionRequest::descriptor()->file());
   AddFile(grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file());
-  // What comes inside google.protobuf.Any, which nothing refers to by name.
+  // Content of google.protobuf.Any, which no file refers to by name.
   AddFile(google::rpc::ErrorInfo::descriptor()->file());
   AddFile(hail::type::v1::Status::descriptor()->file());
   for (const std::string& service : services) {
@@ -88,7 +88,7 @@ absl::StatusOr<Bytes> ServedDescriptors::Answer(const Bytes& request) const {
 
   const auto tell_file = [&](const File* file) {
     if (file == nullptr) return SetError(absl::StatusCode::kNotFound, "not found", &response);
-    // With all that it imports, each once.
+    // With all its imports, each once.
     std::vector<const File*> files{file};
     std::set<const File*> seen{file};
     for (std::size_t next = 0; next < files.size(); ++next) {
@@ -116,7 +116,7 @@ absl::StatusOr<Bytes> ServedDescriptors::Answer(const Bytes& request) const {
       tell_file(FileOf(asked.file_containing_symbol()));
       break;
     case v1::ServerReflectionRequest::kFileContainingExtension:
-      // proto3 has none; those of protobuf's own files serve its compiler.
+      // proto3 has no extensions; protobuf's own files have some, but only for its compiler.
       tell_file(nullptr);
       break;
     case v1::ServerReflectionRequest::kAllExtensionNumbersOfType: {
@@ -136,14 +136,14 @@ absl::StatusOr<Bytes> ServedDescriptors::Answer(const Bytes& request) const {
   return bytes;
 }
 
-// A stream, as the gate sees it; outlives its reactor.
+// A stream, as the gate sees it; it outlives its reactor.
 class ReflectionService::Stream final : public LiveStream {
  public:
   Stream(grpc::ServerBidiReactor<Bytes, Bytes>* reactor, grpc::CallbackServerContext* context, absl::Time now,
          absl::Duration patience)
       : patience_(patience), reactor_(reactor), context_(context), last_step_(now) {}
 
-  // One message is read, answered and written before the next is read: an open stream holds one answer at most.
+  // A message is read, answered and written before the next is read: an open stream holds at most one answer.
   void Read(Bytes* into) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     if (!finished_) reactor_->StartRead(into);
@@ -155,7 +155,7 @@ class ReflectionService::Stream final : public LiveStream {
     writing_ = true;
     reactor_->StartWrite(message);
   }
-  // Whether the stream goes on.
+  // Returns whether the stream continues.
   bool Written(bool ok, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     last_step_ = now;
@@ -163,7 +163,7 @@ class ReflectionService::Stream final : public LiveStream {
     if (!ok || ending_) FinishLocked(ok ? absl::OkStatus() : absl::CancelledError());
     return !finished_;
   }
-  // After the write under way.
+  // Ends after the write in flight.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     FinishLocked(status);
@@ -177,7 +177,7 @@ class ReflectionService::Stream final : public LiveStream {
     absl::MutexLock lock(&mutex_);
     if (reactor_ == nullptr || wall - last_step_ < patience_) return last_step_ + patience_;
     if (writing_ || finished_) {
-      // The client does not read the answer, or the end.
+      // The client does not read the answer or the final status.
       context_->TryCancel();
     } else {
       last_step_ = wall;
@@ -201,7 +201,7 @@ class ReflectionService::Stream final : public LiveStream {
 
   const absl::Duration patience_;
   absl::Mutex mutex_;
-  // Null, and the context gone, once it is done.
+  // Null, and the context destroyed, once the stream is done.
   grpc::ServerBidiReactor<Bytes, Bytes>* reactor_ ABSL_GUARDED_BY(mutex_);
   grpc::CallbackServerContext* const context_;
   absl::Time last_step_ ABSL_GUARDED_BY(mutex_);
@@ -251,9 +251,9 @@ class ReflectionService::Reactor final : public grpc::ServerBidiReactor<Bytes, B
   ReflectionService* const owner_;
   const bool counted_;
   const std::shared_ptr<Stream> stream_;
-  // The gate's; 0: it did not let the stream in.
+  // The number from the gate; 0: the gate refused the stream.
   std::uint64_t number_ = 0;
-  // gRPC's while it reads and writes.
+  // Owned by gRPC during reads and writes.
   Bytes incoming_;
   Bytes outgoing_;
 };

@@ -19,15 +19,16 @@
 
 namespace hail::rpc {
 
-// The content of a server's reflection: its services, and the files that describe them, with their imports and the
-// details of errors. Nothing else that happens to be linked. Unknown names are not looked up in protobuf's own pool,
-// which keeps each such name for ever, and the public listener does not describe the internal one.
+// The content of a server's reflection: its services, the files that describe them with their imports, and the error
+// details; no other linked descriptors. Unknown names are not looked up in protobuf's own pool, because it keeps each
+// such name forever. The public listener does not describe the internal services.
 class ServedDescriptors {
  public:
   // Services without a descriptor in this process are left out.
   explicit ServedDescriptors(const std::vector<std::string>& services);
 
-  // A ServerReflectionResponse to a ServerReflectionRequest, encoded; INVALID_ARGUMENT for what is none.
+  // An encoded ServerReflectionResponse to an encoded ServerReflectionRequest; INVALID_ARGUMENT for a malformed
+  // request.
   absl::StatusOr<grpc::ByteBuffer> Answer(const grpc::ByteBuffer& request) const;
 
  private:
@@ -36,28 +37,28 @@ class ServedDescriptors {
   void AddFile(const File* file);
   void AddMessage(const google::protobuf::Descriptor* message);
   void AddEnum(const google::protobuf::EnumDescriptor* type);
-  // Null: not known here.
+  // Null: unknown.
   const File* FileOf(std::string_view symbol) const;
 
   std::vector<std::string> services_;
-  // Encoded, by descriptor and by name.
+  // Encoded files, by descriptor and by name.
   std::map<const File*, std::string> files_;
   std::map<std::string, const File*, std::less<>> by_name_;
   std::map<std::string, const File*, std::less<>> by_symbol_;
   std::map<std::string, const google::protobuf::Descriptor*, std::less<>> messages_;
 };
 
-// One version of it. On the callback API: gRPC's own costs a thread for each open stream.
+// One version of the protocol. Uses the callback API, because gRPC's own service needs a thread for each open stream.
 class ReflectionService final : public RawService {
  public:
-  // `version`: "v1" or "v1alpha", whose messages are the same but for their names. Streams pass the gate, which must
-  // outlive the server; beyond `max_streams` they are refused (OVERLOADED). One that neither asks nor reads for
-  // `patience` (wall time, looked at when the gate ticks) is ended.
+  // `version`: "v1" or "v1alpha", whose messages differ only in their names. Streams pass the gate, which must outlive
+  // the server; beyond `max_streams` they are refused (OVERLOADED). A stream is ended after `patience` without a
+  // request or a read (wall time, checked at the gate's ticks).
   ReflectionService(Gate* gate, const std::string& version, std::size_t max_streams = 100,
                     absl::Duration patience = absl::Seconds(60));
   ~ReflectionService();
 
-  // Before the server starts.
+  // Must be called before the server starts.
   void SetServices(const std::vector<std::string>& services);
 
   std::size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_);

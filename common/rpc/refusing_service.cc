@@ -10,7 +10,7 @@
 namespace hail::rpc {
 namespace {
 
-// The label of all of them in metrics.
+// The metric label of all such calls.
 constexpr char kMethod[] = "NotServed";
 
 class Refusal final : public grpc::ServerGenericBidiReactor {

@@ -1,4 +1,4 @@
-// The answer to every method that a server does not have, in place of gRPC's own, which gives no reason.
+// Answers every method that a server does not have, instead of gRPC, which gives no reason.
 #pragma once
 
 #include "absl/status/status.h"
@@ -9,7 +9,7 @@ namespace hail::rpc {
 
 class RefusingService final : public grpc::CallbackGenericService {
  public:
-  // `observer` (may be null) gets each call as a unary one, under one name for all methods: names that clients make up
+  // `observer` (may be null) gets each call as a unary call, with one name for all methods: names invented by clients
   // must not become labels. It must outlive the server.
   RefusingService(absl::Status refusal, CallObserver* observer);
 

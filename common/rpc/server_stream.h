@@ -1,4 +1,4 @@
-// Server-streaming methods on the callback API.
+// Server side of server-streaming methods on the callback API.
 //
 //   ServerStream<WatchRideRequest, WatchRideResponse>(   // service.h
 //       "WatchRide", {}, [this](const auto& request, auto writer, const CallContext& call) {
@@ -35,7 +35,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
   template <typename Request, typename MakeSession>
   void Open(const grpc::ByteBuffer& request, std::size_t max_bytes, const MakeSession& make_session) {
     call_->Open([&]() -> std::shared_ptr<StreamSession> {
-      // gRPC made them for this call alone, and would keep them until its end.
+      // gRPC made these bytes for this call alone, and would keep them until its end.
       auto& bytes = const_cast<grpc::ByteBuffer&>(request);
       Request message;
       if (const absl::Status read = ReadMessage(bytes, "request", max_bytes, &message); !read.ok()) {
@@ -72,9 +72,9 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 }  // namespace detail
 
 // `make_session(const Request&, std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr
-// to a StreamSession; it runs before this returns, may send and even finish, and must not block. `method` must live for
-// ever. Returns what the method must return to gRPC. A refusal (DRAINING, OVERLOADED, a request that is too large or
-// cannot be read) makes no session.
+// to a StreamSession. It runs before this returns, may send and even finish, and must not block. `method` must live
+// forever. Returns the reactor for gRPC. A refused call (DRAINING, OVERLOADED, a request that is too large or
+// unreadable) makes no session.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, const char* method,

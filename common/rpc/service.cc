@@ -20,8 +20,8 @@ bool Fits(const google::protobuf::MethodDescriptor* contract, RpcMethod::RpcType
          contract->server_streaming() == (type == RpcMethod::SERVER_STREAMING || type == RpcMethod::BIDI_STREAMING);
 }
 
-// protobuf writes a line to stderr for each text that is not UTF-8. What a stranger sends is answered, and counted;
-// only what we would send ourselves is a bug that somebody should see.
+// protobuf logs each text that is not UTF-8 to stderr. Received texts of this kind are answered and counted; only texts
+// that we send ourselves are a bug worth logging.
 #if __has_include("google/protobuf/stubs/logging.h")
 void OnProtobufLine(google::protobuf::LogLevel, const char* file, int line, const std::string& message) {
   if (message.find("when parsing") != std::string::npos) return;

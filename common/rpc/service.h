@@ -1,4 +1,4 @@
-// A service as our servers serve it. gRPC sees bytes only (message_bytes.h); the service sees messages.
+// A service as our servers run it. gRPC sees bytes only (message_bytes.h); the service sees messages.
 //
 //   RiderService rider_service(…);                           // a plain class with a table of methods: methods.h
 //   GrpcService<RiderService> served(&gate, &rider_service);
@@ -21,7 +21,7 @@
 #include "google/protobuf/descriptor.h"
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
-// Newer gRPC has moved it.
+// Newer versions of gRPC have another header for it.
 #if __has_include("grpcpp/impl/server_callback_handlers.h")
 #include "grpcpp/impl/server_callback_handlers.h"
 #else
@@ -30,8 +30,8 @@
 
 namespace hail::rpc {
 
-// The methods are added by the constructor of the class that derives from it; each must be in the contract, with these
-// messages, and `method` must live for ever. Handlers are called on gRPC's threads, many at once, and must not block.
+// The constructor of the derived class adds the methods. Each must be in the contract, with these messages, and
+// `method` must live forever. Handlers are called on gRPC's threads, concurrently, and must not block.
 class Service : public grpc::Service {
  protected:
   // `gate` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
@@ -93,7 +93,7 @@ class Service : public grpc::Service {
   void Add(const char* method, grpc::internal::RpcMethod::RpcType type, grpc::internal::MethodHandler* handler) {
     Add(method, type, Request::descriptor(), Response::descriptor(), handler);
   }
-  // Ends the process where the contract has no such method.
+  // Aborts if the contract has no such method.
   void Add(const char* method, grpc::internal::RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
            const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler);
 

@@ -39,7 +39,7 @@ namespace hail::rpc {
 namespace {
 
 constexpr absl::Duration kBeat = absl::Milliseconds(250);
-// After the grace: what cancelled calls get to unwind.
+// The time after the grace in which cancelled calls may finish.
 constexpr absl::Duration kUnwind = absl::Seconds(2);
 
 // Reports the names of all registered services, before the first call can arrive.
@@ -58,7 +58,7 @@ class NamesOfServices final : public grpc::ServerBuilderOption {
    public:
     explicit Plugin(Tell tell) : tell_(std::move(tell)) {}
     std::string name() override { return "names_of_services"; }
-    // The last of the plugins: channelz has registered itself by now.
+    // This plugin is the last: channelz has registered itself by now.
     void InitServer(grpc::ServerInitializer* server) override { tell_(*server->GetServiceList()); }
     void Finish(grpc::ServerInitializer*) override {}
     void ChangeArguments(const std::string&, void*) override {}
@@ -72,21 +72,21 @@ class NamesOfServices final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-// A gRPC server on one address, and what each of ours serves.
+// A gRPC server on one address, with our services on it.
 struct detail::Listener {
   Listener(absl::Status refusal, CallObserver* observer) : refusing(std::move(refusal), observer) {}
   ~Listener() {
     if (server != nullptr) Close();
   }
 
-  // Describes what it serves. Before Serve.
+  // Adds reflection. Must be called before Serve.
   void Reflect(Gate* gate) {
     for (const char* version : {"v1", "v1alpha"}) {
       reflection.push_back(std::make_unique<ReflectionService>(gate, version));
     }
   }
 
-  // `services` beside health and reflection. False where the address cannot be bound.
+  // Serves `services`, health and reflection. False if the address cannot be bound.
   bool Serve(const std::string& address, const std::vector<grpc::Service*>& services, const ListenerLimits& limits) {
     grpc::ServerBuilder builder;
     for (grpc::Service* service : services) builder.RegisterService(service);
@@ -98,7 +98,7 @@ struct detail::Listener {
     return Listen(address, limits, &builder);
   }
 
-  // Health, of whatever name, and refusals only.
+  // Serves health (every name) and refuses all other calls.
   bool Refuse(const std::string& address, const ListenerLimits& limits) {
     grpc::ServerBuilder builder;
     return Listen(address, limits, &builder);
@@ -113,7 +113,7 @@ struct detail::Listener {
     return server != nullptr;
   }
 
-  // Ends whatever still runs.
+  // Ends all running calls.
   void Close() {
     health.End();
     server->Shutdown(std::chrono::system_clock::now());
@@ -123,7 +123,7 @@ struct detail::Listener {
   RefusingService refusing;
   std::vector<std::unique_ptr<ReflectionService>> reflection;
   int port = 0;
-  // Goes first.
+  // Destroyed first.
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -158,7 +158,7 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
   };
   absl::Status bound = bind(options_.listen, public_services, options_.limits, options_.reflection, &public_);
   if (!bound.ok()) return bound;
-  // Applies to servers built from here on: channelz tells about connections, which is no business of the public.
+  // Applies to servers built from here on: channelz describes connections, which must not be public.
   grpc::channelz::experimental::InitChannelzService();
   bound = bind(options_.internal_listen, internal_services, options_.internal_limits, options_.internal_reflection,
                &internal_);
@@ -195,7 +195,7 @@ void ServiceHost::KeepAwake() {
     grpc::ByteBuffer response;
   };
   auto call = std::make_shared<AwakeCall>();
-  // An empty message is the question for the whole server.
+  // The empty message asks for the health of the whole server.
   const grpc::Slice nothing;
   call->request = grpc::ByteBuffer(&nothing, 1);
   call->context->set_deadline(ToGrpcDeadline(WallNow() + absl::Seconds(1)));
@@ -205,7 +205,7 @@ void ServiceHost::KeepAwake() {
   }
   awake_stub_->UnaryCall(&*call->context, "/grpc.health.v1.Health/Check", {}, &call->request, &call->response,
                          [this, call](const grpc::Status&) {
-                           // It holds a channel, whose last owner must not be one of gRPC's threads (see
+                           // The context holds a channel, whose last owner must not be one of gRPC's threads (see
                            // outgoing_calls.h).
                            call->context.reset();
                            absl::MutexLock lock(&mutex_);
@@ -235,9 +235,9 @@ void ServiceHost::Drain() {
     mutex_.Await(absl::Condition(&none));
   }
   awake_stub_.reset();
-  // Everything that was let in has been answered. From Shutdown on, gRPC ends calls that come in on open connections
-  // with CANCELLED, until it closes the connections and clients see that nobody is there. A deadline that has passed
-  // makes that a moment; giving it a second would be a second of CANCELLED.
+  // All admitted calls have been answered. From Shutdown on, gRPC ends new calls on open connections with CANCELLED,
+  // until it closes the connections and clients notice. A deadline in the past makes this period short; a deadline of
+  // one second would mean one second of CANCELLED.
   public_->Close();
   internal_->Close();
   public_->server->Wait();
@@ -245,7 +245,7 @@ void ServiceHost::Drain() {
 }
 
 NotServingHost::NotServingHost(const HostOptions& options) {
-  const absl::Status refusal = Unavailable(Reason::kStoreUnavailable, "the store is not there yet");
+  const absl::Status refusal = Unavailable(Reason::kStoreUnavailable, "the store is not available yet");
   const auto bind = [&refusal](const std::string& address, const ListenerLimits& limits) {
     auto made = std::make_unique<detail::Listener>(refusal, nullptr);
     return made->Refuse(address, limits) ? std::move(made) : nullptr;
@@ -261,7 +261,7 @@ int NotServingHost::port() const { return PortOf(public_); }
 int NotServingHost::internal_port() const { return PortOf(internal_); }
 
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports) {
-  // A file of a name that nobody knows beforehand, made here, and for this user alone.
+  // A temporary file with an unpredictable name, created here for this user alone.
   std::string partial = path + ".XXXXXX";
   const int file = mkostemp(partial.data(), O_CLOEXEC);
   if (file < 0) return Unavailable(Reason::kInternal, "cannot write " + path + ": " + std::strerror(errno));

@@ -40,47 +40,47 @@ struct HostOptions {
   // HOST:PORT; port 0 takes a free one.
   std::string listen = "127.0.0.1:0";
   std::string internal_listen = "127.0.0.1:0";
-  // What gRPC takes at all; the gate's limits are lower.
+  // gRPC's own limits; the gate's limits are lower.
   ListenerLimits limits = PublicLimits();
   ListenerLimits internal_limits = InternalLimits();
   // Whether the addresses serve reflection.
   bool reflection = false;
   bool internal_reflection = false;
-  // Drain, in wall time. The time for load balancers to notice that health is NOT_SERVING, while the service still
-  // takes calls.
+  // For Drain, in wall time: the time in which load balancers notice NOT_SERVING, while the service still accepts
+  // calls.
   absl::Duration notice = absl::ZeroDuration();
-  // The time for calls and streams to end before they are cut off.
+  // The time in which calls and streams may end before they are cancelled.
   absl::Duration grace = absl::Seconds(10);
-  // At this age a connection gets GOAWAY: its client makes another, to any address that the name has by then. Streams
-  // on it stay. InfiniteDuration: never.
+  // At this age a connection gets GOAWAY: its client opens a new connection, to any present address of the name. Open
+  // streams stay. InfiniteDuration: never.
   absl::Duration connection_age = absl::InfiniteDuration();
-  // Draining spreads the clients' return over this.
+  // The period over which drained clients return.
   absl::Duration retry_spread = absl::Seconds(2);
 };
 
-// Not thread-safe, save for port() and internal_port() once started.
+// Not thread-safe, except port() and internal_port() after Start.
 class ServiceHost {
  public:
   // `gate` must outlive the host.
   ServiceHost(HostOptions options, Gate* gate);
-  // Drains, if that was not done.
+  // Drains, unless done already.
   ~ServiceHost();
   ServiceHost(const ServiceHost&) = delete;
   ServiceHost& operator=(const ServiceHost&) = delete;
 
-  // Serves `public_services` on `listen`, and `internal_services` (and channelz) on `internal_listen`; the standard
-  // health service on both, for the whole and for each service by its name. Every other method is refused with
-  // NOT_SERVED. Health is SERVING while `healthy` (called every 250 ms, on a thread of the host; must not block) says
-  // so. Services and what they use must outlive Drain(). UNAVAILABLE where an address cannot be bound.
+  // Serves `public_services` on `listen`, and `internal_services` (and channelz) on `internal_listen`. Both have the
+  // standard health service, for the server and for each service by its name. Every other method is refused with
+  // NOT_SERVED. Health is SERVING while `healthy` returns true (called every 250 ms, on a thread of the host; must not
+  // block). Services and the objects that they use must outlive Drain(). UNAVAILABLE if an address cannot be bound.
   absl::Status Start(const std::vector<grpc::Service*>& public_services,
                      const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy);
 
   int port() const;
   int internal_port() const;
 
-  // Health NOT_SERVING, the notice, then streams are drained and new calls refused. When all have ended, or at the end
-  // of the grace (then cut off), the servers close. When this returns no handler runs. Idempotent; not on one of gRPC's
-  // threads.
+  // Sets health to NOT_SERVING, waits for the notice, then drains streams and refuses new calls. The servers close when
+  // all have ended, or at the end of the grace, after cancelling the rest. When this returns, no handler runs.
+  // Idempotent; must not be called on one of gRPC's threads.
   void Drain();
 
  private:
@@ -102,9 +102,9 @@ class ServiceHost {
   std::thread beat_;
 };
 
-// Before a service can serve: health says NOT_SERVING on both addresses, and every other method STORE_UNAVAILABLE,
-// which is to be repeated. Ends, and frees the addresses, with its object. Only before the process's ServiceHost
-// starts.
+// Serves before the real service can: health is NOT_SERVING on both addresses, and every other method ends
+// STORE_UNAVAILABLE, which clients retry. The destructor frees the addresses. Use it only before the process's
+// ServiceHost starts.
 class NotServingHost {
  public:
   explicit NotServingHost(const HostOptions& options);
@@ -112,9 +112,9 @@ class NotServingHost {
   NotServingHost(const NotServingHost&) = delete;
   NotServingHost& operator=(const NotServingHost&) = delete;
 
-  // Whether both addresses could be bound.
+  // Whether both addresses are bound.
   bool bound() const { return public_ != nullptr && internal_ != nullptr; }
-  // 0 where it is not bound.
+  // 0 if not bound.
   int port() const;
   int internal_port() const;
 
@@ -123,8 +123,8 @@ class NotServingHost {
   std::unique_ptr<detail::Listener> internal_;
 };
 
-// Writes {"listen":50051,…} to `path` in one step (a reader, this user alone, sees all or nothing; a link of that
-// name is replaced). UNAVAILABLE where that fails.
+// Writes {"listen":50051,…} to `path` atomically: readers (this user only) see all or nothing; a link of that name is
+// replaced. UNAVAILABLE on failure.
 absl::Status WritePortFile(const std::string& path, const std::map<std::string, int>& ports);
 
 }  // namespace hail::rpc

@@ -30,7 +30,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   hail::type::v1::Status proto;
-  // Details that cannot be read are somebody else's; code and message stand in any case.
+  // Unreadable details are not Hail's; code and message count in any case.
   if (!proto.ParseFromString(status.error_details())) proto.Clear();
   proto.set_code(static_cast<std::int32_t>(status.error_code()));
   proto.set_message(status.error_message());

@@ -1,4 +1,4 @@
-// The one place where our errors and gRPC's meet.
+// The one place that converts between our errors and gRPC's.
 #pragma once
 
 #include "absl/status/status.h"
@@ -7,10 +7,10 @@
 
 namespace hail::rpc {
 
-// As ToProto, in grpc-status-details-bin.
+// Like ToProto, in grpc-status-details-bin.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// As FromProto. Details that cannot be read are left out; code and message stand in any case.
+// Like FromProto. Unreadable details are dropped; code and message are kept.
 absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace hail::rpc

@@ -27,7 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Wakes who waits when the time has come. Thread-safe; one thread of its own, which never ends.
+// Wakes waiting threads at given times. Thread-safe; has one thread, which never ends.
 class Alarms {
  public:
   using Alarm = std::multimap<Clock::time_point, absl::CondVar*>::iterator;
@@ -38,7 +38,7 @@ class Alarms {
     thread.detach();
   }
 
-  // Until it is cleared.
+  // Wakes `who` from `when` on, until the alarm is cleared.
   Alarm Set(Clock::time_point when, absl::CondVar* who) {
     const std::lock_guard lock(mutex_);
     if (when < wakes_) {
@@ -53,7 +53,7 @@ class Alarms {
   }
 
  private:
-  // Who has set an alarm may not have begun to wait when it goes off: it goes off again until it is cleared.
+  // The owner of an alarm may not be waiting yet when it fires, so it fires again until it is cleared.
   static constexpr std::chrono::milliseconds kAgain{1};
 
   void Run() {
@@ -74,14 +74,14 @@ class Alarms {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<Clock::time_point, absl::CondVar*> alarms_;
-  // When the thread looks again. Mostly an alarm is cleared long before, and then for nothing: gRPC's threads wait ten
-  // thousand times a second, and each for about as long.
+  // The next time at which the thread wakes. Usually an alarm is cleared long before, and the thread then wakes for
+  // nothing: gRPC's threads wait ten thousand times a second, each for a similar time.
   Clock::time_point wakes_ = Clock::time_point::max();
 };
 
 bool WaitFor(absl::CondVar* changed, absl::Mutex* mutex, absl::Duration length) {
   static auto* const alarms = new Alarms();
-  // A year is as good as longer, and no sum overflows.
+  // Waits are cut to one year, so that the sum does not overflow.
   const Clock::time_point end =
       Clock::now() + absl::ToChronoNanoseconds(std::clamp(length, absl::ZeroDuration(), absl::Hours(24 * 365)));
   const Alarms::Alarm alarm = alarms->Set(end, changed);
@@ -97,7 +97,7 @@ bool WaitFor(absl::CondVar* changed, absl::Mutex* mutex, absl::Duration length) 
 namespace absl {
 ABSL_NAMESPACE_BEGIN
 
-// Both return whether the time has come.
+// Both return whether the time-out has passed.
 bool CondVar::WaitWithTimeout(Mutex* mu, Duration timeout) { return hail::rpc::WaitFor(this, mu, timeout); }
 
 bool CondVar::WaitWithDeadline(Mutex* mu, Time deadline) { return hail::rpc::WaitFor(this, mu, deadline - Now()); }

@@ -31,7 +31,7 @@ void StreamCall::Guard(absl::FunctionRef<void()> body) {
 }
 
 void StreamCall::Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) {
-  // Held from before the gate knows the stream until there is a session: a Drain in between waits.
+  // Held from before the gate knows the stream until there is a session, so that a Drain in between waits.
   absl::MutexLock lock(&session_mutex_);
   absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this());
   if (!number.ok()) {
@@ -85,7 +85,7 @@ absl::Time StreamCall::Tick(absl::Time wall) {
   const bool under_way = writer_->Tick(wall, gate_->options().write_stall, gate_->options().linger);
   absl::Time next = wall;
   if (writer_->open()) next = Beat(wall);
-  // What is still to be sent may take its time, also for ever: whatever the session is about ends now.
+  // The remaining messages may take forever to send, but the session ends now.
   if (!writer_->open()) EndSession();
   return under_way ? wall : next;
 }
@@ -94,7 +94,7 @@ absl::Time StreamCall::Beat(absl::Time wall) {
   const GateOptions& options = gate_->options();
   absl::MutexLock lock(&session_mutex_);
   if (session_ == nullptr) return wall;
-  // A client that is held back cannot send.
+  // A paused client cannot send.
   if (writer_->reading_paused()) last_heard_ = wall;
   if (must_beat_ && wall - last_heard_ >= options.silence) {
     writer_->Abort(MakeError(absl::StatusCode::kDeadlineExceeded, "the client has sent nothing for too long",
@@ -108,7 +108,7 @@ absl::Time StreamCall::Beat(absl::Time wall) {
     Guard([&session] { session.OnDrain(absl::ZeroDuration()); });
     return wall;
   }
-  // Without an inbound half, or without heartbeats from it, there is no message to wait for.
+  // Without an inbound half, or without heartbeats from the client, there is no message to wait for.
   const absl::Duration patience = must_beat_ ? options.heartbeat_patience : absl::ZeroDuration();
   BeatIfDue(wall, patience);
   const absl::Time beat = last_beat_ + options.heartbeat + patience;

@@ -1,4 +1,4 @@
-// What all kinds of a server's streams have in common: admission, the session, its beat and its end.
+// The part that all kinds of server streams share: admission, session, heartbeat and end.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,23 @@
 
 namespace hail::rpc::detail {
 
-// Thread-safe. Held by the reactor; the gate keeps a weak pointer. Lock order: session_mutex_ (held while the session
-// is called), then anything the session takes, the writer's mutex last.
+// Thread-safe. The reactor owns it; the gate keeps a weak pointer. Lock order: session_mutex_ (held while the session
+// is called), then locks of the session, the writer's mutex last.
 class StreamCall final : public LiveStream, public std::enable_shared_from_this<StreamCall> {
  public:
-  // `must_beat`: the client sends heartbeats, and is gone when it is silent. `ages`: see GateOptions::stream_age.
+  // `must_beat`: the client must send heartbeats, and counts as gone when silent. `ages`: see GateOptions::stream_age.
   StreamCall(Gate* gate, const char* method, std::shared_ptr<StreamWriterBase> writer, bool must_beat, bool ages);
 
-  // Passes the gate and makes the session. If the gate refuses, or `make_session` throws, the stream is ended.
+  // Enters the gate and makes the session. If the gate refuses, or `make_session` throws, the stream ends.
   void Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  // Calls the session, unless there is none (refused or ended).
+  // Calls the session, if there is one (not refused, not ended).
   void WithSession(absl::FunctionRef<void(StreamSession&)> use) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  // A message has come in. Sends the heartbeat that is due.
+  // A message has arrived. Sends a heartbeat if it is due.
   void OnInbound() ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  // From the reactor's OnDone: nothing of the reactor may be used after.
+  // Called by the reactor's OnDone: the reactor must not be used afterwards.
   void Close() ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   absl::Time Tick(absl::Time wall) override ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -39,16 +39,16 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   void Cancel() override;
 
  private:
-  // Of an open stream: is the client there, does it want a heartbeat, is it old enough? Returns when to ask again.
+  // Checks an open stream for silence, due heartbeats and age. Returns the time of the next check.
   absl::Time Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  // A heartbeat, if the last one was sent `patience` longer ago than GateOptions::heartbeat. There is a session.
+  // Sends a heartbeat if the last one is at least GateOptions::heartbeat + `patience` old. There must be a session.
   void BeatIfDue(absl::Time wall, absl::Duration patience) ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_);
 
-  // The session's OnEnd, unless that was.
+  // Calls the session's OnEnd, once.
   void EndSession() ABSL_LOCKS_EXCLUDED(session_mutex_);
 
-  // Runs `body`, turning what it throws into the stream's end.
+  // Runs `body`; an exception ends the stream.
   void Guard(absl::FunctionRef<void()> body);
 
   Gate* const gate_;

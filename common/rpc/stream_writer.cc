@@ -30,7 +30,7 @@ void StreamWriterBase::Abort(const absl::Status& status) {
 void StreamWriterBase::AbortLocked(const absl::Status& status) {
   if (phase_ >= Phase::kFinished) return;
   phase_ = Phase::kClosing;
-  // The first reason stands: later errors only follow from the cut.
+  // The first status counts: later errors are only consequences of the abort.
   if (!std::exchange(aborted_, true)) final_ = status;
   DropQueued();
   Pump();

@@ -1,13 +1,13 @@
-// The outgoing half of a server's stream: what sessions, dispatchers and bus callbacks hold instead of the reactor. It
-// outlives the stream; what is sent after the end is dropped. It also says when the next message is read.
+// The outgoing half of a server's stream, which sessions, dispatchers and bus callbacks hold instead of the reactor. It
+// outlives the stream; messages sent after the end are dropped. It also decides when the next message is read.
 //
-// It is also what makes gRPC's rules hold, in one place:
-//   - one write in flight; its message stays untouched until OnWriteDone;
+// It enforces gRPC's rules in one place:
+//   - one write in flight; its message stays unchanged until OnWriteDone;
 //   - one read in flight;
 //   - exactly one Finish, never with a write in flight, also after a cancel;
 //   - no use of the reactor after OnDone.
-// One mutex guards all of it. It is taken last: nothing of ours is called with it held, only gRPC's Start… operations,
-// which never call back on the same stack.
+// One mutex guards all of it. It is taken last: while it is held, only gRPC's Start… operations are called, which never
+// call back on the same stack.
 #pragma once
 
 #include <cstddef>
@@ -26,20 +26,20 @@
 
 namespace hail::rpc {
 
-// Everything but the messages. Thread-safe.
+// All parts that do not depend on the message type. Thread-safe.
 class StreamWriterBase {
  public:
   virtual ~StreamWriterBase() = default;
 
   // See Sink.
   void Finish(const absl::Status& status = absl::OkStatus()) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends the stream with `status` after the write in flight; what waits is dropped. Overrides a Finish under way, not
-  // an Abort.
+  // Ends the stream with `status` after the write in flight; waiting messages are dropped. Overrides a Finish that is
+  // not complete, but not an Abort.
   void Abort(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends the stream with `status` now. With a write in flight that cannot be: then it is cut off, and the client sees
+  // Ends the stream with `status` now. If a write is in flight, the call is cancelled instead, and the client sees
   // CANCELLED.
   void Cancel(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Whether messages are still taken.
+  // Whether messages are still accepted.
   bool open() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // See Sink.
@@ -47,14 +47,14 @@ class StreamWriterBase {
   void ResumeReading() ABSL_LOCKS_EXCLUDED(mutex_);
   bool reading_paused() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // For the reactor and the stream's keeper.
-  // Nothing that was read is being handled any more: reads the next message, now or once the session resumes.
+  // For the reactor and the StreamCall. All read messages have been handled: reads the next one, now or once the
+  // session resumes.
   void ReadOn() ABSL_LOCKS_EXCLUDED(mutex_);
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel() ABSL_LOCKS_EXCLUDED(mutex_);
-  // The reactor is about to go. Returns how the stream ended.
+  // The reactor is about to be destroyed. Returns the final status code.
   absl::StatusCode OnDone() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Cuts off a stream whose present write, or end, has been under way for too long. Whether one is under way.
+  // Cancels a stream whose write or Finish has been in flight for too long. Returns whether one is in flight.
   bool Tick(absl::Time wall, absl::Duration write_stall, absl::Duration linger) ABSL_LOCKS_EXCLUDED(mutex_);
 
  protected:
@@ -68,7 +68,7 @@ class StreamWriterBase {
 
   bool Taking() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return phase_ == Phase::kOpen; }
   void AbortLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Does whatever can be done next.
+  // Starts the operations that are possible now.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
@@ -81,19 +81,19 @@ class StreamWriterBase {
     kDone,      // the reactor is gone
   };
 
-  // Starts the read that is due, unless it is held back.
+  // Starts the read that is due, unless reading is paused.
   void PumpReads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kOpen;
   bool read_due_ ABSL_GUARDED_BY(mutex_) = false;
   bool reading_paused_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  // Counts writes, so that Tick can tell whether one is still the same.
+  // Counts writes, so that Tick can recognize the same write.
   std::uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status final_ ABSL_GUARDED_BY(mutex_);
-  // Whether it was given by an Abort.
+  // Whether Abort set final_.
   bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
-  // What Tick saw, and when first.
+  // The write that the last Tick saw, and when it was first seen.
   std::uint64_t stalled_write_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time stalled_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Time ending_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
@@ -107,7 +107,7 @@ class StreamTransport {
   virtual void TransportWrite(const Response* message) = 0;
   virtual void TransportFinish(const grpc::Status& status) = 0;
   virtual void TransportCancel() = 0;
-  // Never of a stream without an inbound half.
+  // Only called for streams with an inbound half.
   virtual void TransportRead() {}
 };
 
@@ -115,7 +115,7 @@ class StreamTransport {
 template <typename Response>
 class StreamWriter final : public StreamWriterBase, public Sink<Response> {
  public:
-  // Messages waiting beyond `bound` end the stream with STREAM_TOO_SLOW.
+  // The stream ends with STREAM_TOO_SLOW when more than `bound` messages wait.
   StreamWriter(StreamTransport<Response>* transport, std::size_t bound) : transport_(transport), queue_(bound) {}
 
   bool Send(Response message) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -140,13 +140,13 @@ class StreamWriter final : public StreamWriterBase, public Sink<Response> {
   void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { transport_->TransportRead(); }
   void Detach() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override { transport_ = nullptr; }
 
-  // Null once the reactor is gone.
+  // Null once the reactor is destroyed.
   StreamTransport<Response>* transport_ ABSL_GUARDED_BY(mutex_);
   MessageQueue<Response> queue_ ABSL_GUARDED_BY(mutex_);
   Response in_flight_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The end of a stream whose reader is too slow.
+// The final status of a stream whose client reads too slowly.
 absl::Status StreamTooSlow();
 
 template <typename Response>

@@ -1,4 +1,4 @@
-// Where the other service is, as its operator writes it.
+// The address of the other service, as its operator writes it.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace hail::rpc {
 
-// HOST:PORT; dns:///HOST:PORT, all addresses of a name; ipv4:IP:PORT,IP:PORT…, a list of them.
+// HOST:PORT; dns:///HOST:PORT: all addresses of a name; ipv4:IP:PORT,IP:PORT…: a list of addresses.
 struct Target {
-  // Each HOST:PORT, as it was written: nothing is checked.
+  // Each HOST:PORT as written, not checked.
   std::vector<std::string> addresses;
-  // Whether it names replicas, of which some may be down while others serve; not so HOST:PORT.
+  // Whether the target names replicas, of which some may be down while others serve. False for HOST:PORT.
   bool replicas = false;
 };
 

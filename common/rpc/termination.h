@@ -5,15 +5,15 @@
 
 namespace hail::rpc {
 
-// Keeps SIGTERM and SIGINT pending for WaitForTermination in this thread and all that it starts later. First thing in
-// main, before any thread exists.
+// Keeps SIGTERM and SIGINT pending for WaitForTermination, in this thread and all threads that it starts later. Must be
+// called first in main, before any other thread exists.
 void BlockTermination();
 
-// Waits for SIGTERM or SIGINT (blocked in all threads) and returns its number. From then on a second one ends the
-// process at once, with status 128 + its number.
+// Waits for SIGTERM or SIGINT (blocked in all threads) and returns its number. A later signal ends the process at once,
+// with status 128 + its number.
 int WaitForTermination();
 
-// Whether SIGTERM or SIGINT came within `wall`; it is taken then.
+// Whether SIGTERM or SIGINT came within `wall`; the signal is consumed.
 bool TerminationWithin(absl::Duration wall);
 
 }  // namespace hail::rpc

@@ -16,12 +16,12 @@ void UnaryReactor::End(const absl::Status& status, std::size_t bytes) {
   code_ = status.code();
   HAIL_FAILPOINT(kReplyUnary);
   gate_->Answer(&answer_, context_->c_call(), bytes, entered_);
-  // May have deleted this when it returns.
+  // `this` may be deleted when it returns.
   Finish(ToGrpc(status));
 }
 
 void UnaryReactor::OnDone() {
-  // As with a stream that nobody reads.
+  // The same code as for a stream whose client does not read.
   const absl::StatusCode code = answer_.cut() ? absl::StatusCode::kResourceExhausted : code_;
   gate_->observer().OnUnaryDone(method_, code, gate_->Wall() - began_);
   gate_->AnswerTaken(&answer_);

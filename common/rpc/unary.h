@@ -1,4 +1,4 @@
-// Unary methods on the callback API.
+// Server side of unary methods on the callback API.
 //
 //   Unary<GetRideRequest, GetRideResponse>("GetRide", [this](const auto& call) {   // service.h
 //     rides_->Get(call->context(), call->request(), [call](const auto& response) { call->Finish(response); });
@@ -27,10 +27,11 @@ namespace hail::rpc {
 
 namespace detail {
 
-// The time of a call was over before it began.
+// The error of a call whose deadline passed before it began.
 absl::Status TooLate();
 
-// Lives from the call's arrival until gRPC is done with it. Finish() must be called exactly once; UnaryCall sees to it.
+// Lives from the call's arrival until gRPC is done with it. Finish() must be called exactly once; UnaryCall ensures
+// that.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
   // `entered`: the gate let the call in.
@@ -39,9 +40,9 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   // `bytes`: the size of the answer.
   void End(const absl::Status& status, std::size_t bytes = 0);
   void OnDone() override;
-  // OnDone on the thread that sent the answer, as gRPC's own reactor has it, instead of on another: a change of threads
-  // is a fifth of what a refused call costs. gRPC asks for that only of what does little and holds no lock; it calls
-  // from its polling threads, which hold none.
+  // Runs OnDone on the thread that sent the answer, as gRPC's own reactor does: a change of threads is a fifth of the
+  // cost of a refused call. gRPC asks that inline OnDone does little and holds no lock. OnDone is then called on gRPC's
+  // polling threads, which hold no locks.
   bool InternalInlineable() override { return true; }
 
  private:
@@ -56,8 +57,8 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 
 }  // namespace detail
 
-// A call being handled. Share it freely: it may be finished later, from any thread. If the last owner lets go without
-// having finished it, it ends with INTERNAL, so that no client waits for nothing.
+// A call being handled. Share it freely: any thread may finish it, at any time. If the last owner releases it without a
+// Finish, it ends with INTERNAL, so that the client does not wait in vain.
 //
 // response() and the context's cancelled() must not be used after Finish().
 template <typename Request, typename Response>
@@ -69,26 +70,26 @@ class UnaryCall {
   UnaryCall(const UnaryCall&) = delete;
   UnaryCall& operator=(const UnaryCall&) = delete;
 
-  // Before anything else, once.
+  // Called once, before all other methods.
   absl::Status Read(grpc::ByteBuffer& bytes, std::size_t max_bytes) {
     return detail::ReadMessage(bytes, "request", max_bytes, &request_);
   }
 
   const Request& request() const { return request_; }
-  // What is sent if the call ends with OK. Written by one thread at a time.
+  // The response if the call ends with OK. Written by one thread at a time.
   Response& response() { return response_; }
   const CallContext& context() const { return context_; }
   absl::Time deadline() const { return context_.deadline; }
-  // Whether nobody waits for the answer any more.
+  // Whether the client has stopped waiting for the answer.
   bool cancelled() const { return context_.cancelled(); }
 
-  // Ends the call. Thread-safe; only the first time counts.
+  // Ends the call. Thread-safe; only the first call counts.
   void Finish(const absl::Status& status = absl::OkStatus()) {
     if (finished_.exchange(true)) return;
     if (!status.ok()) return reactor_->End(status);
     Send(response_);
   }
-  // The same with a response of the caller's.
+  // The same with a response from the caller.
   void Finish(const absl::StatusOr<Response>& response) {
     if (finished_.exchange(true)) return;
     if (!response.ok()) return reactor_->End(response.status());
@@ -109,21 +110,20 @@ class UnaryCall {
   std::atomic<bool> finished_{false};
 };
 
-// Lets the call in (or refuses: DRAINING, OVERLOADED, DEADLINE_EXCEEDED when its time is over already, INVALID_ARGUMENT
-// for a request that is too large or cannot be read) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
-// which must not block. If it throws, the call ends with INTERNAL. `method` must live for ever. Returns what the method
-// must return to gRPC.
+// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, INVALID_ARGUMENT
+// for a request that is too large or unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
+// which must not block. If it throws, the call ends with INTERNAL. `method` must live forever. Returns the reactor for
+// gRPC.
 //
-// `admit(absl::Time deadline)` is asked first and may refuse the call: before its request is even read, for under
-// overload most calls get no further.
+// `admit(absl::Time deadline)` runs first and may refuse the call before its request is decoded, because under overload
+// most calls end there.
 template <typename Request, typename Response, typename Handler, typename Admit>
 grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response, const char* method, const Handler& handler,
                                      const Admit& admit) {
   absl::Status entered = gate->EnterUnary();
   auto* reactor = new detail::UnaryReactor(gate, context, method, entered.ok());
-  // Where calls wait for their turn inside gRPC, whoever made this one may have left: work for nobody keeps others
-  // waiting.
+  // The client may have left while the call waited inside gRPC. Work without a client would delay other calls.
   if (entered.ok() && (context->IsCancelled() || FromGrpcDeadline(context->raw_deadline()) <= WallNow())) {
     entered = detail::TooLate();
   }
@@ -133,7 +133,7 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* co
     return reactor;
   }
   auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, response);
-  // gRPC made them for this call alone, and would keep them until its end.
+  // gRPC made these bytes for this call alone, and would keep them until its end.
   auto& bytes = const_cast<grpc::ByteBuffer&>(*request);
   if (const absl::Status read = call->Read(bytes, gate->options().max_request_bytes); !read.ok()) {
     call->Finish(read);

@@ -21,11 +21,12 @@ absl::Status AwaitStore(const config::ServiceSettings& settings, const std::func
   if (!absl::IsUnavailable(status)) return status;
 
   const rpc::NotServingHost host({.listen = settings.listen, .internal_listen = settings.internal_listen});
-  // Without it the service waits all the same: nobody is answered, which says the same.
+  // Without bound addresses the service still waits for the store: an unreachable port also says that it does not
+  // serve.
   if (!host.bound()) Log(LogLevel::kWarn, "health_not_served", {{"listen", settings.listen}});
   for (absl::Duration pause = kFirstPause; absl::IsUnavailable(status); pause = std::min(pause * 2, kLongestPause)) {
     Log(LogLevel::kWarn, "waiting_for_store", {{"status", status}});
-    if (rpc::TerminationWithin(pause)) return absl::CancelledError("asked to stop before the store was there");
+    if (rpc::TerminationWithin(pause)) return absl::CancelledError("stopped before the store was available");
     status = open();
   }
   return status;

@@ -1,4 +1,4 @@
-// The beginning of a service's life whose database may not be there yet.
+// Start of a service whose database may not be up yet.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@
 
 namespace hail {
 
-// Calls `open` until it returns anything but UNAVAILABLE, and returns that. In between it says why in the log, and
-// serves health (NOT_SERVING) and nothing else on the service's addresses. CANCELLED if SIGTERM or SIGINT
-// (rpc::BlockTermination) came first. `open` may block for seconds.
+// Calls `open` until it returns anything but UNAVAILABLE, and returns that. Meanwhile it logs the reason, and serves
+// health only (NOT_SERVING) on the service's addresses. CANCELLED if SIGTERM or SIGINT (rpc::BlockTermination) came
+// first. `open` may block for seconds.
 absl::Status AwaitStore(const config::ServiceSettings& settings, const std::function<absl::Status()>& open);
 
 }  // namespace hail

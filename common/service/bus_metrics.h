@@ -1,4 +1,4 @@
-// What is measured of the bus between a service's replicas.
+// Metrics of the bus between a service's replicas.
 #pragma once
 
 #include <memory>
@@ -8,10 +8,10 @@
 
 namespace hail {
 
-// Series: bus{what}, where what is connected (0 or 1), or lost (messages, since the start); without a bus no values.
+// Series: bus{what}. `what` is connected (0 or 1) or lost (messages since the start). No values without a bus.
 class BusMetrics {
  public:
-  // Both must outlive it; `bus` may be null: this process is alone.
+  // Both must outlive it; `bus` may be null if the process is alone.
   BusMetrics(metrics::Registry* registry, const NatsBus* bus);
 
  private:

@@ -1,4 +1,4 @@
-// What is measured of a service's calls and streams.
+// Metrics of a service's calls and streams.
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ class CallMetrics final : public rpc::CallObserver {
   void OnException(const char* method, const std::string& what) override;
 
  private:
-  // What one method's calls of one outcome are counted in.
+  // The series of one method and one outcome.
   struct Calls {
     metrics::Counter count;
     metrics::Histogram seconds;
@@ -40,7 +40,8 @@ class CallMetrics final : public rpc::CallObserver {
   const metrics::CounterFamily streams_ended_;
 
   absl::Mutex mutex_;
-  // Looked up by labels they would cost each call some microseconds. Method names live for ever: their addresses do.
+  // A cache: a lookup by labels would cost each call some microseconds. Method names live forever, so their addresses
+  // identify them.
   absl::flat_hash_map<std::pair<const char*, absl::StatusCode>, Calls> known_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -15,7 +15,7 @@ absl::Status KeepDataPrivate(const config::ServiceSettings& settings) {
   if (folder.empty()) folder = ".";
   std::error_code error;
   if (!std::filesystem::exists(folder, error)) return absl::OkStatus();  // The store makes it.
-  // With a slash at their ends, however they were written.
+  // Both with a trailing slash, however they were written.
   const bool ours =
       (folder / "").lexically_normal() == (std::filesystem::path(settings.data_dir) / "").lexically_normal();
   const auto found = sqlite::MakePrivate(folder.string(), /*tighten=*/ours);

@@ -6,9 +6,9 @@
 
 namespace hail {
 
-// Before the embedded store is opened: its folder is there, belongs to this user (or root), and others do not get in.
-// data_dir is for data alone, and they are shut out of it; any other folder that store.url names is left as it is, and
-// the log says so.
+// Called before the embedded store is opened. Ensures that its folder exists, belongs to this user (or root), and is
+// closed to other users. data_dir is for data alone, so its permissions are tightened. Any other folder that store.url
+// names is left unchanged, and a log line warns about it.
 absl::Status KeepDataPrivate(const config::ServiceSettings& settings);
 
 }  // namespace hail

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/logging/log.h"
 #include "grpcpp/version_info.h"
-// Newer gRPC logs by abseil.
+// Newer versions of gRPC log through abseil.
 #if GRPC_CPP_VERSION_MAJOR > 1 || GRPC_CPP_VERSION_MINOR >= 65
 #define HAIL_GRPC_LOGS_BY_ABSEIL
 #include "absl/log/globals.h"
@@ -21,7 +21,7 @@
 namespace hail {
 namespace {
 
-// A line may hold whatever a client sent; that is enough to know it by.
+// A line may contain arbitrary client data; this length is enough to recognize it.
 constexpr std::size_t kMostBytes = 500;
 constexpr int kBurst = 10;
 constexpr absl::Duration kWithin = absl::Seconds(10);

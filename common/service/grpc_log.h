@@ -1,4 +1,4 @@
-// What gRPC itself has to say, in our log.
+// Writes gRPC's own log lines to our log.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace hail {
 
-// Which of gRPC's lines are logged: whoever connects can make it say as many as they like. Thread-safe.
+// Limits gRPC's log lines, because any client can trigger as many as it likes. Thread-safe.
 class GrpcLines {
  public:
-  // At most `burst` at once, and `burst` in `within`.
+  // Allows `burst` lines per period of `within`, possibly all at once.
   GrpcLines(int burst, absl::Duration within) : batcher_(burst), within_(within) {}
 
-  // Logs the line as "grpc", or counts it and lets the next one say how many were left out. `now`: of a clock that
-  // never jumps.
+  // Logs the line as "grpc"; or counts it, and the next logged line reports the number of omitted ones. `now`: of a
+  // steady clock.
   void Take(const char* file, int line, std::string_view message, absl::Duration now) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -29,7 +29,7 @@ class GrpcLines {
   absl::Duration since_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 
-// From now on gRPC's errors are lines of ours, and what is less than an error is nothing. Once, before gRPC is used.
+// From now on gRPC's errors go to our log, and its less severe lines are dropped. Call it once, before gRPC is used.
 void LogWhatGrpcSays();
 
 }  // namespace hail

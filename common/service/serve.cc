@@ -6,8 +6,8 @@
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
 
-// jemalloc reads this as the process starts: freed memory goes back to the system within ten seconds, in a calm process
-// too. Unused where another allocator is linked (sanitizers).
+// jemalloc reads this when the process starts: freed memory is returned to the system within ten seconds, also in an
+// idle process. Unused with other allocators (sanitizers).
 extern "C" {
 const char* malloc_conf = "background_thread:true";
 }
@@ -16,7 +16,7 @@ namespace hail {
 
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
 #ifdef NDEBUG
-  // Debian's abseil looks for deadlock cycles at each lock, as if built for debugging; gRPC locks much.
+  // Debian's abseil looks for deadlock cycles at each lock, as in a debug build; gRPC locks often.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   const int open_files = rpc::UseAllOpenFiles();

@@ -1,4 +1,4 @@
-// The serving part of a service's life, the same for both: listen, say so, wait for the signal, drain.
+// The serving phase of both services: listen, report the ports, wait for the signal, drain.
 #pragma once
 
 #include <functional>
@@ -18,19 +18,20 @@ namespace hail {
 struct Serving {
   std::vector<grpc::Service*> public_services;
   std::vector<grpc::Service*> internal_services;
-  // Whether health may say SERVING; must not block.
+  // Whether health is SERVING; must not block.
   std::function<bool()> healthy;
-  // Where the bound ports are written once they serve. Empty: nowhere.
+  // The file for the bound ports, written once they serve. Empty: none.
   std::string port_file;
-  // For the port file.
+  // Written to the port file.
   int metrics_port = 0;
 };
 
-// Serves until SIGTERM or SIGINT and drains. When this returns no handler runs. The process's exit code: 1 where an
-// address could not be bound or the port file not written. rpc::BlockTermination must have been called.
+// Serves until SIGTERM or SIGINT, then drains. When this returns, no handler runs. Returns the exit code of the
+// process: 1 if an address could not be bound or the port file not written. rpc::BlockTermination must have been
+// called.
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving);
 
-// Logs what a service cannot start without as `event`; the exit code for it.
+// Logs an error that prevents the start as `event`; returns the exit code.
 int FailedToStart(const char* event, const absl::Status& status);
 
 }  // namespace hail

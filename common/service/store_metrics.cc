@@ -7,7 +7,7 @@ namespace hail {
 bool StoreMetrics::LogThrottle::Now(absl::Time wall) {
   const std::int64_t now = absl::ToUnixMicros(wall);
   std::int64_t last = last_us_;
-  // Not only forwards: a clock that was set back must not silence the log.
+  // Also handles a clock that was set back, which must not silence the log.
   if (now - last < 1'000'000 && now >= last) return false;
   return last_us_.compare_exchange_strong(last, now);
 }

@@ -1,4 +1,4 @@
-// What is measured of a service's store, and whether it works.
+// Metrics and health of a service's store.
 #pragma once
 
 #include <atomic>
@@ -15,9 +15,9 @@
 
 namespace hail {
 
-// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total; of an embedded store checkpoint_seconds; of
-// a database store_connections{state}. What fails is logged, at most once a second each kind: a disk that fails does so
-// thousands of times.
+// Thread-safe. Series: commit_seconds, commit_jobs, commit_failures_total; for an embedded store checkpoint_seconds;
+// for a database store_connections{state}. Failures are logged at most once a second per kind, because a failing disk
+// causes thousands per second.
 class StoreMetrics final : public sqlite::Observer, public postgres::Observer {
  public:
   // Both must outlive it; `clock` is read for wall time.
@@ -27,26 +27,26 @@ class StoreMetrics final : public sqlite::Observer, public postgres::Observer {
   void OnCheckpoint(int pages, absl::Duration took) override;
   void OnCheckpointFailed(const absl::Status& status) override;
   void OnJobFailed(const absl::Status& status) override;
-  // Of both.
+  // Of both observers.
   void OnException(const std::string& what) override;
   void OnCommit(std::size_t writes, absl::Duration took, const absl::Status& status) override;
   void OnConnections(int ready, int wanted) override;
   void OnConnectionLost(const absl::Status& why) override;
   void OnReadFailed(const absl::Status& status) override { OnJobFailed(status); }
-  // A look at the store worked, or did not.
+  // The outcome of a read probe of the store.
   void OnProbe(const absl::Status& status);
 
-  // Whether to try a commit now: one has failed since the last one that was tried for this purpose and worked. Then
-  // OnWriteProbe must follow; until then the answer is no.
+  // Whether to probe a commit now: a commit has failed since the last successful write probe. Then OnWriteProbe must
+  // follow; until then this returns false.
   bool BeginWriteProbe();
   void OnWriteProbe(const absl::Status& status);
 
-  // The last look worked, and no commit has failed that was not followed by a trial that worked. (Commits that happen
-  // to work prove nothing: they may have had nothing to write.)
+  // True if the latest read probe succeeded, and every commit failure was followed by a successful write probe. (Other
+  // successful commits prove nothing: they may have had nothing to write.)
   bool Healthy() const;
 
  private:
-  // Lets one line a second through.
+  // Allows one line per second.
   class LogThrottle {
    public:
     bool Now(absl::Time wall);

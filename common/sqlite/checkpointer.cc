@@ -14,10 +14,10 @@
 namespace hail::sqlite {
 namespace {
 
-// A PASSIVE checkpoint keeps clear of the writer, and so never catches up with one that does not pause: the WAL starts
-// over only when all of it is written back and nobody writes. So the writer itself writes the rest back, right after a
-// commit of its own, when nobody can add to it: beyond kInsistAt times the wanted size once this thread has done the
-// most, beyond kInsistAtOnce times in any case.
+// A PASSIVE checkpoint never blocks the writer. Under constant writes it therefore never finishes: the WAL restarts
+// only when it is written back completely and nobody writes. So the writer itself writes the rest back, right after a
+// commit of its own, when nothing can be added. It does so at kInsistAt times the wanted size after a checkpoint of
+// this thread, and at kInsistAtOnce times in any case.
 constexpr int kInsistAt = 4;
 constexpr int kInsistAtOnce = 8;
 
@@ -47,7 +47,7 @@ int Checkpointer::OnCommit(void* self, sqlite3* db, const char*, int wal_pages) 
   {
     absl::MutexLock lock(&checkpointer->mutex_);
     if (!checkpointer->Insist(wal_pages * checkpointer->page_bytes_)) return SQLITE_OK;
-    // Two cannot write back at once.
+    // Only one checkpoint can run at a time.
     const auto idle = [checkpointer]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(checkpointer->mutex_) { return !checkpointer->working_; };
     checkpointer->mutex_.Await(absl::Condition(&idle));
@@ -57,14 +57,14 @@ int Checkpointer::OnCommit(void* self, sqlite3* db, const char*, int wal_pages) 
 }
 
 bool Checkpointer::Insist(std::int64_t bytes) {
-  // Smaller than before: the WAL was started over.
+  // Smaller than before: the WAL was restarted.
   if (bytes < wal_now_bytes_) {
     trigger_bytes_ = wal_bytes_;
     insist_bytes_ = kInsistAtOnce * wal_bytes_;
   }
   wal_now_bytes_ = bytes;
   if (bytes < insist_bytes_) return false;
-  // Where readers keep the WAL from starting over, there is no use in trying at each commit.
+  // If readers prevent the restart of the WAL, an attempt at each commit would be useless.
   insist_bytes_ = bytes + kInsistAt * wal_bytes_;
   return true;
 }
@@ -78,7 +78,7 @@ void Checkpointer::Run() {
       };
       mutex_.Await(absl::Condition(&wanted));
       if (stopping_) return;
-      // Where readers or the writer keep the WAL from starting over, try again once it has grown by as much.
+      // If readers or the writer prevent the restart of the WAL, try again once it has grown by the same amount.
       trigger_bytes_ = wal_now_bytes_ + wal_bytes_;
       working_ = true;
     }
@@ -94,7 +94,7 @@ void Checkpointer::Checkpoint(sqlite3* db, int mode) {
   int in_wal = 0;
   int written = 0;
   const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, &in_wal, &written);
-  // One that fails is tried again when the WAL has grown.
+  // A failed checkpoint is retried when the WAL has grown.
   if (observer_ == nullptr) return;
   const int primary = result & 0xff;
   if (result == SQLITE_OK) {

@@ -1,4 +1,4 @@
-// Writes the WAL back into the database, off the writer's thread unless that cannot keep up.
+// Writes the WAL back into the database, on its own thread unless that cannot keep up.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,21 @@ namespace hail::sqlite {
 // Thread-safe.
 class Checkpointer {
  public:
-  // Works on `connection`, its own. `observer` (may be null) must outlive this.
+  // Uses `connection` alone. `observer` (may be null) must outlive this.
   Checkpointer(std::unique_ptr<Connection> connection, std::int64_t wal_bytes, Observer* observer);
-  // Stops.
+  // Calls Stop.
   ~Checkpointer();
 
   // Makes commits on `writer` wake this checkpointer, which must outlive the connection. Call before the writer's
   // thread starts.
   void Follow(Connection& writer);
 
-  // Writes everything back and empties the WAL, if no other connection is in its way. Idempotent.
+  // Writes everything back and empties the WAL, unless another connection prevents it. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   static int OnCommit(void* self, sqlite3* db, const char* name, int wal_pages);
-  // Takes note of the WAL's size after a commit; whether the writer is to write back itself.
+  // Records the WAL's size after a commit. Returns whether the writer itself must write back.
   bool Insist(std::int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
   void Checkpoint(sqlite3* db, int mode);
@@ -41,9 +41,9 @@ class Checkpointer {
 
   absl::Mutex mutex_;
   std::int64_t wal_now_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The size at which to work next.
+  // The WAL size at which this thread writes back next.
   std::int64_t trigger_bytes_ ABSL_GUARDED_BY(mutex_);
-  // The size at which the writer writes back.
+  // The WAL size at which the writer writes back.
   std::int64_t insist_bytes_ ABSL_GUARDED_BY(mutex_);
   // Whether this thread is writing back.
   bool working_ ABSL_GUARDED_BY(mutex_) = false;

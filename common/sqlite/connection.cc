@@ -123,7 +123,7 @@ bool Statement::IsNull(int column) const { return sqlite3_column_type(stmt_, col
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, Mode mode,
                                                              absl::Duration busy_timeout) {
-  // One thread at a time uses a connection, so SQLite need not lock it.
+  // Only one thread at a time uses a connection, so SQLite need not lock it.
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                     (mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
   sqlite3* db = nullptr;
@@ -132,7 +132,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (result != SQLITE_OK) {
     return Unavailable(Reason::kStoreUnavailable, "cannot open " + path + ": " + sqlite3_errstr(result));
   }
-  // SQLite takes a file it may not write for one to read.
+  // SQLite opens a file without write permission read-only.
   if (mode == Mode::kReadWrite && sqlite3_db_readonly(db, "main") == 1) {
     return Unavailable(Reason::kStoreUnavailable, path + " cannot be written: it, or where it is, is read-only");
   }
@@ -190,7 +190,7 @@ absl::Status Connection::Error(int result) const {
   std::string message = sqlite3_errmsg(db_);
   const int primary = result & 0xff;
   if (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) {
-    // SQLite's text is the same for all of them: which one, and what the system said.
+    // SQLite's text is the same for many errors, so add the code and the error of the system.
     message += " (code " + std::to_string(result);
     if (const int error = sqlite3_system_errno(db_); error != 0) message += std::string(", ") + std::strerror(error);
     message += ")";

@@ -26,10 +26,10 @@ struct Blob {
   std::string_view bytes;
 };
 
-// A prepared statement on loan from its connection: returned, reset, when destroyed. Belongs to the connection's thread
-// and must not outlive the connection.
+// A prepared statement, borrowed from its connection. The destructor resets and returns it. Belongs to the connection's
+// thread and must not outlive the connection.
 //
-// Binding errors are kept and come back from the next Step() or Run().
+// Binding errors are kept and returned by the next Step() or Run().
 class Statement {
  public:
   Statement(Statement&& other) noexcept;
@@ -59,11 +59,11 @@ class Statement {
     return *this;
   }
 
-  // Moves on to the next row: true if there is one.
+  // Moves to the next row: true if there is one.
   absl::StatusOr<bool> Step();
-  // Runs to the end, for statements whose rows are of no interest. May be bound and run again after.
+  // Runs to the end, for statements whose rows are not needed. May be bound and run again afterwards.
   absl::Status Run();
-  // Makes ready for being bound and stepped again; bindings are cleared.
+  // Prepares the statement for new bindings; clears the old ones.
   void Reset();
 
   // Columns of the present row, counted from 0. Views live until the next Step(), Reset() or the statement's end.
@@ -94,30 +94,30 @@ class Statement {
 class Connection {
  public:
   enum class Mode { kReadWrite, kReadOnly };
-  // Many times what a program's own texts are: a text that is made up as it goes must not grow without bound.
+  // Much more than the number of a program's own texts: generated texts must not grow the cache without limit.
   static constexpr std::size_t kMaxIdle = 256;
 
-  // Opens, and for kReadWrite creates, the database file. WAL, synchronous=FULL, foreign keys on, temporary tables in
-  // memory, no automatic checkpoints (the caller sees to them), waits up to `busy_timeout` for locks.
+  // Opens the database file, and creates it for kReadWrite. Sets WAL, synchronous=FULL, foreign keys, temporary tables
+  // in memory, no automatic checkpoints (the caller runs them), and a lock time-out of `busy_timeout`.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode,
                                                           absl::Duration busy_timeout = absl::Seconds(5));
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Runs one or more statements whose rows are of no interest.
+  // Runs one or more statements whose rows are not needed.
   absl::Status Execute(const std::string& sql);
 
-  // Prepares `sql` (one statement), or lends the kept one.
+  // Prepares `sql` (one statement), or returns the cached one.
   absl::StatusOr<Statement> Prepare(std::string_view sql);
 
   // Rows changed by the last INSERT, UPDATE or DELETE.
   std::int64_t Changes() const;
 
-  // Whether a transaction is open. SQLite ends one by itself on some errors (a full disk, say).
+  // Whether a transaction is open. SQLite itself ends a transaction after some errors (for example a full disk).
   bool InTransaction() const;
 
-  // For what is not wrapped here.
+  // For functions without a wrapper here.
   sqlite3* handle() const { return db_; }
 
   // `result` (an SQLite code other than OK, ROW, DONE) as a status, with the connection's latest message.
@@ -129,12 +129,13 @@ class Connection {
   void Return(std::string sql, sqlite3_stmt* stmt);
 
   sqlite3* db_;
-  // Prepared and not on loan, by their text.
+  // Prepared statements that are not borrowed, by their text.
   std::unordered_multimap<std::string, sqlite3_stmt*> idle_;
 };
 
-// For the error of a violated UNIQUE constraint, what SQLite says was violated: "rides.rider_id, rides.request_id" for
-// an index over columns (partial ones included), "index 'name'" for one over expressions. nullopt for any other status.
+// The constraint in the error of a violated UNIQUE constraint, as SQLite names it: "rides.rider_id, rides.request_id"
+// for an index over columns (also a partial one), "index 'name'" for one over expressions. nullopt for any other
+// status.
 std::optional<std::string> UniqueViolation(const absl::Status& status);
 
 }  // namespace hail::sqlite

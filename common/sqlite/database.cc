@@ -19,19 +19,19 @@
 namespace hail::sqlite {
 namespace {
 
-// Makes what was created or deleted in `folder` last.
+// Makes creations and deletions in `folder` durable.
 absl::Status SyncFolder(const std::filesystem::path& folder) {
   const int fd = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // One that may be written but not read cannot be synced.
+  // A folder that is writable but not readable cannot be synced.
   if (fd < 0) return absl::OkStatus();
-  // Nor do all file systems know how to; what counts is a disk that fails.
+  // Some file systems cannot sync folders; only a disk error matters.
   const bool failed = fsync(fd) != 0 && errno == EIO;
   close(fd);
   if (!failed) return absl::OkStatus();
   return Unavailable(Reason::kStoreUnavailable, "cannot sync " + folder.string() + ": " + std::strerror(EIO));
 }
 
-// A folder that is made now must last as long as the file in it.
+// A new folder must be as durable as the file in it.
 absl::Status MakeFolder(const std::filesystem::path& folder) {
   std::error_code error;
   if (folder.empty() || std::filesystem::exists(folder, error)) return absl::OkStatus();
@@ -40,9 +40,9 @@ absl::Status MakeFolder(const std::filesystem::path& folder) {
   return SyncFolder(folder.parent_path());
 }
 
-// A process that died (not the machine) may have left commits in the WAL that were written and never synced, and the
-// WAL itself may be a name that was never synced. They can be read from now on and answered by, so they must outlast a
-// power cut. SQLite itself would sync them with the next commit only. To be called once the WAL was read.
+// A crash of the process (not the machine) may have left commits in the WAL that were written but not synced; the name
+// of the WAL file may not be synced either. From now on they can be read and used in answers, so they must survive a
+// power cut. SQLite itself would sync them only with the next commit. Must be called after the WAL was read.
 absl::Status SyncWhatWasLeft(Connection& connection, const std::string& path) {
   sqlite3_file* wal = nullptr;
   int result = sqlite3_file_control(connection.handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
@@ -81,7 +81,7 @@ absl::Status Migrate(Connection& connection, const std::string& path, const std:
   return absl::OkStatus();
 }
 
-// The database's and those SQLite keeps beside it.
+// The database file and the files that SQLite keeps beside it.
 absl::Status MakeFilesPrivate(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
     HAIL_RETURN_IF_ERROR(MakeFilePrivate(path + suffix));
@@ -103,7 +103,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
                         Connection::Open(options.path, Connection::Mode::kReadWrite));
   HAIL_RETURN_IF_ERROR(Migrate(*writer, options.path, migrations));
   HAIL_RETURN_IF_ERROR(SyncWhatWasLeft(*writer, options.path));
-  // Those made just now as well, whatever the umask.
+  // Includes the files created just now, whatever the umask.
   HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
 
   HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> checkpoints,
@@ -130,7 +130,7 @@ void Database::ProbeWrite(Done done) {
       absl::InfiniteFuture(),
       [](Connection& connection) -> absl::Status {
         HAIL_ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(connection));
-        // SQLite writes the page whether or not the number is another one.
+        // SQLite writes the page even if the number is unchanged.
         return connection.Execute("PRAGMA user_version=" + std::to_string(version));
       },
       std::move(done));

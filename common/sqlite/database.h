@@ -16,7 +16,7 @@
 
 namespace hail::sqlite {
 
-// The statements that take a database from one version of its schema to the next. Once released, they stay as they are.
+// The statements that take a database from one version of its schema to the next. They never change after a release.
 struct Migration {
   std::string sql;
 };
@@ -28,37 +28,37 @@ struct DatabaseOptions {
   int readers = 2;
   GroupCommitter::Options writer;
   Readers::Options reader;
-  // Above this the WAL is written back, which commits wait beside: what comes often in between is written once.
+  // The WAL is written back above this size, while commits wait. Pages that change often are then written once.
   std::int64_t checkpoint_wal_bytes = 16 << 20;
 };
 
 // Thread-safe once open.
 class Database {
  public:
-  // Opens `options.path`, takes its schema to version migrations.size() (migrations[i] leads from version i to i + 1,
-  // each in a transaction), starts the threads. `clock` and `observer` (may be null) must outlive the database.
-  // FAILED_PRECONDITION where the file's schema is newer than the program, or another process (or Database) has it
-  // open; UNAVAILABLE where the file cannot be used. Once it is open, all that can be read from it is durable.
+  // Opens `options.path`, migrates its schema to version migrations.size() (migrations[i] leads from version i to i +
+  // 1, each in a transaction), starts the threads. `clock` and `observer` (may be null) must outlive the database.
+  // FAILED_PRECONDITION if the file's schema is newer than the program, or another process (or Database) has it open;
+  // UNAVAILABLE if the file cannot be used. Once open, all readable data is durable.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const DatabaseOptions& options,
                                                         const std::vector<Migration>& migrations, const Clock* clock,
                                                         Observer* observer);
-  // Stops.
+  // Calls Stop.
   ~Database();
 
   GroupCommitter& writer() { return *writer_; }
   Readers& readers() { return *readers_; }
 
-  // Finds out whether commits work: commits a change to the same, which writes and syncs a page. `done` as of the
-  // writer's jobs.
+  // Checks whether commits work: commits a change that keeps the value, which writes and syncs a page. `done` runs like
+  // that of the writer's jobs.
   void ProbeWrite(Done done);
 
-  // Finishes what is queued (reads, then writes), writes the WAL back, closes the file. Idempotent.
+  // Finishes queued jobs (reads, then writes), writes the WAL back, closes the file. Idempotent.
   void Stop();
 
  private:
   Database() = default;
 
-  // In order of construction; closed in reverse.
+  // In order of construction; destroyed in reverse.
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<GroupCommitter> writer_;

@@ -1,4 +1,4 @@
-// Keeps two processes from using one data file.
+// Prevents two processes from using one data file.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 
 namespace hail::sqlite {
 
-// Holds an exclusive lock on the file `path` (created, and left in place) until destroyed or until the process ends,
-// however it ends.
+// Holds an exclusive lock on the file `path` (created, and never deleted) until destroyed or until the process ends in
+// any way.
 class FileLock {
  public:
-  // FAILED_PRECONDITION while somebody else holds it; UNAVAILABLE where the file cannot be made.
+  // FAILED_PRECONDITION while another process holds it; UNAVAILABLE if the file cannot be created.
   static absl::StatusOr<std::unique_ptr<FileLock>> Take(const std::string& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;

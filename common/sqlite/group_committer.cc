@@ -114,7 +114,7 @@ void GroupCommitter::Run() {
 absl::Status GroupCommitter::Commit(std::vector<Entry>& batch) {
   absl::Status status = RunJobs(batch);
   if (status.ok()) return status;
-  // Nothing of the batch has happened, so each of its jobs ends so, whatever its own outcome was.
+  // The batch has had no effect, so all its jobs fail, whatever their own outcome.
   if (connection_->InTransaction()) sqlite::Run(*connection_, "ROLLBACK").IgnoreError();
   const absl::Status refusal =
       Unavailable(Reason::kStoreUnavailable, "the store could not commit: " + std::string(status.message()));
@@ -139,7 +139,7 @@ absl::Status GroupCommitter::RunJobs(std::vector<Entry>& batch) {
       if (observer_ != nullptr) observer_->OnException(thrown.what());
       entry.outcome = Internal("the change failed");
     }
-    // SQLite ends the whole transaction on errors such as a full disk: what ran before is undone too.
+    // SQLite rolls back the whole transaction after errors such as a full disk: earlier jobs are undone too.
     if (!connection_->InTransaction()) {
       return entry.outcome.ok() ? Internal("a job ended the transaction") : entry.outcome;
     }

@@ -1,4 +1,4 @@
-// The one writer of a database: whatever is queued becomes one transaction and one fsync.
+// The one writer of a database: the queued jobs become one transaction and one fsync.
 #pragma once
 
 #include <cstddef>
@@ -22,33 +22,32 @@
 
 namespace hail::sqlite {
 
-// Observes the work done, for metrics. Called on the threads that do it; must not block.
+// Receives events for metrics. Called on the threads that do the work; must not block.
 class Observer {
  public:
   virtual ~Observer() = default;
-  // A batch of `jobs` was committed (or not) in `took`, from BEGIN to the end of COMMIT.
+  // A batch of `jobs` ended with `status`. `took`: from BEGIN to the end of COMMIT.
   virtual void OnBatch(std::size_t jobs, absl::Duration took, const absl::Status& status) = 0;
   // A checkpoint wrote `pages` back, in `took`.
   virtual void OnCheckpoint(int pages, absl::Duration took) = 0;
-  // A checkpoint failed; it is tried again when the WAL has grown.
+  // A checkpoint failed; it is retried when the WAL has grown.
   virtual void OnCheckpointFailed(const absl::Status&) {}
-  // The file failed one job (STORE_UNAVAILABLE), a read or a change, while its transaction stood.
+  // A job (read or change) failed because of the file (STORE_UNAVAILABLE), but its transaction continued.
   virtual void OnJobFailed(const absl::Status&) {}
-  // A job threw. A bug; `what` is for the log.
+  // A job threw an exception, which is a bug; `what` is for the log.
   virtual void OnException(const std::string& what) = 0;
 };
 
 // Thread-safe.
 //
-// A batch is everything queued when the writer becomes free and somebody waits for it, at most `max_batch` jobs: BEGIN
-// IMMEDIATE, each job within a SAVEPOINT of its own, COMMIT. A job that returns an error is rolled back alone; its
-// neighbours do not notice. `done` callbacks run on the writer's thread, in order of submission, after COMMIT returned:
-// OK means durable. If BEGIN or COMMIT fails, every job of the batch ends with STORE_UNAVAILABLE and nothing of it has
-// happened.
+// A batch starts when the writer is free and a job is urgent. It takes everything queued, at most `max_batch` jobs:
+// BEGIN IMMEDIATE, each job in its own SAVEPOINT, COMMIT. A job that returns an error is rolled back alone, without
+// effect on the others. `done` callbacks run on the writer's thread, in order of submission, after COMMIT has returned:
+// OK means durable. If BEGIN or COMMIT fails, the batch has no effect, and all its jobs end with STORE_UNAVAILABLE.
 class GroupCommitter {
  public:
-  // What a job is for. Under overload what was begun goes on to its end, and what is new is refused first. For what is
-  // in no hurry alone no batch begins before `unhurried_wait`: nobody waits for a log.
+  // The kind of a job. Under overload, kNew (begins something new) is refused before kBegun (continues something).
+  // kUnhurried jobs alone start a batch only after `unhurried_wait`: nobody waits for a log.
   enum class Work { kBegun, kNew, kUnhurried };
 
   struct Options {
@@ -59,12 +58,12 @@ class GroupCommitter {
 
   // `clock` (wall) and `observer` (may be null) must outlive this.
   GroupCommitter(std::unique_ptr<Connection> connection, const Clock* clock, Options options, Observer* observer);
-  // Stops.
+  // Calls Stop.
   ~GroupCommitter();
 
-  // Queues `job`. Without running it, `done` gets: OVERLOADED (before Submit returns, on the caller's thread) when the
-  // queue is full, or too long for the job to be done by its deadline; STORE_UNAVAILABLE (likewise) after Stop;
-  // DEADLINE_EXCEEDED when `deadline` had passed when the transaction began.
+  // Queues `job`. If it does not run, `done` gets one of these errors: OVERLOADED (before Submit returns, on the
+  // caller's thread) if the queue is full, or too long for the deadline; STORE_UNAVAILABLE (likewise) after Stop;
+  // DEADLINE_EXCEEDED if `deadline` had passed when the transaction began.
   void Submit(Deadline deadline, Job job, Done done, Work work = Work::kBegun) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The same for a job with a result: `job` is Connection& -> StatusOr<T>, `done` takes StatusOr<T>.
@@ -75,13 +74,14 @@ class GroupCommitter {
     Submit(deadline, std::move(plain_job), std::move(plain_done), work);
   }
 
-  // Whether Submit would refuse such a job now, and how: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
+  // The result that Submit would give such a job now: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
   absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // How many jobs wait now.
+  // The number of waiting jobs.
   std::size_t depth() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Commits what is queued, refuses what comes later, closes the connection. Idempotent; not from a job or a `done`.
+  // Commits queued jobs, refuses later ones, closes the connection. Idempotent; must not be called from a job or a
+  // `done`.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -93,27 +93,27 @@ class GroupCommitter {
   };
 
   void Run();
-  // Waits for a batch to begin with.
+  // Waits until a batch should begin.
   void AwaitWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // OK, or why a job may not be queued now.
+  // OK, or the reason why a job is refused now.
   absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Runs `batch` as one transaction, leaves each entry's outcome, returns the transaction's.
+  // Runs `batch` as one transaction, sets each entry's outcome, returns the transaction's.
   absl::Status Commit(std::vector<Entry>& batch);
   absl::Status RunJobs(std::vector<Entry>& batch);
 
   const Clock* const clock_;
   const Options options_;
   Observer* const observer_;
-  // The writer thread's own.
+  // Used by the writer's thread only.
   std::unique_ptr<Connection> connection_;
 
   mutable absl::Mutex mutex_;
   std::deque<Entry> queue_ ABSL_GUARDED_BY(mutex_);
-  // When the next batch begins at the latest.
+  // The latest time at which the next batch begins.
   absl::Time begin_by_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   QueueWait wait_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // begin_by_ is sooner than it was, or stopping_ is set.
+  // Signalled when begin_by_ becomes earlier or stopping_ is set.
   SteadyCondVar changed_;
   absl::Mutex join_mutex_;
   std::thread thread_ ABSL_GUARDED_BY(join_mutex_);

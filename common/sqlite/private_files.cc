@@ -44,9 +44,9 @@ absl::Status MakeFilePrivate(const std::string& path) {
   }
   if (!S_ISREG(found.st_mode)) return absl::FailedPreconditionError(path + " is not a file");
   if ((found.st_mode & kOthers) == 0 || found.st_uid != geteuid()) return absl::OkStatus();
-  // Without opening it: closing a file lets go of the locks that SQLite has on it elsewhere in this process.
+  // Without opening the file: closing it would release the locks that SQLite holds on it elsewhere in this process.
   if (fchmodat(AT_FDCWD, path.c_str(), found.st_mode & S_IRWXU, AT_SYMLINK_NOFOLLOW) != 0 && errno != ENOENT) {
-    return Failed("cannot keep others from " + path);
+    return Failed("cannot remove other users' access to " + path);
   }
   return absl::OkStatus();
 }

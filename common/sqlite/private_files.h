@@ -1,4 +1,4 @@
-// Data that only its owner reads: addresses, positions, and the key that signs quotes.
+// Makes data private to its owner: addresses, positions, and the key that signs quotes.
 #pragma once
 
 #include <string>
@@ -8,23 +8,23 @@
 
 namespace hail::sqlite {
 
-// What was found of a folder for data.
+// The permissions of a data folder.
 enum class Privacy {
-  // Only its owner gets in.
+  // Only the owner has access.
   kPrivate,
-  // So it is now; others did before.
+  // Tightened just now; other users had access before.
   kTightened,
-  // Others get in, and it is not this process's to change.
+  // Other users have access, and this process may not change that.
   kOpen,
 };
 
-// Makes `folder` (not those above it) for this user alone, or makes sure of one that is there. FAILED_PRECONDITION
-// where somebody else but root owns it: whoever does can put other files in place of ours. `tighten`: it is for data
-// alone, so that others may be shut out of it.
+// Creates `folder` (not its parents) for this user alone, or checks the existing one. FAILED_PRECONDITION if a user
+// other than root owns it, because that user can replace our files. `tighten`: the folder is for data alone, so its
+// permissions may be tightened.
 absl::StatusOr<Privacy> MakePrivate(const std::string& folder, bool tighten);
 
-// Takes what others may do from the file `path`, if it is there. FAILED_PRECONDITION for a link, which would lead to a
-// file of somebody else's choice, and for what is no file.
+// Removes other users' permissions from the file `path`, if it exists. FAILED_PRECONDITION for a link, which could
+// point to any file, and for anything that is not a regular file.
 absl::Status MakeFilePrivate(const std::string& path);
 
 }  // namespace hail::sqlite

@@ -88,7 +88,7 @@ absl::Status Readers::Read(Connection& connection, Entry& entry) {
     outcome = Internal("the read failed");
   }
   if (observer_ != nullptr && HasReason(outcome, Reason::kStoreUnavailable)) observer_->OnJobFailed(outcome);
-  // Nothing was written: giving the snapshot up cannot lose anything.
+  // Nothing was written, so a rollback of the snapshot loses nothing.
   if (connection.InTransaction()) connection.Execute("ROLLBACK").IgnoreError();
   return outcome;
 }

@@ -16,12 +16,12 @@
 
 namespace hail::sqlite {
 
-// Thread-safe. Each job runs in a read transaction of its own: all its queries see one state of the database, which
-// includes everything whose commit was reported before the job was submitted.
+// Thread-safe. Each job runs in its own read transaction: all its queries see one state of the database, which includes
+// every commit reported before the job was submitted.
 class Readers {
  public:
   struct Options {
-    // Jobs waiting beyond this are refused.
+    // Limit of the waiting jobs; more are refused.
     std::size_t max_queue = 10'000;
   };
 
@@ -29,7 +29,7 @@ class Readers {
   // outlive this.
   Readers(std::vector<std::unique_ptr<Connection>> connections, const Clock* clock, Options options,
           Observer* observer);
-  // Stops.
+  // Calls Stop.
   ~Readers();
 
   // Queues `job`; `done` runs after it on the same thread, in no particular order with other jobs. Refusals are those
@@ -44,10 +44,11 @@ class Readers {
     Submit(deadline, std::move(plain_job), std::move(plain_done));
   }
 
-  // How many jobs wait now.
+  // The number of waiting jobs.
   std::size_t depth() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Runs what is queued, refuses what comes later, closes the connections. Idempotent; not from a job or a `done`.
+  // Runs queued jobs, refuses later ones, closes the connections. Idempotent; must not be called from a job or a
+  // `done`.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

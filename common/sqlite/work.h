@@ -1,4 +1,4 @@
-// What is handed to the threads that own connections.
+// The work of the threads that own connections.
 #pragma once
 
 #include <optional>
@@ -12,16 +12,16 @@
 
 namespace hail::sqlite {
 
-// Runs on the connection's thread, inside a transaction. Must not begin or end one, block, or wait. An exception
-// becomes INTERNAL.
+// Runs on the connection's thread, inside a transaction. Must not begin or end a transaction, block, or wait. An
+// exception becomes INTERNAL.
 using Job = absl::AnyInvocable<absl::Status(Connection&)>;
 // Takes the outcome, exactly once. Must not block or throw.
 using Done = absl::AnyInvocable<void(absl::Status)>;
 
-// Wall time after which nobody wants the outcome any more; InfiniteFuture: none.
+// Wall time after which nobody waits for the outcome; InfiniteFuture: none.
 using Deadline = absl::Time;
 
-// Job and Done that hand a value from one to the other: for `job` returning StatusOr<T>.
+// Makes a Job and a Done that pass a value between them: for `job` returning StatusOr<T>.
 template <typename T>
 std::pair<Job, Done> WithResult(absl::AnyInvocable<absl::StatusOr<T>(Connection&)> job,
                                 absl::AnyInvocable<void(absl::StatusOr<T>)> done) {

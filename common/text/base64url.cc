@@ -9,7 +9,7 @@ std::string ToBase64Url(std::string_view bytes) {
 }
 
 bool FromBase64Url(std::string_view text, std::string* bytes) {
-  // abseil reads more than it writes.
+  // abseil's decoder accepts more texts than its encoder writes.
   return absl::WebSafeBase64Unescape(absl::string_view(text.data(), text.size()), bytes) && ToBase64Url(*bytes) == text;
 }
 

@@ -1,4 +1,4 @@
-// Tokens' outward form.
+// The text form of tokens.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@ namespace hail {
 
 // RFC 4648's base64url without padding.
 std::string ToBase64Url(std::string_view bytes);
-// Whether `text` is what ToBase64Url makes of some bytes, which are set. It is read strictly: each token has one form
-// only. Padding, blanks, the other alphabet, and bits at the end that mean nothing are refused.
+// Decodes `text` into `bytes`. Strict, so that each token has one form only: false for padding, blanks, the other
+// alphabet, and unused bits at the end that are not zero.
 bool FromBase64Url(std::string_view text, std::string* bytes);
 
 }  // namespace hail

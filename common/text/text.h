@@ -10,15 +10,15 @@
 namespace hail {
 
 // INVALID_FIELD naming `field` unless `text` has at most `max_bytes` bytes of valid UTF-8, without control characters
-// (a terminal obeys them) and without zero-width and direction characters (a text looks like another one). The joiners
-// that words and emoji are spelled with are allowed. Ids are stricter: CheckId (common/ids/uuid.h).
+// (a terminal obeys them) and without zero-width and direction characters (they make a text look like a different one).
+// The joiners used in words and emoji are allowed. Ids are stricter: CheckId (common/ids/uuid.h).
 absl::Status CheckText(std::string_view text, std::size_t max_bytes, std::string_view field);
 
-// `text` for a terminal: what CheckText refuses as \u001b, bytes that are not UTF-8 as U+FFFD. Doing it twice changes
-// nothing more. In a JSON text the result is the same JSON.
+// `text` for a terminal: characters that CheckText refuses as \u001b, bytes that are not UTF-8 as U+FFFD. Idempotent. A
+// JSON text stays the same JSON.
 std::string Shown(std::string_view text);
 
-// The same for what has lines of its own: newlines stay.
+// The same for multi-line texts: newlines stay.
 std::string ShownLines(std::string_view text);
 
 }  // namespace hail

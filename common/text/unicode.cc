@@ -11,8 +11,8 @@ struct Range {
   char32_t last;
 };
 
-// Unicode 16. Without U+0600..0605, U+06DD, U+070F, U+0890, U+0891, U+08E2, U+110BD, U+110CD and U+13430..1343F, which
-// have a shape.
+// Unicode 16. Excludes U+0600..0605, U+06DD, U+070F, U+0890, U+0891, U+08E2, U+110BD, U+110CD and U+13430..1343F, which
+// are visible.
 constexpr Range kFormat[] = {{0xAD, 0xAD},       {0x61C, 0x61C},     {0x180E, 0x180E},   {0x200B, 0x200F},
                              {0x2028, 0x202E},   {0x2060, 0x206F},   {0xFEFF, 0xFEFF},   {0xFFF9, 0xFFFB},
                              {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F}};

@@ -1,4 +1,4 @@
-// Code points, as far as ids, texts, logs and terminals need to tell them apart. Pure functions, thread-safe.
+// Classes of code points, for ids, texts, logs and terminals. Pure functions, thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -8,27 +8,27 @@
 
 namespace hail {
 
-// The code point at the front of `text` and how many bytes it has; 0 bytes where UTF-8 (RFC 3629) does not allow what
-// stands there, or `text` is empty.
+// The code point at the start of `text` and its length in bytes; 0 if `text` is empty or does not start with valid
+// UTF-8 (RFC 3629).
 std::size_t CodePointAt(std::string_view text, char32_t* code);
 
 // Cc: C0, DEL and C1.
 bool IsControl(char32_t code);
 
-// What is not seen but changes how the rest is read or shown: zero-width and direction characters, tags, line and
-// paragraph separators. Unicode's Cf without those that print, with Zl and Zp.
+// Invisible characters that change how other text is read or shown: zero-width and direction characters, tags, line and
+// paragraph separators. Unicode's Cf without visible ones, plus Zl and Zp.
 bool IsFormat(char32_t code);
 
-// The two of them that words are spelled with: ZWNJ (Persian) and ZWJ (emoji).
+// The two of them that words and emoji need: ZWNJ (Persian) and ZWJ (emoji).
 bool IsJoiner(char32_t code);
 
-// Not seen either, without meaning for others: variation selectors, fillers (Default_Ignorable_Code_Point).
+// Invisible characters without effect on other text: variation selectors, fillers (Default_Ignorable_Code_Point).
 bool IsIgnorable(char32_t code);
 
 // Unicode's White_Space.
 bool IsSpace(char32_t code);
 
-// "\u001b", or a surrogate pair of these: an escape of JSON.
+// Appends a JSON escape: "\u001b", or a surrogate pair of escapes.
 void AppendEscaped(char32_t code, std::string* out);
 
 }  // namespace hail

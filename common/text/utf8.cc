@@ -10,11 +10,11 @@ using std::string_view_literals::operator""sv;
 
 bool Begins(std::string_view bytes, std::string_view mark) { return bytes.substr(0, mark.size()) == mark; }
 
-// "UTF-16", "UTF-32", or nothing where it is neither.
+// "UTF-16", "UTF-32", or null if it is neither.
 const char* WiderThanUtf8(std::string_view bytes) {
   if (Begins(bytes, "\xff\xfe\0\0"sv) || Begins(bytes, "\0\0\xfe\xff"sv)) return "UTF-32";
   if (Begins(bytes, "\xff\xfe"sv) || Begins(bytes, "\xfe\xff"sv)) return "UTF-16";
-  // Without a mark: what we read begins with a character of one byte, which is the first or the last of two or four.
+  // Without a mark: our files begin with an ASCII character, which is the first or last byte of two or four.
   if (bytes.size() < 2) return nullptr;
   if (bytes[0] == '\0' || bytes[1] == '\0') {
     const bool wider = Begins(bytes, "\0\0"sv) || (bytes.size() >= 4 && bytes.substr(1, 3) == "\0\0\0"sv);

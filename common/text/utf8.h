@@ -1,4 +1,4 @@
-// What text files begin with.
+// Detects the encoding of text files.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace hail {
 
-// Where the text begins in a file that begins with `bytes` (its first four, or all): behind a byte order mark of UTF-8,
-// which editors and spreadsheets put there, else at 0. INVALID_ARGUMENT for UTF-16 and UTF-32, with or without a mark:
+// The offset of the text in a file that begins with `bytes` (its first four, or all): after a byte order mark of UTF-8,
+// which editors and spreadsheets write, otherwise 0. INVALID_ARGUMENT for UTF-16 and UTF-32, with or without a mark:
 // "is in UTF-16, …".
 absl::StatusOr<std::size_t> Utf8Begin(std::string_view bytes);
 

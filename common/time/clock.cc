@@ -8,7 +8,7 @@
 namespace hail {
 namespace {
 
-// Never set, and goes on while the machine sleeps: what ran out meanwhile has run out.
+// A clock that is never set and continues while the machine sleeps: deadlines that pass during sleep have passed.
 absl::Duration SinceBoot() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);

@@ -1,24 +1,23 @@
-// The two times Hail knows.
+// The two kinds of time in Hail.
 //
-// Domain time is what a ride's rules are written in: offers, deadlines, fees, free cancellation, freshness of
-// positions. It can run faster than the wall's, by the same anchor in both services and the simulator:
+// The rules of a ride use domain time: offers, deadlines, fees, free cancellation, freshness of positions. It can run
+// faster than wall time, by the same anchor in both services and the simulator:
 //     domain = anchor.domain + (wall − anchor.wall) × scale
-// Wall time is for what machines agree on: heartbeats, leases, RPC deadlines, resends, ids. It is the process's own: it
-// names instants as the machine's wall clock does, but does not jump when somebody sets that clock (SteadyWall), so
-// lengths are measured by it as well.
+// Machines use wall time: heartbeats, leases, RPC deadlines, resends, ids. Wall time is the process's own: it shows the
+// machine's wall clock, but does not jump when that clock is set (SteadyWall), so lengths are measured by it too.
 #pragma once
 
 #include "absl/time/time.h"
 
 namespace hail {
 
-// One reading of both, taken together. Cores get it as input and never read a clock.
+// One reading of both times, taken together. Cores get it as input and never read a clock.
 struct Now {
   absl::Time domain;
   absl::Time wall;
 };
 
-// How domain time follows from wall time. The default is the identity.
+// The relation of domain time to wall time. The default is the identity.
 struct TimeScale {
   absl::Time anchor_wall = absl::UnixEpoch();
   absl::Time anchor_domain = absl::UnixEpoch();
@@ -27,12 +26,12 @@ struct TimeScale {
 
   absl::Time ToDomain(absl::Time wall) const;
   absl::Time ToWall(absl::Time domain) const;
-  // A length of domain time as a length of wall time.
+  // Converts a length of domain time to a length of wall time.
   absl::Duration ToWall(absl::Duration domain) const;
   absl::Duration ToDomain(absl::Duration wall) const;
 };
 
-// Where shells read the time. Thread-safe.
+// The source of time for the code around the cores. Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -40,10 +39,11 @@ class Clock {
   virtual const TimeScale& scale() const = 0;
 };
 
-// Wall time, for what has no Clock: lengths within one thread or library. All of a process read the same. Thread-safe.
+// Wall time for code without a Clock: lengths within one thread or library. All readers in a process see the same.
+// Thread-safe.
 absl::Time WallNow();
 
-// WallNow(), through `scale`.
+// WallNow(), with domain time by `scale`.
 class SystemClock final : public Clock {
  public:
   explicit SystemClock(TimeScale scale = {}) : scale_(scale) {}

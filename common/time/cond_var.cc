@@ -6,7 +6,7 @@
 namespace hail {
 namespace {
 
-// An absl::Mutex as std::condition_variable_any wants it.
+// Adapts absl::Mutex to std::condition_variable_any.
 struct Lock {
   absl::Mutex* const mutex;
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) { mutex->Lock(); }

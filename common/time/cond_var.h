@@ -1,6 +1,6 @@
-// Waits that end on time. A time-out of abseil's (Mutex::AwaitWithTimeout, CondVar::WaitWithTimeout, Notification) is
-// an instant of the machine's wall clock, also where it is given as a length: set that clock back by an hour, and who
-// waits for a second waits for an hour. These waits are on a clock that is never set.
+// Waits that end on time. abseil's time-outs (Mutex::AwaitWithTimeout, CondVar::WaitWithTimeout, Notification) use the
+// machine's wall clock, even if given as a length: after that clock is set back by an hour, a wait of one second lasts
+// an hour. These waits use a clock that is never set.
 #pragma once
 
 #include <chrono>
@@ -13,10 +13,10 @@
 
 namespace hail {
 
-// As absl::CondVar. Thread-safe.
+// Like absl::CondVar. Thread-safe.
 class SteadyCondVar {
  public:
-  // Both may return early; ask again what was waited for.
+  // Both may return early; check the condition again.
   void Wait(absl::Mutex* mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void WaitFor(absl::Mutex* mutex, absl::Duration at_most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -29,18 +29,18 @@ class SteadyCondVar {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // That far ahead at most, that no sum of instants overflows.
+  // The time `length` from now, limited so that no sum overflows.
   static Clock::time_point After(absl::Duration length);
 
   std::condition_variable_any changed_;
 };
 
-// As absl::Notification. Thread-safe.
+// Like absl::Notification. Thread-safe.
 class SteadyNotification {
  public:
-  // Once.
+  // Must be called at most once.
   void Notify() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Returns whether it was notified.
+  // Returns whether Notify was called.
   bool WaitFor(absl::Duration at_most) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it. For tests and the simulation.
+// A clock that moves only when a test moves it. For tests and the simulation.
 #pragma once
 
 #include "absl/synchronization/mutex.h"
@@ -18,7 +18,7 @@ class FakeClock final : public Clock {
   }
   const TimeScale& scale() const override { return scale_; }
 
-  // Moves wall time on (domain time follows).
+  // Advances wall time (domain time follows).
   void Advance(absl::Duration wall) {
     absl::MutexLock lock(&mutex_);
     wall_ += wall;

@@ -12,7 +12,7 @@ absl::Time SteadyWall::At(absl::Time wall, absl::Duration steady) {
     steady_ = steady;
     return wall_;
   }
-  // Of two threads, who read the clocks first may come here second.
+  // Another thread that read the clocks later may have been here first.
   if (steady <= steady_) return wall_;
   const absl::Duration passed = steady - steady_;
   steady_ = steady;

@@ -7,7 +7,7 @@
 namespace hail {
 namespace {
 
-// Epoch seconds in decimal, exactly: a double would round away what two processes must agree on.
+// Epoch seconds in decimal, exactly: a double would round, and two processes must agree.
 std::optional<absl::Time> ParseEpochSeconds(const std::string& text) {
   if (text.empty() || text.find_first_not_of("-0123456789.") != std::string::npos) return std::nullopt;
   absl::Duration since_epoch;

@@ -12,9 +12,9 @@
 namespace hail::driver {
 namespace {
 
-// Short enough for offers of 15 s at 30 times the speed of life.
+// Short enough for offers of 15 s with domain time 30 times as fast as wall time.
 constexpr absl::Duration kTick = absl::Milliseconds(20);
-// All are counted so often, in so many steps.
+// Interval of the counts of all sessions, and the number of steps per count.
 constexpr absl::Duration kCount = absl::Milliseconds(500);
 constexpr std::size_t kCountSteps = 20;
 constexpr std::size_t kLeastCounted = 200;
@@ -174,7 +174,7 @@ void DispatchHost::FindAssignment(const FindCall& call) {
       Post([find = call.find, result](Dispatch& core, Now now) { core.OnFound(now, find, result); });
       return;
     }
-    // It brought no ride, and will not. The log has its outcome.
+    // The offer did not lead to a ride, and cannot any more. The log has its outcome.
     using Logged = absl::StatusOr<std::optional<LoggedOffer>>;
     parts_.store.FindOffer(call.offer_id, [this, find = call.find, result](const Logged& logged) {
       Post([=](Dispatch& core, Now now) { core.OnFound(now, find, result, logged); });

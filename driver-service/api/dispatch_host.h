@@ -1,5 +1,5 @@
-// The loop that the dispatch core lives on, and the core's effects: input from calls and streams is posted to the loop;
-// what the core wants done goes to the streams, to the store, to rider-service and to other replicas.
+// The loop of the dispatch core, and the core's effects. Calls and streams post input to the loop; the core's effects
+// go to the streams, the store, rider-service and other replicas.
 #pragma once
 
 #include <atomic>
@@ -27,16 +27,16 @@ namespace hail::driver {
 
 class Replicas;
 
-// Thread-safe, unless a function says otherwise.
+// Thread-safe, unless a function is marked otherwise.
 class DispatchHost final : private Effects {
  public:
   using Input = std::function<void(Dispatch& core, Now now)>;
   using DriverSink = std::function<void(const DriverMessage& message)>;
   using LinkSink = std::function<void(const LinkMessage& message)>;
-  // Runs on the loop with the driver's session open, or with why it could not be opened (then `core` must not be asked
-  // about the driver): PEER_UNAVAILABLE where another replica has it.
+  // Runs on the loop once the driver's session is open, or with the error (then `core` has no state of the driver):
+  // PEER_UNAVAILABLE if another replica has the session.
   using SessionInput = std::function<void(absl::StatusOr<std::int64_t> session_epoch, Dispatch& core, Now now)>;
-  // Runs on the loop with what came of a claim.
+  // Runs on the loop with the result of a claim.
   using ClaimInput = std::function<void(const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now)>;
 
   // All references must outlive the host.
@@ -47,23 +47,23 @@ class DispatchHost final : private Effects {
     const Matcher& matcher;
     DriverStore& store;
     RiderCalls& rider;
-    // For the positions of drivers on a trip.
+    // Receives the rides of drivers on a trip.
     TripPositions& trips;
-    // Null: no other replica wants to know.
+    // Null: no other replica needs presences.
     PresenceGossip* presences = nullptr;
-    // What the core lives on: everything of it runs here.
+    // The loop on which the whole core runs.
     Executor& loop;
-    // For ids.
+    // The source of ids.
     RandomBits random;
-    // This process among those that share the store: DispatchOptions::replica.
+    // Names this process among those that share the store: DispatchOptions::replica.
     std::string replica = {};
   };
   DispatchHost(Parts parts, DispatchOptions options);
 
-  // Opens the feed. Before anything is posted. `replicas` (null: this process is alone) must live until the loop has
-  // stopped; `on_offer_settled` runs on the loop and must not block.
+  // Opens the feed. Must be called before any post. `replicas` (null: this process is alone) must live until the loop
+  // has stopped; `on_offer_settled` runs on the loop and must not block.
   void Start(std::function<void(const OfferRecord& record)> on_offer_settled, Replicas* replicas = nullptr);
-  // Ends the feed. Before the loop is stopped; idempotent.
+  // Closes the feed. Must be called before the loop is stopped; idempotent.
   void Stop();
   // Whether the feed is open.
   bool feed_up() const { return feed_->up(); }
@@ -74,32 +74,32 @@ class DispatchHost final : private Effects {
   // Runs `task` on the loop after `wall`; never, once stopped.
   void PostAfter(absl::Duration wall, std::function<void()> task) { parts_.loop.PostAfter(wall, std::move(task)); }
 
-  // For links whose handlers run on the loop; they reach the core by Here().
+  // For links whose handlers run on the loop; they reach the core through Here().
   Executor& loop() { return parts_.loop; }
 
   // On the loop only: runs `input` at once.
   void Here(const Input& input) { input(core_, parts_.clock.Read()); }
 
-  // Counts the caller as a contact of `driver_id`, opening a session for a stored driver that has none. If another
-  // replica has it, `elsewhere` runs instead, on the loop. `gone`: the epoch of a session whose replica said that it
-  // has it no more. Once the loop has stopped: never runs.
+  // Counts as a contact of `driver_id`; opens a session for a stored driver without one. If another replica has the
+  // session, `elsewhere` runs instead, on the loop. `gone`: the epoch of a session that its replica reported as lost.
+  // Never runs once the loop has stopped.
   void WithSession(const std::string& driver_id, SessionInput input,
                    std::function<void(const SessionClaim& session)> elsewhere = nullptr, std::int64_t gone = 0);
 
-  // On the loop only. Whether a session of `driver_id` is open here, or being opened.
+  // On the loop only. Whether a session of `driver_id` is open or opening here.
   bool HasOrOpensSession(const std::string& driver_id) const ABSL_LOCKS_EXCLUDED(claims_mutex_);
 
-  // Claims the session for a stream of the driver's app. Once the loop has stopped: never runs.
+  // Claims the session for a stream of the driver's app. Never runs once the loop has stopped.
   void ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input);
 
-  // A number no other stream or link of this process has.
+  // A number that no other stream or link of this process has.
   std::int64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 
-  // On the loop only. Sinks are called on the loop, must not block, nor call the core.
+  // On the loop only. Sinks are called on the loop; they must not block or call the core.
   void AddDriverSink(StreamId stream, DriverSink sink);
   void RemoveDriverSink(StreamId stream);
   void AddLinkSink(LinkId link, LinkSink sink);
-  // For sinks: what the core says in one go, for `send` (rpc::Batcher).
+  // For sinks: batches the messages of one pass of the loop for `send` (rpc::Batcher).
   template <typename Message>
   rpc::Batcher<Message> BatcherOf(std::function<void(Message)> send) const {
     return rpc::Batcher<Message>(&parts_.loop, std::move(send));
@@ -109,7 +109,7 @@ class DispatchHost final : private Effects {
   const Clock& clock() const { return parts_.clock; }
   const std::string& replica() const { return parts_.replica; }
 
-  // As of less than a second ago.
+  // At most one second old.
   DispatchCounts counts() const;
   std::size_t depth() const { return parts_.loop.depth(); }
 
@@ -131,26 +131,26 @@ class DispatchHost final : private Effects {
 
   RiderCalls::FeedHandlers HandlersOfFeed();
   void CountOn(Now now);
-  // For a claim that is about to be made.
+  // Wraps the callback of a claim that is about to be made.
   DriverStore::ClaimDone OnLoop(const std::string& driver_id, ClaimInput input) ABSL_LOCKS_EXCLUDED(claims_mutex_);
 
   const Parts parts_;
   Replicas* replicas_ = nullptr;
   std::function<void(const OfferRecord&)> on_offer_settled_;
   std::atomic<std::int64_t> next_id_{1};
-  // Loop only.
+  // Used on the loop only.
   Dispatch core_;
   std::uint64_t feed_link_ = 0;
   absl::flat_hash_map<StreamId, DriverSink> driver_sinks_;
   absl::flat_hash_map<LinkId, LinkSink> link_sinks_;
 
   mutable absl::Mutex claims_mutex_;
-  // Claims under way, by driver.
+  // The number of open claims, by driver.
   absl::flat_hash_map<std::string, int> claiming_ ABSL_GUARDED_BY(claims_mutex_);
 
   mutable absl::Mutex counts_mutex_;
   DispatchCounts counts_ ABSL_GUARDED_BY(counts_mutex_);
-  // Of the loop: the count under way, and when it began or may begin.
+  // Used on the loop only: the running count, and when it began or may begin.
   DispatchTally tally_;
   absl::Time count_from_ = absl::InfinitePast();
 

@@ -1,4 +1,4 @@
-// hail.internal.v1.DispatchService: what rider-service calls, over any transport.
+// hail.internal.v1.DispatchService, called by rider-service over any transport.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace hail::driver {
 // Thread-safe.
 class DispatchService final {
  public:
-  // One message for each ride in its turn; the link must outlast a burst.
+  // One message may go out for each ride at once; the link must survive such a burst.
   static constexpr std::size_t kLinkQueue = 100'000;
 
   static constexpr char kName[] = "hail.internal.v1.DispatchService";
@@ -27,7 +27,7 @@ class DispatchService final {
         rpc::Bidi("Dispatch", &DispatchService::Dispatch, {.queue = kLinkQueue, .ages = false, .greets = true}));
   }
 
-  // All outlive every call.
+  // All must outlive every call.
   struct Ports {
     const Clock* clock = nullptr;
     DispatchHost* host = nullptr;
@@ -36,7 +36,7 @@ class DispatchService final {
   };
   explicit DispatchService(const Ports& ports) : ports_(ports) {}
 
-  // INVALID_FIELD for a field that is out of range.
+  // INVALID_FIELD if a field is out of range.
   void SearchDrivers(const rpc::CallContext& call, const internal::v1::SearchDriversRequest& request,
                      Done<internal::v1::SearchDriversResponse> done);
   std::shared_ptr<rpc::InboundSession<internal::v1::DispatchRequest>> Dispatch(

@@ -14,10 +14,10 @@
 namespace hail::driver {
 namespace {
 
-// More than messages and clocks kept by NTP can differ by. Wall time.
+// Wall time. More than message delays and NTP can explain.
 constexpr absl::Duration kClocksAgree = absl::Seconds(5);
 
-// Nothing is decided by comparing the two clocks, but times shown to people would contradict each other.
+// No decision compares the two clocks, but times shown to people would contradict each other.
 void WarnIfClocksDiffer(absl::Time theirs, absl::Time ours, const TimeScale& scale) {
   const absl::Duration difference = theirs - ours;
   if (absl::AbsDuration(scale.ToWall(difference)) <= kClocksAgree) return;
@@ -77,7 +77,8 @@ void DispatchStream::OnHello(const internal::v1::LinkHello& hello) {
     host.AddLinkSink(link, [sink, burst = host.BatcherOf<internal::v1::DispatchResponse>([sink](auto message) {
                        sink->Send(std::move(message));
                      })](const LinkMessage& message) mutable {
-      // Each set replaces the one before it; all else must arrive, and what was said before a set comes before it.
+      // A set replaces a waiting older one. Other messages all arrive in order, and those sent before a set arrive
+      // before it.
       if (std::holds_alternative<WorkingSet>(message)) {
         burst.Flush();
         sink->SendLatest("working_set", ToProto(message));
@@ -93,7 +94,7 @@ void DispatchStream::OnHello(const internal::v1::LinkHello& hello) {
 void DispatchStream::OnStart(const internal::v1::StartDispatch& start) {
   absl::StatusOr<DispatchStart> decoded = FromProto(start);
   if (!decoded.ok()) {
-    // It will be sent again, and end with its deadline: the ride's fate is rider-service's.
+    // rider-service repeats the start until the ride's deadline, and decides about the ride.
     Log(LogLevel::kError, "dispatch_start_refused", {{"ride_id", start.ride_id()}, {"status", decoded.status()}});
     return;
   }

@@ -1,4 +1,4 @@
-// One dispatch link: rider-service's stream of rides to find drivers for.
+// One dispatch link: rider-service's stream of rides that need a driver.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class DispatchStream final : public rpc::InboundSession<internal::v1::DispatchRe
   void OnMessage(const internal::v1::DispatchRequest& request) override;
   void OnHalfClose() override { sink_->Finish(); }
   void OnHeartbeat() override;
-  // No goodbye: rider-service takes any end as the sign to open the next link.
+  // No farewell message: rider-service opens the next link after any end.
   void OnDrain(absl::Duration) override { sink_->Finish(); }
   void OnEnd() override;
 
@@ -32,7 +32,7 @@ class DispatchStream final : public rpc::InboundSession<internal::v1::DispatchRe
   DispatchHost& host_;
   const std::shared_ptr<Sink> sink_;
   const LinkId link_;
-  // The session's calls are serial: no lock.
+  // Used by the session's serial calls only, so it needs no lock.
   bool said_hello_ = false;
 };
 

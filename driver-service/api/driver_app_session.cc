@@ -17,13 +17,13 @@
 namespace hail::driver {
 namespace {
 
-// For commands of a stream, whose caller sets no deadline.
+// For commands of a stream, which have no deadline.
 constexpr absl::Duration kCommandTime = absl::Seconds(10);
-// How many commands may be without an answer. One more is refused, not held back: an accept may wait for a minute, and
+// Limit of unanswered commands. One more is refused rather than held back: an accept may wait for a minute, and
 // positions and heartbeats must not wait behind it.
 constexpr int kMaxUnanswered = 64;
-// What a stream may have waiting on the loop beside its commands: acknowledgements, and refusals to be told. All
-// drivers share the loop; a phone has a few of these in a minute.
+// Limit of a stream's tasks on the loop besides its commands: acknowledgements, and refusals to send. All drivers share
+// the loop; a phone sends a few of these per minute.
 constexpr int kMaxAsked = 128;
 
 absl::Status ProtocolViolation(const std::string& message) {
@@ -93,7 +93,7 @@ void DriverAppSession::OnEnd() {
   absl::MutexLock lock(&mutex_);
   const Phase before = std::exchange(phase_, Phase::kEnded);
   if (before != Phase::kOpening && before != Phase::kOpen) return;
-  // After the opening, if that is still on its way to the loop.
+  // Posted after the opening, which may still be on its way to the loop.
   commands_.host().Post([&host = commands_.host(), driver_id = driver_id_, stream = stream_](Dispatch& core, Now now) {
     core.CloseStream(now, driver_id, stream);
     host.RemoveDriverSink(stream);
@@ -140,8 +140,8 @@ void DriverAppSession::Opened(const absl::StatusOr<ClaimedSession>& claimed, con
     absl::MutexLock lock(&mutex_);
     if (phase_ == Phase::kEnded) return;
   }
-  // Not under the mutex: the core answers through the sink. That the stream ends meanwhile is no harm: OnEnd's own step
-  // comes after this one.
+  // Without the mutex, because the core answers through the sink. The stream may end meanwhile: the task of OnEnd runs
+  // after this one.
   commands_.host().AddDriverSink(stream_,
                                  [self = shared_from_this()](const DriverMessage& message) { self->Deliver(message); });
   const StoredDriver& stored = claimed->stored;
@@ -228,7 +228,7 @@ void DriverAppSession::HandleCommand(const v1::StreamDriverRequest& request) {
 }
 
 absl::Status DriverAppSession::CheckCommand(const v1::StreamDriverRequest& request) const {
-  if (!IsCommand(request)) return InvalidField("message", "is missing, or of a kind not known here");
+  if (!IsCommand(request)) return InvalidField("message", "is missing, or of an unknown kind");
   if (absl::Status status = CheckId(request.command_id(), "command_id"); !status.ok()) return status;
   if (unanswered_ >= kMaxUnanswered) return Overloaded("too many commands wait for their answers", absl::Seconds(1));
   if (request.has_set_availability()) return CheckNamed(request.set_availability().driver_id());

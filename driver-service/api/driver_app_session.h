@@ -1,4 +1,4 @@
-// One StreamDriver stream: a driver's app, its session and its commands.
+// One StreamDriver stream: the session and the commands of a driver's app.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace hail::driver {
 
-// Held by the stream, and by the store's and the loop's callbacks while they run.
+// Owned by the stream, and by callbacks of the store and the loop while they are pending.
 class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverRequest>,
                                public std::enable_shared_from_this<DriverAppSession> {
  public:
@@ -38,24 +38,24 @@ class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverReques
   enum class Phase { kNew, kOpening, kOpen, kEnded };
 
   void Open(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // On the loop, with what came of the claim.
+  // Runs on the loop, with the result of the claim.
   void Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
               const Opening& opening, Dispatch& core, Now now) ABSL_LOCKS_EXCLUDED(mutex_);
   void Handle(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandleCommand(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckCommand(const v1::StreamDriverRequest& request) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A message of this stream may leave the driver out, but not name another.
+  // A message of this stream may omit the driver, but must not name a different one.
   absl::Status CheckNamed(const std::string& driver_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On the loop.
   void Deliver(const DriverMessage& message) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The one answer to a command that was taken on. On the loop.
+  // The one answer to an accepted command. On the loop.
   void Answer(const std::string& command_id, const absl::Status& status, const DriverState& state)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Refuses a message, with the state as the loop knows it.
+  // Refuses a message, with the driver's state from the loop.
   void SendResult(const std::string& command_id, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The core waits for a position: one was taken.
+  // A position was taken while the core waits for one.
   void Positioned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Has the loop do something for this stream; one that asks faster than the loop does it is held back.
+  // Runs `what` on the loop for this stream. If the stream has too many such tasks, its reading is paused.
   void Ask(std::function<void(Dispatch& core, Now now)> what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On the loop.
   void Send(const std::string& command_id, const absl::Status& status, const DriverState& state)
@@ -66,19 +66,20 @@ class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverReques
   const rpc::CallContext call_;
   const StreamId stream_;
 
-  // Taken on the transport's threads and on the loop; before any lock of sink, loop, index.
+  // Taken on the transport's threads and on the loop, before any lock of sink, loop or index.
   absl::Mutex mutex_;
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kNew;
   std::string driver_id_ ABSL_GUARDED_BY(mutex_);
   std::int64_t session_epoch_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Commands that are not answered yet.
+  // The number of unanswered commands.
   int unanswered_ ABSL_GUARDED_BY(mutex_) = 0;
-  // What Ask has waiting.
+  // The number of pending tasks of Ask.
   int asked_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The stream was told last that the driver's position is missing; and the loop is about to hear that one came.
+  // Whether the state last sent to the stream reports a missing position; and whether Positioned has already notified
+  // the loop since.
   bool position_missing_ ABSL_GUARDED_BY(mutex_) = false;
   bool positioned_ ABSL_GUARDED_BY(mutex_) = false;
-  // The latest sequence sent of the ride in hand; 0: none.
+  // The latest sequence sent of the driver's ride; 0: none.
   std::int64_t ride_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

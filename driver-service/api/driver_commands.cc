@@ -13,7 +13,7 @@ namespace hail::driver {
 namespace {
 
 constexpr std::size_t kMaxNoteBytes = 512;
-// An accept is answered when its outcome is certain; who waits without a deadline of their own asks again after this.
+// An accept is answered when its outcome is certain. A client without a deadline of its own repeats it after this time.
 constexpr absl::Duration kAnswerTime = absl::Minutes(1);
 // Wall time.
 constexpr absl::Duration kReadAgainAfter = absl::Seconds(1);
@@ -26,8 +26,8 @@ absl::Status CheckCancel(const v1::DriverCancel& cancel) {
   return absl::OkStatus();
 }
 
-// The step as a rider-service of the version before reads it, which numbers them as the contract does. A command that
-// it does not know has none, and it refuses it.
+// Sets the step for a rider-service of the previous version, with the contract's numbers. A command that this version
+// does not know has no step, and is refused.
 void SetStepForEarlierVersion(const v1::AdvanceTripRequest& command, internal::v1::RecordTripEventRequest& step) {
   const int number = command.action_case() - v1::AdvanceTripRequest::kSeen + internal::v1::TRIP_STEP_SEEN;
   static_assert(v1::AdvanceTripRequest::kCancel - v1::AdvanceTripRequest::kSeen ==
@@ -38,7 +38,7 @@ void SetStepForEarlierVersion(const v1::AdvanceTripRequest& command, internal::v
   step.set_note(command.cancel().note());
 }
 
-// AdvanceTrip for rider-service. Which commands there are, and what else they carry, is its own to know.
+// AdvanceTrip for rider-service, which alone knows the commands and their payloads.
 absl::StatusOr<internal::v1::RecordTripEventRequest> StepOf(const std::string& driver_id,
                                                             const v1::AdvanceTripRequest& request) {
   if (absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return status;
@@ -82,7 +82,7 @@ void DriverCommands::StoreAvailability(const std::string& driver_id, Availabilit
   const auto stored = [this, driver_id, desired, deadline, again, done = std::move(done)](
                           const absl::StatusOr<ClaimedSession>& written, Dispatch& core, Now now) {
     if (!written.ok()) {
-      // Whether it was made is not known.
+      // It is unknown whether the write happened.
       if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
       return done(written.status(), core.State(now, driver_id));
     }
@@ -90,7 +90,7 @@ void DriverCommands::StoreAvailability(const std::string& driver_id, Availabilit
       core.Learn(now, written->stored.driver, written->stored.availability);
     } else {
       core.OnClaims(now, {written->session});
-      // Its own: the answer to that claim is on its way, or was lost.
+      // The claim is this replica's own: its answer is on its way, or was lost.
       if (again && core.HasSession(driver_id) && core.ClaimOf(driver_id).epoch == written->session.epoch) {
         return StoreAvailability(driver_id, desired, deadline, /*again=*/false, core, now, done);
       }
@@ -114,7 +114,7 @@ void DriverCommands::ReadLater(const std::string& driver_id) {
     store_.Get(driver_id, [this, driver_id](absl::StatusOr<StoredDriver> stored) {
       host_.Post([this, driver_id, stored = std::move(stored)](Dispatch& core, Now now) {
         if (stored.ok()) core.Learn(now, stored->driver, stored->availability);
-        // Whoever opens a session later reads it by that.
+        // Without a session nothing is read now: the next session reads the row when it opens.
         if (!stored.ok() && !absl::IsNotFound(stored.status()) && host_.HasOrOpensSession(driver_id)) {
           return ReadLater(driver_id);
         }
@@ -134,7 +134,7 @@ void DriverCommands::Register(const Driver& driver, std::int64_t gone, absl::Tim
                           if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
                         } else if (written->claimed) {
                           core.Learn(now, written->stored.driver, written->stored.availability);
-                          // One that is being opened may have been read before.
+                          // A session that is opening may have read the old row.
                           if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
                         } else {
                           core.OnClaims(now, {written->session});
@@ -159,7 +159,7 @@ void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
                     [this, request, done = std::move(done)](absl::StatusOr<std::int64_t> session, Dispatch& core, Now) {
                       if (!session.ok()) return done(session.status());
                       const std::int64_t named = request.session_epoch();
-                      // Another replica may have opened it.
+                      // Another replica may have opened that session.
                       if (named > *session) {
                         return done(Unavailable(Reason::kPeerUnavailable, "the session is not known here yet; retry"));
                       }
@@ -173,7 +173,7 @@ void DriverCommands::RespondToOffer(const std::string& driver_id, const std::str
   host_.WithSession(driver_id, [this, driver_id, offer_id, accept, deadline, done = std::move(done)](
                                    absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
     if (!session.ok()) return done(session.status());
-    // Both run on the loop: the first of them answers, the other does nothing.
+    // Both callbacks run on the loop: the first one answers, the other does nothing.
     auto waiting = std::make_shared<std::function<void(absl::StatusOr<RespondResult>)>>(done);
     const auto answer = [waiting](absl::StatusOr<RespondResult> result) {
       if (const auto tell = std::exchange(*waiting, nullptr)) tell(std::move(result));

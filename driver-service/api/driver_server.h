@@ -1,4 +1,4 @@
-// driver-service, put together from its ports: in the binary, in the simulation and in tests alike.
+// driver-service, composed from its ports: used by the binary, the simulation and tests.
 #pragma once
 
 #include <cstddef>
@@ -29,20 +29,20 @@
 
 namespace hail::driver {
 
-// Thread-safe, but for Start and Stop.
+// Thread-safe, except Start and Stop.
 class DriverServer final {
  public:
-  // All outlive it.
+  // All must outlive the server.
   struct Ports {
     DriverStore* store = nullptr;
-    // Reaches the other replicas. Null: this process is alone.
+    // The bus to the other replicas. Null: this process is alone.
     Bus* bus = nullptr;
     const Clock* clock = nullptr;
     RandomBits random;
-    // The dispatch core lives on it.
+    // The loop of the dispatch core.
     Executor* dispatch_loop = nullptr;
     const TravelTimes* travel_times = nullptr;
-    // rider-service. The handlers of its streams run on the loop.
+    // The client of rider-service. The handlers of its streams run on the loop.
     RiderCalls* rider = nullptr;
     // Called on the loop with each settled offer; must not block.
     std::function<void(const OfferRecord&)> on_offer_settled;
@@ -53,9 +53,9 @@ class DriverServer final {
     std::string incarnation_id;
   };
   struct Stats {
-    // As of less than a second ago.
+    // At most one second old.
     DispatchCounts dispatch;
-    // What waits for the loop.
+    // The number of tasks that wait on the loop.
     std::size_t queue = 0;
     std::size_t offerable = 0;
     // LocationIndex::given_up_count.
@@ -65,18 +65,19 @@ class DriverServer final {
 
   DriverServer(Ports ports, const Options& options);
 
-  // What a transport serves.
+  // The methods for a transport.
   DriverService* driver_service() { return &driver_service_; }
   DispatchService* dispatch_service() { return &dispatch_service_; }
 
   // Opens the streams to rider-service and joins the other replicas. `ready` runs once, on any thread, when calls may
-  // come: a session that is claimed earlier is not safe from other replicas. Once.
+  // come: another replica could take a session that is claimed earlier. Call it once.
   void Start(std::function<void()> ready);
-  // Leaves the other replicas and ends the streams. Not on the loop, and before it is stopped; idempotent.
+  // Leaves the other replicas and ends the streams. Must not be called on the loop, and before it is stopped;
+  // idempotent.
   void Stop();
 
   Stats stats() const;
-  // For tests that look into the core.
+  // For tests that inspect the core.
   DispatchHost* dispatch() { return &dispatch_; }
 
  private:

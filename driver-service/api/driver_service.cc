@@ -11,7 +11,7 @@
 namespace hail::driver {
 namespace {
 
-// For callers who set no deadline.
+// For callers without a deadline.
 constexpr absl::Duration kCallTime = absl::Seconds(10);
 
 v1::GetDriverStateResponse ResponseOf(const DriverState& state) {
@@ -20,7 +20,7 @@ v1::GetDriverStateResponse ResponseOf(const DriverState& state) {
   return response;
 }
 
-// Of a driver whose session nobody has.
+// The state of a driver without a session.
 DriverState WithoutSession(const StoredDriver& stored) {
   DriverState state;
   state.driver_id = stored.driver.driver_id;
@@ -56,7 +56,7 @@ void DriverService::Register(const v1::RegisterDriverRequest& request, std::int6
           return done(std::move(response));
         }
         const SessionClaim& owner = written->session;
-        // Once more, and if somebody was quicker the caller may ask again.
+        // Retry once. If another replica was faster, the caller may retry.
         const auto again = [this, &request, epoch = owner.epoch, deadline, done] {
           Register(request, epoch, deadline, done);
         };
@@ -145,7 +145,7 @@ std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> DriverService::Str
   return std::make_shared<DriverAppSession>(commands_, std::move(sink), call);
 }
 
-// ---- The calls themselves
+// ---- The public methods
 
 void DriverService::GetStateAtOwner(const rpc::CallContext&, const v1::GetDriverStateRequest& request,
                                     Done<v1::GetDriverStateResponse> done) {
@@ -191,7 +191,7 @@ absl::Time DriverService::Deadline(const rpc::CallContext& call) const {
   return std::min(call.deadline, commands_.clock().Read().wall + kCallTime);
 }
 
-// ---- Where they are done
+// ---- Their implementation at the owner of the session
 
 template <typename Request, typename Response>
 void DriverService::AtSession(const rpc::CallContext& call, const Request& request, Done<Response> done) {
@@ -203,7 +203,7 @@ void DriverService::AtSession(const rpc::CallContext& call, const Request& reque
     (this->*kAtOwner)(call, request, done);
   };
   commands_.host().WithSession(request.driver_id(), here, [this, &request, here, done](const SessionClaim& owner) {
-    // Once more, and if somebody was quicker the caller may ask again.
+    // Retry once. If another replica was faster, the caller may retry.
     const auto no_session = [this, &request, here, done, gone = owner.epoch] {
       commands_.host().WithSession(
           request.driver_id(), here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);

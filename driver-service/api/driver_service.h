@@ -1,5 +1,5 @@
-// hail.driver.v1.DriverService: what drivers' apps call, over any transport. Each method decodes, asks the domain,
-// encodes. Those that need the driver's session are done where it is: here, or at the replica that has it.
+// hail.driver.v1.DriverService, called by drivers' apps over any transport. Each method decodes, calls the domain,
+// encodes. Methods that need the driver's session run at its owner: here, or at another replica.
 #pragma once
 
 #include <cstdint>
@@ -46,11 +46,11 @@ class DriverService final {
   void RegisterDriver(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
                       Done<v1::RegisterDriverResponse> done);
   void GetDriver(const rpc::CallContext& call, const v1::GetDriverRequest& request, Done<v1::GetDriverResponse> done);
-  // As the owner of the session knows it, without a claim. Where nobody has the session, or its replica is gone: as it
-  // is stored.
+  // Returns the state known to the owner of the session, without a claim. Without a session, or if its replica is gone:
+  // the stored state.
   void GetDriverState(const rpc::CallContext& call, const v1::GetDriverStateRequest& request,
                       Done<v1::GetDriverStateResponse> done);
-  // PEER_UNAVAILABLE, here and below, where the replica that has the session does not answer in time.
+  // PEER_UNAVAILABLE, here and below, if the owner of the session does not answer in time.
   void SetAvailability(const rpc::CallContext& call, const v1::SetAvailabilityRequest& request,
                        Done<v1::SetAvailabilityResponse> done);
   void UpdateLocation(const rpc::CallContext& call, const v1::UpdateLocationRequest& request,
@@ -72,7 +72,7 @@ class DriverService final {
     return {request.driver().driver_id(), "driver.driver_id"};
   }
 
-  // The calls themselves, with the session here.
+  // The same methods, with the session here.
   void RegisterAtOwner(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
                        Done<v1::RegisterDriverResponse> done) {
     Register(request, /*gone=*/0, Deadline(call), std::move(done));
@@ -86,16 +86,17 @@ class DriverService final {
   void RespondAtOwner(const rpc::CallContext& call, const v1::RespondToOfferRequest& request,
                       Done<v1::RespondToOfferResponse> done);
 
-  // Does a call where the session is, which is claimed if nobody has it.
+  // Runs a call at the owner of the session; claims the session if it has none.
   template <typename Request, typename Response>
   void AtSession(const rpc::CallContext& call, const Request& request, Done<Response> done);
-  // Asks the replica `owner`: `done` with its answer, or `no_session` if it has no session of the driver.
+  // Forwards a call to the replica `owner`: `done` gets its answer; `no_session` runs if it has no session of the
+  // driver.
   template <typename Request, typename Response>
   void Forward(const std::string& owner, const Request& request, Done<Response> done, std::function<void()> no_session);
   // `gone` as in DriverCommands.
   void Register(const v1::RegisterDriverRequest& request, std::int64_t gone, absl::Time deadline,
                 Done<v1::RegisterDriverResponse> done);
-  // When the answer must be there: the caller's deadline, or soon.
+  // The deadline of the answer: the caller's, or a short one.
   absl::Time Deadline(const rpc::CallContext& call) const;
 
   DriverCommands& commands_;

@@ -7,9 +7,9 @@
 namespace hail::driver {
 namespace {
 
-// Wall time. The least time between two messages: one costs more than the positions in it.
+// Wall time. Minimum interval between messages: a message costs more than the positions in it.
 constexpr absl::Duration kMessagesApart = absl::Milliseconds(5);
-// When those are passed on that came while the stream was down.
+// Interval for sending positions that came while the stream was down.
 constexpr absl::Duration kSendEvery = absl::Milliseconds(100);
 
 }  // namespace
@@ -40,13 +40,13 @@ void LocationReporter::Stop() {
 
 void LocationReporter::SendSoon() {
   const absl::Duration wait = sent_ + kMessagesApart - clock_.Read().wall;
-  // A clock that was set back must not hold them up.
+  // A clock that was set back must not delay positions.
   if (wait <= absl::ZeroDuration() || wait > kMessagesApart) return Send();
   loop_.PostAfter(wait, [this] { Send(); });
 }
 
 void LocationReporter::Send() {
-  // Down: they wait, and the latest counts.
+  // While the stream is down positions wait; the latest of each driver counts.
   if (!stream_->up()) return;
   sent_ = clock_.Read().wall;
   for (internal::v1::ReportLocationsRequest& message : trips_.Take(clock_.Read().domain)) {

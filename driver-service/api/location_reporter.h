@@ -12,26 +12,26 @@
 
 namespace hail::driver {
 
-// All but Start and Stop runs on `loop`.
+// Everything except Start and Stop runs on `loop`.
 class LocationReporter final {
  public:
-  // All must outlive this; `loop` is the one that the handlers of rider's streams run on.
+  // All must outlive this; the handlers of rider's streams run on `loop`.
   LocationReporter(const Clock& clock, Executor& loop, TripPositions& trips, RiderCalls& rider);
 
   // Opens the stream.
   void Start();
-  // Ends it. Before the loop is stopped; idempotent.
+  // Ends the stream. Must be called before the loop is stopped; idempotent.
   void Stop();
 
  private:
-  // Now, or as soon as the last sending is long enough ago.
+  // Sends now, or once the minimum interval since the last message has passed.
   void SendSoon();
   void Send();
 
   const Clock& clock_;
   Executor& loop_;
   TripPositions& trips_;
-  // Loop only: the present link.
+  // Used on the loop only: the present link.
   std::uint64_t link_ = 0;
   // Wall time of the last Send.
   absl::Time sent_ = absl::InfinitePast();

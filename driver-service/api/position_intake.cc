@@ -48,7 +48,7 @@ absl::StatusOr<PositionTally> PositionIntake::Take(const std::string& driver_id,
   }
   if (tally.impossible == request.positions_size()) return first_fault;
   if (newest.has_value()) trips_.Add(driver_id, *newest);
-  // A doubt is news as well.
+  // A position that became doubtful is news as well.
   if (presences_ != nullptr && tally.taken + tally.too_far > 0) presences_->Moved(driver_id);
   return tally;
 }

@@ -1,4 +1,4 @@
-// What becomes of the positions a driver's device sends: judged, kept if taken, passed on to the driver's rider.
+// Handles the positions from drivers' devices: judges them, stores those that are taken, passes them on to the riders.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace hail::driver {
 // Thread-safe; cheap enough for gRPC's threads.
 class PositionIntake {
  public:
-  // All must outlive this. `presences` is null where no other replica wants to know.
+  // All must outlive this. `presences` is null if no other replica needs them.
   PositionIntake(const Clock& clock, LocationIndex& index, TripPositions& trips, PresenceGossip* presences = nullptr)
       : clock_(clock), index_(index), trips_(trips), presences_(presences) {}
 
-  // Judges `request.positions`, each on its own, as fixes of session `session_epoch`. INVALID_FIELD, naming a part of
-  // the first, if every one is impossible by itself.
+  // Judges each of `request.positions` as a fix of session `session_epoch`. INVALID_FIELD, naming a part of the first
+  // one, if all of them are impossible by themselves.
   absl::StatusOr<PositionTally> Take(const std::string& driver_id, std::int64_t session_epoch,
                                      const v1::UpdateLocationRequest& request);
 

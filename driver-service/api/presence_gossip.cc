@@ -5,7 +5,7 @@
 namespace hail::driver {
 namespace {
 
-// A presence takes some 150 bytes; NATS takes messages of 1 MB, and small ones are sooner there.
+// A presence has some 150 bytes. NATS accepts messages of 1 MB, but small ones arrive sooner.
 constexpr std::size_t kPresencesPerMessage = 256;
 
 }  // namespace
@@ -48,7 +48,7 @@ std::vector<Presences> PresenceGossip::Take() {
     absl::MutexLock lock(&mutex_);
     for (const std::string& driver_id : fresh_) {
       const auto entry = entries_.find(driver_id);
-      // Gone since; or back, and named twice.
+      // The driver has left since; or has come back, and is in the list twice.
       if (entry == entries_.end() || !std::exchange(entry->second.fresh, false)) continue;
       if (taken.empty() || taken.back().drivers.size() == kPresencesPerMessage) taken.emplace_back();
       const Entry& seen = entry->second;
@@ -57,11 +57,11 @@ std::vector<Presences> PresenceGossip::Take() {
     }
     fresh_.clear();
   }
-  // Not under the lock; a position that came meanwhile is only newer.
+  // Without the lock; a position that comes meanwhile is only newer.
   for (Presences& presences : taken) {
     for (DriverPresence& presence : presences.drivers) {
       presence.fix = index_.Find(presence.driver_id);
-      // Nobody is offered a ride at a place that is in doubt.
+      // A driver with a doubtful position gets no offers.
       presence.offerable = presence.offerable && !index_.IsDoubted(presence.driver_id);
     }
   }

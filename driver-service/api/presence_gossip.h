@@ -1,5 +1,4 @@
-// The drivers whose sessions this replica has, on their way to the other replicas' indexes: latest wins, one slot a
-// driver.
+// The drivers with sessions on this replica, queued for the other replicas' indexes: latest wins, one slot per driver.
 #pragma once
 
 #include <cstdint>
@@ -19,24 +18,24 @@ namespace hail::driver {
 // Thread-safe.
 class PresenceGossip {
  public:
-  // Where the positions are. Must outlive this.
+  // The source of the positions. Must outlive this.
   explicit PresenceGossip(const LocationIndex& index) : index_(index) {}
 
-  // `on_fresh` runs when there is something to take that was not there before: on the thread that adds it, under a
-  // lock, so it must not call back. Null: nobody is told.
+  // `on_fresh` runs when presences wait after none waited: on the thread that adds the first, under a lock, so it must
+  // not call back. Null: no callback.
   void SetOnDirty(std::function<void()> on_fresh);
 
   // The driver's session is here.
   void SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
                   std::shared_ptr<const CarProfile> car);
-  // It is no longer.
+  // The driver's session is no longer here.
   void Forget(const std::string& driver_id);
 
-  // The index has a newer position of the driver, or doubts the one it has. Nothing happens for one without a session
+  // The index has a newer position of the driver, or doubts the present one. No effect for a driver without a session
   // here.
   void Moved(const std::string& driver_id);
 
-  // What came in since the last call, in messages of a bounded size.
+  // The presences that changed since the last call, in messages of limited size.
   std::vector<Presences> Take();
 
  private:
@@ -44,7 +43,7 @@ class PresenceGossip {
     std::int64_t session_epoch = 0;
     bool offerable = false;
     std::shared_ptr<const CarProfile> car;
-    // Whether it waits to be taken.
+    // Whether it waits for Take.
     bool fresh = false;
   };
 
@@ -54,7 +53,7 @@ class PresenceGossip {
   absl::Mutex mutex_;
   std::function<void()> on_fresh_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  // Those of entries_ that wait, and some that are gone by now; in the order they came.
+  // Waiting drivers of entries_, and some that have left; in order of arrival.
   std::vector<std::string> fresh_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
 };

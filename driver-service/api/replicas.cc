@@ -15,15 +15,16 @@ namespace {
 
 // Wall time.
 constexpr absl::Duration kCheckEvery = absl::Seconds(2);
-// A claim takes effect when it is committed, which is some time after the moment it is dated with.
+// A claim takes effect at its commit, which is some time after its timestamp.
 constexpr absl::Duration kCheckBack = absl::Seconds(10);
-// Presences go out together with what comes in within this time.
+// Minimum interval between batches of presences.
 constexpr absl::Duration kPresencesApart = absl::Milliseconds(5);
 
 constexpr char kToAll[] = "replicas";
 std::string TopicOf(const std::string& replica) { return absl::StrCat("replica.", TopicWord(replica)); }
 
-// Set while this thread publishes: a bus tells its own process at once, and a replica need not hear itself.
+// Set while this thread publishes: a local bus delivers to its own process at once, and a replica ignores its own
+// messages.
 thread_local bool publishing = false;
 
 }  // namespace
@@ -78,22 +79,22 @@ void Replicas::Publish(const std::string& topic, const ReplicaMessage& message) 
 
 void Replicas::OnPayload(const BusPayload& payload) {
   if (publishing) return;
-  auto heard = ReplicaMessageFromBytes(*payload, parts_.clock.Read().domain);
-  if (!heard.ok()) {
-    Log(LogLevel::kWarn, "bad_bus_payload", {{"status", heard.status()}});
+  auto received = ReplicaMessageFromBytes(*payload, parts_.clock.Read().domain);
+  if (!received.ok()) {
+    Log(LogLevel::kWarn, "bad_bus_payload", {{"status", received.status()}});
     return;
   }
-  parts_.host.Post([said = std::make_shared<const std::pair<std::string, ReplicaMessage>>(*std::move(heard))](
+  parts_.host.Post([said = std::make_shared<const std::pair<std::string, ReplicaMessage>>(*std::move(received))](
                        Dispatch& core, Now now) { core.OnReplicaMessage(now, said->first, said->second); });
 }
 
 void Replicas::RenewLease(std::function<void()> done) {
-  // One at a time: a store that is slow is not asked the faster.
+  // One renewal at a time, so that a slow store does not get more of them.
   if (stopped_ || std::exchange(renewing_, true)) return;
   parts_.store.RenewLease(parts_.replica, [this, done = std::move(done)](const absl::Status& status) {
     parts_.host.loop().Post([this, status] {
       renewing_ = false;
-      // Given up, it is not renewed.
+      // After Stop the lease is not renewed, so that is no error.
       if (!status.ok() && !stopped_) Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
     });
     if (done) done();
@@ -103,7 +104,7 @@ void Replicas::RenewLease(std::function<void()> done) {
 void Replicas::CheckClaims() {
   if (stopped_ || std::exchange(checking_, true)) return;
   const absl::Time now = parts_.clock.Read().wall;
-  // Longer back after checks that failed.
+  // Looks further back after failed checks.
   const absl::Duration within = kCheckBack + std::max(absl::ZeroDuration(), now - checked_);
   parts_.store.RecentClaims(within, [this, now](const absl::StatusOr<std::vector<SessionClaim>>& claims) {
     if (!claims.ok()) Log(LogLevel::kWarn, "claims_not_read", {{"status", claims.status()}});

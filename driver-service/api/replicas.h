@@ -1,5 +1,5 @@
-// This process among the replicas of driver-service: what it says to the others and hears from them, the lease that
-// says that it lives, and the check of the store for sessions that others claimed.
+// This process among the replicas of driver-service: its messages to and from the others, its lease, and the check of
+// the store for sessions that other replicas claimed.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace hail::driver {
 
-// Start and Stop are one thread's; the rest runs on the dispatch loop.
+// One thread calls Start and Stop; all other functions run on the dispatch loop.
 class Replicas final {
  public:
   // All must outlive this.
@@ -26,15 +26,17 @@ class Replicas final {
     DispatchHost& host;
     DriverStore& store;
     PresenceGossip& presences;
-    // This process's incarnation.
+    // The incarnation of this process.
     std::string replica;
   };
   explicit Replicas(Parts parts);
 
-  // Hears and says from now on. After DispatchHost::Start. `on_lease` runs once, on any thread, when the lease begins
-  // to run or could not be had yet: what is claimed before is not safe from others.
+  // Starts to send and receive messages. Must be called after DispatchHost::Start. `on_lease` runs once, on any thread,
+  // when the lease begins or the first attempt has failed: another replica could take a session that is claimed
+  // earlier.
   void Start(std::function<void()> on_lease);
-  // Says and hears nothing more, and gives up the lease. Before the loop and the store are stopped; idempotent.
+  // Stops sending and receiving, and ends the lease. Must be called before the loop and the store are stopped;
+  // idempotent.
   void Stop();
 
   // Effects, on the dispatch loop.
@@ -51,7 +53,7 @@ class Replicas final {
   const std::string own_topic_;
   std::unique_ptr<Bus::Subscription> to_all_;
   std::unique_ptr<Bus::Subscription> to_this_;
-  // Loop only.
+  // Used on the loop only.
   bool stopped_ = false;
   bool renewing_ = false;
   bool checking_ = false;

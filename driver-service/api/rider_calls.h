@@ -14,16 +14,16 @@
 
 namespace hail::driver {
 
-// Of a call made for a caller.
+// The context of a call on behalf of a caller.
 struct ForCaller {
   // Wall time: the caller's own deadline.
   absl::Time deadline = absl::InfiniteFuture();
-  // W3C trace context, passed on; may be empty.
+  // W3C trace context, forwarded; may be empty.
   std::string traceparent;
 };
 
-// An error as a driver's app gets it: one that rider-service gave stays as it is; one of the transport says only that
-// nobody could be asked (PEER_UNAVAILABLE). A deadline was the caller's own.
+// The error for a driver's app. Errors of rider-service stay unchanged. A transport error becomes PEER_UNAVAILABLE,
+// because rider-service could not be reached. DEADLINE_EXCEEDED stays, because the deadline was the caller's.
 absl::Status ErrorForCaller(const absl::Status& status);
 
 // The port to rider-service. Thread-safe. Each `done` runs once, on any thread, and must not block. Every call has a
@@ -38,17 +38,17 @@ class RiderCalls {
 
   virtual ~RiderCalls() = default;
 
-  // Errors are as they came: what is definite and what is unknown is the core's to tell.
+  // Errors are unchanged: the core decides which are definite.
   virtual void Confirm(const ConfirmCall& call, std::function<void(absl::StatusOr<RideView>)> done) = 0;
   virtual void FindAssignment(const FindCall& call, std::function<void(absl::StatusOr<RideView>)> done) = 0;
 
-  // Errors are for the caller: PEER_UNAVAILABLE where rider-service could not be asked.
+  // Errors are for the caller: PEER_UNAVAILABLE if rider-service could not be reached.
   virtual void RecordTripEvent(internal::v1::RecordTripEventRequest request, const ForCaller& caller,
                                std::function<void(absl::StatusOr<type::v1::Ride>)> done) = 0;
   virtual void ListDriverRides(internal::v1::ListDriverRidesRequest request, const ForCaller& caller,
                                std::function<void(absl::StatusOr<internal::v1::ListDriverRidesResponse>)> done) = 0;
 
-  // The streams. Their handlers run on the dispatch loop; this outlives them.
+  // Streams. Their handlers run on the dispatch loop; this object outlives them.
   virtual std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) = 0;
   virtual std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) = 0;
 };

@@ -13,7 +13,7 @@ namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(3);
 constexpr absl::Duration kCallersTime = absl::Seconds(10);
-// When the feed opens, every driver with a session is subscribed at once.
+// When the feed opens, all drivers with a session are subscribed at once.
 constexpr std::size_t kFeedQueue = 1'000'000;
 
 rpc::CallOptions OptionsOf(const ForCaller& caller) {

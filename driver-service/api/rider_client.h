@@ -14,7 +14,7 @@
 
 namespace hail::driver {
 
-// The channel to rider-service at `target`; what may be repeated without harm is retried when nobody answers.
+// The channel to rider-service at `target`. Idempotent calls are retried if the server does not answer.
 std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target);
 
 // Thread-safe.
@@ -32,7 +32,7 @@ class RiderClient final : public RiderCalls {
   std::unique_ptr<Feed> WatchDrivers(FeedHandlers handlers) override;
   std::unique_ptr<Locations> ReportLocations(LocationHandlers handlers) override;
 
-  // Ends the calls under way and waits until no `done` runs any more.
+  // Cancels open calls and waits until no `done` is running.
   void Stop() { calls_.Stop(); }
 
  private:

@@ -9,7 +9,7 @@
 namespace hail::driver {
 namespace {
 
-// Wall time: longer than a call to a replica that lives, and is not overloaded, can take.
+// Wall time: longer than a call to a live replica without overload can take.
 constexpr absl::Duration kForwardTime = absl::Milliseconds(500);
 
 std::string NoSession() {
@@ -75,7 +75,7 @@ void SessionCalls::OnForwarded(std::string_view bytes, const RequestServer::Repl
   }
   host_->Post([this, call = std::move(call), reply](Dispatch& core, Now now) {
     if (!core.HasSession(call.driver_id())) {
-      // One that is being opened is about to be here: the caller asks again.
+      // A session that is opening will be here soon: the caller retries.
       if (!host_->HasOrOpensSession(call.driver_id())) reply(NoSession());
       return;
     }

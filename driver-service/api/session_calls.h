@@ -1,5 +1,5 @@
-// Unary calls on their way to the replica that has the driver's session: requests and replies over the bus. Which calls
-// those are, and what the owner of the session does for them, is in DriverService's table.
+// Forwards unary calls to the replica that has the driver's session: requests and replies over the bus. DriverService's
+// table defines the forwarded calls and their implementation at the owner.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace hail::driver {
 
-// Thread-safe. The replica that was called checks who calls; the others believe it.
+// Thread-safe. The called replica checks the caller's identity; the owner trusts it.
 class SessionCalls {
  public:
   // Serves a forwarded call (rpc::ServeForwarded). On the loop; must not block.
@@ -25,20 +25,21 @@ class SessionCalls {
   // `host` must outlive this.
   explicit SessionCalls(DispatchHost* host) : host_(host) {}
 
-  // Forwards calls, and serves those of other replicas, over `bus`, which must outlive this. Before any call.
+  // Starts to forward calls and to serve calls of other replicas over `bus`, which must outlive this. Must be called
+  // before any call.
   void Join(Bus* bus, Serve serve);
-  // Serves no more calls of others. Before the loop stops.
+  // Stops serving other replicas' calls. Must be called before the loop stops.
   void Leave();
   // Whether there may be other replicas.
   bool joined() const { return asker_ != nullptr; }
 
-  // Has the replica `owner` do a call. `done` gets the bytes of its response or its error; PEER_UNAVAILABLE if it does
-  // not answer in time. `no_session` runs instead if it has no session of the driver. On any thread; after the loop has
-  // stopped perhaps neither.
+  // Forwards a call to the replica `owner`. `done` gets the bytes of the response, or an error: PEER_UNAVAILABLE if the
+  // owner does not answer in time. `no_session` runs instead if the owner has no session of the driver. On any thread;
+  // after the loop has stopped possibly neither runs.
   void Forward(const std::string& owner, const std::string& driver_id, const char* method, const std::string& request,
                Done<std::string> done, std::function<void()> no_session);
 
-  // The owner of the session cannot be asked.
+  // The owner of the session does not answer.
   static absl::Status NoAnswer();
 
  private:

@@ -7,7 +7,7 @@
 namespace hail::driver {
 namespace {
 
-// A location takes some 150 bytes with long ids; messages stay well below the 64 KiB anyone accepts.
+// A location has some 150 bytes with long ids; messages stay well below 64 KiB, which every receiver accepts.
 constexpr int kLocationsPerMessage = 128;
 
 }  // namespace
@@ -43,7 +43,7 @@ std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time
     taken.reserve(fresh_.size());
     for (const std::string& driver_id : fresh_) {
       const auto trip = trips_.find(driver_id);
-      // Ended since; or taken on anew, and named twice.
+      // The trip has ended since; or there is a new one, and the driver is in the list twice.
       if (trip == trips_.end() || !std::exchange(trip->second.fresh, false)) continue;
       taken.emplace_back(driver_id, trip->second);
     }
@@ -53,7 +53,7 @@ std::vector<internal::v1::ReportLocationsRequest> TripPositions::Take(absl::Time
   for (const auto& [driver_id, trip] : taken) {
     if (messages.empty() || messages.back().locations_size() == kLocationsPerMessage) messages.emplace_back();
     const LatLng& end_of_leg = trip.ride->leg == 0 ? trip.ride->pickup : trip.ride->dropoff;
-    // In whole seconds, as the quote and the offer.
+    // In whole seconds, like quote and offer.
     const absl::Duration eta =
         absl::Trunc(travel_times_.Estimate(trip.fix.point, end_of_leg, now).time, absl::Seconds(1));
     *messages.back().add_locations() = ToProto(driver_id, *trip.ride, trip.fix, now, eta);

@@ -1,4 +1,4 @@
-// The positions of drivers on a trip, on their way to the riders' streams: latest wins, one slot a driver.
+// The positions of drivers on a trip, queued for the riders' streams: latest wins, one slot per driver.
 #pragma once
 
 #include <functional>
@@ -20,18 +20,18 @@ class TripPositions {
   // Must outlive this.
   explicit TripPositions(const TravelTimes& travel_times) : travel_times_(travel_times) {}
 
-  // `on_fresh` runs when there is something to take that was not there before: on the thread that adds it, under a
-  // lock, so it must not call back. Null: nobody is told.
+  // `on_fresh` runs when positions wait after none waited: on the thread that adds the first, under a lock, so it must
+  // not call back. Null: no callback.
   void SetOnDirty(std::function<void()> on_fresh);
 
-  // The driver's ride in hand; null: none, and what was not taken yet is dropped.
+  // Sets the driver's live ride. Null: none; a waiting position is dropped.
   void SetRide(const std::string& driver_id, const RideRef& ride);
 
-  // A fix that was taken. Nothing happens for a driver without a ride, or for one that was taken before what is known:
-  // two calls may come here in the other order.
+  // Adds a taken fix. No effect for a driver without a ride, or for a fix older than the present one: two calls may
+  // come in reverse order.
   void Add(const std::string& driver_id, const Fix& fix);
 
-  // What came in since the last call, with the time to the end of the leg, in messages of a bounded size. `now` is
+  // The positions since the last call, with the time to the end of the leg, in messages of limited size. `now` is
   // domain time.
   std::vector<internal::v1::ReportLocationsRequest> Take(absl::Time now);
 
@@ -39,7 +39,7 @@ class TripPositions {
   struct Trip {
     RideRef ride;
     Fix fix;
-    // Whether `fix` waits to be taken.
+    // Whether `fix` waits for Take.
     bool fresh = false;
   };
 
@@ -47,8 +47,8 @@ class TripPositions {
   absl::Mutex mutex_;
   std::function<void()> on_fresh_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Trip> trips_ ABSL_GUARDED_BY(mutex_);
-  // Those of trips_ with a fix that was not taken, and some without a trip by now; in the order they came, which is the
-  // same in each run of a simulation.
+  // Drivers in trips_ with a waiting fix, and some without a trip by now; in order of arrival, so that each run of a
+  // simulation has the same order.
   std::vector<std::string> fresh_ ABSL_GUARDED_BY(mutex_);
 };
 

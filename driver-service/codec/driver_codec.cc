@@ -40,7 +40,7 @@ v1::BlockedBy BlockedProto(BlockedBy blocked_by) {
   return v1::BLOCKED_BY_UNSPECIFIED;
 }
 
-// One message of the stream for each kind the core sends.
+// One stream message for each kind of message from the core.
 struct StreamMessage {
   v1::StreamDriverResponse response;
 
@@ -51,7 +51,7 @@ struct StreamMessage {
   void operator()(const CaughtUp& caught_up) { response.mutable_caught_up()->set_sequence(caught_up.sequence); }
   void operator()(const Reset&) { response.mutable_reset()->set_message("the cursor is not of a ride of this driver"); }
   void operator()(const Replaced&) { response.mutable_replaced(); }
-  // Ends the stream, and says nothing on it.
+  // Ends the stream without a message.
   void operator()(const Moved&) {}
   void operator()(const StateChanged& changed) { *response.mutable_state() = ToProto(changed.state); }
 };
@@ -150,7 +150,7 @@ v1::DriverState ToProto(const DriverState& state) {
 v1::Offer ToProto(const OfferView& offer) {
   internal::v1::StartDispatch start;
   if (offer.start->encoded != nullptr) start.ParseFromString(*offer.start->encoded);
-  // Passed on as rider-service made it.
+  // Passed on unchanged from rider-service.
   v1::Offer proto = std::move(*start.mutable_offer());
   proto.set_offer_id(offer.offer_id);
   proto.set_ride_id(offer.start->ride_id);

@@ -10,7 +10,7 @@
 namespace hail::driver {
 
 v1::Driver ToProto(const Driver& driver);
-// Not validated (CheckDriver); times are left out.
+// Not validated (see CheckDriver); without times.
 Driver FromProto(const v1::Driver& driver);
 
 v1::Availability ToProto(Availability availability);
@@ -25,14 +25,14 @@ v1::Offer ToProto(const OfferView& offer);
 v1::OfferUpdate ToProto(const OfferUpdate& update);
 v1::StreamDriverResponse ToProto(const DriverMessage& message);
 
-// A fix as received at `received` (domain), within session `session_epoch`. INVALID_FIELD below `field` for one that is
-// impossible by itself (CheckFix); what it is beside others is the caller's to judge.
+// A fix received at `received` (domain) in session `session_epoch`. INVALID_FIELD below `field` if it is impossible by
+// itself (CheckFix); the comparison with other fixes is the caller's task.
 absl::StatusOr<Fix> FromProto(const type::v1::Position& position, std::int64_t session_epoch, absl::Time received,
                               const std::string& field);
 
 v1::UpdateLocationResponse ToProto(const PositionTally& tally);
 
-// Unset or empty: nullopt. INVALID_FIELD for an id that is none or a negative sequence.
+// Unset or empty: nullopt. INVALID_FIELD for an invalid id or a negative sequence.
 absl::StatusOr<std::optional<RideCursor>> FromProto(const v1::OpenSession& open);
 
 }  // namespace hail::driver

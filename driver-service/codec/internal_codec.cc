@@ -51,9 +51,9 @@ absl::StatusOr<DispatchStart> FromProto(const internal::v1::StartDispatch& proto
   start.ride_id = proto.ride_id();
   if (absl::Status s = CheckId(start.ride_id, "start.ride_id"); !s.ok()) return s;
   start.epoch = proto.epoch();
-  // There is a next one.
+  // There must be a next epoch.
   if (start.epoch < 1 || start.epoch == std::numeric_limits<std::int64_t>::max()) {
-    return InvalidField("start.epoch", "must be at least 1, and not the highest number");
+    return InvalidField("start.epoch", "must be at least 1, and below the maximum");
   }
   start.region_id = proto.region_id();
   start.product_id = proto.product_id();

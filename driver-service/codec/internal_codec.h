@@ -12,9 +12,9 @@ namespace hail::driver {
 
 // ---- The link
 
-// INVALID_FIELD for what no rider-service sends: ids, epoch below 1, coordinates, seats, remaining.
+// INVALID_FIELD for values that no rider-service sends: ids, epoch below 1, coordinates, seats, remaining.
 absl::StatusOr<DispatchStart> FromProto(const internal::v1::StartDispatch& start);
-// kSuperseded for a reason not known.
+// kSuperseded for an unknown reason.
 StopReason FromProto(internal::v1::StopReason reason);
 internal::v1::DispatchResponse ToProto(const LinkMessage& message);
 

@@ -17,12 +17,12 @@ namespace {
 
 namespace rpb = replica::v1;
 
-// The enums of messages number the domain's, from 1 on where 0 is "unspecified".
+// The enums of messages have the domain's numbers, plus 1 if 0 is "unspecified".
 static_assert(static_cast<int>(OfferStatus::kRevoked) + 1 == v1::OFFER_STATUS_REVOKED);
 static_assert(static_cast<int>(RevokeReason::kWentOffline) == v1::OFFER_REVOKE_REASON_WENT_OFFLINE);
 static_assert(static_cast<int>(RemoteOfferRejectReason::kDispatchOver) == rpb::ASK_ENDING_DISPATCH_OVER);
 
-// What a later version may say is the least that it can mean: that the offer is over, and nobody's fault.
+// An unknown status of a later version counts as the weakest: the offer is over, through no one's fault.
 OfferStatus FromProto(v1::OfferStatus status) {
   return status >= v1::OFFER_STATUS_PENDING && status <= v1::OFFER_STATUS_REVOKED
              ? static_cast<OfferStatus>(static_cast<int>(status) - 1)
@@ -90,16 +90,16 @@ struct ToMessage {
     message.mutable_offer_withdraw()->set_offer_id(withdraw.offer_id);
     message.mutable_offer_withdraw()->set_reason(driver::ToProto(withdraw.reason));
   }
-  void operator()(const RemoteOfferStatus& told) const {
+  void operator()(const RemoteOfferStatus& update) const {
     rpb::RemoteOfferStatus& proto = *message.mutable_offer_told();
-    proto.set_offer_id(told.offer_id);
-    proto.set_status(driver::ToProto(told.status));
-    proto.set_reason(driver::ToProto(told.reason));
-    proto.set_ending(static_cast<rpb::RemoteOfferRejectReason>(told.ending));
+    proto.set_offer_id(update.offer_id);
+    proto.set_status(driver::ToProto(update.status));
+    proto.set_reason(driver::ToProto(update.reason));
+    proto.set_ending(static_cast<rpb::RemoteOfferRejectReason>(update.ending));
   }
 };
 
-// Of a session, or of a ride's dispatch.
+// The epoch of a session, or of a ride's dispatch.
 absl::Status CheckEpoch(std::int64_t epoch) {
   return epoch < 1 ? InvalidField("epoch", "must be at least 1") : absl::OkStatus();
 }
@@ -117,7 +117,7 @@ Presences FromProto(const rpb::Presences& proto, absl::Time now) {
         CarProfile{seen.region_id(), {seen.product_ids().begin(), seen.product_ids().end()}, seen.seats()});
     if (seen.has_position()) {
       absl::StatusOr<Fix> fix = driver::FromProto(seen.position(), seen.position_epoch(), now, "position");
-      // Days old, after all: the driver cannot be found by it.
+      // Otherwise the fix is too old to find the driver by it.
       if (fix.ok()) presence.fix = *std::move(fix);
     }
     presences.drivers.push_back(std::move(presence));
@@ -187,7 +187,7 @@ absl::StatusOr<ReplicaMessage> FromProto(const rpb::ReplicaMessage& proto, absl:
     case rpb::ReplicaMessage::MESSAGE_NOT_SET:
       break;
   }
-  return InvalidField("message", "is of a kind not known here");
+  return InvalidField("message", "is of an unknown kind");
 }
 
 }  // namespace
@@ -202,7 +202,7 @@ std::string ReplicaBytes(const std::string& from, const ReplicaMessage& message,
 absl::StatusOr<std::pair<std::string, ReplicaMessage>> ReplicaMessageFromBytes(std::string_view bytes, absl::Time now) {
   rpb::ReplicaMessage proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return InvalidField("", "is no message of a replica");
+    return InvalidField("", "is not a message of a replica");
   }
   if (absl::Status status = CheckId(proto.from(), "from"); !status.ok()) return status;
   absl::StatusOr<ReplicaMessage> message = FromProto(proto, now);

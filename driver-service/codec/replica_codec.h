@@ -1,4 +1,4 @@
-// What replicas of driver-service say to each other, as bytes.
+// Converts the messages between replicas of driver-service to and from bytes.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@
 
 namespace hail::driver {
 
-// `now` is domain time: positions travel with their ages.
+// `now` is domain time: positions are sent with their ages.
 std::string ReplicaBytes(const std::string& from, const ReplicaMessage& message, absl::Time now);
 
-// Who says it, and what, received at `now` (domain). An error for bytes that no replica sent; a presence that no
-// replica can have made is left out.
+// The sender and the message, received at `now` (domain). An error for bytes that no replica sent; presences that no
+// replica can have made are omitted.
 absl::StatusOr<std::pair<std::string, ReplicaMessage>> ReplicaMessageFromBytes(std::string_view bytes, absl::Time now);
 
 }  // namespace hail::driver

@@ -3,12 +3,12 @@
 namespace hail::driver {
 namespace {
 
-// By the range of the numbers (ride.proto), so that the driver is on a trip in the states of a later version too.
+// By number range (ride.proto), so that the driver is on a trip in the states of a later version too.
 bool IsLive(type::v1::RideState state) {
   return state > type::v1::RIDE_STATE_MATCHING && state < type::v1::RIDE_STATE_COMPLETED;
 }
 
-// Of the events that a driver is told.
+// Applies to the events that a driver gets.
 bool EndsAssignment(type::v1::RideEventType type) {
   switch (type) {
     case type::v1::RIDE_EVENT_TYPE_REDISPATCHED:
@@ -28,7 +28,7 @@ std::shared_ptr<const std::string> Encode(const google::protobuf::MessageLite& m
   return std::make_shared<const std::string>(message.SerializeAsString());
 }
 
-// What our own codec encoded, or rider-service sent, parses.
+// Bytes from our own codec or rider-service always parse.
 template <typename Message>
 Message Decode(const std::shared_ptr<const std::string>& encoded) {
   Message message;
@@ -52,13 +52,13 @@ RideView FromProto(const type::v1::Ride& ride) {
   return view;
 }
 
-RideEventView FromProto(const type::v1::RideEvent& told) {
-  type::v1::RideEvent event = told;
-  // A rider-service of an earlier version does not say that these end an assignment.
+RideEventView FromProto(const type::v1::RideEvent& received) {
+  type::v1::RideEvent event = received;
+  // A rider-service of an earlier version does not set `ended` for these events.
   if (EndsAssignment(event.type())) event.set_ended(true);
   if (event.type() == type::v1::RIDE_EVENT_TYPE_REDISPATCHED) event.mutable_ride()->set_assignment_ended(true);
   RideView view = FromProto(event.ride());
-  // For a driver whose assignment the event ended, the ride in it may be as the driver last had it.
+  // If the event ended the driver's assignment, the ride in it may be as the driver last had it.
   view.ride_id = event.ride_id();
   view.sequence = event.sequence();
   return {std::make_shared<const RideView>(std::move(view)), Encode(event)};

@@ -10,7 +10,7 @@ namespace hail::driver {
 RideView FromProto(const type::v1::Ride& ride);
 RideEventView FromProto(const type::v1::RideEvent& event);
 
-// The message that was received.
+// The message as received.
 type::v1::Ride ToProto(const RideView& ride);
 type::v1::RideEvent ToProto(const RideEventView& event);
 

@@ -9,17 +9,17 @@
 namespace hail::driver {
 namespace {
 
-// Invariants between two calls of Place, of the rides placed so far (`value` of a driver is ≤ 0, price(r) of a ride is
-// cost − value of its driver, or Leave(r) if it was left out):
-//   price(r) ≤ cost − value of every edge of r, with equality for the one used; price(r) ≤ Leave(r);
+// Invariants between two calls of Place, for the rides placed so far. `value` of a driver is ≤ 0; price(r) of a ride is
+// cost − value of its driver, or Leave(r) if it was left out:
+//   price(r) ≤ cost − value of every edge of r, with equality for its own; price(r) ≤ Leave(r);
 //   the value of a free driver is 0.
-// That makes the assignment optimal: these are the conditions of complementary slackness.
+// These are the conditions of complementary slackness, so the assignment is optimal.
 class Solver {
  public:
   Solver(const std::vector<AssignmentRide>& rides, std::int32_t drivers)
       : rides_(rides), placed_(rides.size()), drivers_(static_cast<std::size_t>(drivers)) {
-    // More than any two assignments can differ by in cost: so leaving out one ride less always pays. Twice, so that the
-    // prices of all rides that one left out competes with, directly or not, are above all costs.
+    // Larger than the cost difference of any two assignments, so that leaving out fewer rides is always cheaper.
+    // Doubled, so that the prices of all rides that compete with an omitted one, directly or not, are above all costs.
     std::int64_t most_cost = 0;
     std::int64_t most_left_out = 0;
     for (const AssignmentRide& ride : rides) {
@@ -44,17 +44,17 @@ class Solver {
  private:
   struct Placed {
     std::int32_t driver = Assignment::kNoDriver;
-    // Of the edge to the driver.
+    // Cost of the edge to the driver.
     std::int64_t cost = 0;
   };
   struct DriverState {
     std::int64_t value = 0;
     std::int32_t ride = -1;
-    // The rest belongs to the search in which it was last seen.
+    // The members below belong to this search, the last one that reached the driver.
     std::int32_t search = -1;
     bool settled = false;
     std::int64_t distance = 0;
-    // The ride that would move here, at what cost.
+    // The ride that would move to this driver, and its cost.
     std::int32_t from = -1;
     std::int64_t from_cost = 0;
   };
@@ -67,8 +67,8 @@ class Solver {
     return placed.driver == Assignment::kNoDriver ? Leave(ride) : placed.cost - At(placed.driver).value;
   }
 
-  // Dijkstra from the new ride over rides that would have to move, until a free driver is reached or it is cheapest to
-  // leave out one of those rides.
+  // Dijkstra from the new ride over rides that would have to move, until a free driver is reached or leaving out one of
+  // those rides is cheapest.
   void Place(std::int32_t ride) {
     heap_.clear();
     settled_.clear();
@@ -76,13 +76,13 @@ class Solver {
     std::int32_t leaving = ride;
     std::int32_t end = Assignment::kNoDriver;
     std::int64_t distance = 0;
-    // The nearest end known; nothing beyond is looked at.
+    // The distance of the nearest known end; paths beyond it are not followed.
     std::int64_t bound = std::numeric_limits<std::int64_t>::max();
     std::int32_t moving = ride;
-    // The price of the new ride is found by the search: counted from 0.
+    // The search finds the price of the new ride, so distances start at 0.
     std::int64_t base = 0;
     for (;;) {
-      // Of equals the later ride is left out.
+      // Of equals, the later ride is left out.
       if (const std::int64_t d = base + Leave(moving);
           d < leave_distance || (d == leave_distance && moving > leaving)) {
         leave_distance = d;
@@ -106,7 +106,7 @@ class Solver {
         heap_.emplace_back(d, edge.driver);
         std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
       }
-      // Entries that a shorter way has replaced are still there.
+      // Stale entries of drivers that a shorter path has reached are still in the heap.
       while (!heap_.empty() && At(heap_.front().second).settled) PopHeap();
       if (heap_.empty() || heap_.front().first > leave_distance) {
         distance = leave_distance;
@@ -127,7 +127,7 @@ class Solver {
     }
     for (const std::int32_t driver : settled_) At(driver).value += At(driver).distance - distance;
 
-    // Back along the way, each ride moves to the next driver.
+    // Back along the path, each ride moves to the next driver.
     if (end == Assignment::kNoDriver) end = std::exchange(PlacedOf(leaving), {}).driver;
     while (end != Assignment::kNoDriver) {
       DriverState& driver = At(end);
@@ -145,7 +145,7 @@ class Solver {
   std::vector<Placed> placed_;
   std::vector<DriverState> drivers_;
   std::int64_t leave_ = 0;
-  // By distance, then by number.
+  // Ordered by distance, then by number.
   std::vector<std::pair<std::int64_t, std::int32_t>> heap_;
   std::vector<std::int32_t> settled_;
 };

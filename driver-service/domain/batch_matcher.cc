@@ -14,17 +14,17 @@
 namespace hail::driver {
 namespace {
 
-// Longer is as good as never: 12.7 days.
+// Longer times count the same: 12.7 days.
 constexpr absl::Duration kLongest = absl::Microseconds(kMostCost);
 
-// Where competition may drive a ride beyond its candidates, so many times as many are looked at.
+// If competition may drive a ride beyond its candidates, this many times as many are searched.
 constexpr std::size_t kFurther = 4;
 
 std::int64_t CostOf(absl::Duration time) {
   return absl::ToInt64Microseconds(std::clamp(time, absl::ZeroDuration(), kLongest));
 }
 
-// Numbers drivers as they come up.
+// Numbers drivers in order of their first appearance.
 class Roster {
  public:
   std::int32_t NumberOf(const std::string& driver_id) {
@@ -32,7 +32,7 @@ class Roster {
   }
   std::int32_t size() const { return static_cast<std::int32_t>(numbers_.size()); }
 
-  // By number, which place the driver has in the order of driver_ids.
+  // By number: the driver's position in the order of driver_ids.
   const std::vector<std::int32_t>& Places() {
     if (places_.size() == numbers_.size()) return places_;
     std::vector<std::pair<std::string_view, std::int32_t>> in_order(numbers_.begin(), numbers_.end());
@@ -49,16 +49,15 @@ class Roster {
   std::vector<std::int32_t> places_;
 };
 
-// What is known of a ride's candidates.
+// The candidates of a ride.
 struct Looked {
   std::size_t limit = 0;
   std::vector<NearDriver> drivers;
-  // Of each driver.
+  // One per driver.
   std::vector<std::int32_t> numbers;
   std::vector<std::int64_t> costs;
 
-  // Whether drivers further away, none of which is there sooner than all of these, could get the ride something at
-  // `price`.
+  // Whether a driver who is further away, and not quicker than any of these, could improve the ride's match at `price`.
   bool MissesSome(std::int64_t price) const {
     return drivers.size() >= limit && std::all_of(costs.begin(), costs.end(), [&](auto cost) { return cost < price; });
   }
@@ -96,7 +95,7 @@ std::vector<Proposal> BatchMatcher::Match(const std::vector<WaitingRide>& rides)
     }
     const Assignment assignment = Assign(graph, roster.size());
 
-    // Each ride looks further once at most: this ends, mostly after one or two rounds.
+    // Each ride extends its search at most once, so this ends, usually after one or two rounds.
     bool looked_further = false;
     for (std::size_t i = 0; i < rides.size(); ++i) {
       if (looked[i].limit != options_.candidates || !looked[i].MissesSome(assignment.price[i])) continue;

@@ -1,4 +1,4 @@
-// Matches the rides that wait at one moment as a whole.
+// Matches all rides that wait at one moment together.
 #pragma once
 
 #include <cstddef>
@@ -8,25 +8,25 @@
 
 namespace hail::driver {
 
-// As many rides as possible get a driver; of all such ways, one with the least total of pickup times of those that do,
-// plus wait_weight × the time waited of those that do not. On the candidates looked at that is exact, to a microsecond
-// a pickup. Of equals, rides that come first and drivers whose driver_id comes first are preferred, in whatever order
+// As many rides as possible get a driver. Of all such matchings, this one has the least total of the pickup times of
+// matched rides plus wait_weight × the waiting times of unmatched rides. For the candidates searched, it is exact to a
+// microsecond per pickup. Of equals, earlier rides and drivers with a lower driver_id are preferred, in whatever order
 // candidates are listed.
 //
-// A ride that shares no candidate thus gets the driver with the shortest pickup time at once.
+// A ride that shares no candidate therefore gets the driver with the shortest pickup time at once.
 //
-// Who is left out where there are too few drivers: priority grows in proportion to the time waited, as in L. Kleinrock,
-// "A delay dependent queue discipline", Naval Research Logistics Quarterly 11 (1964). One who waited longer by T is
-// left out in another's favour only if that saves more than wait_weight × T of driving. Never is one ride more left
-// out for it, nor the total of those that get a driver lengthened. Nobody starves: each ride that has a candidate is
-// in some largest matching, and having waited long enough makes that the cheapest.
+// If there are too few drivers, priority grows in proportion to the waiting time, as in L. Kleinrock, "A delay
+// dependent queue discipline", Naval Research Logistics Quarterly 11 (1964). A ride that has waited longer by T is left
+// out in favour of another only if that saves more than wait_weight × T of driving. This rule never leaves out one ride
+// more, and never lengthens the total of the matched rides. No ride starves: each ride with a candidate is in some
+// largest matching, and a long enough wait makes that matching the cheapest.
 class BatchMatcher final : public Matcher {
  public:
   struct Options {
-    // How many drivers near a ride are looked at. Where competition may drive a ride beyond them, four times as many.
+    // The number of drivers searched near a ride. Four times as many if competition may drive the ride beyond them.
     std::size_t candidates = 16;
-    // A minute waited counts as ten minutes of driving: who waited through half a match deadline of two minutes gives
-    // way to a new ride only where that saves more than ten.
+    // One minute of waiting counts as ten minutes of driving: a ride that has waited for half of a two-minute match
+    // deadline yields to a new ride only if that saves more than ten minutes.
     double wait_weight = 10;
   };
 

@@ -1,4 +1,4 @@
-// What cars there are, each described once, however many drivers have the same.
+// The kinds of cars, each stored once, however many drivers have one.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +15,16 @@ namespace hail::driver {
 
 struct CarKind {
   std::shared_ptr<const CarProfile> profile;
-  // From 1, no two alike, never given again.
+  // Starts at 1; unique, and never reused.
   std::uint32_t number = 0;
-  // How many drivers have it; guarded by the mutex of CarKinds.
+  // The number of drivers with this kind; guarded by the mutex of CarKinds.
   std::size_t drivers = 0;
 };
 
-// Thread-safe. Its lock is taken last: nothing is called under it.
+// Thread-safe. Its lock is taken last: no call is made under it.
 class CarKinds {
  public:
-  // The kind that is equal to `profile`; it stays while it is held.
+  // The kind equal to `profile`; it stays while it is held.
   const CarKind* Hold(std::shared_ptr<const CarProfile> profile);
   void Release(const CarKind* kind);
 

@@ -7,7 +7,7 @@ namespace hail::driver {
 
 void CarTree::Append(Node& leaf, const PlacedCar& placed) {
   if (leaf.cars.size() == leaf.cars.capacity()) {
-    // Once for a leaf, but where it is too small to be split.
+    // Usually one allocation per leaf, except for leaves too small to be split.
     leaf.cars.reserve(std::max(kMostCars + 1, 2 * leaf.cars.size()));
     for (PlacedCar& moved : leaf.cars) moved.car->entry = &moved;
   }
@@ -52,7 +52,7 @@ void CarTree::Insert(const PlacedCar& placed) {
 }
 
 void CarTree::Move(const PlacedCar& placed) {
-  // Four in five stay in their leaf.
+  // Four of five cars stay in their leaf.
   Node* around = placed.car->leaf;
   if (around->cube.Contains(placed.point)) {
     *placed.car->entry = placed;

@@ -1,4 +1,4 @@
-// The cars in a cube of the earth, in leaves of a few cars each wherever they stand: crowded places are split finer.
+// The cars in a cube of the earth, in leaves of a few cars each: crowded places are split into smaller cubes.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace hail::driver {
 
 struct Car;
 
-// A car in a tree: what a search looks at, without a look at the car itself.
+// A car in a tree, with the data for a search, so that the search need not read the Car.
 struct PlacedCar {
   EarthPoint point{};
   // Fix::observed in WholeSeconds.
@@ -30,10 +30,10 @@ struct PlacedCar {
   const CarKind* kind = nullptr;
   Car* car = nullptr;
 };
-// Two in a cache line: what is looked at most decides how fast a search is.
+// Two fit in a cache line: memory reads dominate the time of a search.
 static_assert(sizeof(PlacedCar) == 32);
 
-// Since 1970, rounded down; times before and after what fits are the first and the last second.
+// Seconds since 1970, rounded down; times out of range become the first or last second.
 inline std::uint32_t WholeSeconds(absl::Time time) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(absl::ToUnixSeconds(time), 0, 0xffff'ffff));
 }
@@ -54,11 +54,11 @@ class CarTree {
   static void Move(const PlacedCar& placed);
   // `car` is in a tree.
   static void Remove(const Car& car);
-  // Where `car`, which is in a tree, was put.
+  // The position under which `car` is in its tree. `car` must be in a tree.
   static const EarthPoint& PointOf(const Car& car);
 
-  // Shows `visitor` the cars that are within visitor.squared_reach() of `from`, and others, leaf by leaf, more or less
-  // the nearest first: visitor.Look(cars). The reach may shrink on the way.
+  // Passes to `visitor` all cars within visitor.squared_reach() of `from`, and possibly others, leaf by leaf, roughly
+  // nearest first: visitor.Look(cars). The reach may shrink during the search.
   template <typename Visitor>
   void Search(const EarthPoint& from, Visitor& visitor) const {
     if (root_.count > 0) Search(root_, from, visitor);
@@ -71,31 +71,32 @@ class CarTree {
   struct alignas(64) Node {
     EarthCube cube;
     Node* parent = nullptr;
-    // Of a leaf.
+    // Used by leaves.
     std::vector<PlacedCar> cars;
-    // None: a leaf.
+    // Null: this is a leaf.
     std::unique_ptr<std::array<Node, 8>> octants;
-    // Cars here and below.
+    // The number of cars here and below.
     std::uint32_t count = 0;
-    // A bit for each octant that has cars: most are underground or in the air.
+    // One bit for each octant with cars: most octants are underground or in the air.
     std::uint8_t occupied = 0;
   };
   static_assert(sizeof(Node) == 64);
 
-  // A leaf with more cars is split. Searches are about as fast with 16 or 32.
+  // A leaf with more cars is split. 16 or 32 would make searches about as fast.
   static constexpr std::size_t kMostCars = 24;
-  // A node with no more cars becomes a leaf again; so far below kMostCars that moves to and fro change nothing.
+  // A node with no more cars than this becomes a leaf again. Far below kMostCars, so that small movements do not
+  // alternate between split and merge.
   static constexpr std::size_t kFewCars = 8;
-  // Leaves of 1.5 m are not split: many drivers can be at one point.
+  // Leaves of 1.5 m are not split, because many drivers can be at one point.
   static constexpr int kSmallestShift = 8;
 
   template <typename Visitor>
   static void Search(const Node& node, const EarthPoint& from, Visitor& visitor);
 
   static void Append(Node& leaf, const PlacedCar& placed);
-  // Puts it into its leaf below `node`, or into `node`, whose own count is the caller's.
+  // Puts the car into its leaf below `node`, or into `node` itself; the caller updates the count of `node`.
   static void PutBelow(Node* node, const PlacedCar& placed);
-  // Out of its leaf, and of the counts of the nodes around it, up to `end` and without it; null: of all.
+  // Removes the car from its leaf, and from the counts of the nodes above, up to but excluding `end`; null: all nodes.
   static void TakeOut(const Car& car, const Node* end);
   static void Split(Node& leaf);
   // Moves all cars below `node` into `leaf`.
@@ -104,7 +105,7 @@ class CarTree {
   Node root_;
 };
 
-// A Fix in the space of a cache line. What is not known is NaN.
+// A Fix in the space of a cache line. Unknown values are NaN.
 class StoredFix {
  public:
   StoredFix() = default;
@@ -137,24 +138,25 @@ class StoredFix {
   float accuracy_m_ = kUnknown;
 };
 
-// A driver and what is known of that driver: two cache lines. LocationIndex says which lock guards what.
+// A driver's car and position: two cache lines. LocationIndex documents which lock guards which member.
 struct alignas(64) Car {
   static constexpr std::uint16_t kNowhere = 0xffff;
 
   std::string driver_id;
-  // Null: not known.
+  // Null: unknown.
   const CarKind* kind = nullptr;
-  // In the tree it is in, and its place in `leaf->cars`.
+  // The leaf in the car's tree, and its entry in `leaf->cars`.
   CarTree::Node* leaf = nullptr;
   PlacedCar* entry = nullptr;
-  // Of the driver_id: different if this is, the same for one other driver in four thousand millions.
+  // A hash of the driver_id: different hashes mean different drivers; one in four billion other drivers has the same
+  // hash.
   std::uint32_t id_hash = 0;
-  // The shard of the tile it is in, or kNowhere.
+  // The shard of the car's tile, or kNowhere.
   std::uint16_t tile_shard = kNowhere;
   bool offerable = false;
   // Whether there is a fix.
   bool located : 1 = false;
-  // Whether the fix is in doubt: later ones that disagree with it are held. It is in no tree then.
+  // Whether the fix is in doubt: later ones that disagree with it are held. The car is then in no tree.
   bool doubted : 1 = false;
   StoredFix fix;
 };
@@ -163,7 +165,7 @@ static_assert(sizeof(Car) == 128);
 template <typename Visitor>
 void CarTree::Search(const Node& node, const EarthPoint& from, Visitor& visitor) {
   if (node.octants == nullptr) return visitor.Look(absl::MakeConstSpan(node.cars));
-  // The square of the way to the nearer half and to the further, on each axis.
+  // The squared distance to the nearer and to the further half, on each axis.
   std::array<std::array<std::int64_t, 2>, 3> way{};
   unsigned nearest = 0;
   const std::int64_t half = std::int64_t{1} << (node.cube.shift - 1);
@@ -180,7 +182,8 @@ void CarTree::Search(const Node& node, const EarthPoint& from, Visitor& visitor)
     const Node* octant;
     std::int64_t squared_way;
   };
-  // First the nearest, then those one step from it, two, three. Who is next is not a branch: it would be guessed wrong.
+  // The nearest octant first, then those one, two and three steps away. Branch-free, because a branch would be
+  // mispredicted.
   std::array<Next, 8> nexts;
   unsigned count = 0;
   for (const unsigned step : {0u, 1u, 2u, 4u, 3u, 5u, 6u, 7u}) {
@@ -188,7 +191,7 @@ void CarTree::Search(const Node& node, const EarthPoint& from, Visitor& visitor)
     nexts[count] = {&(*node.octants)[nearest ^ step], squared_way};
     count += (node.occupied >> (nearest ^ step) & 1) & static_cast<unsigned>(squared_way <= visitor.squared_reach());
   }
-  // Memory is slower than all else here: what is most likely looked at is asked for all at once.
+  // Memory latency dominates, so the data that is read next is prefetched together.
   for (unsigned i = 0; i < count; ++i) {
     const Node& octant = *nexts[i].octant;
     if (octant.octants == nullptr) {

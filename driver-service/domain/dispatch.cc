@@ -113,18 +113,18 @@ void Dispatch::LinkDown(Now now, LinkId link) {
 void Dispatch::Start(Now now, LinkId link, std::shared_ptr<const DispatchStart> start) {
   if (!queue_.IsNew(link, *start)) return;
   const std::string ride_id = start->ride_id;
-  // Of an earlier dispatch, here or at the replica that dispatched it.
+  // The pending offer may be of an earlier dispatch, here or at the replica that dispatched it.
   replicas_.RevokePending(now, ride_id, start->epoch, RevokeReason::kSuperseded);
   replicas_.AnnounceStart(*start);
   queue_.Add(now, link, std::move(start));
-  // One whose confirmation at an older epoch is not settled yet waits for that.
+  // Otherwise a confirmation at an older epoch is open, and the ride waits for its outcome.
   if (!replicas_.HasLiveOffer(ride_id)) queue_.Free(now, ride_id);
   Pump(now);
 }
 
 void Dispatch::Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason) {
   if (!queue_.Stop(now, link, ride_id, epoch, reason)) return;
-  // One that is being confirmed is settled by rider-service's answer: what stopped the dispatch may be that very offer.
+  // An offer in confirmation is settled by rider-service's answer: that very offer may have stopped the dispatch.
   replicas_.RevokePending(now, ride_id, epoch + 1,
                           reason == StopReason::kTaken          ? RevokeReason::kTaken
                           : reason == StopReason::kRideCanceled ? RevokeReason::kRideCanceled

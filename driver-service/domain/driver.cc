@@ -23,7 +23,7 @@ absl::Status CheckVehicle(const Vehicle& vehicle, const std::string& prefix) {
   if (absl::Status s = CheckText(vehicle.color, kMaxWord, prefix + ".color"); !s.ok()) return s;
   if (vehicle.plate.empty()) return InvalidField(prefix + ".plate", "required");
   if (absl::Status s = CheckText(vehicle.plate, kMaxPlate, prefix + ".plate"); !s.ok()) return s;
-  // Nothing to compare it by.
+  // A plate without letters and digits cannot be compared.
   if (NormalPlate(vehicle.plate).empty()) return InvalidField(prefix + ".plate", "holds no letter and no digit");
   if (vehicle.seats < 1 || vehicle.seats > kMaxSeats) {
     return InvalidField(prefix + ".seats", absl::StrCat("must be 1 to ", kMaxSeats));

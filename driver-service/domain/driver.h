@@ -1,4 +1,4 @@
-// A driver as driver-service's store knows it: who, with which car, for which products.
+// A driver in driver-service's store: identity, car, products.
 #pragma once
 
 #include <cstdint>
@@ -27,30 +27,30 @@ struct Driver {
   std::string display_name;
   std::string region_id;
   Vehicle vehicle;
-  // What the car can be ordered as; no doubles, in the caller's order.
+  // The products that the car serves; no duplicates, in the caller's order.
   std::vector<std::string> product_ids;
   // Domain time.
   absl::Time create_time = absl::UnixEpoch();
   absl::Time update_time = absl::UnixEpoch();
-  // Rises with each change that the store makes to what it keeps of the driver, the desired availability included: of
-  // two copies the one with the higher version is the newer. The store's to set.
+  // The store increments it with each change of the driver's row, including the desired availability: of two copies,
+  // the one with the higher version is newer.
   std::int64_t version = 0;
 };
 
 // Whether a driver wants rides. Durable.
 enum class Availability { kOffline, kOnline };
 
-// INVALID_FIELD naming the first field at fault, its path starting at `prefix` ("driver" gives "driver.vehicle.plate").
+// INVALID_FIELD naming the first invalid field, with `prefix` in front ("driver" gives "driver.vehicle.plate").
 absl::Status CheckDriver(const Driver& driver, const std::string& prefix);
 
-// A plate as it is compared: ASCII letters in upper case, other ASCII characters than letters and digits left out, all
-// else as it is. "TWIN 001" and "twin-001" are one plate.
+// A plate normalized for comparison: ASCII letters in upper case, other ASCII characters than letters and digits
+// removed, all other characters unchanged. "TWIN 001" and "twin-001" are one plate.
 std::string NormalPlate(std::string_view plate);
 
 // PLATE_IN_USE.
 absl::Status PlateInUse();
 
-// Whether two drivers were registered with the same body: all but the times and the version.
+// Whether two drivers were registered with the same body: everything except the times and the version.
 bool SameProfile(const Driver& a, const Driver& b);
 
 }  // namespace hail::driver

@@ -1,4 +1,4 @@
-// The store port of driver-service: profiles, the durable desired availability, whose the sessions are, the offer log.
+// The store port of driver-service: profiles, desired availability, owners of sessions, offer log.
 #pragma once
 
 #include <cstdint>
@@ -22,79 +22,78 @@ struct StoredDriver {
   Availability availability = Availability::kOffline;
 };
 
-// What came of a claim, or of a write under one.
+// The result of a claim, or of a write under a claim.
 struct ClaimedSession {
-  // As it is after it.
+  // The driver after it.
   StoredDriver stored;
-  // Whether the session is the claimant's now; of a write: whether it was the writer's, so that it was made.
+  // Whether the claimant now owns the session. For a write: whether the writer owned it, so that the write was made.
   bool claimed = false;
-  // As it is after it: the claimant's, or whose it stayed.
+  // The session after it: the claimant's, or its present owner's.
   SessionClaim session;
 };
 
-// Thread-safe and asynchronous: nothing blocks. `done` runs exactly once, on a thread of the store's, and must not
-// block; for a change, after it is durable. Errors: STORE_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED beside those
-// named.
+// Thread-safe and asynchronous: nothing blocks. `done` runs exactly once, on a thread of the store, and must not block;
+// after a change, only when the change is durable. Errors: STORE_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED besides
+// those listed.
 class DriverStore {
  public:
   virtual ~DriverStore() = default;
 
   using ClaimDone = std::function<void(absl::StatusOr<ClaimedSession>)>;
 
-  // Adds `driver` with create_time = update_time = `now` (domain). The same profile again: the stored driver. Another
-  // profile under the same id replaces the stored one, with update_time = `now`: under `replica`'s session if that has
-  // `epoch`. It is made as well where nobody has the session, the lease of the replica that has it has ended, or its
-  // epoch is `epoch`, which another replica said that it has no more: then it ends that session, by a higher epoch that
-  // is nobody's, so that what is left of it hears of it. Otherwise it is not made (`claimed`). PLATE_IN_USE if the
-  // driver is online and another one is with the new plate. `deadline` is wall time.
+  // Adds `driver` with create_time = update_time = `now` (domain). If the stored profile is the same, returns the
+  // stored driver. A different profile replaces the stored one, with update_time = `now`, if `replica` has the session
+  // at `epoch`. It also does so if the driver has no session, the lease of the session's replica has ended, or the
+  // session is at `epoch` and its replica reported it as lost. In these cases it ends that session by a higher epoch
+  // without an owner, so that any remains of it learn of the change. Otherwise nothing is written (`claimed`).
+  // PLATE_IN_USE if the driver is online and another driver is online with the new plate. `deadline` is wall time.
   virtual void Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
                         absl::Time deadline, ClaimDone done) = 0;
 
   // DRIVER_NOT_FOUND.
   virtual void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) = 0;
 
-  // Stores the desired availability, under the session that `session` claimed (by driver_id, replica and epoch): where
-  // another claim came after it, that one has read the desired availability as it was, and nothing is stored
-  // (`claimed`). DRIVER_NOT_FOUND; PLATE_IN_USE for going online while another driver is with the same plate. `now` is
-  // domain time, `deadline` wall time.
+  // Stores the desired availability, under the claim `session` (driver_id, replica and epoch). After a later claim
+  // nothing is stored (`claimed`), because that claim has read the old value. DRIVER_NOT_FOUND; PLATE_IN_USE for going
+  // online while another driver is online with the same plate. `now` is domain time, `deadline` wall time.
   virtual void SetAvailability(const SessionClaim& session, Availability availability, absl::Time now,
                                absl::Time deadline, ClaimDone done) = 0;
 
-  // ---- Sessions: of the replicas that share a store one has a driver's, the one that claimed it last. A store that
-  // only one process can have open need not write any of it: every claim succeeds, and there are no other claims.
-  // A claim is answered with the driver as of that claim: all that was written under an earlier one is in it.
+  // ---- Sessions. Of the replicas that share a store, the one that claimed a driver's session last owns it. A store
+  // that only one process can open need not store claims: every claim succeeds, and there are no other claims. A claim
+  // is answered with the driver as of that claim, including all writes under earlier claims.
 
-  // A stream of the driver's app is opened at `replica`, which claims the session. Not claimed: the stream came late,
+  // For a stream of the driver's app at `replica`, which claims the session. Not claimed: the stream is late, because
   // the same run of the app has opened a later one (`opening`). DRIVER_NOT_FOUND.
   virtual void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
                             ClaimDone done) = 0;
 
-  // For a unary call: `replica` claims the session if nobody has it, or a replica whose lease has ended, or it itself,
-  // or if its epoch is `gone`: that of a session whose replica said that it has it no more (0: none).
+  // For a unary call: `replica` claims the session if it has no owner, if the owner is `replica` itself or its lease
+  // has ended, or if the epoch is `gone`: the epoch of a session that its replica reported as lost (0: none).
   // DRIVER_NOT_FOUND.
   virtual void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
                                 ClaimDone done) = 0;
 
-  // A read: the driver, and who has the session (no replica where its lease has ended, too). `claimed` says nothing.
+  // Reads the driver and the owner of the session (none if its lease has ended). `claimed` has no meaning here.
   // DRIVER_NOT_FOUND.
   virtual void GetSession(const std::string& driver_id, ClaimDone done) = 0;
 
-  // `replica` lives: what it claimed is its own for another kLeaseTime.
+  // Extends the lease of `replica` on its sessions to kLeaseTime from now.
   virtual void RenewLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
-  // It goes, and has no sessions any more. For good: a renewal that is under way comes to nothing.
+  // Ends the lease of `replica` on all its sessions for good: an open renewal has no effect.
   virtual void EndLease(const std::string& replica, std::function<void(absl::Status)> done) = 0;
 
   // The sessions claimed within `within` before now, by the store's clock, in no particular order.
   virtual void RecentClaims(absl::Duration within,
                             std::function<void(absl::StatusOr<std::vector<SessionClaim>>)> done) = 0;
 
-  // Appends to the log, some time later and together with others. Never waits; when the store does not keep up, the
-  // oldest waiting records are lost and counted, and a crash loses what was waiting. So no ride is decided by the log.
-  // It is for audit, and for the words in which a driver is told that an offer came to nothing.
+  // Appends to the log, later and in batches. Never waits. If the store does not keep up, the oldest waiting records
+  // are lost and counted; a crash loses all waiting records. The log therefore decides nothing about rides: it is for
+  // audit, and for the reason of a failed offer in answers to drivers.
   virtual void AppendOfferLog(OfferRecord record) = 0;
 
   using FindOfferDone = std::function<void(absl::StatusOr<std::optional<LoggedOffer>>)>;
-  // What is in the log of that offer by now.
+  // The present record of that offer in the log.
   virtual void FindOffer(const std::string& offer_id, FindOfferDone done) = 0;
 };
 

@@ -5,7 +5,7 @@
 namespace hail::driver {
 namespace {
 
-// As in DistanceM.
+// The same as in DistanceM.
 constexpr double kEarthRadiusM = 6371008.8;
 
 }  // namespace
@@ -27,7 +27,7 @@ std::int64_t ChordUnder(double distance_m) {
 
 double DistanceOfChord(std::int64_t squared_chord) {
   const double half = std::sqrt(static_cast<double>(squared_chord)) / (2.0 * kEarthRadius);
-  // Rounding can make it longer than the earth is wide.
+  // Rounding can make it longer than the earth's diameter.
   return 2 * kEarthRadiusM * std::asin(std::min(1.0, half));
 }
 

@@ -1,5 +1,5 @@
-// Points of the earth in space, in whole numbers: near is near everywhere, at the poles and across the antimeridian
-// too, and sums of squares are exact.
+// Points of the earth in space, as integers: distances work the same everywhere, at the poles and across the
+// antimeridian, and sums of squares are exact.
 #pragma once
 
 #include <algorithm>
@@ -12,18 +12,18 @@
 
 namespace hail::driver {
 
-// One unit is a 2^30th of the earth's radius: 5.9 mm. The earth's centre is (kEarthRadius, kEarthRadius, kEarthRadius),
-// so that all coordinates are from 0 to 2 * kEarthRadius.
+// One unit is 2^-30 of the earth's radius: 5.9 mm. The earth's centre is (kEarthRadius, kEarthRadius, kEarthRadius), so
+// that all coordinates are from 0 to 2 * kEarthRadius.
 using EarthPoint = std::array<std::int32_t, 3>;
 inline constexpr std::int32_t kEarthRadius = (1 << 30) - 1;
 
 EarthPoint ToEarthPoint(const LatLng& point);
 
-// At least the length of the chord under a great-circle distance, in units.
+// At least the length of the chord of a great-circle distance, in units.
 std::int64_t ChordUnder(double distance_m);
 
-// The great-circle distance over a chord, in metres: of points in whole units, within 2 cm of DistanceM up to 1,000 km;
-// less exact the nearer they are to opposite ends of the earth.
+// The great-circle distance of a chord, in metres: within 2 cm of DistanceM up to 1,000 km for points in whole units;
+// less exact towards opposite ends of the earth.
 double DistanceOfChord(std::int64_t squared_chord);
 
 // The square of the chord between two points. It grows with their great-circle distance.
@@ -42,7 +42,7 @@ struct EarthCube {
   EarthPoint low{};
   int shift = 0;
 
-  // The cube of that size around a point.
+  // The cube of that size that contains a point.
   static EarthCube Around(const EarthPoint& point, int shift) {
     return {{point[0] >> shift << shift, point[1] >> shift << shift, point[2] >> shift << shift}, shift};
   }
@@ -51,7 +51,7 @@ struct EarthCube {
     return (((point[0] ^ low[0]) | (point[1] ^ low[1]) | (point[2] ^ low[2])) >> shift) == 0;
   }
 
-  // Which of the eight halved cubes a point of this cube is in: one bit for each axis.
+  // The octant of this cube that contains a point: one bit for each axis.
   unsigned OctantOf(const EarthPoint& point) const {
     const auto upper = [&](std::size_t axis) { return static_cast<unsigned>(point[axis] >> (shift - 1)) & 1; };
     return upper(0) | upper(1) << 1 | upper(2) << 2;
@@ -65,7 +65,7 @@ struct EarthCube {
     return cube;
   }
 
-  // No point of this cube is nearer than that; 0 from inside.
+  // A lower bound of the squared chord from any point of this cube; 0 from inside.
   std::int64_t SquaredChordFrom(const EarthPoint& point) const {
     std::int64_t sum = 0;
     const std::int64_t edge = std::int64_t{1} << shift;

@@ -17,7 +17,7 @@
 namespace hail::driver {
 namespace {
 
-// Tiles have an edge of 800 m: wide enough for most searches in a city, narrow enough that threads seldom meet in one.
+// Tiles have an edge of 800 m: large enough for most searches in a city, small enough to make lock contention rare.
 constexpr int kTileShift = 17;
 
 struct HashOfDriver {
@@ -30,7 +30,7 @@ struct SameDriver {
   using is_transparent = void;
   static std::string_view IdOf(std::string_view driver_id) { return driver_id; }
   static std::string_view IdOf(const std::unique_ptr<Car>& car) {
-    // The other half of a car is read next.
+    // The second cache line of a car is read next.
     __builtin_prefetch(&car->fix);
     return car->driver_id;
   }
@@ -48,11 +48,11 @@ EarthCube TileAround(const EarthPoint& point) { return EarthCube::Around(point, 
 
 }  // namespace
 
-// Locks: a driver's shard, then a tile's, never two of one sort; last that of CarKinds.
+// Lock order: a driver's shard, then a tile's shard, never two of the same kind; the lock of CarKinds last.
 //
-// Of a car, `leaf` and `entry` belong to the tree: they are guarded by the lock of the tile's shard. All else is
-// changed under the lock of the driver's shard only. While the car is in a tile, its kind and fix are changed under the
-// lock of that tile's shard as well, so that whoever holds either may read them.
+// The lock of the tile's shard guards a car's `leaf` and `entry`, which belong to the tree. All other members change
+// only under the lock of the driver's shard. While the car is in a tile, its kind and fix change under both locks, so
+// that either lock is enough to read them.
 struct alignas(64) LocationIndex::DriverShard {
   // The driver's car, or null.
   Car* Find(std::string_view driver_id, std::size_t hash) const ABSL_SHARED_LOCKS_REQUIRED(mutex) {
@@ -66,7 +66,7 @@ struct alignas(64) LocationIndex::DriverShard {
     car->id_hash = static_cast<std::uint32_t>(hash);
     return **cars.insert(std::move(car)).first;
   }
-  // Of a car that is in no tree then, or was not doubted.
+  // The car must be in no tree, or not doubted.
   void EndDoubt(Car& car) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     if (!car.doubted) return;
     car.doubted = false;
@@ -75,13 +75,13 @@ struct alignas(64) LocationIndex::DriverShard {
 
   mutable absl::Mutex mutex;
   absl::flat_hash_set<std::unique_ptr<Car>, HashOfDriver, SameDriver> cars ABSL_GUARDED_BY(mutex);
-  // Of the cars that are doubted, which are few: their records stay as short as they are.
+  // For doubted cars only, which are few, so that all other records stay small.
   absl::flat_hash_map<const Car*, FixJudge::Held> held ABSL_GUARDED_BY(mutex);
 };
 
 struct alignas(64) LocationIndex::TileShard {
   mutable absl::Mutex mutex;
-  // By the low corner of their cubes. None is empty.
+  // By the low corner of their cubes. No tile is empty.
   absl::flat_hash_map<EarthPoint, std::unique_ptr<CarTree>> tiles ABSL_GUARDED_BY(mutex);
 };
 
@@ -94,7 +94,7 @@ LocationIndex::LocationIndex(absl::Duration jitter)
 LocationIndex::~LocationIndex() = default;
 
 LocationIndex::DriverShard& LocationIndex::ShardOf(std::size_t hash) const {
-  // By bits of the hash that do not say where in a small table it goes.
+  // Uses bits of the hash that do not determine the position in a small table.
   return (*drivers_)[(hash >> 40) % kDriverShards];
 }
 
@@ -168,7 +168,7 @@ bool LocationIndex::Update(const std::string& driver_id, Fix fix) {
 void LocationIndex::Put(Car& car, const Fix& fix) {
   if (car.tile_shard != Car::kNowhere) {
     absl::MutexLock tile_lock(&(*tiles_)[car.tile_shard].mutex);
-    // It is long on its way; the point is worked out meanwhile.
+    // The read takes time; the point is computed meanwhile.
     __builtin_prefetch(car.entry, 1);
     const EarthPoint point = ToEarthPoint(fix.point);
     if (TileAround(CarTree::PointOf(car)).Contains(point)) {
@@ -274,7 +274,8 @@ void LocationIndex::SearchTile(const EarthPoint& low, NearestSearch& search) con
 }
 
 void LocationIndex::Search(NearestSearch& search) const {
-  // The tile around the point, then those within an edge of it, two, four, as long as there can be somebody nearer.
+  // The tile around the point, then rings of tiles at an edge's distance, two, four, while they can contain nearer
+  // cars.
   SearchTile(TileAround(search.from()).low, search);
   std::int64_t searched = 0;
   for (std::int64_t ring = std::int64_t{1} << kTileShift; searched < search.reach(); ring *= 2) {
@@ -301,7 +302,7 @@ absl::InlinedVector<LocationIndex::TileAt, 8> LocationIndex::TilesWithin(const E
     last[axis] = static_cast<std::int32_t>(std::min<std::int64_t>(2 * kEarthRadius, from[axis] + reach) >> kTileShift);
     cubes *= last[axis] - first[axis] + 1;
   }
-  // Space is emptier than the earth: beyond some rings there are more cubes to try than tiles to go through.
+  // Most cubes of space are empty: from some radius on there are more cubes to try than tiles in total.
   if (cubes > 27 && cubes > kTileShards + tile_count_.load(std::memory_order_relaxed)) {
     for (const TileShard& shard : *tiles_) {
       absl::ReaderMutexLock lock(&shard.mutex);

@@ -1,5 +1,5 @@
-// Where drivers are, in memory: positions come in from any thread, and the nearest drivers who can be offered a ride
-// are found without looking at all others.
+// Drivers' positions, in memory: any thread may add positions, and a search for the nearest offerable drivers need not
+// scan all others.
 #pragma once
 
 #include <array>
@@ -25,9 +25,9 @@ struct Car;
 class CarKinds;
 class NearestSearch;
 
-// Thread-safe. Offerable drivers with a position sit in tiles of the earth, spread over shards, each tile split as
-// finely as it is crowded; all others are known by id only. A query that runs while a driver crosses from one tile into
-// another may miss that driver, and never sees one twice.
+// Thread-safe. Offerable drivers with a position are in tiles of the earth, spread over shards; crowded tiles are split
+// into smaller cubes. All other drivers are known by id only. A query that runs while a driver crosses from one tile
+// into another may miss that driver, but never returns the driver twice.
 class LocationIndex {
  public:
   // `jitter` is kArrivalJitter as domain time.
@@ -36,29 +36,29 @@ class LocationIndex {
   LocationIndex(const LocationIndex&) = delete;
   LocationIndex& operator=(const LocationIndex&) = delete;
 
-  // Makes a driver's car known, or replaces what was known of it. The position stays.
+  // Sets or replaces a driver's car. The position stays.
   void SetCar(const std::string& driver_id, std::shared_ptr<const CarProfile> car);
 
-  // Whether the driver is to be found by Nearest. False at first. Freshness is not part of it: it is checked per query.
+  // Whether Nearest may return the driver. False at first. Freshness is not included: each query checks it.
   void SetOfferable(const std::string& driver_id, bool offerable);
 
-  // Judges a fix that the driver's device sent, as FixJudge says: the first is taken, each later one is judged against
-  // the one that counts. Of one that is taken, `observed` becomes the instant under which it is kept. A driver whose
-  // fix is in doubt is not found until one is taken again. Works for a driver without a car as well (who is not found
-  // until SetCar and SetOfferable).
+  // Judges a fix from the driver's device by FixJudge: the first one is taken, each later one is compared with the
+  // present one. For a taken fix, `observed` is set to the time under which it is stored. A driver whose fix is in
+  // doubt is not found until a fix is taken again. Also works for a driver without a car (who is not found until SetCar
+  // and SetOfferable).
   FixVerdict Judge(const std::string& driver_id, Fix& fix);
 
-  // Takes a fix that was judged elsewhere if it is later than what is known, otherwise leaves it out and returns false.
+  // Takes a fix that was judged elsewhere if it is later than the present one; otherwise ignores it and returns false.
   // Ends a doubt.
   bool Update(const std::string& driver_id, Fix fix);
 
-  // The latest fix taken; nullopt: none yet.
+  // The latest taken fix; nullopt: none yet.
   std::optional<Fix> Find(const std::string& driver_id) const;
 
   // Whether that fix is in doubt: later ones disagree with it, and it is not known yet which are right.
   bool IsDoubted(const std::string& driver_id) const;
 
-  // Forgets the driver.
+  // Removes the driver.
   void Remove(const std::string& driver_id);
 
   // Up to `limit` offerable drivers within `radius_m` of `point` that pass `filter` and `accept`, nearest first, equals
@@ -69,16 +69,16 @@ class LocationIndex {
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                   const NearestFilter& filter) const;
 
-  // How many drivers are in the tiles: offerable, with a position of any age that is not in doubt.
+  // The number of drivers in tiles: offerable, with a position of any age that is not in doubt.
   std::size_t offerable_count() const { return offerable_count_.load(std::memory_order_relaxed); }
 
-  // How often a fix was given up because later ones agreed against it.
+  // How often a fix was replaced because later ones agreed against it.
   std::size_t given_up_count() const { return given_up_count_.load(std::memory_order_relaxed); }
 
  private:
   struct DriverShard;
   struct TileShard;
-  // A tile's low corner, and how near it comes to a point.
+  // A tile's low corner, and its distance from a point.
   struct TileAt {
     std::int64_t squared_chord;
     EarthPoint low;
@@ -92,11 +92,11 @@ class LocationIndex {
   // By the hash of the tile's low corner.
   static std::size_t ShardOfTile(std::size_t hash);
 
-  // Puts the car, whose fix is not in doubt, where `fix` says.
+  // Moves the car to `fix`, which is not in doubt.
   void Put(Car& car, const Fix& fix);
-  // Puts `car`, which is in no tile, into the one it belongs into, if it is to be found.
+  // Puts `car`, which is in no tile, into its tile, if the driver may be found.
   void Place(Car& car);
-  // Takes it out of the tile it is in, if it is in one.
+  // Removes the car from its tile, if it is in one.
   void TakeOut(Car& car);
 
   // `accept` may be null.
@@ -104,7 +104,7 @@ class LocationIndex {
                                   const absl::FunctionRef<bool(const std::string& driver_id)>* accept) const;
   void Search(NearestSearch& search) const;
   void SearchTile(const EarthPoint& low, NearestSearch& search) const;
-  // The tiles, some of them empty, that come within `reach` of `from` but not within `beyond`, nearest first.
+  // The tiles, some of them empty, within `reach` of `from` but not within `beyond`, nearest first.
   absl::InlinedVector<TileAt, 8> TilesWithin(const EarthPoint& from, std::int64_t beyond, std::int64_t reach) const;
 
   std::unique_ptr<std::array<DriverShard, kDriverShards>> drivers_;
@@ -113,7 +113,7 @@ class LocationIndex {
   const FixJudge judge_;
   std::atomic<std::size_t> offerable_count_{0};
   std::atomic<std::size_t> given_up_count_{0};
-  // For an estimate.
+  // Used as an estimate.
   std::atomic<std::size_t> tile_count_{0};
 };
 

@@ -30,7 +30,7 @@ bool MatchQueue::IsNew(LinkId link, const DispatchStart& start) {
   if (!links_.contains(link)) return false;
   const DispatchStarted started{{start.ride_id, start.epoch}};
   if (auto ended = ended_.find(start.ride_id); ended != ended_.end() && start.epoch <= ended->second.epoch) {
-    // Crossed with the end of this very dispatch. The acknowledgement stops the resending.
+    // The start crossed the end of this same dispatch. The acknowledgement stops the repetition.
     if (start.epoch == ended->second.epoch) effects_.ToLink(link, started);
     return false;
   }
@@ -51,7 +51,7 @@ void MatchQueue::Add(Now now, LinkId link, std::shared_ptr<const DispatchStart> 
   ride->deadline = now.domain + start->remaining;
   ride->excluded.insert(start->excluded_driver_ids.begin(), start->excluded_driver_ids.end());
   if (Ride* known = Find(start->ride_id); known != nullptr) {
-    // A driver who declined it before is not asked again, even if rider-service does not know that yet.
+    // A driver who declined the ride is not asked again, even if rider-service does not know that yet.
     ride->excluded.merge(known->excluded);
     Drop(start->ride_id);
   }
@@ -143,7 +143,7 @@ std::vector<MatchQueue::Ride*> MatchQueue::TakeDue(Now now) {
       looking.push_back(ride);
       continue;
     }
-    // It is due, so its last offer has settled.
+    // The ride is due, so its last offer has been settled.
     const DispatchExhausted exhausted{{ride->start->ride_id, ride->start->epoch}};
     effects_.ToLink(ride->link, exhausted);
     rides_.erase(exhausted.ride_id);

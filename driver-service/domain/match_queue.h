@@ -1,8 +1,8 @@
-// The part of the dispatch core that keeps the rides a driver is looked for, each for the link that started it.
+// The part of the dispatch core that keeps the rides that need a driver, each for the link that started it.
 //
-// Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a ride is matched at one epoch, the highest that was
-// started, until its deadline; a dispatch that is over is not taken on again; a driver who is excluded is not proposed
-// for the ride again.
+// Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a ride is matched at one epoch, the highest started
+// one, until its deadline; a dispatch that is over is not started again; an excluded driver is not proposed for the
+// ride again.
 #pragma once
 
 #include <cstddef>
@@ -29,11 +29,11 @@ namespace hail::driver {
 
 class MatchQueue {
  public:
-  // A ride and the driver it is to be offered to.
+  // A ride and the driver for its next offer.
   struct Match {
     std::shared_ptr<const DispatchStart> start;
     NearDriver driver;
-    // Since this dispatch of the ride began (domain).
+    // Time since this dispatch of the ride began (domain).
     absl::Duration waited;
     // Domain time.
     absl::Time deadline;
@@ -51,36 +51,36 @@ class MatchQueue {
   void LinkUp(Now now, LinkId link);
   // Drops the link's rides and returns them.
   std::vector<RideEpoch> LinkDown(LinkId link);
-  // Whether the ride has to be added. False: the link is gone, or the dispatch is known (it is acknowledged), over or
+  // Whether the ride must be added. False: the link is gone, or the dispatch is known (it is acknowledged), over, or
   // older than the present one.
   bool IsNew(LinkId link, const DispatchStart& start);
-  // Adds a ride that is new, in place of an earlier dispatch of it, and acknowledges it. It waits for Free.
+  // Adds a new ride, replacing an earlier dispatch of it, and acknowledges it. The ride waits for Free.
   void Add(Now now, LinkId link, std::shared_ptr<const DispatchStart> start);
   // True: the ride was dropped. False: it is dispatched at a higher epoch, or not at all.
   bool Stop(Now now, LinkId link, const std::string& ride_id, std::int64_t epoch, StopReason reason);
 
-  // ---- Rides. Without effect on one that is not dispatched here
+  // ---- Rides. No effect on a ride that is not dispatched here
 
-  // It has no live offer: it looks for a driver now.
+  // The ride has no live offer, so it looks for a driver now.
   void Free(Now now, const std::string& ride_id);
   // The driver is not proposed for the ride any more.
   void Exclude(const std::string& ride_id, const std::string& driver_id);
-  // Nor before `until`, domain time.
+  // The driver is not proposed for the ride before `until`, domain time.
   void Pause(const std::string& ride_id, const std::string& driver_id, absl::Time until);
-  // Reports an offer of the ride that was declined or expired to the link.
+  // Reports a declined or expired offer of the ride to the link.
   void ReportSettled(const DispatchStart& start, const std::string& driver_id, OfferStatus outcome);
   // The dispatch at `epoch` is over for good, and so are earlier ones.
   void EndDispatch(Now now, const std::string& ride_id, std::int64_t epoch);
   // Whether the dispatch at `epoch` is known to be over.
   bool IsOver(const std::string& ride_id, std::int64_t epoch) const;
-  // Of the present dispatch; nullopt: the ride is not dispatched here.
+  // The epoch of the present dispatch; nullopt: the ride is not dispatched here.
   std::optional<std::int64_t> EpochOf(const std::string& ride_id) const;
   std::size_t size() const { return rides_.size(); }
 
   // ---- Matching
 
-  // Matches the rides that are due with drivers who `can_offer`: each that is returned has an offer from now on. The
-  // others look again later, or are exhausted.
+  // Matches the rides that are due with drivers who `can_offer`. Each returned ride has an offer from now on. The
+  // others search again later, or are exhausted.
   std::vector<Match> TakeMatches(Now now, absl::FunctionRef<bool(const std::string& driver_id)> can_offer);
 
   void Tick(Now now);
@@ -92,13 +92,13 @@ class MatchQueue {
     // Domain time.
     absl::Time started;
     absl::Time deadline;
-    // When it is due; in due_ unless it has a live offer.
+    // The time of the next search; in due_ unless the ride has a live offer.
     absl::Time next_look = absl::InfiniteFuture();
     std::set<std::string> excluded;
-    // Not to be asked again before (domain).
+    // Drivers who must not be asked before the given time (domain).
     std::map<std::string, absl::Time> paused;
   };
-  // A ride whose dispatch at `epoch` is over for good, so that a late start of it is not taken on.
+  // A ride whose dispatch at `epoch` is over for good, so that a late start is refused.
   struct Ended {
     std::int64_t epoch = 0;
     // Domain time.
@@ -110,7 +110,7 @@ class MatchQueue {
   void Drop(const std::string& ride_id);
   void RememberEnded(Now now, const std::string& ride_id, std::int64_t epoch);
   void MakeDue(Ride& ride, absl::Time when);
-  // Takes rides that are due out of due_, longest waiting first. Those past their deadline are exhausted.
+  // Removes rides that are due from due_, longest waiting first. Rides past their deadline are exhausted.
   std::vector<Ride*> TakeDue(Now now);
   double RadiusM(Now now, const Ride& ride) const;
 
@@ -120,11 +120,11 @@ class MatchQueue {
   const Matcher& matcher_;
   Effects& effects_;
 
-  // Ordered, so that what is done for all is done in the same order in each run.
+  // Ordered, so that loops over all entries run in the same order in each run.
   std::map<std::string, std::unique_ptr<Ride>> rides_;
   std::map<std::string, Ended> ended_;
   std::set<LinkId> links_;
-  // Rides without a live offer, by when to look for a driver next.
+  // Rides without a live offer, by the time of their next search.
   std::set<std::pair<absl::Time, std::string>> due_;
   Timers<std::string> forget_ended_;  // domain, by ride
   Timers<LinkId> working_sets_;       // wall

@@ -10,7 +10,7 @@ std::vector<Proposal> NearestFirstMatcher::Match(const std::vector<WaitingRide>&
   std::vector<Proposal> proposals;
   std::set<std::string> taken;
   for (std::size_t i = 0; i < rides.size(); ++i) {
-    // Mostly the nearest is free, so a few are asked for; more only while all found are taken.
+    // Usually the nearest is free, so a few are requested first; more only while all of those are taken.
     for (std::size_t limit = 4;; limit *= 4) {
       std::vector<NearDriver> found = rides[i].candidates(limit);
       auto free = std::find_if(found.begin(), found.end(),

@@ -1,4 +1,4 @@
-// Which waiting ride is offered to which driver.
+// Decides which waiting ride is offered to which driver.
 #pragma once
 
 #include <cstddef>
@@ -16,23 +16,23 @@ namespace hail::driver {
 struct WaitingRide {
   std::string ride_id;
   LatLng pickup;
-  // How far to look now.
+  // The present search radius.
   double radius_m = 0;
   // The `limit` nearest drivers who can be offered this ride, within radius_m, nearest first.
   std::function<std::vector<NearDriver>(std::size_t limit)> candidates;
-  // How long each of them would take to the pickup, in the order given.
+  // The time of each of them to the pickup, in the given order.
   std::function<std::vector<absl::Duration>(const std::vector<NearDriver>&)> pickup_times;
-  // Since this dispatch of the ride began (domain).
+  // Time since this dispatch of the ride began (domain).
   absl::Duration waited = absl::ZeroDuration();
 };
 
 struct Proposal {
-  // Index into the rides given.
+  // Index into the given rides.
   std::size_t ride = 0;
   NearDriver driver;
 };
 
-// No state, no randomness: the same input gives the same proposals. At most one proposal a ride and one a driver.
+// No state, no randomness: the same input gives the same proposals. At most one proposal per ride and per driver.
 class Matcher {
  public:
   virtual ~Matcher() = default;
@@ -40,7 +40,7 @@ class Matcher {
   virtual std::vector<Proposal> Match(const std::vector<WaitingRide>& rides) const = 0;
 };
 
-// Each ride in turn takes the nearest driver whom no ride before it took.
+// Each ride in turn takes the nearest driver that no earlier ride took.
 class NearestFirstMatcher final : public Matcher {
  public:
   std::vector<Proposal> Match(const std::vector<WaitingRide>& rides) const override;

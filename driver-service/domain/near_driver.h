@@ -1,4 +1,4 @@
-// A driver's position and car, and what a search for near drivers asks and answers.
+// A driver's position and car, and the input and output types of a search for near drivers.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace hail::driver {
 
-// One fix. Validity (range, zero island, speed) is the caller's to check.
+// One fix. The caller must check its validity (range, (0, 0), speed).
 struct Fix {
   LatLng point;
   std::int64_t session_epoch = 0;
@@ -25,11 +25,11 @@ struct Fix {
   std::optional<float> heading_deg;
   std::optional<float> accuracy_m;
 
-  // What orders it among the fixes of its driver.
+  // The values that order the fix among the fixes of its driver.
   Observation observation() const { return {session_epoch, position_seq, observed, point}; }
 };
 
-// What a driver can be asked for. Shared; never changed.
+// The requirements that a driver's car meets. Shared; never changed.
 struct CarProfile {
   std::string region_id;
   std::vector<std::string> product_ids;
@@ -38,13 +38,13 @@ struct CarProfile {
   friend bool operator==(const CarProfile&, const CarProfile&) = default;
 };
 
-// Which drivers count.
+// The drivers that a search may return.
 struct NearestFilter {
   // Empty: any.
   std::string region_id;
   // Empty: any.
   std::string product_id;
-  // At least so many; 0: any.
+  // The minimum number of seats; 0: any.
   int seats = 0;
   // Fixes observed before this do not count (domain time).
   absl::Time fresh_after = absl::InfinitePast();

@@ -64,7 +64,7 @@ void NearestSearch::Add(std::int64_t squared_chord, const Car& car) {
     if (!is_before(hits_.back())) return;
     hits_.pop_back();
   }
-  // It will be read on leaving the tile, if nobody else is nearer.
+  // Read when the search leaves the tile, unless nearer cars replace it.
   __builtin_prefetch(&car);
   __builtin_prefetch(&car.fix);
   hits_.push_back({squared_chord, &car, 0});

@@ -1,4 +1,4 @@
-// One search for the nearest drivers, while it goes from tile to tile.
+// The state of one search for the nearest drivers, over all its tiles.
 #pragma once
 
 #include <array>
@@ -20,33 +20,33 @@ class NearestSearch {
  public:
   using Accept = absl::FunctionRef<bool(const std::string& driver_id)>;
 
-  // All of them outlive the search. `limit` is not 0. `accept` may be null: everybody.
+  // All must outlive the search. `limit` must not be 0. `accept` may be null: all drivers.
   NearestSearch(const LatLng& point, std::size_t limit, double radius_m, const NearestFilter& filter,
                 const Accept* accept);
 
   const EarthPoint& from() const { return from_; }
-  // Whoever is further off does not count. Shrinks as cars are found.
+  // Cars further away do not count. Shrinks as cars are found.
   std::int64_t squared_reach() const { return squared_reach_; }
-  // At least the root of that.
+  // At least the square root of squared_reach().
   std::int64_t reach() const;
 
   // For CarTree::Search.
   void Look(absl::Span<const PlacedCar> cars);
 
-  // Takes down what was found in a tile, before its lock is given back.
+  // Copies the hits of the present tile, before its lock is released.
   void LeaveTile();
 
-  // Nearest first, at the end. Whether no driver was seen twice, crossing from one tile into another: otherwise `found`
-  // may lack somebody.
+  // The result, nearest first. Returns whether no driver was seen twice while crossing from one tile into another;
+  // otherwise `found` may lack a driver.
   bool Finish(std::vector<NearDriver>& found);
 
  private:
-  // One of the nearest so far.
+  // One of the nearest cars so far.
   struct Hit {
     std::int64_t squared_chord;
-    // Of the tile being looked at; null: taken down.
+    // The car, in the present tile; null: it was copied.
     const Car* car;
-    // Where, in `taken_down_`.
+    // Index in `taken_down_`.
     std::size_t number;
   };
   struct TakenDown {
@@ -68,11 +68,11 @@ class NearestSearch {
   const std::uint32_t fresh_after_s_;
   const Accept* const accept_;
   std::int64_t squared_reach_;
-  // `limit` at most, nearest first.
+  // At most `limit`, nearest first.
   absl::InlinedVector<Hit, 16> hits_;
-  // Of tiles that were left. Some may be hits no more: others were nearer.
+  // Copies from earlier tiles. Some may not be hits any more, because nearer cars were found.
   absl::InlinedVector<TakenDown, 24> taken_down_;
-  // Kinds of cars met: CarKind::number * 2, plus 1 if the filter lets it pass, at the place number % size.
+  // Kinds of cars met: CarKind::number * 2, plus 1 if the filter accepts it, at index number % size.
   std::array<std::uint32_t, 64> kinds_{};
   int tiles_with_hits_ = 0;
 };

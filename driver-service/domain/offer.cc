@@ -94,7 +94,7 @@ absl::Status AnswerStatus(const OfferUpdate& settled, bool accept) {
       if (!accept) return absl::OkStatus();
       return FailedPrecondition(Reason::kOfferDeclined, "the offer was declined before");
     case OfferStatus::kExpired:
-      return FailedPrecondition(Reason::kOfferExpired, "the time to answer the offer is over");
+      return FailedPrecondition(Reason::kOfferExpired, "the time to answer the offer has passed");
     case OfferStatus::kRevoked:
       return FailedPrecondition(Reason::kOfferRevoked, "the offer was withdrawn",
                                 {{"revoke_reason", RevokeReasonName(settled.reason)}});

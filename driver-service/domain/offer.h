@@ -13,7 +13,7 @@
 
 namespace hail::driver {
 
-// What rider-service asks to find a driver for. Never changed once taken on.
+// A ride that needs a driver, as rider-service sent it. Never changes.
 struct DispatchStart {
   std::string ride_id;
   std::int64_t epoch = 0;
@@ -23,15 +23,15 @@ struct DispatchStart {
   LatLng pickup;
   // Domain time until the match deadline.
   absl::Duration remaining = absl::ZeroDuration();
-  // Domain time for a driver to answer an offer.
+  // Domain time in which a driver may answer an offer.
   absl::Duration offer_time = absl::Seconds(15);
   std::vector<std::string> excluded_driver_ids;
-  // A hail.internal.v1.StartDispatch: places, fare and trip for the driver's app, passed on unread.
+  // A hail.internal.v1.StartDispatch: places, fare and trip for the driver's app, passed on without decoding.
   std::shared_ptr<const std::string> encoded;
 };
 
-// The life of an offer: PENDING → (CONFIRMING → ACCEPTED | REVOKED) | DECLINED | EXPIRED | REVOKED.
-// Live: kPending and kConfirming. The rest is final.
+// The life of an offer: PENDING → (CONFIRMING → ACCEPTED | REVOKED) | DECLINED | EXPIRED | REVOKED. kPending and
+// kConfirming are live; all others are final.
 enum class OfferStatus { kPending, kConfirming, kAccepted, kDeclined, kExpired, kRevoked };
 
 enum class RevokeReason { kNone, kTaken, kRideCanceled, kSuperseded, kWentOffline };
@@ -40,7 +40,7 @@ enum class RevokeReason { kNone, kTaken, kRideCanceled, kSuperseded, kWentOfflin
 std::string RevokeReasonName(RevokeReason reason);
 // "PENDING", … likewise.
 std::string OfferStatusName(OfferStatus status);
-// Of a name that is none of them (a later version's): kExpired, kSuperseded.
+// For an unknown name (of a later version): kExpired, kSuperseded.
 OfferStatus OfferStatusNamed(std::string_view name);
 RevokeReason RevokeReasonNamed(std::string_view name);
 
@@ -48,12 +48,12 @@ constexpr bool IsLive(OfferStatus status) {
   return status == OfferStatus::kPending || status == OfferStatus::kConfirming;
 }
 
-// An offer as its driver's app is shown it.
+// An offer as its driver's app sees it.
 struct OfferView {
   std::string offer_id;
   std::shared_ptr<const DispatchStart> start;
   OfferStatus status = OfferStatus::kPending;
-  // Domain time left to answer, as of making this view; never negative, zero when there is nothing left to answer.
+  // Domain time left to answer, when this view was made; never negative, zero if the offer cannot be answered.
   absl::Duration remaining = absl::ZeroDuration();
   absl::Duration pickup_eta = absl::ZeroDuration();
   double pickup_distance_m = 0;
@@ -67,8 +67,8 @@ struct OfferUpdate {
   RevokeReason reason = RevokeReason::kNone;
 };
 
-// How an answer to a settled offer is answered: OK for kAccepted and kDeclined, otherwise OFFER_EXPIRED or
-// OFFER_REVOKED (metadata "revoke_reason"). An accept of a declined offer is OFFER_DECLINED.
+// The answer to a response to a settled offer: OK for kAccepted and kDeclined, otherwise OFFER_EXPIRED or OFFER_REVOKED
+// (metadata "revoke_reason"). An accept of a declined offer is OFFER_DECLINED.
 absl::Status AnswerStatus(const OfferUpdate& settled, bool accept);
 
 // One settled offer, for the log and for metrics.
@@ -87,11 +87,11 @@ struct OfferRecord {
   absl::Duration ride_waited = absl::ZeroDuration();
   absl::Duration pickup_eta = absl::ZeroDuration();
   double pickup_distance_m = 0;
-  // Whether the app said that it shows the offer (or answered it).
+  // Whether the app reported that it shows the offer, or answered it.
   bool received = false;
 };
 
-// An offer as the process that made it keeps it.
+// An offer in the process that made it.
 struct Offer {
   std::string offer_id;
   std::string driver_id;
@@ -110,10 +110,10 @@ struct Offer {
 // `now` is domain time.
 OfferView ViewOf(const Offer& offer, absl::Time now);
 OfferUpdate UpdateOf(const Offer& offer);
-// Of one that settled at `now`, domain time.
+// The record of an offer that was settled at `now`, domain time.
 OfferRecord RecordOf(const Offer& offer, absl::Time now);
 
-// What the log says of an offer.
+// The log's record of an offer.
 struct LoggedOffer {
   std::string driver_id;
   std::string ride_id;

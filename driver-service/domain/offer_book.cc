@@ -9,8 +9,8 @@
 namespace hail::driver {
 namespace {
 
-// Whether `status` says for certain that rider-service refused. Anything that a network, a proxy or a full queue can
-// say does not: the transaction may have been committed all the same.
+// Whether `status` is a definite refusal by rider-service. Any error that a network, a proxy or a full queue may cause
+// is not: the transaction may have been committed.
 bool IsDefinite(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kFailedPrecondition:
@@ -22,7 +22,7 @@ bool IsDefinite(const absl::Status& status) {
   }
 }
 
-// Why the ride cannot be had: STALE_EPOCH and RIDE_NOT_MATCHING name the state it is in.
+// Why the ride is not available: STALE_EPOCH and RIDE_NOT_MATCHING name its state.
 RevokeReason ReasonOf(const absl::Status& status) {
   const ErrorDetails details = DetailsOf(status).value_or(ErrorDetails{});
   if (details.reason != Reason::kRideNotMatching && details.reason != Reason::kStaleEpoch) {
@@ -35,7 +35,7 @@ RevokeReason ReasonOf(const absl::Status& status) {
   return state->second == "CANCELED" ? RevokeReason::kRideCanceled : RevokeReason::kTaken;
 }
 
-absl::Status NotMadeTo() { return NotFound(Reason::kOfferNotFound, "this driver was not made that offer"); }
+absl::Status NotMadeTo() { return NotFound(Reason::kOfferNotFound, "this driver did not get that offer"); }
 
 }  // namespace
 
@@ -65,7 +65,7 @@ void OfferBook::Make(Now now, const std::string& offer_id, const std::string& dr
   offer.made = now.domain;
   offer.expires = now.domain + offer.start->offer_time;
   offer.ride_waited = ride_waited;
-  // As people are shown it, so that offer, ride and quote say the same.
+  // Truncated like the times shown to people, so that offer, ride and quote agree.
   offer.pickup_eta = absl::Trunc(way.time, absl::Seconds(1));
   offer.pickup_distance_m = way.distance_m;
   offer.asker = asker;
@@ -107,7 +107,7 @@ void OfferBook::Respond(Now now, const std::string& driver_id, const std::string
     done(std::move(result));
     return;
   }
-  // An answer shows that the app had the offer, whatever became of its OfferReceived.
+  // An answer shows that the app had the offer, even if its OfferReceived was lost.
   if (offer.status == OfferStatus::kPending) {
     offer.received = true;
     if (now.domain >= offer.expires) {
@@ -145,7 +145,7 @@ void OfferBook::OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> fou
   if (found.ok()) {
     result.offer.ride_id = found->ride_id;
     result.offer.status = OfferStatus::kAccepted;
-    // As long as the feed is not caught up this is all that is known.
+    // Until the feed is caught up, this answer is the only information.
     const SessionRegistry::Session* session = sessions_.Find(asked.driver_id);
     if (result.state.ride == nullptr && found->live && (session == nullptr || !session->synced)) {
       result.state.ride = std::make_shared<const RideView>(*std::move(found));
@@ -157,12 +157,12 @@ void OfferBook::OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> fou
       result.status = NotMadeTo();
     } else {
       result.offer = {asked.offer_id, (*logged)->ride_id, (*logged)->outcome, (*logged)->reason};
-      // Whose rides are whose, rider-service says: it denies the assignment.
+      // rider-service decides about assignments, and it denies this one.
       if (result.offer.status == OfferStatus::kAccepted) result.offer.status = OfferStatus::kExpired;
       result.status = AnswerStatus(result.offer, asked.accept);
     }
   } else {
-    result.status = Unavailable(Reason::kPeerUnavailable, "what became of the offer cannot be found out now; retry");
+    result.status = Unavailable(Reason::kPeerUnavailable, "the outcome of the offer is not available now; retry");
   }
   asked.done(std::move(result));
 }
@@ -185,7 +185,7 @@ void OfferBook::Revoke(Now now, const Offer& offer, RevokeReason reason) {
 }
 
 void OfferBook::Expire(Now now, Entry& offer) {
-  // With domain time running fast an offer can be over before its app had 3 s to show it: no fault of the driver's.
+  // When domain time runs fast, an offer can expire before its app had 3 s to show it, which is not the driver's fault.
   if (offer.received) {
     NotTaken(now, offer, OfferStatus::kExpired);
   } else {
@@ -195,7 +195,7 @@ void OfferBook::Expire(Now now, Entry& offer) {
 
 void OfferBook::NotTaken(Now now, Entry& offer, OfferStatus outcome) {
   queue_.Exclude(offer.start->ride_id, offer.driver_id);
-  // Another replica reports it to the link of a ride of its own.
+  // The requesting replica reports its own rides to their link.
   if (offer.asker.empty()) queue_.ReportSettled(*offer.start, offer.driver_id, outcome);
   Settle(now, offer, outcome);
 }
@@ -244,7 +244,7 @@ void OfferBook::SendConfirm(Entry& offer) {
   call.ride_id = offer.start->ride_id;
   call.epoch = offer.start->epoch;
   call.driver = offer.driver;
-  // It was an estimate as of the offer: the way is the same, whatever time the answer took.
+  // The estimate of the offer: the trip is the same, however long the answer took.
   call.pickup_eta = offer.pickup_eta;
   effects_.Confirm(call);
 }
@@ -269,8 +269,8 @@ void OfferBook::OnConfirmed(Now now, const std::string& offer_id, int attempt, a
 
 void OfferBook::Committed(Now now, Entry& offer, RideView ride) {
   queue_.EndDispatch(now, offer.start->ride_id, offer.start->epoch);
-  // The reply to a repetition is the ride as it is now: it may be over. If the driver's session is elsewhere by now,
-  // that replica learns of the ride from the feed.
+  // The reply to a repeated call is the present ride, which may be over. If another replica has the driver's session by
+  // now, it learns of the ride from the feed.
   if (ride.live && ride.offer_id == offer.offer_id) {
     sessions_.OnConfirmed(now, offer.driver_id, std::move(ride), offer.attempt_generation);
   }
@@ -282,7 +282,7 @@ void OfferBook::Refused(Now now, Entry& offer, const absl::Status& status) {
   const bool driver_at_fault = reason == Reason::kDriverBusy || reason == Reason::kDriverExcluded;
   if (driver_at_fault || status.code() == absl::StatusCode::kInvalidArgument) {
     queue_.Exclude(offer.start->ride_id, offer.driver_id);
-    // What is known here of the driver's rides is wrong.
+    // The driver's rides are not what this process knows.
     if (driver_at_fault) sessions_.Resubscribe(now, offer.driver_id);
     offer.ending = RemoteOfferRejectReason::kDriverRefused;
     Settle(now, offer, OfferStatus::kRevoked, RevokeReason::kSuperseded);
@@ -300,7 +300,7 @@ void OfferBook::OnAssigned(Now now, const Offer& offer) {
   Settle(now, *known, OfferStatus::kAccepted);
 }
 
-// ---- The replica that asked for an offer
+// ---- The replica that requested an offer
 
 void OfferBook::ReportToAsker(const Entry& offer) {
   if (offer.asker.empty()) return;

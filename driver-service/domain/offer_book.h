@@ -1,8 +1,8 @@
-// The part of the dispatch core that keeps the offers made to drivers whose sessions are here: from the making to the
-// end, with the confirmation of accepted ones.
+// The part of the dispatch core that keeps the offers to drivers whose sessions are here, from creation to the end,
+// including the confirmation of accepted offers.
 //
 // Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a driver and a ride have at most one live offer each;
-// an offer that is not pending cannot be accepted; an accepted offer is the driver's only after rider-service said so,
+// only a pending offer can be accepted; an accepted offer is the driver's only after rider-service has confirmed it,
 // and until then the driver waits (RESERVED) however long that takes; each answer gets one outcome, a certain one.
 #pragma once
 
@@ -30,7 +30,7 @@ namespace hail::driver {
 
 class OfferBook final : public SessionRegistry::LiveOffers {
  public:
-  // All references must outlive this; `sessions` is first used by the first input.
+  // All references must outlive this; `sessions` is not used before the first input.
   OfferBook(const DispatchOptions& options, const TravelTimes& travel_times, const RandomBits& random, Effects& effects,
             SessionRegistry& sessions, MatchQueue& queue)
       : options_(options),
@@ -42,11 +42,11 @@ class OfferBook final : public SessionRegistry::LiveOffers {
   OfferBook(const OfferBook&) = delete;
   OfferBook& operator=(const OfferBook&) = delete;
 
-  // Makes an offer to a driver who is offerable here, at `fix`. `asker`: the replica that asked for it; empty: it is of
-  // a ride dispatched here.
+  // Makes an offer to a driver who is offerable here, at `fix`. `asker`: the replica that requested it; empty: the ride
+  // is dispatched here.
   void Make(Now now, const std::string& offer_id, const std::string& driver_id, const Fix& fix,
             std::shared_ptr<const DispatchStart> start, absl::Duration ride_waited, const std::string& asker);
-  // Revokes the pending offer of the ride, if it has one at an epoch below `below`. One being confirmed goes on.
+  // Revokes the pending offer of the ride, if it has one at an epoch below `below`. An offer in confirmation continues.
   void RevokeOfRide(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason);
 
   // ---- The inputs of Dispatch of the same names
@@ -57,11 +57,11 @@ class OfferBook final : public SessionRegistry::LiveOffers {
   void OnFound(Now now, std::int64_t find, absl::StatusOr<RideView> found,
                const absl::StatusOr<std::optional<LoggedOffer>>& logged);
 
-  // ---- For the replica that asked for an offer
+  // ---- For the replica that requested an offer
 
-  // It asked once more, and gets the present status. False: the offer is not known.
+  // The replica requested it again, and gets the present status. False: the offer is unknown.
   bool AskedAgain(Now now, const std::string& asker, const std::string& offer_id);
-  // It withdraws a pending offer of its own.
+  // The replica withdraws a pending offer that it requested.
   void WithdrawnByAsker(Now now, const std::string& asker, const std::string& offer_id, RevokeReason reason);
 
   // ---- For sessions
@@ -78,24 +78,24 @@ class OfferBook final : public SessionRegistry::LiveOffers {
 
  private:
   struct Entry : Offer {
-    // The replica whose ride it is of. Empty: this one's.
+    // The replica that dispatches the ride. Empty: this one.
     std::string asker;
-    // When it last asked, wall time.
+    // Wall time of its last request.
     absl::Time asked_at = absl::InfinitePast();
-    // What the asker learns of a revoked one.
+    // The reject reason for the requesting replica if the offer is revoked.
     RemoteOfferRejectReason ending = RemoteOfferRejectReason::kNone;
 
-    // The driver as of its acceptance.
+    // The driver at the time of acceptance.
     Driver driver;
-    // Confirmations made so far; at most one is under way.
+    // The number of confirmations so far; at most one is open.
     int attempts = 0;
     bool in_flight = false;
     // SessionRegistry::FeedGeneration when the attempt began.
     std::int64_t attempt_generation = -1;
-    // The answers that wait for the outcome, and whether each is an accept.
+    // The answers that wait for the outcome, each with whether it is an accept.
     std::vector<std::pair<bool, RespondDone>> waiting;
   };
-  // An answer to an offer that is not known here.
+  // An answer to an offer that is unknown here.
   struct Find {
     std::string driver_id;
     std::string offer_id;
@@ -103,14 +103,14 @@ class OfferBook final : public SessionRegistry::LiveOffers {
     RespondDone done;
   };
 
-  // Null: not known.
+  // Null: unknown.
   Entry* FindOffer(const std::string& offer_id) const;
   void Accept(Now now, Entry& offer);
   void SendConfirm(Entry& offer);
   void Expire(Now now, Entry& offer);
   void NotTaken(Now now, Entry& offer, OfferStatus outcome);
   void NotReceived(Now now, Entry& offer);
-  // Ends a live offer. Frees driver and ride: the ride, if still dispatched, is due again.
+  // Ends a live offer. Frees driver and ride; the ride, if still dispatched, is due again.
   void Settle(Now now, Entry& offer, OfferStatus status, RevokeReason reason = RevokeReason::kNone);
   void Committed(Now now, Entry& offer, RideView ride);
   void Refused(Now now, Entry& offer, const absl::Status& status);
@@ -124,9 +124,9 @@ class OfferBook final : public SessionRegistry::LiveOffers {
   SessionRegistry& sessions_;
   MatchQueue& queue_;
 
-  // Live ones, and settled ones for a while.
+  // Live offers, and settled ones for a while.
   std::map<std::string, std::unique_ptr<Entry>> offers_;
-  // Live ones only.
+  // Live offers only.
   std::map<std::string, Entry*> live_of_ride_;
   std::map<std::string, Entry*> live_of_driver_;
   std::map<std::int64_t, Find> finds_;

@@ -1,5 +1,5 @@
-// What the replicas of driver-service tell each other. The bus that carries it is a hint: messages get lost, doubled,
-// late. Everything here can be said again, and says which session, offer or dispatch it is about.
+// The messages between replicas of driver-service. The bus may lose, duplicate or delay them. Every message can be
+// repeated, and names the session, offer or dispatch that it is about.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,16 @@ namespace hail::driver {
 
 // ---- To all
 
-// A driver as the replica that has the session sees it, for the others' indexes.
+// A driver as the owner of the session sees it, for the other replicas' indexes.
 struct DriverPresence {
   std::string driver_id;
   std::int64_t session_epoch = 0;
-  // Rises with each presence that a replica sends: of one session the highest is the latest.
+  // Rises with each presence that a replica sends: for one session, the highest is the latest.
   std::uint64_t number = 0;
-  // Whether the driver can be offered a ride, but for the age of the position.
+  // Whether the driver can be offered a ride, apart from the age of the position.
   bool offerable = false;
   std::shared_ptr<const CarProfile> car;
-  // The latest; nullopt: none.
+  // The latest fix; nullopt: none.
   std::optional<Fix> fix;
 };
 struct Presences {
@@ -38,17 +38,17 @@ struct Presences {
 struct SessionClaimed {
   std::string driver_id;
   std::int64_t epoch = 0;
-  // By a stream of the app's, not only by a unary call.
+  // Whether a stream of the app claimed it, not only a unary call.
   bool by_stream = false;
 };
 
-// The ride is dispatched at this epoch: offers of it at a lower one are superseded.
+// The ride is dispatched at this epoch: its offers at lower epochs are superseded.
 struct RideStarted : RideEpoch {};
 
-// ---- To the replica that has a driver's session, the owner, from one that dispatches a ride, the asker
+// ---- To the owner of a driver's session, from the replica that dispatches a ride, the asker
 
-// "Offer this ride to your driver." Answered by RemoteOfferStatus, however often it is asked. Repeated while the offer
-// lives: the owner withdraws an offer whose asker is silent.
+// Requests an offer of this ride to that driver. Each request is answered by RemoteOfferStatus. Repeated while the
+// offer is live: the owner withdraws an offer whose asker is silent.
 struct RemoteOfferRequest {
   // Chosen by the asker.
   std::string offer_id;
@@ -56,9 +56,9 @@ struct RemoteOfferRequest {
   std::shared_ptr<const DispatchStart> start;
   // Domain time until the match deadline, as of sending.
   absl::Duration remaining = absl::ZeroDuration();
-  // Domain time since this dispatch of the ride began, as of the first asking.
+  // Domain time since this dispatch of the ride began, as of the first request.
   absl::Duration ride_waited = absl::ZeroDuration();
-  // It was answered before: an owner that does not know it makes no offer.
+  // The owner has answered before: if it does not know the offer, it makes none.
   bool repeated = false;
 };
 
@@ -70,12 +70,12 @@ struct OfferWithdraw {
 
 // ---- From the owner to the asker
 
-// Why an offer that was asked for ended REVOKED, or was not made, as far as the asker has to act on it.
+// Why a requested offer was revoked or not made, as far as the asker must react to it.
 enum class RemoteOfferRejectReason {
   kNone,
   // The driver cannot be offered a ride now.
   kNotFree,
-  // Nobody knows the offer any more.
+  // The owner does not know the offer any more.
   kUnknown,
   // The app did not show it.
   kNotReceived,
@@ -85,7 +85,7 @@ enum class RemoteOfferRejectReason {
   kDispatchOver,
 };
 
-// The present status of an offer that was asked for: on being asked, and at each change.
+// The present status of a requested offer, sent after each request and each change.
 struct RemoteOfferStatus {
   std::string offer_id;
   OfferStatus status = OfferStatus::kRevoked;

@@ -43,7 +43,7 @@ ReplicaProtocol::Remote& ReplicaProtocol::Known(Now now, const std::string& driv
     remote.offerable = false;
     remote.car = nullptr;
     index_.SetOfferable(driver_id, false);
-    // The earlier owner ends its pending offers, if it is still there to do so.
+    // The earlier owner ends its pending offers, if it still exists.
     WithdrawPending(now, remote.asked);
   }
   return remote;
@@ -74,7 +74,7 @@ void ReplicaProtocol::On(Now now, const std::string& from, const SessionClaimed&
   const SessionRegistry::Session* session = sessions_.Find(claimed.driver_id);
   if (session != nullptr && claimed.epoch <= session->claim) return;
   sessions_.Lose(now, claimed.driver_id, claimed.epoch, claimed.by_stream);
-  // No replica's: a change while its replica did not renew its lease ended it.
+  // The session has no owner: a change of the driver ended it while its replica did not renew its lease.
   if (from.empty()) return;
   Remote& remote = Known(now, claimed.driver_id, from, claimed.epoch);
   if (remote.epoch == claimed.epoch) remote.by_stream = remote.by_stream || claimed.by_stream;
@@ -84,7 +84,7 @@ void ReplicaProtocol::On(Now now, const std::string& from, const Presences& pres
   for (const DriverPresence& presence : presences.drivers) {
     const std::string& driver_id = presence.driver_id;
     const SessionRegistry::Session* session = sessions_.Find(driver_id);
-    // How a stream ends depends on the claim, which a presence does not say.
+    // The claim determines how a stream ends, and a presence does not contain it.
     if (session != nullptr && (presence.session_epoch <= session->claim || session->stream != 0)) continue;
     sessions_.Lose(now, driver_id, presence.session_epoch, /*to_stream=*/false);
     Remote& remote = Known(now, driver_id, from, presence.session_epoch);
@@ -104,7 +104,7 @@ void ReplicaProtocol::On(Now now, const std::string& from, const Presences& pres
 
 void ReplicaProtocol::Review(Now now, const std::string& driver_id) {
   const auto it = remotes_.find(driver_id);
-  // Of a driver who was here meanwhile there may be another timer.
+  // The driver may have been here meanwhile, and then has another timer.
   if (it == remotes_.end() || now.wall < it->second->review_at) return;
   Remote& remote = *it->second;
   if (remote.asked.empty() && remote.last_seen + options_.session_idle <= now.wall) {
@@ -116,7 +116,7 @@ void ReplicaProtocol::Review(Now now, const std::string& driver_id) {
   reviews_.Add(remote.review_at, driver_id);
 }
 
-// ---- Asking
+// ---- Requesting offers
 
 void ReplicaProtocol::Ask(Now now, const MatchQueue::Match& match) {
   const auto found = remotes_.find(match.driver.driver_id);
@@ -150,7 +150,7 @@ void ReplicaProtocol::SendAsk(Now now, const Asked& asked, bool repeated) {
 
 void ReplicaProtocol::AskAgain(Now now, Asked& asked) {
   if (!asked.ever_answered) {
-    // It may be late only.
+    // The answer may only be late.
     silent_.insert(asked.replica);
     queue_.Pause(asked.start->ride_id, asked.driver_id, now.domain + options_.refused_pause);
     Withdraw(now, asked, RevokeReason::kSuperseded);
@@ -192,18 +192,18 @@ void ReplicaProtocol::Settle(Now now, const Asked& asked) {
   queue_.Free(now, ride_id);
 }
 
-void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferStatus& told) {
-  auto it = asked_.find(told.offer_id);
+void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferStatus& update) {
+  auto it = asked_.find(update.offer_id);
   if (it == asked_.end()) {
-    // It was given up here: the withdrawal was lost, or overtook what asked for it.
-    if (told.status == OfferStatus::kPending) effects_.ToReplica(from, OfferWithdraw{told.offer_id});
+    // This replica has dropped the offer: its withdrawal was lost, or arrived before the request.
+    if (update.status == OfferStatus::kPending) effects_.ToReplica(from, OfferWithdraw{update.offer_id});
     return;
   }
   Asked& asked = *it->second;
   if (asked.replica != from) return;
   asked.ever_answered = asked.answered = true;
   const std::string& ride_id = asked.start->ride_id;
-  switch (told.status) {
+  switch (update.status) {
     case OfferStatus::kPending:
       return;
     case OfferStatus::kConfirming:
@@ -215,15 +215,15 @@ void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferStat
     case OfferStatus::kDeclined:
     case OfferStatus::kExpired:
       queue_.Exclude(ride_id, asked.driver_id);
-      queue_.ReportSettled(*asked.start, asked.driver_id, told.status);
+      queue_.ReportSettled(*asked.start, asked.driver_id, update.status);
       break;
     case OfferStatus::kRevoked:
-      if (told.ending == RemoteOfferRejectReason::kDispatchOver) queue_.EndDispatch(now, ride_id, asked.start->epoch);
-      if (told.ending == RemoteOfferRejectReason::kDriverRefused) queue_.Exclude(ride_id, asked.driver_id);
-      if (told.ending == RemoteOfferRejectReason::kNotReceived) {
+      if (update.ending == RemoteOfferRejectReason::kDispatchOver) queue_.EndDispatch(now, ride_id, asked.start->epoch);
+      if (update.ending == RemoteOfferRejectReason::kDriverRefused) queue_.Exclude(ride_id, asked.driver_id);
+      if (update.ending == RemoteOfferRejectReason::kNotReceived) {
         queue_.Pause(ride_id, asked.driver_id, now.domain + options_.unreceived_pause);
       }
-      if (told.ending == RemoteOfferRejectReason::kNotFree) {
+      if (update.ending == RemoteOfferRejectReason::kNotFree) {
         queue_.Pause(ride_id, asked.driver_id, now.domain + options_.refused_pause);
       }
       break;
@@ -253,7 +253,7 @@ void ReplicaProtocol::On(Now now, const std::string&, const RideStarted& started
   RevokePending(now, started.ride_id, started.epoch, RevokeReason::kSuperseded);
 }
 
-// ---- Being asked
+// ---- Offers requested by other replicas
 
 RemoteOfferRejectReason ReplicaProtocol::WhyNotOffered(Now now, const RemoteOfferRequest& ask) const {
   const DispatchStart& start = *ask.start;
@@ -269,8 +269,8 @@ RemoteOfferRejectReason ReplicaProtocol::WhyNotOffered(Now now, const RemoteOffe
   if (!fix.has_value() || fix->observed < now.domain - options_.position_freshness)
     return RemoteOfferRejectReason::kNotFree;
   if (index_.IsDoubted(ask.driver_id)) return RemoteOfferRejectReason::kNotFree;
-  // The asker has given up what it asked for before, and a replica that dispatched the ride at a lower epoch is behind.
-  // An offer that is being confirmed is another matter.
+  // Pending offers at the same or a lower epoch do not block: the asker has dropped its earlier requests, and a replica
+  // that dispatched the ride at a lower epoch is behind. An offer in confirmation does block.
   const auto blocks = [&start](OfferStatus status, std::int64_t epoch) {
     return status != OfferStatus::kPending || epoch > start.epoch;
   };
@@ -290,9 +290,9 @@ void ReplicaProtocol::On(Now now, const std::string& from, const RemoteOfferRequ
     return;
   }
   const std::string& ride_id = ask.start->ride_id;
-  // As its start shows, which may have been lost.
+  // Implied by the request; the RideStarted message may have been lost.
   if (ask.start->epoch > 1) On(now, from, RideStarted{{ride_id, ask.start->epoch}});
-  // What the asker has given up.
+  // Offers that the asker has dropped.
   RevokePending(now, ride_id, ask.start->epoch + 1, RevokeReason::kSuperseded);
   offers_.Make(now, ask.offer_id, ask.driver_id, *index_.Find(ask.driver_id), ask.start, ask.ride_waited, from);
 }

@@ -1,9 +1,9 @@
-// The part of the dispatch core that speaks with other replicas: the drivers whose sessions they have, the offers that
-// are asked of them, and those that they ask for here (docs/decisions/0024-driver-replicas.md).
+// The part of the dispatch core that communicates with other replicas: the drivers of their sessions, the offers
+// requested from them, and the offers that they request here (docs/decisions/0024-driver-replicas.md).
 //
 // Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a driver is known here or at another replica, by the
-// highest claim; a ride has an offer here or one that was asked for, not both; an offer that was asked for ends here
-// even if its owner is gone.
+// highest claim; a ride has a local or a requested offer, not both; a requested offer ends here even if its owner is
+// gone.
 #pragma once
 
 #include <cstdint>
@@ -42,25 +42,25 @@ class ReplicaProtocol {
   ReplicaProtocol& operator=(const ReplicaProtocol&) = delete;
 
   void OnMessage(Now now, const std::string& from, const ReplicaMessage& message);
-  // The store has this claim.
+  // The store contains this claim.
   void OnClaim(Now now, const SessionClaim& claim);
 
   // ---- Drivers of other replicas
 
   // A session of the driver is about to be opened here.
   void OnSessionOpening(Now now, const std::string& driver_id);
-  // Refuses the stream if another replica is known to have claimed the session later than at `epoch`. False: it is not.
+  // Refuses the stream if another replica is known to have claimed the session later than at `epoch`. False otherwise.
   bool RefuseLateStream(StreamId stream, const std::string& driver_id, std::int64_t epoch);
   bool CanAsk(const std::string& driver_id) const;
 
   // ---- Rides dispatched here
 
-  // Asks the owner of the matched driver to make the offer.
+  // Requests the offer from the owner of the matched driver.
   void Ask(Now now, const MatchQueue::Match& match);
-  // Revokes the pending offer of the ride, if it has one at an epoch below `below`, here or at another replica. One
-  // that is being confirmed goes on.
+  // Revokes the pending offer of the ride, if it has one at an epoch below `below`, here or at another replica. An
+  // offer in confirmation continues.
   void RevokePending(Now now, const std::string& ride_id, std::int64_t below, RevokeReason reason);
-  // Here or at another replica.
+  // Whether the ride has a live offer, here or at another replica.
   bool HasLiveOffer(const std::string& ride_id) const;
   // Other replicas end their dispatches and pending offers of the ride at lower epochs.
   void AnnounceStart(const DispatchStart& start);
@@ -72,20 +72,20 @@ class ReplicaProtocol {
   struct Remote {
     std::string replica;
     std::int64_t epoch = 0;
-    // It is known to have been claimed by a stream of the app's.
+    // Whether a stream of the app is known to have claimed it.
     bool by_stream = false;
-    // Of the latest presence.
+    // The number of the latest presence.
     std::uint64_t number = 0;
     bool offerable = false;
     std::shared_ptr<const CarProfile> car;
-    // Of the latest news, wall time.
+    // Wall time of the latest message about the driver.
     absl::Time last_seen = absl::InfinitePast();
-    // The next look whether to forget it, wall time.
+    // Wall time of the next check whether to drop it.
     absl::Time review_at;
-    // The offer in asked_ of this driver; empty: none.
+    // The driver's offer in asked_; empty: none.
     std::string asked;
   };
-  // A live offer that was asked of another replica.
+  // A live offer that was requested from another replica.
   struct Asked {
     std::string offer_id;
     std::string driver_id;
@@ -97,7 +97,7 @@ class ReplicaProtocol {
     // Domain time.
     absl::Time deadline;
     absl::Duration ride_waited;
-    // Whether the owner ever answered, and since it was last asked.
+    // Whether the owner has ever answered, and whether it has answered since the last request.
     bool ever_answered = false;
     bool answered = false;
     // The time for the first answer has passed.
@@ -105,15 +105,15 @@ class ReplicaProtocol {
     int unanswered = 0;
   };
 
-  // The entry for a session that `replica` claimed at `epoch`, or for a later one. There is no session of the driver
-  // here.
+  // The entry for a session that `replica` claimed at `epoch`, or for a later one. There must be no session of the
+  // driver here.
   Remote& Known(Now now, const std::string& driver_id, const std::string& replica, std::int64_t epoch);
   void SendAsk(Now now, const Asked& asked, bool repeated);
   void AskAgain(Now now, Asked& asked);
-  // Forgets it. The ride, if still dispatched, is due again.
+  // Drops it. The ride, if still dispatched, is due again.
   void Settle(Now now, const Asked& asked);
   void Withdraw(Now now, const Asked& asked, RevokeReason reason);
-  // If there is one of this id and it is pending.
+  // Withdraws the offer with this id if it is pending.
   void WithdrawPending(Now now, const std::string& offer_id);
   void Review(Now now, const std::string& driver_id);
   RemoteOfferRejectReason WhyNotOffered(Now now, const RemoteOfferRequest& ask) const;
@@ -123,7 +123,7 @@ class ReplicaProtocol {
   void On(Now now, const std::string& from, const RideStarted& started);
   void On(Now now, const std::string& from, const RemoteOfferRequest& ask);
   void On(Now now, const std::string& from, const OfferWithdraw& withdraw);
-  void On(Now now, const std::string& from, const RemoteOfferStatus& told);
+  void On(Now now, const std::string& from, const RemoteOfferStatus& update);
 
   const DispatchOptions& options_;
   LocationIndex& index_;
@@ -137,7 +137,7 @@ class ReplicaProtocol {
   // By offer, and by ride.
   std::map<std::string, std::unique_ptr<Asked>> asked_;
   std::map<std::string, Asked*> asked_of_ride_;
-  // Replicas that did not answer: not asked again before their next message.
+  // Replicas that did not answer: they get no requests before their next message.
   std::set<std::string> silent_;
   Timers<std::string> asks_;     // wall, by offer
   Timers<std::string> reviews_;  // wall, by driver

@@ -1,5 +1,5 @@
-// A ride as rider-service tells it to a driver: the few fields driver-service decides on, and the contract's bytes,
-// which it passes on unread.
+// A driver's view of a ride from rider-service: the few fields that driver-service needs for decisions, and the
+// contract's bytes, which it passes on without decoding.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace hail::driver {
 
-// How far a driver's app has come in what it was sent.
+// The last event that a driver's app has received.
 struct RideCursor {
   std::string ride_id;
   std::int64_t sequence = 0;
@@ -23,9 +23,9 @@ struct RideView {
   std::string ride_id;
   std::int64_t sequence = 0;
   std::int64_t epoch = 0;
-  // The accepted offer behind the assignment this view is of.
+  // The accepted offer of the assignment that this view belongs to.
   std::string offer_id;
-  // It is the driver's: on the way to the pickup, at it, or to the drop-off.
+  // Whether the driver is assigned: on the way to the pickup, at it, or on the way to the drop-off.
   bool live = false;
   // 0: heading for the pickup, 1: for the drop-off.
   int leg = 0;
@@ -35,24 +35,24 @@ struct RideView {
   std::shared_ptr<const std::string> encoded;
 };
 
-// Shared by all that show the ride; never changed.
+// Shared by all views of the ride; never changes.
 using RideRef = std::shared_ptr<const RideView>;
 
 struct RideEventView {
-  // After the event; its ride_id and sequence are the event's.
+  // The ride after the event, with the event's ride_id and sequence.
   RideRef ride;
   // A hail.type.v1.RideEvent.
   std::shared_ptr<const std::string> encoded;
 };
 
-// Answer to a feed subscription, and sent again by rider-service whenever its feed had to start over.
+// The answer to a feed subscription. rider-service also sends it whenever its feed had to start over.
 struct FeedSnapshot {
   std::string driver_id;
   // As passed to Effects::FeedSubscribe.
   std::int64_t subscription = 0;
   std::vector<RideEventView> missed;
   bool reset = false;
-  // The ride in hand; null: none.
+  // The driver's live ride; null: none.
   RideRef ride;
 };
 
@@ -60,7 +60,7 @@ struct FeedEvent {
   std::string driver_id;
   std::int64_t subscription = 0;
   RideEventView event;
-  // The ride is no longer this driver's after it.
+  // Whether the event ends this driver's assignment.
   bool ended = false;
 };
 

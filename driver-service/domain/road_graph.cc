@@ -22,35 +22,35 @@ constexpr double kDayS = 86'400;
 constexpr int kSquaresInReach = 4;
 constexpr std::uint32_t kGone = std::numeric_limits<std::uint32_t>::max();
 
-// What one search knows of a node. Of an earlier search, so nothing, unless `search` is the present one's number:
-// nothing has to be cleared between searches.
+// One search's state of a node. Ignored unless `search` is the number of the present search, so that nothing has to be
+// cleared between searches.
 struct Reached {
   std::uint32_t search = 0;
   std::uint32_t time_ms = 0;
   float length_m = 0;
-  // 1 + the number of the first start that begins here (Scratch::starts); 0: none; kGone: was reached for good.
+  // 1 + the number of the first start at this node (Scratch::starts); 0: none; kGone: the node is settled.
   std::uint32_t starts = 0;
 };
 
-// A way may begin at a node.
+// A way that may begin at a node.
 struct StartAt {
-  // Of those asked for.
+  // Index among the requested ways.
   std::size_t way = 0;
   std::uint32_t time_ms = 0;
   float length_m = 0;
-  // As Reached::starts: the next one at the same node.
+  // The next one at the same node, numbered like Reached::starts.
   std::uint32_t next = 0;
 };
 
-// The quickest way found yet.
+// The quickest way found so far.
 struct Best {
   std::uint32_t time_ms = kGone;
   float length_m = 0;
-  // What any way takes beside the nodes, at least.
+  // The minimum time that any way takes outside the nodes.
   std::uint32_t least_ms = kGone;
 
   bool found() const { return time_ms != kGone; }
-  // Whether it is better than what there was.
+  // Replaces the way if the new one is better; returns whether it is.
   bool Offer(std::uint32_t time, float length) {
     if (time > time_ms || (time == time_ms && length >= length_m)) return false;
     time_ms = time;
@@ -59,11 +59,11 @@ struct Best {
   }
 };
 
-// A thread's own, for graphs of any size.
+// Owned by a thread, for graphs of any size.
 struct Scratch {
   std::uint32_t search = 0;
   std::vector<Reached> nodes;
-  // Time and node in one word, so that a comparison is one: what is reached first is first.
+  // Time and node in one word, so that one comparison orders both: the earliest node first.
   std::vector<std::uint64_t> queue;
   std::vector<StartAt> starts;
 
@@ -72,7 +72,7 @@ struct Scratch {
     queue.clear();
     starts.clear();
     if (++search == 0) {
-      // Once in four milliards.
+      // Once in four billion searches.
       std::fill(nodes.begin(), nodes.end(), Reached());
       search = 1;
     }
@@ -123,7 +123,8 @@ RoadGraph::Place RoadGraph::Flat(const LatLng& point) const {
 }
 
 std::uint64_t RoadGraph::LineOf(double metres) const {
-  // Up to 40,000 km by 0.25 m: within 32 bits a side. Snap looks some to each side, which the offset leaves room for.
+  // Up to 40,000 km by 0.25 m: within 32 bits per axis. Snap reads some squares on each side, for which the offset
+  // leaves room.
   return static_cast<std::uint64_t>(std::clamp(std::floor(metres / side_m_) + 0x4000'0000, 16.0, 2147483632.0));
 }
 
@@ -173,7 +174,7 @@ absl::StatusOr<RoadGraph> RoadGraph::Build(const RoadNetwork& network, Options o
   std::vector<std::uint32_t> next(graph.first_arc_.begin(), graph.first_arc_.end() - 1);
   for (const RoadEdge& edge : network.edges) {
     if (!is_kept(edge)) continue;
-    // No way can then pass a node twice, nor be as quick as a part of it.
+    // So that no way passes a node twice, and none is as quick as a part of itself.
     const double time_ms = std::max(1.0, std::round(edge.time_s * 1000));
     const std::uint32_t arc = next[new_number[edge.to]]++;
     graph.arcs_[arc] = {new_number[edge.from], static_cast<std::uint32_t>(time_ms), static_cast<float>(edge.length_m)};
@@ -214,7 +215,7 @@ void RoadGraph::PlaceArcs() {
 }
 
 RoadGraph::OnEdge RoadGraph::Nearest(std::uint32_t arc, const Place& place) const {
-  // Who stands on a node is on it.
+  // The square of 1 cm: a place this near to a node counts as on it.
   constexpr double kAsGoodAsOnM2 = 0.01 * 0.01;
   const Place& tail = places_[arcs_[arc].tail];
   const Place& head = places_[heads_[arc]];
@@ -243,7 +244,7 @@ std::optional<RoadGraph::Snapped> RoadGraph::Snap(const LatLng& point) const {
   const auto reach_m = [&] { return std::min(options_.snap_m, snapped.distance_m + options_.slack_m); };
   const auto look = [&](std::uint64_t squares) {
     for (std::uint64_t row = square - (squares << 32); row <= square + (squares << 32); row += std::uint64_t{1} << 32) {
-      // The squares of a row follow each other.
+      // The squares of a row are consecutive.
       auto it = std::lower_bound(squares_.begin(), squares_.end(), row - squares);
       for (; it != squares_.end() && *it <= row + squares; ++it) {
         const OnEdge on = Nearest(square_arcs_[static_cast<std::size_t>(it - squares_.begin())], place);
@@ -256,7 +257,7 @@ std::optional<RoadGraph::Snapped> RoadGraph::Snap(const LatLng& point) const {
       }
     }
   };
-  // The squares around mostly have the nearest, which says how far to look.
+  // The nearest squares usually contain the nearest edge, which limits the further search.
   look(1);
   const double squares = std::ceil(reach_m() / side_m_);
   if (squares > 1) look(static_cast<std::uint64_t>(squares));
@@ -276,7 +277,7 @@ RoadGraph::End RoadGraph::StartOf(const OnEdge& on, double factor) const {
   const Arc& arc = arcs_[on.arc];
   const std::uint32_t approach_ms = ApproachMs(on.distance_m, factor);
   const auto approach_m = static_cast<float>(on.distance_m);
-  // At its beginning any edge will do that leaves the node.
+  // At its beginning, any edge that leaves the node will do.
   if (on.part == 0) return {arc.tail, approach_ms, approach_m};
   const double left = 1 - on.part;
   return {heads_[on.arc], approach_ms + static_cast<std::uint32_t>(std::lround(left * arc.time_ms)),
@@ -320,7 +321,7 @@ std::vector<std::optional<RoadGraph::Way>> RoadGraph::WaysTo(std::span<const Sna
     }
   }
 
-  // Beyond `last_ms` no node can make a way quicker, nor as quick and shorter.
+  // Beyond `last_ms` no node can make a way quicker, or equally quick and shorter.
   std::uint32_t last_ms = longest_ms;
   const auto shorten = [&] {
     std::uint32_t latest_ms = 0;
@@ -357,7 +358,7 @@ std::vector<std::optional<RoadGraph::Way>> RoadGraph::WaysTo(std::span<const Sna
     queue.pop_back();
     if (time_ms > last_ms) break;
     Reached& here = scratch.nodes[node];
-    // It was in the queue more than once.
+    // The node was in the queue more than once.
     if (here.starts == kGone) continue;
     for (std::uint32_t start = std::exchange(here.starts, kGone); start != 0; start = scratch.starts[start - 1].next) {
       const StartAt& at = scratch.starts[start - 1];

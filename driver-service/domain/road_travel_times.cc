@@ -7,7 +7,7 @@
 namespace hail::driver {
 namespace {
 
-// Beyond them no way is looked for.
+// The limit of a search for a way: kDetour + kDetourFactor × the straight line's time.
 constexpr absl::Duration kDetour = absl::Minutes(10);
 constexpr double kDetourFactor = 4;
 
@@ -27,7 +27,7 @@ std::vector<TravelEstimate> RoadTravelTimes::EstimateTo(std::span<const LatLng> 
   });
   if (graph == graphs_.end()) return estimates;
 
-  // Which of `from` go by street, and from where.
+  // The ways that go by street, and their starts.
   std::vector<std::size_t> by_street;
   std::vector<RoadGraph::Snapped> starts;
   absl::Duration longest = absl::ZeroDuration();

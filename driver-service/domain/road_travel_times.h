@@ -1,4 +1,4 @@
-// Travel times by street, where there is a map of them.
+// Travel times by street, where there is a street map.
 #pragma once
 
 #include <span>
@@ -9,13 +9,13 @@
 
 namespace hail::driver {
 
-// Where both ends of a way are near an edge of one graph: the time by street at the local hour of the destination, by
-// the quickest pair of edges near its ends (RoadGraph). As by StraightLineTravelTimes where an end is near no graph,
-// and where the ends are nearer to each other than to their streets. A way that takes longer than ten minutes and four
-// times the straight line's is not looked for to its end: it counts as that long.
+// If both ends of a way are near an edge of one graph: the time by street at the local hour of the destination, between
+// the quickest pair of edges near its ends (RoadGraph). Like StraightLineTravelTimes if an end is near no graph, or if
+// the ends are nearer to each other than to their streets. The search stops at ten minutes plus four times the straight
+// line's time; a longer way counts as that long.
 //
-// Thread-safe. Many places to one cost a single search (RoadGraph::WaysTo); where graphs overlap, the first one that
-// the destination is in counts.
+// Thread-safe. Many places to one cost a single search (RoadGraph::WaysTo); if graphs overlap, the first one that
+// contains the destination counts.
 class RoadTravelTimes final : public TravelTimes {
  public:
   explicit RoadTravelTimes(std::vector<RoadGraph> graphs, StraightLineTravelTimes::Options straight_line = {})

@@ -12,15 +12,15 @@
 namespace hail::driver {
 namespace {
 
-// Cells are in bands of one degree of latitude, within which all are equally wide, so that they lie in straight
-// columns. 1,482 rows in a degree are 75 m each.
+// Cells are in bands of one degree of latitude. Within a band all cells have the same width, so they form straight
+// columns. 1,482 rows per degree are 75 m each.
 constexpr std::int64_t kRowsPerBand = 1482;
 constexpr std::int64_t kCellsPerBlock = 16;
-// No car is shown further off than that.
+// The maximum displacement of a car.
 constexpr double kFurthestOffM = 300;
 constexpr std::int64_t kEtaStepS = 15;
 constexpr double kHeadingStepDeg = 45;
-// Of a grid of five by five the cells at the edge.
+// The border cells of a grid of five by five.
 constexpr std::array<std::pair<int, int>, 16> kTwoAway = {{{-2, -2},
                                                            {-2, -1},
                                                            {-2, 0},
@@ -38,7 +38,7 @@ constexpr std::array<std::pair<int, int>, 16> kTwoAway = {{{-2, -2},
                                                            {2, 1},
                                                            {2, 2}}};
 
-// The same in each process and each run, as absl::Hash is not: replicas must agree. FNV-1a, stirred at the end.
+// The same in each process and each run, unlike absl::Hash: replicas must agree. FNV-1a, mixed at the end.
 std::uint64_t Mixed(const std::string& text, std::initializer_list<std::int64_t> numbers) {
   std::uint64_t hash = 0xcbf29ce484222325;
   const auto add = [&hash](std::uint64_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
@@ -51,7 +51,7 @@ std::uint64_t Mixed(const std::string& text, std::initializer_list<std::int64_t>
   return hash ^ hash >> 31;
 }
 
-// Orders cars that are otherwise alike, anew each hour, so that a car is not known again by its place in a list.
+// Orders equal cars differently each hour, so that a car cannot be recognized by its position in a list.
 std::uint64_t RankOf(const std::string& driver_id, absl::Time now) {
   return Mixed(driver_id, {absl::ToUnixSeconds(now) / 3600});
 }
@@ -71,7 +71,7 @@ LatLng PlaceShown(const std::string& driver_id, const LatLng& point) {
   const double band = std::clamp(std::floor(point.latitude_deg), -90.0, 89.0);
   const auto row = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(std::floor((point.latitude_deg - band) * kRowsPerBand)), 0, kRowsPerBand - 1);
-  // As high as wide in the middle of the band.
+  // Cells are square in the middle of the band.
   const double narrowing = std::cos((band + 0.5) * std::numbers::pi / 180);
   const auto columns = static_cast<std::int64_t>(360 * kRowsPerBand * narrowing);
   const auto column =
@@ -79,7 +79,7 @@ LatLng PlaceShown(const std::string& driver_id, const LatLng& point) {
   const std::uint64_t mixed =
       Mixed(driver_id, {static_cast<std::int64_t>(band), row / kCellsPerBlock, column / kCellsPerBlock});
   auto [up, right] = kTwoAway[mixed % kTwoAway.size()];
-  // Not into another band, where columns are others.
+  // Stay within the band, because other bands have other columns.
   if (row + up < 0 || row + up >= kRowsPerBand) up = -up;
   const std::int64_t shown_column = (column + right + 2 * columns) % columns;
   return {band + (static_cast<double>(row + up) + 0.5) / kRowsPerBand,
@@ -91,7 +91,7 @@ std::vector<SeenCar> CarsSeen(const CarSearch& search, const TravelTimes& travel
   using Ranked = std::tuple<double, std::uint64_t, const NearDriver*, LatLng>;
   std::vector<NearDriver> found;
   std::vector<Ranked> seen;
-  // The search goes by where cars are. So many are asked for that nobody is missing of those shown nearest.
+  // The search ranks by true positions. It requests enough cars to include all that are shown nearest.
   for (std::size_t most = std::max<std::size_t>(64, 2 * limit);; most *= 4) {
     found = search.Nearest(now, needs, radius_m + kFurthestOffM, most);
     seen.clear();

@@ -1,4 +1,4 @@
-// How strangers see cars: where cars about are and when one could come, but never where a driver is.
+// The view of cars for strangers: roughly where cars are and when one could come, but never a driver's true position.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,13 @@ namespace hail::driver {
 
 // The place where a car at `point` is shown: 105 to 270 m from it.
 //
-// The earth is cut into cells of about 75 m. A car is shown in the middle of one of the sixteen cells that are two away
-// from its own. Which of them depends on the driver and on the part of the city (1.2 km a side), and on nothing else:
-// - not on the call, so that asking often averages nothing;
-// - not on the time, so that a car that stands at the same place each evening is shown at the same wrong place, and
-//   asking each evening averages nothing either;
-// - not on where in its cell the car is, so that no answer of any kind tells two cars of a cell apart.
-// Who knows both a driver's id and which of the cars is that driver's can undo it, down to the cell.
+// The earth is divided into cells of about 75 m. A car is shown in the middle of one of the sixteen cells that are two
+// away from its own. The cell depends only on the driver and on the part of the city (1.2 km a side):
+// - not on the call, so that repeated calls cannot average the displacement;
+// - not on the time: a car that stands at the same place each evening is shown at the same wrong place, so that calls
+//   on several evenings cannot average it either;
+// - not on the position within the cell, so that no answer distinguishes two positions within a cell.
+// An observer who knows a driver's id and recognizes that driver's car can compute the true cell.
 LatLng PlaceShown(const std::string& driver_id, const LatLng& point);
 
 // A car as a stranger sees it. All of it follows from PlaceShown alone.
@@ -31,15 +31,15 @@ struct SeenCar {
   // In steps of 45 degrees.
   std::optional<float> heading_deg;
   std::shared_ptr<const CarProfile> car;
-  // From `place`, straight.
+  // Straight distance from `place`.
   double distance_m = 0;
-  // From `place`, rounded up to quarters of a minute.
+  // Time from `place`, rounded up to quarters of a minute.
   absl::Duration eta = absl::ZeroDuration();
 };
 
-// The `limit` cars shown nearest to the pickup, of those within `radius_m` as shown; quickest first. Radius, limit and
-// order go by the places shown as well, or else walking along the edge of an answer would find the car. `now` is domain
-// time.
+// The `limit` cars shown nearest to the pickup, within `radius_m` as shown; quickest first. Radius, limit and order
+// also use the shown places; otherwise an observer could find a car by walking along the edge of an answer. `now` is
+// domain time.
 std::vector<SeenCar> CarsSeen(const CarSearch& search, const TravelTimes& travel_times, absl::Time now,
                               const RideNeeds& needs, double radius_m, std::size_t limit);
 

@@ -1,4 +1,4 @@
-// Whose a driver's session is: which stream of the driver's app opened it, which replica has it.
+// The owner of a driver's session: the replica that has it, and the stream of the driver's app that opened it.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace hail::driver {
 
-// Which of an app's sessions a stream opens: tells a newer one from one that came late.
+// Identifies a session of an app, to distinguish a newer stream from a late one.
 struct Opening {
   // This run of the app. Empty: unknown.
   std::string incarnation_id;
@@ -14,14 +14,14 @@ struct Opening {
   std::int64_t number = 0;
 };
 
-// A session as its claim made it.
+// A session, as of its claim.
 struct SessionClaim {
   std::string driver_id;
-  // Rises with each claim of this driver's session, whichever replica makes it. 0: it was never claimed.
+  // Rises with each claim of this driver's session by any replica. 0: it was never claimed.
   std::int64_t epoch = 0;
-  // The process that claimed it, by its incarnation. Empty: nobody.
+  // The incarnation of the process that claimed it. Empty: no owner.
   std::string replica;
-  // By a stream that the app opened there, not only by a unary call.
+  // Whether a stream of the app claimed it, not only a unary call.
   bool by_stream = false;
 
   friend bool operator==(const SessionClaim&, const SessionClaim&) = default;

@@ -6,7 +6,7 @@
 namespace hail::driver {
 namespace {
 
-// Rides whose events may still cross: the one in hand and the few before it.
+// Rides whose events may still cross: the driver's live ride and the few before it.
 constexpr std::size_t kSentRides = 8;
 
 // Whether `ride`, as of its sequence, is known to have ended since for this driver.
@@ -14,7 +14,7 @@ bool IsOver(const RideCursor& over, const RideView& ride) {
   return ride.ride_id == over.ride_id && ride.sequence <= over.sequence;
 }
 
-// Moves the cursor of the ride to its sequence, never backwards. False: it was there before.
+// Moves the cursor of the ride forward to its sequence. False: it was there before.
 bool Advance(std::deque<RideCursor>& sent, const RideView& ride) {
   auto cursor = std::find_if(sent.begin(), sent.end(), [&](const RideCursor& c) { return c.ride_id == ride.ride_id; });
   if (cursor == sent.end()) {
@@ -48,12 +48,12 @@ SessionRegistry::Session& SessionRegistry::Open(Now now, const Driver& driver, A
     slot->driver = driver;
     slot->availability = availability;
     SetCar(*slot);
-    // One being confirmed outlived the session that it was made in.
+    // An offer in confirmation may have outlived the session in which it was made.
     slot->live_offer = offers_.LiveOf(driver.driver_id);
   } else if (slot->driver.version < driver.version) {
     Take(now, *slot, driver, availability);
   }
-  // Two claims of this process may come in the other order.
+  // Two claims of this process may be answered in reverse order.
   slot->epoch = std::max(slot->epoch, epoch);
   slot->by_stream = slot->by_stream || by_stream;
   slot->claim = std::max(slot->claim, epoch);
@@ -81,7 +81,7 @@ std::int64_t SessionRegistry::OpenStream(Now now, const Driver& driver, Availabi
   session.sent.clear();
   session.state_sent.reset();
   if (cursor.has_value()) session.sent.push_back(*std::move(cursor));
-  // The epoch of the positions to come has changed.
+  // The epoch of the next positions has changed.
   if (session.ride != nullptr) effects_.OnTrip(driver.driver_id, session.epoch, session.ride);
   Subscribe(now, session);
   return session.epoch;
@@ -107,7 +107,7 @@ bool SessionRegistry::Contact(Now now, const std::string& driver_id) {
 
 std::int64_t SessionRegistry::OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch) {
   if (Session* session = FindSession(driver.driver_id); session != nullptr) {
-    // Claimed while another opening was under way. The fixes of the stream carry the epoch that it was opened with.
+    // Claimed while another opening was in progress. The stream's fixes carry the epoch of its own opening.
     if (session->claim < epoch) {
       session->claim = epoch;
       AnnounceClaim(*session);
@@ -135,17 +135,17 @@ void SessionRegistry::Lose(Now now, const std::string& driver_id, std::int64_t e
   Session* session = FindSession(driver_id);
   if (session == nullptr || epoch <= session->claim) return;
   if (const StreamId stream = std::exchange(session->stream, 0); stream != 0) RefuseStream(stream, to_stream);
-  // One being confirmed goes on without the session.
+  // An offer in confirmation continues without the session.
   RevokePending(now, *session, RevokeReason::kSuperseded);
   if (session->ride != nullptr) effects_.OnTrip(driver_id, session->epoch, nullptr);
   if (feed_up_) effects_.FeedUnsubscribe(driver_id);
-  // The position stays: the replica that has the driver now says what can be asked of it.
+  // The position stays: from now on the owner of the session reports the driver's offerability.
   index_.SetOfferable(driver_id, false);
   effects_.OnSessionGone(driver_id);
   sessions_.erase(driver_id);
 }
 
-// An app does not open another stream after Replaced: so it is sent only if another stream of it exists.
+// Sends Replaced only if another stream exists: an app does not reconnect after Replaced.
 void SessionRegistry::RefuseStream(StreamId stream, bool to_stream) {
   if (to_stream) {
     effects_.ToDriver(stream, Replaced{});
@@ -203,7 +203,7 @@ DriverState SessionRegistry::StateOf(Now now, Session& session) const {
   const Offer* offer = session.live_offer;
   if (offer != nullptr) state.offer = ViewOf(*offer, now.domain);
   state.status = StatusOf(now, session, state.blocked_by);
-  // Numbered as it is looked at: what nobody saw between two looks was no state to anybody.
+  // Numbered when read: a state that no reader saw between two reads does not count.
   decltype(session.shown) shown{state.status,
                                 state.availability,
                                 state.blocked_by,
@@ -261,7 +261,7 @@ void SessionRegistry::Positioned(const std::string& driver_id) {
 void SessionRegistry::StateSent(const std::string& driver_id, StreamId stream, const DriverState& state) {
   Session* session = FindSession(driver_id);
   if (session == nullptr || session->stream != stream || !session->state_sent.has_value()) return;
-  // An answer can be as of earlier.
+  // The answer may contain an earlier state.
   if (state.session_epoch != session->epoch || state.revision != session->revision) return;
   session->state_sent = {state.status, state.availability, state.blocked_by};
 }
@@ -379,7 +379,7 @@ void SessionRegistry::OnConfirmed(Now now, const std::string& driver_id, RideVie
   const bool another = session->ride != nullptr && session->ride->ride_id != ride.ride_id;
   session->unverified_ride = ride.ride_id;
   SetRide(now, *session, std::make_shared<const RideView>(std::move(ride)));
-  // Otherwise the feed may have reported the ride's end before this reply came in.
+  // Otherwise the feed may have reported the ride's end before this reply arrived.
   if (!as_new_as_feed || another) Subscribe(now, *session);
 }
 
@@ -392,7 +392,7 @@ void SessionRegistry::Resubscribe(Now now, const std::string& driver_id) {
 void SessionRegistry::Subscribe(Now now, Session& session) {
   session.synced = false;
   session.feed_generation = ++last_generation_;
-  // The answer to this is newer than any confirmation's reply so far.
+  // The answer to this subscription is newer than any confirmation's reply so far.
   session.unverified_ride.clear();
   if (feed_up_) {
     session.subscription = ++last_subscription_;
@@ -427,7 +427,7 @@ void SessionRegistry::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
   if (!session->unverified_ride.empty() && !mentions(snapshot.ride) &&
       std::none_of(snapshot.missed.begin(), snapshot.missed.end(),
                    [&](const RideEventView& event) { return mentions(event.ride); })) {
-    // It may have been taken before the confirmation was committed. One that is asked for now cannot have been.
+    // The snapshot may be older than the confirmation's commit. A new one cannot be.
     Subscribe(now, *session);
     return;
   }
@@ -435,7 +435,7 @@ void SessionRegistry::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
   session->synced = true;
   session->feed_generation = ++last_generation_;
   RideRef ride = snapshot.ride != nullptr && snapshot.ride->live ? snapshot.ride : nullptr;
-  // A confirmation's reply can be newer than a snapshot under way.
+  // A confirmation's reply can be newer than a snapshot in flight.
   if (ride != nullptr && session->ride != nullptr && session->ride->ride_id == ride->ride_id &&
       session->ride->sequence > ride->sequence) {
     ride = session->ride;
@@ -454,8 +454,8 @@ void SessionRegistry::OnFeedSnapshot(Now now, const FeedSnapshot& snapshot) {
   const DriverState state = StateOf(now, *session);
   session->state_sent = {state.status, state.availability, state.blocked_by};
   Send(*session, Snapshot{state});
-  // The events that the snapshot covers count as sent, also where an answer to a step was ahead of the feed; those
-  // after it are still to come.
+  // The events that the snapshot covers count as sent, even if an answer to a step was ahead of the feed; later events
+  // are still to come.
   std::int64_t sequence = 0;
   for (const RideRef& shown : {snapshot.ride, state.ride}) {
     if (shown == nullptr) continue;
@@ -486,7 +486,7 @@ void SessionRegistry::Advanced(Now now, const std::string& driver_id, RideView r
   Session* session = FindSession(driver_id);
   if (session == nullptr || IsOver(session->over, ride)) return;
   const bool in_hand = session->ride != nullptr && session->ride->ride_id == ride.ride_id;
-  // Of any other ride the feed, once it is caught up, knows better.
+  // For any other ride, the caught-up feed has newer information.
   if (in_hand ? ride.sequence <= session->ride->sequence : session->synced) return;
   if (ride.live) {
     SetRide(now, *session, std::make_shared<const RideView>(std::move(ride)));

@@ -1,8 +1,8 @@
-// The part of the dispatch core that keeps drivers' sessions: the stream, the driver's desired availability and rides,
-// what the stream was sent.
+// The part of the dispatch core that keeps drivers' sessions: the stream and the messages sent on it, the desired
+// availability, and the driver's rides.
 //
 // Invariants (docs/decisions/0034-the-dispatch-core-in-four.md): a driver can be offered rides only while
-// rider-service's feed about that driver is caught up; a ride in hand outlives stream, position and feed; a stream gets
+// rider-service's feed about that driver is caught up; a live ride outlives stream, position and feed; a stream gets
 // each event once, in order.
 #pragma once
 
@@ -27,79 +27,79 @@ namespace hail::driver {
 
 class SessionRegistry {
  public:
-  // The offers of drivers with a session here, as their sessions change. OfferBook.
+  // The live offers of drivers with a session here. Implemented by OfferBook.
   class LiveOffers {
    public:
     virtual ~LiveOffers() = default;
     // The driver's live offer; null: none.
     virtual const Offer* LiveOf(const std::string& driver_id) const = 0;
-    // `offer` is pending, and its driver cannot take it any more.
+    // `offer` is pending, and its driver cannot accept it any more.
     virtual void Revoke(Now now, const Offer& offer, RevokeReason reason) = 0;
-    // The feed shows the ride that `offer`, a live one, brought its driver.
+    // The feed shows the ride of `offer`, which is live.
     virtual void OnAssigned(Now now, const Offer& offer) = 0;
   };
 
   struct Session {
-    // As the store had them at driver.version.
+    // From the store, at driver.version.
     Driver driver;
     Availability availability = Availability::kOffline;
-    // As the app knows it: positions carry it.
+    // The epoch that the app knows; positions carry it.
     std::int64_t epoch = 0;
-    // Of the latest claim that this replica made: higher, where a unary call claimed what a stream had opened.
+    // The epoch of the latest claim of this replica: higher if a unary call claimed a session that a stream had opened.
     std::int64_t claim = 0;
     // Whether a stream claimed it here.
     bool by_stream = false;
 
     // 0: none.
     StreamId stream = 0;
-    // Of the claim it was opened with.
+    // The epoch of the claim that opened the stream.
     std::int64_t stream_epoch = 0;
-    // Of the stream.
+    // The stream's opening.
     Opening opening;
     // Wall time.
     absl::Time last_unary = absl::InfinitePast();
     absl::Time last_seen = absl::InfinitePast();
-    // The next Review() asked for.
+    // The next requested Review().
     absl::Time review_at = absl::InfiniteFuture();
 
     // The last subscription sent; answers to older ones are ignored.
     std::int64_t subscription = 0;
     absl::Time subscribed_at = absl::InfinitePast();
-    // The subscription was answered: the feed reports what happens to the driver's rides as it happens.
+    // The subscription was answered: the feed reports the driver's events as they happen.
     bool synced = false;
-    // Changes whenever the feed may have left something out. A confirmation's reply is as new as the feed only if this
-    // did not change while it was under way. Of no two sessions the same: a confirmation may outlive the one that it
-    // was begun in.
+    // Changes whenever the feed may have missed an event. A confirmation's reply is as new as the feed only if this did
+    // not change while the confirmation was open. Unique over all sessions, because a confirmation may outlive its
+    // session.
     std::int64_t feed_generation = 0;
 
     RideRef ride;
-    // A ride learned from a confirmation's reply that the feed has not mentioned yet.
+    // A ride from a confirmation's reply that the feed has not mentioned yet.
     std::string unverified_ride;
-    // OfferBook's; null: none.
+    // Owned by OfferBook; null: none.
     const Offer* live_offer = nullptr;
     bool offerable = false;
     std::shared_ptr<const CarProfile> car;
 
-    // DriverState::revision, and what it is of: status, availability, blocked_by, the offer and its status, the ride
-    // and its sequence.
+    // DriverState::revision, and the values that it numbers: status, availability, blocked_by, the offer and its
+    // status, the ride and its sequence.
     std::int64_t revision = 0;
     std::tuple<DriverStatus, Availability, BlockedBy, std::string, OfferStatus, std::string, std::int64_t> shown;
-    // The part of the state that this stream was sent last; nullopt: it had no snapshot yet.
+    // The part of the state that was last sent to this stream; nullopt: it had no snapshot yet.
     std::optional<std::tuple<DriverStatus, Availability, BlockedBy>> state_sent;
-    // A timer is set that looks whether the position has gone stale, or has come.
+    // Whether a timer is set that checks whether the position has become stale, or has come.
     bool stale_look = false;
     bool fresh_look = false;
-    // How long the latter waits, wall time; zero: the first.
+    // The delay of the latter, wall time; zero: the first.
     absl::Duration fresh_look_in = absl::ZeroDuration();
 
-    // The last ride that ended, as far as it is known: older news of it is left out.
+    // The last ride that is known to have ended: older messages about it are ignored.
     RideCursor over;
 
-    // What this stream was sent, per ride the highest sequence, latest ride last; a few.
+    // The highest sequence sent to this stream for each of the last few rides, latest ride last.
     std::deque<RideCursor> sent;
   };
 
-  // All references must outlive this; `offers` is first used by the first input.
+  // All references must outlive this; `offers` is not used before the first input.
   SessionRegistry(const DispatchOptions& options, LocationIndex& index, Effects& effects, LiveOffers& offers)
       : options_(options), index_(index), effects_(effects), offers_(offers) {}
   SessionRegistry(const SessionRegistry&) = delete;
@@ -125,22 +125,22 @@ class SessionRegistry {
 
   // ---- Claims
 
-  // The store has a claim of this replica's own.
+  // The store contains a claim of this replica.
   void OnOwnClaim(const SessionClaim& claim);
-  // Ends the session, if there is one: another replica claimed it at `epoch`, `to_stream`: for a stream of the app's.
+  // Ends the session, if any, because another replica claimed it at `epoch`. `to_stream`: for a stream of the app.
   void Lose(Now now, const std::string& driver_id, std::int64_t epoch, bool to_stream);
-  // Ends a stream that has come late: another replica has the session, `to_stream`: for a stream of the app's.
+  // Ends a late stream, because another replica has the session. `to_stream`: for a stream of the app.
   void RefuseStream(StreamId stream, bool to_stream);
 
   // ---- For offers
 
-  // The driver's live offer is now `live` (null: none), and `message` says so. Without effect if there is no session.
+  // The driver's live offer is now `live` (null: none), and `message` reports it. No effect without a session.
   void OnOffer(Now now, const std::string& driver_id, const Offer* live, const DriverMessage& message);
-  // What a confirmation begun now has to name; -1: nothing is known of the driver's rides.
+  // The value for a confirmation that begins now; -1: the driver's rides are unknown.
   std::int64_t FeedGeneration(const std::string& driver_id) const;
-  // The reply to a confirmation that was begun at `feed_generation`: the driver has `ride`.
+  // The reply to a confirmation that began at `feed_generation`: the driver has `ride`.
   void OnConfirmed(Now now, const std::string& driver_id, RideView ride, std::int64_t feed_generation);
-  // Starts the feed about the driver anew: what is known of the driver's rides is wrong.
+  // Restarts the feed about the driver, because the known rides of the driver are wrong.
   void Resubscribe(Now now, const std::string& driver_id);
 
   // Null: no session.
@@ -150,17 +150,17 @@ class SessionRegistry {
   // ---- Time
 
   void Tick(Now now);
-  // Sends the streams those states that changed. After all else: of several changes at a time the last one counts, and
-  // where an answer to a command shows it, the answer is enough.
+  // Sends changed states to the streams. Called after everything else: of several simultaneous changes only the last
+  // counts, and a state in the answer to a command is not sent again.
   void SendStates(Now now);
 
-  // Dispatch::CountOn, for what is known here.
+  // Dispatch::CountOn, for the sessions here.
   bool CountOn(Now now, DispatchTally& tally, std::size_t most) const;
 
  private:
   Session* FindSession(const std::string& driver_id) const;
   Session& Open(Now now, const Driver& driver, Availability availability, std::int64_t epoch, bool by_stream);
-  // Makes the car of session.driver known. False: it was.
+  // Sets the car of session.driver in the index. False: it was set already.
   bool SetCar(Session& session);
   void Take(Now now, Session& session, const Driver& driver, Availability availability);
   // Announces the claim to the other replicas.
@@ -168,20 +168,20 @@ class SessionRegistry {
   void Subscribe(Now now, Session& session);
   void UpdateOfferable(Now now, Session& session);
   void SetRide(Now now, Session& session, RideRef ride);
-  // If the ride came from the driver's live offer, its outcome is known now.
+  // Settles the driver's live offer if the ride came from it.
   void LearnAssignment(Now now, const Session& session, const RideView& ride);
   // Revokes the driver's offer if it is pending.
   void RevokePending(Now now, const Session& session, RevokeReason reason);
-  // A session without a stream is looked at when its unary contact grows old, and when it is idle for long.
+  // Checks a session without a stream when its unary contact becomes old, and when it has been idle for long.
   void Review(Now now, const std::string& driver_id);
   void Send(const Session& session, const DriverMessage& message);
   void SendEvent(Session& session, const RideEventView& event);
   DriverState StateOf(Now now, Session& session) const;
-  // And why not more, for one who wants to be online.
+  // The status; if the driver wants to be online but cannot get offers, also the reason.
   DriverStatus StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const;
-  // The state that a stream was sent may have changed: looked at by SendStates.
+  // The state sent to a stream may have changed: SendStates checks it.
   void MayHaveChanged(const Session& session);
-  // Has a state looked at again that time alone, or a position, can change.
+  // Schedules a check of a state that may change by time, or by a position.
   void LookAgain(Now now, Session& session, const DriverState& state);
 
   const DispatchOptions& options_;
@@ -189,7 +189,7 @@ class SessionRegistry {
   Effects& effects_;
   LiveOffers& offers_;
 
-  // Ordered, so that what is done for all is done in the same order in each run.
+  // Ordered, so that loops over all entries run in the same order in each run.
   std::map<std::string, std::unique_ptr<Session>> sessions_;
   // Drivers with a stream for SendStates.
   std::set<std::string> changed_;

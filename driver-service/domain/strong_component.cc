@@ -18,13 +18,13 @@ std::vector<std::uint32_t> LargestStrongComponent(std::uint32_t nodes,
   std::vector<std::uint32_t> heads(edges.size());
   std::vector<std::size_t> next(first.begin(), first.end() - 1);
   for (const auto& [from, to] : edges) heads[next[from]++] = to;
-  // From here on: which of its edges each node follows next.
+  // From here on: the edge that the search follows next, for each node.
   next.assign(first.begin(), first.end() - 1);
 
   std::vector<std::uint32_t> order(nodes, kUnseen);
   std::vector<std::uint32_t> low(nodes, 0);
   std::vector<bool> open(nodes, false);
-  // Nodes seen whose component is not known yet; the way from the root to where the search is.
+  // Visited nodes whose component is not known yet; the path from the root to the present node.
   std::vector<std::uint32_t> pending;
   std::vector<std::uint32_t> path;
   std::uint32_t seen = 0;

@@ -1,4 +1,4 @@
-// Which part of a directed graph can be driven about in.
+// Finds the connected part of a directed graph.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace hail::driver {
 
-// The largest set of nodes of which each can be reached from each other, ascending; of equals the one with the lowest
-// node. Nodes are 0..nodes - 1, edges (from, to). R. Tarjan, "Depth-first search and linear graph algorithms", SIAM
-// Journal on Computing 1 (1972). Time and memory O(nodes + edges), no recursion.
+// The largest set of nodes that can all be reached from each other, ascending; of equals, the one with the lowest node.
+// Nodes are 0..nodes - 1, edges (from, to). R. Tarjan, "Depth-first search and linear graph algorithms", SIAM Journal
+// on Computing 1 (1972). Time and memory O(nodes + edges), no recursion.
 std::vector<std::uint32_t> LargestStrongComponent(std::uint32_t nodes,
                                                   std::span<const std::pair<std::uint32_t, std::uint32_t>> edges);
 

@@ -1,4 +1,4 @@
-// The timers of one kind of one part of the dispatch core.
+// The timers of one kind for one part of the dispatch core.
 #pragma once
 
 #include <map>
@@ -9,14 +9,14 @@
 
 namespace hail::driver {
 
-// In domain or in wall time: the owner's choice, the same for each call. A timer is not taken back when no longer
-// wanted: its owner checks whether there is still something to do. Equal times keep their order.
+// In domain or in wall time: the owner's choice, the same for each call. Timers cannot be cancelled: the owner checks
+// whether there is still work to do. Equal times keep their order.
 template <typename Id>
 class Timers {
  public:
   void Add(absl::Time at, Id id) { waiting_.emplace(at, std::move(id)); }
 
-  // Takes off the earliest one that is due. One at a time: its owner may add others, due ones too.
+  // Removes the earliest timer that is due. One at a time: its owner may add others, even due ones.
   std::optional<Id> Take(absl::Time now) {
     if (waiting_.empty() || waiting_.begin()->first > now) return std::nullopt;
     return std::move(waiting_.extract(waiting_.begin()).mapped());

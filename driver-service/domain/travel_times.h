@@ -1,4 +1,4 @@
-// How long cars take from one place to another.
+// Travel times of cars between two places.
 #pragma once
 
 #include <span>
@@ -10,18 +10,18 @@
 
 namespace hail::driver {
 
-// The port. Thread-safe, quick (called for each offer and position report), never fails.
+// The port. Thread-safe, fast (called for each offer and position report), never fails.
 class TravelTimes {
  public:
   virtual ~TravelTimes() = default;
   // `departure` is domain time.
   virtual TravelEstimate Estimate(const LatLng& from, const LatLng& to, absl::Time departure) const = 0;
-  // The same from each of many places, in their order: what Estimate says of each, at less cost where one look will do.
+  // The same from each of many places, in their order: equal to Estimate of each, but cheaper if one search suffices.
   virtual std::vector<TravelEstimate> EstimateTo(std::span<const LatLng> from, const LatLng& to,
                                                  absl::Time departure) const;
 };
 
-// As rider-service estimates trips for its quotes.
+// The model of rider-service's quotes.
 class StraightLineTravelTimes final : public TravelTimes {
  public:
   using Options = StraightLine;

@@ -11,7 +11,7 @@
 #include "driver-service/main/process.h"
 
 int main(int argc, char** argv) {
-  // What is written here is this user's alone.
+  // Files created here are readable by this user only.
   umask(S_IRWXG | S_IRWXO);
   // Before any thread exists.
   hail::rpc::BlockTermination();

@@ -1,4 +1,4 @@
-// What is measured, and logged, of settled offers.
+// Metrics and logs of settled offers.
 #pragma once
 
 #include "common/metrics/metrics.h"

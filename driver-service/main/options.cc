@@ -10,7 +10,7 @@
 namespace hail::driver {
 namespace {
 
-// Reads them as they will be read, so that a mistake in a file is listed with every other one.
+// Reads the graphs as the service will, so that a fault in a file is listed together with all others.
 std::string CheckRoadGraphs(const config::Value& value) {
   const auto graphs = ReadRoadGraphs(std::get<std::string>(value));
   return graphs.ok() ? "" : absl::StrCat("cannot be used: ", std::string(graphs.status().message()));

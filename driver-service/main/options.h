@@ -14,7 +14,7 @@ struct DriverOptions {
   // The peer's internal address.
   std::string rider_service;
   DispatchOptions dispatch;
-  // As ReadRoadGraphs takes them.
+  // In the format of ReadRoadGraphs.
   std::string road_graphs;
 };
 

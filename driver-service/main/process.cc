@@ -30,13 +30,13 @@
 namespace hail::driver {
 namespace {
 
-// What replicas of driver-service say to each other is below this, in NATS's words (docs/operations.md).
+// NATS subjects of driver-service's replicas start with this (docs/operations.md).
 constexpr char kBusSubject[] = "hail.driver";
 
 // Wall time.
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
 
-// UNAVAILABLE if the store is not there, or not yet.
+// UNAVAILABLE while the store cannot be reached.
 absl::Status OpenDatabase(const DriverOptions& options, const Clock* clock, StoreMetrics* metrics,
                           std::unique_ptr<DriverDatabase>* database) {
   if (options.service.store_database) {
@@ -61,7 +61,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
 
   std::unique_ptr<DriverDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
-  // A file that cannot be used stays so.
+  // A file that cannot be used will not recover, so only a database is awaited.
   const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
@@ -72,7 +72,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   for (const RoadGraph& graph : *graphs) {
     Log(LogLevel::kInfo, "road_graph_read", {{"nodes", graph.node_count()}, {"edges", graph.edge_count()}});
   }
-  // Without a graph these are the straight line's.
+  // Without graphs, these are the straight line's times.
   const RoadTravelTimes travel_times(*std::move(graphs));
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
@@ -81,7 +81,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     bus = *std::move(made);
   }
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
-  // Its thread uses what stands between here and its Stop below.
+  // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
   RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
   DriverServer server({.store = &store,
@@ -100,7 +100,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
 
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
-    // A driver nobody has: what counts is that the store answers.
+    // No driver has this id: only the store's answer counts.
     store.Get("", [&](const absl::StatusOr<StoredDriver>& stored) {
       store_metrics.OnProbe(absl::IsNotFound(stored.status()) ? absl::OkStatus() : stored.status());
     });
@@ -152,7 +152,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                                .healthy = [&] { return store_metrics.Healthy(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
-  // No handler runs any more. What calls others stops before what is called.
+  // No handler runs any more. Callers stop before the objects that they call.
   housekeeping.Stop();
   server.Stop();
   rider.Stop();

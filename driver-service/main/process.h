@@ -1,4 +1,4 @@
-// The parts of driver-service put together, started and stopped in order.
+// Composes driver-service, and starts and stops its parts in order.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace hail::driver {
 
-// Opens the store, serves until SIGTERM or SIGINT (blocked by rpc::BlockTermination), drains. `port_file`: where to
-// write the ports; empty: nowhere. The exit code: 0 after a drain, 1 if something could not be started (it is logged).
+// Opens the store, serves until SIGTERM or SIGINT (blocked by rpc::BlockTermination), drains. `port_file`: the file for
+// the ports; empty: none. Returns the exit code: 0 after a drain, 1 if a part could not be started (which is logged).
 int RunDriverService(const DriverOptions& options, const std::string& port_file);
 
 }  // namespace hail::driver

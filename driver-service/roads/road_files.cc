@@ -49,7 +49,7 @@ absl::Status ReadNodes(const std::string& path, RoadNetwork* network, NodeNumber
     if (!more) return absl::OkStatus();
     std::int64_t node = 0;
     if (!absl::SimpleAtoi(csv.Text(kNode), &node)) return csv.Wrong("node is not a whole number");
-    // What the graph is laid out flat for, and an honest receiver's range.
+    // The range of the projection, and of a plausible receiver.
     HAIL_ASSIGN_OR_RETURN(const double lat, NumberFrom(csv, kLat, "lat", -85, 85));
     HAIL_ASSIGN_OR_RETURN(const double lon, NumberFrom(csv, kLon, "lon", -180, 180));
     if (!numbers->emplace(node, static_cast<std::uint32_t>(network->nodes.size())).second) {
@@ -140,7 +140,7 @@ absl::StatusOr<std::vector<RoadGraph>> ReadRoadGraphs(std::string_view list) {
     double factor = 1;
     if (at != absl::string_view::npos &&
         !(absl::SimpleAtod(entry.substr(at + 1), &factor) && factor >= 0.1 && factor <= 10)) {
-      problems.push_back(absl::StrCat("what stands after @ in '", entry, "' must be a factor from 0.1 to 10"));
+      problems.push_back(absl::StrCat("the text after @ in '", entry, "' must be a factor from 0.1 to 10"));
       continue;
     }
     if (prefix.empty()) {

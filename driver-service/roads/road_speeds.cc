@@ -49,7 +49,7 @@ void SetObservedTimes(std::span<const HourlySeconds> observed, RoadNetwork* netw
   }
   const double day = std::accumulate(total.begin(), total.end(), 0.0) / 24;
   if (!(day > 0)) return;
-  // An hour without a second observed is like the day.
+  // An hour without observations gets the day's mean.
   for (std::size_t hour = 0; hour < 24; ++hour) {
     network->hour_factors[hour] = total[hour] > 0 ? std::clamp(total[hour] / day, 0.01, 100.0) : 1;
   }

@@ -1,4 +1,4 @@
-// A DriverStore that a database keeps: the port, and what running it needs.
+// A DriverStore backed by a database, with its maintenance functions.
 #pragma once
 
 #include <cstddef>
@@ -13,15 +13,15 @@ namespace hail::driver {
 // Thread-safe.
 class DriverDatabase : public DriverStore {
  public:
-  // Finds out whether commits work: commits a change to the same.
+  // Checks whether commits work: commits a change that keeps the value.
   virtual void ProbeWrite(std::function<void(absl::Status)> done) = 0;
 
-  // Changes and reads that wait now.
+  // The number of waiting writes and reads.
   virtual std::size_t depth() const = 0;
   // Offer records that were never written: too many were waiting, or the database refused them.
   virtual std::uint64_t lost_records() const = 0;
 
-  // Finishes what is queued, the offer log included, and lets go of the database. Idempotent.
+  // Finishes queued jobs, including the offer log, and closes the database. Idempotent.
   virtual void Stop() = 0;
 };
 

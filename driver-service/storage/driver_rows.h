@@ -1,5 +1,4 @@
-// What both driver stores keep in their rows, whatever the database: columns, and the values between them and the
-// domain.
+// Columns that both driver stores share, and the conversion of their values to and from the domain.
 #pragma once
 
 #include <string>
@@ -15,7 +14,7 @@
 
 namespace hail::driver {
 
-// What DriverOfRow reads, in this order.
+// The columns for DriverOfRow, in this order.
 inline constexpr char kDriverColumns[] =
     " driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color, vehicle_plate, vehicle_seats,"
     " product_ids, online, create_time, update_time, version";
@@ -38,7 +37,7 @@ StoredDriver DriverOfRow(const Text& text, const Number& number) {
   return stored;
 }
 
-// Calls `bind` with what display_name to product_ids hold of a driver.
+// Calls `bind` with the driver's values of the columns display_name to product_ids.
 template <typename Bind>
 decltype(auto) BindProfile(const Driver& driver, const Bind& bind) {
   const Vehicle& vehicle = driver.vehicle;
@@ -50,7 +49,7 @@ inline constexpr char kOfferColumns[] =
     " offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, settled_time, pickup_eta_us,"
     " pickup_distance_m";
 
-// Calls `bind` with what kOfferColumns hold of an offer.
+// Calls `bind` with an offer's values of kOfferColumns.
 template <typename Bind>
 decltype(auto) BindOffer(const OfferRecord& record, const Bind& bind) {
   return bind(record.offer_id, record.ride_id, record.epoch, record.driver_id, OfferStatusName(record.outcome),

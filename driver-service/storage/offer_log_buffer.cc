@@ -7,7 +7,7 @@
 namespace hail::driver {
 namespace {
 
-// Of one write: what is written beside it waits for it.
+// Limit of one write, because other writes in the same batch wait for it.
 constexpr std::size_t kRecordsPerWrite = 500;
 
 }  // namespace
@@ -46,8 +46,9 @@ void OfferLogBuffer::Flush(bool hurry) {
       Flush(/*hurry=*/false);
       return;
     }
-    // After a refusal the next record tries again: this may be the caller's thread, with the queue still full. Last:
-    // who drains may end this object as soon as nothing is being written.
+    // After a refusal the next record triggers another attempt: this may be the caller's thread, with the queue still
+    // full. Must be the last statement: Drain may return, and its caller destroy this object, as soon as no write is
+    // open.
     absl::MutexLock lock(&mutex_);
     if (!status.ok()) lost_ += count;
     writing_ = false;

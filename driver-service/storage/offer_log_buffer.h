@@ -1,4 +1,4 @@
-// Offer records on their way into a store's log: many a write, one write at a time.
+// Buffers offer records for a store's log: many per write, one write at a time.
 #pragma once
 
 #include <cstddef>
@@ -19,22 +19,22 @@ namespace hail::driver {
 class OfferLogBuffer {
  public:
   using Records = std::shared_ptr<const std::vector<OfferRecord>>;
-  // Writes the records, all or none, and calls `done` once, on any thread, possibly before it returns. `hurry`:
-  // somebody waits for it.
+  // Writes the records, all or none, and calls `done` once, on any thread, possibly before it returns. `hurry`: a
+  // caller waits for it.
   using Write = std::function<void(Records records, bool hurry, std::function<void(absl::Status)> done)>;
 
-  // Of more than `max_waiting` records the oldest are lost.
+  // If more than `max_waiting` records wait, the oldest are lost.
   OfferLogBuffer(std::size_t max_waiting, Write write);
 
   // Never waits.
   void Append(OfferRecord record) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Returns when all that was appended has been written, or lost.
+  // Returns when all appended records have been written, or lost.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   // Records that were never written: too many were waiting, or the store refused them.
   std::uint64_t lost() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // Hands waiting records over, unless others are being written.
+  // Starts a write of waiting records, unless another write is open.
   void Flush(bool hurry) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::size_t max_waiting_;

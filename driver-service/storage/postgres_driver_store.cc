@@ -20,8 +20,8 @@ const Statement kInsert{
     " vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (driver_id) DO NOTHING"};
 const Statement kLoad{"SELECT" + std::string(kDriverColumns) + " FROM drivers WHERE driver_id = $1"};
-// Under the claim alone. Where nothing changes though the claim stands and the desired availability is another, the
-// plate is in use.
+// Applies to the present claim only. If nothing changes although the claim holds and the stored availability differs,
+// the plate is in use.
 const Statement kSetWish{
     "UPDATE drivers SET online = $2, update_time = $3, version = version + 1 WHERE driver_id = $1 AND online <> $2"
     " AND session_replica = $4 AND session_epoch = $5 AND ($2 = 0 OR plate_key = '' OR NOT EXISTS (SELECT 1 FROM"
@@ -30,7 +30,7 @@ const Statement kSetWish{
 const Statement kReplace{
     "UPDATE drivers SET display_name = $2, region_id = $3, vehicle_make = $4, vehicle_model = $5, vehicle_color = $6,"
     " vehicle_plate = $7, vehicle_seats = $8, product_ids = $9, update_time = $10, version = version + 1,"
-    // Another one's session ends.
+    // Ends the session of another replica.
     " session_epoch = session_epoch + CASE WHEN session_replica IN ('', $11) THEN 0 ELSE 1 END,"
     " session_claimed = CASE WHEN session_replica IN ('', $11) THEN session_claimed ELSE clock_timestamp() END,"
     " session_stream = session_stream AND session_replica IN ('', $11),"
@@ -47,12 +47,13 @@ const Statement kInsertRecord{"INSERT INTO offers (" + std::string(kOfferColumns
                               ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
                               " ON CONFLICT (offer_id) DO NOTHING"};
 const Statement kFindOffer{"SELECT driver_id, ride_id, outcome, revoke_reason FROM offers WHERE offer_id = $1"};
-// A run's stream that it opened before the one that has the session is late.
+// Does not claim for a late stream: the same run has opened a later one, which has the session.
 const Statement kClaim{
     "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_run = $3,"
     " session_opening = $4, session_stream = TRUE, session_claimed = clock_timestamp() WHERE driver_id = $1"
     " AND NOT ($3::text <> '' AND session_run = $3 AND session_opening > $4) RETURNING session_epoch"};
-// What is looked up is of one moment; by the epoch it is the row's that is changed, however long that was locked.
+// The lookup sees one snapshot. The condition on the epoch makes the update apply only to that state of the row,
+// however long the row was locked.
 const Statement kClaimIdle{
     "UPDATE drivers SET session_epoch = session_epoch + 1, session_replica = $2, session_stream = FALSE,"
     " session_claimed = clock_timestamp()"
@@ -65,7 +66,7 @@ const Statement kGetSession{"SELECT" + std::string(kDriverColumns) + ", session_
                             std::string(postgres::kHoldersAlive) +
                             " THEN session_replica ELSE '' END, session_stream FROM drivers"
                             " WHERE driver_id = $1"};
-// now(), not clock_timestamp(): so that the index serves it.
+// now(), because clock_timestamp() cannot use the index.
 const Statement kRecentClaims{
     "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
     " WHERE session_claimed > now() - $1 * interval '1 microsecond'"};
@@ -84,7 +85,7 @@ absl::StatusOr<StoredDriver> Loaded(const Rows& rows) {
                      [&rows](int column) { return rows.Int64(0, column); });
 }
 
-// A row of kLoadSession or kGetSession; `claimed` is the caller's to say.
+// A row of kLoadSession or kGetSession; the caller sets `claimed`.
 absl::StatusOr<ClaimedSession> LoadedSession(const Rows& rows) {
   absl::StatusOr<StoredDriver> stored = Loaded(rows);
   if (!stored.ok()) return stored.status();
@@ -108,14 +109,14 @@ Command Replace(const Driver& driver, const std::string& replica, std::int64_t e
           })};
 }
 
-// Of a write that a unique index refused: two that want one plate at the same instant.
+// The error for a write that a unique index refused: two drivers went online with one plate at the same instant.
 absl::Status WriteError(const absl::Status& status) { return absl::IsAlreadyExists(status) ? PlateInUse() : status; }
 
 Command InsertRecord(const OfferRecord& record) {
   return {&kInsertRecord, BindOffer(record, [](const auto&... values) { return Params::Of(values...); })};
 }
 
-// Keys of writes: drivers, then the log, which nobody else writes.
+// Keys of writes: drivers first, then the log, which has no other writers.
 std::string KeyOfDriver(const std::string& driver_id) { return "1" + driver_id; }
 constexpr char kKeyOfLog[] = "2";
 
@@ -129,7 +130,7 @@ absl::StatusOr<std::unique_ptr<PostgresDriverStore>> PostgresDriverStore::Open(c
   if (!migrated.ok()) return migrated;
   std::unique_ptr<PostgresDriverStore> store(new PostgresDriverStore(params, options, clock, observer));
   if (!store->pool_.AwaitConnections(options.patience)) {
-    return Unavailable(Reason::kStoreUnavailable, "the database takes fewer connections than are needed");
+    return Unavailable(Reason::kStoreUnavailable, "the database accepts fewer connections than needed");
   }
   return store;
 }
@@ -166,7 +167,7 @@ void PostgresDriverStore::Register(const Driver& driver, const std::string& repl
                 absl::StatusOr<ClaimedSession> known = LoadedSession(rows->back());
                 if (!known.ok()) return done(known.status());
                 known->claimed = SameProfile(known->stored.driver, driver);
-                // Nothing but the plate stood against it.
+                // Only the plate can have prevented the write.
                 if (!known->claimed && (known->session.replica.empty() || known->session.epoch == epoch)) {
                   return done(PlateInUse());
                 }

@@ -20,22 +20,22 @@
 namespace hail::driver {
 
 struct PostgresStoreOptions {
-  // A schema for each store; its name is one word of lower-case letters, digits and _.
+  // The schema, one per store; a word of lower-case letters, digits and _.
   std::string schema = kPostgresSchema;
-  // Connections to write and to read on.
+  // Connections for writes and for reads.
   int writers = 1;
   int readers = 1;
-  // For how long the opening waits for a database that does not answer.
+  // How long Open waits for a database that does not answer.
   absl::Duration patience = absl::Seconds(5);
-  // Offer records waiting to be written; beyond it the oldest are lost.
+  // Limit of waiting offer records; beyond it the oldest are lost.
   std::size_t max_waiting_records = 50'000;
 };
 
 // Thread-safe.
 class PostgresDriverStore final : public DriverDatabase {
  public:
-  // Makes the tables or brings them up to date, and connects. `clock` and `observer` (may be null) must outlive the
-  // store. Errors are those of postgres::Migrate.
+  // Creates or migrates the tables, and connects. `clock` and `observer` (may be null) must outlive the store. Errors
+  // are those of postgres::Migrate.
   static absl::StatusOr<std::unique_ptr<PostgresDriverStore>> Open(const postgres::ConnectParams& params,
                                                                    const PostgresStoreOptions& options,
                                                                    const Clock* clock, postgres::Observer* observer);
@@ -71,7 +71,7 @@ class PostgresDriverStore final : public DriverDatabase {
   void Claim(const std::string& driver_id, postgres::Command claim, ClaimDone done);
 
   OfferLogBuffer offer_log_;
-  // Last: its thread uses what stands above until it is gone.
+  // Last member: its thread uses the members above.
   postgres::Pool pool_;
 };
 

@@ -1,5 +1,5 @@
-// The tables of driver-service in PostgreSQL, in a schema of its own. As in schema.h: times are microseconds of domain
-// time since the Unix epoch; those of sessions and leases are the database's own.
+// The tables of driver-service in PostgreSQL, in a schema of its own. As in schema.h, times are microseconds of domain
+// time since the Unix epoch; those of sessions and leases are times of the database's clock.
 #pragma once
 
 #include <vector>
@@ -56,9 +56,9 @@ CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
 CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
 )sql",
                         postgres::kMakeLeases)},
-          // A version of each driver's row, and the plate as it is compared (NormalPlate): online with one driver at a
-          // time. Generated, so that rows have it that replicas of before add. Of drivers who are online with one plate
-          // by now the one who came last stays.
+          // Adds the version of each driver's row, and the normalized plate (NormalPlate), which only one driver may be
+          // online with. The plate is a generated column, so that rows added by older replicas have it too. If several
+          // drivers are online with one plate already, the latest one stays online.
           {R"sql(
 ALTER TABLE drivers ADD COLUMN version BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE drivers ADD COLUMN plate_key TEXT GENERATED ALWAYS AS (translate(vehicle_plate,

@@ -38,8 +38,8 @@ CREATE TABLE offers (
 CREATE INDEX offers_by_ride ON offers (ride_id, epoch);
 CREATE INDEX offers_by_driver ON offers (driver_id, made_time);
 )sql",
-    // A version of each driver's row, and the plate as it is compared (NormalPlate): online with one driver at a time.
-    // Of drivers who are online with one plate by now the one who came last stays.
+    // Adds the version of each driver's row, and the normalized plate (NormalPlate), which only one driver may be
+    // online with. If several drivers are online with one plate already, the latest one stays online.
     R"sql(
 ALTER TABLE drivers ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE drivers ADD COLUMN plate_key TEXT NOT NULL DEFAULT '';

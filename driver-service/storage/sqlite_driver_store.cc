@@ -96,7 +96,7 @@ absl::StatusOr<StoredDriver> SetWish(Connection& connection, const std::string& 
   return LoadKnown(connection, driver_id);
 }
 
-// Of a write: nobody else can have claimed the session.
+// The callback of a write: no other process can have claimed the session.
 std::function<void(absl::StatusOr<StoredDriver>)> Written(SessionClaim session, DriverStore::ClaimDone done) {
   return [session = std::move(session), done = std::move(done)](absl::StatusOr<StoredDriver> stored) {
     if (!stored.ok()) return done(stored.status());
@@ -195,7 +195,7 @@ void SqliteDriverStore::ClaimIdleSession(const std::string& driver_id, const std
 }
 
 void SqliteDriverStore::GetSession(const std::string& driver_id, ClaimDone done) {
-  // Who asks has none.
+  // The calling process has no session.
   Get(driver_id, Written({driver_id}, std::move(done)));
 }
 

@@ -24,7 +24,7 @@ class SqliteDriverStore final : public DriverDatabase {
     // The file; missing folders are created.
     std::string path;
     int readers = 2;
-    // Offer records waiting to be written; beyond it the oldest are lost.
+    // Limit of waiting offer records; beyond it the oldest are lost.
     std::size_t max_waiting_records = 50'000;
   };
 
@@ -38,8 +38,8 @@ class SqliteDriverStore final : public DriverDatabase {
   void Get(const std::string& driver_id, std::function<void(absl::StatusOr<StoredDriver>)> done) override;
   void SetAvailability(const SessionClaim& session, Availability availability, absl::Time now, absl::Time deadline,
                        ClaimDone done) override;
-  // Nobody else has the file open: sessions are numbered from the wall clock on, so that epochs rise over restarts, and
-  // nothing of them is written.
+  // Only this process has the file open. Session epochs start at the wall clock, so that they rise over restarts, and
+  // nothing about sessions is stored.
   void ClaimSession(const std::string& driver_id, const std::string& replica, const Opening& opening,
                     ClaimDone done) override;
   void ClaimIdleSession(const std::string& driver_id, const std::string& replica, std::int64_t gone,
@@ -67,7 +67,7 @@ class SqliteDriverStore final : public DriverDatabase {
   std::atomic<std::int64_t> last_epoch_{0};
 
   OfferLogBuffer offer_log_;
-  // Last: its threads use the members above until it is gone.
+  // Last member: its threads use the members above.
   std::unique_ptr<sqlite::Database> database_;
 };
 

@@ -11,10 +11,11 @@
 namespace hail::rider {
 namespace {
 
-// No car that far away is offered a ride.
+// A car this far away is never offered a ride.
 constexpr absl::Duration kMaxPickupEta = absl::Hours(24);
 
-// A rate may be finer than what the currency has; shown is the nearest amount that it has. Fares go by the rate itself.
+// A rate may be finer than the currency's smallest unit; apps get the nearest amount of the currency. Fares use the
+// exact rate.
 Money Shown(const Money& rate) {
   const std::int64_t unit = SmallestUnitMicros(rate.currency_code).value_or(1);
   return {rate.currency_code, RoundedTo(unit, static_cast<double>(rate.micros))};
@@ -36,11 +37,11 @@ absl::StatusOr<TripAction> DecodeAction(const hail::driver::v1::AdvanceTripReque
     case Command::ACTION_NOT_SET:
       break;
   }
-  // driver-service knows it, which checked that there is one.
+  // driver-service has checked that there is a command, so a newer version knows it.
   return Unavailable(Reason::kPeerUnavailable, "this replica does not know the command yet; retry");
 }
 
-// A driver-service of the version before sends the step only.
+// A driver-service of the previous version sends only the step.
 absl::StatusOr<TripAction> DecodeActionOfEarlierVersion(const hail::internal::v1::RecordTripEventRequest& request) {
   switch (request.step()) {
     case hail::internal::v1::TRIP_STEP_SEEN:
@@ -54,7 +55,7 @@ absl::StatusOr<TripAction> DecodeActionOfEarlierVersion(const hail::internal::v1
     case hail::internal::v1::TRIP_STEP_CANCEL:
       return trip::Cancel{DecodeReason(request.reason()), request.note()};
     default:
-      return InvalidField("step", "is not a step a driver can take");
+      return InvalidField("step", "is not a step of a driver");
   }
 }
 
@@ -157,7 +158,7 @@ void EncodeDriverEvent(const std::string& driver_id, std::int64_t subscription, 
 }
 
 void Encode(const DispatchScheduler::Start& start, hail::internal::v1::StartDispatch* out) {
-  // Whoever is offered the ride reads what its driver may.
+  // A driver who is offered the ride may read what its driver may read.
   hail::type::v1::Ride ride;
   Encode(RideForDriver(*start.ride), &ride);
   out->set_ride_id(ride.ride_id());

@@ -1,5 +1,5 @@
-// What the services' own messages look like in the domain: hail.rider.v1 and hail.internal.v1. Resources shared by both
-// are in codec/. Pure functions, thread-safe.
+// Converts the services' own messages (hail.rider.v1 and hail.internal.v1) to and from the domain. Resources that both
+// services share are in codec/. Pure functions, thread-safe.
 #pragma once
 
 #include <optional>
@@ -19,13 +19,13 @@ namespace hail::rider {
 
 void Encode(const Product& product, hail::rider::v1::Product* out);
 void Encode(const Quote& quote, hail::rider::v1::Quote* out);
-// The ride that a quote is asked for.
+// The ride that the quote request describes.
 RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote);
 
-// INVALID_FIELD "position" unless there is one that can be.
+// INVALID_FIELD "position" unless a valid position is present.
 absl::StatusOr<LatLng> DecodePosition(bool present, const hail::type::v1::LatLng& position);
 
-// INVALID_FIELD for what is missing or out of range.
+// INVALID_FIELD if a field is missing or out of range.
 absl::StatusOr<AcceptedOffer> DecodeAssignment(const hail::internal::v1::ConfirmAssignmentRequest& request);
 absl::StatusOr<DriverCommand> DecodeCommand(const hail::internal::v1::RecordTripEventRequest& request);
 absl::StatusOr<Resolution> DecodeResolution(hail::internal::v1::Resolution resolution);

@@ -14,7 +14,7 @@ namespace {
 
 namespace pb = hail::internal::v1;
 
-// Answers with the ride, or with why there is none.
+// Answers with the ride or the error.
 template <typename Response>
 Done<Ride> AnswerWithRide(Done<Response> done) {
   return [done = std::move(done)](const absl::StatusOr<Ride>& ride) {
@@ -25,7 +25,7 @@ Done<Ride> AnswerWithRide(Done<Response> done) {
   };
 }
 
-// The trace of who did it and why: the ride's own event says only that it was called off, or completed.
+// Records the operator and the reason: the ride's own event contains neither.
 void LogResolution(const rpc::CallContext& call, const pb::ResolveRideRequest& request,
                    const absl::StatusOr<Ride>& ride) {
   const std::string resolution = pb::Resolution_Name(request.resolution());

@@ -1,5 +1,5 @@
-// hail.internal.v1.AssignmentService: what driver-service and operators call, over any transport. Each method decodes,
-// asks the domain, encodes.
+// hail.internal.v1.AssignmentService, called by driver-service and operators over any transport. Each method decodes,
+// calls the domain, encodes.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,9 @@ namespace hail::rider {
 // Thread-safe.
 class AssignmentService final {
  public:
-  // All drivers of a driver-service may subscribe at once, and each is answered with a snapshot.
+  // All drivers of a driver-service may subscribe at once, and each gets a snapshot.
   static constexpr std::size_t kDriversQueue = 100'000;
-  // Many positions in one message.
+  // One message may contain many positions.
   static constexpr std::size_t kMaxReportBytes = 1 << 20;
 
   static constexpr char kName[] = "hail.internal.v1.AssignmentService";
@@ -32,12 +32,12 @@ class AssignmentService final {
         rpc::Unary("ResolveRide", &AssignmentService::ResolveRide),
         rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers,
                   {.queue = kDriversQueue, .ages = false, .greets = true}),
-        // No heartbeats: there may be nothing to report for a long time, and a dead connection is found by keepalive.
+        // No heartbeats: there may be nothing to report for a long time; keepalive detects a dead connection.
         rpc::ClientStream("ReportLocations", &AssignmentService::ReportLocations,
                           {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false, .greets = true}));
   }
 
-  // All outlive every call.
+  // All must outlive every call.
   struct Ports {
     Rides* rides = nullptr;
     SessionPorts session;

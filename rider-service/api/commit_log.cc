@@ -11,7 +11,7 @@
 namespace hail::rider {
 namespace {
 
-// As logs and metrics have it.
+// The name in logs and metrics.
 std::string NameOf(RideEventType type) { return absl::AsciiStrToLower(EventName(type)); }
 
 std::string_view CanceledBy(const Ride& ride) {
@@ -61,7 +61,7 @@ void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
     pickup_wait_seconds_.Observe(absl::ToDoubleSeconds(*ride.arrive_time() - ride.create_time()));
   }
   if (LogEnabled(LogLevel::kInfo)) {
-    // Whose doing: CANCELED alone could be the rider's, the driver's or an operator's.
+    // The state alone does not show the actor: CANCELED may come from the rider, the driver or an operator.
     Log(LogLevel::kInfo, "ride_" + NameOf(event->type()),
         {{"ride_id", ride.ride_id()},
          {"rider_id", ride.rider_id()},

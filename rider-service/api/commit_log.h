@@ -1,4 +1,4 @@
-// What the log and the metrics say of each committed event.
+// Logs and counts committed events.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace hail::rider {
 
-// Logs and counts. Thread-safe.
+// Thread-safe.
 class CommitLog final : public RideObserver {
  public:
   // `registry` must outlive it.
@@ -17,7 +17,7 @@ class CommitLog final : public RideObserver {
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
 
  private:
-  // By RideEventType.
+  // Indexed by RideEventType.
   const std::vector<metrics::Counter> events_;
   const metrics::Histogram match_seconds_;
   const metrics::Histogram pickup_wait_seconds_;

@@ -14,19 +14,18 @@
 namespace hail::rider {
 namespace {
 
-// Wall time. Within which a command of the book must have begun to be written; it is tried again.
+// Wall time. A command must begin to be written within this time; otherwise the scheduler retries it.
 constexpr absl::Duration kCommandDeadline = absl::Seconds(5);
-// Wall time. How often the store is read for rides the book should know and does not; the more rides wait, the
-// seldomer, for each costs some ten microseconds: in an overload there are tens of thousands, and the store has better
-// to do.
+// Wall time. Interval of the reads of rides that the scheduler should know: 10 s + 5 ms per waiting ride, to bound the
+// load of the store. A read costs some ten microseconds per ride, and under overload tens of thousands wait.
 constexpr absl::Duration kReadEvery = absl::Seconds(10);
 constexpr absl::Duration kReadEveryPerRide = absl::Milliseconds(5);
-// Wall time. How often the store is asked for rides of the dead, and for those that others took over.
+// Wall time. Interval of the queries for rides of dead owners, and for rides that other processes took over.
 constexpr absl::Duration kCheckEvery = absl::Seconds(2);
-// What may wait for the book: about a second's worth of it.
+// Limit of the queue of the loop: about one second of work.
 constexpr std::size_t kMostWaiting = 20'000;
 
-// The book wants to be looked at ten times a second of domain time's usual pace, and more often when that runs faster.
+// The scheduler needs ten ticks per second at normal speed of domain time, and more when domain time runs faster.
 absl::Duration TickEvery(double scale) {
   return std::clamp(absl::Milliseconds(100) / std::max(1.0, scale), absl::Milliseconds(10), absl::Milliseconds(100));
 }
@@ -35,7 +34,7 @@ absl::Duration TickEvery(double scale) {
 
 DispatchClient::DispatchClient(Ports ports, RideRules rules)
     : ports_(std::move(ports)),
-      book_(this, rules),
+      scheduler_(this, rules),
       batcher_(ports_.loop, [this](Request message) { stream_->Send(link_, std::move(message)); }) {}
 
 void DispatchClient::Start(Rides* rides, const Opener& open) {
@@ -49,13 +48,13 @@ void DispatchClient::Start(Rides* rides, const Opener& open) {
                   link_ = link;
                   batcher_.Clear();
                   stream_->Send(link, std::move(hello));
-                  Run([this](const Now& now) { book_.OnLinkUp(now); });
+                  Run([this](const Now& now) { scheduler_.OnLinkUp(now); });
                 },
             .on_message = [this](const Response& message) { Run([&](const Now& now) { OnMessage(now, message); }); },
             .on_down =
                 [this](const absl::Status& status) {
                   Log(LogLevel::kWarn, "dispatch_link_down", {{"link", link_}, {"status", status}});
-                  Run([this](const Now& now) { book_.OnLinkDown(now); });
+                  Run([this](const Now& now) { scheduler_.OnLinkDown(now); });
                 },
             .heartbeat =
                 [] {
@@ -71,13 +70,13 @@ void DispatchClient::Start(Rides* rides, const Opener& open) {
     from_keepers_ = ports_.bus->Subscribe(KeeperTopic(ports_.incarnation_id), [this](const BusPayload& payload) {
       const absl::StatusOr<RideEvent> event = ports_.codec->Decode(*payload);
       if (!event.ok()) return;
-      Post([this, ride = event->ride](const Now& now) { book_.OnElsewhere(now, ride); });
+      Post([this, ride = event->ride](const Now& now) { scheduler_.OnElsewhere(now, ride); });
     });
     ports_.loop->Every(kRenewLeaseEvery, [this] { RenewLease(); });
     ports_.loop->Every(kCheckEvery, [this] { CheckOthers(); });
   }
   ports_.loop->Every(TickEvery(ports_.clock->scale().scale),
-                     [this] { Run([this](const Now& now) { book_.OnTick(now); }); });
+                     [this] { Run([this](const Now& now) { scheduler_.OnTick(now); }); });
   ReadLater();
   stream_->Start();
 }
@@ -93,11 +92,11 @@ void DispatchClient::Stop(std::function<void()> done) {
 }
 
 void DispatchClient::OnCommitted(const Ride& ride, const RideEvent* /*event*/) {
-  Post([this, ride](const Now& now) mutable { book_.OnRide(now, std::move(ride)); });
+  Post([this, ride](const Now& now) mutable { scheduler_.OnRide(now, std::move(ride)); });
 }
 
 void DispatchClient::OnFound(const Ride& ride) {
-  Post([this, ride](const Now& now) { book_.OnDispatchable(now, {ride}); });
+  Post([this, ride](const Now& now) { scheduler_.OnDispatchable(now, {ride}); });
 }
 
 bool DispatchClient::IsOverloaded() const { return ports_.loop->depth() > kMostWaiting; }
@@ -111,29 +110,29 @@ void DispatchClient::Post(std::function<void(const Now&)> input) {
 }
 
 void DispatchClient::Run(const std::function<void(const Now&)>& input) {
-  // Before Start there is nobody to command; what is heard until then is in the store, and is read from it.
+  // Before Start there is no Rides for commands; the rides of earlier inputs are in the store, and are read from it.
   if (rides_ == nullptr) return;
   input(ports_.clock->Read());
-  leased_ = book_.leased();
-  leases_ = book_.leases();
-  link_up_ = book_.link_up();
-  matching_ = book_.matching();
-  unseen_ = book_.unseen();
+  leased_ = scheduler_.leased();
+  leases_ = scheduler_.leases();
+  link_up_ = scheduler_.link_up();
+  matching_ = scheduler_.matching();
+  unseen_ = scheduler_.unseen();
 }
 
 void DispatchClient::OnMessage(const Now& now, const Response& message) {
   switch (message.message_case()) {
     case Response::kStarted:
-      return book_.OnStarted(now, message.started().ride_id(), message.started().epoch());
+      return scheduler_.OnStarted(now, message.started().ride_id(), message.started().epoch());
     case Response::kExhausted:
-      return book_.OnExhausted(now, message.exhausted().ride_id(), message.exhausted().epoch());
+      return scheduler_.OnExhausted(now, message.exhausted().ride_id(), message.exhausted().epoch());
     case Response::kSettled:
-      return book_.OnSettled(now, message.settled().ride_id(), message.settled().epoch(),
-                             message.settled().driver_id());
+      return scheduler_.OnSettled(now, message.settled().ride_id(), message.settled().epoch(),
+                                  message.settled().driver_id());
     case Response::kWorkingSet: {
       std::vector<DispatchScheduler::Dispatching> set;
       for (const auto& entry : message.working_set().rides()) set.push_back({entry.ride_id(), entry.epoch()});
-      return book_.OnWorkingSet(now, set);
+      return scheduler_.OnWorkingSet(now, set);
     }
     case Response::kHeartbeat:
     case Response::MESSAGE_NOT_SET:
@@ -150,7 +149,7 @@ void DispatchClient::ReadLater() {
 
 void DispatchClient::ReadDispatchable() {
   ports_.store->Dispatchable(
-      [this, known = book_.RideIds(), found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
+      [this, known = scheduler_.RideIds(), found = Found()](const absl::StatusOr<std::vector<Ride>>& rides) {
         found(rides);
         if (!rides.ok() || known.empty()) return;
         std::set<std::string> gone(known.begin(), known.end());
@@ -158,7 +157,7 @@ void DispatchClient::ReadDispatchable() {
         if (gone.empty()) return;
         Post([this, gone](const Now&) {
           for (const std::string& ride_id : gone) {
-            if (book_.Has(ride_id)) ReadAgain(ride_id);
+            if (scheduler_.Has(ride_id)) ReadAgain(ride_id);
           }
         });
       });
@@ -166,22 +165,22 @@ void DispatchClient::ReadDispatchable() {
 
 void DispatchClient::ReadAgain(const std::string& ride_id) {
   ports_.store->ById(ride_id, [this](const absl::StatusOr<std::optional<Ride>>& found) {
-    // One that waits is somebody else's, whom CheckOthers finds.
+    // A ride that still waits belongs to another process; CheckOthers finds it.
     if (!found.ok() || !found->has_value() || (*found)->state() == RideState::kMatching) return;
-    Post([this, ride = **found](const Now& now) { book_.OnRide(now, ride); });
+    Post([this, ride = **found](const Now& now) { scheduler_.OnRide(now, ride); });
   });
 }
 
 void DispatchClient::RenewLease() {
   if (stopped_) return;
-  if (!ports_.store->shared()) return Run([this](const Now& now) { book_.OnLease(now, absl::InfiniteFuture()); });
-  // As of now: the store counts from when it hears of it, which is later.
+  if (!ports_.store->shared()) return Run([this](const Now& now) { scheduler_.OnLease(now, absl::InfiniteFuture()); });
+  // Measured from now, which is earlier than the start of the lease in the store.
   const absl::Time until = ports_.clock->Read().wall + kOwnLease;
   ports_.store->RenewLease(kLeaseTime, [this, until](const absl::Status& status) {
     Post([this, until, status](const Now& now) {
       if (stopped_) return;
       if (!status.ok()) return Log(LogLevel::kWarn, "lease_not_renewed", {{"status", status}});
-      book_.OnLease(now, until);
+      scheduler_.OnLease(now, until);
     });
   });
 }
@@ -191,13 +190,13 @@ void DispatchClient::CheckOthers() {
     if (rides.ok() && !rides->empty()) Log(LogLevel::kInfo, "orphans_found", {{"count", rides->size()}});
     found(rides);
   });
-  std::vector<std::string> ride_ids = book_.RideIds();
+  std::vector<std::string> ride_ids = scheduler_.RideIds();
   if (ride_ids.empty()) return;
   ports_.store->KeptElsewhere(std::move(ride_ids), [this](const absl::StatusOr<std::vector<Ride>>& rides) {
     if (!rides.ok()) return Log(LogLevel::kWarn, "keepers_not_read", {{"status", rides.status()}});
     if (rides->empty()) return;
     Post([this, rides = *rides](const Now& now) {
-      for (const Ride& ride : rides) book_.OnElsewhere(now, ride);
+      for (const Ride& ride : rides) scheduler_.OnElsewhere(now, ride);
     });
   });
 }
@@ -206,7 +205,7 @@ Done<std::vector<Ride>> DispatchClient::Found() {
   return [this](const absl::StatusOr<std::vector<Ride>>& rides) {
     if (!rides.ok()) return Log(LogLevel::kWarn, "dispatchable_rides_not_read", {{"status", rides.status()}});
     if (rides->empty()) return;
-    Post([this, rides = *rides](const Now& now) { book_.OnDispatchable(now, rides); });
+    Post([this, rides = *rides](const Now& now) { scheduler_.OnDispatchable(now, rides); });
   };
 }
 
@@ -215,11 +214,11 @@ Done<Changed> DispatchClient::CommandDone(const std::string& ride_id) {
     if (!done.ok()) {
       Log(LogLevel::kWarn, "dispatch_command_failed", {{"ride_id", ride_id}, {"status", done.status()}});
       return Post(
-          [this, ride_id, status = done.status()](const Now& now) { book_.OnCommandDone(now, ride_id, status); });
+          [this, ride_id, status = done.status()](const Now& now) { scheduler_.OnCommandDone(now, ride_id, status); });
     }
     const bool elsewhere = !done->changed && !done->keeper.empty();
     Post([this, ride_id, ride = done->ride, elsewhere](const Now& now) {
-      book_.OnCommandDone(now, ride_id, ride, elsewhere);
+      scheduler_.OnCommandDone(now, ride_id, ride, elsewhere);
     });
   };
 }

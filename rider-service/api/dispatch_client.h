@@ -1,5 +1,5 @@
-// Keeps the dispatch link to driver-service, and the book of what it is for (DESIGN §4). The book lives on a loop;
-// everything else posts to it.
+// Keeps the dispatch link to driver-service, and the scheduler behind it. The scheduler runs on a loop; all
+// other code posts to it.
 #pragma once
 
 #include <atomic>
@@ -26,9 +26,9 @@ namespace hail::rider {
 // Thread-safe.
 class DispatchClient final : public RideObserver, private DispatchScheduler::Out {
  public:
-  // What it is doing, for metrics.
+  // The present state, for metrics.
   struct Stats {
-    // It looks after its rides; false: others may. And how often that began.
+    // Whether this process holds its lease, and so dispatches its rides; and how often a lease began.
     bool leased = false;
     int leases = 0;
     bool link_up = false;
@@ -51,37 +51,37 @@ class DispatchClient final : public RideObserver, private DispatchScheduler::Out
     std::string incarnation_id;
   };
 
-  // What `ports` point to must outlive it. Hears of rides from now on, does nothing about them before Start.
+  // The objects in `ports` must outlive it. Before Start, OnCommitted and OnFound have no effect.
   DispatchClient(Ports ports, RideRules rules);
 
-  // Looks after what the store has, and opens the link, whose handlers must run on the loop. `rides` must live until
-  // the loop has stopped.
+  // Loads the rides of the store and opens the link, whose handlers must run on the loop. `rides` must live until the
+  // loop has stopped.
   void Start(Rides* rides, const Opener& open);
-  // Ends the link, and the lease; `done` runs when others may take over. Before the loop is stopped; what it still runs
-  // comes to nothing. Once.
+  // Ends the link and the lease; `done` runs when other processes may take over. Call it once, before the loop is
+  // stopped. Tasks that the loop still runs have no effect.
   void Stop(std::function<void()> done);
 
   void OnCommitted(const Ride& ride, const RideEvent* event) override;
   void OnFound(const Ride& ride) override;
 
   Stats stats() const;
-  // Rides that nobody comes round to dispatch would fill the memory, and find no driver in time.
+  // Rides that the scheduler cannot reach in time would fill the memory and find no driver.
   bool IsOverloaded() const override;
 
  private:
-  // Runs `input(now)` on the loop, where the book may be used.
+  // Runs `input(now)` on the loop, where the scheduler may be used.
   void Post(std::function<void(const Now&)> input);
-  // On the loop: `input(now)`, then the figures.
+  // On the loop: runs `input(now)`, then updates the figures.
   void Run(const std::function<void(const Now&)>& input);
   void OnMessage(const Now& now, const Response& message);
-  // ReadDispatchable, when it is time, and again.
+  // Calls ReadDispatchable periodically.
   void ReadLater();
-  // Where others share the store: renews the lease; looks for rides of the dead, and for those that others took over.
+  // If the store is shared: renews the lease; finds rides of dead owners, and rides that other processes took over.
   void RenewLease();
   void CheckOthers();
-  // What the store calls with rides to look after.
+  // Callback for the store, with rides to dispatch.
   Done<std::vector<Ride>> Found();
-  // What Rides calls when a command of the book is done.
+  // Callback for Rides, after a command of the scheduler.
   Done<Changed> CommandDone(const std::string& ride_id);
 
   // DispatchScheduler::Out; on the loop.
@@ -91,27 +91,27 @@ class DispatchClient final : public RideObserver, private DispatchScheduler::Out
   void EndUnfulfilled(const std::string& ride_id, std::int64_t epoch) override;
   void ExpireUnacknowledged(const std::string& ride_id, std::int64_t epoch) override;
   void ReadDispatchable() override;
-  // Tells the book what became of a ride that waits no more. Nobody may have: a commit that was said to have failed can
-  // have happened.
+  // Reports a ride that no longer waits to the scheduler. It may not know yet, because a commit that was reported as
+  // failed may have happened.
   void ReadAgain(const std::string& ride_id);
 
   const Ports ports_;
   Rides* rides_ = nullptr;
-  // Of the loop. Set: the lease is not renewed any more.
+  // Used on the loop only. Set: the lease is not renewed any more.
   bool stopped_ = false;
   std::unique_ptr<rpc::OutgoingStream<Request>> stream_;
-  // The loop's own: the book, the number of the link that is up, and what is about to be sent on it.
-  DispatchScheduler book_;
+  // Used on the loop only: the scheduler, the number of the present link, and the messages to be sent on it.
+  DispatchScheduler scheduler_;
   std::uint64_t link_ = 0;
-  // For link_.
+  // Sends on the link link_.
   rpc::Batcher<Request> batcher_;
-  // The book's figures, for threads that are not the loop.
+  // The scheduler's figures, for threads other than the loop.
   std::atomic<bool> leased_{false};
   std::atomic<int> leases_{0};
   std::atomic<bool> link_up_{false};
   std::atomic<std::size_t> matching_{0};
   std::atomic<std::size_t> unseen_{0};
-  // Last: posts to all of the above until it has ended.
+  // Last member: posts to all members above until it has ended.
   std::unique_ptr<Bus::Subscription> from_keepers_;
 };
 

@@ -30,7 +30,7 @@ void DriverFeedSession::Subscribe(const hail::internal::v1::SubscribeDriver& sub
     if (slot != nullptr) Retire(std::move(slot->bus_subscription));
     slot = std::move(watch);
   }
-  // Not under the lock: the bus calls back from whichever thread publishes.
+  // Not under the lock: the bus may call back on any publisher's thread.
   std::shared_ptr<Bus::Subscription> bus_subscription = ports_.bus->Subscribe(
       DriverTopic(driver_id), [weak = weak_from_this(), driver_id, number](const BusPayload& payload) {
         const auto self = weak.lock();

@@ -19,7 +19,7 @@
 
 namespace hail::rider {
 
-// Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones. Close it before letting go of it.
+// Thread-safe. Keep it in a shared_ptr: callbacks hold weak ones. Close it before releasing it.
 class DriverFeedSession final : public CheckedFeed,
                                 public std::enable_shared_from_this<DriverFeedSession>,
                                 private DriverFeed::Out {
@@ -32,12 +32,12 @@ class DriverFeedSession final : public CheckedFeed,
   void Subscribe(const hail::internal::v1::SubscribeDriver& subscribe) ABSL_LOCKS_EXCLUDED(mutex_);
   void Unsubscribe(const std::string& driver_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The stream is over: nothing is sent any more. Idempotent.
+  // The stream has ended: nothing is sent any more. Idempotent.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<std::string> Watched() const override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnStoreSequences(const StoreSequences& sequences) override ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends the stream where another replica may do better: what this one cannot read its drivers miss.
+  // Ends the stream, because another replica may be able to read the store.
   void OnStoreAway() override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -46,12 +46,12 @@ class DriverFeedSession final : public CheckedFeed,
     DriverWatch(std::uint64_t number, std::string driver_id, std::int64_t subscription, std::optional<Cursor> cursor,
                 DriverFeed::Out* out)
         : number(number), feed(std::move(driver_id), subscription, std::move(cursor), out) {}
-    // Tells answers to this one from answers to an earlier subscription of the same driver.
+    // Distinguishes answers for this subscription from answers for an earlier one of the same driver.
     const std::uint64_t number;
     DriverFeed feed;
     std::shared_ptr<Bus::Subscription> bus_subscription;
   };
-  // What a feed asked to have read during the input under way.
+  // A read that a feed requested during the present input.
   struct WantedRead {
     std::string driver_id;
     std::uint64_t number = 0;
@@ -62,13 +62,13 @@ class DriverFeedSession final : public CheckedFeed,
 
   DriverFeedSession(const SessionPorts& ports, std::shared_ptr<Sink> sink) : ports_(ports), sink_(std::move(sink)) {}
 
-  // Gives `input` to the driver's feed if it is still number `number`, then asks the store for what is wanted.
+  // Passes `input` to the driver's feed if its number is still `number`, then sends the requested reads to the store.
   void Feed(const std::string& driver_id, std::uint64_t number, const std::function<void(DriverFeed&)>& input)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void AskFor(std::vector<WantedRead> wanted) ABSL_LOCKS_EXCLUDED(mutex_);
   void Retire(std::shared_ptr<Bus::Subscription> subscription);
 
-  // DriverFeed::Out; called by the feeds, so with the lock held.
+  // DriverFeed::Out; called by the feeds, with the lock held.
   void ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
   void ReadEvents(const std::string& driver_id, std::int64_t after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;

@@ -5,7 +5,7 @@
 namespace hail::rider {
 
 absl::Status SearchError(const absl::Status& status) {
-  // Without a reason of Hail's it was a proxy or a library that spoke.
+  // Without a reason of Hail, the error comes from a proxy or a library.
   if (DetailsOf(status).has_value() && (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status))) {
     return status;
   }

@@ -1,4 +1,4 @@
-// The port through which driver-service is asked which cars are near.
+// The port for driver-service's search for nearby cars.
 #pragma once
 
 #include "absl/status/status.h"
@@ -16,12 +16,12 @@ class DriverSearch {
  public:
   virtual ~DriverSearch() = default;
 
-  // On behalf of `call`, with its deadline and trace. `done` runs on any thread and must not block.
+  // Runs with the deadline and trace of `call`. `done` runs on any thread and must not block.
   virtual void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) = 0;
 };
 
-// What a caller hears of a search that failed. What driver-service itself said about the request is passed on; for
-// everything else it is as good as not there: PEER_UNAVAILABLE.
+// The caller's error for a failed search. driver-service's own errors about the request are passed on; all others
+// become PEER_UNAVAILABLE.
 absl::Status SearchError(const absl::Status& status);
 
 }  // namespace hail::rider

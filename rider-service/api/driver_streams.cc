@@ -14,7 +14,7 @@ using hail::internal::v1::WatchDriversRequest;
 using hail::internal::v1::WatchDriversResponse;
 
 constexpr char kHeartbeatSlot[] = "heartbeat";
-// Where replicas tell each other the positions they are told, each message as it came.
+// Topic on which replicas share reported positions, each message unchanged.
 constexpr char kPositionsTopic[] = "positions";
 
 }  // namespace

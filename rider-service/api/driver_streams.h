@@ -1,5 +1,5 @@
-// The sessions of WatchDrivers and ReportLocations: how driver-service's streams meet a DriverFeedSession and the
-// telemetry board.
+// The sessions of WatchDrivers and ReportLocations: they connect driver-service's streams to a DriverFeedSession and
+// the position cache.
 #pragma once
 
 #include <memory>
@@ -30,7 +30,7 @@ class DriversStream final : public rpc::InboundSession<hail::internal::v1::Watch
   const std::shared_ptr<DriverFeedSession> session_;
 };
 
-// Reports to the board what other replicas of rider-service are told of drivers' positions.
+// Adds the positions reported to other replicas of rider-service to the cache.
 std::unique_ptr<Bus::Subscription> SubscribePositions(Bus* bus, PositionCache* board, const Clock* clock);
 
 class LocationsStream final : public rpc::InboundSession<hail::internal::v1::ReportLocationsRequest> {

@@ -8,12 +8,12 @@
 namespace hail::rider {
 namespace {
 
-// Checks that fail in a row before feeds are told.
+// Consecutive failed checks before feeds are notified.
 constexpr int kAwayAfter = 3;
 
 using Live = std::vector<std::shared_ptr<CheckedFeed>>;
 
-// The feeds that still exist; the others are dropped from `feeds`.
+// The live feeds; all others are removed from `feeds`.
 Live LiveOf(std::vector<std::weak_ptr<CheckedFeed>>& feeds) {
   Live live;
   std::erase_if(feeds, [&live](const std::weak_ptr<CheckedFeed>& feed) {

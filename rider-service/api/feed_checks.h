@@ -1,4 +1,4 @@
-// The bus is a hint: every 2 s all watched feeds are checked against the store, in one query a kind (DESIGN §5).
+// Bus messages are hints, so all watched feeds are checked against the store every 2 s, in one query per kind.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace hail::rider {
 
-// Sequence by ride (or by driver), as the store has it.
+// Sequence in the store, by ride (or by driver).
 using StoreSequences = std::map<std::string, std::int64_t>;
 
 // A session with feeds to check. Thread-safe.
@@ -23,22 +23,22 @@ class CheckedFeed {
   virtual ~CheckedFeed() = default;
   // The rides (or drivers) watched now.
   virtual std::vector<std::string> Watched() const = 0;
-  // What the store has for them, and for others.
+  // The sequences in the store, of watched and other rides (or drivers).
   virtual void OnStoreSequences(const StoreSequences& sequences) = 0;
-  // The store could not be read, three checks in a row.
+  // The store could not be read in three consecutive checks.
   virtual void OnStoreAway() {}
 };
 
-// Thread-safe. Sessions that are gone drop out by themselves.
+// Thread-safe. Destroyed sessions drop out by themselves.
 class FeedChecks {
  public:
-  // `store` must outlive every check, and this every answer of the store's.
+  // `store` must outlive every check; this must outlive every answer of the store.
   explicit FeedChecks(RideStore* store) : store_(store) {}
 
   void AddRideFeed(std::weak_ptr<CheckedFeed> feed);
   void AddDriverFeed(std::weak_ptr<CheckedFeed> feed);
 
-  // One round: asks the store, tells the feeds. Never blocks.
+  // Runs one round: reads the store, notifies the feeds. Never blocks.
   void Check();
 
  private:
@@ -48,7 +48,7 @@ class FeedChecks {
   Feeds ride_feeds_ ABSL_GUARDED_BY(mutex_);
   Feeds driver_feeds_ ABSL_GUARDED_BY(mutex_);
   RideStore* const store_;
-  // Checks in a row that failed, of each kind.
+  // Consecutive failed checks, by kind.
   std::atomic<int> rides_failed_{0};
   std::atomic<int> drivers_failed_{0};
 };

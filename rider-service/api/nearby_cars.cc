@@ -16,22 +16,22 @@ constexpr double kDefaultRadiusM = 2'000;
 constexpr double kMaxRadiusM = 5'000;
 constexpr int kDefaultCars = 10;
 constexpr int kMaxCars = 50;
-// Some of the cars found may be for nothing that the region offers.
+// Some of the cars found may serve none of the region's products.
 constexpr int kSpareCars = 4;
-// driver-service looks as far as a dispatch does, and no further, whoever asks.
+// driver-service limits the radius of every search to the radius of a dispatch.
 constexpr double kAsFarAsADispatchM = 100'000;
-// The quickest by street is not always the nearest, so some are asked for; more where the nearest may be of another
-// product.
+// The nearest car is not always the quickest by street, so several are requested; more if the nearest may serve other
+// products.
 constexpr int kCarsOfOneProduct = 8;
 constexpr int kCarsOfAnyProduct = 32;
-// Times for strangers come in such steps. driver-service sees to it; one of an older version does not.
+// ETAs for strangers come in such steps. driver-service rounds them; an older version does not.
 constexpr std::int64_t kEtaStepS = 15;
 
-// To four decimals, about 10 m.
+// Rounds to four decimals, about 10 m.
 double Rounded(double degrees) { return std::round(degrees * 1e4) / 1e4; }
 
 void SetEta(const hail::internal::v1::FoundDriver& driver, google::protobuf::Duration* eta) {
-  // No way takes longer than a day: what comes from elsewhere must not overflow.
+  // No trip takes longer than a day. The clamp prevents an overflow by values from another process.
   const std::int64_t seconds = std::clamp<std::int64_t>(driver.eta().seconds(), 0, 86'400);
   const std::int64_t whole = driver.eta().nanos() > 0 ? seconds + 1 : seconds;
   eta->set_seconds((whole + kEtaStepS - 1) / kEtaStepS * kEtaStepS);
@@ -106,7 +106,7 @@ std::vector<SearchRequest> AddPickupEtas(const SearchRequest& search, const Sear
   std::vector<SearchRequest> more;
   for (auto& quote : *response->mutable_quotes()) {
     if (quote.has_pickup_eta()) continue;
-    // Quickest first: the first that fits is the one.
+    // Quickest first, so the first match is the quickest.
     const auto car = std::find_if(found.drivers().begin(), found.drivers().end(), [&](const auto& driver) {
       const auto& products = driver.product_ids();
       return std::find(products.begin(), products.end(), quote.product_id()) != products.end();

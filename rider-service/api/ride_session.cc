@@ -102,7 +102,7 @@ void RideSession::OnPayload(const BusPayload& payload) {
 
 void RideSession::OnFix(const DriverFix& fix) {
   absl::MutexLock lock(&mutex_);
-  // Another may have come since; what is sent never goes back.
+  // A newer fix may have been sent meanwhile; Position returns the latest.
   if (feed_.ride() != nullptr && feed_.ride()->epoch() == fix.telemetry.epoch()) SendPosition();
 }
 

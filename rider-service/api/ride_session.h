@@ -1,5 +1,5 @@
-// One watched ride: WatchRide and StreamRide alike. Joins the feed's core to the store, the bus and the telemetry
-// board.
+// One watched ride, for WatchRide and StreamRide. Connects the feed's core to the store, the bus and the position
+// cache.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@
 
 namespace hail::rider {
 
-// What every session works with; all outlive every session.
+// Objects that all sessions share; all must outlive every session.
 struct SessionPorts {
   RideStore* store = nullptr;
   Bus* bus = nullptr;
@@ -33,11 +33,11 @@ struct SessionPorts {
   PositionCache* telemetry = nullptr;
   FeedChecks* checks = nullptr;
   const Clock* clock = nullptr;
-  // Where subscriptions are ended: a bus subscription must not be ended from inside its own callback.
+  // Ends subscriptions: a bus subscription must not be ended from inside its own callback.
   Executor* housekeeping = nullptr;
 };
 
-// Thread-safe. Keep it in a shared_ptr; what calls it back holds weak ones.
+// Thread-safe. Keep it in a shared_ptr: callbacks hold weak ones.
 class RideSession final : public CheckedFeed, public std::enable_shared_from_this<RideSession>, private RideFeed::Out {
  public:
   // Called one at a time, in order, with the session's lock held: must not block and must not call the session.
@@ -46,15 +46,15 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   static std::shared_ptr<RideSession> Open(const SessionPorts& ports, std::string rider_id, std::string ride_id,
                                            std::optional<std::int64_t> cursor, std::shared_ptr<Sink> sink);
 
-  // The stream is over: nothing is sent any more. Idempotent.
+  // The stream has ended: nothing is sent any more. Idempotent.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // For heartbeats: the highest sequence known of.
+  // For heartbeats: the highest known sequence.
   std::int64_t known_sequence() const ABSL_LOCKS_EXCLUDED(mutex_);
   // For `draining`: the last sequence sent.
   std::int64_t sent_sequence() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Time has passed: tells the rider, once, that the driver's position is missing.
+  // Reports to the rider, once, that the driver's position is missing, if it is.
   void CheckPosition() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<std::string> Watched() const override { return {ride_id_}; }
@@ -64,17 +64,17 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   RideSession(const SessionPorts& ports, std::string rider_id, std::string ride_id, std::optional<std::int64_t> cursor,
               std::shared_ptr<Sink> sink);
 
-  // Gives `input` to the feed, then asks the store for what the feed wants read.
+  // Passes `input` to the feed, then sends the feed's requested read to the store.
   void Feed(const std::function<void(RideFeed&)>& input) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnPayload(const BusPayload& payload);
   void OnFix(const DriverFix& fix) ABSL_LOCKS_EXCLUDED(mutex_);
-  // What there is to tell of the driver's position; nullopt: nothing, or nobody to tell it.
+  // The telemetry of the driver to show now; nullopt: none, or the stream has ended.
   std::optional<hail::rider::v1::RideTelemetry> Position() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Sends that, if any.
+  // Sends it, if there is any.
   void SendPosition() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(hail::rider::v1::RideTelemetry telemetry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // RideFeed::Out; called by the feed, so with the lock held.
+  // RideFeed::Out; called by the feed, with the lock held.
   void Read(std::optional<std::int64_t> after) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
   void SendSnapshot(const Ride& ride) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
   void SendEvent(const RideEvent& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) override;
@@ -89,18 +89,18 @@ class RideSession final : public CheckedFeed, public std::enable_shared_from_thi
   RideFeed feed_ ABSL_GUARDED_BY(mutex_);
   // Null once closed.
   std::shared_ptr<Sink> sink_ ABSL_GUARDED_BY(mutex_);
-  // What the feed asked to have read during the input under way.
+  // The read that the feed requested during the present input.
   struct WantedRead {
     std::optional<std::int64_t> after;
   };
   std::optional<WantedRead> wanted_read_ ABSL_GUARDED_BY(mutex_);
-  // The epoch whose driver's position was last said to be missing; nullopt: since then another was sent.
+  // The epoch whose driver's position was last reported missing; nullopt: another position was sent since then.
   std::optional<std::int64_t> missing_epoch_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Bus::Subscription> bus_subscription_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<PositionCache::Subscription> fix_subscription_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Sets driver_last_seen of a ride that is about to be shown, if the board knows.
+// Sets driver_last_seen of a ride before it is shown, if the cache has a position.
 void AddDriverLastSeen(const PositionCache& board, hail::type::v1::Ride* ride);
 
 }  // namespace hail::rider

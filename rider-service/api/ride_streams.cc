@@ -19,9 +19,9 @@ using hail::rider::v1::StreamRideResponse;
 using hail::rider::v1::WatchRideRequest;
 using hail::rider::v1::WatchRideResponse;
 
-// A rider has one command to give; more than this at once is no rider.
+// A rider has one command to give, so more concurrent commands are abuse.
 constexpr std::size_t kMaxCommands = 16;
-// Wall time within which a command must have begun to be written.
+// Wall time within which a command must begin to be written.
 constexpr absl::Duration kCommandDeadline = absl::Seconds(10);
 constexpr char kHeartbeatSlot[] = "heartbeat";
 
@@ -85,7 +85,7 @@ void WatchStream::OnHeartbeat() {
 
 void WatchStream::OnDrain(absl::Duration retry_after) {
   if (session_ != nullptr) {
-    // Nothing may follow `draining`: its cursor is the last word.
+    // Nothing may follow `draining`, because it contains the final cursor.
     session_->Close();
     sink_->Send(Draining(retry_after, ride_id_, session_->sent_sequence()));
   }
@@ -206,7 +206,7 @@ void RideStream::OnDrain(absl::Duration retry_after) {
     Encode(retry_after, message.mutable_draining()->mutable_retry_after());
     sink_->Send(Update(std::move(message)));
   } else {
-    // Nothing of the ride may follow `draining`: its cursor is the last word. Answers to commands still may.
+    // No event of the ride may follow `draining`, because it contains the final cursor. Answers to commands may.
     session_->Close();
     sink_->Send(Update(Draining(retry_after, ride_id_, session_->sent_sequence())));
   }

@@ -1,4 +1,4 @@
-// The sessions of WatchRide and StreamRide: how a RideSession meets a stream.
+// The sessions of WatchRide and StreamRide, which connect a RideSession to a stream.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ namespace hail::rider {
 using WatchSink = rpc::Sink<hail::rider::v1::WatchRideResponse>;
 using StreamSink = rpc::Sink<hail::rider::v1::StreamRideResponse>;
 
-// INVALID_FIELD or IDENTITY_MISMATCH for a watch that may not be.
+// INVALID_FIELD or IDENTITY_MISMATCH if the watch is not allowed.
 absl::Status CheckWatch(const hail::rider::v1::WatchRideRequest& request, const rpc::Caller& caller);
 
 class WatchStream final : public rpc::StreamSession {
@@ -52,7 +52,7 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
   void OnEnd() override;
 
  private:
-  // Puts a session's messages and the answers to commands on one stream, and holds its end back until the last command
+  // Combines a session's messages and the answers to commands on one stream, and delays its end until the last command
   // is answered. Thread-safe.
   class CommandSink final : public WatchSink {
    public:
@@ -63,10 +63,10 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
     void PauseReading() override { sink_->PauseReading(); }
     void ResumeReading() override { sink_->ResumeReading(); }
 
-    // False: too many under way.
+    // False: too many open commands.
     bool BeginCommand() ABSL_LOCKS_EXCLUDED(mutex_);
     void EndCommand(hail::rider::v1::CommandResult result) ABSL_LOCKS_EXCLUDED(mutex_);
-    // An answer to a command that was not begun.
+    // Answers a command for which BeginCommand was not called.
     void Answer(hail::rider::v1::CommandResult result);
 
    private:
@@ -78,14 +78,14 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
 
   void Open(const hail::rider::v1::WatchRideRequest& request);
   void Cancel(const std::string& command_id, const hail::rider::v1::CancelRideRequest& request);
-  // Ends the stream: the client does not speak the protocol.
+  // Ends the stream because the client violates the protocol.
   void Violation(const std::string& message);
 
   const SessionPorts ports_;
   Rides* const rides_;
   const rpc::Caller caller_;
   const std::shared_ptr<StreamSink> sink_;
-  // For what must not end before the commands under way are answered.
+  // Delays the end until open commands are answered.
   const std::shared_ptr<CommandSink> commands_;
   std::string rider_id_;
   std::string ride_id_;

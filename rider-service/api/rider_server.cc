@@ -8,8 +8,7 @@
 namespace hail::rider {
 namespace {
 
-// Wall time. How often positions are looked through for those of no use to anybody: so old that the ride has ended, or
-// the driver is long gone.
+// Wall time. Interval for dropping positions without use: the ride has ended, or the driver has been gone for long.
 constexpr absl::Duration kDropEvery = absl::Seconds(2);
 constexpr absl::Duration kKeepFix = absl::Minutes(10);
 

@@ -1,4 +1,4 @@
-// rider-service, put together from its ports: in the binary, in the simulation and in tests alike.
+// rider-service, composed from its ports: used by the binary, the simulation and tests.
 #pragma once
 
 #include <cstddef>
@@ -25,54 +25,54 @@
 
 namespace hail::rider {
 
-// Thread-safe, but for Start and Stop.
+// Thread-safe, except Start and Stop.
 class RiderServer final : private RideObserver {
  public:
-  // All outlive it.
+  // All must outlive the server.
   struct Ports {
     RideStore* store = nullptr;
     Bus* bus = nullptr;
     const Clock* clock = nullptr;
     RandomBits random;
-    // The dispatch book lives on it.
+    // The loop of the dispatch scheduler.
     Executor* dispatch_loop = nullptr;
     Executor* housekeeping = nullptr;
     // driver-service.
     DriverSearch* search = nullptr;
     DispatchClient::Opener dispatch_links;
-    // Called with each commit before anything else of the service. Null: none.
+    // Called with each commit, before all other observers. Null: none.
     RideObserver* observer = nullptr;
   };
   struct Options {
-    // Must outlive it.
+    // Must outlive the server.
     const Regions* regions = nullptr;
-    // The store's (RideStore::QuoteKey).
+    // From the store (RideStore::QuoteKey).
     std::string quote_key;
     absl::Duration quote_valid_for = absl::Minutes(5);  // domain time
     RideRules rules;
     // Names this run of the process, as in the store.
     std::string incarnation_id;
-    // The bus reaches other replicas.
+    // Whether the bus reaches other replicas.
     bool replicas = false;
     // Wall time between two checks of the watched feeds against the store.
     absl::Duration feed_check = absl::Seconds(2);
   };
   struct Stats {
     DispatchClient::Stats dispatch;
-    // Rides whose driver's position is known.
+    // The number of rides with a known driver position.
     std::size_t fixes = 0;
   };
 
   RiderServer(Ports ports, Options options);
 
-  // What a transport serves.
+  // The methods for a transport.
   RiderService* rider_service() { return &rider_service_; }
   AssignmentService* assignment_service() { return &assignment_service_; }
 
-  // Looks after the rides in the store and opens the dispatch link. Once.
+  // Loads the rides of the store and opens the dispatch link. Call it once.
   void Start();
-  // Ends the link, and the lease; `done` runs when others may take over. Before the executors are stopped; what they
-  // still run comes to nothing. Once, after Start.
+  // Ends the link and the lease; `done` runs when other processes may take over. Call it once, after Start and before
+  // the executors are stopped. Tasks that they still run have no effect.
   void Stop(std::function<void()> done) { link_.Stop(std::move(done)); }
 
   Stats stats() const { return {link_.stats(), telemetry_.size()}; }
@@ -94,7 +94,7 @@ class RiderServer final : private RideObserver {
   const SessionPorts session_ports_;
   RiderService rider_service_;
   AssignmentService assignment_service_;
-  // Where there are other replicas. Last: reports to the board until it has ended.
+  // Only with other replicas. Last member: it reports to the cache until it has ended.
   std::unique_ptr<Bus::Subscription> positions_;
 };
 

@@ -15,7 +15,7 @@
 namespace hail::rider {
 namespace {
 
-// Answers with the ride, or with why there is none.
+// Answers with the ride or the error.
 template <typename Response>
 Done<Ride> AnswerWithRide(Done<Response> done, const PositionCache* telemetry) {
   return [done = std::move(done), telemetry](const absl::StatusOr<Ride>& ride) {
@@ -27,8 +27,8 @@ Done<Ride> AnswerWithRide(Done<Response> done, const PositionCache* telemetry) {
   };
 }
 
-// Searches one after the other, and answers when nothing is left to ask. A price needs no driver-service: without it
-// only the ETAs are missing.
+// Runs the searches one after the other, then answers. A price does not need driver-service: without it, only the ETAs
+// are missing.
 void FindPickupTimes(DriverSearch* search, const rpc::CallContext& call, std::vector<SearchRequest> to_ask,
                      v1::QuoteRideResponse response, Done<v1::QuoteRideResponse> done) {
   SearchRequest next = std::move(to_ask.back());

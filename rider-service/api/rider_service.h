@@ -1,4 +1,4 @@
-// hail.rider.v1.RiderService: what riders' apps call, over any transport. Each method decodes, asks the domain,
+// hail.rider.v1.RiderService, called by riders' apps over any transport. Each method decodes, calls the domain,
 // encodes.
 #pragma once
 
@@ -21,7 +21,7 @@ namespace hail::rider {
 // Thread-safe.
 class RiderService final {
  public:
-  // A ride has a dozen events, or some tens with re-dispatches: a reader this far behind does not read.
+  // A ride has a dozen events, or some tens with re-dispatches: a reader this far behind is not reading.
   static constexpr std::size_t kRiderQueue = 128;
 
   static constexpr char kName[] = "hail.rider.v1.RiderService";
@@ -39,7 +39,7 @@ class RiderService final {
                       rpc::Bidi("StreamRide", &RiderService::StreamRide, {.queue = kRiderQueue}));
   }
 
-  // All outlive every call.
+  // All must outlive every call.
   struct Ports {
     Rides* rides = nullptr;
     const Quoter* quoter = nullptr;

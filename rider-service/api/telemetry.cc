@@ -25,7 +25,7 @@ hail::rider::v1::RideTelemetry DriverFix::At(const Now& now) const {
   Encode(age, result.mutable_position()->mutable_age());
   if (age > kMissingAfter) {
     Encode(observed, result.mutable_missing_since());
-    // Of a car that may be anywhere by now.
+    // By now the car may be anywhere.
     result.clear_eta();
   }
   return result;

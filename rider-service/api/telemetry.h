@@ -1,5 +1,5 @@
-// Where the drivers of live rides are, or that this is not known. Latest wins, nothing is stored: a restart knows
-// nothing until the next report.
+// The positions of the drivers of live rides. The latest wins, and nothing is stored: after a restart, positions are
+// unknown until the next report.
 #pragma once
 
 #include <cstdint>
@@ -20,20 +20,20 @@
 
 namespace hail::rider {
 
-// Riders are told that a position is missing when the last one was observed longer ago than this (domain time).
+// A position is shown as missing when the latest fix was observed longer ago than this (domain time).
 inline constexpr absl::Duration kMissingAfter = absl::Seconds(30);
 
 // The latest position known of a ride's driver.
 struct DriverFix {
-  // As riders are sent it, but for its position's age.
+  // As sent to riders, except for the age of the position.
   hail::rider::v1::RideTelemetry telemetry;
   std::int64_t session_epoch = 0;
-  // When the device took it: receipt minus age, domain time. Never before that of an earlier fix of the assignment.
+  // When the device took the fix: receipt minus age, domain time. Never before an earlier fix of the assignment.
   absl::Time observed;
   // Wall time.
   absl::Time received;
 
-  // What to send at `now`: the age grows while the fix lies here, until it is as good as missing.
+  // The message to send at `now`: the age grows with time; when it is too old, the position counts as missing.
   hail::rider::v1::RideTelemetry At(const Now& now) const;
 };
 
@@ -42,7 +42,7 @@ class PositionCache {
  public:
   using OnFix = std::function<void(const std::shared_ptr<const DriverFix>&)>;
 
-  // Ends the subscription when destroyed; a call already under way may still finish.
+  // Ends the subscription when destroyed; a running call may still finish.
   class Subscription {
    public:
     Subscription(PositionCache* board, std::string ride_id, std::uint64_t id)
@@ -57,30 +57,30 @@ class PositionCache {
     const std::uint64_t id_;
   };
 
-  // `jitter` is kArrivalJitter as domain time. `started`: domain time; what was known before it, nobody here knows.
+  // `jitter` is kArrivalJitter as domain time. `started`: domain time; positions from before it are unknown here.
   explicit PositionCache(absl::Duration jitter = kArrivalJitter, absl::Time started = absl::InfinitePast())
       : jitter_(jitter), started_(started) {}
 
-  // Takes a report. False, and nothing happens, if it has no position or is no later than what is known: of a lower
+  // Stores a report. False, without effect, if it has no position or is not newer than the stored one: of a lower
   // epoch, or of the same epoch and not later (IsLater).
   bool Report(const hail::internal::v1::DriverLocation& location, const Now& now);
 
   // The latest fix of the ride at `epoch`; null if there is none.
   std::shared_ptr<const DriverFix> Latest(const std::string& ride_id, std::int64_t epoch) const;
 
-  // What a rider is to be told at `now` of the driver who was assigned at `assigned`: the latest fix, or that it is
-  // missing. nullopt: there is none yet, and it is not missed yet either.
+  // The telemetry to show at `now` for the driver who was assigned at `assigned`: the latest fix, or that it is
+  // missing. nullopt: no fix has come yet, and it is too early to report it missing.
   std::optional<hail::rider::v1::RideTelemetry> Show(const std::string& ride_id, std::int64_t epoch,
                                                      absl::Time assigned, const Now& now) const;
 
-  // `on_fix` hears of each later fix of the ride, on the reporter's thread; it must not block. Two that come at once
-  // may be heard of in either order: Show has the latest. The board must outlive the subscription.
+  // `on_fix` runs for each later fix of the ride, on the reporter's thread; it must not block. Two simultaneous fixes
+  // may come in either order: Show has the latest. The cache must outlive the subscription.
   std::unique_ptr<Subscription> Subscribe(const std::string& ride_id, OnFix on_fix);
 
-  // Drops fixes received before `wall`: their rides have ended, or their drivers have fallen silent long ago.
+  // Drops fixes received before `wall`: their rides have ended, or their drivers have been silent for long.
   void DropOlderThan(absl::Time wall);
 
-  // How many rides have a fix.
+  // The number of rides with a fix.
   std::size_t size() const;
 
  private:

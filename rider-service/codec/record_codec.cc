@@ -17,7 +17,7 @@ bool Parse(std::string_view bytes, Message& message) {
   return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-// Appends the field `number`, which holds a message, to an encoded message that does not have it.
+// Appends the field `number`, which holds an encoded message, to an encoded message without that field.
 void AddEncoded(int number, const std::string& message, std::string* out) {
   constexpr std::uint32_t kLengthDelimited = 2;
   google::protobuf::io::StringOutputStream stream(out);
@@ -27,7 +27,7 @@ void AddEncoded(int number, const std::string& message, std::string* out) {
   coded.WriteString(message);
 }
 
-// The event of a contract's, its ride in any state.
+// The domain's event from the contract's; its ride may be in any state.
 RideEvent EventOf(hail::type::v1::RideEvent message) {
   RideEvent event;
   event.ride = Ride(std::move(*message.mutable_ride()));
@@ -99,7 +99,7 @@ absl::StatusOr<RideEvent> ProtoEventCodec::Decode(const std::string& payload) co
   if (absl::Status whole = ValidateRide(event.ride); !whole.ok()) return whole;
   if (!record.has_former()) return event;
   event.former = Ride(std::move(*record.mutable_former()));
-  // A replica of an earlier version does not say so.
+  // Replicas of an earlier version do not set it.
   event.former->Edit()->set_assignment_ended(true);
   if (absl::Status whole = ValidateRide(*event.former); !whole.ok()) return whole;
   return event;

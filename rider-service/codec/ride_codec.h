@@ -1,4 +1,4 @@
-// What is shown of rides (hail.type.v1). No gRPC here. Pure functions, thread-safe.
+// Encodes rides for answers (hail.type.v1). No gRPC here. Pure functions, thread-safe.
 #pragma once
 
 #include "hail/type/v1/ride.pb.h"
@@ -6,7 +6,7 @@
 
 namespace hail::rider {
 
-// What the ride's viewer may read of it (domain/view.h).
+// The fields that the ride's viewer may read (domain/view.h).
 void Encode(const Ride& ride, hail::type::v1::Ride* out);
 void Encode(const RideEvent& event, hail::type::v1::RideEvent* out);
 

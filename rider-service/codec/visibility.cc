@@ -26,7 +26,7 @@ bool Reads(Viewer viewer, const FieldDescriptor* field) {
   return false;
 }
 
-// Holds messages whose fields say who reads them.
+// Whether the field holds messages whose own fields have viewers.
 bool HasParts(const FieldDescriptor* field) {
   return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !field->is_map() &&
          field->message_type()->file()->package() != "google.protobuf";

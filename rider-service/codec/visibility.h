@@ -1,4 +1,5 @@
-// What of a ride each side reads, by the option `visible_to` of the contract's fields (hail/type/v1/visibility.proto).
+// Selects the fields of a ride that each side may read, by the option `visible_to` of the contract's fields
+// (hail/type/v1/visibility.proto).
 #pragma once
 
 #include <cstddef>
@@ -11,23 +12,22 @@
 
 namespace hail::rider {
 
-// What one kind of message loses before one viewer reads it: fields that are for others, and what this version does not
-// know and nobody can judge. Made once from the kind's descriptor; cheap to apply.
-// Thread-safe.
+// Removes the fields of one message type that a viewer may not read: fields for other viewers, and fields unknown to
+// this version, whose viewers are unknown. Built once from the type's descriptor; cheap to apply. Thread-safe.
 class Cut {
  public:
-  // `type` holds no message of its own kind, at any depth.
+  // `type` must not contain itself, at any depth.
   Cut(const google::protobuf::Descriptor* type, Viewer viewer);
 
   void Apply(google::protobuf::Message* message) const;
 
  private:
   std::vector<const google::protobuf::FieldDescriptor*> hidden_;
-  // The fields of messages that are shown, as far as their own fields are.
+  // Visible fields of message type, with the cuts of their own fields.
   std::vector<std::pair<const google::protobuf::FieldDescriptor*, Cut>> parts_;
 };
 
-// Cuts a Ride or a RideEvent to what `viewer` may read.
+// Reduces a Ride or a RideEvent to the fields that `viewer` may read.
 template <typename Message>
 void CutFor(Viewer viewer, Message* message) {
   static const std::vector<Cut>& cuts = *new std::vector<Cut>{{Message::descriptor(), Viewer::kNobody},

@@ -1,4 +1,4 @@
-// What it costs a rider to call a ride off.
+// The price of a rider's cancellation.
 #pragma once
 
 #include <optional>

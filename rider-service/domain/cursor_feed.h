@@ -1,5 +1,6 @@
-// What the feeds of rides and of drivers share: events go out by number, each once. The store is the truth and the bus
-// a hint: an event from the bus that is next goes out at once, and a gap is read from the store.
+// The common part of the feeds of rides and of drivers: events are sent by number, each once. The store has the truth;
+// bus events are hints. The next event in order is sent at once when it comes from the bus; a gap is read from the
+// store.
 #pragma once
 
 #include <algorithm>
@@ -15,27 +16,27 @@ namespace hail::rider {
 // Not thread-safe.
 class CursorFeed {
  public:
-  // The number of the last event that was sent. 0 before the first.
+  // The number of the last sent event. 0 before the first.
   std::int64_t sent_sequence() const { return sent_; }
-  // The highest number known of, sent or not.
+  // The highest known number, sent or not.
   std::int64_t known_sequence() const { return known_; }
 
  protected:
-  // `number`: by which events are numbered.
+  // `number` returns the number of an event.
   explicit CursorFeed(std::int64_t (*number)(const RideEvent&)) : number_(number) {}
   ~CursorFeed() = default;
 
   // Sends the event after the last one sent.
   virtual void SendNext(const RideEvent& event) = 0;
-  // Asks the store for the events after `after`.
+  // Requests the events after `after` from the store.
   virtual void ReadAfter(std::int64_t after) = 0;
 
-  // One read at a time: BeginRead before the question, EndRead with the answer. EndRead is false if nothing was asked.
+  // One read at a time: BeginRead before the request, EndRead with the answer. EndRead is false if no read was open.
   void BeginRead() { reading_ = true; }
   bool EndRead() { return std::exchange(reading_, false); }
   bool reading() const { return reading_; }
 
-  // Nothing goes out before the first answer says from where on.
+  // Nothing is sent before the first answer determines the start.
   bool begun() const { return begun_; }
   void Begin(std::int64_t sent) {
     begun_ = true;
@@ -45,7 +46,7 @@ class CursorFeed {
 
   void Know(std::int64_t sequence) { known_ = std::max(known_, sequence); }
 
-  // From the store, in order.
+  // Events from the store, in order.
   void Deliver(const std::vector<RideEvent>& events) {
     for (const RideEvent& event : events) {
       Know(number_(event));
@@ -53,7 +54,7 @@ class CursorFeed {
     }
   }
 
-  // From the bus, in any order. False: it was sent before.
+  // An event from the bus, in any order. False: it was sent before.
   bool Hold(const RideEvent& event) {
     if (number_(event) <= sent_) return false;
     Know(number_(event));
@@ -61,7 +62,7 @@ class CursorFeed {
     return true;
   }
 
-  // Sends those of the held events whose turn it is.
+  // Sends the held events that are next in order.
   void Drain() {
     early_.erase(early_.begin(), early_.upper_bound(sent_));
     for (auto next = early_.begin(); next != early_.end() && next->first == sent_ + 1; next = early_.erase(next)) {
@@ -71,7 +72,7 @@ class CursorFeed {
 
   void DropHeld() { early_.clear(); }
 
-  // Reads on if the store has more.
+  // Reads again if the store has more.
   void ReadOn() {
     if (!begun_ || reading_ || known_ <= sent_) return;
     BeginRead();
@@ -79,7 +80,7 @@ class CursorFeed {
   }
 
  private:
-  // What does not fit is read from the store.
+  // Events beyond this are read from the store.
   static constexpr std::size_t kMaxEarly = 64;
 
   void Deliver(const RideEvent& event) {
@@ -93,7 +94,7 @@ class CursorFeed {
   bool begun_ = false;
   std::int64_t sent_ = 0;
   std::int64_t known_ = 0;
-  // Came before their turn.
+  // Events that came before their turn.
   std::map<std::int64_t, RideEvent> early_;
 };
 

@@ -8,9 +8,9 @@
 namespace hail::rider {
 namespace {
 
-// How long it is remembered why a ride left the book (wall time): longer than any answer or working set can be late.
+// How long the reason why a ride left is kept (wall time): longer than any answer or working set can be delayed.
 constexpr absl::Duration kRememberDeparted = absl::Minutes(1);
-// When what could not be forgotten yet is looked at again (wall time).
+// When a tombstone that could not be dropped yet is checked again (wall time).
 constexpr absl::Duration kLookAgain = absl::Seconds(1);
 
 }  // namespace
@@ -39,7 +39,7 @@ void DispatchScheduler::ReleaseAll() {
       out_->SendStop(ride_id, entry.ride.epoch(), StopReason::kSuperseded);
     }
   }
-  // Commands that are under way are still answered. What was known of the rest is read again.
+  // Open commands still get their answers. The other state is read again from the store.
   matching_.clear();
   tombstones_.clear();
   to_forget_.clear();
@@ -74,7 +74,7 @@ void DispatchScheduler::Learn(const Now& now, Ride ride, bool from_store) {
   const auto [known, is_new] = matching_.try_emplace(ride.ride_id());
   Matching& entry = known->second;
   if (is_new || ride.epoch() > entry.ride.epoch()) {
-    // Found in the store, it may have been dispatched at this epoch, by the process that raised it to that.
+    // A ride found in the store may have been dispatched at this epoch by the process that raised the epoch.
     entry.needs_new_epoch = from_store;
     entry.sent.reset();
     entry.acknowledged = false;
@@ -109,7 +109,7 @@ void DispatchScheduler::OnElsewhere(const Now& now, const Ride& ride) {
 void DispatchScheduler::Retire(const Now& now, const Ride& ride, StopReason reason) {
   Tombstone gone{VersionOf(ride), reason, now.wall};
   if (const auto known = matching_.find(ride.ride_id()); known != matching_.end()) {
-    // Whoever confirmed it knows that it is taken, and must not be told before the confirmation's own answer.
+    // A taken ride needs no Stop: the answer to the confirmation reports it, and a Stop must not overtake that answer.
     const bool known_there = gone.reason == StopReason::kTaken || known->second.exhausted;
     if (link_up_ && known->second.sent && !known_there) {
       out_->SendStop(ride.ride_id(), known->second.ride.epoch(), gone.reason);
@@ -131,7 +131,7 @@ void DispatchScheduler::Advance(const Now& now, Matching& entry) {
   absl::Time end = absl::InfiniteFuture();
   absl::Time wake = absl::InfiniteFuture();
   if (busy || commands_.contains(entry.ride.ride_id())) {
-    // OnCommandDone goes on.
+    // OnCommandDone continues.
   } else if (now.wall < entry.command_not_before) {
     wake = entry.command_not_before;
   } else {
@@ -148,7 +148,7 @@ void DispatchScheduler::Act(const Now& now, Matching& entry) {
     out_->EndUnfulfilled(ride_id, entry.ride.epoch());
     return;
   }
-  // After the deadline nothing is started: what runs may settle until the end.
+  // After the deadline nothing is started; running dispatches may settle until the end.
   if (!link_up_ || entry.exhausted || now.domain >= *entry.ride.match_deadline()) return;
   if (entry.sent) {
     if (!entry.acknowledged && now.wall >= *entry.sent + timing_.resend) SendStart(now, entry);
@@ -199,7 +199,7 @@ void DispatchScheduler::SendStart(const Now& now, Matching& entry) {
 void DispatchScheduler::OnLinkUp(const Now& now) {
   OnLinkDown(now);
   link_up_ = true;
-  // Ids are in the order of the requests: who has waited longest comes first.
+  // Ids sort by request time, so the ride that has waited longest comes first.
   std::vector<Matching*> waiting;
   waiting.reserve(matching_.size());
   for (auto& [ride_id, entry] : matching_) waiting.push_back(&entry);
@@ -215,7 +215,7 @@ void DispatchScheduler::OnLinkDown(const Now& now) {
     entry.sent.reset();
     entry.acknowledged = false;
     entry.needs_new_epoch = true;
-    // What an earlier link said holds only if it can no longer be tried anew.
+    // A report from an earlier link counts only if a new start is no longer possible.
     entry.exhausted = entry.exhausted && now.domain >= *entry.ride.match_deadline();
     Advance(now, entry);
   }
@@ -243,7 +243,7 @@ void DispatchScheduler::OnExhausted(const Now& now, const std::string& ride_id, 
 }
 
 void DispatchScheduler::OnSettled(const Now&, const std::string& ride_id, std::int64_t, const std::string& driver_id) {
-  // Whatever the epoch: who did not want the ride then is not asked again.
+  // At any epoch: a driver who refused the ride is not asked again.
   if (matching_.contains(ride_id)) refused_[ride_id].insert(driver_id);
 }
 
@@ -261,7 +261,7 @@ void DispatchScheduler::OnWorkingSet(const Now& now, const std::vector<Dispatchi
         now.wall < *entry.sent + timing_.reconcile_grace) {
       continue;
     }
-    // Lost there, for whatever reason. A new epoch is sure to be taken on as a new dispatch.
+    // driver-service has lost it. A new epoch is always accepted as a new dispatch.
     entry.sent.reset();
     entry.acknowledged = false;
     entry.needs_new_epoch = true;
@@ -280,7 +280,8 @@ void DispatchScheduler::OnWorkingSet(const Now& now, const std::vector<Dispatchi
 
 void DispatchScheduler::OnCommandDone(const Now& now, const std::string& ride_id, const absl::StatusOr<Ride>& result,
                                       bool elsewhere) {
-  // Not again at once, whether it failed or (the store's clock being behind, say) changed nothing.
+  // Do not retry at once, whether the command failed or changed nothing (for example because the store's clock is
+  // behind).
   const absl::Time not_before = now.wall + timing_.retry_command;
   const auto command = commands_.find(ride_id);
   if (command == commands_.end()) return;
@@ -301,13 +302,13 @@ void DispatchScheduler::OnCommandDone(const Now& now, const std::string& ride_id
     unseen_.erase(ride_id);
     refused_.erase(ride_id);
   }
-  // The news may have come by OnRide before the answer, and waited for it.
+  // OnRide may have brought the news before this answer, and waited for it.
   if (const auto known = matching_.find(ride_id); known != matching_.end()) Advance(now, known->second);
 }
 
 void DispatchScheduler::OnTick(const Now& now) {
   if (leased_ && now.wall >= lease_until_) ReleaseAll();
-  // Advance changes both schedules.
+  // Collected first, because Advance changes both schedules.
   std::vector<std::string> due;
   for (auto at = ends_.begin(); at != ends_.end() && at->first <= now.domain; ++at) due.push_back(at->second);
   for (auto at = wakes_.begin(); at != wakes_.end() && at->first <= now.wall; ++at) due.push_back(at->second);
@@ -325,7 +326,7 @@ void DispatchScheduler::OnTick(const Now& now) {
 }
 
 void DispatchScheduler::Forget(const Now& now) {
-  // Those looked at in this tick come to the end of the queue, so it is gone through once at most.
+  // Entries checked in this tick move to the end of the queue, so the loop passes over it at most once.
   while (!to_forget_.empty() && now.wall >= to_forget_.front().first) {
     std::string ride_id = std::move(to_forget_.front().second);
     to_forget_.pop_front();

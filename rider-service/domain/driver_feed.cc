@@ -22,7 +22,7 @@ void DriverFeed::ReadAfter(std::int64_t after) { out_->ReadEvents(driver_id_, af
 
 void DriverFeed::OnCatchUp(const absl::StatusOr<DriverCatchUp>& result) {
   if (begun() || !EndRead()) return;
-  // The next check, or the next event, reads again.
+  // The next check or event reads again.
   if (!result.ok()) return;
   CursorFeed::Begin(result->driver_sequence);
   DriverCatchUp view = *result;
@@ -38,7 +38,7 @@ void DriverFeed::OnEvents(const absl::StatusOr<std::vector<RideEvent>>& result) 
   const std::int64_t before = sent_sequence();
   Deliver(*result);
   Drain();
-  // Reads on only if that helped; otherwise the next check will.
+  // Reads again only if there was progress; otherwise the next check does.
   if (sent_sequence() > before) ReadOn();
 }
 
@@ -50,7 +50,7 @@ void DriverFeed::OnEvent(const RideEvent& event) {
     if (!reading()) Begin();
     return;
   }
-  // What is next goes out at once, also while the store is asked about something else.
+  // The next event in order is sent at once, even while a read is open.
   Drain();
   ReadOn();
 }

@@ -1,4 +1,4 @@
-// The feed of one driver's rides on WatchDrivers (DESIGN §5), by the driver's own numbering of events
+// The feed of one driver's rides on WatchDrivers. It uses the driver's own numbering of events
 // (RideEvent::driver_sequence), so that nothing is missed or repeated over all the driver's rides. A pure core.
 #pragma once
 
@@ -17,13 +17,13 @@ namespace hail::rider {
 // One subscription: a new one of the same driver is a new DriverFeed. Not thread-safe.
 class DriverFeed final : public CursorFeed {
  public:
-  // Called from inside the inputs; must not call back into the feed before the input returns (post the read's answer).
+  // Called from inside the inputs; must not call the feed before the input returns (post the read's answer).
   class Out {
    public:
     virtual ~Out() = default;
-    // Ask RideStore::ReadDriver, answer with OnCatchUp. At most one read of either kind at a time.
+    // Call RideStore::ReadDriver, answer with OnCatchUp. At most one read of either kind at a time.
     virtual void ReadCatchUp(const std::string& driver_id, const std::optional<Cursor>& cursor) = 0;
-    // Ask RideStore::ReadDriverEvents, answer with OnEvents.
+    // Call RideStore::ReadDriverEvents, answer with OnEvents.
     virtual void ReadEvents(const std::string& driver_id, std::int64_t after) = 0;
     // To driver-service; the driver's view (view.h).
     virtual void SendSnapshot(const std::string& driver_id, std::int64_t subscription,
@@ -33,18 +33,18 @@ class DriverFeed final : public CursorFeed {
 
   DriverFeed(std::string driver_id, std::int64_t subscription, std::optional<Cursor> cursor, Out* out);
 
-  // Once the bus subscription to DriverTopic is in place.
+  // Call it once the bus subscription to DriverTopic is active.
   void Begin();
   void OnCatchUp(const absl::StatusOr<DriverCatchUp>& result);
   void OnEvents(const absl::StatusOr<std::vector<RideEvent>>& result);
   // From the bus: in any order, twice, or never. Events of other drivers are ignored.
   void OnEvent(const RideEvent& event);
-  // The 2 s check: RideStore::DriverSequences. Also retries a read that failed.
+  // The 2 s check, from RideStore::DriverSequences. Also retries a failed read.
   void OnStoreSequence(std::int64_t driver_sequence);
 
   const std::string& driver_id() const { return driver_id_; }
   std::int64_t subscription() const { return subscription_; }
-  // The snapshot was sent.
+  // Whether the snapshot was sent.
   bool caught_up() const { return begun(); }
 
  private:

@@ -8,7 +8,7 @@
 namespace hail::rider {
 namespace {
 
-// Of the filter, enough to tell one from another.
+// Enough bytes of the filter's digest to distinguish filters.
 constexpr std::size_t kDigestBytes = 8;
 
 std::string FilterDigest(const std::string& filter) {

@@ -1,4 +1,4 @@
-// Opaque page tokens, each bound to the filter it was made for.
+// Opaque page tokens, each valid for one filter.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace hail::rider {
 
-// `filter` is the listing's filter in any unambiguous text; `position` where the page ended.
+// `filter` is the listing's filter as unambiguous text; `position` is the end of the page.
 std::string MakePageToken(const std::string& filter, const std::string& position);
-// The position. INVALID_FIELD page_token if damaged or made for another filter.
+// Returns the position. INVALID_FIELD page_token if the token is damaged or made for another filter.
 absl::StatusOr<std::string> ReadPageToken(const std::string& filter, const std::string& token);
 
 }  // namespace hail::rider

@@ -1,4 +1,4 @@
-// What a ride costs.
+// Computes the price of a ride.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace hail::rider {
 
-// What a part of a fare is for.
+// The parts of a fare.
 enum class FarePart { kBase, kDistance, kTime, kMinimum };
 
 struct FareLine {
@@ -18,12 +18,12 @@ struct FareLine {
   friend bool operator==(const FareLine&, const FareLine&) = default;
 };
 
-// The fare of a trip, line by line: the base fare, the distance, the time and, where these come to less, the rest of
-// the minimum. The sum of the first three is rounded once to what can be charged (Product::step_micros); each line is
-// an amount that can be charged. The base fare is always there, of the others those that are not zero.
+// The fare of a trip, line by line: the base fare, the distance, the time and, if their sum is lower, the rest up to
+// the minimum. The sum of the first three is rounded once to a chargeable amount (Product::step_micros); each line is a
+// chargeable amount. The base fare is always present; other lines only if not zero.
 std::vector<FareLine> FareLines(const Product& product, const Trip& trip);
 
-// `lines` is not empty, and in one currency.
+// `lines` must not be empty, and have one currency.
 Money SumOf(const std::vector<FareLine>& lines);
 
 // The sum of its lines.

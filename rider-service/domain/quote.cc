@@ -23,7 +23,7 @@ namespace {
 
 using quote::v1::QuoteToken;
 
-// Versions of the payload: its fields one after the other, and a QuoteToken.
+// Versions of the payload: v1 has the fields one after the other, v2 a QuoteToken.
 constexpr char kPositional[] = "v1";
 constexpr char kProtobuf[] = "v2";
 
@@ -70,7 +70,7 @@ Quote Decode(const QuoteToken& token) {
   return quote;
 }
 
-// Version 1: numbers as 8 bytes in the host's order, texts with their length before them.
+// Version 1: numbers as 8 bytes in host byte order, texts with a length prefix.
 std::string PositionalBytes(const QuoteToken& token) {
   std::string bytes;
   const auto number = [&](auto value) {
@@ -98,7 +98,7 @@ std::string PositionalBytes(const QuoteToken& token) {
   return bytes;
 }
 
-// Only ever reads what PositionalBytes wrote, but does not rely on it.
+// In practice reads only the output of PositionalBytes, but does not rely on it.
 bool ReadPositional(std::string_view bytes, QuoteToken* token) {
   bool whole = true;
   const auto number = [&](auto value) {

@@ -1,4 +1,4 @@
-// Held prices: signed tokens that nobody has to store until they are used.
+// Quoted prices: signed tokens that the service does not store until they are used.
 #pragma once
 
 #include <optional>
@@ -30,16 +30,16 @@ struct Quote {
   absl::Time expire_time;
 };
 
-// Version 1 and version 2 of a token's payload. Replicas of the release before this one read version 1 only, so this
-// one still writes it; the next release writes version 2 (docs/decisions/0033-what-replicas-of-two-releases-read.md).
+// Versions 1 and 2 of a token's payload. Replicas of the previous release read version 1 only, so this release still
+// writes it; the next release writes version 2 (docs/decisions/0033-what-replicas-of-two-releases-read.md).
 enum class QuoteLayout { kPositional, kProtobuf };
 inline constexpr QuoteLayout kWrittenLayout = QuoteLayout::kPositional;
 
 // The signature of quotes: version "." base64url(payload) "." base64url(HMAC-SHA256(key, version "."
 // base64url(payload))).
 std::string SignQuote(const std::string& key, const Quote& quote, QuoteLayout layout = kWrittenLayout);
-// Reads both layouts. QUOTE_MISMATCH (INVALID_ARGUMENT, field quote_token) unless it was signed with `key`;
-// QUOTE_EXPIRED if it was, in a version of a later release. Does not check the quote's time.
+// Reads both layouts. QUOTE_MISMATCH (INVALID_ARGUMENT, field quote_token) unless the token was signed with `key`;
+// QUOTE_EXPIRED if it was signed, but by a later release in a newer version. Does not check the quote's time.
 absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token);
 
 // Prices rides. Thread-safe.
@@ -48,11 +48,11 @@ class Quoter {
   // `regions` must outlive it. `key`: RideStore::QuoteKey.
   Quoter(const Regions* regions, std::string key, RandomBits random, absl::Duration valid_for = absl::Minutes(5));
 
-  // Quotes for the product asked for, or for each of the region with the seats; cheapest first.
-  // INVALID_FIELD, OUTSIDE_SERVICE_AREA. What RequestRide would also refuse.
+  // Quotes for the requested product, or for each product of the region with enough seats; cheapest first.
+  // INVALID_FIELD, OUTSIDE_SERVICE_AREA: requests that RequestRide would also refuse.
   absl::StatusOr<std::vector<Quote>> QuoteRide(const Now& now, const RideRequest& request) const;
 
-  // What RequestRide must know to make a ride: by the quote if there is one, else at the price of the moment.
+  // The values that RequestRide needs: from the quote if there is one, otherwise at the present price.
   struct Terms {
     const Region* region = nullptr;
     const Product* product = nullptr;
@@ -61,7 +61,7 @@ class Quoter {
     absl::Duration trip_duration;
     std::string quote_id;  // empty: no quote
   };
-  // All of INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_EXPIRED, QUOTE_MISMATCH. Does not check rider_id and request_id.
+  // INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_EXPIRED, QUOTE_MISMATCH. Does not check rider_id and request_id.
   absl::StatusOr<Terms> TermsFor(const Now& now, const RideRequest& request) const;
 
   const Regions& regions() const { return *regions_; }

@@ -27,7 +27,7 @@ using Json = nlohmann::json;
 constexpr double kMicros = 1e6;
 constexpr int kMaxSeats = 8;
 
-// Collects what is wrong with a configuration, so that all of it can be told at once.
+// Collects the problems of a configuration, so that all are reported at once.
 class Problems {
  public:
   void Add(const std::string& where, const std::string& what) { text_ += "\n  " + where + ": " + what; }
@@ -59,8 +59,7 @@ double Number(const Json& object, const char* key, const std::string& where, Pro
   return object[key].get<double>();
 }
 
-// One ring of GeoJSON: [[longitude, latitude], …], first and last the same.
-// What s2 says is wrong: message() in newer versions, text() in older ones.
+// s2's error text: message() in newer versions, text() in older ones.
 template <typename Error>
 std::string TextOf(const Error& error) {
   if constexpr (requires { error.message(); }) {
@@ -93,7 +92,7 @@ std::unique_ptr<S2Loop> Ring(const Json& ring, const std::string& where, Problem
     problems.Add(where, TextOf(error));
     return nullptr;
   }
-  // Either winding means the smaller side: no region covers half the earth.
+  // Either winding means the smaller side, because no region covers half the earth.
   loop->Normalize();
   return loop;
 }
@@ -130,7 +129,7 @@ std::unique_ptr<S2Polygon> Area(const Json& region, const std::string& where, Pr
 
 std::string InUnits(std::int64_t micros) { return absl::StrCat(static_cast<double>(micros) / kMicros); }
 
-// The smallest amount that is charged in a region, in micros.
+// The smallest chargeable amount of a region, in micros.
 std::int64_t Step(const Json& region, const std::string& currency_code, const std::string& where, Problems& problems) {
   const std::optional<std::int64_t> unit = SmallestUnitMicros(currency_code);
   if (!unit) {
@@ -149,7 +148,7 @@ Product ReadProduct(const Json& json, const Region& region, std::int64_t step, c
   const auto money = [&](const char* key) {
     return Money{region.currency_code, std::llround(Number(json, key, where, problems) * kMicros)};
   };
-  // One that can be paid.
+  // A chargeable amount.
   const auto amount = [&](const char* key, std::int64_t multiple_of) {
     const Money read = money(key);
     if (read.micros % multiple_of != 0) {
@@ -183,7 +182,7 @@ bool Cheaper(const Product& a, const Product& b) {
 
 struct Regions::Impl {
   std::vector<Region> regions;
-  // Of the region with the same index.
+  // Area of the region with the same index.
   std::vector<std::unique_ptr<S2Polygon>> areas;
 };
 

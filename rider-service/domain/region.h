@@ -1,4 +1,4 @@
-// Where Hail operates, what can be ordered there, and at which prices.
+// The regions that Hail serves, with their products and prices.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace hail::rider {
 
-// Amounts that are charged (base_fare, minimum_fare, cancellation_fee and each fare) are amounts that the currency has.
-// Rates (per_km, per_minute) may be finer: what comes of them is rounded once, at the end.
+// Charged amounts (base_fare, minimum_fare, cancellation_fee and each fare) are amounts of the currency. Rates (per_km,
+// per_minute) may be finer: the result is rounded once, at the end.
 struct Product {
   std::string product_id;
   std::string region_id;
@@ -26,7 +26,7 @@ struct Product {
   Money minimum_fare;
   Money cancellation_fee;
   absl::Duration free_cancellation;
-  // What is charged is a multiple of so many micros: the region's rounding step, or the currency's smallest unit.
+  // Charged amounts are multiples of this many micros: the region's rounding step, or the currency's smallest unit.
   std::int64_t step_micros = 10'000;
 };
 
@@ -41,26 +41,26 @@ struct Region {
   const Product* FindProduct(const std::string& product_id) const;
 };
 
-// Immutable once made and cut to what is served, so thread-safe.
+// Immutable after construction and KeepOnly, and then thread-safe.
 class Regions {
  public:
   // From JSON, with or without a byte order mark: {"regions": [{"region_id", "display_name", "currency_code" (of ISO
-  // 4217), "rounding_step" (optional; what is charged is a multiple of it), "area": GeoJSON Polygon or MultiPolygon,
+  // 4217), "rounding_step" (optional; charged amounts are multiples of it), "area": GeoJSON Polygon or MultiPolygon,
   // "products": [{"product_id", "display_name", "max_seats", "base_fare", "per_km", "per_minute", "minimum_fare",
   // "cancellation_fee" (all in units of the currency), "free_cancellation_s"}]}]}. The error lists every problem.
   static absl::StatusOr<Regions> FromJson(const std::string& json);
-  // The shipped ones (rider-service/config/regions.json, compiled in): San Francisco and New York.
+  // The shipped regions (rider-service/config/regions.json, compiled in): San Francisco and New York.
   static const std::string& ShippedJson();
 
-  // Keeps those of `region_ids` alone; the rest is as if it had not been there. INVALID_ARGUMENT, and nothing changes,
-  // if one is not known: the error lists each, and those there are. Before anybody else has it.
+  // Keeps only the regions of `region_ids`. INVALID_ARGUMENT, without a change, if an id is unknown: the error lists
+  // each unknown id and the known ones. Call it before the object is shared.
   absl::Status KeepOnly(const std::vector<std::string>& region_ids);
 
   Regions(Regions&&) noexcept;
   Regions& operator=(Regions&&) noexcept;
   ~Regions();
 
-  // The region that holds `point`; nullptr: none. A point in several belongs to the first.
+  // The region that contains `point`; nullptr: none. A point in several regions belongs to the first.
   const Region* At(const LatLng& point) const;
   const Region* Find(const std::string& region_id) const;
   const std::vector<Region>& all() const;

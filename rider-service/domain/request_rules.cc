@@ -22,7 +22,7 @@ absl::Status CheckPlace(const Place& place, const std::string& field) {
   return CheckText(place.address(), kMaxAddressBytes, field + ".address");
 }
 
-// Length first: no two lists of fields look the same.
+// Prefixes the length, so that two different lists of fields never look the same.
 void Add(std::string& out, const std::string& text) {
   out += std::to_string(text.size());
   out += ':';
@@ -30,7 +30,7 @@ void Add(std::string& out, const std::string& text) {
 }
 
 void Add(std::string& out, double number) {
-  // By bits, so that each double has one text; −0 is 0.
+  // By bits, so that each double has one text; −0 counts as 0.
   if (number == 0) number = 0;
   char bytes[sizeof number];
   std::memcpy(bytes, &number, sizeof number);
@@ -45,7 +45,7 @@ void Add(std::string& out, const Place& place) {
   Add(out, place.address());
 }
 
-// Of an app: what this release does not know is dropped.
+// Copies a place from an app; fields unknown to this release are dropped.
 void Copy(const Place& place, Place* out) {
   *out = place;
   out->DiscardUnknownFields();
@@ -132,7 +132,7 @@ std::string RequestFingerprint(const RideRequest& request) {
     Add(body, key);
     Add(body, value);
   }
-  // Labels come in pairs, so one text more is no label.
+  // Labels come in pairs, so a single further text cannot be a label.
   if (const std::string further = FurtherFields(request); !further.empty()) Add(body, further);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest);

@@ -1,4 +1,4 @@
-// What a request must look like before anything is done for it (bad input is answered, never believed).
+// Validates requests before any work is done for them. Invalid input is answered with an error.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace hail::rider {
 
-// RequestRide as it came. What QuoteRide says is a part of it.
+// A RequestRide as received; the fields of QuoteRide are a subset.
 using RideRequest = hail::rider::v1::RequestRideRequest;
 
 inline constexpr double kMinTripM = 20;
@@ -22,36 +22,36 @@ inline constexpr std::size_t kMaxLabels = 16;
 inline constexpr std::size_t kMaxLabelBytes = 64;
 inline constexpr std::size_t kMaxQuoteTokenBytes = 2048;
 
-// Pickup and drop-off: present, finite, in range, not the zero island, addresses short and as CheckText wants them, at
-// least 20 m apart. Both in the same region, which is returned (else OUTSIDE_SERVICE_AREA).
+// Pickup and drop-off: present, finite, in range, not at (0, 0), addresses short and valid by CheckText, at least 20 m
+// apart. Both must be in the same region, which is returned (otherwise OUTSIDE_SERVICE_AREA).
 absl::StatusOr<const Region*> CheckRoute(const RideRequest& request, const Regions& regions);
 
-// The product ordered, with room for the seats. INVALID_FIELD product_id or seats.
+// The ordered product, if it has enough seats. INVALID_FIELD product_id or seats.
 absl::StatusOr<const Product*> CheckProduct(const RideRequest& request, const Region& region);
 
 absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& labels);
 
-// What else a rider may say with a request.
+// Checks the other texts of a request.
 absl::Status CheckTexts(const RideRequest& request);
 
-// At most 512 bytes, without what CheckText refuses.
+// At most 512 bytes, and valid by CheckText.
 absl::Status CheckNote(const std::string& note, const std::string& field);
 
-// A reason that a person may give.
+// Checks that a person may give the reason.
 absl::Status CheckReason(CancelReason reason, const std::string& field);
 
-// What of a request RequestFingerprint does not list, known to this release or not, as deterministic protobuf. A
-// message of which nothing is left counts as absent.
+// The fields that RequestFingerprint does not list, known to this release or not, as deterministic protobuf. A message
+// without remaining fields counts as absent.
 std::string FurtherFields(RideRequest request);
 
-// Of a request's body: a versioned list of its fields, hashed. Equal for a repeated request, whatever encoded it.
-// ("1:" and 64 hex digits.) The list is closed: it names the fields that the first release had. Later ones are in
-// FurtherFields, which adds nothing when it is empty: stored fingerprints stay valid, and a release that does not know
-// a field makes the same fingerprint as one that does.
+// The digest of a request's body: a versioned list of its fields, hashed ("1:" and 64 hex digits). Equal for a repeated
+// request, whatever encoded it. The list is closed: it names the fields of the first release. Later fields are in
+// FurtherFields, which adds nothing when it is empty. So stored fingerprints stay valid, and a release that does not
+// know a field computes the same fingerprint as one that does.
 std::string RequestFingerprint(const RideRequest& request);
 
-// What of a ride's record comes from its request, which keeps the rules above. The messages in it are taken whole, as
-// far as this release knows them: what an app adds to them is not stored.
+// The part of a ride's record that comes from its request, which follows the rules above. Its messages are copied with
+// the fields that this release knows; fields added by an app are not stored.
 Ride AskedFor(const RideRequest& request, std::string fingerprint);
 
 }  // namespace hail::rider

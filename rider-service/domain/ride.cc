@@ -13,17 +13,17 @@
 namespace hail::rider {
 namespace {
 
-// With the fields that this version does not know.
+// Compares unknown fields too.
 bool Same(const google::protobuf::MessageLite& a, const google::protobuf::MessageLite& b) {
   return DeterministicBytes(a) == DeterministicBytes(b);
 }
 
 RideChange Unchanged(const Ride& ride) { return {.ride = ride, .event = std::nullopt, .changed = false}; }
 
-// The ride's times never run backwards, whatever the clock.
+// The ride's times never go back, whatever the clock says.
 absl::Time TimeOf(const Ride& before, absl::Time now) { return std::max(now, before.update_time()); }
 
-// The transition of `before`, which is not null. `after` has what the command changes beside it.
+// Applies the transition of `before`, which must not be null. `after` contains the command's other changes.
 RideChange Move(const Ride& before, const Transition* transition, Ride after, CancelReason reason, absl::Time now) {
   const absl::Time at = TimeOf(before, now);
   Ride::Message& ride = *after.Edit();
@@ -61,7 +61,7 @@ RideChange Cancel(const Ride& ride, const Transition* transition, const Cancella
   return Move(ride, transition, std::move(after), cancellation.reason, now);
 }
 
-// The assignment is over before the pickup: somebody else is looked for, unless that happened too often.
+// The assignment ended before the pickup: the ride looks for another driver, unless that happened too often.
 RideChange Redispatch(const Ride& ride, const Transition* transition, CancelReason reason, const RideRules& rules,
                       absl::Time now) {
   if (ride.redispatch_count() >= rules.max_redispatches) {
@@ -112,7 +112,7 @@ absl::Status IllegalStep(const Ride& ride) {
                                                             std::to_string(ride.leg()));
 }
 
-// The epochs, for an error about a wrong one.
+// The two epochs, for the error about a wrong one.
 std::map<std::string, std::string> Epochs(const Ride& ride, std::int64_t sent) {
   return {{"epoch", std::to_string(sent)}, {"ride_epoch", std::to_string(ride.epoch())}};
 }
@@ -133,15 +133,15 @@ bool IsOn(const Ride& ride, LegRule leg) {
   return false;
 }
 
-// Whether the command is meant for the leg that it names, not for the ride as a whole.
+// Whether the command applies to the leg that it names, not to the ride as a whole.
 bool IsOfALeg(RideCommand command) {
   return std::any_of(kTransitions.begin(), kTransitions.end(), [command](const Transition& transition) {
     return transition.command == command && transition.leg != LegRule::kAny;
   });
 }
 
-// Whether the ride is past the command, at the leg it is on: in the final state that the command leads to, or with the
-// time that it sets.
+// Whether the command was taken already, on the present leg: the ride is in the command's final state, or has the time
+// that it sets.
 bool AlreadyTaken(const Ride& ride, RideCommand command) {
   return std::any_of(kTransitions.begin(), kTransitions.end(), [&](const Transition& transition) {
     if (transition.command != command || !IsOn(ride, transition.leg)) return false;
@@ -283,7 +283,7 @@ absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& comma
     return Cancel(ride, transition, {CancelActor::kDriver, cancel->reason, cancel->note}, now);
   }
   Ride after = ride;
-  // Whoever moves a ride on has seen that it is theirs.
+  // A driver who advances the ride has seen the assignment.
   if (!ride.seen_time()) Encode(TimeOf(ride, now), after.Edit()->mutable_seen_time());
   after.Edit()->clear_seen_deadline();
   return Move(ride, transition, std::move(after), CancelReason::kUnspecified, now);

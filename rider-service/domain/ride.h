@@ -1,8 +1,7 @@
-// A ride and the rules of its life (DESIGN §3, §4): the one place where they are written, together with ride.cc and the
-// table of transitions (transitions.h).
+// A ride and the rules of its life, together with ride.cc and the table of transitions (transitions.h).
 //
-// Everything here is pure: a ride and what is asked of it go in, the ride after it and its event (or a refusal) come
-// out. Nothing reads a clock; `now` is domain time throughout.
+// All functions are pure: they take a ride and a command, and return the ride after it with its event, or a refusal.
+// None reads a clock; `now` is always domain time.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +25,7 @@
 
 namespace hail::rider {
 
-// The numbers of the enumerations are the contract's (hail/type/v1/ride.proto); they are stored.
+// The numbers of the enumerations are those of the contract (hail/type/v1/ride.proto); they are stored.
 
 enum class RideState {
   kUnspecified = 0,
@@ -54,7 +53,7 @@ inline constexpr StateRow kStates[] = {
     {RideState::kCanceled, "CANCELED"},
 };
 
-// A state of a later version is none of them.
+// False for a state of a later version.
 constexpr bool IsKnown(RideState state) {
   for (const StateRow& row : kStates) {
     if (row.state == state) return true;
@@ -62,13 +61,13 @@ constexpr bool IsKnown(RideState state) {
   return false;
 }
 
-// States whose numbers follow each other.
+// States with consecutive numbers.
 struct StateRange {
-  // Converts: a single state is a range.
+  // Implicit: a single state is a range.
   constexpr StateRange(RideState only) : StateRange(static_cast<int>(only), static_cast<int>(only)) {}
   constexpr StateRange(int first, int last) : first(first), last(last) {}
 
-  // What is not known is in no set: the rules leave it alone, whatever an index counts it as.
+  // An unknown state is in no set, so the rules do not touch it, even if a store's index includes it.
   constexpr bool Has(RideState state) const {
     const int number = static_cast<int>(state);
     return first <= number && number <= last && (first == last || IsKnown(state));
@@ -78,8 +77,8 @@ struct StateRange {
   int last;
 };
 
-// The sets of states that rules, indexes and metrics go by. Each is one range of numbers, so that the index of a store
-// holds for a state that a later version adds in a gap (6 is kept for stops on the way).
+// The sets of states that rules, indexes and metrics use. Each is one range of numbers, so that a store's index also
+// covers a state that a later version adds in a gap (6 is reserved for stops on the way).
 inline constexpr StateRange kLive = {2, 6};
 inline constexpr StateRange kWithDriver = {3, 6};
 inline constexpr StateRange kFinal = {7, 9};
@@ -133,17 +132,17 @@ inline constexpr EventRow kEvents[] = {
 
 enum class Resolution { kUnspecified = 0, kComplete = 1, kCancel = 2 };
 
-// COMPLETED, NO_DRIVERS_AVAILABLE, CANCELED: nothing follows.
+// COMPLETED, NO_DRIVERS_AVAILABLE, CANCELED: no transition follows.
 constexpr bool IsFinal(RideState state) { return kFinal.Has(state); }
-// A driver is on it and it is not over.
+// Whether the ride has a driver and is not over.
 constexpr bool HasLiveDriver(RideState state) { return kWithDriver.Has(state); }
-// For messages, metadata and metrics: the name in the table, "UNSPECIFIED" without one.
+// For messages, metadata and metrics: the name in the table, otherwise "UNSPECIFIED".
 std::string StateName(RideState state);
 std::string EventName(RideEventType type);
-// A reason that only the system may give.
+// Whether only the system may give the reason.
 bool IsSystemReason(CancelReason reason);
 
-// The contract's values, as they are: what a later version added to one stays in it.
+// The contract's messages, unchanged: fields of a later version stay in them.
 using Place = hail::type::v1::Place;
 using DriverSummary = hail::type::v1::DriverSummary;
 
@@ -178,21 +177,21 @@ struct Cancellation {
   friend bool operator==(const Cancellation&, const Cancellation&) = default;
 };
 
-// What a rider owes for calling a ride off, fixed at the request: a later change of prices does not touch it.
+// The rider's cancellation terms, fixed at the request: later price changes do not affect them.
 struct CancellationTerms {
   Money fee;
-  // Free for so long (domain time) after the assignment.
+  // Cancellation is free for this long (domain time) after the assignment.
   absl::Duration free_for;
 
   friend bool operator==(const CancellationTerms&, const CancellationTerms&) = default;
 };
 
-// For whose eyes a ride has been prepared (view.h).
+// The viewer for whom a ride has been prepared (view.h).
 enum class Viewer { kNobody, kRider, kDriver, kOperator };
 
-// The record of a ride: the contract's Ride (see there for each field), and what never leaves rider-service. Both are
-// stored as they are, with the fields that a later version added. Here are the fields that rules read, typed; a field
-// that no rule reads needs no line here. Copies are cheap: they share both messages until one is edited.
+// The record of a ride: the contract's Ride (documented there), and internals, which never leave rider-service. Both
+// are stored unchanged, with the fields that a later version added. This class has typed accessors for fields that
+// rules read; other fields need none. Copies are cheap: they share both messages until one is edited.
 class Ride {
  public:
   using Message = hail::type::v1::Ride;
@@ -203,7 +202,7 @@ class Ride {
 
   const Message& message() const { return *message_; }
   Message* Edit() { return message_.Edit(); }
-  // `message`, encoded: the same bytes for the row, the event and the bus.
+  // The encoded `message`: the same bytes for the row, the event and the bus.
   const std::string& bytes() const { return message_.bytes(); }
   const Internals& internals() const { return *internals_; }
   Internals* EditInternals() { return internals_.Edit(); }
@@ -220,7 +219,7 @@ class Ride {
   int leg() const { return message().leg(); }
   int redispatch_count() const { return message().redispatch_count(); }
   bool assignment_ended() const { return message().assignment_ended(); }
-  // Null: none is assigned.
+  // Null: no driver is assigned.
   const DriverSummary* driver() const { return message().has_driver() ? &message().driver() : nullptr; }
 
   absl::Time create_time() const { return DecodeTime(message().create_time()); }
@@ -239,18 +238,18 @@ class Ride {
   std::optional<Cancellation> cancellation() const;
   void set_cancellation(const Cancellation& cancellation);
 
-  // Of the request's body: tells a repeated request from another one under the same request_id. See RequestFingerprint.
+  // Distinguishes a repeated request from a different one under the same request_id. See RequestFingerprint.
   const std::string& request_fingerprint() const { return internals().request_fingerprint(); }
-  // Drivers who gave this ride up or never acknowledged it; never asked again, never accepted.
+  // Drivers who gave this ride up or never acknowledged it; they are not asked again, and cannot be assigned.
   const google::protobuf::RepeatedPtrField<std::string>& excluded_driver_ids() const {
     return internals().excluded_driver_ids();
   }
   CancellationTerms cancellation_terms() const;
   void set_cancellation_terms(const CancellationTerms& terms);
 
-  // In an answer a ride shows what its viewer may read; to nobody, nothing. Not stored.
+  // An answer shows only the fields for this viewer; none for kNobody. Not stored.
   Viewer viewer() const { return viewer_; }
-  // From now on it is for that viewer, and without internals.
+  // Prepares the ride for that viewer, and removes the internals.
   void ShowTo(Viewer viewer) {
     viewer_ = viewer;
     internals_.Clear();
@@ -269,23 +268,23 @@ class Ride {
   Viewer viewer_ = Viewer::kNobody;
 };
 
-// Ride::leg of the leg that ends at the drop-off: the waypoints of a ride are the pickup, which is number 0, and it.
+// Ride::leg of the leg to the drop-off: the waypoints of a ride are the pickup (number 0) and the drop-off.
 inline constexpr int kLastLeg = 1;
 
 // One entry of a ride's log.
 struct RideEvent {
-  // The contract's RideEvent, but for `ride`.
+  // The contract's RideEvent, without `ride`.
   hail::type::v1::RideEvent message;
   // The ride after it.
   Ride ride;
 
   // --- Internal ---
-  // Whose ride it was during or right after it (the one assigned, the one who gave it up); empty: nobody's.
+  // The driver assigned during or right after it (also one who gave the ride up); empty: none.
   std::string driver_id;
-  // Number of this event among those of `driver_id`, over all rides: 1, 2, 3 … without a gap. Set by the store in the
-  // transaction that keeps the event; 0 while driver_id is empty.
+  // The number of this event among those of `driver_id`, over all rides: 1, 2, 3 … without a gap. The store sets it in
+  // the transaction that stores the event; 0 while driver_id is empty.
   std::int64_t driver_sequence = 0;
-  // Of REDISPATCHED: the ride as the driver last had it (assignment_ended), which is all the driver may know.
+  // For REDISPATCHED: the ride as the driver last had it (assignment_ended), which is all that the driver may know.
   std::optional<Ride> former;
 
   const std::string& ride_id() const { return message.ride_id(); }
@@ -294,37 +293,37 @@ struct RideEvent {
   absl::Time event_time() const { return DecodeTime(message.event_time()); }
   CancelReason reason() const { return static_cast<CancelReason>(message.reason()); }
   void set_reason(CancelReason reason) { message.set_reason(static_cast<hail::type::v1::CancelReason>(reason)); }
-  // The ride is no longer driver_id's after it.
+  // Whether the event ends the driver's assignment.
   bool ended() const { return message.ended(); }
 
   friend bool operator==(const RideEvent& a, const RideEvent& b);
 };
 
-// What a decision came to.
+// The result of a decision.
 struct RideChange {
-  // After it.
+  // The ride after it.
   Ride ride;
-  // What is appended to the log. Unset with `changed`: only the epoch rose.
+  // The event for the log. Unset with `changed`: only the epoch rose.
   std::optional<RideEvent> event;
-  // False: the ride already was as asked; nothing is stored or published.
+  // False: the ride already was as requested; nothing is stored or published.
   bool changed = true;
 };
 
-// The numbers in the rules. All lengths are domain time.
+// The parameters of the rules. All lengths are domain time.
 struct RideRules {
   absl::Duration match_deadline = absl::Seconds(120);
   absl::Duration offer_time = absl::Seconds(15);
-  // On top of deadline and offer time before rider-service ends an unmatched ride by itself.
+  // Added to deadline and offer time before rider-service itself ends an unmatched ride.
   absl::Duration unfulfilled_grace = absl::Seconds(5);
   absl::Duration seen_within = absl::Seconds(60);
   int max_redispatches = 5;
 };
 
-// The first event of a ride. `ride` has everything the request said, ids, fare and terms; state, sequence, epoch, times
-// and deadline are set here.
+// The first event of a ride. `ride` contains the request's values, ids, fare and terms; this sets state, sequence,
+// epoch, times and deadline.
 RideChange NewRide(Ride ride, const RideRules& rules, absl::Time now);
 
-// An accepted offer, to be committed.
+// An accepted offer, before its commit.
 struct AcceptedOffer {
   std::int64_t epoch = 0;
   DriverSummary driver;
@@ -332,35 +331,35 @@ struct AcceptedOffer {
   std::optional<absl::Duration> pickup_eta;
 };
 
-// Assigns the driver. A replay of the committed offer yields the present ride unchanged, whatever became of it.
-// RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName; STALE_EPOCH also "epoch" as it
-// was sent and "ride_epoch"), DRIVER_EXCLUDED.
+// Assigns the driver. A repetition of the committed offer returns the present ride unchanged, whatever has happened to
+// it. RIDE_NOT_MATCHING, STALE_EPOCH (both FAILED_PRECONDITION, metadata "state": StateName; STALE_EPOCH also "epoch"
+// as sent and "ride_epoch"), DRIVER_EXCLUDED.
 absl::StatusOr<RideChange> Assign(const Ride& ride, const AcceptedOffer& assignment, const RideRules& rules,
                                   absl::Time now);
 
-// What can be asked of a ride. Transitions.h says in which states, and what becomes of it.
+// The commands on a ride. transitions.h defines their states and effects.
 enum class RideCommand {
   kNone,
   kRequest,
   kAssign,
-  // The driver's.
+  // Commands of the driver.
   kSeen,
   kArrive,
   kStart,
   kComplete,
   kDriverCancel,
-  // The rider's.
+  // Commands of the rider.
   kRiderCancel,
-  // The operator's.
+  // Commands of the operator.
   kOperatorComplete,
   kOperatorCancel,
-  // Of rider-service itself.
+  // Commands of rider-service itself.
   kExpireUnacknowledged,
   kGiveUpDispatching,
   kEndUnfulfilled,
 };
 
-// The driver's commands on a trip, each with what it carries (AdvanceTripRequest.action of the contract).
+// The driver's commands on a trip, each with its payload (AdvanceTripRequest.action of the contract).
 namespace trip {
 struct None {
   static constexpr RideCommand kCommand = RideCommand::kNone;
@@ -385,7 +384,7 @@ struct Cancel {
 }  // namespace trip
 using TripAction = std::variant<trip::None, trip::Seen, trip::Arrive, trip::Start, trip::Complete, trip::Cancel>;
 
-// A driver's command.
+// A driver's command on a ride.
 struct DriverCommand {
   std::string driver_id;
   std::int64_t epoch = 0;
@@ -393,21 +392,21 @@ struct DriverCommand {
   TripAction action;
 };
 
-// One step of the assigned driver: already past, the present ride unchanged; current, applied; ahead,
-// ILLEGAL_TRANSITION. An assignment that is over: ASSIGNMENT_ENDED. Not this driver's: RIDE_NOT_FOUND. A wrong epoch is
-// named beside the ride's (metadata "epoch", "ride_epoch"): ASSIGNMENT_ENDED below it, ILLEGAL_TRANSITION above it.
-// A cancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver excluded and a new deadline (or,
-// past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the ride. RIDE_ENDED if completed.
-// Seen is stored once; an arrival counts as seen too.
+// One step of the assigned driver. A past step returns the present ride unchanged; the next step is applied; a later
+// one is ILLEGAL_TRANSITION. ASSIGNMENT_ENDED if the driver's assignment is over; RIDE_NOT_FOUND if the ride was never
+// this driver's. A wrong epoch comes with the ride's (metadata "epoch", "ride_epoch"): ASSIGNMENT_ENDED below it,
+// ILLEGAL_TRANSITION above it. A cancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver
+// excluded and a new deadline (or, past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the
+// ride. RIDE_ENDED if completed. Seen is stored once; an arrival counts as seen too.
 absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& command, const RideRules& rules,
                                     absl::Time now);
 
-// Called off by the rider, with the fee the terms ask for. RIDE_ENDED if it ended in another way.
+// Cancels for the rider, with the fee by the terms. RIDE_ENDED if the ride ended in another way.
 absl::StatusOr<RideChange> CancelByRider(const Ride& ride, CancelReason reason, const std::string& note,
                                          absl::Time now);
 
-// When an assignment that nobody acknowledges ends. It is fixed with the assignment: no restart and no take-over begins
-// the time anew. Of a ride that an earlier version assigned it is worked out.
+// The time at which an unacknowledged assignment ends. It is fixed at the assignment: a restart or take-over does not
+// extend it. For a ride that an earlier version assigned, it is computed.
 absl::Time SeenDeadline(const Ride& ride, const RideRules& rules);
 
 // Back to MATCHING if the assignment of `epoch` is still unseen at its SeenDeadline; otherwise unchanged.
@@ -419,8 +418,8 @@ RideChange EndUnfulfilled(const Ride& ride, std::int64_t epoch, absl::Time now);
 // epoch + 1 if still MATCHING at `epoch`; otherwise unchanged. Not an event.
 RideChange RaiseEpoch(const Ride& ride, std::int64_t epoch);
 
-// By an operator: completes a ride with the rider on board (else ILLEGAL_TRANSITION), or cancels any live one.
-// Repeating it yields the ride unchanged; one that ended otherwise: RIDE_ENDED.
+// For an operator: completes a ride with the rider on board (otherwise ILLEGAL_TRANSITION), or cancels any live ride. A
+// repetition returns the ride unchanged; RIDE_ENDED if the ride ended in another way.
 absl::StatusOr<RideChange> Resolve(const Ride& ride, Resolution resolution, const std::string& note, absl::Time now);
 
 }  // namespace hail::rider

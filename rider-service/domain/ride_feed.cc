@@ -31,7 +31,7 @@ void RideFeed::FinishWith(const absl::Status& status) {
 void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
   if (finished_ || !EndRead()) return;
   if (!log.ok()) {
-    // Once begun, the next check reads again, unless only another replica can.
+    // Once begun, the next check reads again, unless only a newer replica can read the ride.
     if (!begun() || HasReason(log.status(), Reason::kReplicaTooOld)) FinishWith(log.status());
     return;
   }
@@ -54,7 +54,7 @@ void RideFeed::OnRead(const absl::StatusOr<RideLog>& log) {
       out_->SendSnapshot(*ride_);
     }
   }
-  // Reads on only if that helped; otherwise the next check will.
+  // Reads again only if there was progress; otherwise the next check does.
   GoOn(sent_sequence() > before);
 }
 
@@ -72,7 +72,7 @@ void RideFeed::GoOn(bool read_on) {
 
 void RideFeed::OnEvent(const RideEvent& event) {
   if (finished_ || event.ride_id() != ride_id_ || !Hold(event)) return;
-  // What is next goes out at once, also while the store is asked about something else.
+  // The next event in order is sent at once, even while a read is open.
   if (begun()) GoOn(true);
 }
 

@@ -19,12 +19,10 @@ absl::Status QuoteUsed() { return FailedPrecondition(Reason::kQuoteUsed, "the qu
 
 absl::Status DriverBusy() { return FailedPrecondition(Reason::kDriverBusy, "the driver has another live ride"); }
 
-absl::Status OfferDenied() {
-  return FailedPrecondition(Reason::kOfferExpired, "the driver was told that the offer came to nothing");
-}
+absl::Status OfferDenied() { return FailedPrecondition(Reason::kOfferExpired, "the offer was denied to the driver"); }
 
 absl::Status ConcurrentModification() {
-  return Unavailable(Reason::kStoreUnavailable, "the ride changes faster than it can be decided about");
+  return Unavailable(Reason::kStoreUnavailable, "the ride was changed by others at each attempt; retry");
 }
 
 }  // namespace hail::rider

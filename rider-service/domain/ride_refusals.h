@@ -1,4 +1,4 @@
-// What a RideStore refuses with, and Rides before it asks one: the same words whatever keeps the rides.
+// The refusals of a RideStore, and of Rides before it calls one: the same errors for every store.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace hail::rider {
 
 // RIDE_NOT_FOUND.
 absl::Status NoSuchRide();
-// REQUEST_ID_REUSED; `ride_id` is the ride it was used for.
+// REQUEST_ID_REUSED; `ride_id` is the ride of the first request.
 absl::Status RequestIdReused(const std::string& ride_id);
 // RIDER_BUSY; `ride_id` is the live ride.
 absl::Status RiderBusy(const std::string& ride_id);
@@ -19,7 +19,7 @@ absl::Status QuoteUsed();
 absl::Status DriverBusy();
 // OFFER_EXPIRED: ByOffer has denied it.
 absl::Status OfferDenied();
-// STORE_UNAVAILABLE: each decision found the row moved.
+// STORE_UNAVAILABLE: the row had changed at each attempt.
 absl::Status ConcurrentModification();
 
 }  // namespace hail::rider

@@ -23,7 +23,7 @@ absl::StatusOr<int> PageSize(int asked) {
   return asked == 0 ? kDefaultPage : asked;
 }
 
-// The first of these that is wrong.
+// The first error, or OK.
 template <typename... Statuses>
 absl::Status FirstError(Statuses... statuses) {
   absl::Status first;
@@ -40,7 +40,7 @@ std::string KeeperTopic(const std::string& incarnation) { return "keeper." + Top
 Rides::Rides(Ports ports, RideRules rules) : ports_(std::move(ports)), rules_(rules) {}
 
 void Rides::Announce(const RideEvent& event, const std::string& former_keeper) const {
-  // Most requests are watched only from their answer on: nobody is there to hear of them yet.
+  // A ride usually has no subscribers before its request is answered.
   BusPayload payload;
   const auto publish = [&](const std::string& topic) {
     if (!ports_.bus->HasSubscribers(topic)) return;
@@ -80,7 +80,7 @@ void Rides::Request(const Now& now, const RideRequest& request, absl::Time deadl
   const std::string fingerprint = RequestFingerprint(request);
   const absl::StatusOr<Quoter::Terms> terms = ports_.quoter->TermsFor(now, request);
   if (!terms.ok()) {
-    // A request that was taken once is answered with its ride for good, whatever is thought of it today.
+    // A request that was accepted once always returns its ride, even if it would be refused now.
     ports_.store->ByRequest(
         request.rider_id(), request.request_id(),
         [this, fingerprint, refusal = terms.status(), done](absl::StatusOr<std::optional<Ride>> found) mutable {
@@ -158,7 +158,7 @@ void Rides::ListForRider(List list, Done<Listed> done) {
   if (absl::Status status = FirstError(CheckId(list.rider_id, "rider_id"), size.status()); !status.ok()) {
     return done(status);
   }
-  // Each state once: a client may name them as often as a message can hold.
+  // Removes duplicates: a client may repeat a state as often as a message allows.
   std::sort(list.states.begin(), list.states.end());
   list.states.erase(std::unique(list.states.begin(), list.states.end()), list.states.end());
   std::string filter = "rider " + list.rider_id;
@@ -276,7 +276,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
                         absl::Time deadline, Done<Ride> done) {
   if (absl::Status status = FirstError(
           CheckId(ride_id, "ride_id"), CheckNote(note, "note"),
-          note.empty() ? InvalidField("note", "required: who and why") : absl::OkStatus(),
+          note.empty() ? InvalidField("note", "required: the operator and the reason") : absl::OkStatus(),
           resolution == Resolution::kUnspecified ? InvalidField("resolution", "required") : absl::OkStatus());
       !status.ok()) {
     return done(status);
@@ -290,7 +290,7 @@ void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resoluti
   });
 }
 
-// --- The dispatch book ---
+// --- The dispatch scheduler ---
 
 void Rides::RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done) {
   auto decide = [epoch](const Ride& ride) -> absl::StatusOr<RideChange> { return rider::RaiseEpoch(ride, epoch); };

@@ -1,7 +1,7 @@
-// What rider-service does for riders, drivers and operators: every command and query about rides, over the ports.
+// All commands and queries about rides, for riders, drivers and operators, over the ports.
 //
-// After a commit, and never before it, each event is published on the bus (RideTopic, DriverTopic) and told to the
-// observer; then `done` runs. Rides handed to `done` are views for the caller (view.h), except where noted.
+// After its commit, never before, each event is published on the bus (RideTopic, DriverTopic) and passed to the
+// observer; then `done` runs. Rides passed to `done` are views for the caller (view.h), except where noted.
 #pragma once
 
 #include <optional>
@@ -20,13 +20,13 @@
 
 namespace hail::rider {
 
-// Where the events of a ride, and of a driver's rides, are published.
+// The topics for the events of a ride, and of a driver's rides.
 std::string RideTopic(const std::string& ride_id);
 std::string DriverTopic(const std::string& driver_id);
-// Where a process hears of the events by which others became the keepers of its rides (RideStore).
+// The topic for events by which other processes took over rides of this process (RideStore).
 std::string KeeperTopic(const std::string& incarnation);
 
-// How events travel on the bus. Thread-safe. Implemented in codec/.
+// The encoding of events on the bus. Thread-safe. Implemented in codec/.
 class EventCodec {
  public:
   virtual ~EventCodec() = default;
@@ -34,22 +34,22 @@ class EventCodec {
   virtual absl::StatusOr<RideEvent> Decode(const std::string& payload) const = 0;
 };
 
-// Told of what was committed here. Called on the store's threads: must not block. Thread-safe.
+// Observes this process's commits. Called on the store's threads: must not block. Thread-safe.
 class RideObserver {
  public:
   virtual ~RideObserver() = default;
-  // This process committed it. `event` is null when only the epoch rose. The whole ride, internals and all. May come
-  // twice, and of different rides in any order.
+  // This process committed the ride. `event` is null when only the epoch rose. `ride` includes internals. May come
+  // twice, and in any order for different rides.
   virtual void OnCommitted(const Ride& ride, const RideEvent* event) = 0;
-  // A repeated request found its ride, which this process dispatches and may not know yet: after a commit whose outcome
-  // was not known, or from before it started.
+  // A repeated request found its ride, which this process dispatches and may not know yet: the commit's outcome was
+  // unknown, or the commit was before this process started.
   virtual void OnFound(const Ride& /*ride*/) {}
-  // Whether it is so far behind with what it was told that no further rides should begin. Thread-safe.
+  // Whether its queue is so long that no further rides should begin. Thread-safe.
   virtual bool IsOverloaded() const { return false; }
 };
 
-// Thread-safe; stateless but for its ports, which must outlive every call.
-// `deadline` is wall time: a write that cannot begin before it is refused (DEADLINE_EXCEEDED).
+// Thread-safe; stateless except for its ports, which must outlive every call. `deadline` is wall time: a write that
+// cannot begin before it is refused (DEADLINE_EXCEEDED).
 class Rides {
  public:
   struct Ports {
@@ -66,15 +66,15 @@ class Rides {
 
   // --- Riders ---
 
-  // OVERLOADED if a request could not be taken in time now; otherwise OK, and no promise. Request asks it first; a
-  // handler that asks earlier spares the work of reading what will be refused.
+  // OVERLOADED if a request could not be stored in time now; otherwise OK, which is no promise. Request calls it first;
+  // an earlier call by a handler saves the decoding of a request that will be refused.
   absl::Status Admit(absl::Time deadline) const;
 
-  // Looks the request_id up before anything else is judged: a known one is answered with its ride (as it is now) or
-  // REQUEST_ID_REUSED even if the request would be refused today. INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_*,
-  // RIDER_BUSY (metadata ride_id), OVERLOADED.
+  // Looks up the request_id before any other check. A known one returns its present ride, or REQUEST_ID_REUSED, even if
+  // the request would be refused now. INVALID_FIELD, OUTSIDE_SERVICE_AREA, QUOTE_*, RIDER_BUSY (metadata ride_id),
+  // OVERLOADED.
   void Request(const Now& now, const RideRequest& request, absl::Time deadline, Done<Ride> done);
-  // RIDE_NOT_FOUND also for another rider's.
+  // RIDE_NOT_FOUND also for another rider's ride.
   void Cancel(const Now& now, std::string rider_id, std::string ride_id, CancelReason reason, std::string note,
               absl::Time deadline, Done<Ride> done);
   void Get(std::string rider_id, std::string ride_id, Done<Ride> done);
@@ -92,14 +92,14 @@ class Rides {
   };
   void ListForRider(List list, Done<Listed> done);
 
-  // --- Drivers, by way of driver-service ---
+  // --- Drivers, through driver-service ---
 
   // The one commit point of an assignment. Assign's refusals, RIDE_NOT_FOUND, OFFER_EXPIRED, DRIVER_BUSY,
   // INVALID_FIELD.
   void Confirm(const Now& now, std::string ride_id, AcceptedOffer assignment, absl::Time deadline, Done<Ride> done);
-  // RIDE_NOT_FOUND unless the offer was committed for that driver; then it never will be.
+  // RIDE_NOT_FOUND unless the offer was committed for that driver; after that answer it never will be.
   void FindAssignment(std::string driver_id, std::string offer_id, Done<Ride> done);
-  // Semantics of TakeStep. After a cancel: the ride as the driver last had it.
+  // As TakeStep. After a cancel: the ride as the driver last had it.
   void RecordStep(const Now& now, std::string ride_id, DriverCommand command, absl::Time deadline, Done<Ride> done);
   void ListForDriver(std::string driver_id, int page_size, std::string page_token, Done<Listed> done);
 
@@ -108,7 +108,7 @@ class Rides {
   void ResolveRide(const Now& now, std::string ride_id, Resolution resolution, std::string note, absl::Time deadline,
                    Done<Ride> done);
 
-  // --- The dispatch book's commands: `done` gets the whole ride, internals and all ---
+  // --- The dispatch scheduler's commands: `done` gets the whole ride, with internals ---
 
   void RaiseEpoch(std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
   void EndUnfulfilled(const Now& now, std::string ride_id, std::int64_t epoch, absl::Time deadline, Done<Changed> done);
@@ -117,7 +117,7 @@ class Rides {
 
  private:
   void Change(std::string ride_id, Decide decide, absl::Time deadline, Done<Changed> done);
-  // `former_keeper`: to be told as well; empty: this process.
+  // `former_keeper`: another process to notify; empty: none.
   void Announce(const RideEvent& event, const std::string& former_keeper = "") const;
 
   const Ports ports_;

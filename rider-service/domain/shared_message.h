@@ -1,5 +1,5 @@
-// A protobuf message that its copies share until one of them is edited: passing it on costs no copy, and its bytes are
-// made once, for everybody who stores or sends it.
+// A protobuf message that copies share until one of them is edited: a copy costs nothing, and the bytes are encoded
+// once for all stores and senders.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ class SharedMessage {
   const Message& operator*() const { return held_ == nullptr ? Message::default_instance() : held_->message; }
   const Message* operator->() const { return &**this; }
 
-  // To be changed before this object is copied, and before its bytes are asked for.
+  // The message for editing. Use it before this object is copied and before its bytes are read.
   Message* Edit() {
     if (held_ == nullptr) {
       held_ = std::make_shared<Held>();
@@ -41,7 +41,7 @@ class SharedMessage {
     return &held_->message;
   }
 
-  // The message, encoded.
+  // The encoded message.
   const std::string& bytes() const {
     static const std::string& none = *new std::string;
     if (held_ == nullptr) return none;
@@ -55,7 +55,7 @@ class SharedMessage {
  private:
   struct Held {
     Message message;
-    // Somebody else may have it, or its bytes: never edited again.
+    // Other owners may have the message or its bytes, so it must not be edited any more.
     std::atomic<bool> shared{false};
     absl::once_flag encoded;
     std::string bytes;

@@ -1,5 +1,5 @@
-// The table of a ride's transitions: state × command → state and event (DESIGN §13). The rules (ride.cc) look up in it
-// what a command does. ride_test.cc holds the sets of states in ride.h to it.
+// The table of a ride's transitions: state × command → state and event. The rules (ride.cc) look up the
+// effect of a command in it. ride_test.cc compares the state sets in ride.h with it.
 #pragma once
 
 #include <array>
@@ -10,13 +10,13 @@
 
 namespace hail::rider {
 
-// Which legs a command is for. The last one ends at the drop-off.
+// The legs that a command applies to. The last leg ends at the drop-off.
 enum class LegRule { kAny, kBeforeLast, kLast };
 
-// Of Transition::to: the state stays as it is.
+// In Transition::to: the state does not change.
 inline constexpr RideState kSameState = RideState::kUnspecified;
 
-// A time of a ride's record.
+// A time field of a ride's record.
 struct TimeField {
   bool IsSet(const Ride::Message& ride) const { return (ride.*has)(); }
   google::protobuf::Timestamp* Of(Ride::Message& ride) const { return (ride.*edit)(); }
@@ -31,9 +31,9 @@ struct Transition {
   RideState to;
   RideEventType event;
   LegRule leg = LegRule::kAny;
-  // Set to the time of the transition: it says that the command was taken.
+  // Set to the time of the transition, which marks the command as taken.
   std::optional<TimeField> time = std::nullopt;
-  // The next leg begins.
+  // Whether the next leg begins.
   bool begins_leg = false;
 };
 
@@ -60,7 +60,7 @@ inline constexpr auto kTransitions = [] {
 
       {S::kEnrouteToPickup, C::kDriverCancel, S::kMatching, E::kRedispatched},
       {S::kEnrouteToPickup, C::kExpireUnacknowledged, S::kMatching, E::kRedispatched},
-      // In place of the two above, once the ride was dispatched as often as it may be.
+      // Replaces the two above when the limit of dispatches is reached.
       {S::kEnrouteToPickup, C::kGiveUpDispatching, S::kCanceled, E::kCanceled},
       {S::kArrivedAtPickup, C::kDriverCancel, S::kCanceled, E::kCanceled},
       {S::kEnrouteToDropoff, C::kDriverCancel, S::kCanceled, E::kCanceled},
@@ -69,7 +69,7 @@ inline constexpr auto kTransitions = [] {
   });
 }();
 
-// Null: the command is not for a ride in that state.
+// Null: the command is not allowed in that state.
 constexpr const Transition* FindTransition(RideState from, RideCommand command) {
   for (const Transition& transition : kTransitions) {
     if (transition.command == command && transition.from.Has(from)) return &transition;

@@ -1,4 +1,4 @@
-// How long and how far a car drives on a trip.
+// Estimates time and distance of a trip.
 #pragma once
 
 #include "absl/time/time.h"
@@ -11,8 +11,8 @@ struct Trip {
   absl::Duration duration;
 };
 
-// By the straight line's model (common/geo/straight_line.h), which is also driver-service's where it has no map of the
-// streets; in whole seconds, as all times that people are shown. `departure` is domain time.
+// By the straight-line model (common/geo/straight_line.h), which driver-service also uses where it has no street map;
+// in whole seconds, like all times shown to people. `departure` is domain time.
 Trip EstimateTrip(const LatLng& from, const LatLng& to, absl::Time departure);
 
 }  // namespace hail::rider

@@ -6,7 +6,7 @@ namespace hail::rider {
 
 namespace {
 
-// More than a ride can come to.
+// More than any number of a ride can reach.
 constexpr std::int64_t kMost = std::int64_t{1} << 40;
 constexpr int kMostLegs = 1000;
 
@@ -25,7 +25,8 @@ absl::Status ValidateRide(const Ride& ride) {
   if (HasLiveDriver(ride.state()))
     return ride.message().has_driver() && ride.message().has_assign_time() ? absl::OkStatus() : Damaged();
   if (IsFinal(ride.state())) return absl::OkStatus();
-  return Unavailable(Reason::kReplicaTooOld, "the ride is in a state that this replica is too old to know");
+  return Unavailable(Reason::kReplicaTooOld,
+                     "the ride is in a state of a newer version, which this replica does not know");
 }
 
 }  // namespace hail::rider

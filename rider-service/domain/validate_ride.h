@@ -1,4 +1,4 @@
-// Rides that come from outside the rules: out of a store's bytes, or over the bus.
+// Validates rides from a store's bytes or the bus.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,9 +6,9 @@
 
 namespace hail::rider {
 
-// OK if the ride has what every ride has that the rules in ride.h made: a state, numbers from 1 on that can be counted
-// up, a deadline while MATCHING, driver and time of the assignment while somebody drives. Rules and cores take only
-// such. REPLICA_TOO_OLD (UNAVAILABLE) for a state of a later version, which other replicas know; else INTERNAL.
+// OK if the ride has all fields that the rules in ride.h always set: a state, numbers from 1 on that can still be
+// incremented, a deadline while MATCHING, driver and assignment time while assigned. Rules and cores accept only such
+// rides. REPLICA_TOO_OLD (UNAVAILABLE) for a state of a later version, which other replicas know; otherwise INTERNAL.
 absl::Status ValidateRide(const Ride& ride);
 
 }  // namespace hail::rider

@@ -5,16 +5,16 @@
 namespace hail::rider {
 namespace {
 
-// That somebody felt unsafe is not for the one who frightened them. A reason of a later version may be as delicate.
+// A person who felt unsafe must not be exposed to the other side. Reasons of a later version may be as sensitive.
 bool IsPrivate(CancelReason reason) { return reason == CancelReason::kSafety || reason > CancelReason::kOperator; }
 
-// A reason as `reader` may read what `writer` gave.
+// The reason of `writer` as `reader` may read it.
 CancelReason ReasonFor(CancelActor reader, CancelActor writer, CancelReason reason) {
   return IsPrivate(reason) && writer != reader ? CancelReason::kUnspecified : reason;
 }
 
-// What `reader`, a rider or a driver, may read of a cancellation: of the other side's words, and of an operator's, no
-// free text.
+// Reduces a cancellation to what `reader`, a rider or a driver, may read: no free text of the other side or an
+// operator.
 void KeepOwnWords(Ride& ride, CancelActor reader) {
   std::optional<Cancellation> cancellation = ride.cancellation();
   if (!cancellation) return;
@@ -23,7 +23,7 @@ void KeepOwnWords(Ride& ride, CancelActor reader) {
   ride.set_cancellation(*cancellation);
 }
 
-// Whose the event's reason is.
+// The actor who gave the event's reason.
 CancelActor ReasonGivenBy(const RideEvent& event) {
   if (const std::optional<Cancellation> cancellation = event.ride.cancellation()) return cancellation->actor;
   return IsSystemReason(event.reason()) ? CancelActor::kSystem : CancelActor::kDriver;

@@ -1,22 +1,22 @@
-// What each side may know of a ride. Everything that leaves rider-service goes through here: a ride that did not is
-// encoded as an empty message. Which fields a side reads is said in the contract (hail/type/v1/visibility.proto) and
-// applied where the ride is encoded (codec/visibility.h); here are the rules that depend on the ride.
+// The parts of a ride that each side may see. Every ride that leaves rider-service passes through here; any other ride
+// is encoded as an empty message. The contract defines which fields a side reads (hail/type/v1/visibility.proto), and
+// the encoder applies that (codec/visibility.h); this file has the rules that depend on the ride.
 //
-// A cancellation's note is read by the side that wrote it and by operators. So is the reason SAFETY: for the other side
-// it is UNSPECIFIED. What an operator wrote is read by operators.
+// The author's side and operators may read a cancellation's note and the reason SAFETY; the other side sees
+// UNSPECIFIED. Only operators read what an operator wrote.
 #pragma once
 
 #include "rider-service/domain/ride.h"
 
 namespace hail::rider {
 
-// For its rider: without the driver's and operators' words.
+// For the ride's rider: without the words of the driver and operators.
 Ride RideForRider(Ride ride);
 RideEvent EventForRider(const RideEvent& event);
 
-// For its driver: without the rider's and operators' words.
+// For the ride's driver: without the words of the rider and operators.
 Ride RideForDriver(Ride ride);
-// For RideEvent::driver_id: of an event that took the ride away, the ride as the driver last had it.
+// For RideEvent::driver_id: if the event ended the assignment, with the ride as the driver last had it.
 RideEvent EventForDriver(const RideEvent& event);
 
 // For operators.

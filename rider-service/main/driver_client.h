@@ -17,15 +17,15 @@ namespace hail::rider {
 // Thread-safe.
 class DriverClient final : public DriverSearch {
  public:
-  // No search takes longer than `search_timeout` (wall time), whatever its caller's deadline.
+  // Each search ends within `search_timeout` (wall time), whatever its caller's deadline.
   DriverClient(const std::string& address, absl::Duration search_timeout);
 
   void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) override;
 
-  // What opens dispatch links, whose handlers run on `loop`. All must outlive every link.
+  // Opens dispatch links, whose handlers run on `loop`. All must outlive every link.
   DispatchClient::Opener DispatchLinks(Executor* loop, const Clock* clock);
 
-  // Ends the searches under way, and waits for the last `done`.
+  // Cancels open searches, and waits for the last `done`.
   void Stop() { calls_.Stop(); }
 
  private:

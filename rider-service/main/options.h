@@ -1,4 +1,4 @@
-// What rider-service can be told.
+// The configuration of rider-service.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace hail::rider {
 
-// All keys of rider-service, those it shares with the other service included.
+// All keys of rider-service, including those that both services share.
 config::Schema RiderSchema();
 
 struct RiderOptions {
@@ -23,7 +23,7 @@ struct RiderOptions {
   std::string driver_service;
   // Empty: the shipped regions.
   std::string regions_file;
-  // Those of them that are served; empty: all.
+  // The served regions; empty: all.
   std::vector<std::string> regions;
   RideRules rules;
   absl::Duration quote_valid_for;  // domain time
@@ -37,8 +37,8 @@ struct RiderOptions {
 // `values` must come from RiderSchema().
 RiderOptions ReadRiderOptions(const config::Values& values);
 
-// The regions of `options.regions_file`, or the shipped ones if that is empty, as far as they are served. The error
-// lists every problem, with the key's name.
+// The served regions of `options.regions_file`, or of the shipped regions if that is empty. The error lists every
+// problem, with the key's name.
 absl::StatusOr<Regions> LoadRegions(const RiderOptions& options);
 
 }  // namespace hail::rider

@@ -37,10 +37,10 @@ namespace {
 constexpr absl::Duration kProbeEvery = absl::Seconds(2);
 constexpr absl::Duration kEndLeaseWithin = absl::Seconds(1);
 
-// What replicas of rider-service say to each other is below this, in NATS's words (docs/operations.md).
+// NATS subjects of rider-service's replicas start with this (docs/operations.md).
 constexpr char kBusSubject[] = "hail.rider";
 
-// Waits for an answer of the store. Not on a thread of the store's.
+// Waits for an answer of the store. Must not be called on a thread of the store.
 template <typename T>
 absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
   absl::Notification answered;
@@ -53,7 +53,7 @@ absl::StatusOr<T> Await(const std::function<void(Done<T>)>& ask) {
   return answer;
 }
 
-// UNAVAILABLE if the store is not there, or not yet.
+// UNAVAILABLE while the store cannot be reached.
 absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, StoreMetrics* metrics,
                           const std::string& incarnation_id, std::unique_ptr<RideDatabase>* database) {
   if (options.service.store_database) {
@@ -69,7 +69,7 @@ absl::Status OpenDatabase(const RiderOptions& options, const Clock* clock, Store
   return opened.status();
 }
 
-// Which rides are in which live state, as of the last look at the store.
+// The rides in each live state, as of the latest read of the store.
 class CachedCounts {
  public:
   void Set(std::map<RideState, LiveRides> rides) {
@@ -97,7 +97,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   std::unique_ptr<RideDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, incarnation_id, &database); };
-  // A file that cannot be used stays so.
+  // A file that cannot be used will not recover, so only a database is awaited.
   const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
@@ -106,7 +106,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
 
   std::unique_ptr<Bus> bus;
-  // The same, if it reaches other replicas.
+  // The same bus, if it reaches other replicas.
   NatsBus* nats = nullptr;
   if (options.service.nats_url.empty()) {
     bus = MakeLocalBus();
@@ -119,8 +119,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   DriverClient driver_service(options.driver_service, options.search_timeout);
   CommitLog commit_log(&registry);
   CachedCounts last_look;
-  // Their threads use what stands between here and their Stop below.
-  Loop dispatch_loop("dispatch-book");
+  // Their threads use the objects between here and their Stop below.
+  Loop dispatch_loop("scheduler");
   Loop housekeeping("housekeeping");
   RiderServer server({.store = &store,
                       .bus = bus.get(),
@@ -204,10 +204,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                                .healthy = [&] { return store_metrics.Healthy(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
-  // No handler runs any more. What calls others stops before what is called.
+  // No handler runs any more. Callers stop before the objects that they call.
   SteadyNotification lease_ended;
   server.Stop([&] { lease_ended.Notify(); });
-  // Otherwise it runs out.
+  // Otherwise the lease expires by itself.
   lease_ended.WaitFor(kEndLeaseWithin);
   dispatch_loop.Stop();
   driver_service.Stop();

@@ -1,4 +1,4 @@
-// The parts of rider-service put together, started and stopped in order.
+// Composes rider-service, and starts and stops its parts in order.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace hail::rider {
 
-// Opens the store, loads what needs a driver, serves until SIGTERM or SIGINT (blocked by rpc::BlockTermination),
-// drains. `port_file`: where to write the ports; empty: nowhere. The exit code: 0 after a drain, 1 if something could
-// not be started (it is logged).
+// Opens the store, loads the rides to dispatch, serves until SIGTERM or SIGINT (blocked by rpc::BlockTermination),
+// drains. `port_file`: the file for the ports; empty: none. Returns the exit code: 0 after a drain, 1 if a part could
+// not be started (which is logged).
 int RunRiderService(const RiderOptions& options, Regions regions, const std::string& port_file);
 
 }  // namespace hail::rider

@@ -22,16 +22,16 @@ using postgres::Params;
 using postgres::Rows;
 using postgres::Statement;
 
-// Of one change that two connections raced with for a number among the driver's events: one of them always wins.
+// Attempts of one change, when connections race for the next number of the driver's events. In each race one wins.
 constexpr int kMaxRaces = 100;
-// The index that keeps two events of a ride from having one sequence.
+// The index that makes the sequence of a ride's events unique.
 constexpr char kEventsOfRide[] = "events_pkey";
-// And two events of a driver from having one number.
+// The index that makes the number of a driver's events unique.
 constexpr char kEventsOfDriver[] = "events_of_driver";
 
-// --- Statements that change something ---
+// --- Statements that write ---
 
-// No row: something is in the way.
+// No row: a conflict.
 const Statement kInsert{R"sql(
 WITH r AS (
   INSERT INTO rides (ride_id, rider_id, request_id, quote_id, state, sequence, epoch, seen, create_time_us,
@@ -53,7 +53,7 @@ SELECT why, ride, internals, keeper FROM (
 ORDER BY why LIMIT 1)sql"};
 enum Why { kKnown = 1, kBusy = 2, kQuoteUsed = 3 };
 
-// $1 to $3 say which row it must be, $4 to $15 what becomes of it.
+// $1 to $3 identify the expected row, $4 to $15 are its new values.
 constexpr char kUpdateRide[] = R"sql(
   UPDATE rides SET driver_id = $4, offer_id = $5, state = $6, sequence = $7, epoch = $8, seen = $9,
     update_time_us = $10, assign_time_us = $11, match_deadline_us = $12, ride = $13, internals = $14, keeper = $15
@@ -68,11 +68,11 @@ constexpr char kInsertEvent[] = R"sql(
     $19::INTEGER, $20::BIGINT, $21::BYTEA, $22::BYTEA, $23::TEXT
   FROM u RETURNING driver_sequence)sql";
 
-// Of each no row: the ride is not as it was, or something is in the way.
+// Neither returns a row if the ride has changed or there is a conflict.
 const Statement kUpdate{std::string(kUpdateRide) + " RETURNING 0"};
 const Statement kUpdateWithEvent{"WITH u AS (" + std::string(kUpdateRide) + " RETURNING ride_id), e AS (" +
                                  kInsertEvent + ") SELECT driver_sequence FROM e"};
-// $24: wall time. The offer's row is written first: whoever denies the offer waits for this, or this for them.
+// $24: wall time. Writes the offer's row first, so that it and a concurrent denial wait for each other.
 const Statement kAssign{
     "WITH o AS ("
     "  INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($5, $4, FALSE, $24)"
@@ -94,7 +94,7 @@ SELECT EXISTS (SELECT 1 FROM rides WHERE ride_id = $1 AND sequence = $2 AND epoc
   EXISTS (SELECT 1 FROM rides WHERE driver_id = $4 AND ride_id <> $1 AND )sql" +
                                 StateIn(kWithDriver) + ")"};
 
-// To deny an offer: its row is locked, then, with all who held it before done, looked for, then denied.
+// Denies an offer: locks its row, which waits for earlier holders, then looks for the ride, then denies.
 const Statement kForgetOffers{"DELETE FROM settled_offers WHERE settle_time_us < $1"};
 const Statement kLockOffer{
     "INSERT INTO settled_offers (offer_id, driver_id, denied, settle_time_us) VALUES ($1, $2, FALSE, $3)"
@@ -116,14 +116,15 @@ const Statement kById{"SELECT ride, internals FROM rides WHERE ride_id = $1"};
 const Statement kByRequest{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND request_id = $2"};
 const Statement kActiveOfRider{"SELECT ride, internals FROM rides WHERE rider_id = $1 AND " + StateIn(kLive)};
 const Statement kByOffer{"SELECT ride, internals FROM rides WHERE offer_id = $1 AND driver_id = $2"};
-// Where an earlier version stored it, the offer is in `former` only.
+// An earlier version stored the offer in `former` only.
 const Statement kGivenUpByOffer{"SELECT former FROM events WHERE " + TypeIs(RideEventType::kRedispatched) +
                                 " AND driver_id = $2 AND (offer_id = $1 OR offer_id IS NULL)"
                                 " ORDER BY driver_sequence DESC"};
 const Statement kOfRider{
     "SELECT ride, internals FROM rides WHERE rider_id = $1 AND ($2::TEXT = '' OR ride_id < $2::TEXT)"
     " AND ($3::BOOLEAN OR state = ANY ($4::INTEGER[])) ORDER BY ride_id DESC LIMIT $5::BIGINT"};
-// Of each assignment of the driver the ride as it is; and, if it ended before the ride did, as the driver last had it.
+// For each assignment of the driver, the present ride; or, if the assignment ended before the ride did, the ride as the
+// driver last had it.
 const Statement kOfDriver{R"sql(
 SELECT r.ride, r.internals,
   (SELECT former FROM events AS g WHERE g.ride_id = a.ride_id AND g.sequence > a.sequence
@@ -134,12 +135,12 @@ WHERE a.driver_id = $1 AND )sql" +
                           TypeIs(RideEventType::kAssigned, "a.type") + R"sql(
   AND ($2::BIGINT IS NULL OR (a.event_time_us, a.ride_id COLLATE "C") < ($2::BIGINT, $3::TEXT))
 ORDER BY a.event_time_us DESC, a.ride_id COLLATE "C" DESC, a.sequence DESC LIMIT $4::BIGINT)sql"};
-// A ride with each of its events, as of one instant.
+// A ride with all its events, as of one instant.
 const Statement kLog{R"sql(
 SELECT r.ride, r.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
 FROM rides AS r LEFT JOIN events AS e ON e.ride_id = r.ride_id AND e.sequence > $2::BIGINT
 WHERE r.ride_id = $1 ORDER BY e.sequence)sql"};
-// What a driver has in hand, with each event that was missed, as of one instant.
+// A driver's live ride, with all missed events, as of one instant.
 const Statement kDriver{R"sql(
 SELECT (SELECT MAX(driver_sequence) FROM events WHERE driver_id = $1),
   (SELECT MAX(sequence) FROM events WHERE ride_id = $2 AND driver_id = $1),
@@ -156,9 +157,9 @@ const Statement kDriverEvents{
 const Statement kSequences{"SELECT ride_id, sequence FROM rides WHERE ride_id = ANY ($1::TEXT[])"};
 const Statement kDriverSequences{
     "SELECT id, (SELECT MAX(driver_sequence) FROM events WHERE driver_id = id) FROM UNNEST($1::TEXT[]) AS ids (id)"};
-// Of live rides, to be looked after.
+// Live rides for the scheduler.
 const std::string kToDispatch = "SELECT ride, internals FROM rides WHERE (" + ToDispatch() + ") AND ";
-// Whose keeper is dead.
+// Rides whose owner is dead.
 const std::string kOrphaned = std::string("keeper NOT IN ") + postgres::kHoldersAlive;
 const Statement kDispatchable{kToDispatch + "(keeper = $1 OR " + kOrphaned + ") ORDER BY ride_id"};
 const Statement kOrphans{kToDispatch + "keeper <> $1 AND " + kOrphaned + " ORDER BY ride_id"};
@@ -177,7 +178,7 @@ std::vector<const Statement*> AllStatements() {
   return all;
 }
 
-// --- Values in and out ---
+// --- Conversion of values ---
 
 absl::StatusOr<Ride> RideAt(const Rows& rows, int row, int column = 0) {
   return RideFromBytes(rows.Bytes(row, column), rows.Bytes(row, column + 1));
@@ -313,13 +314,13 @@ Command UpdateOf(const Ride& before, const Ride& after, const std::optional<Ride
   return command;
 }
 
-// What a caller hears of an error of the pool.
-absl::Status Told(const absl::Status& status) {
+// The caller's error for an error of the pool.
+absl::Status ErrorForCaller(const absl::Status& status) {
   if (!absl::IsAlreadyExists(status)) return status;
   return ConcurrentModification();
 }
 
-// Keys of writes: what locks little goes first, each kind in one order.
+// Keys of writes. Writes with few locks come first; each kind is ordered by id.
 std::string KeyOfRider(const std::string& rider_id) { return "1" + rider_id; }
 std::string KeyOfOffer(const std::string& offer_id) { return "2" + offer_id; }
 std::string KeyOfRide(const std::string& ride_id) { return "3" + ride_id; }
@@ -334,7 +335,7 @@ struct PostgresRideStore::Creation {
   int attempts = 0;
 };
 
-// A change that is being made.
+// A change in progress.
 struct PostgresRideStore::Attempt {
   std::string ride_id;
   Decide decide;
@@ -342,7 +343,7 @@ struct PostgresRideStore::Attempt {
   Done<Changed> done;
   int attempts = 0;
   int races = 0;
-  // As it was read, by whom else it was kept, and what was made of it.
+  // The loaded ride, its other owner if any, and the decision.
   Ride before;
   std::string keeper;
   Changed changed;
@@ -356,7 +357,7 @@ absl::StatusOr<std::unique_ptr<PostgresRideStore>> PostgresRideStore::Open(const
   if (!migrated.ok()) return migrated;
   std::unique_ptr<PostgresRideStore> store(new PostgresRideStore(params, options, clock, observer));
   if (!store->pool_->AwaitConnections(options.patience)) {
-    return Unavailable(Reason::kStoreUnavailable, "the database takes fewer connections than are needed");
+    return Unavailable(Reason::kStoreUnavailable, "the database accepts fewer connections than needed");
   }
   return store;
 }
@@ -379,7 +380,7 @@ void PostgresRideStore::Read(Command command, Parse parse, Done<T> done) {
                 if (rows.ok()) {
                   done(parse(rows->front()));
                 } else {
-                  done(Told(rows.status()));
+                  done(ErrorForCaller(rows.status()));
                 }
               });
 }
@@ -407,7 +408,7 @@ void PostgresRideStore::Insert(std::shared_ptr<Creation> creation) {
       {std::move(insert)}, KeyOfRider(ride.rider_id()), creation->deadline,
       [this, creation](absl::StatusOr<std::vector<Rows>> rows) {
         if (!rows.ok()) {
-          creation->done(Told(rows.status()));
+          creation->done(ErrorForCaller(rows.status()));
         } else if (rows->front().size() == 1) {
           RideChange& change = creation->change;
           creation->done(Created{
@@ -424,10 +425,10 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
   Command find{&kWhyNotInserted,
                Params::Of(ride.rider_id(), ride.request_id(), OrNull(ride.quote_id()), ride.ride_id())};
   pool_->Read(std::move(find), [this, creation](absl::StatusOr<std::vector<Rows>> found) {
-    if (!found.ok()) return creation->done(Told(found.status()));
+    if (!found.ok()) return creation->done(ErrorForCaller(found.status()));
     const Rows& rows = found->front();
     if (rows.size() == 0) {
-      // What was in the way is gone.
+      // The conflict has disappeared.
       if (++creation->attempts < kMaxAttempts) return Insert(creation);
       return creation->done(Unavailable(Reason::kStoreUnavailable, "the ride could not be stored"));
     }
@@ -445,8 +446,8 @@ void PostgresRideStore::FindWhyNotInserted(std::shared_ptr<Creation> creation) {
       case kQuoteUsed:
         return creation->done(QuoteUsed());
       default:
-        // Ids are drawn, so this is a bug.
-        return creation->done(absl::AlreadyExistsError("there is a ride of that ride_id"));
+        // Ids are random, so this is a bug.
+        return creation->done(absl::AlreadyExistsError("a ride with that ride_id exists"));
     }
   });
 }
@@ -482,7 +483,7 @@ void PostgresRideStore::Finish(const std::shared_ptr<Attempt>& attempt, absl::St
       changing->second.pop_front();
     }
   }
-  // First: a `done` that throws must not leave it waiting.
+  // Started first, because a throwing `done` must not leave it waiting.
   if (next != nullptr) Load(std::move(next));
   attempt->done(std::move(result));
 }
@@ -495,7 +496,7 @@ void PostgresRideStore::Load(std::shared_ptr<Attempt> attempt) {
     return Finish(attempt, ConcurrentModification());
   }
   pool_->Read({&kToChange, Params::Of(attempt->ride_id)}, [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
-    if (!rows.ok()) return Finish(attempt, Told(rows.status()));
+    if (!rows.ok()) return Finish(attempt, ErrorForCaller(rows.status()));
     absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->front());
     if (!ride.ok()) return Finish(attempt, ride.status());
     if (!*ride) return Finish(attempt, NoSuchRide());
@@ -511,7 +512,7 @@ void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt)
     change = attempt->decide(attempt->before);
   } catch (const std::exception&) {
     Finish(attempt, change.status());
-    // The pool says so.
+    // The pool reports the exception.
     throw;
   }
   if (!change.ok()) return Finish(attempt, change.status());
@@ -525,11 +526,11 @@ void PostgresRideStore::DecideAndUpdate(const std::shared_ptr<Attempt>& attempt)
   pool_->Write({std::move(update)}, KeyOfRide(attempt->ride_id), attempt->deadline,
                [this, attempt](absl::StatusOr<std::vector<Rows>> rows) {
                  if (absl::IsAlreadyExists(rows.status()) && rows.status().message() == kEventsOfDriver) {
-                   // Somebody else was as quick with the driver's next event.
+                   // Another connection used the driver's next number first.
                    if (++attempt->races < kMaxRaces) --attempt->attempts;
                    Load(attempt);
                  } else if (absl::IsAlreadyExists(rows.status()) && rows.status().message() == kEventsOfRide) {
-                   // Not a race, which the row's sequence decides: the decision is wrong.
+                   // Not a race, which the row's sequence would detect: the decision is wrong.
                    Finish(attempt, absl::AlreadyExistsError("the ride has an event of that sequence"));
                  } else if (absl::IsAlreadyExists(rows.status())) {
                    Finish(attempt, DriverBusy());
@@ -551,7 +552,7 @@ void PostgresRideStore::FindWhyNotUpdated(std::shared_ptr<Attempt> attempt) {
   Command find{&kWhyNotAssigned, Params::Of(after.ride_id(), attempt->before.sequence(), attempt->before.epoch(),
                                             after.driver()->driver_id(), after.offer_id())};
   pool_->Read(std::move(find), [this, attempt](absl::StatusOr<std::vector<Rows>> found) {
-    if (!found.ok()) return Finish(attempt, Told(found.status()));
+    if (!found.ok()) return Finish(attempt, ErrorForCaller(found.status()));
     const Rows& rows = found->front();
     const bool unmoved = rows.Int64(0, 0) != 0;
     const bool denied = rows.Int64(0, 1) != 0;
@@ -587,11 +588,11 @@ void PostgresRideStore::ByOffer(std::string driver_id, std::string offer_id, Don
   commands.push_back({&kLockOffer, Params::Of(offer_id, driver_id, absl::ToUnixMicros(wall))});
   commands.push_back({&kDeny, Params::Of(offer_id, driver_id)});
   commands.push_back({&kByOffer, Params::Of(offer_id, driver_id)});
-  // After it: a ride that is given up between the two is found here.
+  // Runs after it, so that a ride given up between the two is found here.
   commands.push_back({&kGivenUpByOffer, Params::Of(offer_id, driver_id)});
   pool_->Write(std::move(commands), KeyOfOffer(offer_id), absl::InfiniteFuture(),
                [offer_id, done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
-                 if (!rows.ok()) return done(Told(rows.status()));
+                 if (!rows.ok()) return done(ErrorForCaller(rows.status()));
                  absl::StatusOr<std::optional<Ride>> ride = FirstRide(rows->at(rows->size() - 2));
                  done(ride.ok() && !*ride ? GivenUpAt(rows->back(), offer_id) : std::move(ride));
                });
@@ -615,7 +616,7 @@ void PostgresRideStore::ListOfDriver(DriverListing listing, Done<RidePage> done)
 }
 
 void PostgresRideStore::ReadLog(std::string ride_id, std::optional<std::int64_t> after, Done<RideLog> done) {
-  // Without a cursor no event: NULL is above nothing.
+  // Without a cursor there are no events: no sequence is above NULL.
   Read<RideLog>(
       {&kLog, Params::Of(ride_id, after)},
       [](const Rows& rows) {
@@ -681,7 +682,7 @@ void PostgresRideStore::QuoteKey(Done<std::string> done) {
                  if (rows.ok()) {
                    done(std::string(rows->back().Bytes(0, 0)));
                  } else {
-                   done(Told(rows.status()));
+                   done(ErrorForCaller(rows.status()));
                  }
                });
 }

@@ -27,21 +27,21 @@ namespace hail::rider {
 struct PostgresStoreOptions {
   // Names this process among those that share the store (ride_store.h).
   std::string incarnation_id;
-  // A schema for each store; its name is one word of lower-case letters, digits and _.
+  // The schema, one per store; a word of lower-case letters, digits and _.
   std::string schema = kPostgresSchema;
-  // Connections to write and to read on.
+  // Connections for writes and for reads.
   int writers = 2;
   int readers = 2;
-  // For how long the opening waits for a database that does not answer.
+  // How long Open waits for a database that does not answer.
   absl::Duration patience = absl::Seconds(5);
 };
 
-// Thread-safe. Each change is decided on the row as it was read and lands only on a row of that sequence and epoch, in
-// one statement together with its event; else it is decided again. So any number of processes may do so at once.
+// Thread-safe. Each change is decided on the row as read, and applied only to a row with that sequence and epoch, in
+// one statement together with its event; otherwise it is decided again. So any number of processes may write at once.
 class PostgresRideStore final : public RideDatabase {
  public:
-  // Makes the tables or brings them up to date, and connects. `clock` and `observer` (may be null) must outlive the
-  // store. Errors are those of postgres::Migrate.
+  // Creates or migrates the tables, and connects. `clock` and `observer` (may be null) must outlive the store. Errors
+  // are those of postgres::Migrate.
   static absl::StatusOr<std::unique_ptr<PostgresRideStore>> Open(const postgres::ConnectParams& params,
                                                                  const PostgresStoreOptions& options,
                                                                  const Clock* clock, postgres::Observer* observer);
@@ -81,26 +81,26 @@ class PostgresRideStore final : public RideDatabase {
   PostgresRideStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
                     postgres::Observer* observer);
 
-  // What `parse` (const postgres::Rows& -> StatusOr<T>) makes of the command's rows.
+  // Reads the command's rows by `parse` (const postgres::Rows& -> StatusOr<T>).
   template <typename T, typename Parse>
   void Read(postgres::Command command, Parse parse, Done<T> done);
 
-  // The steps of Create and Change; each ends with `done` or goes on with another.
+  // The steps of Create and Change; each ends with `done` or starts the next.
   void Insert(std::shared_ptr<Creation> creation);
   void FindWhyNotInserted(std::shared_ptr<Creation> creation);
   void Load(std::shared_ptr<Attempt> attempt);
   void Finish(const std::shared_ptr<Attempt>& attempt, absl::StatusOr<Changed> result) ABSL_LOCKS_EXCLUDED(mutex_);
   void DecideAndUpdate(const std::shared_ptr<Attempt>& attempt);
   void FindWhyNotUpdated(std::shared_ptr<Attempt> attempt);
-  // The keeper in that column, if it is another process.
+  // The owner in that column, if it is another process.
   std::string KeeperAt(const postgres::Rows& rows, int row, int column) const;
 
   const Clock* const clock_;
   const std::string incarnation_id_;
   absl::Mutex mutex_;
-  // Rides being changed, each with the changes that wait for that one: this process does not race with itself.
+  // Rides being changed, each with the changes that wait for it, so that this process does not race with itself.
   absl::flat_hash_map<std::string, std::deque<std::shared_ptr<Attempt>>> changing_ ABSL_GUARDED_BY(mutex_);
-  // Last: its thread uses what stands above until it is gone.
+  // Last member: its thread uses the members above.
   const std::unique_ptr<postgres::Pool> pool_;
 };
 

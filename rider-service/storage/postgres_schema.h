@@ -1,5 +1,5 @@
-// The tables of rider-service in PostgreSQL, in a schema of its own. As in schema.h: times are microseconds since 1970
-// of domain time, unless it says otherwise; blobs are the contract's messages.
+// The tables of rider-service in PostgreSQL, in a schema of its own. As in schema.h, times are microseconds since 1970
+// of domain time, unless noted; blobs are the contract's messages.
 #pragma once
 
 #include <vector>
@@ -12,8 +12,8 @@ namespace hail::rider {
 
 inline constexpr char kPostgresSchema[] = "hail_rider";
 
-// One entry per released version of the schema, run once each, in order. Texts that are ordered by are compared as
-// bytes, whatever the database's language is.
+// One entry per released version of the schema, run once each, in order. Texts in an order are compared as bytes,
+// whatever the database's locale.
 inline std::vector<postgres::Migration> PostgresMigrations() {
   return {{absl::StrCat(R"sql(
 CREATE TABLE rides (
@@ -63,12 +63,12 @@ CREATE TABLE events (
 );
 CREATE UNIQUE INDEX events_of_driver ON events (driver_id, driver_sequence) WHERE driver_id IS NOT NULL;
 
--- What became of offers somebody asked about or accepted, for an hour: who assigns a ride by an offer and who denies it
--- both write its row first, so that one waits for the other.
+-- Outcomes of offers that were looked up or accepted, kept for an hour. An assignment by an offer and its denial both
+-- write the offer's row first, so that one waits for the other.
 CREATE TABLE settled_offers (
   offer_id       TEXT NOT NULL,
   driver_id      TEXT NOT NULL,
-  denied         BOOLEAN NOT NULL,     -- the driver was told that it came to nothing: it assigns no ride any more
+  denied         BOOLEAN NOT NULL,     -- denied to the driver: it cannot assign a ride any more
   settle_time_us BIGINT NOT NULL,      -- wall time
   PRIMARY KEY (offer_id, driver_id)
 );

@@ -1,4 +1,4 @@
-// A RideStore that a database keeps: the port, and what running it needs.
+// A RideStore backed by a database, with its maintenance functions.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@ namespace hail::rider {
 // Thread-safe.
 class RideDatabase : public RideStore {
  public:
-  // Finds out whether commits work: commits a change to the same.
+  // Checks whether commits work: commits a change that keeps the value.
   virtual void ProbeWrite(std::function<void(absl::Status)> done) = 0;
 
-  // Jobs waiting, for metrics.
+  // The number of waiting writes and reads, for metrics.
   virtual std::size_t writes_queued() const = 0;
   virtual std::size_t reads_queued() const = 0;
 
-  // Finishes what is queued and lets go of the database; later calls hear STORE_UNAVAILABLE. Idempotent; not from a
-  // `done`.
+  // Finishes queued jobs and closes the database; later calls end STORE_UNAVAILABLE. Idempotent; must not be called
+  // from a `done`.
   virtual void Stop() = 0;
 };
 

@@ -1,4 +1,4 @@
-// What both ride stores keep to and have in their rows, whatever the database.
+// Constants and row conversions that both ride stores share.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@
 
 namespace hail::rider {
 
-// Events that one ReadDriverEvents returns.
+// The number of events that one ReadDriverEvents returns.
 inline constexpr int kMaxDriverEvents = 256;
-// Of one call: a change that finds the row moved, a creation that finds what was in its way gone.
+// Attempts of one call: a change whose row has changed, or a creation whose conflict has disappeared.
 inline constexpr int kMaxAttempts = 8;
-// Wall time. A confirmation's deadline is seconds after it was sent, wherever it may have been held up.
+// Wall time. Much longer than any delay of a confirmation, whose deadline is seconds after it was sent.
 inline constexpr absl::Duration kKeepSettled = absl::Hours(1);
 
 std::optional<std::string> OrNull(const std::string& text);
@@ -28,7 +28,7 @@ std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time);
 absl::StatusOr<RideEvent> EventOfRow(std::string_view event, std::string_view driver_id, std::int64_t driver_sequence,
                                      bool ended, std::optional<std::string_view> former);
 
-// Cuts a page that was read one row too long.
+// Cuts a page that was read with one extra row.
 RidePage Page(std::vector<Ride> rides, int limit);
 
 // For RideStore::QuoteKey.

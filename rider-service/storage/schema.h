@@ -1,6 +1,5 @@
-// The tables of rider.db. Times are microseconds since 1970 of domain time,
-// unless it says otherwise. Other programs (hail-check) read the plain
-// columns; blobs are the contract's messages.
+// The tables of rider.db. Times are microseconds since 1970 of domain time, unless noted. Other programs (hail-check)
+// read the plain columns; blobs are the contract's messages.
 #pragma once
 
 #include <vector>
@@ -62,7 +61,7 @@ CREATE TABLE secrets (
 );
 )sql"},
           {R"sql(
--- Offers of which a driver was told that they came to nothing: they assign no ride any more.
+-- Offers that were denied to a driver: they cannot assign a ride any more.
 CREATE TABLE denied_offers (
   offer_id     TEXT NOT NULL,
   driver_id    TEXT NOT NULL,

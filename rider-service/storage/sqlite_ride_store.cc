@@ -18,7 +18,7 @@ using sqlite::Blob;
 using sqlite::Connection;
 using sqlite::Statement;
 
-// What every query of rides selects, in this order.
+// The columns of every query of rides, in this order.
 constexpr char kRideColumns[] = " ride, internals ";
 constexpr char kEventColumns[] = " event, driver_id, driver_sequence, ended, former ";
 
@@ -29,7 +29,7 @@ absl::StatusOr<RideEvent> ReadEvent(const Statement& row) {
                     row.IsNull(4) ? std::nullopt : std::optional(row.Bytes(4)));
 }
 
-// The ride the query finds, if any; `values` are its parameters.
+// The ride that the query finds, if any; `values` are its parameters.
 template <typename... Values>
 absl::StatusOr<std::optional<Ride>> FindRide(Connection& db, const std::string& where, const Values&... values) {
   absl::StatusOr<Statement> query = db.Prepare("SELECT" + std::string(kRideColumns) + "FROM rides WHERE " + where);
@@ -43,7 +43,7 @@ absl::StatusOr<std::optional<Ride>> FindRide(Connection& db, const std::string& 
   return std::optional<Ride>(*std::move(ride));
 }
 
-// All rows of a query that is bound, each read by `read`.
+// All rows of a bound query, each converted by `read`.
 template <typename T>
 absl::StatusOr<std::vector<T>> ReadAll(Statement& query, absl::StatusOr<T> (*read)(const Statement&)) {
   std::vector<T> all;
@@ -57,7 +57,7 @@ absl::StatusOr<std::vector<T>> ReadAll(Statement& query, absl::StatusOr<T> (*rea
   }
 }
 
-// A query of one number, 0 for NULL.
+// Runs a query for one number; 0 for NULL.
 template <typename... Values>
 absl::StatusOr<std::int64_t> ReadNumber(Connection& db, std::string_view sql, const Values&... values) {
   absl::StatusOr<Statement> query = db.Prepare(sql);
@@ -91,7 +91,7 @@ absl::Status InsertRide(Connection& db, const Ride& ride) {
   return insert->Run();
 }
 
-// False: the row is no longer as `before`.
+// False: the row has changed since `before`.
 absl::StatusOr<bool> UpdateRide(Connection& db, const Ride& before, const Ride& after) {
   absl::StatusOr<Statement> update = db.Prepare(
       "UPDATE rides SET driver_id = ?, offer_id = ?, state = ?, sequence = ?, epoch = ?, seen = ?, update_time_us = ?,"
@@ -175,7 +175,7 @@ absl::StatusOr<std::optional<Ride>> FindGivenUp(Connection& db, const std::strin
   }
 }
 
-// The ride of the offer, or the note that there is none and will be none.
+// The ride of the offer; if there is none, records the denial.
 absl::StatusOr<std::optional<Ride>> FindOrDeny(Connection& db, const std::string& driver_id,
                                                const std::string& offer_id, absl::Time wall) {
   absl::StatusOr<std::optional<Ride>> ride = FindRide(db, kByOffer, offer_id, driver_id);
@@ -205,7 +205,7 @@ absl::Status CheckNotDenied(Connection& db, const Ride& before, const Ride& afte
   return OfferDenied();
 }
 
-// The decision's outcome on the row as it is; nullopt: the row moved meanwhile.
+// The decision's outcome on the present row; nullopt: the row has changed meanwhile.
 absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::string& ride_id, const Decide& decide) {
   const absl::StatusOr<std::optional<Ride>> before = FindById(db, ride_id);
   if (!before.ok()) return before.status();
@@ -218,7 +218,7 @@ absl::StatusOr<std::optional<Changed>> TryChange(Connection& db, const std::stri
 
   const absl::StatusOr<bool> updated = UpdateRide(db, **before, changed.ride);
   if (sqlite::UniqueViolation(updated.status())) {
-    // An update touches one unique index only: the driver's.
+    // An update can violate only the driver's unique index.
     return DriverBusy();
   }
   if (!updated.ok()) return updated.status();
@@ -241,7 +241,7 @@ absl::StatusOr<Changed> ChangeRide(Connection& db, const std::string& ride_id, c
 absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing) {
   std::string sql = "SELECT" + std::string(kRideColumns) + "FROM rides WHERE rider_id = ?";
   if (!listing.before_ride_id.empty()) sql += " AND ride_id < ?";
-  // Values are bound, so that the texts, which are kept prepared, are few.
+  // Values are bound, so that the cached texts stay few.
   if (!listing.states.empty()) sql += " AND state IN (?";
   for (std::size_t i = 1; i < listing.states.size(); ++i) sql += ",?";
   if (!listing.states.empty()) sql += ")";
@@ -258,7 +258,7 @@ absl::StatusOr<RidePage> PageOfRider(Connection& db, const RiderListing& listing
   return Page(*std::move(rides), listing.limit);
 }
 
-// The ride of an assignment: as it is, or, if that ended before the ride did, as the driver last had it.
+// The ride of an assignment: the present ride, or, if the assignment ended earlier, the ride as the driver last had it.
 absl::StatusOr<Ride> ReadAssigned(const Statement& row) {
   return row.IsNull(2) ? ReadRide(row) : FormerFromBytes(row.Bytes(2));
 }
@@ -404,7 +404,7 @@ void SqliteRideStore::ActiveOfRider(std::string rider_id, Done<std::optional<Rid
 }
 
 void SqliteRideStore::ByOffer(std::string driver_id, std::string offer_id, Done<std::optional<Ride>> done) {
-  // In the queue behind what was asked for before, and with it in one order.
+  // Runs in the writer's queue, and so in order with earlier requests.
   database_->writer().SubmitFor<std::optional<Ride>>(
       absl::InfiniteFuture(),
       [driver_id = std::move(driver_id), offer_id = std::move(offer_id), wall = clock_->Read().wall](Connection& db) {
@@ -485,7 +485,7 @@ void SqliteRideStore::DriverSequences(std::vector<std::string> driver_ids,
 void SqliteRideStore::Dispatchable(Done<std::vector<Ride>> done) {
   Read<std::vector<Ride>>(
       [](Connection& db) -> absl::StatusOr<std::vector<Ride>> {
-        // Live, all of them: that is what the index says.
+        // All live, as the index requires.
         absl::StatusOr<Statement> query = db.Prepare("SELECT" + std::string(kRideColumns) + "FROM rides WHERE " +
                                                      StateIn(kLive) + " AND (" + ToDispatch() + ") ORDER BY ride_id");
         if (!query.ok()) return query.status();

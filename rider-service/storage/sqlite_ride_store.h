@@ -22,7 +22,7 @@ namespace hail::rider {
 // Thread-safe.
 class SqliteRideStore final : public RideDatabase {
  public:
-  // Opens, or makes, the database file at `options.path`. `clock` and `observer` (may be null) must outlive the store.
+  // Opens or creates the database file at `options.path`. `clock` and `observer` (may be null) must outlive the store.
   // Errors are those of sqlite::Database::Open.
   static absl::StatusOr<std::unique_ptr<SqliteRideStore>> Open(const sqlite::DatabaseOptions& options,
                                                                const Clock* clock, sqlite::Observer* observer);

@@ -1,4 +1,4 @@
-// A moment in San Francisco with many rides waiting and drivers about, drawn from a seed.
+// A moment in San Francisco with many waiting rides and drivers, drawn from a seed.
 #pragma once
 
 #include <algorithm>
@@ -19,16 +19,16 @@
 
 namespace hail::driver {
 
-// 18:00 in San Francisco by the sun.
+// 18:00 solar time in San Francisco.
 inline const absl::Time kRushHour = absl::FromUnixSeconds(1'700'000'000 - 1'700'000'000 % 86400) + absl::Hours(26);
 
 class BatchCity {
  public:
-  // `spot_share`: of the drivers, how many are about the hot spots. Of the rides four in five always are.
+  // `spot_share`: the share of drivers near the hot spots. Of the rides, 80 % always are.
   BatchCity(std::size_t rides, std::size_t drivers, std::uint64_t seed, double spot_share = 0.5) : seed_(seed) {
     for (std::size_t d = 0; d < drivers; ++d) drivers_.push_back(Draw(spot_share, 900));
     for (std::size_t r = 0; r < rides; ++r) pickups_.push_back(Draw(0.8, 350));
-    // Ids as they come, of UUID's length.
+    // Random ids of about UUID's length.
     for (std::size_t d = 0; d < drivers; ++d)
       ids_.push_back(absl::StrFormat("%016x-%016x-%02d", Next(), Next(), d % 100));
     nearest_.resize(rides);
@@ -54,12 +54,12 @@ class BatchCity {
   std::int64_t PickupUs(std::size_t ride, std::size_t driver) const {
     return absl::ToInt64Microseconds(PickupTime(ride, drivers_[driver]));
   }
-  // The number of the driver with this id.
+  // The number of the driver `id`.
   std::size_t DriverOf(const std::string& id) const {
     return static_cast<std::size_t>(std::find(ids_.begin(), ids_.end(), id) - ids_.begin());
   }
 
-  // As the dispatch core hands them to a matcher; they refer to this. At most kKept candidates.
+  // The rides as the dispatch core gives them to a matcher, with at most kKept candidates. They refer to this object.
   std::vector<WaitingRide> Waiting() const {
     std::vector<WaitingRide> waiting;
     for (std::size_t r = 0; r < rides(); ++r) {
@@ -89,8 +89,8 @@ class BatchCity {
   double Unit() { return static_cast<double>(Next() >> 11) * 0x1p-53; }
 
   LatLng Draw(double spot_share, double spread_m) {
-    // Where taxis were hailed most: downtown, station, wharf, Mission, Castro, Haight, Marina, the ball park, hospital,
-    // university, airport road.
+    // The places with most taxi trips: downtown, station, wharf, Mission, Castro, Haight, Marina, the ball park,
+    // hospital, university, airport road.
     static constexpr std::array<LatLng, 12> kSpots{{{37.7879, -122.4075},
                                                     {37.7946, -122.3999},
                                                     {37.7766, -122.3947},

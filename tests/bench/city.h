@@ -1,5 +1,5 @@
-// A city full of drivers for benchmarks: San Francisco with its hot spots. The same seed gives the same city
-// everywhere, whatever the standard library: numbers are drawn by our own arithmetic.
+// A city full of drivers for benchmarks: San Francisco with its hot spots. The same seed gives the same city with every
+// standard library, because our own arithmetic draws the numbers.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ class City {
   // A number from 0 up to, not including, 1.
   double Unit() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
 
-  // Somewhere people are: six in ten around a hot spot, the rest anywhere in a square of 12 km.
+  // A place where people are: 60 % around a hot spot, the others anywhere in a square of 12 km.
   LatLng Place() {
     if (Unit() < 0.6) {
       const HotSpot& spot = kHotSpots[Below(kHotSpots.size())];
@@ -39,12 +39,12 @@ class City {
     return Toward(Toward(kCenter, 90, 12'000 * (Unit() - 0.5)), 0, 12'000 * (Unit() - 0.5));
   }
 
-  // Some tens of metres on, as a car is a few seconds later.
+  // 10 to 50 m further, where a car is a few seconds later.
   LatLng Drive(const LatLng& from) { return Toward(from, 360 * Unit(), 10 + 40 * Unit()); }
 
   static std::string DriverId(std::size_t number) { return absl::StrFormat("driver-%07d", number); }
 
-  // What drivers drive: all of one region, half of them with kProduct.
+  // The cars of drivers: all of one region, half of them with kProduct.
   static std::shared_ptr<const driver::CarProfile> Car(std::size_t number) {
     switch (number % 4) {
       case 0:

@@ -1,4 +1,4 @@
-// Compiled as C++17: LEMON 1.3.1 uses members of std::allocator that C++20 took away.
+// Compiled as C++17: LEMON 1.3.1 uses members of std::allocator that C++20 removed.
 #include "tests/bench/lemon_assignment.h"
 
 #include <lemon/capacity_scaling.h>
@@ -13,7 +13,7 @@ namespace {
 
 using Graph = lemon::SmartDigraph;
 
-// Each ride sends one unit through a driver, or past all of them at a cost above any total.
+// Each ride sends one unit of flow through a driver, or bypasses all drivers at a cost above any total.
 template <typename Algorithm>
 MatchedAndCost Lemon(const std::vector<AssignmentRide>& rides, std::int32_t drivers) {
   Graph graph;

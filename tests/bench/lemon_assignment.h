@@ -1,4 +1,4 @@
-// The same problem solved by LEMON, to compare with.
+// Solves the same problem with LEMON, for comparison.
 #pragma once
 
 #include <cstdint>

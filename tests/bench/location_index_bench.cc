@@ -1,4 +1,4 @@
-// How fast the index of positions is: `location_index_bench`, or a part of it with --benchmark_filter=Nearest.
+// Measures the index of positions: `location_index_bench`, or a part of it with --benchmark_filter=Nearest.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -32,7 +32,7 @@ Fix FixAt(const LatLng& point, std::uint64_t seq) {
           .accuracy_m = 5.0f};
 }
 
-// An index of so many drivers, made once.
+// An index of `drivers` drivers, made once for each number.
 struct FullCity {
   explicit FullCity(std::size_t drivers) {
     City city(drivers);
@@ -54,7 +54,7 @@ struct FullCity {
   LocationIndex index;
 };
 
-// The ten nearest of half the drivers, from where people are.
+// Finds the ten nearest of half the drivers, from places where people are.
 void Nearest(benchmark::State& state) {
   const LocationIndex& index = FullCity::Of(static_cast<std::size_t>(state.range(0))).index;
   City city(42);
@@ -76,7 +76,7 @@ void Update(benchmark::State& state) {
   constexpr std::size_t kDrivers = 100'000;
   struct Car {
     std::string driver_id;
-    // There and back, so that the city keeps its shape however long this runs.
+    // Each driver goes there and back, so that the city keeps its shape however long this runs.
     LatLng ends[2];
   };
   static LocationIndex* index = nullptr;
@@ -95,7 +95,7 @@ void Update(benchmark::State& state) {
   std::size_t next = 0;
   std::size_t lap = 0;
   std::uint64_t taken = 0;
-  // A run's sequence begins after that of the runs before.
+  // A run's sequence begins after that of the earlier runs.
   static std::atomic<std::uint64_t> runs{0};
   std::uint64_t seq = (runs.fetch_add(1) + 1) << 40;
   for (auto _ : state) {
@@ -108,8 +108,8 @@ void Update(benchmark::State& state) {
 }
 BENCHMARK(Update)->Threads(1)->Threads(2)->UseRealTime();
 
-// What two threads could do at best: as many cache lines as the index of 100,000 drivers has, read and written at
-// random, by none but one thread each.
+// The upper limit for two threads: reads and writes at random as many cache lines as the index of 100,000 drivers has,
+// each line by only one thread.
 void MemoryFloor(benchmark::State& state) {
   struct alignas(64) Line {
     std::uint64_t words[8];
@@ -121,7 +121,7 @@ void MemoryFloor(benchmark::State& state) {
   Line* const mine = &lines[share * static_cast<std::size_t>(state.thread_index())];
   std::uint64_t x = 88'172'645'463'325'252u + static_cast<std::uint64_t>(state.thread_index());
   for (auto _ : state) {
-    // Five lines, as an update touches; each address depends on what was read before.
+    // Five lines, as many as an update touches. Each address depends on the line read before.
     for (int i = 0; i < 5; ++i) {
       x ^= x << 13, x ^= x >> 7, x ^= x << 17;
       std::uint64_t& word = mine[x % share].words[x % 8];
@@ -138,7 +138,7 @@ BENCHMARK(MemoryFloor)->Threads(1)->Threads(2)->UseRealTime();
 }  // namespace hail::bench
 
 int main(int argc, char** argv) {
-  // As the services do.
+  // The services switch the detection off, too.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

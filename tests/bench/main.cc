@@ -1,4 +1,4 @@
-// hail-bench: what is measured in one process, without the services.
+// hail-bench: measurements in one process, without the services.
 #include "CLI/CLI.hpp"
 #include "tests/bench/match_bench.h"
 

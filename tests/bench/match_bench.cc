@@ -27,14 +27,14 @@ namespace {
 constexpr int kAbsent = 2;
 constexpr double kWindows[] = {0, 0.5, 1, 2, 4};
 
-// ---- What is replayed
+// ---- Data sets
 
 struct DataSet {
   // As MatchBenchOptions::only.
   std::string key;
   std::string name;
   std::string trips;
-  // Empty: drivers start at the first pickup each has in the trips.
+  // If empty, each driver starts at its first pickup in the trips.
   std::string traces;
 };
 
@@ -65,7 +65,7 @@ absl::StatusOr<std::vector<sim::Start>> FirstPickups(const std::string& path) {
   return starts;
 }
 
-// One share of the fleet, another with each seed; that of a smaller share is part of that of a larger one.
+// A random share of the fleet, by seed. With one seed, a smaller share is a subset of a larger one.
 std::vector<sim::Start> ShareOf(const std::vector<sim::Start>& fleet, double share, std::uint64_t seed) {
   std::vector<std::pair<double, std::size_t>> drawn;
   for (std::size_t i = 0; i < fleet.size(); ++i) drawn.emplace_back(sim::Random(seed, fleet[i].taxi_id).Unit(), i);
@@ -76,7 +76,7 @@ std::vector<sim::Start> ShareOf(const std::vector<sim::Start>& fleet, double sha
   return some;
 }
 
-// ReadTrips spreads whole minutes; what is recorded to the second is spread over the second here.
+// ReadTrips spreads times recorded to the minute. This spreads times recorded to the second over that second.
 absl::StatusOr<std::vector<sim::Trip>> SpreadTrips(const std::string& path, std::uint64_t seed) {
   absl::StatusOr<std::vector<sim::Trip>> trips = sim::ReadTrips(path, {}, seed);
   if (!trips.ok()) return trips;
@@ -89,7 +89,7 @@ absl::StatusOr<std::vector<sim::Trip>> SpreadTrips(const std::string& path, std:
   return trips;
 }
 
-// ---- What it is replayed against
+// ---- Policies
 
 struct Policy {
   std::string name;
@@ -98,7 +98,7 @@ struct Policy {
   bool look_again_together = false;
 };
 
-// A figure over all seeds.
+// Mean and error of a figure over all seeds.
 struct Spread {
   double mean = 0;
   // Standard error; 0 with one seed.
@@ -152,12 +152,12 @@ struct Section {
   std::size_t drivers = 0;
   std::vector<Row> rows;
 
-  // The batch that is matched at once: what the others are compared with.
+  // The batch without a window, with which the other rows are compared.
   const Row& AtOnce() const {
     return *std::find_if(rows.begin(), rows.end(),
                          [](const Row& row) { return row.policy.name == "batch" && row.policy.window_s == 0; });
   }
-  // The mean wait above that of AtOnce(), seed by seed: what the seeds have in common cancels.
+  // The mean wait above that of AtOnce(). Compared seed by seed, so that the variation between seeds cancels.
   Spread WaitAbove(const Row& row) const {
     const auto wait = [](const MatchFigures& f) { return f.wait_mean_s; };
     std::vector<double> values = row.Values(wait);
@@ -168,7 +168,7 @@ struct Section {
   std::string Title() const { return absl::StrFormat("%s, %d drivers (%.0f %%)", data_set, drivers, 100 * share); }
 };
 
-// ---- What comes out
+// ---- Results
 
 void Print(const Section& section) {
   std::printf("\n%s, %zu rides; seconds\n", section.Title().c_str(), section.rides);
@@ -221,7 +221,7 @@ load::Panel PanelOf(const Section& section, const char* what, double (*of)(const
     least = std::min(least, row.Mean(of));
   }
   for (load::Series& series : panel.series) {
-    // What has no window is a level to compare with.
+    // A policy without a window is drawn as a level line, for comparison.
     if (series.points.size() == 1) series.points.emplace_back(std::end(kWindows)[-1], series.points[0].second);
   }
   panel.from = std::floor(least);
@@ -248,7 +248,7 @@ int RunMatchBench(const MatchBenchOptions& options) {
   const driver::StraightLineTravelTimes travel_times;
   const driver::NearestFirstMatcher nearest_first;
   const driver::BatchMatcher batch;
-  // All drivers within the radius are candidates: nothing is left out, and what is solved exactly is the whole.
+  // All drivers within the radius are candidates, so the exact solution covers the whole problem.
   driver::BatchMatcher::Options everybody;
   everybody.candidates = 1'000'000;
   const driver::BatchMatcher optimum(everybody);
@@ -258,7 +258,7 @@ int RunMatchBench(const MatchBenchOptions& options) {
   policies.push_back({"at once, again together", &batch, 0, true});
   if (!options.no_optimum) {
     for (const double window : kWindows) {
-      // At once, there is nothing to solve: most batches are of one.
+      // Without a window there is nothing to solve, because most batches hold one ride.
       if (window > 0) policies.push_back({"optimum", &optimum, window});
     }
   }

@@ -21,7 +21,7 @@ absl::Time NextMultiple(absl::Time time, absl::Duration step) {
   return absl::UnixEpoch() + absl::Ceil(time - absl::UnixEpoch(), step);
 }
 
-// A driver makes for the pickup of one of so many rides that were asked for last.
+// After a drop-off, a driver drives to the pickup of one of this many latest requests.
 constexpr std::size_t kLately = 200;
 
 class Replayer {
@@ -59,12 +59,12 @@ class Replayer {
     driver::Fix fix;
     fix.point = point;
     fix.position_seq = ++last_fix_;
-    // As old as each other: the numbers order them.
+    // All fixes have the same age; their numbers order them.
     fix.observed = absl::UnixEpoch();
     index_.Update(taxi_id, fix);
   }
 
-  // What drivers without a ride did up to `now`. Those on the way show up at multiples of position_interval.
+  // Moves drivers without a ride up to `now`. Their positions change at multiples of position_interval.
   void Drive(absl::Time now) {
     while (!drop_offs_.empty() && drop_offs_.top().first <= now) {
       const auto [time, trip] = drop_offs_.top();
@@ -97,7 +97,7 @@ class Replayer {
     }
   }
 
-  // Straight in degrees: a city is flat enough.
+  // Interpolates degrees linearly, which is exact enough within a city.
   static LatLng Between(const LatLng& from, const LatLng& to, double part) {
     return {from.latitude_deg + part * (to.latitude_deg - from.latitude_deg),
             from.longitude_deg + part * (to.longitude_deg - from.longitude_deg)};
@@ -118,18 +118,18 @@ class Replayer {
     return now + rules_.dispatch.rematch_interval;
   }
 
-  // As Dispatch::Pump.
+  // Does the same as Dispatch::Pump.
   void Look(absl::Time now) {
     Drive(now);
     std::vector<std::size_t> looking;
     while (!due_.empty() && due_.begin()->first <= now) {
       const std::size_t trip = due_.begin()->second;
       due_.erase(due_.begin());
-      // The others have waited in vain.
+      // Trips past their deadline stay unfulfilled.
       if (now < Deadline(trip)) looking.push_back(trip);
     }
     if (looking.empty()) return;
-    // Who has waited longest chooses first: trips are by request time.
+    // The trip that has waited longest comes first, because trips are ordered by request time.
     std::sort(looking.begin(), looking.end());
 
     std::vector<bool> matched(looking.size(), false);
@@ -178,7 +178,7 @@ class Replayer {
     drop_offs_.push({pickup + duration, trip});
   }
 
-  // A driver's way to where it will wait.
+  // A driver's way to its waiting place.
   struct Way {
     LatLng from;
     LatLng to;
@@ -193,15 +193,15 @@ class Replayer {
   const MatchRules& rules_;
   driver::LocationIndex index_;
   std::uint64_t last_fix_ = 0;
-  // Those before it have been asked for.
+  // The trips before this one have been requested.
   std::size_t next_trip_ = 0;
-  // By trip.
+  // Indexed by trip.
   std::vector<std::optional<Served>> served_;
-  // Trips that wait, by when they look next.
+  // Waiting trips, by the time of their next look.
   std::set<Moment> due_;
-  // Trips that have a driver, by when that one is free again.
+  // Trips with a driver, by the time when the driver is free again.
   std::priority_queue<Moment, std::vector<Moment>, std::greater<>> drop_offs_;
-  // By taxi_id; ordered, so that all is done in the same order in each run.
+  // By taxi_id; ordered, so that each run has the same order.
   std::map<std::string, Way> returning_;
   absl::Time last_shown_ = absl::InfinitePast();
 };

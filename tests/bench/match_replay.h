@@ -1,11 +1,11 @@
 // Recorded trips replayed against a matcher, in domain time alone: no thread, no socket, no clock. The same input gives
 // the same output.
 //
-// What is ours: LocationIndex, matchers, travel times, and the rules by which Dispatch looks for drivers. What is a
-// model: drivers accept at once and always; every car fits every ride; idle cars' positions are never stale; riders
-// never cancel. After a drop-off a driver makes for where a ride was asked for lately, can be offered rides on the way,
-// and waits there: recorded cabs find rides near where they are, and cars left standing where riders get off would run
-// out where riders get on.
+// Production code: LocationIndex, matchers, travel times, and the rules by which Dispatch looks for drivers.
+// Model: drivers accept at once and always; every car fits every ride; idle cars' positions are never stale; riders
+// never cancel. After a drop-off a driver drives to the place of a recent request, can get offers on the way, and waits
+// there. Recorded cabs find rides near their position; cars that stay at their drop-offs would be missing at the
+// pickups.
 #pragma once
 
 #include <cstddef>
@@ -23,21 +23,21 @@ namespace hail::bench {
 
 // When rides look for a driver. All lengths are of domain time.
 struct MatchRules {
-  // 0, as Dispatch does: a ride looks as it is requested. Above: all that wait look together at each multiple of the
-  // window since the epoch.
+  // 0, as in Dispatch: a ride looks when it is requested. Otherwise all waiting rides look together at each multiple of
+  // the window since the epoch.
   absl::Duration window = absl::ZeroDuration();
-  // Without a window: rides that found nobody look again together, at multiples of `dispatch.rematch_interval`, as
-  // Dispatch does. False: each that long after its last look.
+  // Without a window: rides without a driver look again together, at multiples of `dispatch.rematch_interval`, as in
+  // Dispatch. If false, each looks again that long after its last look.
   bool look_again_together = true;
-  // A ride that has no driver so long after its request goes unfulfilled.
+  // A ride without a driver this long after its request stays unfulfilled.
   absl::Duration match_deadline = absl::Seconds(120);
-  // What is due is done at multiples of this, or as the next ride comes in: the period of Dispatch::Tick.
+  // The period of Dispatch::Tick. Due looks happen at its multiples, or when the next ride is requested.
   absl::Duration tick = absl::Milliseconds(20);
-  // How often a driver without a ride says where it is.
+  // The interval of position reports of drivers without a ride.
   absl::Duration position_interval = absl::Seconds(10);
-  // Without: drivers wait where they dropped off.
+  // If false, drivers wait where they dropped off.
   bool drivers_return = true;
-  // The radius and rematch_interval count.
+  // Only the radius and rematch_interval are used.
   driver::DispatchOptions dispatch;
 };
 
@@ -48,18 +48,18 @@ struct Served {
   // From the assignment until the driver is at the pickup.
   absl::Duration pickup_time;
 
-  // What the rider feels: from the request until the driver is at the pickup.
+  // The rider's wait: from the request until the driver is at the pickup.
   absl::Duration wait() const { return match_time + pickup_time; }
 };
 
-// What became of each trip, in the order given; nullopt: unfulfilled. `trips` are by request time, ids of trips and
-// drivers are unique. Each driver of `fleet` is free from the beginning, and again from the drop-off of a trip on. A
-// trip takes as long as recorded, or as estimated where that is not known.
+// The outcome of each trip, in the order given; nullopt if unfulfilled. `trips` are ordered by request time; ids of
+// trips and drivers are unique. Each driver of `fleet` is free from the beginning, and again from the drop-off of a
+// trip. A trip takes its recorded duration, or the estimated one if none is recorded.
 std::vector<std::optional<Served>> Replay(const std::vector<sim::Trip>& trips, const std::vector<sim::Start>& fleet,
                                           const driver::Matcher& matcher, const driver::TravelTimes& travel_times,
                                           const MatchRules& rules);
 
-// Of one replay, in seconds; means and quantiles are of the rides that got a driver.
+// The figures of one replay, in seconds. Means and quantiles cover the rides that got a driver.
 struct MatchFigures {
   std::size_t rides = 0;
   std::size_t unfulfilled = 0;

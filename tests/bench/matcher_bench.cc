@@ -1,12 +1,12 @@
-// How long a batch takes to match, and how much longer than the optimum its pickups are.
+// Measures how long a batch takes to match, and how much longer its pickups are than the optimum.
 //
 //   build/release/bin/matcher_bench [--benchmark_filter=…]
 //
 // Built where libbenchmark-dev is installed; compares with LEMON where liblemon-dev is, too.
 //
-// Counters: matched, rides that got a driver; pickup_s, the mean of their pickup times; over_edges_pct and
-// over_pairs_pct, by how much the total is above the optimum on the same candidates, and among all pairs of a ride and
-// a driver.
+// Counters: matched, the rides that got a driver; pickup_s, the mean of their pickup times; over_edges_pct, the excess
+// of the total over the optimum on the same candidates; over_pairs_pct, the excess over the optimum among all pairs of
+// a ride and a driver.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -92,8 +92,8 @@ void BM_Match(benchmark::State& state) {
   Report(state, instance, static_cast<std::int64_t>(proposals.size()), total_us);
 }
 
-// What a matcher is given: sixteen candidates a ride and their pickup times. Part of match/batch, and no part of
-// solving.
+// The input of a matcher: sixteen candidates for each ride and their pickup times. This is a part of match/batch, but
+// not of solving.
 void BM_Candidates(benchmark::State& state) {
   const std::vector<WaitingRide> waiting = InstanceOf(state).city.Waiting();
   for (auto _ : state) {
@@ -132,7 +132,7 @@ MatchedAndCost Own(const std::vector<AssignmentRide>& rides, std::int32_t driver
 void Sizes(benchmark::internal::Benchmark* bench) {
   bench->Unit(benchmark::kMillisecond)->ArgNames({"rides", "drivers"});
   bench->Args({10, 3000})->Args({100, 3000})->Args({1000, 3000});
-  // As many as rides, and too few.
+  // As many drivers as rides, and too few drivers.
   bench->Args({1000, 1000})->Args({1000, 600});
 }
 

@@ -1,5 +1,5 @@
-// Road graphs on recorded trips: what a search costs, and how far predicted times are from those driven, beside the
-// straight line. Takes the folder with the recorded data (roads/, trips_*.csv.gz) in HAIL_DATA or as its argument.
+// Road graphs on recorded trips: the cost of a search, and the error of predicted times, compared with the straight
+// line. Takes the folder with the recorded data (roads/, trips_*.csv.gz) in HAIL_DATA or as its argument.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -40,7 +40,7 @@ struct Driven {
 struct City {
   std::string name;
   RoadGraph graph;
-  // Read, of which there are as many as follow with both ends near the graph.
+  // The number of trips read. `trips` holds those with both ends near the graph.
   std::size_t all_trips = 0;
   std::vector<Driven> trips;
 };
@@ -52,7 +52,7 @@ T Need(absl::StatusOr<T> read) {
   std::exit(1);
 }
 
-// Of `graph` in the folder `data`, and those of its `trips` that start and end there.
+// Reads `graph` from the folder `data`, and those of `trips` that start and end near the graph.
 City ReadCity(const std::string& data, const std::string& name, const std::string& graph, const std::string& trips) {
   City city{name, Need(ReadRoadGraph(data + "/roads/" + graph, 1))};
   const std::vector<sim::Trip> all = Need(sim::ReadTrips(data + "/" + trips, {}, kSeed));
@@ -62,7 +62,7 @@ City ReadCity(const std::string& data, const std::string& name, const std::strin
     if (!city.graph.Snap(trip.pickup) || !city.graph.Snap(trip.dropoff)) continue;
     city.trips.push_back({trip.pickup, trip.dropoff, trip.request_time, absl::ToDoubleSeconds(*trip.duration)});
   }
-  // So that each half of them is of the whole day.
+  // Shuffled, so that each half covers the whole day.
   std::shuffle(city.trips.begin(), city.trips.end(), std::mt19937(kSeed));
   return city;
 }
@@ -74,7 +74,7 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// On trips [begin, end), with predictions × factor.
+// The median error on trips [begin, end), with predictions × factor.
 double MedianError(const City& city, const std::vector<double>& predicted, std::size_t begin, std::size_t end,
                    double factor) {
   std::vector<double> errors;
@@ -98,7 +98,7 @@ void PrintAccuracy(const City& city) {
     std::vector<double> ratios;
     for (const Driven& trip : city.trips) {
       predicted.push_back(absl::ToDoubleSeconds(times->Estimate(trip.from, trip.to, trip.at).time));
-      // Where nothing is predicted for a trip that ends where it began.
+      // The prediction is 0 for a trip that ends where it began.
       ratios.push_back(trip.seconds / std::max(predicted.back(), 1.0));
     }
     const double of_first_half = Median({ratios.begin(), ratios.begin() + static_cast<std::ptrdiff_t>(half)});
@@ -122,7 +122,7 @@ std::vector<Pickup> Pickups(const City& city, std::size_t cars, double radius_m)
     Pickup pickup{city.trips[i].from, {}};
     while (pickup.cars.size() < cars) {
       const LatLng car = Toward(pickup.place, 360 * uniform(random), radius_m * std::sqrt(uniform(random)));
-      // Not in the river.
+      // Leaves out places off the graph, for instance in the river.
       if (city.graph.Snap(car)) pickup.cars.push_back(car);
     }
     pickups.push_back(std::move(pickup));
@@ -130,7 +130,7 @@ std::vector<Pickup> Pickups(const City& city, std::size_t cars, double radius_m)
   return pickups;
 }
 
-// Processor time of this thread: what else the machine does is not the search's.
+// Processor time of this thread, which leaves out other work of the machine.
 double ThreadMs() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
@@ -172,7 +172,7 @@ int Run(int argc, char** argv) {
     times.push_back(std::make_unique<RoadTravelTimes>(std::vector<RoadGraph>{city.graph}));
     const RoadTravelTimes& road = *times.back();
     auto measure = [&city, &road](benchmark::State& state) { ManyToOne(state, city, road); };
-    // As the search for drivers begins, as it may end; one to one, as for each report of a position on a trip.
+    // The first radius of the search for drivers, then its last radius; one to one, as for each position on a trip.
     benchmark::RegisterBenchmark((city.name + "/cars/within_m").c_str(), measure)
         ->Args({16, 1500})
         ->Args({16, 12'000})

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""One ride from the quote to the drop-off, by a client that has none of Hail's generated code.
+"""One ride from the quote to the drop-off, by a client without Hail's generated code.
 
     tests/clients/a_ride.py --rider 127.0.0.1:50051 --driver 127.0.0.1:50052
 
-Prints each message as it goes by. The driver's app is a thread with a StreamDriver stream; the rider's is the main one.
+Prints each message. The driver's app is a thread with a StreamDriver stream; the rider's app is the main thread.
 """
 
 import argparse
@@ -22,32 +22,32 @@ CITY_HALL = {"position": {"latitude_deg": 37.7793, "longitude_deg": -122.4193}, 
 STAND = {"latitude_deg": 37.7936, "longitude_deg": -122.3965}
 
 
-# Of an answer to an offer: it can no longer be taken, and the driver is as available as before.
+# Reasons in the answer to a response: the offer can no longer be accepted, and the driver is still available.
 OFFER_IS_OVER = ("OFFER_EXPIRED", "OFFER_REVOKED")
 
-# What is worth a reader's time among all that a message tells.
+# The fields of a message that show() prints.
 SHOWN = ("driver_id", "sequence", "epoch", "state", "status", "availability", "remaining", "pickup_eta")
 
 
 def show(who, what, message):
     """One line: the message's own values of SHOWN, its ride's state, and a price if there is one."""
     ride = message.get("ride", message)
-    told = {key: value for key, value in message.items() if key in SHOWN and not isinstance(value, dict)}
+    shown = {key: value for key, value in message.items() if key in SHOWN and not isinstance(value, dict)}
     if "state" in ride:
-        told["state"] = ride["state"]
+        shown["state"] = ride["state"]
     fare = ride.get("fare", {})
     price = fare.get("final") or fare.get("quoted") or fare
     if "micros" in price:
-        told["fare"] = f"{int(price['micros']) / 1e6:.2f} {price['currency_code']}"
+        shown["fare"] = f"{int(price['micros']) / 1e6:.2f} {price['currency_code']}"
     prefix = re.compile("^(RIDE_STATE|DRIVER_STATUS|OFFER_STATUS|AVAILABILITY)_")
-    words = (f"{key}={prefix.sub('', str(value))}" for key, value in told.items())
-    # In one piece, as two threads write.
+    words = (f"{key}={prefix.sub('', str(value))}" for key, value in shown.items())
+    # In one call, because two threads write.
     sys.stdout.write(f"{who:>6}  {what:<18} {' '.join(words)}".rstrip() + "\n")
     sys.stdout.flush()
 
 
 def ask(client, method, request):
-    """A unary call's answer, however often it takes to get one."""
+    """A unary call's answer; repeats the call by the rules of docs/clients.md."""
     return hail_errors.patiently(lambda timeout: client.unary(method, request, timeout), error=CallError)
 
 
@@ -59,7 +59,7 @@ class DriverApp:
         self._id = driver_id
         self._stream = None
         self._commands = 0
-        # By command_id: the command, when it was sent first, the waits before it is repeated.
+        # By command_id: the command, the time it was first sent, and the back-off of its repeats.
         self._unanswered = {}
         self._positions = 0
         self.ready = threading.Event()
@@ -84,7 +84,7 @@ class DriverApp:
         try:
             for message in self._stream:
                 self._on_message(message)
-        except Exception as error:  # The main thread must hear of it, whatever it is.
+        except Exception as error:  # The main thread must get any error.
             self.finished.put(error)
             self.ready.set()
 
@@ -95,8 +95,8 @@ class DriverApp:
         self._stream.send(message)
 
     def _answered(self, result):
-        """Sends what was refused and may be repeated again, as it is, for as long as docs/clients.md says."""
-        # What has no command_id, as a position, is not repeated.
+        """Repeats a refused command unchanged, if docs/clients.md allows a repeat, for as long as it allows."""
+        # Messages without a command_id, such as positions, are not repeated.
         message, sent, backoff = self._unanswered.pop(result.get("command_id"), (None, 0, None))
         status = result.get("status", {})
         reason, retry_after = hail_errors.details_of(status)
@@ -105,7 +105,7 @@ class DriverApp:
         give_up = hail_errors.ANSWER_GIVE_UP if message and "respond_to_offer" in message else hail_errors.GIVE_UP
         late = time.monotonic() - sent > give_up
         if message and "respond_to_offer" in message and reason in OFFER_IS_OVER:
-            # Answered too late, as on a slow phone. The ride is offered again, to this driver or to another.
+            # The response came too late, as on a slow phone. The ride is offered again, to this driver or another.
             show("driver", "too late", message)
             return
         if message is None or late or hail_errors.is_answer(status["code"], reason):
@@ -132,7 +132,7 @@ class DriverApp:
         elif what != "heartbeat":
             show("driver", what, body.get("state", body) if what == "command_result" else body)
         if what in ("caught_up", "heartbeat"):
-            # A heartbeat comes every 5 s: a position over 30 s old brings no offers.
+            # A heartbeat comes every 5 s. A driver whose position is over 30 s old gets no offers.
             self._position(STAND)
         if what == "caught_up":
             self._command(set_availability={"availability": "AVAILABILITY_ONLINE"})
@@ -174,7 +174,7 @@ def take_a_ride(rider_address, driver_address):
             **trip, "request_id": str(uuid.uuid4()), "quote_token": quote["quote_token"]})["ride"]
         show("rider", "ride", ride)
 
-        # From the beginning: after_sequence 0 has seen nothing.
+        # after_sequence 0 watches from the beginning.
         events = []
         for message in rider.server_stream("hail.rider.v1.RiderService/WatchRide", {
                 "rider_id": rider_id, "ride_id": ride["ride_id"], "after_sequence": "0"}, timeout=60):

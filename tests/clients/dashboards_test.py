@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Every series that a dashboard, an alert, or the autoscaling of deploy/ names is one that the services export, and its labels
-are ones that they use.
+"""Checks the series that dashboards, alerts and the autoscaling of deploy/ name: the services export each of them, and
+use each of their labels.
 
     dashboards_test.py SOURCE_DIR
 """
@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-# What Prometheus and its histograms add, and kubernetes_sd.
+# Labels that Prometheus, its histograms and kubernetes_sd add.
 ADDED_LABELS = {"instance", "job", "le", "namespace", "pod"}
 REGISTERED = re.compile(r'\b(Counters|Gauges|Histograms)\(\s*"([a-z_]+)"')
 NAMED = re.compile(r"\bhail_(?:rider|driver)_[a-z_]+[a-z]")
@@ -19,7 +19,7 @@ GROUPED_BY = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)")
 
 
 def exported(source):
-    """Names of series, histograms under those of their parts; and all names of labels, whichever series has them."""
+    """The names of all series, with the parts of histograms; and the names of all labels of any series."""
     series, labels = set(), set(ADDED_LABELS)
     for folder, prefixes in (("common", ("hail_rider", "hail_driver")), ("rider-service", ("hail_rider",)),
                              ("driver-service", ("hail_driver",))):
@@ -34,7 +34,7 @@ def exported(source):
 
 
 def expressions(file):
-    """The PromQL in a dashboard; of other files the whole text, but for comments."""
+    """The PromQL in a dashboard; the whole text of other files, without comments."""
     if file.suffix == ".json":
         found = []
 
@@ -51,7 +51,7 @@ def expressions(file):
 
 
 def problems_of(name, text, series, labels):
-    """What `text` names that is not there."""
+    """The series and labels that `text` names and that do not exist."""
     for named in sorted(set(NAMED.findall(text))):
         if named not in series:
             yield f"{name}: no service exports {named}"
@@ -67,11 +67,11 @@ def main():
     source = pathlib.Path(sys.argv[1])
     series, labels = exported(source)
 
-    # It must find what is wrong.
+    # The check must find planted faults.
     for text in ('sum(hail_rider_ride{state="MATCHING"})', "hail_driver_match_seconds", "hail_driver_rides",
                  'hail_rider_rides{grade="high"}', "sum by (method, grade) (hail_rider_streams)"):
         if not list(problems_of("planted", text, series, labels)):
-            raise SystemExit(f"nothing is wrong, it seems, with {text}")
+            raise SystemExit(f"found no fault in {text}")
 
     files = [*sorted((source / "deploy/dashboards").glob("*.*")),
              *sorted((source / "deploy/kubernetes").rglob("*.yaml"))]

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Who names somebody else's ride gets nothing: not a byte of it, and it stays as it is (DESIGN §10.8).
+"""A client that names another person's ride gets no byte of it and does not change it (promise 8 of README.md).
 
     foreign_ride_test.py BIN_DIR
 
-Every method of both public services is tried, with somebody else's ride, offer, quote, page or driver in every field
-that can name one. What there is to try comes from the contract as the services tell it: a method or an id that is new
-there fails this test until it says what must happen.
+Tries every method of both public services, with another person's ride, offer, quote, page or driver in every field that
+can name one. The methods and fields come from the services' reflection: a new method or id in the contract fails this
+test until the test covers it.
 """
 
 import json
@@ -22,7 +22,7 @@ from grpc_reflection import CallError, Client
 RIDER = "hail.rider.v1.RiderService/"
 DRIVER = "hail.driver.v1.DriverService/"
 
-# A field with one of these names says whose or which.
+# Fields with these names identify a person or a thing.
 IDS = {"rider_id", "ride_id", "driver_id", "offer_id", "request_id", "quote_token", "page_token", "session_epoch"}
 
 # Each method of the public services, with the ids its request can hold.
@@ -51,13 +51,13 @@ METHODS = {
         "offer_received.offer_id", "advance_trip.driver_id", "advance_trip.ride_id"},
 }
 
-# Nothing else does to whom an offer or a ride is unknown.
+# The only errors for a client that names another person's offer or ride.
 NOTHING = {("NOT_FOUND", "RIDE_NOT_FOUND"), ("NOT_FOUND", "OFFER_NOT_FOUND"), ("PERMISSION_DENIED", "IDENTITY_MISMATCH")}
 STEPS = ("seen", "arrive", "start", "complete", "cancel")
 
 
 class Stream:
-    """A bidirectional stream, read by a thread that also answers heartbeats: who is silent is taken for gone."""
+    """A bidirectional stream. A thread reads it and answers heartbeats, because the services drop silent clients."""
 
     def __init__(self, client, method):
         self._stream = client.bidi(method, timeout=30)
@@ -83,7 +83,7 @@ class Stream:
         return self._came.get(timeout=20)
 
     def until(self, kind):
-        """All that comes up to the first message of `kind`."""
+        """All messages up to the first one of `kind`."""
         came = []
         while not came or came[-1] is None or kind not in came[-1]:
             came.append(self.next())
@@ -96,7 +96,7 @@ class Stream:
 
 
 class Driver:
-    """A driver who is online near the pickup and answers offers when told to."""
+    """A driver near the pickup, who goes online and answers offers only when the test asks for it."""
 
     def __init__(self, client, name, plate):
         self.id = f"{name}-{uuid.uuid4().hex[:12]}"
@@ -128,8 +128,8 @@ class ForeignRide(unittest.TestCase):
         cls.addClassCleanup(cls.riders.close)
         cls.addClassCleanup(cls.drivers.close)
 
-        # Ada's rides: two that are over, so that there is a page to turn, and one that Grace drives. Whatever of it can
-        # be recognised is.
+        # Ada's rides: two that are over, so that there is a second page, and one that Grace drives. All texts of it can
+        # be recognised in answers.
         cls.victim = f"ada-{uuid.uuid4().hex[:12]}"
         cls.grace = Driver(cls.drivers, "grace-secret", "PLATE-SECRET")
         trip = {
@@ -149,7 +149,7 @@ class ForeignRide(unittest.TestCase):
             **trip, "request_id": "REQUEST-SECRET", "quote_token": cls.quote})["ride"]
         cls.offer = cls.grace.offer()["offer_id"]
 
-        # Mallory, as a rider and as a driver. Not online, so that no offer is theirs.
+        # Mallory, as a rider and as a driver. The driver is not online and gets no offers.
         cls.mallory = f"mallory-{uuid.uuid4().hex[:12]}"
         cls.mallory_drives = Driver(cls.drivers, "mallory", "PLATE-1")
         cls.trip = {"rider_id": cls.mallory, "product_id": "economy",
@@ -162,7 +162,7 @@ class ForeignRide(unittest.TestCase):
         cls.grace.stream.until("event")
 
     def setUp(self):
-        # The ids that Mallory names are known anyway, and may be repeated to Mallory.
+        # Mallory knows the ids in the requests, so answers may repeat them.
         self.named = {self.ride["ride_id"], self.offer, self.page, self.quote, self.spare_quote}
 
     def secrets(self):
@@ -175,7 +175,7 @@ class ForeignRide(unittest.TestCase):
             self.assertNotIn(secret.encode(), text)
 
     def refused(self, client, method, request, reasons=None):
-        """The call must fail for one of `reasons` (NOTHING), and say nothing."""
+        """The call must fail with one of `reasons` (by default NOTHING), and its error must hold no secrets."""
         with self.assertRaises(CallError, msg=f"{method} {request}") as raised:
             answer = client.unary(method, request)
             self.nothing_in(answer)
@@ -188,7 +188,7 @@ class ForeignRide(unittest.TestCase):
         self.assertEqual(ride["state"], state)
         return ride["sequence"], ride["epoch"]
 
-    # --- The tests run in the order of their names: the ride goes on.
+    # --- The tests run in the order of their names, while the ride goes on.
 
     def test_1_every_method_and_every_id_is_known_here(self):
         found = {}
@@ -201,7 +201,7 @@ class ForeignRide(unittest.TestCase):
                     found[method] = {field for field in client.request_fields(method)
                                      if field.rsplit(".", 1)[-1] in IDS}
         self.assertEqual(found, METHODS)
-        # An id by a name that is not known here would go unnoticed.
+        # Fails for id fields whose names this test does not know.
         for method in found:
             client = self.riders if method.startswith(RIDER) else self.drivers
             for field in client.request_fields(method):
@@ -213,7 +213,7 @@ class ForeignRide(unittest.TestCase):
         before = self.unchanged("RIDE_STATE_MATCHING")
         self.try_everything("RIDE_STATE_MATCHING")
         self.assertEqual(self.unchanged("RIDE_STATE_MATCHING"), before)
-        # The offer is still Grace's to take.
+        # Grace can still accept the offer.
         self.accept()
 
     def test_3_while_it_is_driven(self):
@@ -231,7 +231,7 @@ class ForeignRide(unittest.TestCase):
         tried = set()
         for method in METHODS:
             name = "try_" + method.rsplit("/", 1)[-1]
-            # A method without a test of its own here is a method that was forgotten.
+            # Fails for a method without its own test here.
             getattr(self, name)(state)
             tried.add(method)
         self.assertEqual(tried, set(METHODS))
@@ -245,7 +245,7 @@ class ForeignRide(unittest.TestCase):
         self.nothing_in(self.riders.unary(RIDER + "QuoteRide", self.trip))
 
     def try_ListNearbyCars(self, _):
-        # Cars, and not whose.
+        # The answer shows cars, but not their drivers.
         self.nothing_in(self.riders.unary(RIDER + "ListNearbyCars", {"position": a_ride.STAND}))
 
     def try_RequestRide(self, _):
@@ -253,7 +253,7 @@ class ForeignRide(unittest.TestCase):
         for quote in (self.quote, self.spare_quote):
             self.refused(self.riders, RIDER + "RequestRide", {
                 **self.trip, "request_id": str(uuid.uuid4()), "quote_token": quote}, mismatch)
-        # The same request_id is another request when it is another rider's: Mallory's own ride.
+        # The same request_id of another rider is another request: Mallory gets an own ride.
         ride = self.riders.unary(RIDER + "RequestRide", {**self.trip, "request_id": "REQUEST-SECRET"})["ride"]
         self.assertEqual(ride["rider_id"], self.mallory)
         self.assertNotEqual(ride["ride_id"], self.ride["ride_id"])
@@ -279,7 +279,7 @@ class ForeignRide(unittest.TestCase):
             with self.assertRaises(CallError) as raised:
                 for message in self.riders.server_stream(RIDER + "WatchRide", {
                         "rider_id": self.mallory, "ride_id": self.ride["ride_id"], **cursor}, timeout=20):
-                    self.fail(f"told: {message}")
+                    self.fail(f"got a message: {message}")
             self.assertEqual((raised.exception.code, raised.exception.reason), ("NOT_FOUND", "RIDE_NOT_FOUND"))
             self.nothing_in(raised.exception)
 
@@ -291,7 +291,7 @@ class ForeignRide(unittest.TestCase):
         self.assertIsInstance(end, CallError)
         self.assertEqual(end.reason, "RIDE_NOT_FOUND")
         self.nothing_in(end)
-        # From a stream that is Mallory's own.
+        # Commands on a stream of Mallory's own ride.
         own = self.riders.unary(RIDER + "RequestRide", {**self.trip, "request_id": str(uuid.uuid4())})["ride"]
         stream = Stream(self.riders, RIDER + "StreamRide")
         self.addCleanup(stream.close)
@@ -312,7 +312,7 @@ class ForeignRide(unittest.TestCase):
     # --- DriverService, as the driver Mallory
 
     def try_RegisterDriver(self, _):
-        # One's own profile may be changed; nothing of anybody else is in the answer.
+        # Mallory may change the own profile. The answer holds no data of others.
         self.nothing_in(self.drivers.unary(DRIVER + "RegisterDriver", {"driver": {
             "driver_id": self.mallory_drives.id, "display_name": "mallory the second", "region_id": "san_francisco",
             "product_ids": ["economy"], "vehicle": {"plate": "PLATE-1", "seats": 4}}}))
@@ -332,12 +332,12 @@ class ForeignRide(unittest.TestCase):
         position = {"location": {"latitude_deg": 37.76, "longitude_deg": -122.43}, "position_seq": "1"}
         answer = {}
         try:
-            # The epoch of another driver's session, which may be older or newer than one's own.
+            # The epoch of another driver's session may be lower or higher than that of Mallory's session.
             answer = self.drivers.unary(DRIVER + "UpdateLocation", {
                 "driver_id": self.mallory_drives.id, "session_epoch": grace, "positions": [position]})
         except CallError as error:
             answer = error
-            # A newer one may be of a session that this replica has not seen yet.
+            # A higher epoch may belong to a session that this replica does not know yet.
             self.assertEqual(error.reason, "PEER_UNAVAILABLE")
         self.nothing_in(answer)
 
@@ -395,7 +395,7 @@ class ForeignRide(unittest.TestCase):
             command(not_found, advance_trip={"ride_id": self.ride["ride_id"], "epoch": "1", step: {}})
             command(denied, advance_trip={
                 "driver_id": self.grace.id, "ride_id": self.ride["ride_id"], "epoch": "1", step: {}})
-        # Without an answer and without effect.
+        # This message has no answer and no effect.
         stream.send({"offer_received": {"offer_id": self.offer}})
         command(denied, set_availability={"driver_id": self.grace.id, "availability": "AVAILABILITY_OFFLINE"})
 

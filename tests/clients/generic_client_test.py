@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What a client in another language finds: reflection, a ride, and errors whose details any gRPC library reads.
+"""Checks that a client in another language can use reflection, take a ride, and read error details.
 
     generic_client_test.py BIN_DIR
 """
@@ -40,7 +40,7 @@ class GenericClient(unittest.TestCase):
             client = Client(address)
             self.addCleanup(client.close)
             self.assertNotIn(method.split("/")[0], client.services())
-            # Called all the same, with an empty message.
+            # The method is called with an empty message.
             call = client.channel.unary_unary("/" + method)
             with self.assertRaises(Exception) as raised:
                 call(b"", timeout=10)
@@ -90,7 +90,7 @@ class GenericClient(unittest.TestCase):
         ended = rider_events[-1]["ride"]
         self.assertEqual(ended["state"], "RIDE_STATE_COMPLETED")
         self.assertGreater(int(ended["fare"]["final"]["micros"]), 0)
-        # Each side is told what concerns it.
+        # Each side gets only the fields meant for it.
         self.assertEqual(ended["driver"]["display_name"], "Grace")
         self.assertNotIn("rider_id", driver_events[-1]["ride"])
 

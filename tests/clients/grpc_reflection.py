@@ -1,4 +1,4 @@
-"""A gRPC client that knows nothing of Hail: what there is to call, and in which words, it asks the server.
+"""A gRPC client without knowledge of Hail: it gets methods and message types from the server's reflection.
 
 Needs grpcio and protobuf (Debian: python3-grpcio, python3-protobuf). Messages go in and come out as the dicts of
 protobuf's JSON mapping, with the contract's own field names.
@@ -26,7 +26,7 @@ def _message_class(pool, descriptor):
 
 
 def _reflection_pool():
-    """The reflection protocol, as far as it is used here, from its published field numbers."""
+    """The part of the reflection protocol that is used here, by its published field numbers."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="reflection.proto", package="grpc.reflection.v1alpha", syntax="proto3")
@@ -58,8 +58,8 @@ def _reflection_pool():
 
 
 class CallError(Exception):
-    """A call that failed: its code, message and the details that Hail's errors carry; `raw`: all that came, as bytes.
-    `answer`: whether the service said so, or the call is to be repeated (hail_errors.py)."""
+    """A call that failed: its code, message and the details of Hail's errors. `raw`: everything received, as bytes.
+    `answer`: true if this is the service's answer, false if the call may be repeated (hail_errors.py)."""
 
     def __init__(self, code, message, reason="", field="", metadata=None, raw=b"", retry_after=None):
         super().__init__(f"{code} {reason}: {field + ': ' if field else ''}{message}")
@@ -74,7 +74,7 @@ class CallError(Exception):
 
 
 class Stream:
-    """A bidirectional stream: send() dicts, iterate over what comes."""
+    """A bidirectional stream: send() takes dicts, iteration gives the received messages."""
 
     def __init__(self, call, outgoing, to_message, from_message, to_error):
         self._call = call
@@ -87,7 +87,7 @@ class Stream:
         self._outgoing.put(self._to_message(message))
 
     def close(self):
-        """No more is sent; the server may go on."""
+        """Half-closes the stream; the server may send more."""
         self._outgoing.put(None)
 
     def cancel(self):
@@ -103,10 +103,10 @@ class Stream:
 
 class Client:
     def __init__(self, address):
-        # A connection of its own, as another phone has.
+        # Each client has its own connection, like a phone.
         self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
         self._pool = descriptor_pool.DescriptorPool()
-        # By name, as they were sent.
+        # The received files, by name.
         self._files = {}
         self._symbols = set()
         reflection = _reflection_pool()
@@ -134,7 +134,7 @@ class Client:
                               method.client_streaming, method.server_streaming) for method in sent.method}
 
     def request_fields(self, method):
-        """Where in the request there is what, as dotted paths: ["rider_id", "pickup.position.latitude_deg", …]."""
+        """The fields of the request, as dotted paths: ["rider_id", "pickup.position.latitude_deg", …]."""
         service, name = method.rsplit("/", 1)
         self._learn(service)
 
@@ -168,7 +168,7 @@ class Client:
         return Stream(call(iter(outgoing.get, None), timeout=timeout), outgoing, to_message, from_message, self._error)
 
     def _ask(self, **question):
-        """The answer of the server's reflection, which is a stream: others may have all that there may be just now."""
+        """The answer of the server's reflection. Repeats the call, because other clients may hold all streams."""
         backoff, give_up = Backoff(), time.monotonic() + GIVE_UP
         while True:
             try:
@@ -176,7 +176,7 @@ class Client:
                     return answer
                 raise LookupError("the server's reflection gave no answer")
             except grpc.RpcError as error:
-                # Its details would have to be learned first.
+                # Uses only the code: reading the details would need reflection.
                 if error.code().value[0] not in REPEATED or time.monotonic() > give_up:
                     raise
                 time.sleep(backoff.next())
@@ -208,8 +208,8 @@ class Client:
     def _prepare(self, method, kind):
         service, name = method.rsplit("/", 1)
         self._learn(service)
-        # What the details of a status may be, which nothing refers to by name. Before it is needed: a server that has too
-        # much to do answers no reflection either.
+        # Learns the types of error details, to which no method refers. Does so in advance, because an overloaded server
+        # does not answer reflection either.
         for detail in ("hail.type.v1.Status", "google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.BadRequest"):
             self._learn(detail)
         descriptor = self._pool.FindServiceByName(service).methods_by_name[name]

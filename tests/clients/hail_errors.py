@@ -1,26 +1,26 @@
-"""What a client makes of an error, by docs/clients.md: whether it is the service's answer, and when to try again."""
+"""How a client handles an error, by docs/clients.md: whether it is the service's answer, and when to try again."""
 
 import random
 import time
 
-# The codes with which Hail itself asks for another try: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE.
+# The codes by which Hail itself asks for a repeat: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE.
 REPEATED = frozenset((1, 4, 8, 14))
 
 FIRST_WAIT, MOST_WAIT = 0.1, 2.0
-# Seconds for one attempt of a call, and from the first attempt until no other is begun. An offer's answer may have to be
-# found out.
+# Seconds for one attempt of a call, and from the first attempt until the last one may begin. The response to an offer
+# takes longer, because the services may have to find out its outcome.
 ATTEMPT, GIVE_UP = 5.0, 30.0
 ANSWER_ATTEMPT, ANSWER_GIVE_UP = 60.0, 60.0
 
 
 def is_answer(code, reason):
-    """Whether an error of `code` (the number) is the service's answer. `reason`: of the ErrorInfo whose domain is "hail";
-    empty or None without one: then it is the network's or a proxy's, whatever its code."""
+    """Whether an error of `code` (the number) is the service's answer. `reason` comes from the ErrorInfo with the
+    domain "hail". If it is empty or None, the error is from the network or a proxy, whatever its code."""
     return code == 0 or bool(reason) and code not in REPEATED
 
 
 def details_of(status):
-    """Reason and RetryInfo's seconds (or None) of a status in a message, a dict of protobuf's JSON mapping."""
+    """The reason and RetryInfo's seconds (or None) of a status, which is a dict of protobuf's JSON mapping."""
     reason, retry_after = "", None
     for detail in status.get("details", []):
         kind = detail.get("@type", "").rsplit("/", 1)[-1]
@@ -32,8 +32,8 @@ def details_of(status):
 
 
 class Backoff:
-    """The waits before further attempts, in seconds: doubling, shortened by up to half at random, never less than the
-    service asked for."""
+    """The waits before further attempts, in seconds: they double, less up to half at random, and are never shorter than
+    the service asks for."""
 
     def __init__(self):
         self.reset()
@@ -47,8 +47,8 @@ class Backoff:
 
 
 def patiently(call, attempt=ATTEMPT, give_up=GIVE_UP, error=Exception):
-    """`call(timeout=seconds)` until it has an answer, which is returned, or raised as an `error` with the attributes
-    `answer` and `retry_after` (grpc_reflection.CallError)."""
+    """Repeats `call(timeout=seconds)` until it has an answer. Returns the answer, or raises it as an `error` with the
+    attributes `answer` and `retry_after` (grpc_reflection.CallError)."""
     backoff, began = Backoff(), time.monotonic()
     while True:
         try:

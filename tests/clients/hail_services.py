@@ -13,7 +13,7 @@ import time
 
 
 def free_port():
-    """A port that was free a moment ago: each service must know the other's internal one before either is up."""
+    """A port that was free just now. Each service must know the other's internal port before either of them starts."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -21,7 +21,7 @@ def free_port():
 
 class Service:
     def __init__(self, binary, directory, settings, open_files=None):
-        """`open_files`: how many the process may have open, sockets included."""
+        """`open_files`: the limit of the process's open files, sockets included."""
         self.name = pathlib.Path(binary).name
         self._open_files = open_files
         self.log = directory / f"{self.name}.log"
@@ -51,7 +51,7 @@ class Service:
         return self._process is not None and self._process.poll() is None
 
     def await_ports(self, seconds=30):
-        """The ports in use, once the service listens: it writes the file when it does."""
+        """The ports in use. Waits for the file that the service writes once it listens."""
         give_up = time.monotonic() + seconds
         while not self.port_file.exists():
             if self._process.poll() is not None or time.monotonic() > give_up:
@@ -60,7 +60,7 @@ class Service:
         return json.loads(self.port_file.read_text())
 
     def stop(self, seconds=30):
-        """Drains the service; its exit status."""
+        """Drains the service and returns its exit status."""
         if self._process is None:
             return 0
         if self._process.poll() is None:
@@ -77,10 +77,10 @@ class Service:
 
 
 class Services:
-    """`rider` and `driver` are the public addresses, `rider_internal` and `driver_internal` the others."""
+    """`rider` and `driver` are the public addresses, `rider_internal` and `driver_internal` the internal ones."""
 
     def __init__(self, bin_dir, directory, rider=None, driver=None, open_files=None):
-        """`rider`, `driver`: further settings of the one service. `open_files`: see Service, for both."""
+        """`rider`, `driver`: further settings of each service. `open_files`: see Service; the same for both."""
         bin_dir = pathlib.Path(bin_dir)
         rider_internal, driver_internal = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.rider_internal, self.driver_internal = rider_internal, driver_internal

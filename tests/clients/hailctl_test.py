@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hailctl as people and scripts use it: against both services, by its output and its exit codes.
+"""Runs hailctl as people and scripts do, with both services; checks its output and exit codes.
 
     hailctl_test.py BIN_DIR
 """
@@ -14,7 +14,7 @@ import hail_services
 
 FERRY_BUILDING = "37.7955,-122.3937,Ferry Building"
 CITY_HALL = "37.7793,-122.4193,City Hall"
-# Near enough that driving there does not make the test long.
+# Near, so that the drive does not make the test long.
 EMBARCADERO = "37.7929,-122.3968,Embarcadero"
 OK, USAGE, NOT_FOUND, REFUSED, UNAVAILABLE, RIDE_FAILED = 0, 2, 3, 4, 5, 6
 
@@ -48,9 +48,9 @@ class Hailctl(unittest.TestCase):
         table = self.run_it("ride", "products", "--at", "37.7955,-122.3937").stdout.splitlines()
         self.assertTrue(table[0].startswith("PRODUCT"))
         self.assertTrue(table[1].startswith("economy"))
-        told = self.run_it("ride", "quote", "--rider-id", "q", "--from", FERRY_BUILDING, "--to", CITY_HALL,
-                           "--product", "economy").stdout
-        self.assertRegex(told, r"(?m)^economy  v1\.\S{100,}$")
+        output = self.run_it("ride", "quote", "--rider-id", "q", "--from", FERRY_BUILDING, "--to", CITY_HALL,
+                             "--product", "economy").stdout
+        self.assertRegex(output, r"(?m)^economy  v1\.\S{100,}$")
         quotes = self.json("ride", "quote", "--rider-id", "q", "--from", FERRY_BUILDING, "--to", CITY_HALL)["quotes"]
         self.assertEqual(quotes[0]["product_id"], "economy")
         ride = self.request("q", "--quote-token", quotes[0]["quote_token"])
@@ -67,13 +67,13 @@ class Hailctl(unittest.TestCase):
                             "--product", "economy", expect=REFUSED)["error"]
         self.assertEqual((refused["code"], refused["reason"]), ("FAILED_PRECONDITION", "RIDER_BUSY"))
         self.assertEqual(refused["metadata"], {"ride_id": ride["ride_id"]})
-        told = self.run_it("ride", "request", "--rider-id", "r1", "--from", FERRY_BUILDING, "--to", CITY_HALL,
-                           "--product", "economy", expect=REFUSED).stderr
-        self.assertIn(f"hailctl ride cancel {ride['ride_id']}", told)
+        output = self.run_it("ride", "request", "--rider-id", "r1", "--from", FERRY_BUILDING, "--to", CITY_HALL,
+                             "--product", "economy", expect=REFUSED).stderr
+        self.assertIn(f"hailctl ride cancel {ride['ride_id']}", output)
 
         canceled = self.json("ride", "cancel", ride["ride_id"], "--rider-id", "r1", "--reason", "changed_plans")["ride"]
         self.assertEqual(canceled["cancellation"]["reason"], "CANCEL_REASON_CHANGED_PLANS")
-        # Watching what has ended shows how, and says so to scripts.
+        # Watching an ended ride prints its end, and the exit code shows it to scripts.
         self.assertIn("canceled", self.run_it("ride", "watch", ride["ride_id"], "--rider-id", "r1",
                                               expect=RIDE_FAILED).stdout)
         self.run_it("ride", "watch", ride["ride_id"], "--rider-id", "r1", "--after", canceled["sequence"],
@@ -90,7 +90,7 @@ class Hailctl(unittest.TestCase):
 
     def test_a_driver_drives_a_ride(self):
         self.run_it("driver", "register", "d1", "--plate", "OTHER")
-        # The profile is replaced.
+        # A second registration replaces the profile.
         self.run_it("driver", "register", "d1", "--plate", "7ABC123", "--name", "Grace", "--color", "green")
         with subprocess.Popen(
                 self.command("driver", "drive", "d1", "--at", "37.7950,-122.3940", "--accept", "--speed", "85",
@@ -102,11 +102,11 @@ class Hailctl(unittest.TestCase):
                     break
             watched = self.run_it("ride", "request", "--rider-id", "r2", "--from", FERRY_BUILDING, "--to", EMBARCADERO,
                                   "--product", "economy", "--watch").stdout
-            told = driver.stdout.read()
-            self.assertEqual(driver.wait(30), OK, told)
+            output = driver.stdout.read()
+            self.assertEqual(driver.wait(30), OK, output)
         for word in ("assigned", "assignment_seen", "arrived_at_pickup", "started", "completed"):
             self.assertIn(word, watched)
-            self.assertIn(word, told)
+            self.assertIn(word, output)
         self.assertIn("Grace [d1], green 7ABC123", watched)
         self.assertEqual(self.json("driver", "show", "d1")["state"]["availability"], "AVAILABILITY_OFFLINE")
         trips = self.json("driver", "trips", "d1")["trips"]
@@ -153,9 +153,9 @@ class Hailctl(unittest.TestCase):
         self.assertEqual((error["reason"], error["field"]), ("INVALID_FIELD", "position.latitude_deg"))
         self.run_it("ride", "get", "nobody-knows", "--rider-id", "r", expect=NOT_FOUND)
         self.run_it("driver", "show", "nobody", expect=NOT_FOUND)
-        told = self.run_it("--rider", f"127.0.0.1:{hail_services.free_port()}", "ride", "get", "--rider-id", "r",
-                           expect=UNAVAILABLE).stderr
-        self.assertIn("HAILCTL_RIDER", told)
+        output = self.run_it("--rider", f"127.0.0.1:{hail_services.free_port()}", "ride", "get", "--rider-id", "r",
+                             expect=UNAVAILABLE).stderr
+        self.assertIn("HAILCTL_RIDER", output)
 
     def test_version_and_help(self):
         self.assertRegex(self.run_it("--version").stdout, r"^hailctl \d+\.\d+\.\d+\n$")

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Clients that violate the protocol, at every level of it, beside a rider and a driver who do not: those two must not
-notice, and when it is over the services hold no more than before.
+"""Clients that violate the protocol at every level, while a rider and a driver follow it. These two must not notice,
+and afterwards the services must hold no more memory and files than before.
 
     hostile_client_test.py BIN_DIR [--rounds N] [--heavy N]
 
---heavy multiplies how much is thrown (1 in `make test`); --rounds repeats it all, to see what stays behind.
+--heavy multiplies the size of the attacks (1 in `make test`); --rounds repeats all of them, to find leaks.
 """
 
 import argparse
@@ -29,16 +29,16 @@ from grpc_reflection import CallError, Client
 RIDER = "hail.rider.v1.RiderService/"
 DRIVER = "hail.driver.v1.DriverService/"
 TRIP = {"pickup": a_ride.FERRY_BUILDING, "dropoff": a_ride.CITY_HALL, "product_id": "economy"}
-# Where the neighbours' driver is not.
+# A trip far from the neighbours' driver.
 AWAY = {"pickup": {"position": {"latitude_deg": 40.7580, "longitude_deg": -73.9855}},
         "dropoff": {"position": {"latitude_deg": 40.7128, "longitude_deg": -74.0060}}, "product_id": "economy"}
 
-# The longest that a ride may take here. This process may be too busy with its attacks to acknowledge an offer in time;
-# the next offer to the same driver comes 30 s later.
+# The longest time for a ride. This process may be too busy with its attacks to acknowledge an offer in time; the next
+# offer to the same driver then comes 30 s later.
 RIDE_SECONDS = 60
 
-# What may be held once it is over and was given back, beyond what was before: gRPC took up to 300 MB more in one round.
-# A service that is calm looks every 5 s at what its allocator keeps.
+# The limit for memory that a service holds in the end, above that at the start. gRPC took up to 300 MB more in one
+# round. An idle service checks every 5 s how much memory its allocator keeps.
 KEPT_KILOBYTES = 96 * 1024
 
 # The two neighbours print nothing.
@@ -46,7 +46,7 @@ a_ride.show = lambda *_: None
 
 
 class Neighbours:
-    """A rider and a driver, ride after ride, on connections and a driver's stream that last all the time."""
+    """A rider and a driver, who make ride after ride. Their connections and the driver's stream stay open."""
 
     def __init__(self, services):
         self._rider = Client(services.rider)
@@ -58,7 +58,7 @@ class Neighbours:
         if not self._driver.ready.wait(20) or not self._driver.finished.empty():
             raise RuntimeError("the driver did not get online")
         self._over = threading.Event()
-        # Set: they may begin another ride.
+        # While set, they may begin another ride.
         self._going = threading.Event()
         self._going.set()
         self._thread = threading.Thread(target=self._run)
@@ -87,13 +87,13 @@ class Neighbours:
         ended = self._driver.finished.get(timeout=RIDE_SECONDS)
         if isinstance(ended, Exception):
             raise ended
-        assert ended["ride_id"] == ride["ride_id"], f"drove {ended['ride_id']}, asked for {ride['ride_id']}"
-        told = self._rider.unary(RIDER + "GetRide", {"rider_id": self._rider_id, "ride_id": ride["ride_id"]})["ride"]
-        assert told["state"] == "RIDE_STATE_COMPLETED", told
+        assert ended["ride_id"] == ride["ride_id"], f"drove {ended['ride_id']}, requested {ride['ride_id']}"
+        found = self._rider.unary(RIDER + "GetRide", {"rider_id": self._rider_id, "ride_id": ride["ride_id"]})["ride"]
+        assert found["state"] == "RIDE_STATE_COMPLETED", found
 
     @contextlib.contextmanager
     def pause(self):
-        """No further rides meanwhile; both stay connected."""
+        """The neighbours begin no rides meanwhile, but stay connected."""
         self._going.clear()
         try:
             yield
@@ -110,7 +110,7 @@ class Neighbours:
 
 
 class Held:
-    """What a service holds: memory that is its own, and open files."""
+    """The private memory and the open files of a service."""
 
     def __init__(self, pid):
         self.files = len(os.listdir(f"/proc/{pid}/fd"))
@@ -154,7 +154,7 @@ class HostileClient(unittest.TestCase):
         self.neighbours.longest = 0.0
 
     def tearDown(self):
-        """Whatever was done, the neighbours got on meanwhile, and do."""
+        """The neighbours' rides went on during the attack and go on after it."""
         rides = self.neighbours.rides - self.rides_before
         self.assertTrue(eventually(lambda: self.neighbours.error or self.neighbours.rides > self.rides_before + rides),
                         "the neighbours' rides stand still")
@@ -169,7 +169,7 @@ class HostileClient(unittest.TestCase):
         return connection
 
     def each(self):
-        """For each public address: the address and a method of it that answers, and one that streams."""
+        """For each public address: the address, a unary method and a streaming method."""
         return ((self.services.rider, "/" + RIDER + "QuoteRide", "/" + RIDER + "StreamRide"),
                 (self.services.driver, "/" + DRIVER + "GetDriver", "/" + DRIVER + "StreamDriver"))
 
@@ -197,13 +197,13 @@ class HostileClient(unittest.TestCase):
                 h2.frame(h2.HEADERS, 2, block(unary), h2.END_HEADERS),
                 h2.frame(h2.HEADERS, 1, b"\xff" * 100, h2.END_HEADERS),
                 h2.frame(h2.HEADERS, 1, b"\x80", h2.END_HEADERS),
-                # A table of a size nobody agreed on; an integer without end.
+                # A header table of a size that was not agreed; an endless integer.
                 h2.frame(h2.HEADERS, 1, b"\x3f" + b"\xff" * 200, h2.END_HEADERS),
                 h2.frame(h2.HEADERS, 1, b"\xff" + block(unary), h2.END_HEADERS | h2.PADDED),
                 h2.frame(h2.HEADERS, 5, block(unary), h2.END_HEADERS)
                 + h2.frame(h2.HEADERS, 3, block(unary), h2.END_HEADERS),
                 h2.frame(h2.HEADERS, 1, block(unary), h2.END_HEADERS) * 2,
-                # Headers that are not finished, and something else between.
+                # Unfinished headers, with another frame in between.
                 h2.frame(h2.HEADERS, 1, block(unary)) + h2.frame(h2.PING, payload=bytes(8)),
                 h2.frame(h2.CONTINUATION, 1, block(unary), h2.END_HEADERS),
                 h2.frame(h2.SETTINGS, payload=b"123"), h2.frame(h2.SETTINGS, 1), h2.settings((4, 0xffffffff)),
@@ -216,7 +216,7 @@ class HostileClient(unittest.TestCase):
                 h2.frame(h2.RST_STREAM, 1, b"1"), h2.frame(h2.PUSH_PROMISE, 1, bytes(4) + block(unary), 4),
                 h2.frame(h2.PRIORITY, 1, b"12"), h2.frame(h2.GOAWAY, payload=b"1"), h2.frame(77, 1, b"unknown"),
                 h2.frame(h2.GOAWAY, payload=bytes(8) + b"x" * 1000), h2.frame(h2.DATA, 1, length=0xffffff)]
-            # Calls whose messages are none.
+            # Calls with invalid messages.
             for path in (unary, stream):
                 for body in (h2.message(b"\xff\xff\xff\xff"), h2.message(b"", length=1 << 30),
                              h2.message(b"x" * 10, length=3), h2.message(b"x", compressed=1),
@@ -225,7 +225,7 @@ class HostileClient(unittest.TestCase):
                                  + h2.frame(h2.DATA, 1, body, h2.END_STREAM))
             for path in ("", "/", "nothing", "/" + "x" * 4000, "/a/b/c", "/hail.rider.v1.RiderService/", "/\x00"):
                 wrong.append(h2.frame(h2.HEADERS, 1, block(path), h2.END_HEADERS | h2.END_STREAM))
-            # One after the other, each cut anywhere as well.
+            # One after the other, each also cut at a random place.
             for data in wrong:
                 for cut in (len(data), self.random.randrange(len(data))):
                     connection = h2.Connection(address)
@@ -233,7 +233,7 @@ class HostileClient(unittest.TestCase):
                     connection.send(data[:cut])
                     connection.read_some(0.002)
                     connection.close()
-            # And any frames at all.
+            # Random frames.
             for _ in range(40 * self.heavy):
                 connection = h2.Connection(address).greet()
                 for _ in range(20):
@@ -244,7 +244,7 @@ class HostileClient(unittest.TestCase):
                 connection.close()
 
     def flood(self, address, make, count, seconds=2.0):
-        """Sends what `make(i)` gives, without pause, reading only so that the server can go on."""
+        """Sends `make(i)` for each i without pause. Reads only so much that the server can go on."""
         connection = h2.Connection(address).greet()
         give_up = time.monotonic() + seconds * self.heavy
         sent = 0
@@ -265,7 +265,7 @@ class HostileClient(unittest.TestCase):
             self.flood(address, lambda i: h2.frame(h2.WINDOW_UPDATE, 0, b"\0\0\0\1") * many, 200)
             self.flood(address, lambda i: h2.frame(h2.PRIORITY, 2 * i + 1, bytes(5)) * many, 200)
             self.flood(address, lambda i: h2.frame(h2.DATA, 1) * many, 200)
-            # The same without reading a single answer.
+            # The same without reading any answer.
             connection = self.connection(address).greet()
             connection.socket.settimeout(1)
             for i in range(200 * self.heavy):
@@ -299,7 +299,7 @@ class HostileClient(unittest.TestCase):
         for address in self.public:
             for number in range(1500):
                 connection = h2.Connection(address)
-                # Half of them begin to speak.
+                # Half of them send the preface.
                 if number % 2 == 1:
                     connection.send(h2.PREFACE)
                 held.append(connection)
@@ -316,7 +316,7 @@ class HostileClient(unittest.TestCase):
                 slow.append((connection, h2.frame(
                     h2.HEADERS, 1, h2.call_headers(unary if number % 2 else stream), h2.END_HEADERS)
                     + h2.frame(h2.DATA, 1, h2.message(b"x" * 10, length=1000))))
-        # A few bytes at a time, all of them.
+        # All connections send a few bytes at a time.
         rides = self.neighbours.rides
         for begin in range(0, 160, 8):
             for connection, data in slow:
@@ -329,7 +329,7 @@ class HostileClient(unittest.TestCase):
     # --- Calls
 
     def call_raw(self, address, method, payload, timeout=10):
-        """The call's code, with the message as bytes."""
+        """Calls a method with a message as bytes; returns the code."""
         with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             call = channel.unary_unary("/" + method)
             try:
@@ -352,7 +352,7 @@ class HostileClient(unittest.TestCase):
                 for _ in range(5 * self.heavy):
                     self.assertEqual(
                         self.call_raw(address, method, id_field + bytes(varint) + b"x" * size), expected)
-        # On streams: cut off, with an error.
+        # Streams are cut off with an error.
         for address, method, opening in (
                 (self.services.rider, RIDER + "StreamRide", {"open": {"rider_id": "x" * 70_000, "ride_id": "y"}}),
                 (self.services.driver, DRIVER + "StreamDriver", {"open": {"driver_id": "x" * 70_000}})):
@@ -385,7 +385,7 @@ class HostileClient(unittest.TestCase):
         self.assertGreater(tried, 8)
 
     def test_fields_that_make_no_sense(self):
-        # Numbers no enumeration has, texts that are no UTF-8, fields of the wrong type, fields again and again.
+        # Unknown enumerators, invalid UTF-8, fields of the wrong type, repeated fields.
         wrong = [b"\x0a\x02\xc3\x28", b"\x0a\x01\x80", b"\x08\x01", b"\x0a\xff\xff\xff\xff\x0f", b"\x0b", b"\x00",
                  b"\x0a\x01a" * 2000, b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" * 500, b"\x18\x63",
                  b"\xf8\xff\xff\xff\x0f\x01", b"\x22\x00" * 5000, b"\x22\xd0\x0f" + b"\x63" * 2000,
@@ -408,7 +408,7 @@ class HostileClient(unittest.TestCase):
                             call(payload, timeout=10)
 
     def test_messages_that_cannot_be_read(self):
-        """Each method of both services, internal ones too, says so."""
+        """Each method of both services, including internal ones, answers UNREADABLE_MESSAGE."""
         tried = 0
         for address in (*self.public, self.services.rider_internal, self.services.driver_internal):
             client = Client(address)
@@ -431,8 +431,8 @@ class HostileClient(unittest.TestCase):
         self.assertGreater(tried, 20)
 
     def test_answers_that_nobody_reads(self):
-        """Windows of 0: what is answered stays with the service. Nobody else is refused for that, and it does not stay
-        for ever."""
+        """With windows of 0, answers stay in the service. Other clients are not refused because of that, and the
+        answers do not stay for ever."""
         for address, method, request in (
                 (self.services.rider, RIDER + "ListProducts", {"position": a_ride.FERRY_BUILDING["position"]}),
                 (self.services.driver, DRIVER + "GetDriver", {"driver_id": self.neighbours.driver_id})):
@@ -451,7 +451,7 @@ class HostileClient(unittest.TestCase):
                 held.append(connection)
             for _ in range(200):
                 client.unary(method, request)
-            # Each of the first's is cut off: by age, or for those that came later.
+            # Each call of the first connection is cut off: because of its age, or to make room for later ones.
             resets, give_up = 0, time.monotonic() + 30
             frames = held[0].frames()
             while resets < 90 and time.monotonic() < give_up:
@@ -484,7 +484,7 @@ class HostileClient(unittest.TestCase):
         for _ in range(3):
             stream.send(opening)
         self.ends_with(stream, "PROTOCOL_VIOLATION")
-        # Nothing at all, and then the end.
+        # A half-close without a message.
         stream = driver.bidi(DRIVER + "StreamDriver", timeout=20)
         stream.close()
         list(stream)
@@ -503,7 +503,7 @@ class HostileClient(unittest.TestCase):
         rider.unary(RIDER + "CancelRide", {"rider_id": driver_id, "ride_id": ride["ride_id"]})
 
     def test_more_streams_than_there_may_be(self):
-        # Watching a ride of their own each, which is over only when they say so.
+        # All streams watch one ride of Trudy, which ends only when Trudy cancels it.
         rider = Client(self.services.rider)
         self.addCleanup(rider.close)
         trudy = f"trudy-{uuid.uuid4().hex[:8]}"
@@ -522,18 +522,18 @@ class HostileClient(unittest.TestCase):
         self.assertGreaterEqual(len(refused), 1600)
         for error in refused:
             if (error.code, error.reason) == ("UNAVAILABLE", ""):
-                # Later gRPC itself refuses those of a connection that has as many as it may, until it has let go of them.
+                # Later versions of gRPC refuse streams beyond a connection's limit, until earlier ones are released.
                 continue
             self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "OVERLOADED"))
             self.assertIn(b"google.rpc.RetryInfo", error.raw)
-        # Calls go on: the neighbours' are all unary on this side.
+        # Unary calls go on: the neighbours' rider makes only unary calls.
         rides = self.neighbours.rides
         self.assertTrue(eventually(lambda: self.neighbours.rides >= rides + 2))
         for stream in open_streams:
             stream.cancel()
         rider.unary(RIDER + "CancelRide", {"rider_id": trudy, "ride_id": ride["ride_id"]})
 
-        # Whoever comes after them is let in again.
+        # Afterwards new streams are accepted again.
         def let_in():
             stream = call(request, timeout=20)
             try:
@@ -564,7 +564,7 @@ class HostileClient(unittest.TestCase):
             pieces = b"".join(
                 h2.frame(h2.DATA, 1, (body * per_frame)[start:start + 16_000])
                 for start in range(0, len(body) * per_frame, 16_000))
-            # As much as the server's windows let through; nothing of its answers is read but what opens those.
+            # Sends as much as the server's windows let through. Reads only to get window updates.
             give_up = time.monotonic() + 1.5 * self.heavy
             while time.monotonic() < give_up and connection.send(pieces):
                 connection.read_some(0)
@@ -572,7 +572,7 @@ class HostileClient(unittest.TestCase):
 
 
     def test_zz_nothing_is_held_when_it_is_over(self):
-        """The last: all connections are closed, and what they took has been given back."""
+        """Runs last: all connections are closed, and the services have given their memory and files back."""
         self.assertTrue(eventually(lambda: self.neighbours.rides > self.rides_before))
         most = 2**60 if self.any_memory else KEPT_KILOBYTES
 
@@ -581,15 +581,15 @@ class HostileClient(unittest.TestCase):
                        for before, now in zip(self.held, self.all_held()))
         with self.neighbours.pause():
             in_time = eventually(given_back)
-        told = [f"{before.files} open files before, {now.files} now; "
+        held = [f"{before.files} open files before, {now.files} now; "
                 f"{before.kilobytes / 1024:.0f} MB before, {now.kilobytes / 1024:.0f} MB now"
                 for before, now in zip(self.held, self.all_held())]
-        print("    " + "\n    ".join(told))
-        self.assertTrue(in_time, told)
+        print("    " + "\n    ".join(held))
+        self.assertTrue(in_time, held)
 
 
 class FewOpenFiles(unittest.TestCase):
-    """More connections than a process may have files open: those who came before go on, and so do those after."""
+    """More connections than a process may have open files. Earlier clients go on, and later ones are served."""
 
     def test_more_connections_than_there_can_be(self):
         with hail_services.running(HostileClient.bin_dir, open_files=200) as services:
@@ -609,7 +609,7 @@ class FewOpenFiles(unittest.TestCase):
                 connection.close()
             self.assertIsNone(neighbours.error)
             self.assertGreater(refused, 600)
-            # The stores still open what they need, the services reach each other, and there is room again.
+            # The stores can still open files, the services reach each other, and new connections are accepted again.
             for address, method in ((services.rider, RIDER + "GetActiveRide"), (services.driver, DRIVER + "GetDriver")):
                 client = Client(address)
                 self.addCleanup(client.close)
@@ -629,20 +629,20 @@ class FewOpenFiles(unittest.TestCase):
 
 
 class WhatOneStrangerCosts(unittest.TestCase):
-    """Memory and threads of a service under one stranger, and how long everybody else's calls take meanwhile."""
+    """Memory and threads of a service under attack by one client, and the latency of other clients' calls meanwhile."""
 
-    # Calls and streams on one connection.
+    # The limit of calls and streams on one connection.
     allowed = 500
-    # At the worst moment, in MiB.
+    # The limit for peak memory, in MiB.
     most_memory = 300
-    # Of a service that is calm, and some more.
+    # The threads of an idle service, and some more.
     most_threads = 100
-    # Of everybody else's calls, 99 in 100. On a machine that does nothing else it is below 0.1; each of these attacks
-    # once made it seconds.
+    # The limit for the 99th percentile of other clients' latency, in seconds. On an otherwise idle machine it is below
+    # 0.1; each of these attacks once raised it to seconds.
     longest = 0.5
 
     def setUp(self):
-        # Each test sees peaks of its own.
+        # New services for each test, so that it measures only its own peak.
         running = hail_services.running(HostileClient.bin_dir)
         self.services = running.__enter__()
         self.addCleanup(running.__exit__, None, None, None)
@@ -656,7 +656,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
 
     def beside(self, address, service, method, payload, expected, attack):
-        """Does `attack`, with somebody else's calls beside it, and judges."""
+        """Runs `attack` while another client makes calls, and checks the limits."""
         over, took, outcomes = threading.Event(), [], set()
 
         def call_now_and_then():
@@ -690,7 +690,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
             self.assertLess(slowest, self.longest)
 
     def open_streams(self, address, path, body, count):
-        """As many on each connection as there may be, held until the test ends."""
+        """Opens `count` streams, as many on each connection as allowed, and holds them until the test ends."""
         for begin in range(0, count, self.allowed):
             connection = h2.Connection(address).greet().agree()
             self.addCleanup(connection.close)
@@ -700,7 +700,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
                     + h2.frame(h2.DATA, 2 * i + 1, h2.message(body))))
                 if i % 16 == 0:
                     connection.drain()
-            # Answered, all of them, once this is.
+            # When this ping is answered, all streams are.
             connection.send(h2.frame(h2.PING, payload=b"are done"))
             seen = b""
             while b"are done" not in seen:
@@ -724,7 +724,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
                         for at in range(0, len(data), 16_000):
                             last = h2.END_STREAM if at + 16_000 >= len(data) else 0
                             connection.send(h2.frame(h2.DATA, 1, data[at:at + 16_000], last))
-                        # Answered.
+                        # The call is answered.
                         self.assertTrue(connection.read_some(10))
                 for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
                     with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
@@ -756,7 +756,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
     def test_more_calls_at_once_than_it_was_allowed(self):
         for address, service, method, payload, expected in self.each:
             def attack(address=address):
-                # Watches, which stay.
+                # Watches stay open.
                 connection = h2.Connection(address).greet().agree()
                 self.addCleanup(connection.close)
                 block = h2.call_headers("/grpc.health.v1.Health/Watch")
@@ -768,7 +768,7 @@ class WhatOneStrangerCosts(unittest.TestCase):
                 another = itertools.count(2 * (self.allowed + 100) + 1, 2)
 
                 def refused():
-                    """gRPC 1.51 cuts such a client off; later ones refuse each call beyond."""
+                    """gRPC 1.51 cuts such a client off; later versions refuse each call beyond the limit."""
                     if connection.read_some(0.1) == b"":
                         return True
                     number = next(another)

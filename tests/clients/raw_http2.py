@@ -1,7 +1,7 @@
-"""HTTP/2 by hand, as far as a hostile client needs it: frames of any kind in any order, whole or in pieces.
+"""A minimal HTTP/2 for hostile clients: frames of any kind in any order, whole or in pieces.
 
-Header blocks are written without compression (RFC 7541 §6.2.2, literal without indexing); what comes back is read as
-frames and not looked into.
+Header blocks are written without compression (RFC 7541 §6.2.2, literal without indexing). Received data are split into
+frames, but header blocks are not decoded.
 """
 
 import socket
@@ -15,7 +15,7 @@ END_STREAM, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 
 
 def frame(kind, stream=0, payload=b"", flags=0, length=None):
-    """`length`: what the frame says of itself, if not the truth."""
+    """`length`: a false length for the frame's header."""
     said = len(payload) if length is None else length
     return said.to_bytes(3, "big") + bytes([kind, flags]) + struct.pack(">I", stream) + payload
 
@@ -45,7 +45,7 @@ def call_headers(path, *more):
 
 
 def message(payload, length=None, compressed=0):
-    """A gRPC message; `length`: what it says of itself, if not the truth."""
+    """A gRPC message; `length`: a false length for its prefix."""
     return bytes([compressed]) + struct.pack(">I", len(payload) if length is None else length) + payload
 
 
@@ -60,13 +60,13 @@ class Connection:
         return self
 
     def agree(self):
-        """Acknowledges the server's SETTINGS, once they came: from then on it holds the client to them."""
+        """Waits for the server's SETTINGS and acknowledges them. From then on the server enforces them."""
         self.read_some(10)
         self.send(frame(SETTINGS, flags=0x1))
         return self
 
     def send(self, data):
-        """False if the server has had enough."""
+        """False if the server has closed the connection."""
         try:
             self.socket.sendall(data)
             return True
@@ -74,7 +74,7 @@ class Connection:
             return False
 
     def read_some(self, seconds=0.0):
-        """What has come within that time; b"" at the end, None if nothing came."""
+        """The data received within `seconds`; b"" at the end of the connection, None if nothing came."""
         self.socket.settimeout(max(seconds, 0.001))
         try:
             return self.socket.recv(1 << 16)
@@ -86,7 +86,7 @@ class Connection:
             self.socket.settimeout(10)
 
     def frames(self, seconds=30.0):
-        """What comes, as (kind, stream, flags, payload), until the end or nothing for that long."""
+        """The received frames as (kind, stream, flags, payload), until the end or `seconds` without data."""
         data = b""
         while True:
             while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3], "big"):
@@ -99,7 +99,7 @@ class Connection:
             data += more
 
     def drain(self):
-        """Reads what there is, so that the server's answers find room."""
+        """Reads all received data, so that the server can send more answers."""
         while self.read_some():
             pass
 
@@ -107,7 +107,7 @@ class Connection:
         return self.send(frame(HEADERS, stream, call_headers(path, *more), flags))
 
     def call_on_and_on(self, path, payload, in_flight, seconds):
-        """Calls a unary method for so long, with so many calls under way; how many were answered."""
+        """Calls a unary method for `seconds` with `in_flight` calls at a time; returns the number of answers."""
         block, body = call_headers(path), message(payload)
         self.send(frame(WINDOW_UPDATE, payload=struct.pack(">I", 1 << 30)))
         give_up = time.monotonic() + seconds

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-# Each table, by its marks, and the page it is on.
+# The page of each table, by the table's marks.
 TABLES = {"reasons": "docs/errors.md", "rider-service": "docs/configuration.md",
           "driver-service": "docs/configuration.md"}
 # `file`: `name`, `Class::Name` …
@@ -38,7 +38,7 @@ def reasons(source):
 
 
 def anchors(text):
-    """The names by which a page's headings can be linked."""
+    """The anchors of a page's headings."""
     names = set()
     for heading in re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M):
         names.add(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-"))

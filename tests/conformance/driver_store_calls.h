@@ -1,4 +1,4 @@
-// The calls of the DriverStore port, each waited for: a base for fixtures.
+// The calls of the DriverStore port, each of which waits for its answer: a base for fixtures.
 #pragma once
 
 #include <atomic>
@@ -50,10 +50,10 @@ class DriverStoreCalls {
 
   virtual DriverStore& store() = 0;
   virtual const Clock& clock() = 0;
-  // Returns once `finished`, which a `done` of the store's notifies.
+  // Returns once a `done` of the store has notified `finished`.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
 
-  // Runs `call` for 0, 1, … `count` − 1, each with a `done` of its own, then waits for all of them.
+  // Runs `call` for 0, 1, … `count` − 1, each with its own `done`, then waits for all of them.
   std::vector<absl::StatusOr<StoredDriver>> AwaitAll(std::size_t count,
                                                      const std::function<void(std::size_t, Done)>& call) {
     std::vector<absl::StatusOr<StoredDriver>> results(count, absl::UnknownError("not called"));
@@ -71,7 +71,7 @@ class DriverStoreCalls {
   absl::StatusOr<StoredDriver> Await(const std::function<void(Done)>& call) {
     return AwaitAll(1, [&](std::size_t, Done done) { call(std::move(done)); })[0];
   }
-  // What `call` hands to its `done`, which is a std::function<void(Result)>.
+  // Runs `call` and returns the result that its `done` gets.
   template <typename Result>
   Result AwaitOne(const std::function<void(std::function<void(Result)>)>& call) {
     Result result = absl::UnknownError("not called");
@@ -101,10 +101,10 @@ class DriverStoreCalls {
         [&](auto done) { store().RecentClaims(within, std::move(done)); });
   }
 
-  // Of a write that must have been made, what is stored.
+  // The stored driver after a write; an error if the write was not made.
   static absl::StatusOr<StoredDriver> Made(const Claimed& written) {
     if (!written.ok()) return written.status();
-    if (!written->claimed) return absl::AbortedError("the session is another's");
+    if (!written->claimed) return absl::AbortedError("another claim owns the session");
     return written->stored;
   }
   Claimed RegisterUnder(const std::string& replica, std::int64_t epoch, const Driver& driver,
@@ -129,7 +129,7 @@ class DriverStoreCalls {
       store().SetAvailability(session, desired, clock().Read().domain, deadline, std::move(done));
     });
   }
-  // Under whatever session there is.
+  // Writes under the present session.
   absl::StatusOr<StoredDriver> SetAvailability(const std::string& id, Availability desired,
                                                absl::Time deadline = absl::InfiniteFuture()) {
     const Claimed known = Session(id);

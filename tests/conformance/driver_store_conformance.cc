@@ -33,7 +33,7 @@ TEST_P(DriverStoreConformance, ARegisteredDriverIsFoundAgainAfterReopening) {
   EXPECT_TRUE(*found == *registered);
 }
 
-// One of each field, none like its neighbours.
+// Each field has a value of its own.
 TEST_P(DriverStoreConformance, EveryFieldComesBack) {
   const Driver full = {.driver_id = "d-1:ü",
                        .display_name = "O'Neill; DROP TABLE drivers",
@@ -53,7 +53,7 @@ TEST_P(DriverStoreConformance, AnUnknownDriverIsNotFound) {
   EXPECT_EQ(Get("nobody").status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(HasReason(SetAvailabilityUnder({"nobody"}, Availability::kOnline).status(), Reason::kDriverNotFound));
   EXPECT_TRUE(HasReason(Session("nobody").status(), Reason::kDriverNotFound));
-  EXPECT_FALSE(Get("nobody").ok()) << "the desired availability made nobody somebody";
+  EXPECT_FALSE(Get("nobody").ok()) << "setting the availability must not create a driver";
 }
 
 TEST_P(DriverStoreConformance, RegisteringAgainIsIdempotent) {
@@ -97,7 +97,7 @@ TEST_P(DriverStoreConformance, AnotherProfileUnderTheSameIdReplacesTheFirst) {
   }
   subject_->Reopen();
   EXPECT_TRUE(SameProfile(Get("d1")->driver, others[7]));
-  EXPECT_TRUE(SameProfile(Get("d2")->driver, MakeDriver("d2"))) << "another's";
+  EXPECT_TRUE(SameProfile(Get("d2")->driver, MakeDriver("d2"))) << "another driver's profile";
 }
 
 TEST_P(DriverStoreConformance, OneRefusedRegistrationDoesNotHurtItsNeighbours) {
@@ -132,7 +132,7 @@ TEST_P(DriverStoreConformance, OfRacingRegistrationsOfOneDriverOneStands) {
     if (*outcome == last) ++lasting;
   }
   EXPECT_EQ(lasting, 1);
-  EXPECT_EQ(last.driver.version, 19) << "each counts";
+  EXPECT_EQ(last.driver.version, 19) << "each change raises the version";
 }
 
 // ---- Plates
@@ -141,16 +141,17 @@ TEST_P(DriverStoreConformance, APlateIsOnlineWithOneDriverAtATimeHoweverItIsSpel
   Driver first = MakeDriver("d1"), second = MakeDriver("d2"), third = MakeDriver("d3");
   first.vehicle.plate = "TWIN 001";
   second.vehicle.plate = "twin-001.";
-  // Other bytes than ASCII's are part of it.
+  // Bytes outside ASCII are part of the plate.
   third.vehicle.plate = "TWIN 001é";
-  for (const Driver& driver : {first, second, third}) ASSERT_TRUE(Register(driver).ok()) << "offline is no matter";
+  for (const Driver& driver : {first, second, third})
+    ASSERT_TRUE(Register(driver).ok()) << "offline drivers may share a plate";
   ASSERT_TRUE(SetAvailability("d1", Availability::kOnline).ok());
   const absl::StatusOr<StoredDriver> refused = SetAvailability("d2", Availability::kOnline);
   EXPECT_TRUE(HasReason(refused.status(), Reason::kPlateInUse)) << refused.status();
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(Get("d2")->availability, Availability::kOffline);
   EXPECT_TRUE(SetAvailability("d3", Availability::kOnline).ok());
-  EXPECT_TRUE(SetAvailability("d1", Availability::kOnline).ok()) << "its own";
+  EXPECT_TRUE(SetAvailability("d1", Availability::kOnline).ok()) << "the driver's own plate";
   subject_->Reopen();
   EXPECT_TRUE(HasReason(SetAvailability("d2", Availability::kOnline).status(), Reason::kPlateInUse));
   ASSERT_TRUE(SetAvailability("d1", Availability::kOffline).ok());
@@ -222,7 +223,7 @@ TEST_P(DriverStoreConformance, TheWishIsDurable) {
   EXPECT_EQ(online->availability, Availability::kOnline);
   EXPECT_EQ(online->driver.update_time, clock_.Read().domain);
   EXPECT_EQ(online->driver.create_time, registered);
-  EXPECT_EQ(Get("d2")->availability, Availability::kOffline) << "another's";
+  EXPECT_EQ(Get("d2")->availability, Availability::kOffline) << "another driver's availability";
   EXPECT_EQ(Get("d2")->driver.update_time, registered);
   subject_->Reopen();
   EXPECT_TRUE(*Get("d1") == *online);
@@ -240,7 +241,7 @@ TEST_P(DriverStoreConformance, AChangeWhoseDeadlineHasPassedIsNotMade) {
     EXPECT_EQ(Register(MakeDriver("d1"), past).status().code(), absl::StatusCode::kDeadlineExceeded);
     EXPECT_FALSE(Get("d1").ok());
   }
-  // One that is near is SQLite's to refuse, if it thinks that the wait is too long.
+  // The SQLite store may refuse a near deadline, if it expects too long a wait.
   ASSERT_TRUE(Register(MakeDriver("d1"), now + absl::Hours(1)).ok());
   EXPECT_EQ(SetAvailability("d1", Availability::kOnline, now).status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Get("d1")->availability, Availability::kOffline);
@@ -248,14 +249,14 @@ TEST_P(DriverStoreConformance, AChangeWhoseDeadlineHasPassedIsNotMade) {
 
 TEST_P(DriverStoreConformance, TheOfferLogIsWrittenByTheTimeTheStoreIsClosed) {
   EXPECT_THAT(subject_->OfferLog(), IsEmpty());
-  // More than go into one job.
+  // More records than one job writes.
   for (int i = 0; i < 2000; ++i) store().AppendOfferLog(MakeRecord(i));
   const std::vector<OfferRecord> log = subject_->OfferLog();
   ASSERT_EQ(log.size(), 2000u);
   for (const OfferRecord& record : log) {
     EXPECT_TRUE(record == MakeRecord(std::stoi(record.offer_id.substr(1)))) << record.offer_id;
   }
-  // It goes on where it was.
+  // The reopened store appends to the log.
   store().AppendOfferLog(MakeRecord(2000));
   EXPECT_EQ(subject_->OfferLog().size(), 2001u);
 }
@@ -278,12 +279,12 @@ TEST_P(DriverStoreConformance, ARecordThatCameTwiceIsKeptOnce) {
   store().AppendOfferLog(MakeRecord(2));
   const std::vector<OfferRecord> log = subject_->OfferLog();
   ASSERT_EQ(log.size(), 2u);
-  EXPECT_TRUE(log[0] == MakeRecord(1)) << "as it came first";
+  EXPECT_TRUE(log[0] == MakeRecord(1)) << "the first record";
   EXPECT_TRUE(log[1] == MakeRecord(2));
 }
 
 TEST_P(DriverStoreConformance, AReadSeesWhatWasReportedBeforeIt) {
-  // Asked for within the write's `done`.
+  // The read is sent within the write's `done`.
   const absl::StatusOr<StoredDriver> found = Await([&](const Done& done) {
     store().Register(MakeDriver("d1"), "", 0, clock_.Read().domain, absl::InfiniteFuture(),
                      [&, done](const Claimed& registered) {
@@ -307,7 +308,7 @@ TEST_P(DriverStoreConformance, EachClaimHasAHigherEpochAlsoAfterReopening) {
   EXPECT_GT(first->session.epoch, 0);
   EXPECT_TRUE(first->stored == *Get("d1")) << "the driver as stored, desired availability included";
   const Claimed second = ClaimIdle("d1", "a");
-  EXPECT_TRUE(second->claimed) << "its own";
+  EXPECT_TRUE(second->claimed) << "the replica owns the session already";
   EXPECT_GT(second->session.epoch, first->session.epoch);
   clock_.Advance(absl::Seconds(1));
   subject_->Reopen();
@@ -331,16 +332,16 @@ TEST_P(DriverStoreConformance, AClaimChangesNothingElse) {
 TEST_P(DriverStoreConformance, LeasesOfAStoreOfOneProcessAreNoMatter) {
   EXPECT_TRUE(Renew("a").ok());
   EXPECT_TRUE(EndLease("a").ok());
-  EXPECT_TRUE(EndLease("b").ok()) << "it had none";
+  EXPECT_TRUE(EndLease("b").ok()) << "b had no lease";
 }
 
 TEST_P(SharedDriverStore, TheLaterStreamHasTheSession) {
   ASSERT_TRUE(Renew("a").ok());
   EXPECT_EQ(Claim("d1", "a")->session, (SessionClaim{"d1", 1, "a", true}));
   const Claimed later = Claim("d1", "b");
-  EXPECT_TRUE(later->claimed) << "a lease is no shield against the driver's own app";
+  EXPECT_TRUE(later->claimed) << "a lease does not stop the driver's own app";
   EXPECT_EQ(later->session, (SessionClaim{"d1", 2, "b", true}));
-  EXPECT_EQ(Claim("d2", "a")->session.epoch, 1) << "another's";
+  EXPECT_EQ(Claim("d2", "a")->session.epoch, 1) << "another driver's session";
 }
 
 TEST_P(SharedDriverStore, AStreamThatTheSameRunOpenedEarlierIsLate) {
@@ -348,12 +349,12 @@ TEST_P(SharedDriverStore, AStreamThatTheSameRunOpenedEarlierIsLate) {
   const Claimed late = Claim("d1", "b", {"run-1", 1});
   ASSERT_TRUE(late.ok());
   EXPECT_FALSE(late->claimed);
-  EXPECT_EQ(late->session, (SessionClaim{"d1", 1, "a", true})) << "whose it stayed";
-  // The same again (its answer was lost), a later one, another run, an app that numbers nothing.
+  EXPECT_EQ(late->session, (SessionClaim{"d1", 1, "a", true})) << "the owner is unchanged";
+  // The same stream again (its answer was lost), a later one, another run, an app without numbers.
   for (const Opening& opening : {Opening{"run-1", 2}, {"run-1", 3}, {"run-2", 1}, {"", 0}, {"run-1", 1}}) {
     EXPECT_TRUE(Claim("d1", "b", opening)->claimed) << opening.incarnation_id << opening.number;
   }
-  // What a unary call claims leaves the app's count as it is.
+  // The claim of a unary call leaves the app's count unchanged.
   EXPECT_TRUE(ClaimIdle("d1", "b")->claimed);
   EXPECT_FALSE(ClaimIdle("d1", "b")->session.by_stream);
   EXPECT_FALSE(Claim("d1", "a", {"run-1", 0})->claimed);
@@ -361,13 +362,13 @@ TEST_P(SharedDriverStore, AStreamThatTheSameRunOpenedEarlierIsLate) {
 
 TEST_P(SharedDriverStore, AUnaryCallDoesNotTakeASessionFromAReplicaThatLives) {
   ASSERT_TRUE(Renew("a").ok());
-  ASSERT_TRUE(ClaimIdle("d1", "a")->claimed) << "nobody's";
+  ASSERT_TRUE(ClaimIdle("d1", "a")->claimed) << "no replica owns the session";
   const Claimed refused = ClaimIdle("d1", "b");
   ASSERT_TRUE(refused.ok());
   EXPECT_FALSE(refused->claimed);
   EXPECT_EQ(refused->session, (SessionClaim{"d1", 1, "a"}));
   EXPECT_TRUE(refused->stored == *Get("d1"));
-  // Another session than the one that was said to be gone.
+  // The session that is gone is not the present one.
   EXPECT_FALSE(ClaimIdle("d1", "b", 7)->claimed);
   EXPECT_TRUE(ClaimIdle("d1", "b", 1)->claimed);
   // "b" has no lease.
@@ -382,13 +383,13 @@ TEST_P(SharedDriverStore, ASessionIsItsReplicasWhileTheLeaseRuns) {
   subject_->EndOfLease("a");
   EXPECT_TRUE(ClaimIdle("d1", "b")->claimed);
   ASSERT_TRUE(Renew("a").ok());
-  EXPECT_FALSE(ClaimIdle("d2", "b")->claimed) << "it lives again";
+  EXPECT_FALSE(ClaimIdle("d2", "b")->claimed) << "a's lease is valid again";
   ASSERT_TRUE(EndLease("a").ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(Renew("a"))) << "one that was under way";
+  EXPECT_TRUE(absl::IsFailedPrecondition(Renew("a"))) << "a renewal that was under way";
   EXPECT_TRUE(ClaimIdle("d2", "b")->claimed);
 }
 
-// ---- What is written for a session is written under it
+// ---- Writes under a session
 
 TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
   ASSERT_TRUE(Renew("a").ok());
@@ -400,18 +401,18 @@ TEST_P(SharedDriverStore, AWishIsStoredUnderTheLatestClaimOnly) {
   EXPECT_EQ(made->session, first);
 
   const Claimed moved = Claim("d1", "b");
-  EXPECT_TRUE(moved->stored == made->stored) << "with all that was written before";
+  EXPECT_TRUE(moved->stored == made->stored) << "the claim reads all earlier writes";
   for (const Availability desired : {Availability::kOffline, Availability::kOnline}) {
     const Claimed refused = SetAvailabilityUnder(first, desired);
     ASSERT_TRUE(refused.ok()) << refused.status();
-    EXPECT_FALSE(refused->claimed) << "whether it would change anything or not";
-    EXPECT_EQ(refused->session, moved->session) << "whose it is";
+    EXPECT_FALSE(refused->claimed) << "even if nothing would change";
+    EXPECT_EQ(refused->session, moved->session) << "the answer names the owner";
     EXPECT_TRUE(refused->stored == made->stored);
   }
   EXPECT_TRUE(*Get("d1") == made->stored);
   EXPECT_TRUE(SetAvailabilityUnder(moved->session, Availability::kOffline)->claimed);
 
-  // Its own, but of before: what it has read since may be older than this.
+  // An earlier claim of the same replica does not count: its read may be older than later writes.
   const SessionClaim back = Claim("d1", "a")->session;
   EXPECT_FALSE(SetAvailabilityUnder(first, Availability::kOnline)->claimed);
   EXPECT_TRUE(SetAvailabilityUnder(back, Availability::kOnline)->claimed);
@@ -452,12 +453,12 @@ TEST_P(SharedDriverStore, AProfileIsReplacedUnderTheSession) {
   const Claimed refused = RegisterUnder("b", 0, other);
   ASSERT_TRUE(refused.ok()) << refused.status();
   EXPECT_FALSE(refused->claimed);
-  EXPECT_EQ(refused->session, held) << "who is to be asked";
-  EXPECT_TRUE(RegisterUnder("b", 0, MakeDriver("d1"))->claimed) << "nothing to change";
+  EXPECT_EQ(refused->session, held) << "the answer names the owner to ask";
+  EXPECT_TRUE(RegisterUnder("b", 0, MakeDriver("d1"))->claimed) << "the profile is the stored one";
   const Claimed made = RegisterUnder("a", held.epoch, other);
   ASSERT_TRUE(made->claimed);
   EXPECT_EQ(made->stored.driver.vehicle.seats, 6);
-  EXPECT_EQ(made->session, held) << "which goes on";
+  EXPECT_EQ(made->session, held) << "the session goes on";
   EXPECT_TRUE(SetAvailabilityUnder(held, Availability::kOnline)->claimed);
 }
 
@@ -465,20 +466,21 @@ TEST_P(SharedDriverStore, AProfileReplacedWithoutItsSessionEndsThat) {
   ASSERT_TRUE(Renew("a").ok());
   Driver other = MakeDriver("d1");
   other.vehicle.seats = 6;
-  // Its replica said that it has it no more.
+  // The owner reported that it no longer has the session.
   const SessionClaim gone = Claim("d1", "a")->session;
   const Claimed made = RegisterUnder("b", gone.epoch, other);
   ASSERT_TRUE(made->claimed);
   EXPECT_EQ(made->session, (SessionClaim{"d1", gone.epoch + 1, ""}));
   EXPECT_FALSE(SetAvailabilityUnder(gone, Availability::kOnline)->claimed);
-  EXPECT_THAT(*RecentClaims(), UnorderedElementsAre(made->session)) << "so that what is left of it hears of it";
+  EXPECT_THAT(*RecentClaims(), UnorderedElementsAre(made->session))
+      << "so that a replica that still has the session learns of its end";
 
-  // Its replica is dead.
+  // The owner is dead.
   const SessionClaim dead = Claim("d1", "a")->session;
   subject_->EndOfLease("a");
   other.vehicle.seats = 5;
   EXPECT_EQ(RegisterUnder("b", 0, other)->session, (SessionClaim{"d1", dead.epoch + 1, ""}));
-  // Nobody's: nothing is left to end.
+  // Without an owner there is no session to end.
   other.vehicle.seats = 3;
   EXPECT_EQ(RegisterUnder("b", 0, other)->session, (SessionClaim{"d1", dead.epoch + 1, ""}));
 }
@@ -492,8 +494,8 @@ TEST_P(SharedDriverStore, ALookClaimsNothing) {
     EXPECT_TRUE(Session("d1")->stored == held->stored);
   }
   subject_->EndOfLease("a");
-  EXPECT_EQ(Session("d1")->session.replica, "") << "nobody's that lives";
-  EXPECT_TRUE(SetAvailabilityUnder(held->session, Availability::kOnline)->claimed) << "and still its own to write";
+  EXPECT_EQ(Session("d1")->session.replica, "") << "no live replica owns the session";
+  EXPECT_TRUE(SetAvailabilityUnder(held->session, Availability::kOnline)->claimed) << "its claim is still the latest";
 }
 
 TEST_P(SharedDriverStore, OfRacingClaimsEachIsACountOfItsOwn) {
@@ -509,7 +511,7 @@ TEST_P(SharedDriverStore, OfRacingClaimsEachIsACountOfItsOwn) {
   for (std::size_t i = 0; i < epochs.size(); ++i) EXPECT_EQ(epochs[i], static_cast<std::int64_t>(i + 1));
 }
 
-TEST_P(SharedDriverStore, RecentClaimsAreToldAsTheyAre) {
+TEST_P(SharedDriverStore, RecentClaimsListsTheLatestClaimOfEachDriver) {
   EXPECT_THAT(*RecentClaims(), IsEmpty());
   ASSERT_TRUE(Claim("d1", "a")->claimed);
   ASSERT_TRUE(Claim("d1", "b")->claimed);

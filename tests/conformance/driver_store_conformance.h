@@ -1,5 +1,5 @@
-// What must hold for every DriverStore, whatever keeps the drivers: link driver_store_conformance.cc and instantiate
-// the suite with the adapter's kind.
+// The rules for every DriverStore, independent of its storage. To use them, link driver_store_conformance.cc and
+// instantiate the suite with the adapter's kind.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,19 +18,19 @@
 
 namespace hail::driver {
 
-// An empty store of one kind, and what goes with it. The `done`s of the store may run on any thread.
+// An empty store of one kind, and its environment. The `done`s of the store may run on any thread.
 class DriverStoreSubject {
  public:
   virtual ~DriverStoreSubject() = default;
 
   virtual DriverStore& store() = 0;
-  // Ends the store in good order, with no call under way, and opens it again on what it kept.
+  // Closes the store in good order, with no call under way, and opens it again on its stored data.
   virtual void Reopen() = 0;
-  // The offer log as it is kept (ride_waited is not), ordered by offer_id. May reopen the store to have all of it.
+  // The stored offer log (without ride_waited), ordered by offer_id. May reopen the store to flush the log.
   virtual std::vector<OfferRecord> OfferLog() = 0;
-  // Returns once `finished`. A store without threads of its own is driven here.
+  // Returns once `finished` is notified. Drives a store that has no threads.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
-  // The lease of `replica`, renewed just now, ends. Of shared ones only.
+  // Ends the lease of `replica`, which was just renewed. Only for shared stores.
   virtual void EndOfLease(const std::string& /*replica*/) {}
 };
 
@@ -38,10 +38,10 @@ struct DriverStoreKind {
   std::string name;
   // `clock` outlives the subject.
   std::function<std::unique_ptr<DriverStoreSubject>(const Clock* clock)> open;
-  // What is asked first is done first, also where the second does not wait for the answer to the first.
+  // The store executes calls in the order they are made, even without waiting for the answers.
   bool in_order = true;
 };
-// In messages, and in the names of tests.
+// Names the kind in messages and in the names of tests.
 inline void PrintTo(const DriverStoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 class DriverStoreConformance : public ::testing::TestWithParam<DriverStoreKind>, public DriverStoreCalls {
@@ -56,7 +56,7 @@ class DriverStoreConformance : public ::testing::TestWithParam<DriverStoreKind>,
   const std::unique_ptr<DriverStoreSubject> subject_;
 };
 
-// What must hold beside for those that processes share, and that know whose the sessions are.
+// Further rules for stores that several processes share, and that record the owners of sessions.
 class SharedDriverStore : public DriverStoreConformance {
  protected:
   void SetUp() override {

@@ -1,5 +1,5 @@
-// The same random operations on a real store and on the simulated one: every answer is the same, and so is all that
-// can be read at the end. This is what entitles the simulation to speak for the services.
+// Makes the same random operations on a real store and on the simulated one: every answer must be the same, and so must
+// all data at the end. This justifies conclusions from the simulation about the services.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ constexpr int kOperations = 400;
 constexpr int kDrivers = 30;
 constexpr int kOffers = 300;
 
-// One store, asked operation after operation.
+// One of the two stores.
 class Side final : public DriverStoreCalls {
  public:
   Side(const DriverStoreKind& kind, const Clock* clock) : clock_(clock), subject_(kind.open(clock)) {}
@@ -51,10 +51,10 @@ class DriverStoreDifferential : public ::testing::TestWithParam<int> {
 
   using Call = std::function<void(DriverStore&, DriverStoreCalls::Done)>;
 
-  // Makes all `calls` on both sides, each side's before any is waited for, and compares the answers.
+  // Makes all `calls` on both sides, without waiting in between, and compares the answers.
   void Compare(const std::string& what, const std::vector<Call>& calls) {
     const auto on = [&](Side& side) {
-      // All at once, where that has one outcome only.
+      // All calls at once, if the store's order makes the outcome unique.
       const std::size_t step = RealKind().in_order ? std::max<std::size_t>(calls.size(), 1) : 1;
       std::vector<absl::StatusOr<StoredDriver>> answers;
       for (std::size_t from = 0; from < calls.size(); from += step) {
@@ -80,11 +80,11 @@ class DriverStoreDifferential : public ::testing::TestWithParam<int> {
   }
 
   std::string SomeDriver() { return choices_.Name("driver-", kDrivers); }
-  // Finer than any store keeps.
+  // Finer than the resolution of any store.
   absl::Time SomeTime() { return absl::FromUnixSeconds(1'700'000'000) + absl::Nanoseconds(choices_.Bits() >> 8); }
   absl::Time SomeDeadline() {
     if (!choices_.OneIn(15)) return absl::InfiniteFuture();
-    // Over, just over, or far off: one that is near is the store's to refuse, if it thinks that the wait is too long.
+    // Over, just over, or far away. A store may refuse a near deadline, if it expects too long a wait.
     const absl::Duration from_now[] = {absl::Milliseconds(-1), absl::ZeroDuration(), absl::Hours(1)};
     return clock_.Read().wall + from_now[choices_.Below(3)];
   }
@@ -97,7 +97,7 @@ class DriverStoreDifferential : public ::testing::TestWithParam<int> {
       if (choices_.OneIn(4)) driver.vehicle.seats = choices_.Below(4);
       if (choices_.OneIn(4)) driver.display_name = choices_.Name("", 2);
       if (choices_.OneIn(6)) driver.product_ids.pop_back();
-      driver.create_time = SomeTime();  // not for the caller to say
+      driver.create_time = SomeTime();  // the store must ignore it
       if (choices_.OneIn(8)) driver.vehicle.plate = choices_.Name("Same ", 3);
       return [=](DriverStore& store, auto done) {
         store.Register(driver, "", 0, now, deadline, [done](const auto& written) { done(Side::Made(written)); });
@@ -161,7 +161,7 @@ TEST_P(DriverStoreDifferential, BothStoresAnswerAlike) {
   const std::vector<OfferRecord> real = real_.subject().OfferLog();
   const std::vector<OfferRecord> simulated = simulated_.subject().OfferLog();
   EXPECT_TRUE(real == simulated) << real.size() << " and " << simulated.size() << " records";
-  // Were the operations worth comparing?
+  // The comparison is meaningless unless enough operations succeed and fail.
   EXPECT_GT(answered_, 200);
   EXPECT_GT(refused_, 50);
   EXPECT_GT(real.size(), 30u);

@@ -26,7 +26,7 @@ class SqliteSubject final : public DriverStoreSubject {
   }
 
   std::vector<OfferRecord> OfferLog() override {
-    // All that waits is written by the time it is closed.
+    // Closing the store writes all queued records.
     store_.reset();
     std::vector<OfferRecord> records = ReadOffers();
     Open();
@@ -98,7 +98,7 @@ class SimulatedSubject final : public DriverStoreSubject {
   }
 
   const Clock* const clock_;
-  // Nothing takes time here, so that the test's clock stands still as it does for the others.
+  // The executor's own clock. The test's clock stands still, as for the other kinds.
   FakeClock own_clock_;
   SteppedExecutor executor_{&own_clock_};
   std::uint64_t drawn_ = 0;

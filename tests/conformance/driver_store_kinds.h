@@ -1,4 +1,4 @@
-// The kinds of DriverStore that there are.
+// The kinds of DriverStore.
 #pragma once
 
 #include "tests/conformance/driver_store_conformance.h"
@@ -9,7 +9,7 @@ namespace hail::driver {
 DriverStoreKind SqliteKind();
 // Without faults.
 DriverStoreKind SimulatedKind();
-// The one that the program compares with the simulated one; each program has its own.
+// The kind to compare with the simulated one. Each test program defines its own.
 DriverStoreKind RealKind();
 
 }  // namespace hail::driver

@@ -24,7 +24,7 @@ class Choices {
   std::uint64_t state_;
 };
 
-// How many seeds to try: HAIL_SEEDS, or else the few that are enough in passing.
+// How many seeds to try: HAIL_SEEDS, or `few` if it is not set.
 inline int Seeds(int few) {
   const char* const seeds = std::getenv("HAIL_SEEDS");
   return seeds == nullptr ? few : std::max(1, std::atoi(seeds));

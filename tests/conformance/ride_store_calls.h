@@ -1,4 +1,4 @@
-// The calls of the RideStore port, each waited for: a base for fixtures.
+// The calls of the RideStore port, each of which waits for its answer: a base for fixtures.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ class RideStoreCalls {
   ~RideStoreCalls() = default;
 
   virtual RideStore& store() = 0;
-  // Returns once `finished`, which a `done` of the store's notifies.
+  // Returns once a `done` of the store has notified `finished`.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
 
   // Runs `call` with a `done` and waits for it.
@@ -33,7 +33,7 @@ class RideStoreCalls {
     return AwaitAll<T>(1, [&](std::size_t, Done<T> done) { call(std::move(done)); })[0];
   }
 
-  // Runs `call` for 0, 1, … `count` − 1, each with a `done` of its own, then waits for all of them.
+  // Runs `call` for 0, 1, … `count` − 1, each with its own `done`, then waits for all of them.
   template <typename T>
   std::vector<absl::StatusOr<T>> AwaitAll(std::size_t count, const std::function<void(std::size_t, Done<T>)>& call) {
     std::vector<absl::StatusOr<T>> results(count, absl::UnknownError("not called"));

@@ -73,7 +73,7 @@ TEST_P(RideStoreConformance, OneRequestIdOneRide) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->existed);
   EXPECT_FALSE(again->event);
-  EXPECT_EQ(again->ride, present) << "as it is now";
+  EXPECT_EQ(again->ride, present) << "the ride's present state";
 
   Ride other = Requested("ride-3");
   other.EditInternals()->set_request_fingerprint("1:other");
@@ -83,13 +83,13 @@ TEST_P(RideStoreConformance, OneRequestIdOneRide) {
   EXPECT_EQ(DetailsOf(reused)->metadata.at("ride_id"), "ride-1");
   EXPECT_THAT(Sequences({"ride-1", "ride-2", "ride-3"}), ElementsAre(Pair("ride-1", 2)));
 
-  // Kept as long as the ride, also when it is over.
+  // The request id is known as long as the ride is stored, also after its end.
   ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   ASSERT_TRUE(Take("ride-1", trip::Start{}).ok());
   ASSERT_TRUE(Change("ride-1", [](const Ride& ride) { return Resolve(ride, Resolution::kComplete, "ops", kT0); }).ok());
   EXPECT_TRUE(Create(Requested("ride-4"))->existed);
   EXPECT_TRUE(HasReason(Create(other).status(), Reason::kRequestIdReused));
-  // Another rider's key is another key.
+  // The same request id of another rider is another request.
   EXPECT_FALSE(Create(Requested("ride-5", "rider-2", "request-1"))->existed);
 }
 
@@ -101,7 +101,7 @@ TEST_P(RideStoreConformance, OneLiveRidePerRider) {
   EXPECT_EQ(DetailsOf(busy)->metadata.at("ride_id"), "ride-1");
   EXPECT_FALSE(Find("ride-2"));
   ASSERT_TRUE(CallOff("ride-1").ok());
-  // Refused, it used nothing up.
+  // The refused request used up neither its ride_id nor its request_id.
   EXPECT_FALSE(Create(Requested("ride-2", "rider-1", "request-2"))->existed);
 }
 
@@ -145,12 +145,12 @@ TEST_P(RideStoreConformance, AQuoteIsUsedOnce) {
   EXPECT_EQ(used.code(), absl::StatusCode::kFailedPrecondition);
   second.Edit()->set_quote_id("quote-2");
   EXPECT_TRUE(Create(second).ok());
-  // For good, also when its ride is over.
+  // The quote stays used after its ride is over.
   ASSERT_TRUE(CallOff("ride-1").ok());
   Ride third = Requested("ride-3", "rider-3");
   third.Edit()->set_quote_id("quote-1");
   EXPECT_TRUE(HasReason(Create(third).status(), Reason::kQuoteUsed));
-  // Any number without one.
+  // Any number of rides may have no quote.
   EXPECT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
   EXPECT_TRUE(Create(Requested("ride-5", "rider-5")).ok());
 }
@@ -159,12 +159,12 @@ TEST_P(RideStoreConformance, TheRequestIsLookedUpBeforeTheRiderAndTheQuote) {
   Ride first = Requested();
   first.Edit()->set_quote_id("quote-1");
   ASSERT_TRUE(Create(first).ok());
-  // The rider is busy and the quote is used, by this very request.
+  // This very request made the rider busy and used the quote.
   first.Edit()->set_ride_id("ride-2");
   EXPECT_TRUE(Create(first)->existed);
   first.EditInternals()->set_request_fingerprint("1:other");
   EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRequestIdReused));
-  // Another request: the rider before the quote.
+  // For another request, the rider is checked before the quote.
   first.Edit()->set_request_id("request-2");
   EXPECT_TRUE(HasReason(Create(first).status(), Reason::kRiderBusy));
   first.Edit()->set_rider_id("rider-2");
@@ -187,20 +187,20 @@ TEST_P(RideStoreConformance, RowAndEventChangeTogether) {
   EXPECT_EQ(Log("ride-1", 1)->events.size(), 2u);
 }
 
-// The whole of it, from the request to each end.
+// A whole ride, with two assignments, from the request to its end.
 TEST_P(RideStoreConformance, EveryFieldComesBack) {
   Ride request = Requested();
   request.Edit()->set_quote_id("quote-1");
   (*request.Edit()->mutable_labels())[""] = "empty key";
   (*request.Edit()->mutable_labels())["Zürich"] = "\"quoted\"";
   Encode(absl::Seconds(1) + absl::Nanoseconds(7), request.Edit()->mutable_pickup_eta());
-  std::vector<RideEvent> told = {*Create(request)->event};
-  // Not on a whole second, nor microsecond.
+  std::vector<RideEvent> answered = {*Create(request)->event};
+  // Neither a whole second nor a whole microsecond.
   absl::Time now = kT0 + absl::Nanoseconds(123'456'789);
   const auto change = [&](const Decide& decide) {
     const absl::StatusOr<Changed> changed = Change("ride-1", decide);
     ASSERT_TRUE(changed.ok()) << changed.status();
-    told.push_back(*changed->event);
+    answered.push_back(*changed->event);
     EXPECT_EQ(Find("ride-1"), changed->ride);
     now += absl::Nanoseconds(1'000'000'001);
   };
@@ -217,10 +217,9 @@ TEST_P(RideStoreConformance, EveryFieldComesBack) {
   EXPECT_THAT(Find("ride-1")->excluded_driver_ids(), ElementsAre("driver-1"));
 
   std::vector<RideEvent> kept = Log("ride-1", 0)->events;
-  ASSERT_EQ(kept.size(), told.size());
+  ASSERT_EQ(kept.size(), answered.size());
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    EXPECT_EQ(kept[i], WithoutInternals(told[i]))
-        << "event " << i + 1 << ": what is internal to a ride is not its log's";
+    EXPECT_EQ(kept[i], WithoutInternals(answered[i])) << "event " << i + 1 << ": the log holds no internals";
   }
 }
 
@@ -287,7 +286,7 @@ TEST_P(RideStoreConformance, AnEpochRisesWithoutAnEvent) {
 TEST_P(RideStoreConformance, ALateWriteIsNotBegun) {
   const auto cancel = [](const Ride& ride) { return CancelByRider(ride, CancelReason::kOther, "", kT0); };
   const absl::Time now = clock_.Read().wall;
-  // One that is near is SQLite's to refuse, if it thinks that the wait is too long.
+  // The SQLite store may refuse a near deadline, if it expects too long a wait.
   const absl::Time far = now + absl::Hours(1);
   for (const absl::Time past : {now, now - absl::Milliseconds(1), absl::InfinitePast()}) {
     EXPECT_EQ(Create(Requested(), past).status().code(), absl::StatusCode::kDeadlineExceeded);
@@ -299,14 +298,14 @@ TEST_P(RideStoreConformance, ALateWriteIsNotBegun) {
   EXPECT_TRUE(Change("ride-1", cancel, far).ok());
 }
 
-// A decision made on a row that moves under it is made again on the new row.
+// If the row changes after a decision, the store decides again on the new row.
 TEST_P(RideStoreConformance, ALostRaceIsDecidedAgain) {
   ASSERT_TRUE(Create(Requested()).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
   int calls = 0;
   const absl::StatusOr<Changed> changed = Change("ride-1", [&](const Ride& ride) -> absl::StatusOr<RideChange> {
     absl::StatusOr<RideChange> change = TakeStep(ride, Command(ride, trip::Seen{}), rules_, kT0);
-    // As if another writer came between: a change of another ride's row leaves this one's guard without a match.
+    // Simulates a lost race: the changed ride_id makes the update match no row.
     if (++calls == 1) change->ride.Edit()->set_ride_id("ride-gone");
     return change;
   });
@@ -327,13 +326,13 @@ TEST_P(RideStoreConformance, ARaceThatIsNeverWonIsGivenUp) {
   EXPECT_EQ(Find("ride-1")->epoch(), 1);
 }
 
-// What was decided about one state of a row never lands on another: the sequence and the epoch are looked at.
+// A decision about one version of a row never changes another version: the update checks sequence and epoch.
 TEST_P(RideStoreConformance, AChangeLandsOnlyOnTheSequenceAndEpochItWasDecidedOn) {
   for (const std::string n : {"1", "2", "3"}) ASSERT_TRUE(Create(Requested("ride-" + n, "rider-" + n)).ok());
   ASSERT_TRUE(Confirm("ride-2", "driver-2", "offer-2").ok());
   ASSERT_TRUE(
       Change("ride-3", [](const Ride& ride) -> absl::StatusOr<RideChange> { return RaiseEpoch(ride, 1); }).ok());
-  // ride-2 is at another sequence than ride-1, ride-3 at another epoch.
+  // ride-2 has another sequence than ride-1; ride-3 has another epoch.
   for (const std::string other : {"ride-2", "ride-3"}) {
     const Ride before = *Find(other);
     const absl::Status status = Change("ride-1", [&](const Ride&) -> absl::StatusOr<RideChange> {
@@ -346,12 +345,12 @@ TEST_P(RideStoreConformance, AChangeLandsOnlyOnTheSequenceAndEpochItWasDecidedOn
   }
 }
 
-// The row was changed when its event turns out to be impossible: neither stays, and what is beside it does.
+// If the event is refused after the row was changed, neither is stored; other commands of the batch are.
 TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
   ASSERT_TRUE(Create(Requested("ride-1", "rider-1")).ok());
   ASSERT_TRUE(Create(Requested("ride-2", "rider-2")).ok());
   const Ride before = *Find("ride-1");
-  // The first holds the writer until all are queued, so that they can share a batch.
+  // The first command holds the writer until all are queued, so that they can share a batch.
   absl::Notification queued;
   const std::vector<absl::StatusOr<Changed>> outcomes = AwaitAll<Changed>(3, [&](std::size_t i, Done<Changed> done) {
     if (i == 0) {
@@ -385,14 +384,14 @@ TEST_P(RideStoreConformance, ACommandThatFailsHalfwayLeavesNothing) {
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 1u);
   EXPECT_THAT(DriverSequences({"driver-1", "driver-2"}), ElementsAre(Pair("driver-1", 0), Pair("driver-2", 1)));
   EXPECT_EQ(Find("ride-2"), outcomes[2]->ride);
-  // The driver is free.
+  // The driver of the failed command is free.
   EXPECT_TRUE(Confirm("ride-1", "driver-1", "offer-3").ok());
 }
 
 TEST_P(RideStoreConformance, OneRefusedCommandDoesNotHurtItsBatchNeighbours) {
   ASSERT_TRUE(Create(Requested("ride-0", "rider-0")).ok());
-  // The first holds the writer until all are queued, so that the rest can share a batch. Of the others each two are by
-  // one rider.
+  // The first command holds the writer until all are queued, so that the rest can share a batch. The others come in
+  // pairs, one pair for each rider.
   absl::Notification queued;
   constexpr std::size_t kRiders = 20;
   const std::vector<absl::StatusOr<bool>> outcomes = AwaitAll<bool>(1 + 2 * kRiders, [&](std::size_t i,
@@ -485,7 +484,7 @@ TEST_P(RideStoreConformance, EverythingIsThereAfterReopening) {
   EXPECT_TRUE(Create(Requested("ride-2"))->existed);
   EXPECT_TRUE(HasReason(Create(Requested("ride-2", "rider-1", "request-2")).status(), Reason::kRiderBusy));
   EXPECT_FALSE(Confirm("ride-1", "driver-1", "offer-1")->changed) << "a replay after the restart";
-  // And goes on from there.
+  // The store continues from there.
   ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   EXPECT_EQ(Log("ride-1", 2)->events[0].driver_sequence, 2);
 }
@@ -542,10 +541,11 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
   const auto by_offer = [&](const std::string& driver, const std::string& offer) {
     return *Await<Found>([&](auto done) { store().ByOffer(driver, offer, done); });
   };
-  EXPECT_EQ(by_offer("driver-2", "offer-2")->state(), RideState::kCanceled) << "whatever became of it";
-  EXPECT_FALSE(by_offer("driver-1", "offer-2")) << "another driver's";
+  EXPECT_EQ(by_offer("driver-2", "offer-2")->state(), RideState::kCanceled) << "also after the ride's end";
+  EXPECT_FALSE(by_offer("driver-1", "offer-2")) << "another driver's offer";
   EXPECT_FALSE(by_offer("driver-2", "offer-9"));
-  // Given up, it is found as the driver last had it, whatever becomes of it; a new assignment by its own offer.
+  // After a driver gave a ride up, its offer finds the ride as the driver last had it. The new assignment is found by
+  // its own offer.
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
   const Ride had = *Find("ride-1");
   ASSERT_TRUE(Take("ride-1", trip::Cancel{}, "driver-2").ok());
@@ -560,8 +560,8 @@ TEST_P(RideStoreConformance, FindsRidesByWhatIsKnownOfThem) {
     EXPECT_EQ(given_up->epoch(), had.epoch());
     EXPECT_EQ(given_up->driver()->driver_id(), "driver-2");
     EXPECT_EQ(given_up->excluded_driver_ids().size(), 0u);
-    EXPECT_FALSE(by_offer("driver-3", "offer-3")) << "another driver's";
-    EXPECT_FALSE(by_offer("driver-2", "offer-4")) << "another driver's";
+    EXPECT_FALSE(by_offer("driver-3", "offer-3")) << "another driver's offer";
+    EXPECT_FALSE(by_offer("driver-2", "offer-4")) << "another driver's offer";
     subject_->Reopen();
   }
 }
@@ -572,21 +572,21 @@ TEST_P(RideStoreConformance, AnOfferThatWasDeniedAssignsNothing) {
     return *Await<std::optional<Ride>>([&](auto done) { store().ByOffer(driver, offer, done); });
   };
   ASSERT_FALSE(by_offer("driver-1", "offer-1"));
-  ASSERT_FALSE(by_offer("driver-1", "offer-1")) << "as often as it is asked";
+  ASSERT_FALSE(by_offer("driver-1", "offer-1")) << "a repeated lookup";
   EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
   subject_->Reopen();
   EXPECT_TRUE(HasReason(Confirm("ride-1", "driver-1", "offer-1").status(), Reason::kOfferExpired));
   EXPECT_EQ(Find("ride-1")->state(), RideState::kMatching);
   EXPECT_THAT(DriverEvents("driver-1", 0), IsEmpty());
-  // Another driver's question about an offer is no answer to its driver.
+  // A lookup by another driver does not deny the offer.
   ASSERT_FALSE(by_offer("driver-2", "offer-2"));
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok());
   EXPECT_EQ(by_offer("driver-1", "offer-2")->ride_id(), "ride-1");
-  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok()) << "the committed one's replay";
+  ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-2").ok()) << "a replay of the committed confirmation";
 }
 
-// Whichever comes first: the confirmation wins, or the denial keeps its word.
-TEST_P(RideStoreConformance, AskedWhileAConfirmationWaitsBothHearTheSame) {
+// Either the confirmation comes first and wins, or the denial comes first and stands.
+TEST_P(RideStoreConformance, ALookupAndAWaitingConfirmationGetConsistentAnswers) {
   for (int i = 0; i < 20; ++i) {
     const std::string n = std::to_string(i);
     ASSERT_TRUE(Create(Requested("ride-" + n, "rider-" + n)).ok());
@@ -640,7 +640,7 @@ TEST_P(RideStoreConformance, ListsARidersRidesLatestFirstPageByPage) {
 }
 
 TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
-  // Assigned in the order 2, 3, 1, the last two within a microsecond: in the list they are of one instant.
+  // Assigned in the order 2, 3, 1, the last two within a microsecond, which the list treats as the same instant.
   const std::vector<std::pair<std::string, absl::Duration>> assignments = {
       {"2", absl::Seconds(1)}, {"3", absl::Seconds(2)}, {"1", absl::Seconds(2) + absl::Nanoseconds(400)}};
   for (const auto& [id, after] : assignments) {
@@ -650,7 +650,7 @@ TEST_P(RideStoreConformance, ListsADriversRidesLatestAssignmentFirst) {
                 }).ok());
     ASSERT_TRUE(CallOff("ride-" + id).ok());
   }
-  // Given up: as the driver last had it, at the place of the assignment. It is now another driver's.
+  // driver-1 gave ride-4 up, and driver-2 has it now. The list shows it as driver-1 last had it, ordered by assignment.
   ASSERT_TRUE(Create(Requested("ride-4", "rider-4")).ok());
   ASSERT_TRUE(Change("ride-4", [](const Ride& ride) {
                 return Assign(ride, Offer(ride, "driver-1", "offer-4"), {}, kT0 + absl::Milliseconds(1500));
@@ -706,7 +706,7 @@ TEST_P(RideStoreConformance, ADriversEventsAreNumberedOverAllRides) {
     ASSERT_TRUE(Confirm("ride-" + id, "driver-1", "offer-" + id).ok());
     ASSERT_TRUE(Take("ride-" + id, trip::Cancel{}).ok());
   }
-  // Somebody else's, in between.
+  // An event of another driver.
   ASSERT_TRUE(Confirm("ride-1", "driver-2", "offer-3").ok());
   const std::vector<RideEvent> events = DriverEvents("driver-1", 1);
   ASSERT_EQ(events.size(), 3u);
@@ -769,14 +769,14 @@ TEST_P(RideStoreConformance, CatchesADriverUp) {
   EXPECT_THAT(fresh.missed, IsEmpty());
   EXPECT_FALSE(fresh.reset);
 
-  // The rest of the cursor's ride while it was this driver's: not what driver-2 did with it.
+  // Events of the cursor's ride while this driver had it, without those of driver-2.
   const DriverCatchUp resumed = *CatchUp("driver-1", Cursor{"ride-1", 2});
   EXPECT_THAT(SequencesOf(resumed.missed), ElementsAre(3, 4));
   EXPECT_FALSE(resumed.reset);
   EXPECT_EQ(resumed.ride->ride_id(), "ride-2");
   EXPECT_THAT(SequencesOf(CatchUp("driver-1", Cursor{"ride-1", 0})->missed), ElementsAre(2, 3, 4));
   EXPECT_FALSE(CatchUp("driver-1", Cursor{"ride-1", 4})->reset);
-  EXPECT_FALSE(CatchUp("driver-1", Cursor{"", 0})->reset) << "none yet";
+  EXPECT_FALSE(CatchUp("driver-1", Cursor{"", 0})->reset) << "a cursor before any event";
 
   for (const Cursor& nonsense : {Cursor{"ride-1", 5}, Cursor{"ride-9", 1}}) {
     const DriverCatchUp reset = *CatchUp("driver-1", nonsense);
@@ -785,7 +785,7 @@ TEST_P(RideStoreConformance, CatchesADriverUp) {
     EXPECT_EQ(reset.ride->ride_id(), "ride-2");
     EXPECT_EQ(reset.driver_sequence, 4);
   }
-  EXPECT_TRUE(CatchUp("driver-3", Cursor{"ride-1", 2})->reset) << "never this driver's";
+  EXPECT_TRUE(CatchUp("driver-3", Cursor{"ride-1", 2})->reset) << "the driver never had the ride";
 }
 
 TEST_P(RideStoreConformance, TellsSequencesOfManyAtOnce) {
@@ -808,7 +808,7 @@ TEST_P(RideStoreConformance, FindsWhatNeedsLookingAfter) {
   ASSERT_TRUE(CallOff("ride-5").ok());
   const std::vector<Ride> found = Dispatchable();
   EXPECT_THAT(Ids(found), UnorderedElementsAre("ride-1", "ride-2"));
-  for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id())) << "internals and all";
+  for (const Ride& ride : found) EXPECT_EQ(ride, Find(ride.ride_id())) << "internals included";
 }
 
 TEST_P(RideStoreConformance, ARenewalThatComesAfterTheEndDoesNotUndoIt) {
@@ -830,7 +830,7 @@ TEST_P(RideStoreConformance, ARenewalThatComesAfterTheEndDoesNotUndoIt) {
   EXPECT_EQ(Await<std::vector<Ride>>([&](auto done) { subject_->other()->Orphans(done); })->size(), 1);
 }
 
-// What holds among processes that share a store; of one that none can share, nothing.
+// The rules for several processes that share a store. A store that cannot be shared has nothing to test.
 TEST_P(RideStoreConformance, ARideIsLookedAfterByWhoCommittedItLast) {
   RideStore* const other = subject_->other();
   EXPECT_EQ(store().shared(), other != nullptr);
@@ -863,7 +863,7 @@ TEST_P(RideStoreConformance, ARideIsLookedAfterByWhoCommittedItLast) {
   ASSERT_EQ(Create(Requested("ride-2", "rider-2"))->keeper, "");
   EXPECT_THAT(dispatchable(&store()), ElementsAre("ride-1", "ride-2"));
   EXPECT_THAT(dispatchable(other), IsEmpty());
-  EXPECT_THAT(orphans(other), IsEmpty()) << "their keeper is alive";
+  EXPECT_THAT(orphans(other), IsEmpty()) << "the owner is alive";
   EXPECT_THAT(elsewhere(other, {"ride-1", "ride-9"}), ElementsAre("ride-1"));
 
   const absl::StatusOr<Created> again = Await<Created>([&](auto done) {
@@ -874,21 +874,21 @@ TEST_P(RideStoreConformance, ARideIsLookedAfterByWhoCommittedItLast) {
 
   const Changed raised = change(other, "ride-2", raise);
   EXPECT_TRUE(raised.changed);
-  EXPECT_EQ(raised.keeper, "one") << "who is to be told";
+  EXPECT_EQ(raised.keeper, "one") << "the previous owner, to be notified";
   EXPECT_THAT(dispatchable(&store()), ElementsAre("ride-1"));
   EXPECT_THAT(dispatchable(other), ElementsAre("ride-2"));
   EXPECT_THAT(elsewhere(&store(), {"ride-1", "ride-2"}), ElementsAre("ride-2"));
   const Changed late = change(&store(), "ride-2", raise);
   EXPECT_FALSE(late.changed);
-  EXPECT_EQ(late.keeper, "other") << "who goes on with it";
-  EXPECT_EQ(change(other, "ride-2", raise).keeper, "") << "its own";
+  EXPECT_EQ(late.keeper, "other") << "the present owner";
+  EXPECT_EQ(change(other, "ride-2", raise).keeper, "") << "this process owns the ride already";
 
   ASSERT_TRUE(live(&store(), absl::ZeroDuration()));
   EXPECT_THAT(orphans(other), ElementsAre("ride-1"));
   EXPECT_THAT(dispatchable(other), ElementsAre("ride-1", "ride-2"));
   change(other, "ride-1", raise);
   EXPECT_THAT(orphans(other), IsEmpty());
-  EXPECT_THAT(dispatchable(&store()), IsEmpty()) << "taken over meanwhile";
+  EXPECT_THAT(dispatchable(&store()), IsEmpty()) << "another process took the rides over";
 }
 
 TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
@@ -917,9 +917,9 @@ TEST_P(RideStoreConformance, CountsLiveRidesAndTellsTheOldest) {
   EXPECT_EQ(live.at(RideState::kEnrouteToPickup).oldest, kT0 + absl::Seconds(7));
 }
 
-// --- Beside a later version ---
+// --- Together with a later version ---
 
-// What a later version may have stored in a message of the record.
+// Adds unknown fields, as a later version may have stored them.
 void AddLaterFields(const std::string& text, google::protobuf::Message* message) {
   google::protobuf::UnknownFieldSet& fields = *message->GetReflection()->MutableUnknownFields(message);
   fields.AddVarint(1000, 7);
@@ -965,7 +965,7 @@ TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
   expect_stored(2);
   EXPECT_THAT(*Find("ride-1")->driver(), EqualsProto(assignment.driver));
 
-  // What belongs to the driver goes with the driver, who still has it.
+  // The driver's fields leave the ride with the driver; the former ride keeps them.
   ASSERT_TRUE(Take("ride-1", trip::Cancel{}).ok());
   expect_stored(3);
   const Ride former = DriverEvents("driver-1", 1).at(0).former.value();
@@ -981,14 +981,14 @@ TEST_P(RideStoreConformance, WhatALaterVersionStoredGoesThroughEachChange) {
 }
 
 TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) {
-  // Live, and not live.
+  // The store counts 6 as live, but not 1 and 77.
   for (const int number : {6, 1, 77}) {
     const std::string suffix = "-" + std::to_string(number);
     const std::string ride_id = "later" + suffix, rider_id = "rider" + suffix, driver_id = "driver" + suffix;
     const Ride request = Requested(ride_id, rider_id);
     ASSERT_TRUE(Create(request).ok());
     ASSERT_TRUE(Confirm(ride_id, driver_id, "offer" + suffix).ok());
-    // As the later version does.
+    // The change that a later version makes.
     ASSERT_TRUE(Change(ride_id, [&](const Ride& ride) -> absl::StatusOr<RideChange> {
                   RideChange change = *TakeStep(ride, Command(ride, trip::Seen{}, driver_id), rules_, kT0);
                   change.ride.set_state(static_cast<RideState>(number));
@@ -1018,15 +1018,15 @@ TEST_P(RideStoreConformance, ARideInAStateOfALaterVersionIsLeftToOtherReplicas) 
     if (RideStore* const other = subject_->other(); other != nullptr) {
       const auto elsewhere = Await<std::vector<Ride>>([&](auto done) { other->KeptElsewhere({ride_id}, done); });
       ASSERT_TRUE(elsewhere.ok() && elsewhere->size() == 1) << elsewhere.status();
-      EXPECT_EQ(elsewhere->front().sequence(), 3) << "who kept it before lets go of it";
+      EXPECT_EQ(elsewhere->front().sequence(), 3) << "the previous owner releases the ride";
     }
   }
   ASSERT_TRUE(Create(Requested("ride-plain", "rider-plain")).ok());
-  EXPECT_THAT(Ids(Dispatchable()), ElementsAre("ride-plain")) << "others are not in its shadow";
+  EXPECT_THAT(Ids(Dispatchable()), ElementsAre("ride-plain")) << "other rides are still found";
 }
 
 TEST_P(RideStoreConformance, AReadSeesWhatWasReportedBeforeIt) {
-  // Asked for within the write's `done`, where everybody who publishes asks for it.
+  // The read is sent within the write's `done`, as publishers do.
   using Found = std::optional<Ride>;
   const absl::StatusOr<Found> found = Await<Found>([&](const Done<Found>& done) {
     store().Create(NewRide(Requested(), rules_, kT0), absl::InfiniteFuture(),

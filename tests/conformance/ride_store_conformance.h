@@ -1,5 +1,5 @@
-// What must hold for every RideStore, whatever keeps the rides: link ride_store_conformance.cc and instantiate the
-// suite with the adapter's kind.
+// The rules for every RideStore, independent of its storage. To use them, link ride_store_conformance.cc and
+// instantiate the suite with the adapter's kind.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,17 +17,17 @@
 
 namespace hail::rider {
 
-// An empty store of one kind, and what goes with it. The `done`s of the store may run on any thread.
+// An empty store of one kind, and its environment. The `done`s of the store may run on any thread.
 class RideStoreSubject {
  public:
   virtual ~RideStoreSubject() = default;
 
   virtual RideStore& store() = 0;
-  // Ends the store, with nothing under way, and opens it again on what it kept.
+  // Closes the store, with no call under way, and opens it again on its stored data.
   virtual void Reopen() = 0;
-  // The store as another process has it that shares it; null where none can.
+  // The same store, opened by another process; null if processes cannot share it.
   virtual RideStore* other() { return nullptr; }
-  // Returns once `finished`. A store without threads of its own is driven here.
+  // Returns once `finished` is notified. Drives a store that has no threads.
   virtual void WaitFor(const absl::Notification& finished) { finished.WaitForNotification(); }
 };
 
@@ -35,12 +35,12 @@ struct RideStoreKind {
   std::string name;
   // `clock` outlives the subject.
   std::function<std::unique_ptr<RideStoreSubject>(const Clock* clock)> open;
-  // What is asked first is done first, also where the second does not wait for the answer to the first.
+  // The store executes calls in the order they are made, even without waiting for the answers.
   bool in_order = true;
-  // Keeps a change's event as one of its ride, whatever ride it names.
+  // The store files a change's event under the changed ride, whatever ride the event names.
   bool events_are_the_rides = false;
 };
-// In messages, and in the names of tests.
+// Names the kind in messages and in the names of tests.
 inline void PrintTo(const RideStoreKind& kind, std::ostream* out) { *out << kind.name; }
 
 class RideStoreConformance : public ::testing::TestWithParam<RideStoreKind>, public RideStoreCalls {

@@ -1,5 +1,5 @@
-// The same random operations on a real store and on the simulated one: every answer is the same, and so is all that
-// can be read at the end. This is what entitles the simulation to speak for the services.
+// Makes the same random operations on a real store and on the simulated one: every answer must be the same, and so must
+// all data at the end. This justifies conclusions from the simulation about the services.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,13 +27,13 @@ namespace {
 constexpr int kOperations = 600;
 constexpr int kRiders = 10;
 constexpr int kDrivers = 7;
-constexpr int kRequests = 8;  // of a rider
+constexpr int kRequests = 8;  // different request ids of a rider
 constexpr int kQuotes = 25;
 
 using Found = std::optional<Ride>;
 using Numbers = std::map<std::string, std::int64_t>;
 
-// One store, asked operation after operation; what it answered can be compared with what the other did.
+// One of the two stores.
 class Side final : public RideStoreCalls {
  public:
   Side(const RideStoreKind& kind, const Clock* clock) : subject_(kind.open(clock)) {}
@@ -55,12 +55,12 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
   template <typename T>
   using Call = std::function<void(RideStore&, Done<T>)>;
 
-  // Makes all `calls` on both sides, each side's before any is waited for (see `in_order`), and compares the answers.
+  // Makes all `calls` on both sides, without waiting in between (see `in_order`), and compares the answers.
   // `what` names the operation in a failure.
   template <typename T>
   std::vector<absl::StatusOr<T>> Ask(const std::string& what, const std::vector<Call<T>>& calls) {
     const auto on = [&](Side& side) {
-      // All at once, where that has one outcome only.
+      // All calls at once, if the store's order makes the outcome unique.
       const std::size_t step = RealKind().in_order ? std::max<std::size_t>(calls.size(), 1) : 1;
       std::vector<absl::StatusOr<T>> answers;
       for (std::size_t from = 0; from < calls.size(); from += step) {
@@ -93,24 +93,24 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     Ask<T>(what, {std::move(call)});
   }
 
-  // --- What is drawn ---
+  // --- Random operations ---
 
   std::string SomeRide() {
     if (known_.empty() || choices_.OneIn(20)) return "ride-" + std::to_string(10'000 + choices_.Below(rides_ + 2));
-    // Late ones mostly: they are live.
+    // Mostly recent rides, because those are live.
     const int from = choices_.OneIn(6) ? 0 : std::max(0, static_cast<int>(known_.size()) - kRiders);
     return known_[static_cast<std::size_t>(from + choices_.Below(static_cast<int>(known_.size()) - from))];
   }
   std::string SomeDriver() { return choices_.Name("driver-", kDrivers); }
   std::string SomeRider() { return choices_.Name("rider-", kRiders); }
-  // Later and later, by moments or not at all, down to a quarter of a nanosecond: finer than any store keeps.
+  // Time advances by 0 ns to about 2 s, in steps of 0.25 ns, which is finer than the resolution of any store.
   absl::Time Later() {
     now_ += absl::Nanoseconds(choices_.Below(choices_.OneIn(2) ? 400 : 2'000'000'000));
     return now_ += absl::Nanoseconds(1) * 0.25 * choices_.Below(4);
   }
   absl::Time SomeDeadline() {
     if (!choices_.OneIn(20)) return absl::InfiniteFuture();
-    // Over, just over, or far off: one that is near is the store's to refuse, if it thinks that the wait is too long.
+    // Over, just over, or far away. A store may refuse a near deadline, if it expects too long a wait.
     const absl::Duration from_now[] = {absl::Milliseconds(-1), absl::ZeroDuration(), absl::Hours(1)};
     return clock_.Read().wall + from_now[choices_.Below(3)];
   }
@@ -138,7 +138,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       case 1:
       case 2:
       case 3:
-        // Of few offers, so that some are confirmed again.
+        // From few offers, so that some are confirmed twice.
         return [=, offer = choices_.Name("offer-", 3)](const Ride& ride) {
           AcceptedOffer assignment = Offer(ride, driver_id, offer + "-" + ride.ride_id() + "-" + driver_id);
           assignment.epoch -= epoch_back;
@@ -162,7 +162,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
           return Resolve(ride, by, "by hand", now);
         };
       default:
-        // By the ride's own driver, whoever that is, mostly.
+        // Mostly by the ride's own driver.
         return [=, this, action = AllTripActions()[choices_.Below(5)], own = !choices_.OneIn(5)](const Ride& ride) {
           DriverCommand command =
               Command(ride, action, own && ride.driver() != nullptr ? ride.driver()->driver_id() : driver_id);
@@ -172,7 +172,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     }
   }
 
-  // A decision against them: what faulty code could ask for. Constraints refuse it, or it is kept as it is.
+  // A decision against the rules, as faulty code could make it. Constraints refuse it, or the store keeps it unchanged.
   Decide SomeNonsense() {
     struct Plan {
       RideState state;
@@ -210,7 +210,8 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
       if (plan.driver_id) *after.Edit()->mutable_driver() = Driver(*plan.driver_id);
       Encode(plan.now, after.Edit()->mutable_assign_time());
       if (plan.is_timeless) after.Edit()->clear_assign_time();
-      // What its state needs it has: the adapters take a row that lacks it for damaged (ValidateRide).
+      // Sets the fields that the state requires, because the adapters treat a row without them as damaged
+      // (ValidateRide).
       if (after.state() == RideState::kMatching && !after.match_deadline())
         Encode(plan.now, after.Edit()->mutable_match_deadline());
       if (HasLiveDriver(after.state())) {
@@ -232,7 +233,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
     };
   }
 
-  // The rules of rides take no responsibility for what nonsense has left.
+  // Applies `decide` only to rides that follow the rules, because SomeNonsense() may have broken others.
   static Decide UnlessNonsense(Decide decide) {
     return [decide = std::move(decide)](const Ride& ride) -> absl::StatusOr<RideChange> {
       const bool is_by_the_rules =
@@ -290,7 +291,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         break;
       }
       case 5: {
-        // The next page after what was read before, mostly.
+        // Mostly the page after the previous one.
         DriverListing listing{SomeDriver(), std::nullopt, "", 1 + choices_.Below(6)};
         for (int pages = choices_.Below(4); pages >= 0; --pages) {
           const absl::StatusOr<RidePage> page =
@@ -379,7 +380,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
   Side real_{RealKind(), &clock_};
   Side simulated_{SimulatedKind(), &clock_};
   absl::Time now_ = kT0;
-  // Numbered so far, and those of them that were created.
+  // The number of ride ids drawn so far, and the ids of the rides created.
   int rides_ = 0;
   std::vector<std::string> known_;
   // By operation.
@@ -409,7 +410,7 @@ TEST_P(RideStoreDifferential, BothStoresAnswerAlike) {
     RecordProperty("answered " + what, count);
     RecordProperty("refused " + what, refused_[what]);
   }
-  // Were the operations worth comparing?
+  // The comparison is meaningless unless enough operations succeed and fail.
   EXPECT_GT(answered_["Create"], 30);
   EXPECT_GT(refused_["Create"], 100);
   EXPECT_GT(answered_["Change"], 150);

@@ -60,7 +60,7 @@ class SimulatedSubject final : public RideStoreSubject {
   }
 
   const Clock* const clock_;
-  // Nothing takes time here, so that the test's clock stands still as it does for the others.
+  // The executor's own clock. The test's clock stands still, as for the other kinds.
   FakeClock own_clock_;
   SteppedExecutor executor_{&own_clock_};
   std::uint64_t drawn_ = 0;

@@ -1,4 +1,4 @@
-// The kinds of RideStore that there are.
+// The kinds of RideStore.
 #pragma once
 
 #include "tests/conformance/ride_store_conformance.h"
@@ -9,7 +9,7 @@ namespace hail::rider {
 RideStoreKind SqliteKind();
 // Without faults.
 RideStoreKind SimulatedKind();
-// The one that the program compares with the simulated one; each program has its own.
+// The kind to compare with the simulated one. Each test program defines its own.
 RideStoreKind RealKind();
 
 }  // namespace hail::rider

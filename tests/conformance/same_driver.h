@@ -1,4 +1,4 @@
-// Comparing what driver-service's store keeps, field by field.
+// Compares records of driver-service's store, field by field.
 #pragma once
 
 #include "driver-service/domain/driver.h"
@@ -13,7 +13,7 @@ inline bool operator==(const StoredDriver& a, const StoredDriver& b) {
          a.availability == b.availability;
 }
 
-// But for ride_waited, which is not kept.
+// Ignores ride_waited, which is not stored.
 inline bool operator==(const OfferRecord& a, const OfferRecord& b) {
   return a.offer_id == b.offer_id && a.ride_id == b.ride_id && a.epoch == b.epoch && a.driver_id == b.driver_id &&
          a.outcome == b.outcome && a.reason == b.reason && a.made_time == b.made_time &&

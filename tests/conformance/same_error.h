@@ -1,4 +1,4 @@
-// Whether two stores refuse alike.
+// Compares the errors of two stores.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace hail {
 
-// What of an error callers may rely on: its code, and its reason with what goes with it. Texts are for people.
+// Compares the parts of an error that callers may rely on: code, reason, field and metadata. Messages are for people.
 inline bool SameError(const absl::Status& a, const absl::Status& b) {
   if (a.code() != b.code()) return false;
   const std::optional<ErrorDetails> details_a = DetailsOf(a);

@@ -1,4 +1,4 @@
-// Comparing what rider-service's store answers.
+// Compares answers of rider-service's store.
 #pragma once
 
 #include "rider-service/domain/ride_store.h"

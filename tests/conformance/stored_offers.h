@@ -1,4 +1,4 @@
-// A row of a store's offer log as the table has it, made a record again.
+// Converts a row of a store's offer log to a record.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// A folder of the test's own.
+// A folder for one test.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +6,7 @@
 
 namespace hail {
 
-// Empty at first; gone, with all that is in it, at the end.
+// Empty at first; removed with its content at the end.
 class TempFolder {
  public:
   TempFolder() {

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""deploy/compose.cluster.yml as containers, under a misbehaving city, while an operator and bad luck do their things.
+"""deploy/compose.cluster.yml as containers, under a misbehaving city, with the actions of an operator and with failures.
 
 Builds the images, starts the cluster, and hail-sim on the ports that the balancer publishes on 127.0.0.1. While rides are
 under way: a replica's process dies by SIGKILL and Docker starts it again; a container is killed and Compose brings it back;
 PostgreSQL is stopped for a while, and killed; NATS is restarted; there are more replicas for a time; all of them are replaced
 as docs/operations.md says; the balancer is restarted. With --rolling only what an operator does to replicas is done, and then
-no call may be refused for good. In between the balancer must have taken out who is gone and in who is there. In the end
-hail-check judges what clients saw and what PostgreSQL holds.
+no call may be refused for good. Between the steps the balancer must have removed stopped replicas and added new ones. In the
+end hail-check judges the ledgers of the clients and the data in PostgreSQL.
 
-Needs Docker, Compose of either generation, and ports 50051 and 50052. Images that no registry gives are built from Debian's
-packages (engines/Dockerfile), under their names for as long as this runs. Leaves nothing running, and the images hail/*.
+Needs Docker, Compose of either generation, and ports 50051 and 50052. Images that cannot be pulled are built from
+Debian's packages (engines/Dockerfile), under their names while the test runs. Leaves no container, but the images hail/*.
 
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content; 77 without Docker.
 """
@@ -35,13 +35,13 @@ from two_services import epoch  # noqa: E402
 
 ENGINES = {"postgres": "postgres:15", "nats": "nats:2.9", "haproxy": "haproxy:2.6"}
 SERVICES = {"rider": "rider-service", "driver": "driver-service"}
-# How HAProxy says that a server came or went.
+# HAProxy's log line when a server comes or goes.
 CAME = re.compile(r"Server (rider|driver)/(\S+) .*is UP")
 WENT = re.compile(r"Server (rider|driver)/(\S+) .*is (?:going )?DOWN")
 
 
 def run(*command, check=True, timeout=900, **kwargs):
-    """What it prints, with its errors."""
+    """Its output, with its errors."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False,
                           **kwargs)
     if check and done.returncode != 0:
@@ -77,7 +77,7 @@ class Cluster:
                    env={**os.environ, "TIME_SCALE": str(self.options.speed), "TIME_ANCHOR": self.anchor})
 
     def containers(self, service, every=False):
-        """Ids, the oldest first; `every`: also those that do not run."""
+        """Ids, the oldest first; `every`: includes stopped containers."""
         listed = run("docker", "ps", "-q", "--no-trunc", *(["-a"] if every else []), "--filter",
                      f"label=com.docker.compose.project={self.project}", "--filter",
                      f"label=com.docker.compose.service={service}").split()
@@ -94,7 +94,7 @@ class Cluster:
     def tools(*arguments):
         return succeeds("docker", "run", "--rm", "--network", "host", "hail/tools", *arguments)
 
-    # --- What is seen ---
+    # --- Observations ---
 
     def rows(self, select):
         text = run("docker", "exec", self.container("postgres"), "psql", "-U", "hail", "-d", "hail", "-q", "-v",
@@ -102,7 +102,7 @@ class Cluster:
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
     def in_turn(self):
-        """How many replicas of each service the balancer has, by what it says."""
+        """How many replicas of each service the balancer has, according to its log."""
         servers = {kind: {} for kind in SERVICES}
         for line in run("docker", "logs", self.container("balancer")).splitlines():
             if "Starting" in line or "New worker" in line:
@@ -125,7 +125,7 @@ class Cluster:
         begin = time.time()
         while not holds():
             if time.time() - begin > seconds:
-                raise Failure(f"after {seconds} s it is not so that {what}; the balancer has {self.in_turn()}")
+                raise Failure(f"after {seconds} s this still does not hold: {what}; the balancer has {self.in_turn()}")
             time.sleep(0.2)
         self.say(f"  {what}: {time.time() - begin:.1f} s")
 
@@ -137,7 +137,7 @@ class Cluster:
             return all(self.inspect(name)["State"].get("Health", {}).get("Status") == "healthy" for name in containers)
         self.await_that("healthy", healthy)
 
-    # --- What is done ---
+    # --- Actions ---
 
     def get_images(self):
         for engine, image in ENGINES.items():
@@ -146,7 +146,7 @@ class Cluster:
             if succeeds("docker", "pull", image, timeout=300):
                 continue
             stand_in = f"hail/stand-in-{engine}"
-            print(f"{image} is not to be had: a stand-in of Debian's packages", flush=True)
+            print(f"{image} is not available: using a stand-in from Debian's packages", flush=True)
             run("docker", "build", "--target", engine, "-t", stand_in, str(ROOT / "tests/containers/engines"))
             run("docker", "tag", stand_in, image)
             self.borrowed.append(image)
@@ -178,7 +178,7 @@ class Cluster:
         self.step(f"SIGKILL for a {service}: Docker starts it again")
         killed = self.containers(service)[0]
         restarts = self.inspect(killed)["RestartCount"]
-        # Docker's init is process 1 and cannot be killed from inside.
+        # Docker's init is process 1, and a signal from inside the container cannot kill it.
         run("docker", "exec", killed, "sh", "-c",
             f'for p in /proc/[0-9]*; do case $(cat $p/comm) in {service[:15]}) kill -9 ${{p#/proc/}};; esac; done', check=False)
         self.await_that("it was started again", lambda: self.inspect(killed)["RestartCount"] > restarts)
@@ -232,7 +232,7 @@ class Cluster:
         self.await_in_turn(replicas, replicas)
 
     def replace(self, service):
-        """As docs/operations.md has it."""
+        """As docs/operations.md describes it."""
         self.step(f"new containers for {service}, beside the old")
         old = self.containers(service)
         self.compose("up", "-d", "--no-deps", "--no-recreate", "--scale", f"{service}={2 * len(old)}", service)
@@ -262,12 +262,12 @@ class Cluster:
         self.say("all is well again")
 
     def come_to_rest(self):
-        """What is wrong, in words; empty if nothing is."""
+        """The faults found, in words; empty if there are none."""
         wrong = []
         try:
             status = int(run("docker", "wait", self.sim, timeout=self.options.length + 300))
         except subprocess.TimeoutExpired:
-            raise Failure("hail-sim does not come to an end") from None
+            raise Failure("hail-sim does not end") from None
         if status != 0:
             wrong.append(f"hail-sim: exit {status}")
         for service in SERVICES.values():
@@ -297,7 +297,7 @@ class Cluster:
         return wrong
 
     def keep(self):
-        """Everything that may say what went wrong."""
+        """Keeps all logs that may show the cause of a failure."""
         names = [self.sim] + [name for service in (*SERVICES.values(), "balancer", "postgres", "nats")
                               for name in self.containers(service, every=True)]
         for name in names:
@@ -314,7 +314,7 @@ class Cluster:
         run("docker", "rm", "-f", "-v", self.sim, check=False)
         run(*self.compose_command, "down", "--volumes", "--remove-orphans", "--timeout", "1", cwd=ROOT, check=False)
         for image in self.borrowed:
-            # Its name only: what was built stays for the next time.
+            # Remove only its name: the built layers stay for the next run.
             run("docker", "rmi", image, check=False)
 
 

@@ -17,7 +17,7 @@ OTHER = {"rider": "driver", "driver": "rider"}
 
 
 class Replica:
-    """A process of a service, and its ways to the others."""
+    """A process of a service, and its proxies to PostgreSQL, NATS and the other service."""
 
     def __init__(self, kind, name):
         self.kind = kind
@@ -29,8 +29,7 @@ class Replica:
 
 class Cluster:
     def __init__(self, binaries, directory, kinds, speed, own):
-        """Its PostgreSQL runs from now on. `kinds`: what its replicas are of. `own`: settings of one kind each, besides
-        those that join them."""
+        """Starts PostgreSQL. `kinds`: the service of each replica. `own`: further settings of each service."""
         self.directory = directory
         self.begin = time.time()
         directory.chmod(0o755)
@@ -70,7 +69,7 @@ class Cluster:
             replica.service.start()
 
     def stop(self, replica):
-        """In good order, or it is a Failure."""
+        """Stops a replica; a Failure if it does not drain."""
         status, took = replica.service.stop()
         if status != 0:
             raise Failure(f"{replica.name} did not drain: exit {status} after {took:.1f} s")
@@ -86,10 +85,10 @@ class Cluster:
 
 
 class City(Cluster):
-    """A cluster with hail-sim's city, for trial.run. What a trial does to it is its carry_out()."""
+    """A cluster with hail-sim's city, for trial.run. A subclass disturbs it in carry_out()."""
 
     def __init__(self, options, directory, binaries):
-        """`binaries`: the services'; hail-sim and hail-check are of options.bin."""
+        """`binaries`: the directory with the services; hail-sim and hail-check are in options.bin."""
         self.options = options
         self.random = random.Random(options.seed)
         kinds = ["rider"] * options.rider_replicas + ["driver"] * options.driver_replicas
@@ -131,7 +130,7 @@ class City(Cluster):
         time.sleep(self.random.uniform(least, most))
 
     def come_to_rest(self, refusals=True):
-        """What is wrong, in words; empty if nothing is. `refusals`: whether calls may have been refused for good."""
+        """The faults, as texts; empty if there are none. `refusals`: whether calls may be refused for good."""
         self.report, wrong = trial.come_to_rest(self.sim, [replica.service for replica in self.replicas], self.directory,
                                                 self.options.length + 300)
         report = self.report

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""A cluster under a misbehaving city: replicas die, their database and their bus go away, and they lose each other.
+"""A cluster under a misbehaving city: replicas die, and lose their database, their bus, and each other.
 
-Starts PostgreSQL, nats-server and several replicas of each service on loopback, hail-sim against addresses that go round
-the replicas, and TCP proxies between every two of them. Then, in an order that the seed says: replicas end by SIGKILL
-and are started again; PostgreSQL is restarted, in good order and as by a crash; NATS is killed and started; replicas are
-cut off from PostgreSQL, from NATS, from those of the other service, or from all of it, with and without being told. In
-the end the city comes to rest, all drain, and hail-check judges what clients saw and what is stored. With --rolling
-nothing of this happens, and each replica is replaced as by an upgrade; then no call may be refused for good, either.
+Starts PostgreSQL, nats-server and several replicas of each service on loopback, TCP proxies between every two of them,
+and hail-sim, which uses all replicas in turn. Then, in an order drawn from the seed: replicas end by SIGKILL and are
+started again; PostgreSQL is restarted, in good order and as by a crash; NATS is killed and started; replicas are cut
+off from PostgreSQL, from NATS, from the replicas of the other service, or from all of them, with connections closed or
+silently. In the end the city comes to rest, all services drain, and hail-check judges the clients' records and the
+stored data. With --rolling none of this happens. Instead, each replica is replaced as by an upgrade, and no call may be
+refused for good.
 
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content.
 """
@@ -20,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cluster import City, Replica, trial  # noqa: E402
 
-# What is done besides kills, and how often, for 30 kills.
+# The disturbances besides kills: how often each happens for 30 kills.
 DISTURBANCES = {"postgres-smart": 1, "postgres-crash": 2, "nats": 3, "cut-postgres": 4, "cut-nats": 3, "cut-peers": 4,
                 "cut-all": 3}
 
@@ -30,7 +31,7 @@ class Disturbed(City):
         super().__init__(options, directory, options.bin)
         self.kills = 0
 
-    # --- What is done ---
+    # --- Disturbances ---
 
     def kill(self):
         replica = self.random.choice(self.replicas)
@@ -38,12 +39,12 @@ class Disturbed(City):
         replica.service.process.send_signal(signal.SIGKILL)
         replica.service.process.wait()
         self.kills += 1
-        # Shorter and longer than a lease.
+        # Waits shorter and longer than a lease.
         self.wait(0, self.random.choice([0.5, 2, 9]))
         replica.service.start()
 
     def replace(self, replica):
-        """As an upgrade does: it drains, and its successor starts."""
+        """Replaces a replica as an upgrade does: it drains, and its successor starts."""
         self.say(f"replace {replica.name}")
         self.stop(replica)
         replica.service.start()
@@ -55,7 +56,7 @@ class Disturbed(City):
             for replica in self.replicas:
                 replica.postgres.cut(silently=False)
             self.wait(1, 4)
-            # Nobody may be left, or it would still be waiting.
+            # PostgreSQL stops only after all clients have left.
             while self.postgres.running():
                 time.sleep(0.05)
             self.postgres.start()
@@ -77,7 +78,7 @@ class Disturbed(City):
             ways = {"cut-postgres": [replica.postgres], "cut-nats": [replica.nats], "cut-peers": replica.peers,
                     "cut-all": [replica.postgres, replica.nats, *replica.peers]}[what]
             if what == "cut-all":
-                # The others cannot call it, either.
+                # The replicas of the other service cannot call this one, either.
                 place = [other for other in self.replicas if other.kind == replica.kind].index(replica)
                 ways += [other.peers[place] for other in self.replicas if other.kind != replica.kind]
             self.say(f"{replica.name} is cut off ({what[4:]}{', silently' if silently else ''})")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Kills the services under a misbehaving city, at failpoints and at random, and judges what became of the rides.
+"""Kills the services under a misbehaving city, at failpoints and at random, and judges the outcome of the rides.
 
 Starts rider-service and driver-service with failpoints (see common/failpoint/failpoint.h) on free loopback ports with
-their data in a temporary directory, and hail-sim against them. Each kill waits until at least 20 rides are in MATCHING
-and 5 confirmations are under way; commits are made slow for that, as on a slow disk. Then one service, or both, end by
-SIGKILL: either at once, or at the next passing of a failpoint, which must come. They are started again on the same
-data. In the end the city comes to rest, the services drain, and hail-check judges what clients saw and what is stored.
+their data in a temporary directory, and hail-sim as their clients. Each kill waits until at least 20 rides are in
+MATCHING and 5 confirmations are under way; slow commits, as on a slow disk, make this likely. Then one service or both
+end by SIGKILL: either at once, or at the next passing of a failpoint, which must come. They are started again on the
+same data. In the end the city comes to rest, the services drain, and hail-check judges the clients' records and the
+stored data.
 
 Exit status: 0 if all kills happened as planned, every failpoint was passed, and hail-sim and hail-check are content.
 """
@@ -35,14 +36,15 @@ STATES = {2: "MATCHING", 3: "ENROUTE_TO_PICKUP", 4: "ARRIVED_AT_PICKUP", 5: "ENR
 STATUSES = ["OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"]
 OTHER = {"rider": "driver", "driver": "rider"}
 
-# Failpoints that are passed when the line between the services comes up: what is killed first for that.
+# Failpoints that a service passes when the link between the services comes up. To cause that, the other service is
+# killed first.
 AFTER_KILL_OF_OTHER = {("driver", "link.up"), ("rider", "start.new_epoch"), ("driver", "feed.subscribed"),
                        ("rider", "feed.read_driver")}
 
-# Of the short form: one of each kind, and the moments that are hardest to get right.
+# The short plan: one kill of each kind, and the moments that are hardest to get right.
 SHORT_PLAN = [("rider", "commit.before"), "driver", ("rider", "commit.after"), ("driver", "confirm.replied"), "both",
               "rider"]
-# Of the long form, besides each failpoint.
+# The random kills of the long plan, which also has each failpoint.
 LONG_RANDOM = ["rider"] * 5 + ["driver"] * 5 + ["both"] * 5
 
 RANDOM = "random: "
@@ -61,14 +63,14 @@ class City:
         shared.update(pair.split("=", 1) for pair in options.set)
         self.postgres = None
         if options.postgres:
-            # Its server runs as another user.
+            # The PostgreSQL server runs as another user.
             directory.chmod(0o755)
             (directory / "server").mkdir()
             self.postgres = Postgres(directory / "server")
             shared["store.url"] = self.postgres.url
-        # Rides wait long for their drivers, and drivers' phones may be away for as long as a restart takes.
+        # Long deadlines, so that rides outlast restarts, and drivers' phones may be offline during a restart.
         patient = {"rider": {"ride.match_deadline": "8m" if options.short else "20m", "ride.seen_within": "5m"}}
-        # With it a kill is a power cut: what was not synced is lost (docs/testing/power-loss.md).
+        # With libpowerloss a kill is a power cut: unsynced writes are lost (docs/testing/power-loss.md).
         power = {"LD_PRELOAD": str(options.power.resolve()), "POWERLOSS": "1"} if options.power else {}
         self.services = two_services(options.services, directory, shared, patient, {
             name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints"), **power} for name in OTHER})
@@ -84,16 +86,16 @@ class City:
         self.confirms_lost = 0
         self.too_quiet = 0
 
-    # --- What there is ---
+    # --- Observation ---
 
     def confirming(self):
-        """Confirmations under way: their drivers are RESERVED."""
+        """The number of confirmations under way, whose drivers are RESERVED."""
         table = self.tables["driver"]
         replied = table.passed("confirm.replied")
         return table.passed("confirm.before") - replied - self.confirms_lost
 
     def metrics(self, name, metric, label):
-        """{value of `label`: value} of a service's metric; empty if it cannot be asked."""
+        """{value of `label`: value} of a service's metric; empty if the service does not answer."""
         try:
             with urllib.request.urlopen(f"http://{self.services[name].metrics}/metrics", timeout=2) as reply:
                 lines = reply.read().decode().splitlines()
@@ -107,15 +109,15 @@ class City:
         return self.metrics("rider", "dispatch_rides", "for").get("match", 0)
 
     def rides(self):
-        """Live rides by state, as stored. From a copy: to open the store's own files would interfere, in a dead service's
-        recovery most of all."""
+        """Stored live rides by state. Reads a copy, because opening the store's own files would interfere, above all
+        with the recovery of a dead service."""
         if self.postgres:
             rows = self.postgres.rows("SELECT state, COUNT(*) FROM hail_rider.rides GROUP BY state")
             counts = {int(state): int(count) for state, count in rows}
             return {name: counts.get(state, 0) for state, name in STATES.items()}
         store, copy = self.directory / "rider" / "rider.db", self.directory / "copy.db"
         for _ in range(5):
-            # The log first, so that what moves from it into the database meanwhile is in either.
+            # Copies the log first, so that data moved from it into the database meanwhile are in one of the copies.
             for end in ("-wal", ""):
                 if pathlib.Path(f"{store}{end}").exists():
                     shutil.copyfile(f"{store}{end}", f"{copy}{end}")
@@ -124,7 +126,7 @@ class City:
                     counts = dict(connection.execute("SELECT state, COUNT(*) FROM rides GROUP BY state"))
                 return {name: counts.get(state, 0) for state, name in STATES.items()}
             except sqlite3.DatabaseError:
-                # Copied while it changed.
+                # The file changed while it was copied.
                 pass
             finally:
                 for end in ("", "-wal", "-shm"):
@@ -132,17 +134,17 @@ class City:
         raise Failure("the rides cannot be counted")
 
     def drivers(self):
-        """Drivers by status, as of at most half a second ago."""
+        """Drivers by status, at most 0.5 s old."""
         return self.metrics("driver", "drivers", "status")
 
-    # --- What is done ---
+    # --- Kills ---
 
     def start(self):
         for name, service in self.services.items():
             service.start()
             self.tables[name] = FailpointTable(self.directory / f"{name}.failpoints", name)
         self.tables["rider"].delay("commit.before", self.options.slow_commit)
-        # The moment between subscribing and reading is long enough for others to commit.
+        # Delays reads after subscribing, so that commits can happen in between.
         self.tables["rider"].delay("feed.read_driver", 0.002)
         self.tables["rider"].delay("feed.read_ride", 0.002)
         self.sim = subprocess.Popen(self.sim_command, stdout=open(self.directory / "sim.log", "wb"),
@@ -156,7 +158,7 @@ class City:
                 raise Failure(f"{service.name} ended by itself: exit {service.process.returncode}")
 
     def await_bustle(self):
-        """The drivers by status, and the confirmations under way, once enough goes on."""
+        """Waits for enough activity; returns the drivers by status and the confirmations under way."""
         give_up = time.time() + self.options.patience
         most = (0, 0)
         while True:
@@ -174,10 +176,11 @@ class City:
             time.sleep(0.002)
 
     def record(self, what, dead, drivers, confirming):
-        """After the death of the services in `dead`, and before they are started again. `confirming` is from just before:
-        once rider-service is dead, the confirmations under way fail at once, and are tried again."""
+        """Records a kill, after the death of the services in `dead` and before their restart. `confirming` is the
+        number just before the death: once rider-service is dead, confirmations under way fail at once and are tried
+        again."""
         if "driver" in dead:
-            # Nobody will hear of what became of these.
+            # The dead service never counts the replies to these.
             self.confirms_lost += self.confirming()
         kill = Kill(what, self.rides(), drivers, confirming, time.time() - self.begin)
         self.kills.append(kill)
@@ -186,7 +189,7 @@ class City:
         print(f"{len(self.kills):>4} {kill.at:>6.1f} s  {what:<34} {rides}  {kill.confirming:>9} {statuses}", flush=True)
 
     def kill_now(self, names):
-        """False if less went on at the moment of death than was asked for: then it does not count."""
+        """Kills services now. False if activity was too low at their death: then the kill does not count."""
         drivers, confirming = self.await_bustle()
         for name in names:
             self.services[name].process.send_signal(signal.SIGKILL)
@@ -209,7 +212,7 @@ class City:
         raise Failure("too little went on, again and again")
 
     def restart(self, names):
-        # The others and the clients notice, or do not.
+        # A random wait, in which the other service and the clients may notice the death.
         time.sleep(self.random.uniform(0, 0.8))
         for name in names:
             self.services[name].launch()
@@ -257,7 +260,7 @@ class City:
                 table.delay(name, 0)
 
     def come_to_rest(self):
-        """What is wrong, in words; empty if nothing is."""
+        """The faults, as texts; empty if there are none."""
         report, wrong = trial.come_to_rest(self.sim, self.services.values(), self.directory, self.options.length + 240)
         stores = {name: self.directory / name / f"{name}.db" for name in self.services}
         if self.postgres:

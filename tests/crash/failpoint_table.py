@@ -7,7 +7,7 @@ FIELDS = {"passed": 40, "kill_at": 48, "killed": 56, "delay_us": 64}
 
 
 class FailpointTable:
-    """One service's. The process must have been started: it makes the file."""
+    """One service's table. The process makes the file, so it must have been started."""
 
     def __init__(self, path, service):
         with open(path, "r+b") as file:
@@ -35,11 +35,11 @@ class FailpointTable:
         return self._get(name, "killed")
 
     def arm(self, name):
-        """The next passing ends the process."""
+        """Makes the next passing of the failpoint end the process."""
         self._set(name, "kill_at", 1)
 
     def disarm(self, name):
-        """False if it was too late."""
+        """False if the failpoint was passed before."""
         armed = self._get(name, "kill_at") != 0
         self._set(name, "kill_at", 0)
         return armed

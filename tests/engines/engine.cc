@@ -19,7 +19,7 @@ pid_t SpawnEngine(const std::vector<std::string>& arguments, const std::string& 
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   if (dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0) _exit(126);
   if (user != nullptr && (setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)) _exit(126);
-  // It must not be left over. After setuid, which forgets it.
+  // The engine must end with the parent. After setuid, because setuid clears this setting.
   prctl(PR_SET_PDEATHSIG, SIGQUIT);
   if (getppid() != parent) _exit(126);
   execv(argv[0], argv.data());

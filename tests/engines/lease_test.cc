@@ -25,14 +25,14 @@ constexpr absl::Duration kLong = absl::Seconds(50);
 const Statement kTouch{"INSERT INTO things (name) VALUES ('a thing')"};
 const Statement kAlive{absl::StrCat("SELECT holder FROM leases WHERE holder IN ", kHoldersAlive, " ORDER BY holder")};
 
-// What a call comes to.
+// The outcome of a call.
 struct Outcome {
   absl::Status status;
   absl::Notification known;
 
   std::function<void(absl::Status)> done() {
-    return [this](absl::Status told) {
-      status = std::move(told);
+    return [this](absl::Status result) {
+      status = std::move(result);
       known.Notify();
     };
   }
@@ -50,7 +50,7 @@ class LeaseTest : public ::testing::Test {
     pool_ = Open();
   }
 
-  // With one writer: what waits for it waits in order.
+  // A pool with one writer: it runs waiting writes in order.
   std::unique_ptr<Pool> Open() {
     std::vector<const Statement*> statements = LeaseStatements();
     statements.push_back(&kTouch);
@@ -90,7 +90,7 @@ class LeaseTest : public ::testing::Test {
     return alive;
   }
 
-  // The writer waits for something until `session` ends its transaction: what is asked for next is under way that long.
+  // Blocks the writer until `session` ends its transaction: later writes stay in progress until then.
   void HoldUp(Session& session) {
     session.Run("BEGIN; LOCK TABLE " + schema_ + ".things IN SHARE MODE");
     pool_->Write({{&kTouch, Params()}}, "", absl::InfiniteFuture(),
@@ -115,7 +115,7 @@ TEST_F(LeaseTest, AHolderIsAliveWhileTheLeaseRuns) {
 TEST_F(LeaseTest, TheDeadDoNotLiveOnWhenTheDatabasesClockIsSetBack) {
   ASSERT_TRUE(Renew("dead").ok());
   ASSERT_TRUE(Renew("alive").ok());
-  // As an hour back looks like.
+  // As after the clock was set back by an hour.
   Ask("UPDATE leases SET lease_end = lease_end + interval '1 hour'");
   ASSERT_TRUE(Renew("alive").ok());
   EXPECT_THAT(Alive(), ElementsAre("alive"));
@@ -143,7 +143,7 @@ TEST_F(LeaseTest, TheEndIsForGood) {
 
 TEST_F(LeaseTest, ARenewalUnderWayDoesNotOutliveTheEnd) {
   const std::unique_ptr<Pool> another = Open();
-  // Behind the same connection, whose queue the end may overtake; and on another, which is quicker.
+  // With the same pool, where the end may overtake queued writes; and with another one, which is faster.
   for (Pool* const quick : {pool_.get(), another.get()}) {
     const std::string holder = quick == pool_.get() ? "same" : "another";
     ASSERT_TRUE(Renew(holder).ok());

@@ -23,16 +23,16 @@ using ::testing::IsEmpty;
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
-// What one subscriber was told.
-class Heard {
+// The messages that one subscriber received.
+class Received {
  public:
-  Heard(Bus& bus, const std::string& topic)
+  Received(Bus& bus, const std::string& topic)
       : subscription_(bus.Subscribe(topic, [this](const BusPayload& payload) {
           absl::MutexLock lock(&mutex_);
           texts_.push_back(*payload);
         })) {}
 
-  // Whether `text` comes, or came.
+  // Waits until `text` has arrived.
   bool Await(const std::string& text) {
     absl::MutexLock lock(&mutex_);
     const auto came = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -48,7 +48,7 @@ class Heard {
  private:
   mutable absl::Mutex mutex_;
   std::vector<std::string> texts_ ABSL_GUARDED_BY(mutex_);
-  // Last: its callback uses what stands above.
+  // Last: its callback uses the members above.
   const std::unique_ptr<Bus::Subscription> subscription_;
 };
 
@@ -70,9 +70,9 @@ class NatsBusTest : public ::testing::Test {
   static void Say(Bus& bus, const std::string& topic, const std::string& text) {
     bus.Publish(topic, std::make_shared<const std::string>(text));
   }
-  // Until `from` reaches `to`: a connection that is there may not have said yet what it wants to hear.
+  // Waits until `from` reaches `to`: an open connection may not have sent its subscriptions yet.
   static void Join(Bus& from, Bus& to) {
-    Heard joined(to, "joined");
+    Received joined(to, "joined");
     const absl::Time limit = absl::Now() + kPatience;
     while (joined.texts().empty()) {
       ASSERT_LT(absl::Now(), limit) << "no way between the replicas";
@@ -88,7 +88,7 @@ TEST_F(NatsBusTest, ReplicasHearEachOtherOnceAndInOrder) {
   server_.Start();
   const auto one = Replica(), two = Replica();
   Join(*one, *two);
-  Heard here(*one, "ride.1"), there(*two, "ride.1"), elsewhere(*two, "ride.11");
+  Received here(*one, "ride.1"), there(*two, "ride.1"), elsewhere(*two, "ride.11");
   const std::string bytes("\0\xff,", 3);
   for (const std::string& text : {std::string("a"), bytes, std::string(), std::string("end")})
     Say(*one, "ride.1", text);
@@ -96,7 +96,7 @@ TEST_F(NatsBusTest, ReplicasHearEachOtherOnceAndInOrder) {
   ASSERT_TRUE(there.Await("end"));
   EXPECT_THAT(there.texts(), ElementsAre("a", bytes, "", "end"));
   EXPECT_THAT(elsewhere.texts(), IsEmpty());
-  // What was said here does not come back from the server.
+  // The server does not send a message back to its sender.
   Say(*two, "ride.1", "answer");
   ASSERT_TRUE(here.Await("answer"));
   EXPECT_THAT(here.texts(), ElementsAre("a", bytes, "", "end", "answer"));
@@ -107,7 +107,7 @@ TEST_F(NatsBusTest, AnotherServicesMessagesAreNotHeard) {
   const auto one = Replica("hail.test"), other = Replica("hail.tested"), same = Replica("hail.test");
   Join(*one, *same);
   ASSERT_TRUE(AwaitConnected(*other));
-  Heard there(*other, "ride.1"), here(*same, "ride.1");
+  Received there(*other, "ride.1"), here(*same, "ride.1");
   Say(*one, "ride.1", "mine");
   ASSERT_TRUE(here.Await("mine"));
   EXPECT_THAT(there.texts(), IsEmpty());
@@ -117,8 +117,8 @@ TEST_F(NatsBusTest, NothingIsHeardAfterASubscriptionEnds) {
   server_.Start();
   const auto one = Replica(), two = Replica();
   Join(*one, *two);
-  auto ended = std::make_unique<Heard>(*two, "ride.1");
-  Heard other(*two, "ride.1");
+  auto ended = std::make_unique<Received>(*two, "ride.1");
+  Received other(*two, "ride.1");
   Say(*one, "ride.1", "a");
   ASSERT_TRUE(ended->Await("a"));
   ended.reset();
@@ -128,7 +128,7 @@ TEST_F(NatsBusTest, NothingIsHeardAfterASubscriptionEnds) {
 
 TEST_F(NatsBusTest, WithoutAServerAReplicaHearsItselfAndLaterTheOthers) {
   const auto one = Replica(), two = Replica();
-  Heard here(*one, "ride.1"), there(*two, "ride.1");
+  Received here(*one, "ride.1"), there(*two, "ride.1");
   Say(*one, "ride.1", "alone");
   EXPECT_THAT(here.texts(), ElementsAre("alone"));
   EXPECT_FALSE(one->stats().connected);
@@ -146,14 +146,14 @@ TEST_F(NatsBusTest, AServerThatCameBackIsUsedAgain) {
   Join(*one, *two);
   server_.Kill();
   ASSERT_TRUE(AwaitConnected(*one, false));
-  Heard here(*one, "ride.1"), there(*two, "ride.1");
+  Received here(*one, "ride.1"), there(*two, "ride.1");
   for (int i = 0; i < 1000; ++i) Say(*one, "ride.1", std::to_string(i));
   EXPECT_EQ(here.texts().size(), 1000u);
   server_.Start();
   Join(*one, *two);
   Say(*one, "ride.1", "back");
   EXPECT_TRUE(there.Await("back"));
-  EXPECT_THAT(there.texts(), ElementsAre("back")) << "a hint that is late is none";
+  EXPECT_THAT(there.texts(), ElementsAre("back")) << "late hints are dropped";
 }
 
 TEST_F(NatsBusTest, ASlowSubscriberHoldsUpNobodyElse) {
@@ -165,7 +165,7 @@ TEST_F(NatsBusTest, ASlowSubscriberHoldsUpNobodyElse) {
     if (!held.HasBeenNotified()) held.Notify();
     go_on.WaitForNotification();
   });
-  Heard here(*one, "ride.1");
+  Received here(*one, "ride.1");
   Say(*one, "ride.1", "first");
   held.WaitForNotification();
   for (int i = 0; i < 5000; ++i) Say(*one, "ride.1", "more");
@@ -190,15 +190,15 @@ TEST_F(NatsBusTest, OneReplicaIsAskedAndAnswers) {
   };
   const RequestServer second(two.get(), "second", answer_as("second")), third(three.get(), "third", answer_as("third"));
   RequestClient asker(one.get(), &loop, "first");
-  const auto ask = [&](const std::string& whom, absl::Duration time_out) {
-    absl::StatusOr<std::string> heard;
+  const auto ask = [&](const std::string& server_name, absl::Duration time_out) {
+    absl::StatusOr<std::string> result;
     absl::Notification answered;
-    asker.Ask(whom, std::string("\0?", 2), time_out, [&](absl::StatusOr<std::string> answer) {
-      heard = std::move(answer);
+    asker.Ask(server_name, std::string("\0?", 2), time_out, [&](absl::StatusOr<std::string> answer) {
+      result = std::move(answer);
       answered.Notify();
     });
     answered.WaitForNotification();
-    return heard;
+    return result;
   };
   EXPECT_EQ(*ask("second", kPatience), std::string("second:\0?", 9));
   EXPECT_EQ(*ask("third", kPatience), std::string("third:\0?", 8));

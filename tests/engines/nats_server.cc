@@ -48,21 +48,21 @@ void NatsServer::Kill() {
 }
 
 void NatsServer::Run(int port) {
-  // It writes its ports to nats-server_PID.ports there once it serves.
+  // The server writes its ports to nats-server_PID.ports in this folder once it serves.
   const std::string ports_folder = folder_.path("ports");
   fs::remove_all(ports_folder);
   fs::create_directory(ports_folder);
   pid_ = SpawnEngine({kProgram, "-a", "127.0.0.1", "-p", std::to_string(port), "--ports_file_dir", ports_folder},
                      folder_.path("log"));
   const std::string ports = ports_folder + "/nats-server_" + std::to_string(pid_) + ".ports";
-  // There, and whole.
+  // Wait until the file is there and complete.
   for (int waited = 0; !nlohmann::json::accept(ReadFile(ports)); waited += 5) {
     if (waited > kPatienceMs || waitpid(pid_, nullptr, WNOHANG) == pid_) {
       ADD_FAILURE() << "nats-server did not come up; `make setup` installs it:\n" << ReadFile(folder_.path("log"));
       pid_ = 0;
       return;
     }
-    // Nothing tells when a server is there: it is looked for again and again.
+    // The server gives no signal when it is ready, so poll.
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   // {"nats":["nats://127.0.0.1:4222"]}

@@ -1,4 +1,4 @@
-// A NATS server of Debian's package for tests: on a port of its own, gone with its object.
+// A NATS server of Debian's package for tests: on its own port, stopped by its destructor.
 #pragma once
 
 #include <sys/types.h>
@@ -9,8 +9,7 @@
 
 namespace hail::testing {
 
-// Not thread-safe. What fails, fails the test that runs; a machine without the server fails it too: `make setup`
-// installs it.
+// Not thread-safe. A failure fails the running test. So does a machine without the server: `make setup` installs it.
 class NatsServer {
  public:
   // Finds a port; Start() makes it serve there.
@@ -22,13 +21,13 @@ class NatsServer {
   // nats://127.0.0.1:PORT
   std::string url() const;
 
-  // Returns once it takes connections.
+  // Returns once the server accepts connections.
   void Start();
-  // As a crash would.
+  // Ends the server like a crash.
   void Kill();
 
  private:
-  // Starts it on `port`, or on one it finds (-1).
+  // Starts the server on `port`, or on a free port (-1).
   void Run(int port);
 
   const TempFolder folder_;

@@ -81,7 +81,7 @@ class PoolTest : public ::testing::Test {
     return answer;
   }
 
-  // Of several writes that are all waiting before the first can be done.
+  // Several writes that all wait before the first can be done.
   std::vector<Answered> WriteAll(std::vector<Command> writes) {
     std::vector<Answered> answers(writes.size());
     absl::BlockingCounter left(static_cast<int>(writes.size()));
@@ -123,7 +123,7 @@ class PoolTest : public ::testing::Test {
     return names;
   }
 
-  // Until `session` ends its transaction, whoever changes things waits.
+  // Until `session` ends its transaction, all writes wait.
   void Hold(Session& session) { session.Run("BEGIN; LOCK TABLE " + schema_ + ".things IN SHARE MODE"); }
 
   PostgresServer& server_;
@@ -173,7 +173,7 @@ TEST_F(PoolTest, WritesThatWaitShareACommit) {
       EXPECT_TRUE(rows.ok()) << rows.status();
       left.DecrementCount();
     });
-    // The first is on its way alone.
+    // The first write is sent alone.
     while (i == 0 && pool_->writes_queued() > 0) absl::SleepFor(absl::Milliseconds(1));
   }
   other.Run("COMMIT");
@@ -258,7 +258,7 @@ TEST_F(PoolTest, ALostConnectionIsMadeAgain) {
   server_.Ask(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
       " AND backend_type = 'client backend'");
-  // Whoever is on one of them hears that it may have happened; nobody is left waiting.
+  // A write on a lost connection fails with an unknown outcome; no write is left waiting.
   for (int i = 0; i < 50; ++i) {
     const absl::Status status = Write({&kInsert, Params::Of(std::to_string(i), i)});
     EXPECT_TRUE(status.ok() || HasReason(status, Reason::kStoreUnavailable)) << status;
@@ -297,7 +297,7 @@ TEST_F(PoolTest, MoreThanCanWaitIsRefusedAtOnce) {
   left.Wait();
 }
 
-// On a server of its own, which goes away.
+// A separate server, which the tests stop.
 struct OwnServer {
   PostgresServer own;
 };

@@ -1,4 +1,4 @@
-// What must hold for every DriverStore, for the one on PostgreSQL.
+// The conformance suite of DriverStore, on PostgreSQL.
 #include "driver-service/storage/postgres_driver_store.h"
 
 #include "common/time/fake_clock.h"
@@ -26,7 +26,7 @@ class PostgresSubject final : public DriverStoreSubject {
   }
 
   std::vector<OfferRecord> OfferLog() override {
-    // All that waits is written by the time it is closed.
+    // Closing the store writes all waiting records.
     Reopen();
     std::vector<OfferRecord> records;
     const testing::Table table = testing::SharedPostgres().Ask(
@@ -72,7 +72,7 @@ DriverStoreKind RealKind() {
 
 namespace {
 
-// Who is online with one plate in a database of before: the one who came last stays.
+// In an old database several drivers may be online with one plate: the latest stays online.
 TEST(PostgresDriverStoreTest, ADatabaseOfBeforeOpensAlsoWherePlatesCollide) {
   const std::string schema = testing::UniqueSchema();
   const auto params = *postgres::ParseUrl(testing::SharedPostgres().url());
@@ -92,7 +92,7 @@ TEST(PostgresDriverStoreTest, ADatabaseOfBeforeOpensAlsoWherePlatesCollide) {
   add("d6", "- ", 1, 1);
   FakeClock clock;
   ASSERT_TRUE(PostgresDriverStore::Open(params, {.schema = schema}, &clock, nullptr).ok());
-  // As a replica of before adds it, which runs beside.
+  // As a replica of the old release, still running, adds it.
   add("d7", "TWIN 001é", 0, 9);
   testing::Table expected{{"d1", "0", "TWIN001é"}, {"d2", "1", "TWIN001é"}, {"d3", "0", "TWIN001é"},
                           {"d4", "1", "TWIN001É"}, {"d5", "1", ""},         {"d6", "1", ""},

@@ -1,4 +1,4 @@
-// What must hold for every RideStore, for the one on PostgreSQL.
+// The conformance suite of RideStore, on PostgreSQL.
 #include "rider-service/storage/postgres_ride_store.h"
 
 #include <stdexcept>
@@ -54,7 +54,7 @@ namespace {
 INSTANTIATE_TEST_SUITE_P(OnPostgres, RideStoreConformance, ::testing::Values(RealKind()),
                          [](const auto& kind) { return kind.param.name; });
 
-// In the simulation a bug ends the run; a service goes on.
+// In the simulation such an exception ends the run; a service goes on.
 TEST_P(RideStoreConformance, ADecisionThatThrowsFailsAloneAndKeepsNobodyWaiting) {
   ASSERT_TRUE(Create(Requested()).ok());
   const auto outcomes = AwaitAll<Changed>(2, [&](std::size_t i, Done<Changed> done) {

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr char kUser[] = "postgres";
 constexpr int kPatienceMs = 240'000;
 
-// The newest of those installed; empty: none.
+// The newest installed version; empty: none.
 std::string FindBin() {
   std::vector<std::string> found;
   std::error_code ignored;
@@ -48,7 +48,7 @@ PostgresServer::PostgresServer() : bin_(FindBin()) {
     ADD_FAILURE() << "PostgreSQL is not installed; `make setup` does it";
     return;
   }
-  // Its user must be able to come in, and the log is written by it.
+  // PostgreSQL's user must be able to enter the folder, and writes the log there.
   const std::string folder = folder_.path("");
   if (const passwd* const user = getuid() == 0 ? getpwnam(kUser) : nullptr; user != nullptr) {
     EXPECT_EQ(chown(folder.c_str(), user->pw_uid, user->pw_gid), 0);
@@ -84,7 +84,7 @@ void PostgresServer::Start() {
       ADD_FAILURE() << "PostgreSQL did not come up:\n" << ReadFile(folder_.path("log"));
       return;
     }
-    // Nothing tells when a server is there: it is asked again and again.
+    // The server gives no signal when it is ready, so poll.
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -101,7 +101,7 @@ void PostgresServer::Stop() { End(SIGINT); }
 
 void PostgresServer::SignalAll(int signal) const {
   kill(pid_, signal);
-  // Its children are those whose parent it is.
+  // The children are the processes whose parent is pid_.
   for (const auto& process : fs::directory_iterator("/proc")) {
     const std::string name = process.path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;

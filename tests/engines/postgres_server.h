@@ -1,4 +1,4 @@
-// A PostgreSQL of Debian's package for tests: temporary data, a socket of its own, gone with its object.
+// A PostgreSQL of Debian's package for tests: temporary data, its own socket, stopped by its destructor.
 #pragma once
 
 #include <sys/types.h>
@@ -15,31 +15,31 @@ namespace hail::testing {
 // Rows of columns, as text.
 using Table = std::vector<std::vector<std::string>>;
 
-// Not thread-safe. What fails, fails the test that runs (ADD_FAILURE) with the server's log; a machine without
-// PostgreSQL fails it too: `make setup` installs it.
+// Not thread-safe. A failure fails the running test (ADD_FAILURE) with the server's log. So does a machine without
+// PostgreSQL: `make setup` installs it.
 class PostgresServer {
  public:
-  // Makes the data and starts the server.
+  // Creates the data and starts the server.
   PostgresServer();
   ~PostgresServer();
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
 
-  // postgres://… of its database, for a user who may do everything.
+  // postgres://… of its database, for a superuser.
   std::string url() const;
-  // Another user of it, who does not exist.
+  // The same with a user that does not exist.
   std::string url_of_a_stranger() const;
 
-  // Runs `sql` on a connection of its own.
+  // Runs `sql` on a separate connection.
   Table Ask(const std::string& sql) const;
 
-  // Returns once it takes connections.
+  // Returns once the server accepts connections.
   void Start();
-  // As a crash would: connections end without a word, the next start recovers.
+  // Ends the server like a crash: connections end without notice, the next start recovers.
   void Crash();
-  // The orderly end: sessions are told, then ended.
+  // A fast shutdown: sessions get an error, then end.
   void Stop();
-  // Stops and goes on with all its processes, as if the machine froze.
+  // Stops and continues all its processes, as if the machine froze.
   void Freeze();
   void Thaw();
 
@@ -53,7 +53,7 @@ class PostgresServer {
   pid_t pid_ = 0;
 };
 
-// A connection of the test's own, which keeps its transaction.
+// A connection of the test, which keeps its transaction open.
 class Session {
  public:
   explicit Session(const PostgresServer& server);
@@ -65,9 +65,9 @@ class Session {
   pg_conn* const conn_;
 };
 
-// One for all tests of a program, started at its first use. Tests keep apart by schemas: UniqueSchema.
+// One server for all tests of a program, started at its first use. Each test uses its own schema: UniqueSchema.
 PostgresServer& SharedPostgres();
-// The name of a schema that nobody has used.
+// The name of an unused schema.
 std::string UniqueSchema();
 
 }  // namespace hail::testing

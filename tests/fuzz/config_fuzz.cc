@@ -24,7 +24,7 @@ void File(Input& input) {
   const MemoryFile file(input.Rest());
   std::vector<std::string> problems;
   for (const config::FileEntry& entry : config::ReadFile(file.path(), Keys(), &problems)) {
-    Require(Keys().Find(entry.key) != nullptr, "a file's entry is of a key that there is", entry.key);
+    Require(Keys().Find(entry.key) != nullptr, "each entry of a file has a known key", entry.key);
   }
 }
 
@@ -34,10 +34,10 @@ void Value(Input& input) {
   if (!value.ok()) return;
   const std::string text = config::FormatValue(*value);
   const auto again = config::ParseValue(type, text);
-  Require(again.ok(), "a value is read as it is printed", text);
+  Require(again.ok(), "a printed value can be read again", text);
   Require(again->index() == value->index(), "a value keeps its kind");
-  // Six digits are printed of a number.
-  if (!std::holds_alternative<double>(*value)) Require(*again == *value, "a value stays itself", text);
+  // Numbers are printed with six digits.
+  if (!std::holds_alternative<double>(*value)) Require(*again == *value, "a value keeps its value", text);
 }
 
 void Anchor(Input& input) {
@@ -46,10 +46,10 @@ void Anchor(Input& input) {
   if (!parsed.ok()) return;
   Require(std::isfinite(parsed->scale) && parsed->scale > 0, "time runs forwards");
   const absl::Time wall = absl::FromUnixSeconds(1'700'000'000);
-  Require(parsed->ToDomain(wall) <= parsed->ToDomain(wall + absl::Seconds(1)), "domain time follows the wall's");
+  Require(parsed->ToDomain(wall) <= parsed->ToDomain(wall + absl::Seconds(1)), "domain time follows wall time");
 }
 
-// --set as often as there are lines.
+// One --set per line of the input.
 void CommandLine(Input& input) {
   std::vector<std::string> args;
   std::string line;
@@ -67,7 +67,7 @@ void CommandLine(Input& input) {
     Require(*loaded.exit == 0 || (*loaded.exit == 2 && !loaded.problems.empty()), "a refusal says why", loaded.err);
     return;
   }
-  Require(loaded.problems.empty(), "what has problems does not run");
+  Require(loaded.problems.empty(), "a configuration with problems does not run");
   const rider::RiderOptions options = rider::ReadRiderOptions(loaded.values);
   Require(options.max_streams >= 1 && options.store_readers >= 1 && options.rules.offer_time >= absl::Seconds(1),
           "options are in their ranges");

@@ -1,6 +1,6 @@
-// driver-service's dispatch core, driven by bytes: apps that open and close streams and answer any offer with anything,
-// links and a feed that come and go, a rider-service that answers whatever it likes and whenever. No model of what it
-// should do; what must never happen is checked at each message and after each step (DESIGN §10: 1, 5, 6, 7).
+// driver-service's dispatch core, driven by bytes: apps that open and close streams and give any answer to any offer,
+// links and a feed that come and go, a rider-service that answers anything at any time. Without a model of the right
+// behaviour; the rules are checked at each message and after each step (promises 1, 5, 6, 7 of README.md).
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -20,7 +20,7 @@
 namespace hail::fuzz {
 namespace {
 
-using namespace hail::driver;  // NOLINT: the target is about nothing else.
+using namespace hail::driver;  // NOLINT: this target uses no other namespace.
 
 constexpr int kDrivers = 4;
 constexpr int kRides = 4;
@@ -44,7 +44,7 @@ class World final : public Effects {
         Open(input, driver_id);
         break;
       case 1: {
-        // The stream open now, or one of before.
+        // The present stream, or an earlier one.
         const StreamId stream = input.Coin() ? StreamOf(driver_id) : static_cast<StreamId>(input.Below(8)) + 1;
         if (stream == StreamOf(driver_id)) streams_.erase(driver_id);
         core_.CloseStream(now_, driver_id, stream);
@@ -115,7 +115,7 @@ class World final : public Effects {
       default: {
         const absl::Duration step = absl::Milliseconds(100) * (1 + input.Below(64));
         now_.wall += step;
-        // Domain time runs with the wall's, faster, or stands still.
+        // Domain time runs as fast as wall time, or faster, or stands still.
         now_.domain += step * input.Below(4);
         core_.Tick(now_);
       }
@@ -123,7 +123,7 @@ class World final : public Effects {
     CheckAll();
   }
 
-  // An end to all of it: everybody is answered once rider-service answers.
+  // Ends all activity: every pending call is answered once rider-service answers.
   void CalmDown() {
     for (int i = 0; i < 400 && (!confirms_.empty() || !finds_.empty() || i < 20); ++i) {
       now_.wall += absl::Milliseconds(500);
@@ -139,7 +139,7 @@ class World final : public Effects {
       }
       CheckAll();
     }
-    Require(core_.Counts(now_).offers_confirming == 0, "nothing is confirmed for ever");
+    Require(core_.Counts(now_).offers_confirming == 0, "no confirmation lasts for ever");
     for (const auto& [answer, times] : answers_) Require(times == 1, "each answer is answered", std::to_string(answer));
   }
 
@@ -153,7 +153,7 @@ class World final : public Effects {
     OfferStatus status = OfferStatus::kPending;
     bool logged = false;
     bool accepted_in_time = false;
-    // rider-service said, one way or another, that the ride is the driver's by this offer.
+    // rider-service reported, by reply or feed, that the ride is the driver's by this offer.
     bool theirs = false;
     int attempts = 0;
   };
@@ -184,19 +184,19 @@ class World final : public Effects {
     const Availability desired = Wish(input, driver_id);
     replaced_ = StreamOf(driver_id);
     streams_[driver_id] = stream;
-    told_.erase(driver_id);
+    sent_.erase(driver_id);
     const std::int64_t epoch = core_.OpenStream(now_, MakeDriver(driver_id), desired, ++claims_, stream, cursor);
-    Require(replaced_ == 0, "the older stream is told that it was replaced");
+    Require(replaced_ == 0, "the older stream gets replaced");
     Require(epoch > last_epoch_, "a session's epoch rises");
     last_epoch_ = epoch;
   }
 
-  // Of this driver, of another, or of nobody.
+  // An offer of this driver, of another driver, or an unknown one.
   std::string AnyOffer(Input& input) {
     const int choice = input.Below(16);
     if (choice == 0 || offers_.empty()) return "offer-unheard-of-" + std::to_string(choice);
     auto offer = offers_.end();
-    // The latest ones are the ones that are alive.
+    // The latest offers are the live ones.
     for (int i = 1 + choice % 4; i > 0 && offer != offers_.begin(); --i) --offer;
     return offer->first;
   }
@@ -220,7 +220,7 @@ class World final : public Effects {
       const auto found = offers_.find(offer_id);
       if (result.offer.status == OfferStatus::kAccepted) {
         const bool known = found != offers_.end() && found->second.theirs && found->second.driver_id == driver_id;
-        Require(known || found_.contains(offer_id), "nobody is told of a ride that is not theirs", offer_id);
+        Require(known || found_.contains(offer_id), "an accept gets only the driver's own ride", offer_id);
       } else {
         Require(!accept && result.offer.status == OfferStatus::kDeclined, "an accept that is OK is won");
       }
@@ -248,7 +248,7 @@ class World final : public Effects {
 
   void AnswerConfirm(Input& input) {
     if (past_confirms_.empty()) return;
-    // One that waits, or one that was answered before or given up.
+    // A pending confirmation, or one that was answered before or given up.
     ConfirmCall call;
     if (!confirms_.empty() && input.Below(4) != 0) {
       const auto at = confirms_.begin() + input.Below(static_cast<int>(std::min<std::size_t>(confirms_.size(), 256)));
@@ -275,7 +275,7 @@ class World final : public Effects {
         break;
       }
       case 2: {
-        // The ride as it is for somebody else by now.
+        // The ride may belong to another driver by now.
         RideView ride = View(input, call.ride_id);
         ride.offer_id = AnyOffer(input);
         offers_.at(call.offer_id).theirs = true;
@@ -331,7 +331,7 @@ class World final : public Effects {
     return ride;
   }
 
-  // A ride as the feed shows it to `driver_id`, by an offer of whomever.
+  // A ride as the feed shows it to `driver_id`, with any driver's offer.
   RideRef FeedRide(Input& input, const std::string& driver_id) {
     RideView ride = View(input, RideName(input.Below(kRides)));
     if (input.Below(3) != 0) ride.offer_id = AnyOffer(input);
@@ -352,11 +352,11 @@ class World final : public Effects {
     for (int i = input.Below(4); i > 1; --i) snapshot.missed.push_back({FeedRide(input, driver_id), nullptr});
     snapshot.reset = input.Below(8) == 0;
     if (input.Below(3) == 0) snapshot.ride = FeedRide(input, driver_id);
-    // What the core subscribes anew from inside is not caught up again.
+    // A subscription that the core renews by itself does not get a second catch-up.
     const auto subscription = subscriptions_.find(driver_id);
     if (subscription != subscriptions_.end() && subscription->second == snapshot.subscription) {
       synced_.insert(driver_id);
-      if (snapshot.reset) told_.erase(driver_id);
+      if (snapshot.reset) sent_.erase(driver_id);
     }
     core_.OnFeedSnapshot(now_, snapshot);
   }
@@ -381,7 +381,7 @@ class World final : public Effects {
 
   void ToDriver(StreamId stream, const DriverMessage& message) override {
     if (std::holds_alternative<Replaced>(message)) {
-      Require(stream == replaced_, "only the older stream was replaced");
+      Require(stream == replaced_, "only the older stream gets replaced");
       replaced_ = 0;
       return;
     }
@@ -393,16 +393,16 @@ class World final : public Effects {
       MadeOffer(driver_id, *offer);
     } else if (const auto* update = std::get_if<OfferUpdate>(&message)) {
       Require(offers_.contains(update->offer_id) && offers_.at(update->offer_id).driver_id == driver_id,
-              "a driver is told of their own offers");
+              "a driver gets updates of their own offers only");
       Become(update->offer_id, update->status);
     } else if (const auto* event = std::get_if<RideEventView>(&message)) {
-      const auto [told, first] = told_[driver_id].try_emplace(event->ride->ride_id, event->ride->sequence);
-      Require(first || event->ride->sequence > told->second, "events come in order and once");
-      told->second = event->ride->sequence;
+      const auto [sent, first] = sent_[driver_id].try_emplace(event->ride->ride_id, event->ride->sequence);
+      Require(first || event->ride->sequence > sent->second, "events come in order and once");
+      sent->second = event->ride->sequence;
     }
   }
 
-  // An offer shown on the stream; to a driver without one, as their state shows it after the step.
+  // An offer shown on the stream, or, to a driver without a stream, in the driver's state after the step.
   void MadeOffer(const std::string& driver_id, const OfferView& view) {
     const auto [offer, is_new] = offers_.try_emplace(view.offer_id);
     Known& known = offer->second;
@@ -417,11 +417,11 @@ class World final : public Effects {
     known.expires = now_.domain + view.remaining;
     Require(view.status == OfferStatus::kPending && view.remaining > absl::ZeroDuration(), "an offer begins pending");
     Require(synced_.contains(driver_id) && feed_up_, "no offer without the feed", driver_id);
-    Require(ever_online_.contains(driver_id), "no offer to who never wanted one");
+    Require(ever_online_.contains(driver_id), "no offer to a driver who was never online");
     const auto deadline = deadlines_.find({known.ride_id, known.epoch});
     Require(deadline != deadlines_.end() && now_.domain < deadline->second, "no offer after the deadline");
     const auto& excluded = view.start->excluded_driver_ids;
-    Require(std::find(excluded.begin(), excluded.end(), driver_id) == excluded.end(), "no offer to who is excluded");
+    Require(std::find(excluded.begin(), excluded.end(), driver_id) == excluded.end(), "no offer to an excluded driver");
     for (const auto& [id, other] : offers_) {
       if (id == view.offer_id || !IsLive(other.status)) continue;
       Require(other.driver_id != driver_id, "one live offer of a driver");
@@ -435,9 +435,9 @@ class World final : public Effects {
     Require(IsLive(known.status), "a settled offer stays settled", offer_id);
     Require(
         known.status != OfferStatus::kConfirming || status == OfferStatus::kAccepted || status == OfferStatus::kRevoked,
-        "what is being confirmed is won or lost", offer_id);
-    if (status == OfferStatus::kConfirming) Require(known.accepted_in_time, "what is over cannot be accepted");
-    if (status == OfferStatus::kAccepted) Require(known.theirs, "an offer is won by rider-service's word", offer_id);
+        "an offer in confirmation is won or lost", offer_id);
+    if (status == OfferStatus::kConfirming) Require(known.accepted_in_time, "an offer that is over cannot be accepted");
+    if (status == OfferStatus::kAccepted) Require(known.theirs, "rider-service decides that an offer is won", offer_id);
     known.status = status;
   }
 
@@ -449,14 +449,15 @@ class World final : public Effects {
     const auto offer = offers_.find(call.offer_id);
     Require(offer != offers_.end() && offer->second.driver_id == call.driver.driver_id, "a confirmation has its offer");
     Known& known = offer->second;
-    Require(known.ride_id == call.ride_id && known.epoch == call.epoch, "a confirmation is of what was offered");
-    Require(known.accepted_in_time, "nothing is confirmed that was not accepted in time");
-    Require(!known.logged, "nothing is confirmed that has settled");
+    Require(known.ride_id == call.ride_id && known.epoch == call.epoch,
+            "a confirmation has the offer's ride and epoch");
+    Require(known.accepted_in_time, "only an offer accepted in time is confirmed");
+    Require(!known.logged, "a settled offer is not confirmed");
     Require(call.attempt == ++known.attempts, "attempts count up");
     for (const ConfirmCall& other : confirms_) {
       if (other.offer_id == call.offer_id) Require(false, "one attempt at a time", call.offer_id);
       const Known& waits = offers_.at(other.offer_id);
-      // One whose outcome the feed told has settled; its answer does not matter any more.
+      // The feed may have settled an offer already; the answer to its confirmation no longer matters.
       if (waits.driver_id == known.driver_id) Require(waits.logged, "one confirmation of a driver", known.driver_id);
     }
     confirms_.push_back(call);
@@ -464,29 +465,29 @@ class World final : public Effects {
   }
 
   void FindAssignment(const FindCall& call) override {
-    Require(!offers_.contains(call.offer_id) || offers_.at(call.offer_id).logged, "what is known is not asked for");
+    Require(!offers_.contains(call.offer_id) || offers_.at(call.offer_id).logged, "a known offer is not looked up");
     finds_.push_back(call);
   }
   void FeedSubscribe(const std::string& driver_id, std::int64_t subscription,
                      const std::optional<RideCursor>&) override {
-    Require(feed_up_, "one subscribes to a feed that is up");
+    Require(feed_up_, "subscribe only to a feed that is up");
     Require(subscription > last_subscription_, "subscriptions count up");
     last_subscription_ = subscription;
     subscriptions_[driver_id] = subscription;
     synced_.erase(driver_id);
   }
   void FeedUnsubscribe(const std::string& driver_id) override {
-    Require(feed_up_, "one unsubscribes from a feed that is up");
+    Require(feed_up_, "unsubscribe only from a feed that is up");
     subscriptions_.erase(driver_id);
     synced_.erase(driver_id);
   }
   void OnTrip(const std::string&, std::int64_t, const RideRef&) override {}
   void LogOffer(const OfferRecord& record) override {
-    Require(!IsLive(record.outcome), "what is logged has settled");
+    Require(!IsLive(record.outcome), "a logged offer has settled");
     const auto [offer, is_new] = offers_.try_emplace(record.offer_id);
     Known& known = offer->second;
     if (is_new) {
-      // Made to a driver without a stream, and over before anybody asked for the state.
+      // An offer to a driver without a stream, which ended before the state was read.
       known.driver_id = record.driver_id;
       known.ride_id = record.ride_id;
       known.epoch = record.epoch;
@@ -503,7 +504,8 @@ class World final : public Effects {
       const std::string driver_id = DriverName(i);
       const DriverState state = core_.State(now_, driver_id);
       Require(state.driver_id == driver_id, "a state is its driver's");
-      Require((state.status == DriverStatus::kOnTrip) == (state.ride != nullptr), "on a trip is having a ride");
+      Require((state.status == DriverStatus::kOnTrip) == (state.ride != nullptr),
+              "a driver is on a trip exactly with a ride");
       if (!state.offer) continue;
       ++live;
       Require(IsLive(state.offer->status), "an offer in a state is live");
@@ -517,7 +519,7 @@ class World final : public Effects {
     }
     const DispatchCounts counts = core_.Counts(now_);
     Require(counts.offers_pending + counts.offers_confirming == live, "each live offer is some driver's");
-    Require(counts.rides <= kRides && counts.streams == static_cast<int>(streams_.size()), "counts count what is");
+    Require(counts.rides <= kRides && counts.streams == static_cast<int>(streams_.size()), "counts match the state");
   }
 
   Now now_{absl::FromUnixSeconds(1'700'000'000), absl::FromUnixSeconds(1'700'000'000)};
@@ -526,13 +528,13 @@ class World final : public Effects {
 
   std::map<std::string, StreamId> streams_;
   StreamId last_stream_ = 0;
-  // The stream that must be told so, while another is being opened.
+  // The stream that must get replaced while another one is being opened.
   StreamId replaced_ = 0;
   std::int64_t claims_ = 0;
   std::int64_t last_epoch_ = 0;
   std::set<std::string> ever_online_;
-  // On the present stream: ride → sequence.
-  std::map<std::string, std::map<std::string, std::int64_t>> told_;
+  // Sequences sent on the present stream: driver → ride → sequence.
+  std::map<std::string, std::map<std::string, std::int64_t>> sent_;
   // By id: UUIDv7, so the latest is last.
   std::map<std::string, Known> offers_;
   std::set<std::string> found_;

@@ -1,6 +1,6 @@
-// rider-service's dispatch book against a store, a link and a clock that do anything: news late, twice or never,
-// commands that fail, links that come and go, a driver-service that says what it likes. What must hold is checked at
-// each step, and that each ride is looked after once the link stays up.
+// rider-service's dispatch scheduler against an unreliable store, link and clock: updates that come late, twice or
+// never, commands that fail, links that come and go, a driver-service that sends anything. The rules are checked at
+// each step; once the link stays up, each ride must be dispatched to its end.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -31,7 +31,7 @@ struct Command {
 
 class World final : public DispatchScheduler::Out {
  public:
-  World() : book_(this, rules_) { book_.OnLease(now_, absl::InfiniteFuture()); }
+  World() : scheduler_(this, rules_) { scheduler_.OnLease(now_, absl::InfiniteFuture()); }
 
   void Step(Input& input) {
     const std::string ride_id = "ride-" + std::to_string(input.Below(kRides));
@@ -41,7 +41,7 @@ class World final : public DispatchScheduler::Out {
         break;
       case 1:
       case 2:
-        // What riders, drivers and operators do.
+        // Actions of riders, drivers and operators.
         if (const auto ride = rides_.find(ride_id); ride != rides_.end()) {
           const auto change = AnyCommand(input, ride->second, rules_, now_.domain);
           if (change.ok() && change->changed) Store(change->ride);
@@ -49,11 +49,11 @@ class World final : public DispatchScheduler::Out {
         break;
       case 3:
       case 4: {
-        // Some news, of now or of before; within the minute that the book remembers what is over.
+        // A present or an older update; at most as old as the minute for which the scheduler remembers ended rides.
         if (history_.empty()) break;
         const std::size_t back = static_cast<std::size_t>(input.Below(16)) % history_.size();
         const auto& [committed, ride] = history_[history_.size() - 1 - back];
-        if (now_.wall < committed + absl::Seconds(50)) Tell(ride);
+        if (now_.wall < committed + absl::Seconds(50)) Update(ride);
         break;
       }
       case 5:
@@ -64,18 +64,18 @@ class World final : public DispatchScheduler::Out {
         break;
       case 7:
         link_up_ = false;
-        book_.OnLinkDown(now_);
+        scheduler_.OnLinkDown(now_);
         break;
       case 8:
-        book_.OnStarted(now_, ride_id, EpochNear(input, ride_id));
+        scheduler_.OnStarted(now_, ride_id, EpochNear(input, ride_id));
         if (const auto ride = started_.find(ride_id); ride != started_.end()) ride->second.acknowledged = true;
         break;
       case 9:
-        book_.OnExhausted(now_, ride_id, EpochNear(input, ride_id));
+        scheduler_.OnExhausted(now_, ride_id, EpochNear(input, ride_id));
         break;
       case 10: {
         const std::string driver_id = DriverId(input.Below(4));
-        book_.OnSettled(now_, ride_id, 1, driver_id);
+        scheduler_.OnSettled(now_, ride_id, 1, driver_id);
         break;
       }
       case 11: {
@@ -84,24 +84,24 @@ class World final : public DispatchScheduler::Out {
           const std::string named = "ride-" + std::to_string(input.Below(kRides + 1));
           set.push_back({named, EpochNear(input, named)});
         }
-        book_.OnWorkingSet(now_, set);
+        scheduler_.OnWorkingSet(now_, set);
         break;
       }
       case 12:
         if (!commands_.empty()) Run(input.Below(4));
         break;
       default: {
-        // Mostly small steps. Domain time runs like the wall's or faster, and is never set back by much.
+        // Mostly small steps. Domain time runs as fast as wall time or faster, and is never set back by much.
         const absl::Duration step = absl::Milliseconds(50) * (1 + input.Below(100));
         now_.wall += step;
         now_.domain += step * (1 + input.Below(8));
-        book_.OnTick(now_);
+        scheduler_.OnTick(now_);
         break;
       }
     }
   }
 
-  // Nothing fails any more. Each ride must end, for nobody drives, or have been seen by its driver.
+  // No more failures. Each ride must end (no driver drives), or have been seen by its driver.
   void CalmDown() {
     calm_ = true;
     LinkUp();
@@ -109,17 +109,17 @@ class World final : public DispatchScheduler::Out {
       now_.wall += absl::Seconds(2);
       now_.domain += absl::Seconds(2);
       if (i % 5 == 0) Reconcile();
-      book_.OnTick(now_);
+      scheduler_.OnTick(now_);
       while (!commands_.empty()) Run(0);
       for (const auto& [ride_id, start] : std::exchange(to_acknowledge_, {})) {
-        book_.OnStarted(now_, ride_id, start);
+        scheduler_.OnStarted(now_, ride_id, start);
       }
     }
     for (const auto& [ride_id, ride] : rides_) {
       Require(ride.state() != RideState::kMatching, "no ride is stuck looking for a driver", ride_id);
       Require(ride.state() != RideState::kEnrouteToPickup || ride.seen_time(), "no assignment stays unseen", ride_id);
     }
-    Require(book_.matching() == 0 && book_.unseen() == 0, "the book is done with what is over");
+    Require(scheduler_.matching() == 0 && scheduler_.unseen() == 0, "the scheduler keeps no ride that is over");
   }
 
  private:
@@ -135,29 +135,29 @@ class World final : public DispatchScheduler::Out {
     rides_[ride.ride_id()] = std::move(ride);
   }
 
-  void Tell(const Ride& ride) {
-    told_.insert(ride.ride_id());
-    book_.OnRide(now_, ride);
+  void Update(const Ride& ride) {
+    known_.insert(ride.ride_id());
+    scheduler_.OnRide(now_, ride);
   }
 
-  // As the store's query does: what is MATCHING, and what is assigned and not seen.
+  // As the store's query does: the rides that are MATCHING, and those assigned but not seen.
   void Reconcile() {
     std::vector<Ride> rides;
     for (const auto& [ride_id, ride] : rides_) {
       const bool unseen = ride.state() == RideState::kEnrouteToPickup && !ride.seen_time();
       if (ride.state() != RideState::kMatching && !unseen) continue;
-      if (ride.state() == RideState::kMatching && !told_.contains(ride_id)) found_.try_emplace(ride_id, ride.epoch());
+      if (ride.state() == RideState::kMatching && !known_.contains(ride_id)) found_.try_emplace(ride_id, ride.epoch());
       rides.push_back(ride);
     }
-    // Told once the book has them: it may start them before this returns.
-    book_.OnDispatchable(now_, rides);
-    for (const Ride& ride : rides) told_.insert(ride.ride_id());
+    // Recorded after the call, because the scheduler may start the rides before the call returns.
+    scheduler_.OnDispatchable(now_, rides);
+    for (const Ride& ride : rides) known_.insert(ride.ride_id());
   }
 
   void LinkUp() {
     ++link_;
     link_up_ = true;
-    book_.OnLinkUp(now_);
+    scheduler_.OnLinkUp(now_);
   }
 
   std::int64_t EpochNear(Input& input, const std::string& ride_id) const {
@@ -166,15 +166,15 @@ class World final : public DispatchScheduler::Out {
     return (ride == rides_.end() ? 1 : ride->second.epoch()) + kOff[input.Below(6)];
   }
 
-  // The oldest command, run on the store or failed on the way.
+  // The oldest command: runs on the store or fails on the way.
   void Run(int how) {
     const Command command = commands_.front();
     commands_.pop_front();
     Require(in_flight_.erase(command.ride_id) == 1, "a command is answered once");
     const auto found = rides_.find(command.ride_id);
-    Require(found != rides_.end(), "a command is about a ride that there is", command.ride_id);
+    Require(found != rides_.end(), "a command names an existing ride", command.ride_id);
     if (how == 1) {
-      book_.OnCommandDone(now_, command.ride_id, Unavailable(Reason::kStoreUnavailable, "the store is away"));
+      scheduler_.OnCommandDone(now_, command.ride_id, Unavailable(Reason::kStoreUnavailable, "the store is away"));
       return;
     }
     const Ride before = found->second;
@@ -192,13 +192,13 @@ class World final : public DispatchScheduler::Out {
     }
     if (change.changed) Store(change.ride);
     if (how == 2) {
-      // Committed, and the answer was lost: the news come by themselves, or with the next look.
-      book_.OnCommandDone(now_, command.ride_id, Unavailable(Reason::kStoreUnavailable, "no answer"));
+      // The command was committed and its answer lost: the update comes separately, or with the next query.
+      scheduler_.OnCommandDone(now_, command.ride_id, Unavailable(Reason::kStoreUnavailable, "no answer"));
       return;
     }
-    if (how == 3 && change.changed) Tell(change.ride);
-    told_.insert(command.ride_id);
-    book_.OnCommandDone(now_, command.ride_id, change.ride);
+    if (how == 3 && change.changed) Update(change.ride);
+    known_.insert(command.ride_id);
+    scheduler_.OnCommandDone(now_, command.ride_id, change.ride);
   }
 
   void Ask(Command command) {
@@ -212,15 +212,15 @@ class World final : public DispatchScheduler::Out {
     Require(link_up_, "a start goes to a link that is up");
     Require(start.ride != nullptr && start.remaining > absl::ZeroDuration(), "a start has a ride and time");
     const Ride& ride = *start.ride;
-    Require(ride.state() == RideState::kMatching, "a start is of a ride that waits");
-    Require(ride.epoch() <= rides_.at(ride.ride_id()).epoch(), "a start is of an epoch that there was");
+    Require(ride.state() == RideState::kMatching, "only a waiting ride is started");
+    Require(ride.epoch() <= rides_.at(ride.ride_id()).epoch(), "a start has an epoch of the ride");
     for (const std::string& excluded : ride.excluded_driver_ids()) {
       Require(std::find(start.excluded_driver_ids.begin(), start.excluded_driver_ids.end(), excluded) !=
                   start.excluded_driver_ids.end(),
-              "who gave a ride up is not asked again", excluded);
+              "a driver who gave the ride up is excluded", excluded);
     }
     if (const auto found = found_.find(ride.ride_id()); found != found_.end()) {
-      Require(ride.epoch() > found->second, "what an earlier process may have started is started anew");
+      Require(ride.epoch() > found->second, "a ride of an earlier process gets a new epoch");
     }
     const auto before = started_.find(ride.ride_id());
     if (before != started_.end()) {
@@ -238,9 +238,9 @@ class World final : public DispatchScheduler::Out {
     Require(link_up_, "a stop goes to a link that is up");
     const auto ride = rides_.find(ride_id);
     if (ride == rides_.end()) return;
-    // Only of what is known to be over at that epoch: a later one may wait meanwhile.
+    // Only for a ride that is over at that epoch; a later epoch may wait meanwhile.
     Require(ride->second.state() != RideState::kMatching || ride->second.epoch() != epoch || !calm_,
-            "what waits is not stopped", ride_id);
+            "a waiting ride is not stopped", ride_id);
   }
 
   void RaiseEpoch(const std::string& ride_id, std::int64_t epoch) override {
@@ -256,16 +256,16 @@ class World final : public DispatchScheduler::Out {
   }
 
   const rider::RideRules rules_;
-  DispatchScheduler book_;
+  DispatchScheduler scheduler_;
   Now now_{kStart, kStart};
   bool calm_ = false;
   bool link_up_ = false;
   int link_ = 0;
-  // The store, and all it ever held, with the time it was committed (wall).
+  // The store, and all versions it ever held, with the time of their commit (wall).
   std::map<std::string, Ride> rides_;
   std::vector<std::pair<absl::Time, Ride>> history_;
-  // Rides the book was told of; and the epoch of those it found in the store first.
-  std::set<std::string> told_;
+  // Rides that the scheduler knows from updates; and the epoch of those that it found in the store first.
+  std::set<std::string> known_;
   std::map<std::string, std::int64_t> found_;
   std::map<std::string, Started> started_;
   std::deque<Command> commands_;

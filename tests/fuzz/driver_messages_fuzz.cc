@@ -1,5 +1,5 @@
-// Any bytes as the messages that driver-service takes: from apps, and from rider-service on the link and the feed.
-// Parsed, decoded, judged, and what passes is put to use and encoded again.
+// Any bytes as the messages that driver-service receives: from apps, and from rider-service on the link and the feed.
+// They are parsed, decoded and checked; accepted messages are used and encoded again.
 #include <memory>
 #include <string>
 
@@ -22,7 +22,7 @@ using hail::driver::Dispatch;
 
 const absl::Time kReceived = absl::FromUnixSeconds(1'700'000'000);
 
-// What the core says is encoded, as it would be for the wire.
+// Encodes the core's messages, as for the wire.
 class EncodingOut final : public hail::driver::Effects {
  public:
   void ToDriver(hail::driver::StreamId, const hail::driver::DriverMessage& message) override {
@@ -96,18 +96,18 @@ void Positions(const std::string& bytes) {
   for (const tpb::Position& position : request.positions()) {
     auto fix = hail::driver::FromProto(position, 1, kReceived, "positions");
     if (!fix.ok()) continue;
-    Require(fix->observed <= kReceived, "no fix is of the future");
-    Require(fix->observed >= kReceived - hail::driver::kMaxFixAge, "no fix is of another time");
+    Require(fix->observed <= kReceived, "no fix is in the future");
+    Require(fix->observed >= kReceived - hail::driver::kMaxFixAge, "no fix is too old");
     const auto known = index.Find("driver-1");
     const bool taken = IsTaken(index.Judge("driver-1", *fix));
     const auto now_known = index.Find("driver-1");
-    Require(now_known.has_value(), "the first is taken");
-    Require(known.has_value() || taken, "the first is taken");
+    Require(now_known.has_value(), "the first fix is accepted");
+    Require(known.has_value() || taken, "the first fix is accepted");
     if (known.has_value()) {
       Require(taken ? now_known->observed > known->observed : now_known->observed == known->observed,
-              "what is known never goes back");
+              "the known position never gets older");
     }
-    Require(!taken || !index.IsDoubted("driver-1"), "what is taken ends a doubt");
+    Require(!taken || !index.IsDoubted("driver-1"), "an accepted fix ends a doubt");
     hail::driver::RideView ride;
     const ipb::DriverLocation sent =
         hail::driver::ToProto("driver-1", ride, *fix, kReceived + absl::Seconds(3), absl::Seconds(60));
@@ -133,7 +133,7 @@ void Link(const std::string& bytes) {
   hail::driver::FromProto(request.stop().reason());
   auto start = hail::driver::FromProto(request.start());
   if (start.ok()) {
-    Require(start->epoch >= 1 && start->seats >= 1, "a start can be worked on");
+    Require(start->epoch >= 1 && start->seats >= 1, "a start has an epoch and seats");
     world.core.Start(world.now, 1, std::make_shared<const hail::driver::DispatchStart>(*std::move(start)));
   }
   world.Pass();

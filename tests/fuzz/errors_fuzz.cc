@@ -1,4 +1,4 @@
-// Errors as they arrive: google.rpc.Status with any details, and the metadata that calls carry.
+// Received errors: google.rpc.Status with any details, and the metadata that calls carry.
 #include <string>
 
 #include "common/errors/error.h"
@@ -15,7 +15,7 @@ void Details(Input& input) {
   const absl::Status status = rpc::FromProto(proto);
   Require(status.ok() == (proto.code() == 0), "an error stays an error");
   if (status.ok()) return;
-  // What was understood is said and understood again.
+  // The decoded error survives another round.
   const absl::Status again = rpc::FromProto(rpc::ToProto(status));
   Require(again.code() == status.code() && again.message() == status.message(), "code and message stay");
   const auto before = DetailsOf(status);

@@ -1,5 +1,6 @@
-// The feeds of rides and of drivers against a bus that loses, repeats and reorders, and a store that is slow or away:
-// each event once, in order, from the cursor on; a reset only where it is due; and all of it once things calm down.
+// The feeds of rides and of drivers against a bus that loses, repeats and reorders, and a store that is slow or away.
+// Each event is sent once, in order, from the cursor on; a reset comes only where it is due; and all events arrive
+// after the faults end.
 #include <algorithm>
 #include <deque>
 #include <optional>
@@ -19,10 +20,10 @@ using rider::Ride;
 using rider::RideEvent;
 
 constexpr char kRider[] = "rider-of-ride-1";
-// As in the store's ReadDriverEvents, but fewer, so that one read is not enough.
+// As in the store's ReadDriverEvents, but smaller, so that one read is not enough.
 constexpr std::size_t kMaxRead = 3;
 
-// A ride's log as commands made it.
+// A ride's log, produced by commands.
 class Log {
  public:
   Log() { Keep(AskedFor("ride-1", rules_, now_)); }
@@ -62,7 +63,7 @@ class RiderWorld final : public rider::RideFeed::Out {
         break;
       case 1:
       case 2: {
-        // Any event there was, again or for the first time; or another ride's.
+        // Any past event, again or for the first time; or one of another ride.
         RideEvent event = log_.events()[static_cast<std::size_t>(input.Below(256)) % log_.events().size()];
         if (input.Below(16) == 0) event.message.set_ride_id("ride-2");
         feed_.OnEvent(event);
@@ -72,11 +73,11 @@ class RiderWorld final : public rider::RideFeed::Out {
         Answer(input.Below(4) == 0);
         break;
       case 4:
-        // As of now or of a while ago.
+        // The present sequence, or one of a while ago.
         feed_.OnStoreSequence(std::max<std::int64_t>(0, log_.ride().sequence() - input.Below(3)));
         break;
       default:
-        // A read's answer is of some time between the question and its coming in.
+        // The answer shows the store at some instant between the call and the answer.
         if (asked_) Take();
         break;
     }
@@ -88,7 +89,7 @@ class RiderWorld final : public rider::RideFeed::Out {
       feed_.OnStoreSequence(log_.ride().sequence());
     }
     if (rider_id_ != kRider) {
-      Require(told_.empty() && (!finished_ || !status_.ok()), "nobody sees another's ride");
+      Require(sent_.empty() && (!finished_ || !status_.ok()), "nobody sees another's ride");
       return;
     }
     if (finished_ && !status_.ok()) return;
@@ -97,7 +98,7 @@ class RiderWorld final : public rider::RideFeed::Out {
   }
 
  private:
-  // What the store has now, kept until the answer is given.
+  // Takes the store's present state, kept until the answer is given.
   void Take() {
     rider::RideLog log{log_.ride(), {}};
     if (*asked_) {
@@ -127,8 +128,8 @@ class RiderWorld final : public rider::RideFeed::Out {
     asked_ = after;
   }
   void SendSnapshot(const Ride& ride) override {
-    Require(!finished_ && told_.empty() && !last_, "a snapshot comes first");
-    Require(!cursor_ || reset_, "a snapshot is for who has no cursor that means something");
+    Require(!finished_ && sent_.empty() && !last_, "a snapshot comes first");
+    Require(!cursor_ || reset_, "a snapshot is sent only without a valid cursor");
     last_ = ride.sequence();
     See(ride);
   }
@@ -137,14 +138,14 @@ class RiderWorld final : public rider::RideFeed::Out {
     if (!last_) last_ = std::max<std::int64_t>(0, *cursor_);
     Require(event.sequence() == *last_ + 1, "each event once, in order");
     last_ = event.sequence();
-    told_.push_back(event.sequence());
-    Require(event.driver_id.empty() && !event.former, "a rider sees no driver's share of an event");
+    sent_.push_back(event.sequence());
+    Require(event.driver_id.empty() && !event.former, "a rider's event has no driver's part");
     See(event.ride);
   }
   void SendCaughtUp(std::int64_t sequence) override {
-    Require(!finished_ && cursor_ && !reset_ && !caught_up_, "who resumed is told once that they are up to date");
+    Require(!finished_ && cursor_ && !reset_ && !caught_up_, "caught_up comes once, after a resume");
     caught_up_ = true;
-    Require(sequence == last_.value_or(std::max<std::int64_t>(0, *cursor_)), "caught up to what was sent");
+    Require(sequence == last_.value_or(std::max<std::int64_t>(0, *cursor_)), "caught_up has the last sent sequence");
   }
   void SendReset(const std::string&) override {
     Require(!finished_ && !reset_ && cursor_ && *cursor_ > 1, "a reset is for a cursor ahead of the ride");
@@ -174,11 +175,11 @@ class RiderWorld final : public rider::RideFeed::Out {
   bool caught_up_ = false;
   absl::Status status_;
   std::optional<std::int64_t> last_;
-  std::vector<std::int64_t> told_;
+  std::vector<std::int64_t> sent_;
   rider::RideFeed feed_;
 };
 
-// One driver's events over several rides, numbered as the store does.
+// One driver's events over several rides, numbered as the store numbers them.
 class DriverWorld final : public rider::DriverFeed::Out {
  public:
   DriverWorld(Input& input, std::optional<rider::Cursor> cursor)
@@ -220,7 +221,7 @@ class DriverWorld final : public rider::DriverFeed::Out {
  private:
   std::int64_t Last() const { return static_cast<std::int64_t>(events_.size()); }
 
-  // Each ride: assigned, seen, given up; then the next.
+  // Each ride is assigned, seen and given up; then the next ride follows.
   void Grow() {
     const std::size_t number = events_.size();
     RideEvent event;
@@ -266,7 +267,7 @@ class DriverWorld final : public rider::DriverFeed::Out {
     asked_ = -1;
   }
   void ReadEvents(const std::string&, std::int64_t after) override {
-    Require(!asked_ && last_ && after == *last_, "one read at a time, of what was not sent");
+    Require(!asked_ && last_ && after == *last_, "one read at a time, after the last sent event");
     asked_ = after;
   }
   void SendSnapshot(const std::string& driver_id, std::int64_t subscription,
@@ -281,7 +282,7 @@ class DriverWorld final : public rider::DriverFeed::Out {
     Require(last_ && subscription == 7, "events come after the snapshot");
     Require(event.driver_sequence == *last_ + 1, "each event once, in order");
     Require(event.driver_id == "driver-1" && !event.former,
-            "a driver sees their own events, as they last had the ride");
+            "a driver sees their own events and their last version of the ride");
     last_ = event.driver_sequence;
     See(event.ride);
   }
@@ -295,7 +296,7 @@ class DriverWorld final : public rider::DriverFeed::Out {
 
   const std::optional<rider::Cursor> cursor_;
   std::vector<RideEvent> events_;
-  // -1: the catch-up; otherwise the events after it.
+  // The sequence that the pending read starts after; -1: it is the catch-up.
   std::optional<std::int64_t> asked_;
   std::optional<std::int64_t> last_;
   rider::DriverFeed feed_;

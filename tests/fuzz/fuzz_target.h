@@ -1,5 +1,5 @@
-// What fuzz targets share. A target is one file that defines LLVMFuzzerTestOneInput: linked with libFuzzer (clang,
-// `make fuzz`) or with standalone_main.cc (any compiler, `make test`).
+// Common parts of the fuzz targets. A target is one file that defines LLVMFuzzerTestOneInput: linked with libFuzzer
+// (clang, `make fuzz`) or with standalone_main.cc (any compiler, `make test`).
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace hail::fuzz {
 
-// Ends the process unless `holds`, which whoever runs the target reports together with the input.
+// Ends the process unless `holds`. libFuzzer or standalone_main.cc then reports the input.
 inline void Require(bool holds, const char* what, const std::string& detail = {}) {
   if (holds) return;
   std::fprintf(stderr, "REQUIRED AND NOT SO: %s %s\n", what, detail.c_str());
   std::abort();
 }
 
-// Takes values off the front of an input. At its end all values are 0 and empty, so that any bytes mean something.
+// Takes values off the front of an input. At its end all values are 0 or empty, so that any bytes are a valid input.
 class Input {
  public:
   Input(const std::uint8_t* data, std::size_t size) : data_(data), left_(size) {}
@@ -32,13 +32,13 @@ class Input {
     --left_;
     return *data_++;
   }
-  // One byte's worth of choice: 0 … n − 1, n at most 256.
+  // Consumes one byte: 0 … n − 1, n at most 256.
   int Below(int n) { return Byte() % n; }
   bool Coin() { return (Byte() & 1) != 0; }
-  // Eight bytes, or as many as there are.
+  // Consumes eight bytes, or as many as there are.
   std::int64_t Int64() { return Plain<std::int64_t>(); }
   double Double() { return Plain<double>(); }
-  // A length of one byte, then so many bytes.
+  // One byte for the length, then that many bytes.
   std::string Text() {
     const std::size_t size = Byte();
     return Take(size);

@@ -1,4 +1,4 @@
-// Ids as they come from outside: CheckId against protobuf's own idea of UTF-8, and what ids are made into.
+// Received ids: CheckId against protobuf's own check of UTF-8, and the strings that are made from ids.
 #include <algorithm>
 #include <string>
 
@@ -11,7 +11,7 @@
 namespace hail::fuzz {
 namespace {
 
-// Whether `text` gets through the wire as a field of the contract.
+// Whether `text` can be sent as a field of the contract.
 bool OnTheWire(const std::string& text) {
   // Field 1, length-delimited; the length as a varint.
   std::string bytes = "\x0a";
@@ -25,21 +25,21 @@ bool OnTheWire(const std::string& text) {
 void Check(const std::string& text) {
   const bool good = CheckId(text, "id").ok();
   const bool on_the_wire = OnTheWire(text);
-  Require(!good || on_the_wire, "an id that is taken is a text of the contract");
+  Require(!good || on_the_wire, "an accepted id is valid UTF-8");
   const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (ascii) Require(good == (!text.empty() && text.size() <= 128), "plain ASCII is an id by its length alone");
   if (good) Require(ShownId(text) == text, "an id is shown as it is");
   if (on_the_wire) {
     const std::string shown = ShownId(text);
     Require(shown.size() <= 128 && OnTheWire(shown) && text.compare(0, shown.size(), shown) == 0,
-            "what is shown of a text is a text");
+            "a shown id is valid UTF-8");
   }
   if (good) Require(text.size() <= 128 && text.find('\n') == std::string::npos, "an id is short and one line");
 
   const std::string word = TopicWord(text);
   Require(
       word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-%") == std::string::npos,
-      "a topic's word has no letter that means anything to a bus");
+      "a topic's word has no special character of a bus");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// hail-check's evidence: ledgers with any lines, read and judged against a small store.
+// hail-check's input: ledgers with any lines, read and judged against a small store.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +11,7 @@
 namespace hail::fuzz {
 namespace {
 
-// One of each process, in memory where the system has that.
+// One folder per process, in memory where the system supports that.
 class Folder {
  public:
   Folder() {

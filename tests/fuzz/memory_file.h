@@ -25,7 +25,7 @@ class MemoryFile {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
 
-  // Opened by path it is read from its beginning.
+  // Opening the file by its path reads it from its beginning.
   std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
 
  private:

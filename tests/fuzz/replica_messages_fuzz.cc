@@ -1,6 +1,6 @@
-// Any bytes as what comes over the bus between replicas of driver-service. What is decoded goes round again as it is,
-// and a core takes it, whatever it says; what a core says to others can be decoded. Requests and their answers with any
-// heads are answered on topics that are topics, or not at all.
+// Any bytes as messages on the bus between replicas of driver-service. A decoded message can be encoded and decoded
+// unchanged, and a core accepts it, whatever it contains; the core's own messages can be decoded. Requests and replies
+// with any headers are answered on valid topics, or not at all.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -29,19 +29,20 @@ const absl::Time kReceived = absl::FromUnixSeconds(1'700'000'000);
 constexpr LatLng kPickup = {37.7793, -122.4193};
 constexpr char kHere[] = "here";
 
-// As any other replica decodes it.
-std::pair<std::string, ReplicaMessage> Heard(const std::string& from, const ReplicaMessage& message) {
-  auto heard = driver::ReplicaMessageFromBytes(ReplicaBytes(from, message, kReceived), kReceived);
-  Require(heard.ok(), "a message of ours is read", std::string(heard.status().message()));
-  return *std::move(heard);
+// Decodes the message as another replica does.
+std::pair<std::string, ReplicaMessage> Decoded(const std::string& from, const ReplicaMessage& message) {
+  auto decoded = driver::ReplicaMessageFromBytes(ReplicaBytes(from, message, kReceived), kReceived);
+  Require(decoded.ok(), "an encoded message can be decoded", std::string(decoded.status().message()));
+  return *std::move(decoded);
 }
 
-// What was decoded once is sent on as the same bytes for good.
+// A decoded message always encodes to the same bytes.
 void GoRound(const std::string& from, const ReplicaMessage& message) {
-  const auto again = Heard(from, message);
-  Require(again.first == from && again.second.index() == message.index(), "a message goes round as it is");
+  const auto again = Decoded(from, message);
+  Require(again.first == from && again.second.index() == message.index(),
+          "a decoded message keeps its sender and kind");
   Require(ReplicaBytes(again.first, again.second, kReceived) == ReplicaBytes(from, message, kReceived),
-          "a message that was read is sent as it is");
+          "a decoded message encodes to the same bytes");
 }
 
 class Out final : public driver::Effects {
@@ -64,14 +65,14 @@ class Out final : public driver::Effects {
   void OnTrip(const std::string&, std::int64_t, const driver::RideRef&) override {}
   void LogOffer(const driver::OfferRecord&) override {}
   void ToReplica(const std::string& replica, const ReplicaMessage& message) override {
-    Require(replica != kHere, "nobody talks to himself");
-    Heard(kHere, message);
+    Require(replica != kHere, "no replica sends to itself");
+    Decoded(kHere, message);
     if (const auto* ask = std::get_if<driver::RemoteOfferRequest>(&message)) {
       last_asked = ask->offer_id;
       last_owner = replica;
     }
   }
-  void ToReplicas(const ReplicaMessage& message) override { Heard(kHere, message); }
+  void ToReplicas(const ReplicaMessage& message) override { Decoded(kHere, message); }
 
   std::string last_offer;
   std::string last_asked;
@@ -80,7 +81,7 @@ class Out final : public driver::Effects {
   std::vector<std::pair<std::string, std::int64_t>> subscriptions;
 };
 
-// A core with a driver of its own, who can be offered a ride, and a ride that looks for one.
+// A core with its own driver, who can get an offer, and with a ride that waits for a driver.
 class World {
  public:
   World() {
@@ -114,12 +115,12 @@ class World {
         AnswerConfirm(input.Coin());
         break;
       default:
-        Hear(input.Text());
+        Receive(input.Text());
     }
     AnswerFeed();
   }
 
-  // Whatever was said, an end comes to it.
+  // All offers end, whatever messages came before.
   void CalmDown() {
     for (int i = 0; i < 60; ++i) {
       Pass(absl::Seconds(2));
@@ -131,15 +132,15 @@ class World {
   }
 
  private:
-  void Hear(const std::string& bytes) {
-    auto heard = driver::ReplicaMessageFromBytes(bytes, now_.domain);
-    if (!heard.ok()) return;
-    auto& [from, message] = *heard;
+  void Receive(const std::string& bytes) {
+    auto decoded = driver::ReplicaMessageFromBytes(bytes, now_.domain);
+    if (!decoded.ok()) return;
+    auto& [from, message] = *decoded;
     GoRound(from, message);
-    // Ids that no input can know.
-    if (auto* told = std::get_if<driver::RemoteOfferStatus>(&message);
-        told != nullptr && told->offer_id == "asked" && !out_.last_asked.empty()) {
-      told->offer_id = out_.last_asked;
+    // Replace ids that the input cannot know.
+    if (auto* status = std::get_if<driver::RemoteOfferStatus>(&message);
+        status != nullptr && status->offer_id == "asked" && !out_.last_asked.empty()) {
+      status->offer_id = out_.last_asked;
     }
     if (auto* ask = std::get_if<driver::RemoteOfferRequest>(&message); ask != nullptr && ask->offer_id == "offered") {
       ask->offer_id = out_.last_offer.empty() ? "first" : out_.last_offer;
@@ -155,7 +156,7 @@ class World {
     start->product_id = "economy";
     start->pickup = kPickup;
     start->remaining = absl::Seconds(60);
-    // As if it had come on the link: other replicas are sent it.
+    // As if it had come on the link: the core announces it to other replicas.
     start->encoded = std::make_shared<const std::string>(Encoded(*start));
     core_.Start(now_, 1, std::move(start));
   }
@@ -219,21 +220,21 @@ class World {
   Dispatch core_{Options(), index_, travel_times_, matcher_, [this] { return ++random_; }, out_};
 };
 
-// One message, as long as it likes.
+// One message of any length.
 void One(const std::string& bytes) {
-  const auto heard = driver::ReplicaMessageFromBytes(bytes, kReceived);
-  if (!heard.ok()) return;
-  GoRound(heard->first, heard->second);
-  if (const auto* presences = std::get_if<driver::Presences>(&heard->second)) {
+  const auto decoded = driver::ReplicaMessageFromBytes(bytes, kReceived);
+  if (!decoded.ok()) return;
+  GoRound(decoded->first, decoded->second);
+  if (const auto* presences = std::get_if<driver::Presences>(&decoded->second)) {
     for (const driver::DriverPresence& presence : presences->drivers) {
       if (!presence.fix.has_value()) continue;
-      Require(presence.fix->observed <= kReceived, "no fix is of the future");
-      Require(presence.fix->observed >= kReceived - driver::kMaxFixAge, "no fix is of another time");
+      Require(presence.fix->observed <= kReceived, "no fix is in the future");
+      Require(presence.fix->observed >= kReceived - driver::kMaxFixAge, "no fix is too old");
     }
   }
 }
 
-// A bus that hands on whatever is on it, and wants topics.
+// A bus that delivers every message and checks the topics.
 class StrictBus final : public Bus {
  public:
   void Publish(std::string_view topic, BusPayload payload) override {
@@ -254,7 +255,7 @@ class StrictBus final : public Bus {
   const std::unique_ptr<Bus> local_ = MakeLocalBus();
 };
 
-// Nothing comes too late here.
+// No time-out occurs here.
 class NoTimers final : public Executor {
  public:
   bool Post(std::function<void()>) override { return true; }
@@ -271,7 +272,7 @@ void Requests(Input& input) {
     if (!request.empty()) reply(request);
   });
   RequestClient asker(&bus, &timers, "asker");
-  // One that nobody answers, but for what the input has for it.
+  // No server answers this request; only the input may contain a reply.
   const auto silent = bus.Subscribe("ask.silent", [](const BusPayload&) {});
   asker.Ask("silent", "request", absl::Seconds(1), [&](const absl::StatusOr<std::string>& answer) {
     Require(answer.ok() && ++answered == 1, "a request is answered once");
@@ -283,7 +284,7 @@ void Requests(Input& input) {
   const std::string sent("any\0thing\n", 10);
   asker.Ask("answerer", sent, absl::Seconds(1),
             [&](const absl::StatusOr<std::string>& answer) { got = answer.ok() ? *answer : ""; });
-  Require(got == sent, "others are answered as before");
+  Require(got == sent, "other requests are answered as before");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Any sequence of commands on one ride, with a clock that may run backwards: legal transitions only, each event the
-// next, epochs and times that never fall, final states that stay, and a ride that is stored as it is.
+// Any sequence of commands on one ride, with a clock that may run backwards: only legal transitions, consecutive event
+// numbers, epochs and times that never fall, final states that stay, and a ride that is stored unchanged.
 #include <optional>
 #include <set>
 #include <string>
@@ -15,7 +15,7 @@ using rider::RideChange;
 using rider::RideEventType;
 using rider::RideState;
 
-// DESIGN §3, written down a second time.
+// The table of transitions, written a second time.
 bool Legal(RideState before, RideEventType event, RideState after) {
   const bool has_driver = before == RideState::kEnrouteToPickup || before == RideState::kArrivedAtPickup ||
                           before == RideState::kEnrouteToDropoff;
@@ -49,7 +49,7 @@ void CheckPresent(const Ride& ride) {
             "a ride under way has a driver");
     Require(!ride.match_deadline() && !ride.message().has_end_time(), "a ride under way neither waits nor is over");
     for (const std::string& excluded : ride.excluded_driver_ids()) {
-      Require(excluded != ride.driver()->driver_id(), "who gave a ride up does not get it again");
+      Require(excluded != ride.driver()->driver_id(), "a driver who gave the ride up does not get it again");
     }
   }
   if (ride.state() == RideState::kMatching) {
@@ -68,10 +68,10 @@ void CheckPresent(const Ride& ride) {
 void CheckChange(const Ride& before, const RideChange& change) {
   const Ride& after = change.ride;
   if (!change.changed) {
-    Require(!change.event && after == before, "nothing changes without saying so");
+    Require(!change.event && after == before, "without a change the ride is the same");
     return;
   }
-  Require(!IsFinal(before.state()), "what is over stays as it is");
+  Require(!IsFinal(before.state()), "a ride that is over does not change");
   Require(after.ride_id() == before.ride_id() && after.rider_id() == before.rider_id() &&
               after.message().pickup().SerializeAsString() == before.message().pickup().SerializeAsString() &&
               after.quoted_fare() == before.quoted_fare(),
@@ -87,7 +87,7 @@ void CheckChange(const Ride& before, const RideChange& change) {
   Require(after.sequence() == before.sequence() + 1 && event.sequence() == after.sequence(),
           "an event has the next number");
   Require(event.ride == after && event.ride_id() == after.ride_id(), "an event carries the ride after it");
-  Require(event.event_time() == after.update_time(), "an event is when the ride changed");
+  Require(event.event_time() == after.update_time(), "an event has the time of the change");
   Require(Legal(before.state(), event.type(), after.state()), "a transition is legal",
           StateName(before.state()) + " to " + StateName(after.state()));
   const bool redispatched = event.type() == RideEventType::kRedispatched;
@@ -95,10 +95,10 @@ void CheckChange(const Ride& before, const RideChange& change) {
   Require(redispatched == event.former.has_value(), "the former ride is kept of a re-dispatch");
   if (before.driver() != nullptr || after.driver() != nullptr) {
     const std::string& whose = (before.driver() != nullptr ? before : after).driver()->driver_id();
-    Require(event.driver_id == whose, "an event is the driver's it concerns");
-    Require(event.ended() == (redispatched || IsFinal(after.state())), "a driver is told when it is over");
+    Require(event.driver_id == whose, "an event names the driver it concerns");
+    Require(event.ended() == (redispatched || IsFinal(after.state())), "an event says when the assignment is over");
   } else {
-    Require(event.driver_id.empty() && !event.ended(), "nobody's event is nobody's");
+    Require(event.driver_id.empty() && !event.ended(), "an event without a driver names none");
   }
 
   const rider::ProtoEventCodec codec;

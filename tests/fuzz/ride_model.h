@@ -1,4 +1,4 @@
-// Rides for targets: where they start from, and commands about them out of an input's bytes.
+// Rides for fuzz targets: their initial states, and commands built from an input's bytes.
 #pragma once
 
 #include <string>
@@ -37,11 +37,11 @@ inline rider::RideChange AskedFor(const std::string& ride_id, const rider::RideR
   return rider::NewRide(std::move(ride), rules, now);
 }
 
-// Whatever can be asked of a ride, mostly near to what fits its present.
+// Any command on a ride, mostly close to one that fits its present state.
 inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::Ride& ride,
                                                     const rider::RideRules& rules, absl::Time now) {
   const int command = input.Below(8);
-  // Mostly the present one.
+  // Mostly the present epoch.
   static constexpr int kOff[] = {0, 0, 0, 0, 0, -1, 1, 2};
   const std::int64_t epoch = ride.epoch() + kOff[input.Below(8)];
   const int driver = input.Below(4);

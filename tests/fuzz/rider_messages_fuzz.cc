@@ -1,5 +1,5 @@
-// Any bytes as the messages that rider-service takes: from apps, from driver-service and from operators. Parsed,
-// decoded, judged, and what passes is decided on, stored and read back.
+// Any bytes as the messages that rider-service receives: from apps, from driver-service and from operators. They are
+// parsed, decoded and checked; accepted messages are decided on, stored and read back.
 #include <string>
 
 #include "common/ids/uuid.h"
@@ -37,7 +37,7 @@ void AskForQuotes(const std::string& bytes) {
   rider::SearchFor(request, "san_francisco");
   const auto quotes = Quoter().QuoteRide(kNow, rider::AsRequest(request));
   if (!quotes.ok()) return;
-  Require(!quotes->empty(), "quotes are some");
+  Require(!quotes->empty(), "there is at least one quote");
   for (const rider::Quote& quote : *quotes) {
     Require(quote.fare.micros >= 0 && !quote.quote_token.empty(), "a quote has a price and a token");
     rpb::Quote encoded;
@@ -50,7 +50,7 @@ void AskForARide(const std::string& bytes) {
   if (!request.ParseFromString(bytes)) return;
   const std::string fingerprint = rider::RequestFingerprint(request);
   Require(fingerprint.size() == 66 && rider::RequestFingerprint(request) == fingerprint,
-          "a fingerprint is of the body");
+          "a fingerprint depends on the body only");
   const auto terms = Quoter().TermsFor(kNow, request);
   if (!terms.ok()) return;
   Require(terms->region != nullptr && terms->product != nullptr && terms->fare.micros >= 0, "terms are whole");
@@ -96,7 +96,7 @@ void Cancel(const std::string& bytes) {
   if (!rider::CheckReason(reason, "reason").ok() || !rider::CheckNote(request.note(), "note").ok()) return;
   const auto change =
       rider::CancelByRider(AskedFor("ride-1", {}, kStart).ride, reason, request.note(), kStart + absl::Seconds(5));
-  Require(change.ok() && change->ride.state() == rider::RideState::kCanceled, "who asked for a ride can cancel it");
+  Require(change.ok() && change->ride.state() == rider::RideState::kCanceled, "the rider of a ride can cancel it");
   CheckStored(change->ride);
 }
 
@@ -124,7 +124,7 @@ void Step(const std::string& bytes) {
   if (!request.ParseFromString(bytes)) return;
   auto command = rider::DecodeCommand(request);
   if (!command.ok()) return;
-  // As it came, and as the assigned driver's.
+  // As received, and with the assigned driver's ids.
   for (const bool own : {false, true}) {
     if (own) command->driver_id = "driver-1";
     if (own) command->epoch = 1;
@@ -156,7 +156,7 @@ void Locations(const std::string& bytes) {
   for (const ipb::DriverLocation& location : request.locations()) {
     if (!board.Report(location, kNow)) continue;
     const auto fix = board.Latest(location.ride_id(), location.epoch());
-    Require(fix != nullptr, "what was reported is known");
+    Require(fix != nullptr, "a reported position is known");
     fix->At({kStart + absl::Seconds(3), kStart + absl::Seconds(3)});
     google::protobuf::Timestamp seen;
     rider::Encode(fix->observed, &seen);

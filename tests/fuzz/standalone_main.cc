@@ -21,7 +21,7 @@
 
 #include "tests/fuzz/fuzz_target.h"
 
-// Set by the sanitizers' run-time, where there is one: they end the process without a signal.
+// Set by the sanitizers' run-time, if any: they end the process without a signal.
 extern "C" void __sanitizer_set_death_callback(void (*callback)()) __attribute__((weak));
 
 namespace {
@@ -43,7 +43,7 @@ void KeepInput() {
 }
 
 void OnSignal(int number) {
-  // Not to be called from a signal handler by the book; the process is lost, and the input is worth the try.
+  // Not async-signal-safe. The process is lost anyway, and keeping the input is worth the attempt.
   std::signal(number, SIG_DFL);
   KeepInput();
   std::raise(number);
@@ -116,7 +116,7 @@ class Mutator {
         return;
       }
       default:
-        // Digits, for text: the next digit or sign becomes another.
+        // For text: replaces the next digit or sign by another digit.
         for (std::size_t i = here; i < input.size(); ++i) {
           if (input[i] < '0' || input[i] > '9') continue;
           input[i] = static_cast<std::uint8_t>("0123456789-+.e"[Below(14)]);
@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
   if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(&KeepInput);
   for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(number, &OnSignal);
 
-  // Names are hashes or words: sorted, so that each run does the same.
+  // Names are hashes or words: sorted, so that every run has the same order.
   std::sort(files.begin(), files.end());
   std::vector<Bytes> corpus;
   for (const std::filesystem::path& file : files) corpus.push_back(Read(file));

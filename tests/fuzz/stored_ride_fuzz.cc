@@ -1,5 +1,5 @@
-// Rides and events as they lie in the store and come over the bus, with any bytes in them: either they are refused, or
-// everything that is done with a ride can be done with this one.
+// Stored rides, and events from the bus, with any bytes in them. Each is either refused, or supports every operation on
+// a ride.
 #include <string>
 #include <vector>
 
@@ -44,12 +44,12 @@ void Use(const Ride& ride, Input& commands) {
   }
 
   NoOut out;
-  rider::DispatchScheduler book(&out, rules);
-  book.OnLease({kStart, kStart}, absl::InfiniteFuture());
-  book.OnDispatchable({kStart, kStart}, {ride});
-  book.OnLinkUp({kStart, kStart});
-  book.OnRide({kStart, kStart}, present);
-  book.OnTick({kStart + absl::Hours(1), kStart + absl::Hours(1)});
+  rider::DispatchScheduler scheduler(&out, rules);
+  scheduler.OnLease({kStart, kStart}, absl::InfiniteFuture());
+  scheduler.OnDispatchable({kStart, kStart}, {ride});
+  scheduler.OnLinkUp({kStart, kStart});
+  scheduler.OnRide({kStart, kStart}, present);
+  scheduler.OnTick({kStart + absl::Hours(1), kStart + absl::Hours(1)});
 }
 
 void Read(Input& input) {

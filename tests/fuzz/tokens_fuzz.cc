@@ -1,4 +1,4 @@
-// Tokens that clients hand back: page tokens and signed quotes, damaged, forged, and of another filter.
+// Tokens that clients send back: page tokens and signed quotes; damaged, forged, and with another filter.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -23,7 +23,7 @@ void PageTokens(Input& input) {
     Require(!position->empty(), "a page ended somewhere");
     const auto again = rider::ReadPageToken(filter, rider::MakePageToken(filter, *position));
     Require(again.ok() && *again == *position, "a token leads to its position");
-    Require(!rider::ReadPageToken(filter + "x", text).ok(), "a token is of its filter only");
+    Require(!rider::ReadPageToken(filter + "x", text).ok(), "a token fits its filter only");
   }
   if (text.empty()) return;
   const auto own = rider::ReadPageToken(filter, rider::MakePageToken(filter, text));
@@ -35,7 +35,7 @@ void ForeignQuotes(Input& input) {
   Require(!rider::ReadQuote(kKey, token).ok(), "nobody else can sign a quote");
 }
 
-// What the key's owner would sign, but nobody ever made: an older version's payload, say.
+// A payload that the key's owner could sign but never made, for example an older version's.
 void SignedPayload(const std::string& version, rider::QuoteLayout layout, const std::string& payload) {
   const std::string head = version + absl::WebSafeBase64Escape(payload);
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -47,7 +47,7 @@ void SignedPayload(const std::string& version, rider::QuoteLayout layout, const 
   const auto quote = rider::ReadQuote(kKey, token);
   if (!quote.ok()) return;
   const std::string again = rider::SignQuote(kKey, *quote, layout);
-  // A later release's fields, or an order of its own, are left out.
+  // Fields of a later release, or a different order, are dropped.
   Require(again == token || layout == rider::QuoteLayout::kProtobuf,
           "a quote that is read is signed to the same token");
   const auto same = rider::ReadQuote(kKey, again);
@@ -91,9 +91,9 @@ void DamagedQuotes(Input& input) {
     const char with = static_cast<char>(input.Byte());
     if (at < damaged.size()) damaged[at] = static_cast<char>(damaged[at] ^ with);
   }
-  // Base64 has several spellings of the same bytes: what is taken must say the same.
+  // Base64 has several spellings of the same bytes: an accepted token must decode to the same quote.
   const auto read = rider::ReadQuote(kKey, damaged);
-  if (read.ok()) Require(Same(*read, quote), "a damaged quote says nothing new");
+  if (read.ok()) Require(Same(*read, quote), "an accepted damaged token is the same quote");
 }
 
 }  // namespace

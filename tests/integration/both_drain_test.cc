@@ -1,4 +1,4 @@
-// Both services asked to stop: by people who restart them under load, and with clients on them that never let go.
+// Both services get SIGTERM: in restarts under load, and with clients that never close their connections.
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -26,12 +26,12 @@ namespace {
 constexpr char kWatchRide[] = "/hail.rider.v1.RiderService/WatchRide";
 constexpr char kStreamDriver[] = "/hail.driver.v1.DriverService/StreamDriver";
 
-// What a service may take beyond notice and grace: calls that were cut off unwind, the servers close (service_host.cc),
-// the store is written back, on a machine that has other things to do.
+// How long a service may take beyond notice and grace: cut-off calls unwind, the servers close (service_host.cc), the
+// store is written back, on a busy machine.
 constexpr absl::Duration kBeyondGrace = absl::Seconds(7);
 
-// Clients of one listener that never let go: they are connected and say nothing; they stop in the middle of a frame;
-// they open a stream and grant no window for what it answers.
+// Clients of one listener that never let go: they connect and send nothing; they stop in the middle of a frame; they
+// open a stream and grant no window for its answers.
 class Stuck {
  public:
   explicit Stuck(const std::string& address) : silent_(address), half_way_(address), no_window_(address) {
@@ -99,18 +99,18 @@ TEST(Drain, NeitherIdleNorStuckClientsKeepAServiceFromStopping) {
     EXPECT_EQ(service->Terminate(absl::Seconds(30)), 0);
     EXPECT_LT(absl::Now() - began, kInTime);
   }
-  // Who listens is told, and comes back.
-  auto told = idle_rider.Next();
-  ASSERT_TRUE(told && told->has_draining()) << (told ? told->ShortDebugString() : "the end");
-  EXPECT_EQ(told->draining().cursor().sequence(), 1);
+  // A watcher gets `draining`, and reconnects.
+  auto draining = idle_rider.Next();
+  ASSERT_TRUE(draining && draining->has_draining()) << (draining ? draining->ShortDebugString() : "the end");
+  EXPECT_EQ(draining->draining().cursor().sequence(), 1);
   EXPECT_TRUE(idle_rider.Finish().ok());
   idle_driver->Next([](const auto& response) { return response.has_draining(); }, "draining");
   EXPECT_TRUE(idle_driver->AwaitEnd().ok());
   EXPECT_TRUE(riders.AllClosed() && rider_peers.AllClosed() && drivers.AllClosed() && driver_peers.AllClosed());
 }
 
-// Callers of every kind of unary method, each following the documented policy, until Stop. What they notice is a
-// failure of the test.
+// Callers of every kind of unary method, each following the documented policy, until Stop. Any error that reaches a
+// caller fails the test.
 class Callers {
  public:
   Callers(const BothServices& services, int count) {
@@ -151,7 +151,7 @@ class Callers {
     return response;
   }
 
-  // Through New York: hail-sim's drivers are in San Francisco, and nobody takes these rides.
+  // Rides in New York: hail-sim's drivers are in San Francisco, so nobody takes these rides.
   template <typename Request>
   static void SetRoute(Request& request) {
     request.mutable_pickup()->mutable_position()->set_latitude_deg(40.7484);
@@ -188,7 +188,7 @@ class Callers {
       cancel.set_rider_id(rider_id);
       cancel.set_ride_id(ride_id);
       cancel.set_reason(hail::type::v1::CANCEL_REASON_CHANGED_PLANS);
-      // On a slow machine the ride may have ended unfulfilled before: an answer, too.
+      // On a slow machine the ride may have ended unfulfilled before; that answer is valid too.
       Must<hail::rider::v1::CancelRideResponse>(
           "CancelRide", [&](auto* context, auto* response) { return stub.CancelRide(context, cancel, response); },
           grpc::StatusCode::FAILED_PRECONDITION);
@@ -239,7 +239,7 @@ class Callers {
 };
 
 TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
-  // Three of each service; a slow machine may get no further than two before the city is over.
+  // Three of each service; on a slow machine the city may end after two.
   constexpr int kRestarts = 6;
   constexpr int kEnoughRestarts = 4;
   constexpr absl::Duration kCityLimit = absl::Seconds(110);
@@ -277,7 +277,7 @@ TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
     longest = std::max(longest, absl::Now() - began);
     if (!service.Start()) break;
     ++restarts;
-    // The load goes on for a while on what was started: that, and not the restart alone, is what is tested.
+    // The load goes on for a while on the new process: the test covers the time after the restart, too.
     const std::int64_t before = callers.calls();
     while (!sim_over && callers.calls() < before + 100) absl::SleepFor(absl::Milliseconds(20));
   }
@@ -299,7 +299,7 @@ TEST(Drain, RestartsInARowUnderLoadAreNoticedByNobody) {
   RecordProperty("retries", static_cast<int>(callers.retries()));
 }
 
-// Of connections and streams: so that replicas which were not there before get their share.
+// Connections and streams have a maximum age, so that new replicas get their share.
 TEST(Drain, WhatIsOldIsToldToGoAndNoCallIsLost) {
   ServiceProcess rider("rider-service", {{"connection.age", "1s"}});
   ASSERT_TRUE(rider.Start());
@@ -308,16 +308,16 @@ TEST(Drain, WhatIsOldIsToldToGoAndNoCallIsLost) {
   ASSERT_TRUE(idle->WaitForConnected(soon()));
   RiderClient client(rider);
   const std::string ride_id = client.MustRequest("ann").ride_id();
-  std::atomic<bool> told = false;
+  std::atomic<bool> drained = false;
   std::thread watching([&] {
     Watch watch(client.rides(), "ann", ride_id);
     EXPECT_TRUE(watch.Next()->has_snapshot());
     const auto last = watch.Next();
     EXPECT_TRUE(last && last->has_draining());
     EXPECT_TRUE(watch.Finish().ok());
-    told = true;
+    drained = true;
   });
-  while (!told) {
+  while (!drained) {
     const auto got = client.Get("ann", ride_id);
     EXPECT_TRUE(got.ok()) << got.status.error_message();
   }

@@ -35,7 +35,7 @@ class DriverReplicas : public ::testing::Test {
   ServiceProcess& first() { return services_->driver; }
   ServiceProcess& second() { return *second_; }
 
-  // A driver who is AVAILABLE at the second replica, and whom the first one can reach.
+  // A driver who is AVAILABLE at the second replica and reachable from the first.
   std::unique_ptr<DriverApp> AtSecond(const std::string& driver_id) {
     auto app = NewDriver(second(), driver_id);
     app->GoAvailable(kNearFerryBuilding);
@@ -93,7 +93,7 @@ TEST_F(DriverReplicas, ADriverIsOfferedARideThatAnotherReplicaDispatchesAndMoves
       client.WaitForRide("ann", ride.ride_id(), [](const Ride& ride) { return ride.state() == RIDE_STATE_COMPLETED; })
           .has_value());
 
-  // And is offered the next one there.
+  // The driver gets the next offer there.
   moved.SendPosition(kNearFerryBuilding);
   client.MustRequest("bob");
   Accept(moved);
@@ -118,7 +118,7 @@ TEST_F(DriverReplicas, AProfileIsReplacedWhereTheSessionIsAndALookTakesNoneAway)
   EXPECT_EQ(ride.ride_id(), requested.ride_id());
   EXPECT_EQ(client.Get("ann", ride.ride_id()).response.ride().driver().vehicle().plate(), "OTHER");
 
-  // Nobody's session, seen from either.
+  // Neither replica has a session for this driver.
   ASSERT_TRUE(DriverApp(second().PublicChannel(), "driver-2").Register().ok());
   driver::GetDriverStateResponse look;
   for (const ServiceProcess* service : {&first(), &second()}) {
@@ -193,7 +193,7 @@ TEST_F(DriverReplicas, ASessionOfAReplicaThatIsGoneIsOpenedAnew) {
 TEST_F(DriverReplicas, ASessionThatItsReplicaDoesNotHaveAnyMoreIsOpenedWhereTheCallIs) {
   const auto app = AtSecond("driver-1");
   NewDriver(first(), "driver-2");
-  // As after a long idle time.
+  // The stored state as it is after a long idle time.
   postgres_.Ask(
       "UPDATE hail_driver.drivers SET session_epoch = 5, session_replica = (SELECT session_replica FROM"
       " hail_driver.drivers WHERE driver_id = 'driver-1') WHERE driver_id = 'driver-2'");
@@ -233,13 +233,13 @@ TEST_F(DriverReplicas, WithoutTheBusAMoveIsFoundByTheStore) {
   moved.Open();
   app->Next([](const DriverApp::Response& r) { return r.has_replaced(); }, "replaced");
   EXPECT_TRUE(app->AwaitEnd().ok());
-  // And what needs no other replica works.
+  // Calls that need no other replica work.
   moved.SendPosition(kNearFerryBuilding);
   RiderClient(services_->rider).MustRequest("ann");
   Accept(moved);
 }
 
-// H1: without the bus a replica believes in its session for up to 2 s after that has moved.
+// Without the bus a replica takes a moved session for its own for up to 2 s.
 TEST_F(DriverReplicas, AWishIsNotStoredUnderASessionThatHasMoved) {
   const auto app = AtSecond("driver-1");
   nats_.Kill();

@@ -1,5 +1,5 @@
-// The network between the services, in all ways it fails: each service reaches the other through a proxy that cuts,
-// refuses, swallows, delays and trickles. Riders and drivers call the services directly.
+// Network failures between the services: each service reaches the other through a proxy that cuts, refuses, drops,
+// delays and throttles. Riders and drivers call the services directly.
 #include <future>
 #include <string>
 #include <vector>
@@ -20,10 +20,10 @@ using hail::type::v1::Ride;
 using hail::type::v1::RideEvent;
 using ::testing::ElementsAre;
 
-// A network that is back is used again within this: the time until a dead connection is noticed, and a busy machine's
-// slack.
+// Maximum time until a restored network is in use again: the time to detect a dead connection, and slack for a busy
+// machine.
 constexpr absl::Duration kRecovered = absl::Seconds(40);
-// What a deadline may be missed by on a busy machine.
+// How late a deadline may be on a busy machine.
 constexpr absl::Duration kSlack = absl::Seconds(3);
 
 bool IsAvailable(const hail::driver::v1::DriverState& state) {
@@ -32,7 +32,7 @@ bool IsAvailable(const hail::driver::v1::DriverState& state) {
 bool IsConfirming(const DriverApp::Response& response) {
   return response.has_offer_update() && response.offer_update().status() == hail::driver::v1::OFFER_STATUS_CONFIRMING;
 }
-// Told of the ride: by its event, or by a snapshot where the feed had to begin anew.
+// Whether the response shows the ride: by its event, or by a snapshot if the feed began anew.
 bool TellsOfTheRide(const DriverApp::Response& response) {
   return (response.has_event() && response.event().type() == hail::type::v1::RIDE_EVENT_TYPE_ASSIGNED) ||
          (response.has_snapshot() && response.snapshot().has_ride());
@@ -66,8 +66,8 @@ class Network : public ::testing::Test {
     return HttpGet(process.metrics_address(), "/metrics").find(line) != std::string::npos;
   }
 
-  // Waits until the dispatch link and the drivers' feed are both up, or both down; how long that took. `app`, if there
-  // is one, stays alive meanwhile. A failure after `limit`.
+  // Waits until the dispatch link and the drivers' feed are both up, or both down; returns how long that took. Keeps
+  // `app`, if any, alive meanwhile. A failure after `limit`.
   absl::Duration AwaitLinks(bool up, absl::Duration limit, DriverApp* app = nullptr) {
     const absl::Time began = absl::Now();
     absl::Time beat = began;
@@ -81,13 +81,13 @@ class Network : public ::testing::Test {
         beat = absl::Now() + absl::Seconds(2);
         app->SendPosition(kNearFerryBuilding);
       }
-      // Scraping is work for the services.
+      // Scraping costs the services work.
       absl::SleepFor(absl::Milliseconds(50));
     }
     return absl::Now() - began;
   }
 
-  // The rest of a trip whose driver has just won it; then the ride's events must be these six and no others.
+  // Drives the rest of a trip whose driver has just won it; the ride's events must then be exactly these six.
   void DriveToTheEnd(DriverApp& app, const Ride& ride, const std::string& rider_id) {
     Advance(app, ride, Seen, kRecovered);
     Advance(app, ride, Arrive, kRecovered);
@@ -107,9 +107,9 @@ class Network : public ::testing::Test {
     EXPECT_THAT(sequences, ElementsAre(1, 2, 3, 4, 5, 6));
   }
 
-  // rider-service's calls to driver-service: the dispatch link, searches.
+  // Carries rider-service's calls to driver-service: the dispatch link, searches.
   TcpProxy to_driver_;
-  // driver-service's calls to rider-service: confirmations, trip steps, the drivers' feed, positions.
+  // Carries driver-service's calls to rider-service: confirmations, trip steps, the drivers' feed, positions.
   TcpProxy to_rider_;
   ServiceProcess rider_{"rider-service"};
   ServiceProcess driver_{"driver-service"};
@@ -143,7 +143,7 @@ TEST_F(Network, AnOfferIsWithdrawnWithItsLinkAndMadeAnew) {
   to_driver_.Cut();
   EXPECT_EQ(app->NextOfferUpdate(hail::driver::v1::OFFER_STATUS_REVOKED).reason(),
             hail::driver::v1::OFFER_REVOKE_REASON_SUPERSEDED);
-  // Who accepts it still is told why that is too late.
+  // A driver who still accepts the offer gets the reason why that is too late.
   const std::string late = app->RespondLater(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
   const Ride ride = Accept(*app);
   EXPECT_EQ(app->NextResult(late).status().code(), grpc::StatusCode::FAILED_PRECONDITION);
@@ -194,7 +194,7 @@ TEST_F(Network, AConfirmationWhoseReplyVanishesIsAnsweredAndCountsOnce) {
   const std::string answer = app->RespondLater(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
   app->Next(IsConfirming, "confirming");
   ASSERT_TRUE(client.WaitForRide("ann", requested.ride_id(), IsAssigned));
-  // The network is back; the connection is not, and nobody is told.
+  // The network is back, but the connection is dead and neither end is notified.
   to_rider_.Pass();
   const auto result = app->NextResult(answer);
   EXPECT_EQ(result.status().code(), 0) << result.status().message();
@@ -213,7 +213,7 @@ TEST_F(Network, AConfirmationThatVanishesIsLostWithTheReasonOnceTheRideIsCancele
   const std::string answer = app->RespondLater(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT);
   app->Next(IsConfirming, "confirming");
   ASSERT_TRUE(client.Cancel("ann", requested.ride_id()).ok());
-  // What was sent may have arrived for all the driver's side knows: it stays unsettled.
+  // driver-service cannot know whether its request arrived: the offer stays unsettled.
   EXPECT_EQ(app->AwaitState([](const auto& state) { return state.has_offer(); }, "with an offer").status(),
             hail::driver::v1::DRIVER_STATUS_RESERVED);
   to_rider_.Pass();
@@ -224,7 +224,7 @@ TEST_F(Network, AConfirmationThatVanishesIsLostWithTheReasonOnceTheRideIsCancele
   app->AwaitState(IsAvailable, "available again");
 }
 
-// What a call came to that sets itself a deadline far beyond what a service may take.
+// The outcome of a call whose own deadline is far beyond the limit that a service sets.
 struct Timed {
   grpc::Status status;
   absl::Duration took;
@@ -285,9 +285,9 @@ TEST_F(Network, ABlackHoleIsNoticedAndNoCallWaitsForIt) {
     return client.rides().RequestRide(context, RiderClient::RideRequest("bob", "request-1"), &response);
   });
 
-  // Twelve seconds of silence, looked for twice a second.
+  // Twelve seconds of silence, checked twice a second.
   EXPECT_LT(AwaitLinks(false, absl::Seconds(15) + kSlack, on_trip.get()), absl::Seconds(15));
-  // A price needs nobody, and the store is near.
+  // A quote needs neither drivers nor the other service, and the store is local.
   const Timed quoted = quote.get();
   EXPECT_TRUE(quoted.status.ok()) << quoted.status.error_message();
   EXPECT_LT(quoted.took, absl::Milliseconds(500) + kSlack);
@@ -308,7 +308,7 @@ TEST_F(Network, ABlackHoleIsNoticedAndNoCallWaitsForIt) {
 
   to_driver_.Pass();
   to_rider_.Pass();
-  // What was requested meanwhile gets its driver, and the trip goes on.
+  // A ride requested meanwhile gets its driver, and the trip goes on.
   AwaitLinks(true, kRecovered, on_trip.get());
   ComeOnline(*free, {37.7950, -122.3950});
   EXPECT_EQ(Accept(*free).rider_id(), "");
@@ -341,7 +341,7 @@ TEST_F(Network, ASlowNetworkCarriesRides) {
   client.MustRequest("ann");
   DriveToTheEnd(*app, Accept(*app), "ann");
 
-  // About what a modem did: each ride's messages are a few kilobytes.
+  // About the rate of a modem: the messages of a ride are a few kilobytes.
   to_driver_.Trickle(4000);
   to_rider_.Trickle(4000);
   app->SendPosition(kNearFerryBuilding);

@@ -1,4 +1,4 @@
-// Both services on a PostgreSQL that is late, gone for a while, or not to be used.
+// Both services on a PostgreSQL that is slow, unreachable for a while, or unusable.
 #include <string>
 #include <thread>
 
@@ -46,7 +46,7 @@ TEST_F(OnPostgres, ADatabaseThatIsGoneForAWhileEndsNeitherStreamsNorTrips) {
   EXPECT_TRUE(ErrorOf(refused.status).has_retry);
   EXPECT_TRUE(AwaitServing(services_.rider, false));
   EXPECT_TRUE(AwaitServing(services_.driver, false));
-  // What is not stored goes on: the rider sees the car move.
+  // Work that needs no store goes on: the rider sees the car move.
   driver->SendPosition(kNearFerryBuilding);
   auto update = watch.Next();
   ASSERT_TRUE(update && update->has_telemetry()) << (update ? update->ShortDebugString() : "the stream has ended");
@@ -69,7 +69,7 @@ TEST_F(OnPostgres, AServiceThatStartsBeforeItsDatabaseWaitsAndSaysSo) {
     ASSERT_EQ(service->Terminate(), 0);
     postgres_.Stop();
     absl::Notification checked;
-    // What a thread started ends with it: so it stays until all is seen.
+    // A server ends with the thread that started it, so the thread stays until all is checked.
     std::thread meanwhile([&] {
       EXPECT_TRUE(AwaitHealth(*service, Health::kNotServing));
       while (service->Log().find("\"event\":\"waiting_for_store\"") == std::string::npos) {
@@ -79,7 +79,7 @@ TEST_F(OnPostgres, AServiceThatStartsBeforeItsDatabaseWaitsAndSaysSo) {
       checked.WaitForNotification();
       postgres_.Stop();
     });
-    // It writes its ports, the ones it had before, once it serves.
+    // The process writes its ports once it serves; they are the same as before.
     EXPECT_TRUE(service->Start());
     EXPECT_TRUE(AwaitServing(*service, true));
     checked.Notify();

@@ -36,14 +36,14 @@ class RiderReplicas : public ::testing::Test {
     app_ = NewDriver(driver_, "driver-1");
   }
 
-  // driver-service learns where both are.
+  // Configures driver-service with the addresses of both replicas.
   void CallBoth() {
     EXPECT_EQ(driver_.Terminate(), 0);
     driver_.Set("rider_service", absl::StrCat("ipv4:", one_.internal_address(), ",", other_.internal_address()));
     EXPECT_TRUE(driver_.Start());
   }
 
-  // The next of these messages that is no position.
+  // The next message that is no position.
   static WatchRideResponse NextOf(Watch& watch) {
     auto next = watch.Next();
     while (next && next->has_telemetry()) next = watch.Next();
@@ -68,7 +68,7 @@ TEST_F(RiderReplicas, ATripIsSeenAtBothAlike) {
   EXPECT_TRUE(NextOf(at_one).has_snapshot());
   const Ride ride = Accept(*app_);
   Advance(*app_, ride, Seen);
-  // The driver's positions are told to one of them.
+  // The driver's positions go to one of the replicas.
   app_->SendPosition(kNearFerryBuilding);
   for (Watch* watch : {&at_one, &at_other}) {
     auto next = watch->Next();
@@ -94,7 +94,7 @@ TEST_F(RiderReplicas, ARideCanceledAtTheOtherIsWithdrawnFromItsDriver) {
   ASSERT_TRUE(there.Cancel("ann", ride_id).ok());
   EXPECT_EQ(app_->NextOfferUpdate(hail::driver::v1::OFFER_STATUS_REVOKED).reason(),
             hail::driver::v1::OFFER_REVOKE_REASON_RIDE_CANCELED);
-  // The same request finds the same ride, wherever it comes in.
+  // The same request finds the same ride at either replica.
   const auto again = there.Request(RiderClient::RideRequest("ann", "request-1"));
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again.response.ride().ride_id(), ride_id);
@@ -130,7 +130,7 @@ TEST_F(RiderReplicas, OneThatWasFrozenFindsItsRidesTakenOver) {
   RiderClient here(one_);
   const std::string ride_id = here.MustRequest("ann").ride_id();
   one_.Signal(SIGSTOP);
-  // Its lease runs out, and the other one starts the ride at a new epoch.
+  // The lease of the first replica expires, and the other one starts the ride at a new epoch.
   const auto epoch = [&] { return postgres_.Ask("SELECT epoch FROM hail_rider.rides")[0][0]; };
   for (int i = 0; epoch() == "1"; ++i) {
     ASSERT_LT(i, 600) << "nobody took it over: " << other_.Log();
@@ -168,7 +168,7 @@ TEST_F(RiderReplicas, WithoutABusARideCanceledAtTheOtherIsWithdrawnBeforeItsOffe
 }
 
 TEST_F(RiderReplicas, TheFeedLeavesOneThatCannotReadTheStore) {
-  // Each under a name of its own, so that one of them can be shut out.
+  // Each has its own database user, so that the test can shut one of them out.
   for (const auto& [rider, name] : {std::pair{&one_, "one"}, {&other_, "other"}}) {
     postgres_.Ask(absl::StrCat("CREATE ROLE ", name, " SUPERUSER LOGIN"));
     ASSERT_EQ(rider->Terminate(), 0);

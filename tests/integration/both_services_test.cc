@@ -1,5 +1,5 @@
-// Rides through both services, on each kind of store: over the public API only, and with either service restarted in
-// the middle.
+// Rides through both services, on each kind of store, over the public API only; either service restarts in the middle
+// of a ride.
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,7 +34,7 @@ class Both : public ::testing::TestWithParam<StoreKind> {
     return SequencesAfter(services_.rider, rider_id, ride_id, cursor);
   }
 
-  // Where a service keeps what it keeps; both share one database.
+  // The store settings of a service; both share one database.
   std::map<std::string, std::string> Settings() {
     if (GetParam() == StoreKind::kEmbedded) return {};
     if (!postgres_) postgres_.emplace();
@@ -102,7 +102,7 @@ TEST_P(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
 
   services_.driver.Kill();
   ASSERT_TRUE(services_.driver.Start());
-  // The new process knows nothing of the driver but the profile; the ride comes back from rider-service.
+  // The new process knows only the driver's profile; rider-service supplies the ride.
   driver->Resume(ride_id, 4);
   const auto snapshot =
       driver->Next([](const auto& response) { return response.has_snapshot() && response.snapshot().has_ride(); },
@@ -114,7 +114,7 @@ TEST_P(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
   driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_COMPLETED);
   EXPECT_THAT(EventsAfter("ann", ride_id, 0), ElementsAre(1, 2, 3, 4, 5, 6));
 
-  // Both go on as if nothing had been: the same driver gets the next ride.
+  // Both services go on as before: the same driver gets the next ride.
   driver->SendPosition(kNearFerryBuilding);
   RiderClient client(services_.rider);
   const Ride next = client.MustRequest("ann", "request-2");
@@ -178,7 +178,7 @@ TEST_P(Both, ARefusedRideGoesToTheNextDriverAndNotBack) {
   const Ride first = Accept(*far);
   EXPECT_EQ(first.ride_id(), requested.ride_id());
 
-  // The second driver gives the ride up: nobody is left to ask, and the rider is told of a new search.
+  // The second driver gives the ride up: no other driver is left, and the rider gets the event of a new search.
   Watch watch(client.rides(), "ann", requested.ride_id(), 2);
   ASSERT_TRUE(watch.Next()->has_caught_up());
   Advance(*far, first, GiveUp);

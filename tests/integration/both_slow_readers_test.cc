@@ -1,4 +1,4 @@
-// Readers who do not read.
+// Clients that do not read.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -19,10 +19,10 @@ namespace {
 
 constexpr int kConnections = 4;
 constexpr int kStreamsEach = 50;
-// What they may cost all together. A stream that waits holds a message being written, one position and a heartbeat, and
+// Their maximum total cost in memory. A blocked stream holds a message being written, one position, a heartbeat, and
 // gRPC's own state: some tens of kilobytes.
 constexpr double kMostMib = 32;
-// Who reads nothing for half a minute is cut off; a busy machine's slack on top.
+// The service cuts off a client that reads nothing for half a minute; with slack for a busy machine.
 constexpr absl::Duration kCutOff = absl::Seconds(50);
 
 TEST(SlowReaders, TwoHundredWhoNeverReadCostLittleAreCutOffAndHarmNobody) {
@@ -67,7 +67,7 @@ TEST(SlowReaders, TwoHundredWhoNeverReadCostLittleAreCutOffAndHarmNobody) {
   absl::Duration slowest;
   LatLng at = kNearFerryBuilding;
   while (!all_cut_off && absl::Now() < deadline) {
-    // Nothing is waited for here: this is the flow of positions.
+    // Unconditional: this is a steady flow of positions.
     for (int i = 0; i < 20; ++i) {
       at.latitude_deg += 1e-6;
       driver->SendPosition(at);
@@ -80,7 +80,7 @@ TEST(SlowReaders, TwoHundredWhoNeverReadCostLittleAreCutOffAndHarmNobody) {
     all_cut_off = HttpGet(services.rider.metrics_address(), "/metrics").find(cut_off) != std::string::npos;
   }
   EXPECT_TRUE(all_cut_off) << HttpGet(services.rider.metrics_address(), "/metrics");
-#ifndef __SANITIZE_ADDRESS__  // It keeps what is freed for a while, and puts zones around everything.
+#ifndef __SANITIZE_ADDRESS__  // It keeps freed memory for a while, and adds red zones.
   EXPECT_LT(most - before, kMostMib);
 #endif
   EXPECT_LT(slowest, absl::Seconds(2));

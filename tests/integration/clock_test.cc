@@ -1,5 +1,4 @@
-// Both services while somebody sets the wall clock under them: what runs out does so in its time, neither an hour later
-// nor at once.
+// Both services while the wall clock is set under them: timers expire when due, neither an hour late nor at once.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,7 +28,7 @@ class Clocks : public ::testing::Test {
   }
 
   void Begin() {
-    // Nobody listens on the discard port.
+    // No process listens on the discard port.
     driver_.Set("rider_service", "127.0.0.1:9");
     ASSERT_TRUE(driver_.Start());
     rider_.Set("driver_service", driver_.internal_address());

@@ -215,7 +215,7 @@ driver::DriverState DriverApp::AwaitState(const std::function<bool(const driver:
   driver::GetDriverStateResponse response;
   while (absl::Now() < deadline) {
     BeatIfDue();
-    // As the app that it is: offers it reads are received.
+    // Like a real app, acknowledges each offer that it reads.
     request.set_session_epoch(response.state().session_epoch());
     const grpc::Status status = stub_->GetDriverState(CallContext().get(), request, &response);
     if (status.ok() && wanted(response.state())) return response.state();

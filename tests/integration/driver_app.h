@@ -1,4 +1,4 @@
-// A driver's app for tests: a StreamDriver stream, read by a thread of its own, with what came in kept in order.
+// A driver's app for tests: a StreamDriver stream. Its own thread reads the stream and keeps the messages in order.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace hail::testing {
 
-// Not thread-safe, but for the reading thread inside.
+// Not thread-safe, except for the internal reading thread.
 class DriverApp {
  public:
   using Request = hail::driver::v1::StreamDriverRequest;
@@ -41,7 +41,7 @@ class DriverApp {
   void Connect();
   bool Send(const Request& request);
 
-  // Where the driver is, as a new fix.
+  // Sends a new fix at `at`.
   void SendPosition(const LatLng& at);
   // Sends a command and waits for its result.
   hail::driver::v1::CommandResult Command(Request request);
@@ -53,33 +53,33 @@ class DriverApp {
   // Opens, goes online at `at`, and waits until the driver is AVAILABLE.
   void GoAvailable(const LatLng& at);
 
-  // How long what follows waits for what it wants before it is a failure. 10 s, unless set.
+  // How long the waiting functions below wait before they fail the test. Default: 10 s.
   void set_patience(absl::Duration patience) { patience_ = patience; }
 
-  // The next message of which `wanted` holds among those not yet looked past.
+  // The first message for which `wanted` holds, among those not yet looked past.
   Response Next(const std::function<bool(const Response&)>& wanted, const char* what);
   hail::driver::v1::Offer NextOffer();
   hail::driver::v1::OfferUpdate NextOfferUpdate(hail::driver::v1::OfferStatus status);
   hail::type::v1::RideEvent NextEvent(hail::type::v1::RideEventType type);
-  // The result of a command, wherever it stands: nothing is looked past.
+  // The result of a command, at any place in the stream: looks past no message.
   hail::driver::v1::CommandResult NextResult(const std::string& command_id);
-  // GetDriverState until `wanted` holds.
+  // Calls GetDriverState until `wanted` holds.
   hail::driver::v1::DriverState AwaitState(const std::function<bool(const hail::driver::v1::DriverState&)>& wanted,
                                            const char* what);
 
-  // All that came in on the present stream so far.
+  // All messages of the present stream so far.
   std::vector<Response> received() const;
-  // Waits for the end of the stream; its status. A failure after 20 s.
+  // Waits for the end of the stream and returns its status. A failure after 20 s.
   grpc::Status AwaitEnd();
-  // Says that nothing more will be sent.
+  // Closes the sending half of the stream.
   void HalfClose() { stream_->WritesDone(); }
   // Drops the stream, as a phone that lost its network does.
   void Drop();
 
  private:
-  // While something is waited for, the app shows that it is alive.
+  // Sends the app's heartbeat if it is due, while the test waits.
   void BeatIfDue();
-  // The first message from number `from` on of which `wanted` holds; `from` is moved behind it.
+  // The first message from number `from` on for which `wanted` holds; moves `from` behind it.
   Response Await(std::size_t& from, const std::function<bool(const Response&)>& wanted, const char* what);
 
   const std::shared_ptr<grpc::Channel> channel_;

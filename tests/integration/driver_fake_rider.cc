@@ -24,7 +24,7 @@ bool Final(type::RideState state) {
 
 }  // namespace
 
-// One WatchDrivers stream. Written to from several threads.
+// One WatchDrivers stream. Several threads write to it.
 struct FakeRider::Feed {
   absl::Mutex mutex;
   grpc::ServerReaderWriter<internal::WatchDriversResponse, internal::WatchDriversRequest>* stream
@@ -107,7 +107,8 @@ class FakeRider::Service final : public internal::AssignmentService::Service {
   grpc::Status WatchDrivers(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<internal::WatchDriversResponse, internal::WatchDriversRequest>* stream) override {
-    // Says that the feed is open before there is anything to tell, as rider-service does.
+    // Sends the headers before there is a message to send, as rider-service does, so that the client sees the feed
+    // open.
     stream->SendInitialMetadata();
     auto feed = std::make_shared<Feed>();
     {
@@ -181,7 +182,7 @@ std::string FakeRider::address() const { return "127.0.0.1:" + std::to_string(po
 void FakeRider::Serve() {
   grpc::ServerBuilder builder;
   int port = 0;
-  // Without it two servers could share the port, and the one that is going down gets some of the calls.
+  // Without this setting two servers could share the port, and the one that shuts down would get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(service_.get());
@@ -230,8 +231,8 @@ void FakeRider::OpenLink(const std::string& driver_internal_address) {
   SendOnLink(hello);
   link_reader_ = std::thread([this] {
     internal::DispatchResponse response;
-    const auto hear = [this](const internal::DispatchResponse& message) {
-      // The link is kept alive by echoing the other side's heartbeats.
+    const auto receive = [this](const internal::DispatchResponse& message) {
+      // Echoing the other side's heartbeats keeps the link alive.
       if (message.has_heartbeat()) {
         internal::DispatchRequest beat;
         beat.mutable_heartbeat();
@@ -241,7 +242,7 @@ void FakeRider::OpenLink(const std::string& driver_internal_address) {
       absl::MutexLock lock(&mutex_);
       link_messages_.push_back(message);
     };
-    while (link_->Read(&response)) rpc::ForEachJoined(response, hear);
+    while (link_->Read(&response)) rpc::ForEachJoined(response, receive);
   });
 }
 

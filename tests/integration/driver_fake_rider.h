@@ -1,5 +1,5 @@
-// A rider-service for tests of driver-service alone: it speaks the internal protocol, remembers what it was asked and
-// answers as the test says. Rides are kept in memory with just enough rules to be believed.
+// A rider-service for tests of driver-service alone: it speaks the internal protocol, records the requests and answers
+// as the test specifies. Keeps rides in memory, with just enough rules to be plausible.
 #pragma once
 
 #include <deque>
@@ -22,7 +22,7 @@ namespace hail::testing {
 class FakeRider {
  public:
   using ConfirmRequest = hail::internal::v1::ConfirmAssignmentRequest;
-  // What a confirmation is answered with. OK: the ride becomes the driver's, as in rider-service.
+  // The answer to a confirmation. OK: the ride becomes the driver's, as in rider-service.
   using ConfirmRule = std::function<grpc::Status(const ConfirmRequest& request, int attempt)>;
 
   // Serves on a free port of 127.0.0.1.
@@ -33,7 +33,7 @@ class FakeRider {
 
   std::string address() const;
 
-  // Stops serving: every call fails and every feed ends. Rides stay known. Serve() comes back at the same address.
+  // Stops serving: every call fails and every feed ends. Keeps the rides. Serve() comes back at the same address.
   void Vanish();
   void Serve();
 
@@ -43,10 +43,10 @@ class FakeRider {
   // The positions reported for riders, in order.
   std::vector<hail::internal::v1::DriverLocation> locations() const;
 
-  // How long drivers have to answer an offer of a ride started from now on. Before the link is opened.
+  // How long drivers have to answer an offer of a ride started from now on. Call it before the link is opened.
   void set_offer_time(absl::Duration offer_time) { offer_time_ = offer_time; }
 
-  // How far ahead its clock is when it says hello.
+  // How far ahead the clock in its hello is.
   void set_clock_ahead(absl::Duration ahead) { clock_ahead_ = ahead; }
 
   // Opens the dispatch link to driver-service's internal address, and says hello.
@@ -59,14 +59,14 @@ class FakeRider {
                                               const std::vector<std::string>& excluded = {});
   void StopRide(const std::string& ride_id, int64_t epoch, hail::internal::v1::StopReason reason);
 
-  // The next message of the link (heartbeats left out) of which `wanted` holds, taken out of the queue; those before
-  // it are kept. False after 10 s without one.
+  // Removes and returns the next message of the link (except heartbeats) for which `wanted` holds; keeps those before
+  // it. False after 10 s without one.
   bool NextLinkMessage(const std::function<bool(const hail::internal::v1::DispatchResponse&)>& wanted,
                        hail::internal::v1::DispatchResponse* message);
 
-  // Ends the assignment of `ride_id` as a rider's cancel would: the driver is told by the feed.
+  // Ends the assignment of `ride_id` as a rider's cancel would: the driver gets the event by the feed.
   void CancelByRider(const std::string& ride_id);
-  // Assigns the ride to a driver without any offer, as another replica would have.
+  // Assigns the ride to a driver without an offer, as another replica would have.
   void AssignDirectly(const std::string& ride_id, const std::string& driver_id);
 
   hail::type::v1::Ride ride(const std::string& ride_id) const;
@@ -88,7 +88,7 @@ class FakeRider {
   absl::Duration offer_time_ = absl::Seconds(15);
   absl::Duration clock_ahead_ = absl::ZeroDuration();
 
-  // Waits up to 10 s until `condition`, which is asked under the mutex, holds.
+  // Waits up to 10 s until `condition` holds. It is called under the mutex.
   bool WaitUntil(const std::function<bool()>& condition);
   void SendOnLink(const hail::internal::v1::DispatchRequest& request);
   hail::internal::v1::DriverSnapshot SnapshotLocked(const hail::internal::v1::SubscribeDriver& subscribe)
@@ -113,7 +113,7 @@ class FakeRider {
   std::map<std::string, Watch> watches_ ABSL_GUARDED_BY(mutex_);
   std::deque<hail::internal::v1::DispatchResponse> link_messages_ ABSL_GUARDED_BY(mutex_);
 
-  // Writes to the link are made under it.
+  // Held while writing to the link.
   absl::Mutex link_write_mutex_;
   std::unique_ptr<grpc::ClientContext> link_context_;
   std::unique_ptr<hail::internal::v1::DispatchService::Stub> link_stub_;

@@ -8,7 +8,7 @@ namespace {
 
 std::map<std::string, std::string> With(std::map<std::string, std::string> settings, const std::string& rider) {
   settings.emplace("rider_service", rider);
-  // Nobody balances load over this process: no need to wait for anyone to notice.
+  // No load balancer is in front of this process, so it need not wait until one notices.
   settings.emplace("shutdown.notice", "0s");
   return settings;
 }

@@ -1,4 +1,4 @@
-// driver-service's real binary against a rider-service that does as the test says.
+// driver-service's real binary against a rider-service that the test scripts.
 #pragma once
 
 #include <signal.h>
@@ -26,14 +26,14 @@ class DriverServiceTest : public ::testing::Test {
 
   // A registered driver's app.
   std::unique_ptr<DriverApp> NewApp(const std::string& driver_id);
-  // One that is AVAILABLE at `at`, its stream open.
+  // The app of a driver who is AVAILABLE at `at`, with an open stream.
   std::unique_ptr<DriverApp> AvailableApp(const std::string& driver_id, const LatLng& at = kMarketStreet);
-  // As AvailableApp, and by an offer it accepted on the ride, whose assignment it was told. The ride is at epoch 1.
+  // As AvailableApp; then the driver accepts an offer of the ride and gets its assignment. The ride is at epoch 1.
   std::unique_ptr<DriverApp> AppOnTrip(const std::string& driver_id, const std::string& ride_id);
   // The ErrorInfo reason of a failed call ("" if there is none).
   static std::string ReasonOf(const grpc::Status& status);
   static std::string ReasonOf(const hail::type::v1::Status& status);
-  // The field its BadRequest names ("" if there is none).
+  // The field that the call's BadRequest names ("" if there is none).
   static std::string FieldOf(const grpc::Status& status);
 
   FakeRider rider_;

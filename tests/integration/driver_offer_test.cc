@@ -1,4 +1,4 @@
-// Offers on the stream: accepted, declined, left alone, withdrawn; and confirmations whose outcome is not certain.
+// Offers on the stream: accepted, declined, ignored, withdrawn; and confirmations with an uncertain outcome.
 #include "tests/integration/driver_fixture.h"
 
 namespace hail::testing {
@@ -59,7 +59,7 @@ TEST_F(DriverOfferTest, AnAcceptedOfferBecomesTheRide) {
   EXPECT_EQ(confirm.driver().driver_id(), "ada");
   EXPECT_EQ(confirm.driver().vehicle().plate(), "7ABC-ada");
 
-  // Accepting again is the same outcome, and nothing more is asked of rider-service.
+  // Accepting again has the same outcome, without another request to rider-service.
   EXPECT_EQ(app->Respond(offer.offer_id(), driver::OFFER_RESPONSE_ACCEPT).status().code(), 0);
   EXPECT_EQ(rider_.confirms().size(), 1u);
 }
@@ -98,7 +98,7 @@ TEST_F(DriverOfferTest, ADeclinedRideGoesToTheNextDriver) {
   const driver::Offer second = far->NextOffer();
   EXPECT_EQ(second.ride_id(), "ride-1");
   EXPECT_NE(second.offer_id(), first.offer_id());
-  // The declined one cannot be had any more.
+  // The driver can no longer accept the declined offer.
   const driver::CommandResult late = near->Respond(first.offer_id(), driver::OFFER_RESPONSE_ACCEPT);
   EXPECT_EQ(late.status().code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(ReasonOf(late.status()), "OFFER_DECLINED");
@@ -119,7 +119,7 @@ TEST_F(ShortOfferTest, AnUnansweredOfferExpires) {
   EXPECT_EQ(ReasonOf(late.status()), "OFFER_EXPIRED");
   EXPECT_TRUE(rider_.confirms().empty());
 
-  // Nobody else is there: once the deadline has passed, that is said.
+  // There is no other driver: after the deadline the service reports `exhausted`.
   internal::DispatchResponse exhausted;
   ASSERT_TRUE(rider_.NextLinkMessage(IsExhausted, &exhausted));
   EXPECT_EQ(exhausted.exhausted().ride_id(), "ride-1");
@@ -138,7 +138,7 @@ TEST_F(QuickReceiptTest, AnOfferNobodyShowsGoesToTheNextDriverWithoutPenalty) {
   awake->SendOfferReceived(second.offer_id());
   EXPECT_EQ(awake->Respond(second.offer_id(), driver::OFFER_RESPONSE_ACCEPT).status().code(), 0);
   EXPECT_EQ(rider_.ride("ride-1").driver().driver_id(), "awake");
-  silent->AwaitState(Available, "available, as nothing was held against it");
+  silent->AwaitState(Available, "available, without a penalty");
 }
 
 TEST_F(DriverOfferTest, ACanceledRideWithdrawsTheOffer) {
@@ -228,7 +228,7 @@ TEST_F(DriverOfferTest, ADeclineSurvivesARestart) {
   rider_.StartRide("ride-1", 1, kMarketStreet);
   const std::string offer_id = app->NextOffer().offer_id();
   ASSERT_EQ(app->Respond(offer_id, driver::OFFER_RESPONSE_DECLINE).status().code(), 0);
-  // What waits for the log is written on the way out.
+  // The shutdown writes the records that wait for the log.
   EXPECT_EQ(driver_.Terminate(), 0);
   ASSERT_TRUE(driver_.Start());
   app->Open();

@@ -1,4 +1,4 @@
-// Positions: what is refused, what is left out, who is found by them, and who is told.
+// Positions: which are refused, which are left out, which searches find a driver by them, and who gets them.
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -37,7 +37,7 @@ class DriverPositionTest : public DriverServiceTest {
     return status;
   }
 
-  // What became of the positions of one call, which must succeed.
+  // The results for the positions of one call, which must succeed.
   driver::UpdateLocationResponse MustUpdate(DriverApp& app, const std::vector<type::Position>& positions) {
     driver::UpdateLocationRequest request;
     request.set_driver_id(app.driver_id());
@@ -123,7 +123,7 @@ TEST_F(DriverPositionTest, AFirstOneFarOffShutsNobodyOutAndNobodyIsShownWhereThe
     const auto response = MustUpdate(*app, {exact});
     EXPECT_EQ(response.accepted(), 0);
     EXPECT_EQ(LeftOutOf(response), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_TOO_FAR, 1}}));
-    EXPECT_TRUE(Search(kMarketStreet, 20'000).empty()) << "it is not known at which of the two places";
+    EXPECT_TRUE(Search(kMarketStreet, 20'000).empty()) << "which of the two places is right is unknown";
   }
   EXPECT_EQ(MustUpdate(*app, {MakePosition(kMarketStreet, 4)}).accepted(), 1);
   EXPECT_EQ(Search(kMarketStreet, 500).size(), 1u);
@@ -161,7 +161,7 @@ TEST_F(DriverPositionTest, NoneAndTooManyAreRefused) {
   auto app = NewApp("ada");
   EXPECT_EQ(FieldOf(Update(*app, {})), "positions");
   EXPECT_EQ(FieldOf(Update(*app, std::vector<type::Position>(65, MakePosition(kMarketStreet, 1)))), "positions");
-  // It may be a session that another replica has opened.
+  // Another replica may have opened the session.
   EXPECT_EQ(ReasonOf(Update(*app, {MakePosition(kMarketStreet, 1)}, nullptr, INT64_MAX)), "PEER_UNAVAILABLE");
 }
 
@@ -195,20 +195,20 @@ TEST_F(DriverPositionTest, TheStreamSaysWhatWasLeftOut) {
     for (const auto& position : positions) *request.mutable_location()->add_positions() = position;
     app->Send(request);
   };
-  const auto told = [&] {
+  const auto next_result = [&] {
     return app
         ->Next([](const DriverApp::Response& response) { return response.has_location_result(); }, "what was left out")
         .location_result();
   };
-  // An old one beside a new one is usual where messages are sent again: nothing is said.
+  // An old position beside a new one is usual with retries: the stream sends no result for it.
   send({MakePosition(kMarketStreet, 100)});
   send({MakePosition(kMarketStreet, 100), MakePosition(kMarketStreet, 101)});
   send({MakePosition(kFarOff, 102), MakePosition(kMarketStreet, 103)});
-  const auto outlier = told();
+  const auto outlier = next_result();
   EXPECT_EQ(outlier.accepted(), 1);
   EXPECT_EQ(LeftOutOf(outlier), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_TOO_FAR, 1}}));
   send({MakePosition(kMarketStreet, 102), MakePosition(kMarketStreet, 103)});
-  const auto resent = told();
+  const auto resent = next_result();
   EXPECT_EQ(resent.accepted(), 0);
   EXPECT_EQ(LeftOutOf(resent), (LeftOut{{driver::POSITION_LEFT_OUT_REASON_OLDER, 2}}));
 }
@@ -241,7 +241,7 @@ TEST_F(DriverPositionTest, SearchFindsTheNearestAvailable) {
   offline->Open();
   offline->SendPosition(kMarketStreet);
 
-  // Cars are shown up to 270 m from where they are.
+  // The service shows cars up to 270 m from their true position.
   const auto found = Search(kMarketStreet, 1400);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].driver_id(), "near");

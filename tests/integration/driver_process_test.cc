@@ -18,7 +18,7 @@ TEST_F(DriverProcessTest, InternalMethodsAreNotOnThePublicPort) {
   internal::DispatchResponse message;
   EXPECT_FALSE(link->Read(&message));
   EXPECT_EQ(link->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  // Nor the public ones on the internal port.
+  // The internal port does not serve the public calls either.
   auto apps = driver::DriverService::NewStub(driver_.InternalChannel());
   driver::GetDriverResponse response;
   EXPECT_EQ(apps->GetDriver(CallContext().get(), {}, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
@@ -54,7 +54,7 @@ class WrongClockTest : public DriverServiceTest {
 };
 
 TEST_F(WrongClockTest, DomainClocksThatDisagreeAreLogged) {
-  // The link is in use once a start is acknowledged, and its hello came before.
+  // The link is in use once a start is acknowledged; the hello came before.
   rider_.StartRide("ride-1", 1, kMarketStreet);
   internal::DispatchResponse started;
   ASSERT_TRUE(rider_.NextLinkMessage([](const internal::DispatchResponse& m) { return m.has_started(); }, &started));

@@ -73,7 +73,6 @@ TEST_F(DriverProfileTest, RegisteringTwiceIsOneDriver) {
   EXPECT_EQ(response.driver().SerializeAsString(), first.SerializeAsString());
 }
 
-// F4
 TEST_F(DriverProfileTest, AnotherBodyReplacesTheProfileAlsoOfAnOpenSession) {
   driver::Driver first, changed;
   ASSERT_TRUE(Register(GoodProfile("ada"), &first).ok());
@@ -86,7 +85,7 @@ TEST_F(DriverProfileTest, AnotherBodyReplacesTheProfileAlsoOfAnOpenSession) {
   EXPECT_EQ(changed.vehicle().plate(), "OTHER");
   EXPECT_EQ(changed.create_time().SerializeAsString(), first.create_time().SerializeAsString());
   EXPECT_NE(changed.update_time().SerializeAsString(), first.update_time().SerializeAsString());
-  // The next ride gets what is known now.
+  // The next ride gets the present profile.
   rider_.StartRide("ride-1", 1, kMarketStreet);
   const driver::Offer offer = app->NextOffer();
   app->SendOfferReceived(offer.offer_id());
@@ -96,7 +95,6 @@ TEST_F(DriverProfileTest, AnotherBodyReplacesTheProfileAlsoOfAnOpenSession) {
   EXPECT_EQ(rider_.confirms()[0].driver().display_name(), "Ada L.");
 }
 
-// F5
 TEST_F(DriverProfileTest, APlateIsOnlineWithOneDriverAtATime) {
   driver::Driver one = GoodProfile("one"), two = GoodProfile("two");
   one.mutable_vehicle()->set_plate("TWIN 001");
@@ -111,7 +109,6 @@ TEST_F(DriverProfileTest, APlateIsOnlineWithOneDriverAtATime) {
   EXPECT_TRUE(SetAvailability("two", driver::AVAILABILITY_ONLINE).ok());
 }
 
-// F19
 TEST_F(DriverProfileTest, ALookOpensNoSessionAndIsNoReceipt) {
   ASSERT_TRUE(Register(GoodProfile("grace")).ok());
   driver::DriverState state;
@@ -125,7 +122,7 @@ TEST_F(DriverProfileTest, ALookOpensNoSessionAndIsNoReceipt) {
   app->GoAvailable(kMarketStreet);
   rider_.StartRide("ride-1", 1, kMarketStreet);
   const driver::Offer offer = app->NextOffer();
-  // Looked at until it is gone: after 3 s without a word of the app's that it has it.
+  // Poll until the offer is gone: it ends after 3 s without the app's acknowledgement.
   const absl::Time deadline = absl::Now() + absl::Seconds(15);
   do {
     ASSERT_TRUE(GetState("ada", &state).ok());
@@ -134,7 +131,6 @@ TEST_F(DriverProfileTest, ALookOpensNoSessionAndIsNoReceipt) {
   EXPECT_EQ(app->NextOfferUpdate(driver::OFFER_STATUS_REVOKED).offer_id(), offer.offer_id());
 }
 
-// H4
 TEST_F(DriverProfileTest, TheStreamSaysWhatAnyCallChanges) {
   auto app = NewApp("ada");
   app->GoAvailable(kMarketStreet);
@@ -200,7 +196,7 @@ TEST_F(DriverProfileTest, TheWishOutlivesACrash) {
   driver::DriverState state;
   ASSERT_TRUE(SetAvailability("grace", driver::AVAILABILITY_ONLINE, &state).ok());
   EXPECT_EQ(state.availability(), driver::AVAILABILITY_ONLINE);
-  // Online, but nobody knows where.
+  // Online, but without a known position.
   EXPECT_EQ(state.status(), driver::DRIVER_STATUS_OFFLINE);
   driver_.Kill();
   ASSERT_TRUE(driver_.Start());

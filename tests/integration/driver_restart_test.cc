@@ -1,4 +1,4 @@
-// driver-service goes away in the middle of a trip, and what it finds when it is back.
+// driver-service stops in the middle of a trip: the state it finds after its restart.
 #include "tests/integration/driver_fixture.h"
 
 namespace hail::testing {
@@ -48,7 +48,7 @@ TEST_F(DriverRestartTest, ADriverOnATripGetsNoOffers) {
   busy->SendPosition(kMarketStreet);
   busy->AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_ON_TRIP; },
                    "on its trip");
-  // The nearer driver is busy: the ride is the other's.
+  // The nearer driver is busy: the other driver gets the ride.
   auto free = AvailableApp("free", Toward(kMarketStreet, 180, 900));
   rider_.StartRide("ride-2", 1, kMarketStreet);
   EXPECT_EQ(free->NextOffer().ride_id(), "ride-2");
@@ -68,7 +68,7 @@ TEST_F(DriverRestartTest, WhatHappenedMeanwhileIsTold) {
 }
 
 TEST_F(DriverRestartTest, AnAcceptLostWithTheProcessIsSettledByRiderService) {
-  // rider-service commits, but driver-service is gone before it hears so.
+  // rider-service commits, but driver-service is gone before it gets the reply.
   auto app = AvailableApp("ada");
   rider_.StartRide("ride-1", 1, kMarketStreet);
   const driver::Offer offer = app->NextOffer();

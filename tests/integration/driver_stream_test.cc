@@ -1,4 +1,4 @@
-// StreamDriver: opening, resuming, being replaced, draining, and what it answers to nonsense.
+// StreamDriver: opening, resuming, being replaced, draining, and answers to invalid messages.
 #include "tests/integration/driver_fixture.h"
 
 namespace hail::testing {
@@ -52,7 +52,7 @@ TEST_F(DriverStreamTest, OpenIsSaidOnce) {
   EXPECT_EQ(ReasonOf(app->AwaitEnd()), "PROTOCOL_VIOLATION");
 }
 
-// As an app does with what it kept while it had no network: all at once, without waiting for the session.
+// An app does this with messages that it kept without a network: it sends all at once, without waiting for the session.
 TEST_F(DriverStreamTest, WhatIsSentBeforeTheSessionIsOpenIsTakenLater) {
   auto app = NewApp("ada");
   app->Open();
@@ -62,7 +62,7 @@ TEST_F(DriverStreamTest, WhatIsSentBeforeTheSessionIsOpenIsTakenLater) {
   EXPECT_TRUE(app->AwaitEnd().ok());
 }
 
-// More than the loop has done yet: the app is held back, not cut off.
+// More messages than the loop has handled: the app is slowed down, not cut off.
 TEST_F(DriverStreamTest, AnAppThatAsksFasterThanItIsAnsweredIsHeldBack) {
   auto app = AvailableApp("ada");
   for (int i = 0; i < 3000; ++i) app->SendOfferReceived("none");
@@ -94,7 +94,7 @@ TEST_F(DriverStreamTest, ANewerStreamReplacesTheOlder) {
   newer.Next(IsSnapshot, "a snapshot");
   older->Next([](const DriverApp::Response& response) { return response.has_replaced(); }, "replaced");
   EXPECT_TRUE(older->AwaitEnd().ok());
-  // The newer is the driver now: its end of the older's stream has not logged the driver off.
+  // The newer stream is the driver's now: replacing the older one did not log the driver off.
   newer.SendPosition(kMarketStreet);
   newer.AwaitState([](const driver::DriverState& state) { return state.status() == driver::DRIVER_STATUS_AVAILABLE; },
                    "available");
@@ -103,7 +103,7 @@ TEST_F(DriverStreamTest, ANewerStreamReplacesTheOlder) {
 TEST_F(DriverStreamTest, ResumesAfterTheCursor) {
   auto app = AppOnTrip("ada", "ride-1");
   app->Drop();
-  // While the phone has no network, the unary twin still works.
+  // While the phone's stream is down, the unary call still works.
   driver::AdvanceTripRequest arrive;
   arrive.set_driver_id("ada");
   arrive.set_ride_id("ride-1");
@@ -193,7 +193,7 @@ TEST_F(DriverStreamTest, DrainsWithACursorThenOk) {
   EXPECT_TRUE(idle->AwaitEnd().ok());
   EXPECT_EQ(driver_.WaitForExit(absl::Seconds(15)), 0);
 
-  // The cursor of `draining` is where the next run goes on.
+  // The next run resumes at the cursor of `draining`.
   ASSERT_TRUE(driver_.Start());
   on_trip->Resume(draining.cursor().ride_id(), draining.cursor().sequence());
   EXPECT_EQ(on_trip->Next(IsSnapshot, "a snapshot").snapshot().status(), driver::DRIVER_STATUS_ON_TRIP);

@@ -1,4 +1,4 @@
-// Everything the stream can do, by unary calls only.
+// Every command of the stream, by unary calls only.
 #include "tests/integration/driver_fixture.h"
 
 namespace hail::testing {
@@ -66,7 +66,7 @@ class DriverTwinsTest : public DriverServiceTest {
 TEST_F(DriverTwinsTest, AWholeRide) {
   auto app = AvailableByCalls("ada");
   rider_.StartRide("ride-1", 1, kMarketStreet);
-  // Reading the offer counts as showing it: it stays this driver's beyond the 3 s an app has to say so.
+  // Reading the offer counts as showing it: it stays this driver's beyond the 3 s in which an app must acknowledge it.
   const driver::Offer offer = AwaitOffer(*app);
   EXPECT_EQ(offer.ride_id(), "ride-1");
 
@@ -99,7 +99,7 @@ TEST_F(DriverTwinsTest, AWholeRide) {
   EXPECT_EQ(steps[3].step(), internal::TRIP_STEP_COMPLETE);
   EXPECT_EQ(steps[3].leg(), 1);
   EXPECT_EQ(steps[3].driver_id(), "ada");
-  // The command itself, and the driver's name with it.
+  // The step has the command, and the driver's name.
   EXPECT_TRUE(steps[0].command().has_seen());
   EXPECT_TRUE(steps[3].command().has_complete());
   EXPECT_EQ(steps[3].command().driver_id(), "ada");
@@ -183,7 +183,7 @@ TEST_F(DriverTwinsTest, WithoutRiderServiceTripsAreUnavailable) {
   const grpc::Status status = Advance(*app, arrive);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
   EXPECT_EQ(ReasonOf(status), "PEER_UNAVAILABLE");
-  // Without the feed nobody knows what the driver has in hand: no offers.
+  // Without the feed the driver's current ride is unknown: no offers.
   app->AwaitState([](const driver::DriverState& state) { return state.blocked_by() == driver::BLOCKED_BY_NOT_SYNCED; },
                   "out of sync");
   rider_.Serve();

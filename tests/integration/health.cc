@@ -25,8 +25,8 @@ bool Await(const std::function<bool()>& holds) {
 }  // namespace
 
 Health HealthOf(const ServiceProcess& service) {
-  // grpc.health.v1.HealthCheckResponse {status}: field 1, a varint, of which 1 is SERVING and 2 NOT_SERVING. The
-  // request for the whole server is empty.
+  // grpc.health.v1.HealthCheckResponse {status}: field 1, a varint; 1 is SERVING and 2 NOT_SERVING. The request for the
+  // whole server is empty.
   grpc::GenericStub stub(service.PublicChannel());
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));

@@ -1,20 +1,20 @@
-// What a service says of itself.
+// The health that a service reports.
 #pragma once
 
 #include "tests/integration/process.h"
 
 namespace hail::testing {
 
-// kNone: nobody answers.
+// kNone: no answer.
 enum class Health { kNone, kServing, kNotServing };
 
-// What the standard health service answers on the public address, for the whole server.
+// The status that the standard health service reports on the public address for the whole server.
 Health HealthOf(const ServiceProcess& service);
-// Whether it says SERVING.
+// Whether the status is SERVING.
 bool Serving(const ServiceProcess& service);
-// Waits until it says SERVING, or anything else or nothing; false if that takes 30 s.
+// Waits until the status is SERVING (`serving`), or is another or missing; false if that takes 30 s.
 bool AwaitServing(const ServiceProcess& service, bool serving);
-// Waits until it says so.
+// Waits until the status is `health`; false if that takes 30 s.
 bool AwaitHealth(const ServiceProcess& service, Health health);
 
 }  // namespace hail::testing

@@ -10,14 +10,14 @@
 namespace hail::testing {
 
 struct PatientOutcome {
-  // Of the last attempt.
+  // The status of the last attempt.
   grpc::Status status;
   int attempts = 0;
   absl::Duration took;
 };
 
-// Calls `attempt` until it ends with something that is not to be retried, for at most 30 s. Each attempt has a deadline
-// of 5 s and does not wait for a connection.
+// Calls `attempt` until it succeeds or fails with an error that is not retryable, for at most 30 s. Each attempt has a
+// deadline of 5 s and does not wait for a connection.
 PatientOutcome CallPatiently(const std::function<grpc::Status(grpc::ClientContext*)>& attempt);
 
 }  // namespace hail::testing

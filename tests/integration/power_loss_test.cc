@@ -1,4 +1,5 @@
-// Both services' stores on a disk that loses what is not synced when the process is killed: acknowledged is stored.
+// Both services' stores on a disk that loses unsynced data when the process is killed: acknowledged changes must be
+// stored.
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -20,8 +21,8 @@ namespace {
 
 constexpr int kCallers = 6;
 
-// Callers that do `step` over and over until `count` have been acknowledged; then `kill`, while they are at it.
-// `step(caller, n)` is whether the nth call was acknowledged.
+// Callers repeat `step` until `count` calls have been acknowledged; then `kill` runs while they go on. `step(caller,
+// n)` returns whether the nth call was acknowledged.
 void CallUntilKilled(int count, const std::function<bool(int, int)>& step, const std::function<void()>& kill) {
   std::atomic<int> acknowledged{0};
   std::atomic<bool> over{false};
@@ -47,7 +48,8 @@ class RiderPower : public RiderServiceTest {
     for (const auto& [name, value] : Preloaded({{"POWERLOSS", "1"}})) rider_.SetEnv(name, value);
   }
 
-  // Kills the service under load, `lives` times or until a restart misses acknowledged rides: how many.
+  // Kills the service under load, `lives` times or until a restart misses acknowledged rides; returns how many it
+  // misses.
   int Lives(int lives) {
     int lost = 0;
     // Rider to ride.
@@ -101,7 +103,8 @@ class RiderPowerWithoutSyncs : public RiderPower, public ::testing::WithParamInt
   RiderPowerWithoutSyncs() { rider_.SetEnv("POWERLOSS_SYNCHRONOUS", GetParam()); }
 };
 
-// The proof that the test above can fail. A single kill may find everything written: what is unsynced leaks, too.
+// Proves that the test above can fail. After a single kill all data may be there, because unsynced data may reach the
+// disk, too.
 TEST_P(RiderPowerWithoutSyncs, AcknowledgedRidesAreLost) { EXPECT_GT(Lives(30), 0); }
 
 INSTANTIATE_TEST_SUITE_P(Levels, RiderPowerWithoutSyncs, ::testing::Values("OFF", "NORMAL"));

@@ -28,11 +28,11 @@ constexpr absl::Duration kLook = absl::Milliseconds(5);
 
 std::string BinaryPath(const std::string& binary) { return std::string(HAIL_BIN_DIR) + "/" + binary; }
 
-// Runs `argv` with both outputs appended to files. The child dies with us, so that a crashed test leaves nothing
-// behind.
+// Runs `argv` with both outputs appended to files. The child dies with this process, so that a crashed test leaves no
+// process behind.
 pid_t Spawn(std::vector<std::string> argv, std::vector<std::string> env, const std::string& out,
             const std::string& err) {
-  // All that the child needs is made before the fork: between fork and exec only plain system calls are safe.
+  // Allocate all data for the child before the fork: between fork and exec only plain system calls are safe.
   std::vector<char*> argv_pointers, env_pointers;
   for (std::string& arg : argv) argv_pointers.push_back(arg.data());
   argv_pointers.push_back(nullptr);
@@ -53,7 +53,7 @@ pid_t Spawn(std::vector<std::string> argv, std::vector<std::string> env, const s
 std::vector<std::string> Environment(const std::map<std::string, std::string>& more) {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    // What the caller's shell has set for a service of its own must not reach the ones under test.
+    // Settings in the caller's shell for another service must not reach the services under test.
     if (std::string(*entry).rfind("HAIL_", 0) != 0) result.emplace_back(*entry);
   }
   for (const auto& [key, value] : more) result.push_back(key + "=" + value);
@@ -62,7 +62,7 @@ std::vector<std::string> Environment(const std::map<std::string, std::string>& m
 
 int ExitCode(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
-// Whether `pid` ended, waiting up to `limit`; its exit code goes to `code`.
+// Whether `pid` ended within `limit`; its exit code goes to `code`.
 bool WaitFor(pid_t pid, absl::Duration limit, int& code) {
   const absl::Time deadline = absl::Now() + limit;
   while (true) {
@@ -201,10 +201,10 @@ std::string ReadFile(const std::string& path) {
 
 std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address) {
   grpc::ChannelArguments arguments;
-  // Otherwise two channels of one test share a connection, and one's back-off becomes the other's.
+  // Otherwise two channels of one test share a connection, and the back-off of one delays the other.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  // How long one attempt may take, too: on a busy machine a handshake needs its time.
+  // This is also the time limit of one attempt: on a busy machine a handshake takes long.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
@@ -243,7 +243,7 @@ std::string HttpGet(const std::string& address, const std::string& path) {
 BothServices::BothServices(std::map<std::string, std::string> rider_settings,
                            std::map<std::string, std::string> driver_settings)
     : rider("rider-service", std::move(rider_settings)), driver("driver-service", std::move(driver_settings)) {
-  // Nobody listens on the discard port: until it is told better, driver-service looks for its peer in vain.
+  // No process listens on the discard port: until it is reconfigured, driver-service cannot reach its peer.
   driver.Set("rider_service", "127.0.0.1:9");
   if (!driver.Start()) return;
   rider.Set("driver_service", driver.internal_address());

@@ -1,4 +1,5 @@
-// Real binaries for integration tests: each in a temporary directory, on ports of its own, ended with its object.
+// Real binaries for integration tests: each in its own temporary directory, on its own ports, stopped by its object's
+// destructor.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +14,7 @@
 
 namespace hail::testing {
 
-// A directory that is removed, with all that is in it, at the end.
+// A directory that the destructor removes with its contents.
 class TempDir {
  public:
   TempDir();
@@ -27,20 +28,19 @@ class TempDir {
   std::string path_;
 };
 
-// One service's binary: started on port 0, restarted on the ports it got then, so that its peer finds it again.
-// Not thread-safe. A failure to start, or to end in time, fails the test that runs (ADD_FAILURE) with the service's
-// log.
+// One service's binary. It starts on port 0 and restarts on the ports it got then, so that its peer finds it again. Not
+// thread-safe. A failure to start, or to end in time, fails the running test (ADD_FAILURE) with the service's log.
 class ServiceProcess {
  public:
   // `binary` is a name in <build>/bin; `settings` are passed as --set key=value. data_dir is inside the object's own
-  // temporary directory and lives as long as the object: a restart finds what was stored.
+  // temporary directory and lives as long as the object: a restart finds the stored data.
   ServiceProcess(std::string binary, std::map<std::string, std::string> settings = {});
-  // Kills what still runs.
+  // Kills the process if it still runs.
   ~ServiceProcess();
   ServiceProcess(const ServiceProcess&) = delete;
   ServiceProcess& operator=(const ServiceProcess&) = delete;
 
-  // Runs it and waits until it has written its ports. False (and a failure) if it did not within 30 s.
+  // Runs the binary and waits until it has written its ports. False (and a failure) if that takes more than 30 s.
   bool Start();
   // Changes a setting for the next Start.
   void Set(const std::string& key, const std::string& value) { settings_[key] = value; }
@@ -54,10 +54,10 @@ class ServiceProcess {
   int Terminate(absl::Duration limit = absl::Seconds(20));
   // Sends `signal` and returns.
   void Signal(int signal);
-  // Waits for the end by itself: the exit code, or -1 (and a failure).
+  // Waits until the process ends by itself: returns the exit code, or -1 (and a failure).
   int WaitForExit(absl::Duration limit);
   bool running() const { return pid_ > 0; }
-  // Its resident memory now, in MiB.
+  // Resident memory of the process now, in MiB.
   double RssMib() const;
 
   // "127.0.0.1:PORT"; known after the first Start.
@@ -69,7 +69,7 @@ class ServiceProcess {
   std::shared_ptr<grpc::Channel> PublicChannel() const;
   std::shared_ptr<grpc::Channel> InternalChannel() const;
 
-  // What the process wrote to its standard error so far, over all its runs.
+  // The process's standard error so far, over all its runs.
   std::string Log() const;
   // <data_dir>: where the databases are.
   std::string data_dir() const { return dir_.path() + "/data"; }
@@ -85,18 +85,18 @@ class ServiceProcess {
   pid_t pid_ = 0;
 };
 
-// What became of a program that was run to its end.
+// The outcome of a program that ran to its end.
 struct Ran {
   int exit_code = -1;
   std::string out;
   std::string err;
 };
 
-// Runs `binary` of <build>/bin with `args` and, on top of the environment, `env`; waits at most `limit`.
+// Runs `binary` of <build>/bin with `args` and with `env` added to the environment; waits at most `limit`.
 Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
                const std::map<std::string, std::string>& env = {}, absl::Duration limit = absl::Seconds(60));
 
-// What is in the file; empty if it cannot be read.
+// The contents of the file; empty if it cannot be read.
 std::string ReadFile(const std::string& path);
 
 // A channel to `address` with a connection of its own and quick reconnects.
@@ -105,11 +105,11 @@ std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address);
 // The body of GET http://`address``path`; empty (and a failure) if there is none.
 std::string HttpGet(const std::string& address, const std::string& path);
 
-// Both services, each knowing the other: driver-service is started once to get its ports, and again once
+// Both services, each configured with the other's address: driver-service starts once to get its ports, and again once
 // rider-service has its own.
 class BothServices {
  public:
-  // Settings go to the service named; what both need (time_scale …) goes into each.
+  // Settings of each service; settings that both need (time_scale …) go into each.
   BothServices(std::map<std::string, std::string> rider_settings = {},
                std::map<std::string, std::string> driver_settings = {});
 

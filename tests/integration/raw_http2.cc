@@ -50,7 +50,7 @@ RawHttp2::RawHttp2(const std::string& address) : fd_(socket(AF_INET, SOCK_STREAM
 RawHttp2::~RawHttp2() { close(fd_); }
 
 void RawHttp2::Send(const std::string& bytes) {
-  // A test sends little: the socket's buffer takes it.
+  // A test sends little: the data fits the socket's buffer.
   EXPECT_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
@@ -73,13 +73,13 @@ std::uint32_t RawHttp2::Call(const std::string& path) {
 }
 
 void RawHttp2::SendMessage(std::uint32_t stream, const std::string& message, bool last) {
-  // Not compressed, its length, the message.
+  // Uncompressed flag, length, message.
   SendFrame(kData, last ? kEndStream : 0, stream,
             std::string(1, '\0') + BigEndian(static_cast<std::uint32_t>(message.size()), 4) + message);
 }
 
 void RawHttp2::SendHalfAFrame() {
-  // The header of a HEADERS frame of 100 bytes, and 10 of them.
+  // The header of a HEADERS frame of 100 bytes, and its first 10 bytes.
   Send(BigEndian(100, 3) + static_cast<char>(kHeaders) + static_cast<char>(kEndHeaders) +
        BigEndian(std::exchange(next_stream_, next_stream_ + 2), 4) + std::string(10, '\0'));
 }

@@ -1,5 +1,5 @@
-// A client that speaks just enough HTTP/2 (RFC 9113) to open gRPC calls, and then behaves as no gRPC client does: it
-// never reads, grants no window, or stops in the middle of a frame.
+// A client with just enough HTTP/2 (RFC 9113) to open gRPC calls. It then does what no gRPC client does: it never
+// reads, grants no window, or stops in the middle of a frame.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace hail::testing {
 
-// One TCP connection. Not thread-safe. Nothing is read unless AwaitClose is called.
+// One TCP connection. Not thread-safe. Only AwaitClose reads.
 class RawHttp2 {
  public:
   // Connects to "127.0.0.1:PORT" and sends nothing.
@@ -20,14 +20,14 @@ class RawHttp2 {
 
   // The connection preface, with the window each stream grants for answers, in bytes.
   void SendPreface(std::uint32_t stream_window);
-  // Opens the next stream with a call of `path` ("/hail.rider.v1.RiderService/WatchRide"); its number.
+  // Opens the next stream with a call of `path` ("/hail.rider.v1.RiderService/WatchRide"); returns its number.
   std::uint32_t Call(const std::string& path);
-  // Sends a serialized message on a stream; `last` closes our half of it.
+  // Sends a serialized message on a stream; `last` closes the client's half of the stream.
   void SendMessage(std::uint32_t stream, const std::string& message, bool last);
-  // The beginning of a frame that never ends.
+  // Sends the beginning of a frame that never ends.
   void SendHalfAFrame();
 
-  // Reads and forgets what comes until the other side closes. Whether that happened within `limit`.
+  // Reads and drops bytes until the other side closes. Returns whether that happened within `limit`.
   bool AwaitClose(absl::Duration limit);
 
  private:

@@ -17,14 +17,14 @@ TEST_F(RiderAssignments, ARideIsDrivenFromConfirmationToCompletion) {
   const Ride requested = client.MustRequest("ann");
   const Ride assigned = client.MustConfirm(requested, "driver-1");
   EXPECT_EQ(assigned.state(), hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP);
-  EXPECT_EQ(assigned.rider_id(), "") << "drivers are not told who rides";
+  EXPECT_EQ(assigned.rider_id(), "") << "drivers do not see the rider's id";
   EXPECT_EQ(assigned.request_id(), "");
   EXPECT_NE(assigned.offer_id(), "");
   using namespace hail::internal::v1;
   for (const TripStep step : {TRIP_STEP_SEEN, TRIP_STEP_ARRIVE, TRIP_STEP_START, TRIP_STEP_COMPLETE}) {
     const auto outcome = client.Step(assigned, step);
     ASSERT_TRUE(outcome.ok()) << TripStep_Name(step) << ": " << outcome.status.error_message();
-    // Taken already: the ride as it is, and no further event.
+    // The step was already taken: returns the ride as it is, without another event.
     const auto again = client.Step(assigned, step);
     ASSERT_TRUE(again.ok());
     EXPECT_EQ(again.response.ride().sequence(), outcome.response.ride().sequence()) << TripStep_Name(step);
@@ -34,7 +34,7 @@ TEST_F(RiderAssignments, ARideIsDrivenFromConfirmationToCompletion) {
   EXPECT_EQ(ended.sequence(), 6);
   EXPECT_EQ(ended.fare().final().micros(), ended.fare().quoted().micros());
   EXPECT_EQ(ended.driver().driver_id(), "driver-1");
-  EXPECT_EQ(ended.offer_id(), "") << "riders are not told of offers";
+  EXPECT_EQ(ended.offer_id(), "") << "riders do not see offers";
   const auto late = client.Cancel("ann", requested.ride_id());
   EXPECT_EQ(late.status.error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(ErrorOf(late.status).reason, "RIDE_ENDED");
@@ -96,7 +96,7 @@ TEST_F(RiderAssignments, AConfirmationIsReplayedAndNeverGivenTwice) {
   EXPECT_EQ(ErrorOf(second_ride.status).reason, "DRIVER_BUSY");
   EXPECT_EQ(client.Confirm("no-such-ride", 1, "driver-3", "offer-4").status.error_code(), StatusCode::NOT_FOUND);
 
-  // The replay is answered although the ride has been called off since.
+  // The replay is answered although the ride has been cancelled since.
   ASSERT_TRUE(client.Cancel("ann", ann.ride_id()).ok());
   const auto after = client.Confirm(ann.ride_id(), 1, "driver-1", "offer-1");
   ASSERT_TRUE(after.ok());
@@ -173,7 +173,7 @@ TEST_F(RiderAssignments, AnOperatorEndsARideOnce) {
     EXPECT_EQ(response.ride().sequence(), 3);
     EXPECT_EQ(response.ride().cancellation().note(), request.note());
   }
-  // The note is for operators: in their answer and in the log, beside who it was, and nowhere else.
+  // The note is for operators: only their answer and the log have it, with the operator's name.
   EXPECT_EQ(client.Get("ann", requested.ride_id()).response.ride().cancellation().note(), "");
   const std::string log = rider_.Log();
   EXPECT_THAT(log, HasSubstr(R"("event":"ride_resolved","ride_id":")" + requested.ride_id() +

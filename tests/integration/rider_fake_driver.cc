@@ -47,7 +47,7 @@ void FakeDriverService::BreakLink() {
 }
 
 grpc::Status FakeDriverService::Dispatch(grpc::ServerContext* context, Link* link) {
-  // A client takes the link for up once it has heard something.
+  // A client considers the link up once it has received something.
   link->SendInitialMetadata();
   {
     absl::MutexLock lock(&mutex_);
@@ -56,23 +56,23 @@ grpc::Status FakeDriverService::Dispatch(grpc::ServerContext* context, Link* lin
     ++links_;
   }
   DispatchRequest request;
-  const auto hear = [&](const DispatchRequest& heard) {
+  const auto receive = [&](const DispatchRequest& received) {
     DispatchResponse answer;
     absl::MutexLock lock(&mutex_);
-    if (heard.has_start()) {
-      starts_.push_back(heard.start());
+    if (received.has_start()) {
+      starts_.push_back(received.start());
       if (!acknowledge_) return;
-      answer.mutable_started()->set_ride_id(heard.start().ride_id());
-      answer.mutable_started()->set_epoch(heard.start().epoch());
+      answer.mutable_started()->set_ride_id(received.start().ride_id());
+      answer.mutable_started()->set_epoch(received.start().epoch());
       link->Write(answer);
-    } else if (heard.has_stop()) {
-      stops_.push_back(heard.stop());
-    } else if (heard.has_heartbeat()) {
+    } else if (received.has_stop()) {
+      stops_.push_back(received.stop());
+    } else if (received.has_heartbeat()) {
       answer.mutable_heartbeat();
       link->Write(answer);
     }
   };
-  while (link->Read(&request)) rpc::ForEachJoined(request, hear);
+  while (link->Read(&request)) rpc::ForEachJoined(request, receive);
   absl::MutexLock lock(&mutex_);
   if (link_ == link) {
     link_ = nullptr;

@@ -1,4 +1,4 @@
-// driver-service's side of the internal protocol, as a test tells it to: for tests of rider-service alone.
+// driver-service's side of the internal protocol, scripted by the test: for tests of rider-service alone.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace hail::testing {
 
-// Serves DispatchService on a port of its own. Acknowledges each start unless told not to. Thread-safe.
+// Serves DispatchService on its own port. Acknowledges each start unless disabled. Thread-safe.
 class FakeDriverService final : public hail::internal::v1::DispatchService::Service {
  public:
   FakeDriverService();
@@ -29,12 +29,12 @@ class FakeDriverService final : public hail::internal::v1::DispatchService::Serv
   // Ends the present link only.
   void BreakLink();
 
-  // Waits until rider-service asked for this. Nullopt (and a failure) if it did not in 20 s.
+  // Waits until rider-service sent this request. Nullopt (and a failure) after 20 s.
   std::optional<hail::internal::v1::StartDispatch> WaitForStart(const std::string& ride_id, std::int64_t epoch);
   std::optional<hail::internal::v1::StopDispatch> WaitForStop(const std::string& ride_id);
-  // Waits until the link was opened `count` times in all; false (and a failure) if not in 20 s.
+  // Waits until `count` links were opened in total; false (and a failure) after 20 s.
   bool WaitForLinks(int count);
-  // How often this start came in so far.
+  // How often this start was received so far.
   int Starts(const std::string& ride_id, std::int64_t epoch) const;
 
   // Sends on the present link.
@@ -44,7 +44,7 @@ class FakeDriverService final : public hail::internal::v1::DispatchService::Serv
                    hail::internal::v1::OfferOutcome outcome);
 
   void set_acknowledge(bool acknowledge);
-  // What SearchDrivers finds.
+  // The result of SearchDrivers.
   void set_drivers(std::vector<hail::internal::v1::FoundDriver> drivers);
 
  private:

@@ -1,4 +1,4 @@
-// WatchDrivers: what driver-service learns of its drivers' rides.
+// WatchDrivers: the feed of drivers' rides to driver-service.
 #include "gmock/gmock.h"
 #include "tests/integration/rider_fixture.h"
 
@@ -80,7 +80,7 @@ TEST_F(RiderFeed, ADriverIsToldOfEachEventOfEachRideAndOfTheEnd) {
   EXPECT_EQ(message.event().event().type(), hail::type::v1::RIDE_EVENT_TYPE_CANCELED);
   EXPECT_TRUE(message.event().ended());
 
-  // Given up: the driver hears the end of it, and nothing of the ride's later life.
+  // The driver gave the ride up: the feed sends the end of the assignment, and no later event of the ride.
   const Ride second = client.MustRequest("bob");
   const Ride given_up = client.MustConfirm(second, "driver-1");
   EXPECT_EQ(feed.Next().event().event().type(), hail::type::v1::RIDE_EVENT_TYPE_ASSIGNED);
@@ -88,7 +88,7 @@ TEST_F(RiderFeed, ADriverIsToldOfEachEventOfEachRideAndOfTheEnd) {
   message = feed.Next();
   EXPECT_EQ(message.event().event().type(), hail::type::v1::RIDE_EVENT_TYPE_REDISPATCHED);
   EXPECT_TRUE(message.event().ended());
-  EXPECT_EQ(message.event().event().ride().epoch(), 1) << "only what was the driver's to know";
+  EXPECT_EQ(message.event().event().ride().epoch(), 1) << "only the driver's own assignment";
   ASSERT_TRUE(client.Confirm(second.ride_id(), 2, "driver-2", "offer-2").ok());
   const Ride third = client.MustRequest("cat");
   client.MustConfirm(third, "driver-1");
@@ -110,7 +110,7 @@ TEST_F(RiderFeed, ASubscriptionGoesOnFromItsCursor) {
   EXPECT_EQ(message.snapshot().ride().ride_id(), first.ride_id());
   EXPECT_FALSE(message.snapshot().reset());
 
-  // Again for the same driver: only answers to the newer subscription follow.
+  // A second subscription for the same driver: only answers to it follow.
   feed.Subscribe("driver-1", 2, "no-such-ride", 9);
   message = feed.Next();
   ASSERT_TRUE(message.has_snapshot());
@@ -121,7 +121,7 @@ TEST_F(RiderFeed, ASubscriptionGoesOnFromItsCursor) {
   ASSERT_TRUE(client.Cancel("ann", first.ride_id()).ok());
   EXPECT_EQ(feed.Next().event().subscription(), 2);
 
-  // The ride that ended while the driver was away is told to its end.
+  // The ride ended while the driver was away: the feed sends the rest of its events.
   feed.Subscribe("driver-1", 3, first.ride_id(), 3);
   message = feed.Next();
   ASSERT_EQ(message.snapshot().missed_size(), 1);
@@ -137,7 +137,7 @@ TEST_F(RiderFeed, AnUnsubscribedDriverIsHeardOfNoMore) {
   ASSERT_TRUE(feed.Next().has_snapshot());
   ASSERT_TRUE(feed.Next().has_snapshot());
   feed.Unsubscribe("driver-1");
-  // Read in order: this answer means that the unsubscription was read too.
+  // Messages are read in order: this answer means that the unsubscription was read too.
   feed.Subscribe("driver-3", 3);
   ASSERT_EQ(feed.Next().snapshot().driver_id(), "driver-3");
   client.MustConfirm(client.MustRequest("ann"), "driver-1");

@@ -14,7 +14,7 @@ using hail::type::v1::Ride;
 std::unique_ptr<grpc::ClientContext> PatientContext(absl::Duration limit) {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit));
-  // A service that is being restarted is waited for.
+  // Wait for a service that restarts.
   context->set_wait_for_ready(true);
   return context;
 }

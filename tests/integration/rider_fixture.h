@@ -1,4 +1,4 @@
-// A real rider-service beside a driver-service played by the test, and short forms for the calls that tests make.
+// A real rider-service beside a scripted driver-service, and short forms for the calls that tests make.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ namespace hail::testing {
 // A call's context with a deadline, so that no test hangs.
 std::unique_ptr<grpc::ClientContext> PatientContext(absl::Duration limit = absl::Seconds(20));
 
-// What an error says in its trailer, read from the bytes on the wire.
+// The contents of an error's trailer, read from the bytes on the wire.
 struct WireError {
   std::string reason;
   std::string domain;
@@ -35,7 +35,7 @@ WireError ErrorOf(const grpc::Status& status);
 hail::type::v1::Place FerryBuilding();
 hail::type::v1::Place MissionDolores();
 
-// What a call came to: its status, and its response if OK.
+// The result of a call: its status, and its response if OK.
 template <typename Response>
 struct Outcome {
   grpc::Status status;
@@ -43,7 +43,7 @@ struct Outcome {
   bool ok() const { return status.ok(); }
 };
 
-// Calls to one rider-service, at the addresses it has now.
+// Calls to one rider-service at its present addresses.
 class RiderClient {
  public:
   explicit RiderClient(const ServiceProcess& rider);
@@ -51,7 +51,7 @@ class RiderClient {
   static hail::rider::v1::RequestRideRequest RideRequest(const std::string& rider_id, const std::string& request_id);
 
   Outcome<hail::rider::v1::RequestRideResponse> Request(const hail::rider::v1::RequestRideRequest& request);
-  // A new ride of `rider_id`, which must succeed.
+  // Requests a new ride for `rider_id`, which must succeed.
   hail::type::v1::Ride MustRequest(const std::string& rider_id, const std::string& request_id = "request-1");
   Outcome<hail::rider::v1::GetRideResponse> Get(const std::string& rider_id, const std::string& ride_id);
   Outcome<hail::rider::v1::CancelRideResponse> Cancel(const std::string& rider_id, const std::string& ride_id);
@@ -60,10 +60,10 @@ class RiderClient {
                                                                  const std::string& offer_id);
   Outcome<hail::internal::v1::RecordTripEventResponse> Step(const hail::type::v1::Ride& ride,
                                                             hail::internal::v1::TripStep step);
-  // Confirms `ride` for `driver_id`, which must succeed; the ride after it.
+  // Confirms `ride` for `driver_id`, which must succeed; returns the ride after it.
   hail::type::v1::Ride MustConfirm(const hail::type::v1::Ride& ride, const std::string& driver_id);
 
-  // Waits until the ride is as `wanted`; the ride then, or nullopt (and a failure) after 30 s.
+  // Waits until `wanted` holds for the ride; returns the ride then, or nullopt (and a failure) after 30 s.
   std::optional<hail::type::v1::Ride> WaitForRide(const std::string& rider_id, const std::string& ride_id,
                                                   const std::function<bool(const hail::type::v1::Ride&)>& wanted);
 
@@ -84,7 +84,7 @@ class Watch {
 
   // The next message that is no heartbeat; nullopt once the stream has ended.
   std::optional<hail::rider::v1::WatchRideResponse> Next();
-  // Reads to the end; the final status.
+  // Reads to the end and returns the final status.
   grpc::Status Finish();
   void Cancel() { context_->TryCancel(); }
 
@@ -96,7 +96,7 @@ class Watch {
 
 class RiderServiceTest : public ::testing::Test {
  protected:
-  // Domain time runs `time_scale` times as fast as the wall's, from now on.
+  // Domain time runs `time_scale` times as fast as wall time, from now on.
   explicit RiderServiceTest(double time_scale = 1);
 
   void SetUp() override;

@@ -1,4 +1,4 @@
-// The dispatch link as rider-service keeps it, and what becomes of rides when it breaks or either end restarts.
+// rider-service's dispatch link, and the fate of rides when the link breaks or either end restarts.
 #include "gmock/gmock.h"
 #include "tests/integration/rider_fixture.h"
 
@@ -52,7 +52,7 @@ TEST_F(RiderLink, ANewLinkStartsWaitingRidesAtTheNextEpochWithTheirExclusions) {
   const Ride ride = client.MustRequest("ann");
   ASSERT_TRUE(driver_.WaitForStart(ride.ride_id(), 1).has_value());
   driver_.SendSettled(ride.ride_id(), 1, "driver-9", hail::internal::v1::OFFER_OUTCOME_DECLINED);
-  // Answered in order: once this ride's stop has come, the refusal before it has been taken in.
+  // Messages are handled in order: once this ride's stop has arrived, rider-service has handled the refusal before it.
   const Ride marker = client.MustRequest("bob");
   ASSERT_TRUE(driver_.WaitForStart(marker.ride_id(), 1).has_value());
   driver_.SendExhausted(marker.ride_id(), 1);
@@ -88,7 +88,7 @@ TEST_F(RiderLink, AWorkingSetIsSetRight) {
   auto client = Client();
   const Ride ride = client.MustRequest("ann");
   ASSERT_TRUE(driver_.WaitForStart(ride.ride_id(), 1).has_value());
-  // Grace for what has just been sent is over by then: the dispatcher reports every 10 s.
+  // The grace period for recent starts is over by then: the dispatcher reports every 10 s.
   hail::internal::v1::DispatchResponse report;
   auto* surplus = report.mutable_working_set()->add_rides();
   surplus->set_ride_id("ride-nobody-wants");
@@ -115,7 +115,7 @@ TEST_F(RiderLink, ARestartInTheMiddleLosesNothing) {
   rider_.Kill();
   ASSERT_TRUE(rider_.Start());
 
-  // The waiting ride starts anew with the next epoch; the assigned one goes on where it was.
+  // The waiting ride restarts at the next epoch; the assigned one keeps its state.
   ASSERT_TRUE(driver_.WaitForStart(waiting.ride_id(), 2).has_value());
   auto restarted = Client();
   EXPECT_EQ(restarted.MustRequest("ann").ride_id(), waiting.ride_id()) << "the same request, the same ride";
@@ -146,7 +146,7 @@ TEST_F(RiderLinkFast, ARideNobodyTakesEndsEvenIfDriverServiceNeverSaysSo) {
   });
   ASSERT_TRUE(ended.has_value());
   EXPECT_EQ(ended->sequence(), 2);
-  // Not before its deadline.
+  // The ride must not end before its deadline.
   EXPECT_GE(ended->end_time().seconds(), ride.match_deadline().seconds());
 }
 
@@ -157,7 +157,7 @@ TEST_F(RiderLinkFast, ExhaustedAfterTheDeadlineEndsTheRideAtOnce) {
   ASSERT_TRUE(start.has_value());
   Watch watch(client.rides(), "ann", ride.ride_id());
   ASSERT_TRUE(watch.Next()->has_snapshot());
-  // The deadline is the service's own clock's: a test can only let it pass.
+  // The deadline runs on the service's own clock: a test can only wait.
   absl::SleepFor(absl::Seconds(start->remaining().seconds()) / 40 + absl::Milliseconds(100));
   driver_.SendExhausted(ride.ride_id(), 1);
   const auto update = watch.Next();

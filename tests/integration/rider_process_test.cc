@@ -1,4 +1,4 @@
-// rider-service as a program: its configuration, what operators look at, how it starts and stops.
+// rider-service as a program: its configuration, its endpoints for operators, start and stop.
 #include <signal.h>
 
 #include "absl/time/clock.h"
@@ -43,7 +43,7 @@ TEST_F(RiderProcess, CountsWhatItDoes) {
   auto client = Client();
   client.MustConfirm(client.MustRequest("ann"), "driver-1");
   client.Request(RiderClient::RideRequest("ann", "request-2"));
-  // A call is counted when gRPC is done with it, which may be after its caller has the answer.
+  // gRPC counts a call when it is done with it, which may be after the caller has the answer.
   const std::string refused = "hail_rider_calls_total{code=\"FAILED_PRECONDITION\",method=\"RequestRide\"} 1";
   std::string text;
   const absl::Time deadline = absl::Now() + absl::Seconds(10);
@@ -81,9 +81,10 @@ TEST_F(RiderProcess, LogsIdsAndNoExactPositions) {
 TEST_F(RiderProcess, CallsInFlightAreFinishedAndTheNextAreRefusedWhileDraining) {
   rider_.Signal(SIGTERM);
   auto client = Client();
-  // Until the notice is over calls are served; then each is answered UNAVAILABLE or finds nobody. Nothing hangs. One
-  // that arrives between gRPC's shutdown and its GOAWAY reaching the client is CANCELLED by gRPC itself (server.cc: a
-  // new call of a server that is shutting down is a "zombie"); README tells clients to take it for UNAVAILABLE.
+  // Calls are served until the notice is over; then each gets UNAVAILABLE or finds no listener. No call hangs. gRPC
+  // itself answers CANCELLED if a call arrives between its shutdown and the client's receipt of GOAWAY (server.cc: a
+  // new call of a server that is shutting down is a "zombie"). README says that clients must handle it like
+  // UNAVAILABLE.
   grpc::Status status;
   do {
     hail::rider::v1::ListProductsRequest request;

@@ -112,7 +112,7 @@ TEST_F(RiderRequests, AQuoteTellsWhenTheNearestCarCouldCome) {
   hail::rider::v1::ListNearbyCarsResponse cars;
   ASSERT_TRUE(client.rides().ListNearbyCars(PatientContext().get(), nearby, &cars).ok());
   ASSERT_EQ(cars.cars_size(), 1);
-  EXPECT_DOUBLE_EQ(cars.cars(0).position().latitude_deg(), 37.7957) << "positions of cars are told to 4 decimals";
+  EXPECT_DOUBLE_EQ(cars.cars(0).position().latitude_deg(), 37.7957) << "positions of cars are shown to 4 decimals";
   EXPECT_EQ(cars.cars(0).eta().seconds(), 105);
   nearby.mutable_position()->set_latitude_deg(34.05);
   ASSERT_TRUE(client.rides().ListNearbyCars(PatientContext().get(), nearby, &cars).ok());
@@ -156,10 +156,10 @@ TEST_F(RiderRequests, OneRequestIdMakesOneRide) {
   EXPECT_EQ(ErrorOf(busy.status).reason, "RIDER_BUSY");
   EXPECT_EQ(ErrorOf(busy.status).metadata["ride_id"], first.ride_id());
 
-  // The refusal used up nothing: once the rider is free the same key makes a ride.
+  // The refusal did not use up the key: once the rider is free, the same key makes a ride.
   ASSERT_TRUE(client.Cancel("ann", first.ride_id()).ok());
   EXPECT_NE(client.MustRequest("ann", "request-2").ride_id(), first.ride_id());
-  // And the old key still names the old ride, as it is now.
+  // The old key still names the old ride in its present state.
   EXPECT_EQ(client.MustRequest("ann", "request-1").state(), hail::type::v1::RIDE_STATE_CANCELED);
 }
 
@@ -292,7 +292,7 @@ TEST_F(RiderRequests, RidesAreListedLatestFirstPageByPage) {
   ASSERT_EQ(page.rides_size(), 1);
   EXPECT_EQ(page.rides(0).ride_id(), made[0]);
 
-  // A token belongs to the filter it came from.
+  // A page token is valid only with the filter it came from.
   request.clear_states();
   request.set_page_size(2);
   ASSERT_TRUE(client.rides().ListRides(PatientContext().get(), request, &page).ok());
@@ -311,7 +311,7 @@ TEST_F(RiderRequests, InternalMethodsAreNotOnThePublicPort) {
   hail::internal::v1::FindAssignmentResponse response;
   EXPECT_EQ(stub->FindAssignment(PatientContext().get(), request, &response).error_code(), StatusCode::UNIMPLEMENTED);
 
-  // On the internal port it is: the offer is unknown there, which is another answer.
+  // The internal port serves the call: the offer is unknown there, which is a different error.
   const grpc::Status known = Client().assignments().FindAssignment(PatientContext().get(), request, &response);
   EXPECT_EQ(known.error_code(), StatusCode::NOT_FOUND);
 }

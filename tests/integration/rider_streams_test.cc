@@ -151,7 +151,7 @@ TEST_F(RiderStreams, RidersSeeTheirDriversPositionAndNoOlderOne) {
   EXPECT_EQ(update->telemetry().eta().seconds(), 77);
   EXPECT_EQ(update->telemetry().epoch(), 1);
 
-  // An older position, one of an assignment that is not this one, and then a newer: only the last is shown.
+  // An older position, one of another assignment, and then a newer one: only the last is shown.
   ASSERT_TRUE(writer->Write(LocationOf(assigned, 4, 37.75)));
   Ride other_epoch = assigned;
   other_epoch.set_epoch(0);
@@ -165,7 +165,7 @@ TEST_F(RiderStreams, RidersSeeTheirDriversPositionAndNoOlderOne) {
   const auto seen_later = client.Get("ann", requested.ride_id()).response.ride().driver_last_seen();
   EXPECT_GE(std::pair(seen_later.seconds(), seen_later.nanos()), std::pair(seen.seconds(), seen.nanos()));
 
-  // Who opens a watch later hears the latest at once.
+  // A watch opened later gets the latest position at once.
   Watch late(client.rides(), "ann", requested.ride_id());
   ASSERT_TRUE(late.Next()->has_snapshot());
   update = late.Next();
@@ -175,7 +175,7 @@ TEST_F(RiderStreams, RidersSeeTheirDriversPositionAndNoOlderOne) {
   EXPECT_TRUE(writer->Finish().ok());
 }
 
-// Half a minute passes in little more than a second.
+// Half a minute of domain time passes in little more than a second.
 class RiderStreamsInAHurry : public RiderStreams {
  protected:
   RiderStreamsInAHurry() : RiderStreams(20) {}
@@ -217,7 +217,7 @@ TEST_F(RiderStreamsInAHurry, RidersAreToldThatTheirDriversPositionIsMissingAndTh
   EXPECT_EQ(telemetry->position().location().latitude_deg(), 37.76) << "the last one known";
   EXPECT_GE(telemetry->position().age().seconds(), 30);
 
-  // Who opens a stream meanwhile is told at once; and once.
+  // A stream opened meanwhile gets it at once, and only once.
   Watch late(client.rides(), "ann", requested.ride_id());
   ASSERT_TRUE(late.Next()->has_snapshot());
   auto update = late.Next();
@@ -230,20 +230,21 @@ TEST_F(RiderStreamsInAHurry, RidersAreToldThatTheirDriversPositionIsMissingAndTh
   open.mutable_open()->set_rider_id("ann");
   open.mutable_open()->set_ride_id(requested.ride_id());
   ASSERT_TRUE(stream->Write(open));
-  StreamRideResponse told;
+  StreamRideResponse response;
   int missing = 0;
-  // A heartbeat comes after two looks at the store.
-  while (stream->Read(&told) && !told.update().has_heartbeat()) missing += told.update().has_telemetry() ? 1 : 0;
-  EXPECT_TRUE(told.update().has_heartbeat());
+  // A heartbeat comes after two reads of the store.
+  while (stream->Read(&response) && !response.update().has_heartbeat())
+    missing += response.update().has_telemetry() ? 1 : 0;
+  EXPECT_TRUE(response.update().has_heartbeat());
   EXPECT_EQ(missing, 1);
 
-  // One that comes late is the last one known, and no more.
+  // A late position becomes the last known one; it does not end the missing state.
   ASSERT_TRUE(writer->Write(LocationOf(assigned, 2, 37.77, 31)));
-  do ASSERT_TRUE(stream->Read(&told));
-  while (told.update().has_heartbeat());
-  ASSERT_TRUE(told.update().has_telemetry());
-  EXPECT_EQ(told.update().telemetry().position().location().latitude_deg(), 37.77);
-  EXPECT_TRUE(told.update().telemetry().has_missing_since());
+  do ASSERT_TRUE(stream->Read(&response));
+  while (response.update().has_heartbeat());
+  ASSERT_TRUE(response.update().has_telemetry());
+  EXPECT_EQ(response.update().telemetry().position().location().latitude_deg(), 37.77);
+  EXPECT_TRUE(response.update().telemetry().has_missing_since());
   writer->WritesDone();
   EXPECT_TRUE(writer->Finish().ok());
 }
@@ -275,7 +276,7 @@ TEST_F(RiderStreams, CommandsOnTheStreamAreAnsweredAndWorkAsTheirTwins) {
   cancel.set_command_id("c-2");
   cancel.mutable_cancel_ride()->set_reason(hail::type::v1::CANCEL_REASON_CHANGED_PLANS);
   ASSERT_TRUE(stream->Write(cancel));
-  bool answered = false, told = false;
+  bool answered = false, updated = false;
   while (stream->Read(&response)) {
     if (response.has_command_result()) {
       answered = true;
@@ -283,12 +284,12 @@ TEST_F(RiderStreams, CommandsOnTheStreamAreAnsweredAndWorkAsTheirTwins) {
       EXPECT_EQ(response.command_result().status().code(), 0);
       EXPECT_EQ(response.command_result().ride().state(), hail::type::v1::RIDE_STATE_CANCELED);
     } else if (response.update().has_event()) {
-      told = true;
+      updated = true;
       EXPECT_EQ(response.update().event().type(), hail::type::v1::RIDE_EVENT_TYPE_CANCELED);
     }
   }
   EXPECT_TRUE(answered) << "the final event must not cut off the answer";
-  EXPECT_TRUE(told);
+  EXPECT_TRUE(updated);
   EXPECT_TRUE(stream->Finish().ok());
 }
 
@@ -301,7 +302,7 @@ TEST_F(RiderStreams, AReaderThatDoesNotKeepUpIsToldAndCanResume) {
   open.mutable_open()->set_rider_id("ann");
   open.mutable_open()->set_ride_id(requested.ride_id());
   ASSERT_TRUE(stream->Write(open));
-  // Each is answered, and no answer is read: sooner or later more wait than a reader may leave.
+  // Each command is answered, and the client reads no answer: at some point more answers wait than the limit.
   StreamRideRequest command;
   command.set_command_id(std::string(128, 'c'));
   command.mutable_cancel_ride()->set_rider_id("somebody-else");
@@ -309,8 +310,8 @@ TEST_F(RiderStreams, AReaderThatDoesNotKeepUpIsToldAndCanResume) {
   std::thread writer([&] {
     while (stream->Write(command)) ++written;
   });
-  // The server has ended the stream when it takes no more commands. Who does not read then either is cut off within
-  // seconds and not told why; this one reads at last.
+  // The server has ended the stream when it reads no more commands. A client that still does not read is cut off within
+  // seconds without a reason; this one reads at last.
   for (int before = -1; before != written; absl::SleepFor(absl::Seconds(2))) before = written;
   StreamRideResponse response;
   while (stream->Read(&response)) {
@@ -397,7 +398,7 @@ TEST_F(RiderStreams, DrainingIsToldAndTheStreamEndsWithOk) {
   EXPECT_TRUE(watch.Finish().ok());
   EXPECT_EQ(rider_.WaitForExit(absl::Seconds(20)), 0);
 
-  // The cursor it was given is good at the next process.
+  // The cursor is valid at the next process.
   ASSERT_TRUE(rider_.Start());
   auto restarted = Client();
   Watch resumed(restarted.rides(), "ann", requested.ride_id(), update->draining().cursor().sequence());

@@ -1,6 +1,6 @@
-// Disks that are full, cannot be written or fail; files that are locked, foreign, newer or damaged: each service says
-// what is wrong, refuses what it cannot store, answers what it can read, goes on by itself once it can, and has lost
-// nothing that it had acknowledged.
+// Disks that are full, read-only or failing; files that are locked, foreign, newer or damaged. Each service reports the
+// fault, refuses changes that it cannot store, answers from readable data, recovers by itself, and loses no
+// acknowledged change.
 #include <fstream>
 #include <string>
 #include <thread>
@@ -22,15 +22,15 @@ using ::testing::HasSubstr;
 
 std::string ReasonOf(const grpc::Status& status) { return ErrorOf(status).reason; }
 
-// The rider's side. Assignments come from the test.
+// rider-service's store. The test makes the assignments.
 class RiderStorage : public RiderServiceTest {
  protected:
-  // Nobody balances load over this process: no need to wait for anyone to notice that it ends.
+  // No load balancer is in front of this process, so it need not wait until one notices the shutdown.
   RiderStorage() { rider_.Set("shutdown.notice", "0s"); }
 
   std::string file() const { return rider_.data_dir() + "/rider.db"; }
 
-  // Asks for a ride again and again, as a client does after UNAVAILABLE, until it has one.
+  // Requests a ride repeatedly, as a client does after UNAVAILABLE, until it succeeds.
   static std::string Insist(RiderClient& client, const std::string& rider_id) {
     const absl::Time limit = absl::Now() + absl::Seconds(30);
     while (true) {
@@ -65,7 +65,7 @@ TEST_P(RiderDisk, ThatFailsIsReportedAndUsedAgainOnceItWorks) {
   EXPECT_TRUE(AwaitServing(rider_, false));
   EXPECT_THAT(rider_.Log(), HasSubstr("\"event\":\"commit_failed\""));
   if (GetParam() != std::string("io-error")) {
-    // What is stored can be read, as it was.
+    // The stored ride can be read, unchanged.
     const auto read = client.Get("ann", before.ride_id());
     ASSERT_TRUE(read.ok()) << read.status.error_message();
     EXPECT_EQ(read.response.ride().state(), before.state());
@@ -112,7 +112,7 @@ TEST_F(RiderStorage, AFileThatAnotherProgramHasLockedKeepsWritesWaitingThenRefus
   EXPECT_TRUE(client.Get("ann", before.ride_id()).ok());
 }
 
-// Shorter than the service waits for a lock: nobody notices.
+// A lock shorter than the service's lock time-out goes unnoticed.
 TEST_F(RiderStorage, AFileThatIsLockedForAMomentOnlyDelaysWrites) {
   auto client = Client();
   client.MustRequest("ann");
@@ -184,7 +184,7 @@ TEST_F(RiderStorage, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text);
 }
 
-// Overwrites all of the file but its first page.
+// Overwrites all of the file except its first page.
 void Damage(const std::string& path) {
   std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out | std::ios::ate);
   const std::streamoff size = out.tellp();
@@ -212,7 +212,7 @@ TEST_F(RiderDiskInAHurry, ARideWhoseSearchEndsWhileNothingCanBeStoredEndsAfterwa
   auto client = Client();
   const Ride ride = client.MustRequest("ann");
   faults_.On("disk-full");
-  // It is the service itself that fails to store the end.
+  // The service's own write of the end fails.
   EXPECT_TRUE(AwaitServing(rider_, false));
   EXPECT_EQ(client.Get("ann", ride.ride_id()).response.ride().state(), hail::type::v1::RIDE_STATE_MATCHING);
   faults_.Off("disk-full");
@@ -251,7 +251,7 @@ TEST_F(BothDisks, AnAcceptIsAnsweredWhenItCanBeStored) {
   EXPECT_EQ(client.Get("ann", ride.ride_id()).response.ride().driver().driver_id(), "driver-1");
 }
 
-// The driver's side.
+// driver-service's store.
 class DriverStorage : public DriverServiceTest {
  protected:
   std::string file() const { return driver_.data_dir() + "/driver.db"; }
@@ -292,7 +292,7 @@ TEST_P(DriverDisk, ThatFailsIsReportedAndUsedAgainOnceItWorks) {
   EXPECT_TRUE(AwaitServing(driver_, false));
   EXPECT_THAT(driver_.Log(), HasSubstr("\"event\":\"commit_failed\""));
   EXPECT_TRUE(Find("ada").ok());
-  // Her session is memory: it goes on.
+  // The session is in memory: it goes on.
   EXPECT_EQ(ada->SetAvailability(hail::driver::v1::AVAILABILITY_ONLINE).status().code(), 0)
       << "the same desired availability again needs no change to the store";
 
@@ -317,7 +317,7 @@ TEST_F(DriverStorage, AFileThatAnotherProgramHasLockedIsUsedAgainOnceItIsFree) {
   OtherProgram other(file());
   other.Run("BEGIN IMMEDIATE");
   DriverApp bea(driver_.PublicChannel(), "bea");
-  // On a machine that is busy the call's time may be up before the store's is.
+  // On a busy machine the call's deadline may pass before the store's.
   std::string reason;
   const absl::Time patience = absl::Now() + absl::Minutes(1);
   while (reason.empty() && absl::Now() < patience) reason = DriverServiceTest::ReasonOf(bea.Register());
@@ -357,7 +357,7 @@ TEST_F(DriverStorage, FilesItCannotUseAreRefusedAtTheStart) {
   EXPECT_TRUE(Find("ada").ok());
 }
 
-// It reads no driver before one is asked for, so it starts, and says what it is worth.
+// The service reads no driver before a call needs one, so it starts, and its health reports the damage.
 TEST_F(DriverStorage, ADamagedFileIsNotServed) {
   InsistOnRegistering("ada");
   driver_.Terminate();

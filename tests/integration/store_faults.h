@@ -1,4 +1,4 @@
-// A service on a disk that fails on demand, or whose power fails with it (docs/testing/power-loss.md).
+// A service on a disk that fails on demand, or loses power (docs/testing/power-loss.md).
 #pragma once
 
 #include <map>
@@ -10,16 +10,16 @@
 
 namespace hail::testing {
 
-// What must be in the environment of a service for libpowerloss.so to be under its store.
+// The environment of a service that puts libpowerloss.so under its store.
 std::map<std::string, std::string> Preloaded(std::map<std::string, std::string> more);
 
-// Faults of a service's disk, on and off while it runs.
+// Faults of a service's disk. They can be switched while it runs.
 class StoreFaults {
  public:
-  // For `service`, from its next Start on.
+  // Applies to `service` from its next Start on.
   explicit StoreFaults(ServiceProcess& service);
 
-  // The environment that does it.
+  // The environment that enables the faults.
   std::map<std::string, std::string> environment() const;
   // "disk-full", "read-only", "io-error" or "sync-error".
   void On(const std::string& fault);
@@ -29,7 +29,7 @@ class StoreFaults {
   TempDir folder_;
 };
 
-// `service`'s binary started on the data of `service` (which does not run, or holds it), with `env`; it is expected to
+// Starts `service`'s binary on the data of `service` (which is stopped, or has locked the data), with `env`; it must
 // end by itself.
 Ran StartAnother(const std::string& binary, const ServiceProcess& service,
                  const std::map<std::string, std::string>& env = {});
@@ -42,7 +42,7 @@ class OtherProgram {
   OtherProgram(const OtherProgram&) = delete;
   OtherProgram& operator=(const OtherProgram&) = delete;
 
-  // Runs `sql`; a failure if that fails. The first column of its last row.
+  // Runs `sql` and returns the first column of its last row; a failure if `sql` fails.
   std::string Run(const std::string& sql);
 
  private:

@@ -24,9 +24,9 @@ namespace hail::testing {
 namespace {
 
 constexpr std::size_t kReadBytes = 16 * 1024;
-// How often what trickles is doled out.
+// The interval at which Trickle delivers bytes.
 constexpr absl::Duration kDole = absl::Milliseconds(20);
-// So that nothing hangs on a wake-up missed.
+// A limit, so that a missed wake-up does not hang.
 constexpr absl::Duration kMaxWait = absl::Seconds(1);
 
 sockaddr_in Loopback(int port) {
@@ -37,7 +37,7 @@ sockaddr_in Loopback(int port) {
   return address;
 }
 
-// Bound to `port` of 127.0.0.1, which may be bound by others of ours.
+// A socket bound to `port` of 127.0.0.1, which other sockets of this process may share.
 int Bind(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int on = 1;
@@ -57,7 +57,7 @@ void Reset(int fd) {
 
 }  // namespace
 
-// One direction of a connection: what was read and is to be delivered, and when.
+// One direction of a connection: the bytes read, and when they are to be delivered.
 struct TcpProxy::Pipe {
   struct Chunk {
     absl::Time due;
@@ -65,21 +65,21 @@ struct TcpProxy::Pipe {
   };
   std::deque<Chunk> held;
   std::size_t held_bytes = 0;
-  // What a trickle may deliver now, and when that was reckoned.
+  // How many bytes Trickle may deliver now, and when that was computed.
   double credit = 0;
   absl::Time credited = absl::Now();
   bool read_ended = false;
   bool write_ended = false;
-  // Bytes are missing: nothing will be delivered any more.
+  // Bytes are missing: the pipe delivers nothing any more.
   bool swallowed = false;
 };
 
 struct TcpProxy::Connection {
-  // By the Way that begins there; -1 once that end is gone.
+  // By the Way that begins at the end; -1 once the end is gone.
   int ends[2] = {-1, -1};
   // By Way.
   Pipe pipes[2];
-  // Neither end is told that the other has gone.
+  // Neither end learns that the other has gone.
   bool Silent() const { return pipes[0].swallowed || pipes[1].swallowed; }
 };
 
@@ -188,7 +188,7 @@ std::int64_t TcpProxy::swallowed(Way way) const {
 void TcpProxy::Accept() {
   const int near = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (near < 0) return;
-  // On the loopback a connection is there at once, or refused; whoever listens need not have accepted it.
+  // On the loopback a connect succeeds or fails at once, even if the listener has not accepted it yet.
   const int far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(target_port_);
   if (connections_.size() >= kMaxConnections || target_port_ == 0 ||
@@ -225,7 +225,7 @@ void TcpProxy::Run() {
 
     absl::MutexLock lock(&mutex_);
     if (listener_ >= 0) Accept();
-    // Sockets do not block: each is simply tried.
+    // Sockets do not block: try each of them.
     for (auto connection = connections_.begin(); connection != connections_.end();) {
       connection = Move(*connection) ? std::next(connection) : connections_.erase(connection);
     }
@@ -251,7 +251,7 @@ std::vector<pollfd> TcpProxy::WhatToWaitFor(absl::Time& look_again) const {
       }
     }
     for (int end = 0; end < 2; ++end) {
-      // Without anything to wait for, a connection that was reset would wake us again and again.
+      // A connection that was reset and is not waiting would wake the poll again and again.
       polled.push_back({events[end] == 0 ? -1 : connection.ends[end], events[end], 0});
     }
   }
@@ -304,7 +304,7 @@ bool TcpProxy::Deliver(int fd, int way, Pipe& pipe, absl::Time now) {
     pipe.held_bytes = 0;
   }
   const auto rate = static_cast<double>(treatment.bytes_per_second);
-  // At most a second's worth is saved up.
+  // At most one second's worth is saved up.
   pipe.credit = std::min(pipe.credit + absl::ToDoubleSeconds(now - std::exchange(pipe.credited, now)) * rate, rate);
   while (!pipe.held.empty() && pipe.held.front().due <= now) {
     std::string& bytes = pipe.held.front().bytes;

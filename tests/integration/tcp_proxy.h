@@ -24,14 +24,14 @@
 
 namespace hail::testing {
 
-// Thread-safe. One thread moves the bytes; at most kMaxConnections at once, at most kMaxHeld bytes held for each
-// direction of each: a sender that is faster than its treatment allows is stopped as TCP stops it.
+// Thread-safe. One thread moves the bytes. At most kMaxConnections at once, and at most kMaxHeld bytes held for each
+// direction of each: TCP flow control stops a faster sender.
 class TcpProxy {
  public:
   enum class Way {
-    // From who connected to the target.
+    // From the client to the target.
     kForth,
-    // From the target to who connected.
+    // From the target to the client.
     kBack,
   };
   static constexpr std::size_t kMaxConnections = 256;
@@ -43,28 +43,28 @@ class TcpProxy {
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
 
-  // "127.0.0.1:PORT".
+  // The proxy's own address, "127.0.0.1:PORT".
   std::string address() const;
-  // Where new connections lead, "127.0.0.1:PORT".
+  // The target of new connections, "127.0.0.1:PORT".
   void SetTarget(const std::string& address);
 
-  // All is well from now on: bytes flow at once, in both directions. Connections that went through a black hole do not
-  // come back: bytes of theirs are missing. They stay silent until one end gives them up, like connections a router has
+  // Ends all faults: bytes flow at once, in both directions. Connections that went through a black hole do not recover,
+  // because bytes are missing. They stay silent until one end gives them up, like connections that a router has
   // forgotten.
   void Pass();
   // Resets every connection (RST). New ones are accepted.
   void Cut();
   // Resets every connection and refuses new ones, until Pass.
   void Refuse();
-  // Accepts connections and takes all bytes, and delivers none: of one direction, or both. Nobody is told.
+  // Accepts connections and takes all bytes, but delivers none: in one direction, or both. Neither end is notified.
   void BlackHole();
   void BlackHole(Way way);
-  // Each byte arrives that much later.
+  // Each byte arrives this much later.
   void Delay(absl::Duration each_way);
-  // Each connection delivers at most so many bytes a second, in each direction.
+  // Each connection delivers at most this many bytes a second, in each direction.
   void Trickle(std::int64_t bytes_per_second);
 
-  // Connections of which an end is still there.
+  // Connections with at least one live end.
   std::size_t connections() const;
   // Bytes that were not delivered because of a black hole, over all connections.
   std::int64_t swallowed(Way way) const;
@@ -81,7 +81,7 @@ class TcpProxy {
 
   void Run();
   std::vector<pollfd> WhatToWaitFor(absl::Time& look_again) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Moves what can be moved now. False: the connection is over, and closed.
+  // Moves all bytes that can be moved now. False: the connection is over, and closed.
   bool Move(Connection& connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: the end at `fd` is gone.
   bool Read(int fd, int way, Pipe& pipe, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -91,10 +91,11 @@ class TcpProxy {
   void Listen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ResetAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Treat(const Treatment& forth, const Treatment& back) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Has the thread look at what was changed.
+  // Wakes the thread, so that it sees the change.
   void Wake() const;
 
-  // Bound to the port for as long as the proxy lives and never listening: the port stays ours while it refuses.
+  // A socket bound to the port for the proxy's lifetime, never listening: it reserves the port while the proxy refuses
+  // connections.
   int holder_ = -1;
   int port_ = 0;
   int wake_ = -1;

@@ -1,4 +1,4 @@
-// What drivers' apps do in tests that run both services.
+// Actions of drivers' apps in tests that run both services.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +15,20 @@
 
 namespace hail::testing {
 
-// A short way from where tests' riders are picked up.
+// A short way from the pickup of the tests' riders.
 inline constexpr LatLng kNearFerryBuilding{37.7935, -122.3960};
 
 // A registered driver's app.
 std::unique_ptr<DriverApp> NewDriver(const ServiceProcess& driver_service, const std::string& driver_id);
 
-// Goes online where a ride is waiting: the offer may come before anything else, so nothing is waited for.
+// Goes online where a ride is waiting. Waits for no message, because the offer may come first.
 void ComeOnline(DriverApp& app, const LatLng& at);
 
-// Takes the next offer; the ride won.
+// Accepts the next offer; returns the ride.
 hail::type::v1::Ride Accept(DriverApp& app);
 
-// The unary twin, again and again while a service is away: it is safe to repeat. The ride after it; a failure once
-// `limit` has passed.
+// Repeats the unary call while a service is away: that is safe. Returns the ride after it; a failure once `limit` has
+// passed.
 using TripStep = std::function<void(hail::driver::v1::AdvanceTripRequest&)>;
 hail::type::v1::Ride Advance(DriverApp& app, const hail::type::v1::Ride& ride, const TripStep& step,
                              absl::Duration limit = absl::Seconds(20));

@@ -1,5 +1,5 @@
-// Chance from a source of 64 bits at a time. Written out because the standard library's distributions differ between
-// implementations: a seed must mean the same everywhere.
+// Random distributions over a source of 64-bit words. They are written out because the standard library's distributions
+// differ between implementations; a seed must mean the same run everywhere.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace hail::simulation {
 
 using Bits = std::function<std::uint64_t()>;
 
-// One source for all who get a copy, also where copying `random` would copy its state.
+// All copies of the result draw from one source. Copies of `random` itself could each have their own state.
 inline Bits Shared(Bits random) {
   return [source = std::make_shared<Bits>(std::move(random))] { return (*source)(); };
 }

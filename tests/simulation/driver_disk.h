@@ -1,4 +1,4 @@
-// What driver-service's simulated store has on disk: plain data that outlives the process.
+// The disk contents of driver-service's simulated store: plain data that outlives the process.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@ namespace hail::simulation {
 struct DriverDisk {
   // By driver_id.
   std::map<std::string, driver::StoredDriver> drivers;
-  // Whose their sessions are, by driver_id; none: nobody's.
+  // The owner of each driver's session, by driver_id; an empty replica: no owner.
   struct Session {
     driver::SessionClaim claim;
     driver::Opening opening;
@@ -23,7 +23,7 @@ struct DriverDisk {
     absl::Time claimed;
   };
   std::map<std::string, Session> sessions;
-  // Of the replicas.
+  // Leases of the replicas.
   SimLeases leases;
   // The offer log, by offer_id.
   std::map<std::string, driver::OfferRecord> offers;

@@ -17,7 +17,7 @@ namespace ipb = internal::v1;
 constexpr absl::Duration kCallTime = absl::Seconds(3);
 constexpr absl::Duration kCallersTime = absl::Seconds(10);
 
-// Until when a replica's next look at what others claimed comes, after one that failed or took its time.
+// Maximum delay until a replica's next check for claims by others, after a check that failed or was slow.
 constexpr absl::Duration kNextCheck = absl::Seconds(2);
 
 bool HasReplicas(const Universe& universe) { return universe.plan().driver_replicas > 1; }
@@ -105,7 +105,7 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
   confirming_.insert(call.offer_id);
   u.Confirming(call.offer_id, call.driver.driver_id);
   const std::uint64_t link = links_;
-  // Now and then one that is still on its way when the process that sent it is dead and the next one is up.
+  // Sometimes a message is still in flight when its sender is dead and the next process is up.
   const bool doomed = u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed);
   CallMethod<rider::AssignmentService, RiderNode>(
       &u.network(), doomed && u.random().Chance(0.5) ? &u.slow_services() : &u.services(), life_,
@@ -130,7 +130,7 @@ void DriverNode::Confirm(const driver::ConfirmCall& call, std::function<void(abs
     u.KillDriverSoon(/*briefly=*/true);
     u.StallRiderStore(absl::Seconds(u.random().Between(2, 6)));
   }
-  // The moment at which it matters who dies.
+  // A death matters most at this moment.
   if (u.stormy() && u.random().Chance(0.03 * u.plan().deaths_aimed)) {
     u.scheduler().After(absl::Milliseconds(u.random().Between(0, 30)), nullptr, [&u, rider = u.random().Chance(0.5)] {
       if (rider) {

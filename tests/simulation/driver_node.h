@@ -23,7 +23,7 @@ class Universe;
 
 class DriverNode final : private driver::RiderCalls {
  public:
-  // `clock_wrong`: by how much its machine's wall clock is.
+  // `clock_wrong`: the error of the machine's wall clock.
   DriverNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
   ~DriverNode() override;
 
@@ -32,11 +32,11 @@ class DriverNode final : private driver::RiderCalls {
   rpc::Gate& gate() { return gate_; }
   ServerEnds& ends() { return ends_; }
   bool serving() const { return serving_; }
-  // This process among the others, by its incarnation.
+  // The incarnation: names this process among the replicas.
   const std::string& replica() const { return replica_; }
   SimBus& bus() { return bus_; }
   void set_faults(const StoreFaults& faults) { store_.set_faults(faults); }
-  // Ends its lease, as a process does that was told to stop. It dies soon after.
+  // Ends its lease, as a process does on SIGTERM. It dies soon after.
   void Leave() {
     store_.EndLease(replica_, [](const absl::Status&) {});
   }
@@ -44,18 +44,18 @@ class DriverNode final : private driver::RiderCalls {
   bool Confirming(const std::string& offer_id) const { return confirming_.contains(offer_id); }
   std::size_t confirming() const { return confirming_.size(); }
   driver::DispatchCounts Counts() const { return server_.stats().dispatch; }
-  // What this process takes the driver's desired availability to be, if it has the session.
+  // The desired availability of the driver as this process knows it, if it owns the session.
   std::optional<driver::Availability> Wish(const std::string& driver_id);
 
-  // What the network calls; only while it serves.
+  // Called by the network, only while the process serves.
   driver::DriverService& service(const driver::DriverService*) { return *server_.driver_service(); }
   driver::DispatchService& service(const driver::DispatchService*) { return *server_.dispatch_service(); }
-  // Looks on as `request` is answered, and passes the answer on to `done`.
+  // Observes the answer to `request` and passes it on to `done`.
   template <typename Request, typename Response>
   Done<Response> Observe(const Request&, Done<Response> done) {
     return done;
   }
-  // Looks on as rider-service opens a dispatch link.
+  // Observes that rider-service opens a dispatch link.
   void LinkOpens();
 
  private:

@@ -16,35 +16,35 @@ using rider::RideEventType;
 using rider::RideState;
 using Step = driver::v1::AdvanceTripRequest;
 
-// What the rules of a ride's life say, in seconds of domain time.
+// The rules of a ride's life, in seconds of domain time.
 constexpr absl::Duration kMatchDeadline = absl::Seconds(120);
 constexpr absl::Duration kSeenWithin = absl::Seconds(60);
 constexpr int kMaxRedispatches = 5;
-// What calm disks and bus may take to tell a watcher (wall), and how long the storm's last waves run on.
+// Maximum delay (wall) until a watcher gets an event with calm disks and bus, and how long effects of the storm last.
 constexpr absl::Duration kPrompt = absl::Milliseconds(600);
 constexpr absl::Duration kSettle = absl::Seconds(15);
-// What may pass (wall) until a replica of driver-service finds out that a session is another's: its look at the store,
-// if that is no slower than usual.
+// Maximum time (wall) until a replica of driver-service finds out that another replica owns a session: its periodic
+// read of the store, at the store's usual speed.
 constexpr absl::Duration kOwnerKnown = absl::Seconds(3);
-// Until the answer to a write, or the reading of what one did, comes to who has the session; in a storm the store may
-// not be reached for so long.
+// Maximum time until the session's owner gets the answer to a write, or reads the result of the write. In a storm the
+// store may be unreachable for this long.
 constexpr absl::Duration kWishKnown = absl::Seconds(12);
 constexpr absl::Duration kWishKnownInStorm = absl::Seconds(45);
-// Until a dispatch ends that is for nothing: its link is gone and neither end was told, or its keeper has to find out
-// by its lease, or by asking, that the ride is another's.
+// Maximum time until a stale dispatch ends. Its link is gone and neither end noticed, or the ride's owner has to find
+// out by its lease, or by a query, that another replica owns the ride.
 constexpr absl::Duration kDispatchEnds = absl::Seconds(20);
-// As long again: a working set that still names a ride that is taken; a read that finds out what a commit did that was
-// said to have failed.
+// An additional allowance of the same length: for a working set that still names a taken ride, or for a read that finds
+// the effect of a commit that was reported as failed.
 constexpr absl::Duration kFoundOut = absl::Seconds(20);
-// Until an offer ends that was asked for and given up by the asker, whose word of it was lost.
+// Maximum time until a remote offer ends after its requester gave it up and the withdrawal was lost.
 constexpr absl::Duration kAskEnds = absl::Seconds(8);
-// What a driver may still be sent of what a replica read of a ride before: its feed is cut, which it notices after 12 s
-// of silence, and the message takes its time.
+// How long a driver may still get the state of a ride that a replica read earlier. The replica notices a cut feed after
+// 12 s of silence, and the message is delayed too.
 constexpr absl::Duration kReadBefore = absl::Seconds(15);
-// What a commit may need in a storm, with disks that are slow and fail (wall).
+// Maximum duration of a commit in a storm, with slow and failing disks (wall).
 constexpr absl::Duration kStormyCommit = absl::Seconds(30);
 
-// A clock that was set is wrong by one part of so many, until it is right again.
+// A clock that was set is corrected by 1/kClockSlew of the elapsed time.
 constexpr int kClockSlew = 20;
 
 bool Final(RideState state) { return check::IsFinal(static_cast<int>(state)); }
@@ -58,7 +58,7 @@ std::string Name(const Ride& ride) {
                       ride.epoch(), ")");
 }
 
-// As std::tuple's members: which action a step asks for.
+// The requested action of a step, as the index of the variant.
 int ActionOf(const Step& step) { return static_cast<int>(step.action_case()); }
 
 }  // namespace
@@ -117,13 +117,13 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         }
         break;
       case RideEventType::kArrivedAtPickup:
-        if (!asked(Step::kArrive, 0)) Fail(8, "a ride moves as its driver said, on its leg", name + " arrived");
+        if (!asked(Step::kArrive, 0)) Fail(8, "a ride moves by its driver, on its leg", name + " arrived");
         break;
       case RideEventType::kStarted:
-        if (!asked(Step::kStart, 0)) Fail(8, "a ride moves as its driver said, on its leg", name + " started");
+        if (!asked(Step::kStart, 0)) Fail(8, "a ride moves by its driver, on its leg", name + " started");
         break;
       case RideEventType::kCompleted:
-        if (!asked(Step::kComplete, 1)) Fail(8, "a ride moves as its driver said, on its leg", name + " completed");
+        if (!asked(Step::kComplete, 1)) Fail(8, "a ride moves by its driver, on its leg", name + " completed");
         break;
       case RideEventType::kRedispatched:
         if (event->reason() == rider::CancelReason::kDriverUnreachable) {
@@ -137,7 +137,8 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         if (std::count(after.excluded_driver_ids().begin(), after.excluded_driver_ids().end(), driver_id) == 0) {
           Fail(6, "who gives a ride up is excluded", name);
         }
-        // Counted from when it was decided: the commit may come much later where a disk is slow and time runs fast.
+        // Counted from the decision: the commit may come much later, because a disk may be slow and domain time runs
+        // fast.
         if (!after.match_deadline() || *after.match_deadline() != after.update_time() + kMatchDeadline) {
           Fail(4, "the match deadline is set on entering MATCHING", name);
         }
@@ -169,7 +170,8 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         Fail(6, "a refusal of an accept is not taken back", name + " by " + after.offer_id());
     }
   }
-  // One live ride for each, counted over the rows rather than believed of an index.
+  // At most one live ride for each rider and driver. Counted over the rows, so that the check does not depend on an
+  // index.
   int of_driver = 0, of_rider = 0;
   for (const auto& [ride_id, ride] : disk_->rides) {
     if (Final(ride.state())) continue;
@@ -190,13 +192,13 @@ void Judge::DriverAsked(const std::string& driver_id, const Step& step) {
 void Judge::ToldRider(const std::string& rider_id, const type::v1::Ride& ride) {
   const Ride* row = disk_->Find(ride.ride_id());
   const std::string name = absl::StrCat(ride.ride_id(), " sequence ", ride.sequence(), " to ", rider_id);
-  if (row == nullptr) return Fail(2, "nothing is told before it is committed", name);
+  if (row == nullptr) return Fail(2, "nothing is published before it is committed", name);
   if (row->rider_id() != rider_id || ride.rider_id() != rider_id) Fail(8, "a ride is shown to its own rider", name);
   const auto log = disk_->events.find(ride.ride_id());
   const auto event = log->second.find(ride.sequence());
-  if (event == log->second.end()) return Fail(2, "nothing is told before it is committed", name);
+  if (event == log->second.end()) return Fail(2, "nothing is published before it is committed", name);
   if (static_cast<int>(event->second.ride.state()) != static_cast<int>(ride.state())) {
-    Fail(5, "what is told is what is stored", name);
+    Fail(5, "a message shows the stored version", name);
   }
 }
 
@@ -206,7 +208,7 @@ void Judge::ToldDriver(const std::string& driver_id, const type::v1::Ride& ride)
   const auto log = disk_->events.find(ride.ride_id());
   const auto event = log == disk_->events.end() ? decltype(log->second.begin())() : log->second.find(ride.sequence());
   if (log == disk_->events.end() || event == log->second.end()) {
-    return Fail(2, "nothing is told before it is committed", name);
+    return Fail(2, "nothing is published before it is committed", name);
   }
   if (event->second.driver_id != driver_id) Fail(8, "a ride is shown to its own driver", name);
   const RideState state = static_cast<RideState>(static_cast<int>(ride.state()));
@@ -222,8 +224,8 @@ void Judge::ToldDriverNoRide(const std::string& replica, const std::string& driv
   const Ride& ride = disk_->rides.at(live->second);
   const auto granted = granted_.find(ride.offer_id());
   if (granted == granted_.end()) return;
-  // What was written before may have waited its turn on the stream. Another replica than the one that granted it knows
-  // what it read at rider-service, which may have been before.
+  // A message written before may have waited in the stream's queue. A replica that did not grant the accept knows only
+  // what it read at rider-service, which may be older than the grant.
   const bool elsewhere = confirmed_by_[ride.offer_id()] != replica;
   if (clock_->Read().wall - granted->second < (elsewhere ? kReadBefore : absl::Seconds(1))) return;
   Fail(6, "a granted accept is not unsaid", Name(ride) + " of " + driver_id);
@@ -241,7 +243,7 @@ void Judge::StepAnswered(const std::string& driver_id, const Step& step) {
   const Ride* row = disk_->Find(step.ride_id());
   const std::string name = absl::StrCat(step.ride_id(), " epoch ", step.epoch(), " of ", driver_id);
   if (row == nullptr) return Fail(2, "nothing is answered before it is committed", name);
-  // An assignment that ended since has taken its steps with it.
+  // The assignment has ended since, and its step state with it.
   if (row->epoch() != step.epoch()) return;
   bool done = true;
   switch (step.action_case()) {
@@ -310,7 +312,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
   const std::string name = absl::StrCat(offer.offer_id(), " of ", offer.ride_id(), " epoch ", offer.epoch(), " to ",
                                         driver_id, " by ", replica);
   if (offer.status() != driver::v1::OFFER_STATUS_PENDING) return;
-  // One that waited its turn on the stream while it settled goes out with the word of its end behind it.
+  // An offer that settled while it waited in the stream's queue goes out, followed by the message that it ended.
   const auto settled = settled_.find(offer.offer_id());
   if (settled != settled_.end() && now.wall - settled->second > absl::Seconds(1)) {
     Fail(7, "an offer that is over is not shown", name);
@@ -344,7 +346,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
       if (std::count(row->excluded_driver_ids().begin(), row->excluded_driver_ids().end(), driver_id) > 0) {
         Fail(6, "who gave a ride up is not asked again", name);
       }
-      // The link carries the time that is left: it may be older by what a message takes.
+      // The link carries the remaining time, so the deadline may be late by the delay of a message.
       if (now.domain > *row->match_deadline() + absl::Seconds(8) * scale + Wrong()) {
         Fail(6, "no offer after the match deadline", name);
       }
@@ -377,7 +379,7 @@ void Judge::ConfirmAsked(const std::string& replica, const std::string& offer_id
   if (shown == live_.end()) return;
   shown->second.confirming = true;
   if (attempt > 1) return;
-  // It may have waited for its turn on the stream for so long before it was shown.
+  // Before the offer was shown it may have waited this long in the stream's queue.
   const absl::Duration slow = Wrong() > absl::ZeroDuration() ? shown->second.remaining / kClockSlew : absl::Duration();
   if (clock_->Read().domain > shown->second.expires + slow + absl::Milliseconds(2) * clock_->scale().scale) {
     Fail(7, "an expired offer is not accepted", name);
@@ -393,7 +395,7 @@ void Judge::AcceptGranted(const std::string& driver_id, const std::string& offer
 }
 
 void Judge::AcceptRefused(const std::string& driver_id, const std::string& offer_id) {
-  // One that was the driver's and has ended since may be answered either way.
+  // Both answers are right if the ride was the driver's and the assignment has ended since.
   const auto live = disk_->live_of_driver.find(driver_id);
   if (live != disk_->live_of_driver.end() && disk_->rides.at(live->second).offer_id() == offer_id) {
     Fail(6, "a refused accept is no assignment", offer_id + " of " + driver_id);
@@ -407,7 +409,7 @@ void Judge::Watched(const std::string& ride_id, std::int64_t sequence, absl::Tim
   if (committed->second < std::max(opened, calm_since_ + kSettle)) return;
   const absl::Duration late = clock_->Read().wall - std::max(committed->second, answered);
   if (late < kPrompt) return;
-  Fail(5, "who watches is told at once, not when the check finds it",
+  Fail(5, "a watcher gets an event at once, not when the check finds it",
        absl::StrCat(ride_id, " sequence ", sequence, ", after ", absl::FormatDuration(late)));
 }
 
@@ -430,7 +432,7 @@ void Judge::Look() {
     if (ride.state() != RideState::kEnrouteToPickup || ride.seen_time()) continue;
     const absl::Time due = std::max(*ride.assign_time() + kSeenWithin, rider_up_since_);
     if (now.domain > due + kStormyCommit * clock_->scale().scale + Wrong()) {
-      Fail(6, "an assignment that nobody has seen is taken back", Name(ride) + " of " + driver_id);
+      Fail(6, "an unseen assignment is taken back", Name(ride) + " of " + driver_id);
     }
   }
 }
@@ -448,7 +450,7 @@ void Judge::OwnerGoesBy(const std::string& replica, const std::string& driver_id
   if (now - std::max(mistaken.since, calm ? calm_since_ : mistaken.since) <= (calm ? kWishKnown : kWishKnownInStorm)) {
     return;
   }
-  Fail(7, "the owner of a session goes by the desired availability that is stored",
+  Fail(7, "the owner of a session uses the stored availability",
        absl::StrCat(driver_id, " at ", replica, " since ", absl::FormatDuration(now - mistaken.since)));
 }
 

@@ -31,7 +31,7 @@ struct Arguments {
   bool stop_at_first = false;
 };
 
-// What a worker says of a seed, in one write so that lines of several workers do not mix.
+// A worker's report on a seed. It is sent in one write, so that the lines of several workers do not mix.
 struct Line {
   std::uint64_t seed;
   std::int32_t rides;
@@ -63,12 +63,11 @@ Line LineOf(const Result& result) {
 
 void PrintViolations(const Result& result) {
   for (const Violation& violation : result.violations) {
-    std::printf("  invariant %d (DESIGN 10), %s: %s\n", violation.invariant, violation.rule.c_str(),
-                violation.what.c_str());
+    std::printf("  invariant %d, %s: %s\n", violation.invariant, violation.rule.c_str(), violation.what.c_str());
   }
 }
 
-// The words of the violation that name rides, drivers and offers: what the history is cut to.
+// The words of the violation that name rides, drivers and offers. The history is filtered by them.
 std::vector<std::string> NamesIn(const std::string& text) {
   std::vector<std::string> names;
   std::string word;
@@ -87,7 +86,7 @@ std::vector<std::string> NamesIn(const std::string& text) {
   return names;
 }
 
-// Takes away what the failure does not need: kinds of faults, riders, drivers.
+// Removes from the plan the kinds of faults, riders and drivers that the failure does not need.
 Plan Shrink(const Plan& plan) {
   const std::string rule = Simulate(plan, false).violations.front().rule;
   const auto still_fails = [&rule](const Plan& tried) {
@@ -157,7 +156,7 @@ int RunMany(const Arguments& arguments) {
       for (std::uint64_t i = static_cast<std::uint64_t>(job); i < arguments.seeds;
            i += static_cast<std::uint64_t>(jobs)) {
         const Line line = LineOf(Simulate(Without(PlanOf(arguments.first + i), arguments.without), false));
-        // Up to PIPE_BUF a write is whole.
+        // A write of up to PIPE_BUF bytes is atomic.
         static_assert(sizeof line <= 4096);
         if (write(ends[1], &line, sizeof line) != static_cast<ssize_t>(sizeof line)) _exit(2);
         if (line.broken != 0 && arguments.stop_at_first) break;
@@ -174,7 +173,7 @@ int RunMany(const Arguments& arguments) {
   std::uint64_t done = 0;
   std::int64_t steps = 0;
   const absl::Time begin = absl::Now();
-  absl::Time told = begin;
+  absl::Time reported = begin;
   Line line;
   while (true) {
     std::size_t have = 0;
@@ -200,9 +199,9 @@ int RunMany(const Arguments& arguments) {
         for (const pid_t worker : workers) kill(worker, SIGKILL);
       }
     }
-    if (absl::Now() - told > absl::Seconds(5)) {
-      told = absl::Now();
-      const double rate = static_cast<double>(done) / absl::ToDoubleSeconds(told - begin);
+    if (absl::Now() - reported > absl::Seconds(5)) {
+      reported = absl::Now();
+      const double rate = static_cast<double>(done) / absl::ToDoubleSeconds(reported - begin);
       std::printf("%llu of %llu seeds, %.1f a second, %zu failed\n", static_cast<unsigned long long>(done),
                   static_cast<unsigned long long>(arguments.seeds), rate, failed.size());
       std::fflush(stdout);
@@ -257,7 +256,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--situations", arguments.situations, "How often each situation came up.");
   app.add_flag("--stop-at-first", arguments.stop_at_first, "Stop at the first seed that fails.");
   CLI11_PARSE(app, argc, argv);
-  // What the services say of simulated faults is no news here.
+  // Error logs of the services about simulated faults are expected.
   InitLogging({.service = "simulation", .level = LogLevel::kError, .write = [](std::string_view) {}});
   if (arguments.seeds > 0) return RunMany(arguments);
   return Replay(arguments);

@@ -17,14 +17,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # name, file, the code as it is, the code broken. Each must stand exactly once in its file.
 #
-# Not here, as a second line of code refuses the same: assign a ride that is over; ignore the epoch of a step; give up an
-# unseen assignment too soon; take a stale snapshot for the truth (with that second line gone, seed 195 finds it); let an
-# older stream replace a newer one (the store refuses its claim, too). And not
-# to be seen by the judge, as nothing is lost but time: keep the offers of a link that ended (LinkTest has it); forget to
-# look for orphans every 2 s (all that waits is read every 10 s besides); go on without a lease (what others took over has
-# a higher epoch, which driver-service hears of from them as well; SharedBookTest has it); keep the offers of an asker that
-# is gone, or pass no unary call on (phones ask each time another replica); tell the asker nothing of its offer (it waits for
-# the offer's time: 14 tests of AskTest have it).
+# Not here, because a second line of code refuses the same: assign a ride that is over; ignore the epoch of a step; give
+# up an unseen assignment too soon; accept a stale snapshot (with that second line gone, seed 195 finds it); let an
+# older stream replace a newer one (the store refuses its claim, too).
+# Also not here, because only time is lost, which the judge cannot see: keep the offers of a link that ended (LinkTest
+# has it); skip the search for orphans every 2 s (all waiting rides are read every 10 s besides); go on without a lease
+# (rides that other replicas adopt have a higher epoch, and those replicas start them at driver-service; SharedSchedulerTest
+# has it); keep the offers of a requester that is gone, or pass no unary call on (phones ask another replica each time);
+# send the requester no status of its offer (it waits for the offer's time: 14 tests of AskTest have it).
 MUTANTS = [
     ("skip the epoch check", "rider-service/domain/ride.cc",
      "if (assignment.epoch != ride.epoch()) {", "if (false) {"),
@@ -36,7 +36,7 @@ MUTANTS = [
      "  ports_.store->Change(std::move(ride_id), std::move(decide), deadline,",
      "  ports_.store->Change(std::move(ride_id), [this, decide](const Ride& ride) { auto c = decide(ride); "
      "if (c.ok() && c->event) Announce(*c->event); return c; }, deadline,"),
-    ("tell the dispatch book before commit", "rider-service/domain/rides.cc",
+    ("inform the scheduler before commit", "rider-service/domain/rides.cc",
      "  ports_.store->Change(std::move(ride_id), std::move(decide), deadline,",
      "  ports_.store->Change(std::move(ride_id), [this, decide](const Ride& ride) { auto c = decide(ride); "
      "if (c.ok()) ports_.observer->OnCommitted(c->ride, nullptr); return c; }, deadline,"),
@@ -46,7 +46,7 @@ MUTANTS = [
     ("take an unknown outcome for a refusal", "driver-service/domain/offer_book.cc",
      "      return DetailsOf(status).has_value();\n    default:\n      return false;",
      "      return DetailsOf(status).has_value();\n    default:\n      return DetailsOf(status).has_value();"),
-    # Subscribed or not, what comes before the answer to the read is not heard: the same as reading first.
+    # With or without a subscription, events before the answer to the read are dropped: the same as reading first.
     ("read before subscribe", "rider-service/domain/ride_feed.cc",
      "  if (finished_ || event.ride_id() != ride_id_ || !Hold(event)) return;",
      "  if (finished_ || reading() || event.ride_id() != ride_id_ || !Hold(event)) return;"),
@@ -77,11 +77,11 @@ MUTANTS = [
      "connected && session.synced &&", "connected &&"),
     ("forget the live offer of a ride", "driver-service/domain/dispatch.cc",
      "  if (!replicas_.HasLiveOffer(ride_id)) queue_.Free(now, ride_id);", "  queue_.Free(now, ride_id);"),
-    ("deaf to the 2 s check", "rider-service/domain/ride_feed.cc",
+    ("ignore the 2 s check", "rider-service/domain/ride_feed.cc",
      "  Know(sequence);\n  ReadOn();\n", "  Know(sequence);\n"),
     ("lose what a cursor missed", "rider-service/domain/ride_feed.cc",
      "      CursorFeed::Begin(*cursor_);\n", "      CursorFeed::Begin(present);\n"),
-    ("never end a ride without a word from driver-service", "rider-service/domain/dispatch_scheduler.cc",
+    ("never end a ride without a report of driver-service", "rider-service/domain/dispatch_scheduler.cc",
      "deadline : deadline + rules_.offer_time + rules_.unfulfilled_grace;", "deadline : absl::InfiniteFuture();"),
     ("show riders to anybody", "rider-service/domain/rides.cc",
      "    if (!*ride || (*ride)->rider_id() != rider_id) return done(NoSuchRide());\n    done(RideForRider(**std::move(ride)));\n  });\n}\n\nvoid Rides::GetActive",
@@ -91,15 +91,15 @@ MUTANTS = [
     # Replicas of rider-service.
     ("adopt a ride without the incarnation", "rider-service/domain/dispatch_scheduler.cc",
      "    entry.needs_new_epoch = from_store;", "    entry.needs_new_epoch = false;"),
-    ("start again what a repeated request found", "rider-service/api/dispatch_client.cc",
-     "book_.OnDispatchable(now, {ride});", "book_.OnRide(now, ride);"),
-    ("take a failed commit for none", "rider-service/api/dispatch_client.cc",
-     "        if (book_.Has(ride_id)) ReadAgain(ride_id);\n", ""),
+    ("start a ride again that a repeated request found", "rider-service/api/dispatch_client.cc",
+     "scheduler_.OnDispatchable(now, {ride});", "scheduler_.OnRide(now, ride);"),
+    ("take a failed commit for no commit", "rider-service/api/dispatch_client.cc",
+     "        if (scheduler_.Has(ride_id)) ReadAgain(ride_id);\n", ""),
     # Replicas of driver-service.
     ("two sessions for one driver", "driver-service/domain/session_registry.cc",
      "  if (session == nullptr || epoch <= session->claim) return;\n", "  return;\n"),
-    # What is broken here stands in for the SQL that SharedDriverStore holds to the same.
-    ("store a wish whoever has the session", "tests/simulation/sim_driver_store.cc",
+    # The broken code stands in for the SQL; SharedDriverStore tests the SQL for the same behaviour.
+    ("store an availability without the session", "tests/simulation/sim_driver_store.cc",
      "        if (present.replica != session.replica || present.epoch != session.epoch) {\n", "        if (false) {\n"),
     ("forget the 2 s check of claims", "driver-service/api/replicas.cc",
      "    loop.Every(kCheckEvery, [this] { CheckClaims(); });\n", ""),
@@ -112,9 +112,9 @@ MUTANTS = [
      "  wall_ += passed;\n", "  return wall_ = wall;\n"),
 ]
 
-# For these, a test that finds them: the program, and its arguments. The simulated disks have no SQL; what breaks that is
-# found by the suites that hold both kinds of store to one behaviour. A dispatch that another replica took over is refused
-# where its offer is confirmed, so nothing is lost but the driver's time.
+# Mutants with a test that finds them: the program, and its arguments. The simulated disks have no SQL, so the suites
+# that compare both kinds of store find broken SQL. A dispatch that another replica took over is refused when its offer
+# is confirmed, so only the driver's time is lost.
 # name, file, the code as it is, the code broken, the test.
 MUTANTS_FOR_TESTS = [
     ("do not ask which rides others took over", "rider-service/api/dispatch_client.cc",
@@ -152,7 +152,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", default="")
     arguments = parser.parse_args()
-    # Built where a clone would be, so that ccache finds again what it knows.
+    # Build in the place of a clone, so that ccache finds its cached objects.
     source = arguments.dir.resolve() / "hail"
     build = source / "build" / "release"
     copy_sources(source)

@@ -1,7 +1,7 @@
-// The simulated network: streams and unary calls between phones and services, late, lost, cut and doubled by chance.
-// A stream keeps its messages in order, as TCP does; what is not delivered when it breaks is gone.
+// The simulated network: streams and unary calls between phones and services, delayed, lost, cut and doubled at random.
+// A stream keeps its messages in order, as TCP does; messages in flight are lost when it breaks.
 //
-// The server's end of a stream is the very StreamWriter and StreamCall that gRPC's reactors drive (common/rpc); only
+// The server's end of a stream is the same StreamWriter and StreamCall that gRPC's reactors drive (common/rpc); only
 // the reactor is replaced.
 #pragma once
 
@@ -33,13 +33,13 @@
 
 namespace hail::simulation {
 
-// What becomes of messages on one kind of way. All odds are per message or call.
+// The faults of one kind of route. All odds are per message or call.
 struct Weather {
   absl::Duration latency_mean = absl::Milliseconds(2);
   absl::Duration latency_max = absl::Milliseconds(20);
-  // Now and then one that takes up to 3 s.
+  // Odds that a message takes up to 3 s.
   double late = 0;
-  // A stream's connection breaks; the one end, or the other, is not told.
+  // Odds that a stream's connection breaks and one of its ends does not notice.
   double cut = 0;
   double cut_unnoticed = 0;
   // Unary calls.
@@ -48,15 +48,15 @@ struct Weather {
   double double_request = 0;
 };
 
-// The way between two kinds of places.
+// The route between two kinds of places.
 struct Route {
   std::string name;
   Weather weather;
-  // Nothing passes, and nobody is told.
+  // No message passes, and neither end is notified.
   bool partitioned = false;
 };
 
-// What happened, for the counts of faults.
+// Counts of faults.
 struct NetworkCounts {
   std::int64_t cuts = 0;
   std::int64_t lost_requests = 0;
@@ -87,14 +87,14 @@ class Network {
   NetworkCounts counts_;
 };
 
-// The server's ends of all streams of one process, to be forgotten with it.
+// The server's ends of all streams of one process. They are dropped with the process.
 class ServerEnd {
  public:
   virtual ~ServerEnd() = default;
-  // The process is dead: the client will notice, some time.
+  // The process is dead: the client notices later.
   virtual void ProcessDied() = 0;
 };
-// In the order of their opening: by address, no two runs would be the same.
+// In the order of their opening. An order by address would differ between runs.
 class ServerEnds {
  public:
   std::uint64_t Add(std::shared_ptr<ServerEnd> end) {
@@ -112,20 +112,20 @@ class ServerEnds {
   std::uint64_t last_ = 0;
 };
 
-// What a client hears of its stream. Nothing once it was let go of.
+// Callbacks of a client's stream. None is called after the client has released the stream.
 template <typename Response>
 struct ClientEnd {
   // The client's process; null for phones, which do not die.
   const Life* life = nullptr;
   std::function<void()> on_connected;
-  // For those who watch: what leaves the server for this client, whether it arrives or not.
+  // For observers: called for each message that leaves the server for this client, whether it arrives or not.
   std::function<void(const Response&)> on_sent;
   std::function<void(const Response&)> on_message;
   std::function<void(const absl::Status&)> on_end;
   bool open = true;
 };
 
-// One way of a stream: keeps the order.
+// One direction of a stream: keeps the order.
 struct Lane {
   absl::Time last = absl::InfinitePast();
 
@@ -160,7 +160,7 @@ class ServerCall final : public ServerEnd,
     });
   }
 
-  // From the client's end.
+  // Called by the client's end.
   void SendToServer(const Request& request) {
     if (*broken_) return;
     Network& network = *network_;
@@ -168,17 +168,17 @@ class ServerCall final : public ServerEnd,
     if (MaybeCut()) return;
     network.scheduler().At(to_server_.Next(network.scheduler().now() + network.Latency(*route_)), life_,
                            [self = this->shared_from_this(), request] {
-                             if (*self->broken_ || self->over_ || self->told_) return;
+                             if (*self->broken_ || self->over_ || self->notified_) return;
                              self->arrived_.push_back(request);
                              self->TakeNext();
                            });
   }
-  // The client lets go.
+  // The client releases the stream.
   void ClientLeft() {
     if (*broken_) return;
     Network& network = *network_;
     broken_by_client_ = true;
-    // The word may be lost as well; then the server finds out by silence.
+    // The notice may be lost as well; then the server finds out by silence.
     if (route_->partitioned || network.random().Chance(route_->weather.cut_unnoticed)) return;
     network.scheduler().At(to_server_.Next(network.scheduler().now() + network.Latency(*route_)), life_,
                            [self = this->shared_from_this()] { self->Gone(); });
@@ -191,7 +191,7 @@ class ServerCall final : public ServerEnd,
     if (client_ == nullptr) return;
     const std::shared_ptr<ClientEnd<Response>> client = std::exchange(client_, nullptr);
     *broken_ = true;
-    // A machine that is gone says nothing; a process that is gone has its kernel say it.
+    // A dead machine sends nothing; for a dead process its kernel closes the connection.
     if (route_->partitioned || network_->random().Chance(0.1)) return;
     network_->scheduler().After(network_->Latency(*route_), client->life, [client] {
       if (!std::exchange(client->open, false)) return;
@@ -199,12 +199,12 @@ class ServerCall final : public ServerEnd,
     });
   }
 
-  // --- The wire, as the writer sees it: called with its mutex held ---
+  // --- StreamTransport: the writer calls these with its mutex held ---
 
   void TransportWrite(const Response* message) override {
     writing_ = true;
     if (client_ != nullptr && client_->on_sent) client_->on_sent(*message);
-    // Nobody acknowledges: the write stays under way.
+    // Nothing is acknowledged: the write stays in flight.
     if (*broken_ || broken_by_client_ || route_->partitioned) return;
     if (!MaybeCut()) {
       ToClient([copy = *message](ClientEnd<Response>& client) { client.on_message(copy); });
@@ -212,7 +212,7 @@ class ServerCall final : public ServerEnd,
     network_->scheduler().After(absl::Microseconds(network_->random().Between(0, 300)), life_,
                                 [self = this->shared_from_this()] {
                                   if (!std::exchange(self->writing_, false)) return;
-                                  self->writer_->OnWriteDone(!self->told_);
+                                  self->writer_->OnWriteDone(!self->notified_);
                                 });
   }
   void TransportFinish(const grpc::Status& status) override {
@@ -236,17 +236,17 @@ class ServerCall final : public ServerEnd,
   }
 
  private:
-  template <typename Tell>
-  void ToClient(Tell tell) {
+  template <typename Deliver>
+  void ToClient(Deliver deliver) {
     if (client_ == nullptr || *broken_ || route_->partitioned) return;
     network_->scheduler().At(to_client_.Next(network_->scheduler().now() + network_->Latency(*route_)), client_->life,
-                             [broken = broken_, client = client_, tell] {
+                             [broken = broken_, client = client_, deliver] {
                                if (*broken || !client->open) return;
-                               tell(*client);
+                               deliver(*client);
                              });
   }
 
-  // Whether the connection breaks just now. What is under way is lost.
+  // Whether the connection breaks now. Messages in flight are lost.
   bool MaybeCut() {
     if (!network_->random().Chance(route_->weather.cut)) return false;
     ++network_->counts().cuts;
@@ -265,7 +265,7 @@ class ServerCall final : public ServerEnd,
     return true;
   }
 
-  // Gives what has arrived to the session, if that reads.
+  // Passes the next received message to the session, if the session reads.
   void TakeNext() {
     if (*broken_ || over_ || arrived_.empty() || !std::exchange(reads_, false)) return;
     const Request request = std::move(arrived_.front());
@@ -274,9 +274,9 @@ class ServerCall final : public ServerEnd,
     rpc::detail::TakeIn(*call_, *writer_, request);
   }
 
-  // The transport says that the client is gone: what gRPC then calls on the reactor.
+  // The transport reports that the client is gone, as gRPC does to the reactor.
   void Gone() {
-    if (std::exchange(told_, true)) return;
+    if (std::exchange(notified_, true)) return;
     writer_->OnCancel();
     if (std::exchange(reads_, false)) rpc::detail::TakeInEnd<Request>(*call_);
     if (std::exchange(writing_, false)) writer_->OnWriteDone(false);
@@ -301,17 +301,17 @@ class ServerCall final : public ServerEnd,
   Lane to_server_;
   Lane to_client_;
   const bool inbound_;
-  // A read is under way.
+  // A read is in progress.
   bool reads_ = false;
-  // What has not been read yet.
+  // Received messages that the session has not read yet.
   std::deque<Request> arrived_;
   bool writing_ = false;
-  // The connection is gone; messages fall into nothing. Shared with what is under way to the client, which must not
-  // keep the server's end alive beyond its process.
+  // The connection is gone; messages are dropped. Shared with the messages in flight to the client, because those must
+  // not keep the server's end alive beyond its process.
   const std::shared_ptr<bool> broken_ = std::make_shared<bool>(false);
   bool broken_by_client_ = false;
-  // The server knows.
-  bool told_ = false;
+  // The server has been notified.
+  bool notified_ = false;
   bool over_ = false;
 };
 
@@ -322,7 +322,7 @@ class ClientCall {
   explicit ClientCall(std::shared_ptr<ClientEnd<Response>> end) : end_(std::move(end)) {}
   ~ClientCall() { Cancel(); }
 
-  // What is sent before the server has taken the stream goes out once it has.
+  // Messages sent before the server has accepted the stream go out once it has.
   void Send(const Request& request) {
     if (!end_->open) return;
     if (const auto server = server_.lock()) {
@@ -331,13 +331,13 @@ class ClientCall {
       early_.push_back(request);
     }
   }
-  // Hears nothing from now on.
+  // The client gets no more callbacks.
   void Cancel() {
     if (!std::exchange(end_->open, false)) return;
     if (const auto server = server_.lock()) server->ClientLeft();
   }
   bool open() const { return end_->open; }
-  // Whether what is sent can still arrive.
+  // Whether a message can still arrive.
   bool healthy() const {
     const auto server = server_.lock();
     return server != nullptr && !server->broken();
@@ -356,8 +356,8 @@ class ClientCall {
   std::vector<Request> early_;
 };
 
-// Opens a stream to the process that `host` finds when the opening arrives (null: there is none).
-// `serve(Host&, writer)` makes the session.
+// Opens a stream to the process that `host` returns when the opening arrives (null: no process). `serve(Host&, writer)`
+// makes the session.
 template <typename Request, typename Response, typename Host, typename Serve>
 std::shared_ptr<ClientCall<Request, Response>> OpenStream(Network* network, Route* route,
                                                           std::shared_ptr<ClientEnd<Response>> client,
@@ -391,7 +391,7 @@ std::shared_ptr<ClientCall<Request, Response>> OpenStream(Network* network, Rout
   return call;
 }
 
-// One unary call. `serve(Host&, request, deadline (wall), answer)` handles it; `done` hears the outcome once, unless
+// One unary call. `serve(Host&, request, deadline (wall), answer)` handles it. `done` gets the outcome once, unless
 // `life` (the caller's; null: a phone's) has ended.
 template <typename Request, typename Response, typename Host, typename Serve>
 void Call(Network* network, Route* route, const Life* life, std::function<Host*()> host, absl::Duration timeout,
@@ -399,35 +399,35 @@ void Call(Network* network, Route* route, const Life* life, std::function<Host*(
   Scheduler& scheduler = network->scheduler();
   const absl::Time deadline = scheduler.now() + timeout;
   auto waiting = std::make_shared<std::function<void(absl::StatusOr<Response>)>>(std::move(done));
-  const auto tell = [waiting](absl::StatusOr<Response> outcome) {
-    if (const auto tell = std::exchange(*waiting, nullptr)) tell(std::move(outcome));
+  const auto finish = [waiting](absl::StatusOr<Response> outcome) {
+    if (const auto finish = std::exchange(*waiting, nullptr)) finish(std::move(outcome));
   };
-  const auto tell_later = [network, route, life, tell](absl::StatusOr<Response> outcome) {
-    network->scheduler().After(network->Latency(*route), life, [tell, outcome] { tell(outcome); });
+  const auto finish_later = [network, route, life, finish](absl::StatusOr<Response> outcome) {
+    network->scheduler().After(network->Latency(*route), life, [finish, outcome] { finish(outcome); });
   };
-  scheduler.At(deadline, life, [tell] { tell(absl::DeadlineExceededError("deadline exceeded")); });
+  scheduler.At(deadline, life, [finish] { finish(absl::DeadlineExceededError("deadline exceeded")); });
   if (route->partitioned) return;
   if (network->random().Chance(route->weather.lose_request)) {
     ++network->counts().lost_requests;
-    if (network->random().Chance(0.5)) tell_later(absl::UnavailableError("connection reset"));
+    if (network->random().Chance(0.5)) finish_later(absl::UnavailableError("connection reset"));
     return;
   }
-  const auto arrive = [network, route, life, host, request, serve, deadline, tell_later] {
+  const auto arrive = [network, route, life, host, request, serve, deadline, finish_later] {
     Host* const process = host();
-    if (process == nullptr || !process->serving()) return tell_later(absl::UnavailableError("connection refused"));
-    if (const absl::Status admitted = process->gate().EnterUnary(); !admitted.ok()) return tell_later(admitted);
+    if (process == nullptr || !process->serving()) return finish_later(absl::UnavailableError("connection refused"));
+    if (const absl::Status admitted = process->gate().EnterUnary(); !admitted.ok()) return finish_later(admitted);
     auto open = std::make_shared<bool>(true);
     serve(*process, request, process->clock().Own(deadline),
-          [network, route, process, open, tell_later](absl::StatusOr<Response> outcome) {
+          [network, route, process, open, finish_later](absl::StatusOr<Response> outcome) {
             if (!std::exchange(*open, false)) return;
             process->gate().LeaveUnary();
             if (route->partitioned) return;
             if (network->random().Chance(route->weather.lose_reply)) {
               ++network->counts().lost_replies;
-              if (network->random().Chance(0.5)) tell_later(absl::UnavailableError("connection reset"));
+              if (network->random().Chance(0.5)) finish_later(absl::UnavailableError("connection reset"));
               return;
             }
-            tell_later(std::move(outcome));
+            finish_later(std::move(outcome));
           });
   };
   scheduler.After(network->Latency(*route), nullptr, arrive);
@@ -437,8 +437,8 @@ void Call(Network* network, Route* route, const Life* life, std::function<Host*(
   }
 }
 
-// A unary call by the table of `Service` (common/rpc/methods.h). `Host::service` finds the service in a process,
-// `Host::Observe` looks on as it answers.
+// A unary call by the table of `Service` (common/rpc/methods.h). `Host::service` finds the service in a process;
+// `Host::Observe` observes the answer.
 template <typename Service, typename Host, typename Request>
 void CallMethod(Network* network, Route* route, const Life* life, std::function<Host*()> host, absl::Duration timeout,
                 const Request& request, Done<rpc::ResponseTo<Service, Request>> done) {
@@ -449,7 +449,7 @@ void CallMethod(Network* network, Route* route, const Life* life, std::function<
         constexpr auto kMethod = rpc::MethodOf<Service, Request>();
         Service& service = process.service(static_cast<const Service*>(nullptr));
         if (const absl::Status admitted = kMethod.Admit(service, deadline); !admitted.ok()) return answer(admitted);
-        // They live until the answer.
+        // The request and the context must live until the answer.
         struct Arrived {
           rpc::CallContext context;
           Request request;
@@ -465,7 +465,8 @@ void CallMethod(Network* network, Route* route, const Life* life, std::function<
       std::move(done));
 }
 
-// A stream by the table of `Service`. `request`: of a method that takes one. `opens`: looks on as `Host` opens it.
+// A stream by the table of `Service`. `request`: for a method that takes one. `opens`: observes that `Host` opens the
+// stream.
 template <typename Service, typename Host, typename Request>
 auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::ResponseTo<Service, Request>>> client,
                 std::function<Host*()> host, const Request& request = {}, std::function<void(Host&)> opens = nullptr) {
@@ -485,21 +486,21 @@ auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::R
       });
 }
 
-// A service's long-lived stream to the other one, opened again whenever it ends: what ReconnectingStream is over gRPC.
+// A service's long-lived stream to the other service, reopened whenever it ends: the counterpart of ReconnectingStream.
 template <typename Request, typename Response>
 class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
  public:
   using Opener = std::function<std::shared_ptr<ClientCall<Request, Response>>(std::shared_ptr<ClientEnd<Response>>)>;
 
-  // `hears`: the server speaks on this stream, and is gone when it is silent. `life` is the process's.
-  SimOutgoingStream(Network* network, const Life* life, Executor* executor, Opener open, bool hears,
+  // `server_sends`: the server sends on this stream, so silence means that it is gone. `life` is the process's.
+  SimOutgoingStream(Network* network, const Life* life, Executor* executor, Opener open, bool server_sends,
                     rpc::StreamHandlers<Request, Response> handlers,
                     std::function<void(std::uint64_t link, const Request&)> on_send = nullptr)
       : network_(network),
         life_(life),
         executor_(executor),
         open_(std::move(open)),
-        hears_(hears),
+        server_sends_(server_sends),
         handlers_(std::move(handlers)),
         on_send_(std::move(on_send)) {}
   ~SimOutgoingStream() override { call_.reset(); }
@@ -529,7 +530,7 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
     end->life = life_;
     end->on_connected = [this, link] { executor_->Post([this, link] { BeUp(link); }); };
     end->on_message = [this, link](const Response& message) {
-      heard_ = network_->scheduler().now();
+      last_received_ = network_->scheduler().now();
       executor_->Post([this, link, message] {
         if (link != link_ || stopped_) return;
         BeUp(link);
@@ -539,7 +540,7 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
     end->on_end = [this, link](const absl::Status& status) {
       executor_->Post([this, link, status] { Ended(link, status); });
     };
-    heard_ = beat_ = network_->scheduler().now();
+    last_received_ = beat_ = network_->scheduler().now();
     call_ = open_(end);
     Tick(link);
   }
@@ -560,11 +561,10 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
     network_->scheduler().After(absl::Milliseconds(500), life_, [this, link] {
       if (link != link_ || stopped_ || call_ == nullptr) return;
       const absl::Time now = network_->scheduler().now();
-      // A writer finds out when nobody acknowledges what it writes.
-      // Nobody speaks to a writer: it finds out when nothing of what it writes is acknowledged.
-      if (!hears_ && call_->healthy()) heard_ = now;
-      if (now - heard_ >= (hears_ ? absl::Seconds(12) : absl::Seconds(20))) {
-        return Ended(link, absl::DeadlineExceededError("nothing was heard for too long"));
+      // The server sends nothing to a writer. A writer detects a dead server when its writes are not acknowledged.
+      if (!server_sends_ && call_->healthy()) last_received_ = now;
+      if (now - last_received_ >= (server_sends_ ? absl::Seconds(12) : absl::Seconds(20))) {
+        return Ended(link, absl::DeadlineExceededError("nothing was received for too long"));
       }
       if (up_ && handlers_.heartbeat && now - beat_ >= absl::Seconds(5)) {
         beat_ = now;
@@ -578,16 +578,16 @@ class SimOutgoingStream final : public rpc::OutgoingStream<Request> {
   const Life* const life_;
   Executor* const executor_;
   const Opener open_;
-  const bool hears_;
+  const bool server_sends_;
   const rpc::StreamHandlers<Request, Response> handlers_;
-  // For those who watch.
+  // For observers.
   const std::function<void(std::uint64_t, const Request&)> on_send_;
   std::shared_ptr<ClientCall<Request, Response>> call_;
   bool stopped_ = false;
   bool up_ = false;
   std::uint64_t link_ = 0;
   int failures_ = 0;
-  absl::Time heard_;
+  absl::Time last_received_;
   absl::Time beat_;
 };
 

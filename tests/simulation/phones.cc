@@ -132,7 +132,7 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
   if (bidirectional) {
     auto end = std::make_shared<ClientEnd<rpb::StreamRideResponse>>();
     end->on_sent = [this](const rpb::StreamRideResponse& message) {
-      if (message.has_update()) Told(message.update());
+      if (message.has_update()) OnSent(message.update());
       if (message.has_command_result() && message.command_result().has_ride()) {
         universe_->judge().ToldRider(agent_.rider_id(), message.command_result().ride());
       }
@@ -152,7 +152,7 @@ void RiderPhone::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
     return;
   }
   auto end = std::make_shared<ClientEnd<rpb::WatchRideResponse>>();
-  end->on_sent = [this](const rpb::WatchRideResponse& message) { Told(message); };
+  end->on_sent = [this](const rpb::WatchRideResponse& message) { OnSent(message); };
   end->on_message = [this, stream](const rpb::WatchRideResponse& message) { Received(stream, message); };
   end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
   watch_ = OpenMethod<rider::RiderService, RiderNode>(
@@ -170,7 +170,7 @@ void RiderPhone::Drop() {
   watch_.reset();
 }
 
-void RiderPhone::Told(const rpb::WatchRideResponse& message) {
+void RiderPhone::OnSent(const rpb::WatchRideResponse& message) {
   if (message.has_snapshot() || message.has_event() || message.has_caught_up()) {
     answered_ = std::min(answered_, universe_->scheduler().now());
   }
@@ -258,7 +258,7 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
       &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, {},
       [this, end](DriverNode& node) {
         end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
-          Told(replica, message);
+          OnSent(replica, message);
         };
       });
   dpb::StreamDriverRequest first;
@@ -305,7 +305,7 @@ void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
     if (message.has_offer_received() && random_.Chance(plan.deaf)) return;
     const std::string assignment = absl::StrCat(message.advance_trip().ride_id(), "@", message.advance_trip().epoch());
     if (message.advance_trip().has_seen()) {
-      // The agent sends it again and again: this phone has made up its mind.
+      // The agent sends the acknowledgement repeatedly; the phone decides once per assignment.
       if (unseen_.try_emplace(assignment, random_.Chance(plan.unseen)).first->second) return;
     }
   }
@@ -402,7 +402,7 @@ void DriverPhone::Drop() {
   present_.reset();
 }
 
-void DriverPhone::Told(const std::string& replica, const dpb::StreamDriverResponse& message) {
+void DriverPhone::OnSent(const std::string& replica, const dpb::StreamDriverResponse& message) {
   Judge& judge = universe_->judge();
   const std::string& driver_id = agent_.driver_id();
   const auto told_state = [&](const dpb::DriverState& state) {
@@ -453,8 +453,8 @@ void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::C
 void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse& message) {
   Universe& u = *universe_;
   if (u.recording() && !message.has_heartbeat()) {
-    u.Note(agent_.driver_id(), " hears on stream ", stream,
-           stream == stream_ ? ": " : " (let go of): ", Brief(message));
+    u.Note(agent_.driver_id(), " receives on stream ", stream,
+           stream == stream_ ? ": " : " (released): ", Brief(message));
   }
   if (stream != stream_) {
     if (message.has_replaced() && handed_over_.contains(stream)) {
@@ -473,7 +473,7 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
   }
   if (message.has_offer()) {
     const absl::Duration remaining = DecodeDuration(message.offer().remaining());
-    // Less what the message took on its way: about what the answer will take.
+    // Subtract the delay of the offer: about the delay of the answer.
     offer_ends_[message.offer().offer_id()] =
         u.scheduler().now() + u.clock().scale().ToWall(remaining) - 2 * u.driver_phones().weather.latency_mean;
   }
@@ -523,7 +523,7 @@ void Stranger::Pry() {
       std::next(u.ride_disk().rides.begin(), static_cast<std::ptrdiff_t>(random_.Index(u.ride_disk().rides.size())));
   const std::string ride_id = victim->first;
   const auto refused = [&u, ride_id](const absl::Status& status, const std::string& what) {
-    if (status.ok()) u.judge().Fail(8, "nobody gets at what is not theirs", absl::StrCat(what, " of ", ride_id));
+    if (status.ok()) u.judge().Fail(8, "people reach only their own rides", absl::StrCat(what, " of ", ride_id));
     if (DetailsOf(status).has_value()) u.Hit(Situation::kStrangerRefused);
   };
   switch (random_.Index(5)) {
@@ -553,7 +553,7 @@ void Stranger::Pry() {
       return;
     }
     case 3: {
-      // The rider's own request_id with another body.
+      // The rider's own request_id with a different body.
       const rider::Ride& ride = victim->second;
       rpb::RequestRideRequest again;
       again.set_rider_id(ride.rider_id());
@@ -569,7 +569,7 @@ void Stranger::Pry() {
       return;
     }
     default: {
-      // A cursor that the ride has not reached: reset, then what there is.
+      // A cursor beyond the ride's events: the feed resets, then sends the present state.
       rpb::WatchRideRequest watch;
       watch.set_rider_id(victim->second.rider_id());
       watch.set_ride_id(ride_id);

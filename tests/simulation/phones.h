@@ -1,4 +1,4 @@
-// People of the simulation: hail-sim's riders and drivers, with phones on the simulated network.
+// The people of the simulation: hail-sim's riders and drivers, with phones on the simulated network.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ class RiderPhone final : private sim::RiderOut {
 
   void Begin();
   const sim::RiderAgent& agent() const { return agent_; }
-  // Calls the ride off by the unary twin, whatever the agent is about.
+  // Cancels the ride by a unary call, whatever state the agent is in.
   void CancelNow();
-  // Judges what was seen of the ride against what is stored.
+  // Compares the events that the phone received with the stored ones.
   void Settle();
 
  private:
@@ -44,19 +44,19 @@ class RiderPhone final : private sim::RiderOut {
 
   void Received(std::uint64_t stream, const rider::v1::WatchRideResponse& message);
   void Ended(std::uint64_t stream, const absl::Status& status);
-  void Told(const rider::v1::WatchRideResponse& message);
+  void OnSent(const rider::v1::WatchRideResponse& message);
 
   Universe* const universe_;
   sim::RiderAgent agent_;
   sim::RiderAudit audit_;
   std::uint64_t stream_ = 0;
-  // One of them, or none.
+  // One of the two is set, or none.
   std::shared_ptr<Stream> call_;
   std::shared_ptr<Watch> watch_;
   std::int64_t resumed_from_ = 0;
-  // When the present stream was opened.
+  // When the present stream was opened (wall).
   absl::Time opened_;
-  // When it first said anything of the ride.
+  // When the present stream first sent a message about the ride (wall).
   absl::Time answered_ = absl::InfiniteFuture();
   int resumed_in_ = 0;
 };
@@ -68,7 +68,7 @@ class DriverPhone final : private sim::DriverOut {
   void Begin();
   const sim::DriverAgent& agent() const { return agent_; }
   const std::string& live_ride() const { return audit_.live_ride(); }
-  // The reply to a confirmation of this driver's was lost.
+  // The reply to a confirmation of this driver was lost.
   void ReplyLost() { reply_lost_ = true; }
 
  private:
@@ -86,39 +86,39 @@ class DriverPhone final : private sim::DriverOut {
   void Received(std::uint64_t stream, const driver::v1::StreamDriverResponse& message);
   void Ended(std::uint64_t stream, const absl::Status& status);
   void Answered(const driver::v1::StreamDriverRequest& command, const sim::CommandAnswer& answer);
-  // What leaves `replica` of driver-service for this phone.
-  void Told(const std::string& replica, const driver::v1::StreamDriverResponse& message);
+  // Called when a message leaves `replica` of driver-service for this phone.
+  void OnSent(const std::string& replica, const driver::v1::StreamDriverResponse& message);
   void NoteAccept(const driver::v1::StreamDriverRequest& command);
-  // Wants no more rides after the one in hand, for a while.
+  // Takes no more rides after the current one, for a while.
   void BreakOnTrip();
-  // Goes offline by unary calls, while a stream is being opened that may be another replica's.
+  // Goes offline by unary calls while the phone opens a stream, perhaps at another replica.
   void WishElsewhere();
-  // A step that makes no sense, along with one that does.
+  // Sends an invalid step along with a valid one.
   void Mischief(const driver::v1::StreamDriverRequest& step);
 
   Universe* const universe_;
   sim::DriverAgent agent_;
   sim::DriverAudit audit_;
   sim::Random random_;
-  // What the device's clock adds to the age of a position, while the storm lasts.
+  // The error that the device's clock adds to the age of a position, while the storm lasts.
   absl::Duration clock_error_;
-  // Messages to come whose positions are of another place.
+  // The number of coming messages that carry wrong positions.
   int wrong_places_ = 0;
   std::uint64_t stream_ = 0;
   std::shared_ptr<Stream> present_;
   std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
   std::map<std::string, driver::v1::StreamDriverRequest> commands_;
-  // Whether this phone keeps an assignment's acknowledgement to itself, for as long as the storm lasts.
+  // Assignments, and whether the phone suppresses their acknowledgement as long as the storm lasts.
   std::map<std::string, bool> unseen_;
   // Offers accepted at least once.
   std::set<std::string> accepted_;
-  // When each offer's time is up (wall), as the phone was told.
+  // When each offer expires (wall), as the phone computed it on receipt.
   std::map<std::string, absl::Time> offer_ends_;
   bool reply_lost_ = false;
   std::int64_t mischief_ = 0;
 };
 
-// Somebody who names other people's rides and drivers.
+// A client that names other people's rides and drivers.
 class Stranger {
  public:
   Stranger(Universe* universe, int number);

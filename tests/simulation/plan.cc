@@ -5,7 +5,7 @@
 namespace hail::simulation {
 namespace {
 
-// An odd for one seed: often none, mostly small, sometimes large.
+// The odds of a fault for one seed: often 0, mostly small, sometimes large.
 double Odd(sim::Random& random, double most) {
   const double kind = random.Unit();
   if (kind < 0.2) return 0;
@@ -52,7 +52,7 @@ Weather Calm(const Weather& weather) {
 StoreFaults Calm(const StoreFaults& faults) {
   StoreFaults calm = faults;
   calm.slow_commit = calm.fail_written = calm.fail_unwritten = calm.fail_read = 0;
-  // Slow is no fault: what happens while somebody reads must not get lost in calm weather either.
+  // A slow read is no fault: nothing may be lost during a read in calm weather either.
   calm.slow_read = 0.2;
   calm.slow = absl::Milliseconds(1500);
   return calm;

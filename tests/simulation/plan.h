@@ -1,4 +1,4 @@
-// What a seed means: how many people, how bad the weather, what dies when.
+// The parameters of a seed: how many people, how many faults, which deaths and when.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace hail::simulation {
 struct BusFaults {
   double lose = 0;
   double twice = 0;
-  // Delivered up to a second late, so perhaps after what was published later.
+  // Delivered up to a second late, so perhaps after later messages.
   double late = 0;
 };
 
@@ -22,9 +22,9 @@ struct Plan {
   std::uint64_t seed = 0;
   int riders = 0;
   int drivers = 0;
-  // How long rides are asked for and faults happen (domain time); then all becomes calm.
+  // How long rides are requested and faults occur (domain time). No faults occur afterwards.
   absl::Duration storm;
-  // Domain seconds a wall second.
+  // Domain seconds per wall second.
   double scale = 1;
 
   Weather rider_phones;
@@ -33,51 +33,51 @@ struct Plan {
   StoreFaults rider_store;
   StoreFaults driver_store;
   BusFaults bus;
-  // Deaths of each service, drains among them, and partitions between the services.
+  // Deaths of each service (drains included), and partitions between the services.
   int rider_deaths = 0;
   int driver_deaths = 0;
   double drained = 0;
   int partitions = 0;
-  // How often the wall clock of a process's machine is set: back or forward, up to an hour, and after a while right
-  // again. One that has died is right when the next process starts on its machine.
+  // How often the wall clock of a process's machine is set: back or forward, by up to an hour, and corrected after a
+  // while. If the process dies, the clock is right again when the next process starts on the machine.
   int clock_steps = 0;
-  // Processes of each service. More than one share its store, and a bus between them.
+  // Processes of each service. Several processes share a store and a bus.
   int rider_replicas = 1;
   int driver_replicas = 1;
-  // With several: how often one of them cannot reach the store for a while, or the bus.
+  // With several processes: how often one of them loses the store, or the bus, for a while.
   int store_cuts = 0;
   int bus_cuts = 0;
-  // A death is planned at an instant that matters: right after a commit, with a confirmation under way.
+  // Odds that a death happens at a critical instant: right after a commit, with a confirmation in flight.
   double deaths_aimed = 0.5;
   sim::Odds people;
-  // Per step of a driver: one that makes no sense goes with it.
+  // Per step of a driver: an invalid step is sent with it.
   double mischief = 0;
-  // Per confirmation: the rider calls the ride off at about the same time.
+  // Per confirmation: the rider cancels the ride at about the same time.
   double cancel_races = 0;
-  // Per rider: the ride is called off while it waits, once, and nobody looks at the answer.
+  // Per rider: the ride is cancelled once while it waits, and the phone ignores the answer.
   double walk_aways = 0;
-  // Per rider: a second phone of the same rider asks for another ride at the same time.
+  // Per rider: a second phone of the same rider requests another ride at the same time.
   double twin_riders = 0;
   int strangers = 0;
   // Per stream that a driver opens: a unary call sets the desired availability at the same time.
   double wish_races = 0;
-  // Per offer: the app does not say that it shows it.
+  // Per offer: the app does not report that it shows the offer.
   double deaf = 0;
   // Per assignment: the app never acknowledges it.
   double unseen = 0;
-  // Per answer to an offer: it is given in the very last moment, or just after.
+  // Per answer to an offer: the answer is sent at the last moment, or just after expiry.
   double last_moment = 0;
-  // Per driver: the device's clock makes the age of its positions wrong, up to minutes either way.
+  // Per driver: the device's clock makes the age of its positions wrong, by up to minutes either way.
   double wrong_clocks = 0;
-  // Per message with positions: from it on, up to five are of a place 14 km away.
+  // Per message with positions: from this message on, up to five messages have positions 14 km away.
   double wrong_places = 0;
 };
 
 // The plan of a seed.
 Plan PlanOf(std::uint64_t seed);
 
-// The same without some of its faults, for finding the smallest that still fails: bit n of `without` takes away kind n
-// of kFaultKinds.
+// The same plan without some of its faults, to find the smallest plan that still fails. Bit n of `without` removes kind
+// n of kFaultKinds.
 inline constexpr int kFaultKinds = 9;
 std::string FaultKindName(int kind);
 Plan Without(Plan plan, unsigned without);

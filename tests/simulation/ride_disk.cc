@@ -8,7 +8,7 @@ namespace {
 using rider::Ride;
 using rider::RideEvent;
 
-// Of schema.h: the rides that the unique indexes of live rides count.
+// As in schema.h: whether the unique indexes of live rides count the ride.
 bool IsLive(const Ride& ride) {
   const int state = static_cast<int>(ride.state());
   return state >= 2 && state <= 6;
@@ -18,14 +18,14 @@ bool IsDriven(const Ride& ride) {
   return ride.driver() != nullptr && state >= 3 && state <= 6;
 }
 
-// Whether `index` has `key` for another ride than `ride_id`.
+// Whether `index` has `key` for a ride other than `ride_id`.
 template <typename Index, typename Key>
 bool Taken(const Index& index, const Key& key, const std::string& ride_id) {
   const auto at = index.find(key);
   return at != index.end() && at->second != ride_id;
 }
 
-// A ride as it comes back with an event.
+// A ride as the store returns it with an event.
 Ride WithoutInternals(Ride ride) {
   ride.EditInternals()->Clear();
   return ride;

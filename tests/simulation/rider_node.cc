@@ -45,19 +45,19 @@ RiderNode::RiderNode(Universe* universe, Life* life, const absl::Duration* clock
       gate_(&clock_, {.tick = absl::ZeroDuration()}, nullptr) {
   store_->set_on_commit([this](const Ride* before, const Ride& after, const rider::RideEvent* event,
                                const std::string&) { Watch(before, after, event); });
-  store_->set_before_ack([this] { untold_ = 0; });
+  store_->set_before_ack([this] { unacknowledged_ = 0; });
   Boot();
 }
 
 RiderNode::~RiderNode() {
-  // What a store would still tell, and what streams would still say, dies first.
+  // The pending callbacks of the store and the streams' pending messages are dropped first.
   ends_.Die();
   store_.reset();
 }
 
 void RiderNode::Boot() {
   store_->QuoteKey([this](const absl::StatusOr<std::string>& key) {
-    // A process that cannot read its store ends, and is started again.
+    // A process that cannot read its store exits and is restarted.
     if (!key.ok()) {
       universe_->scheduler().After(absl::Seconds(1), life_, [this] { Boot(); });
       return;
@@ -94,7 +94,7 @@ void RiderNode::Serve(const std::string& quote_key) {
     const rider::DispatchClient::Stats stats = server_->stats().dispatch;
     if (leases > 0 && (stats.leases > leases || !stats.leased)) {
       if (stats.leases > leases) universe_->Hit(Situation::kLeaseEndedInALivingProcess);
-      // What it had waited for it waits for anew.
+      // The process dispatches its rides anew, so the judge's time limits restart.
       universe_->judge().RiderServiceUp(true, kTakeOver);
     }
     leases = stats.leases;
@@ -140,7 +140,7 @@ rider::DispatchClient::Opener RiderNode::DispatchLinks() {
 void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEvent* event) {
   using rider::RideEventType;
   Universe& u = *universe_;
-  ++untold_;
+  ++unacknowledged_;
   u.Note("commit ", after.ride_id(), " ", rider::StateName(after.state()), " sequence ", after.sequence(), " epoch ",
          after.epoch(), after.driver() != nullptr ? " driver " + after.driver()->driver_id() : "",
          event == nullptr ? " (epoch only)" : "");
@@ -159,7 +159,7 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
   }
   if (event == nullptr) {
     u.Hit(Situation::kEpochRaised);
-    // Only its epoch has changed since its latest event.
+    // Only the epoch has changed since the ride's latest event.
     const auto& log = u.ride_disk().events.at(after.ride_id());
     if (log.rbegin()->second.ride.epoch() + 1 < after.epoch()) u.Hit(Situation::kEpochRaisedTwiceInARow);
     return;
@@ -195,7 +195,7 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
   if (u.stormy() && u.random().Chance(0.01 * u.plan().deaths_aimed)) u.KillRiderSoon();
 }
 
-// --- What is seen of calls ---
+// --- Observed calls ---
 
 Done<rider::v1::RequestRideResponse> RiderNode::Observe(const rider::v1::RequestRideRequest& request,
                                                         Done<rider::v1::RequestRideResponse> done) {
@@ -238,7 +238,7 @@ Done<internal::v1::ConfirmAssignmentResponse> RiderNode::Observe(const internal:
     }
     const Ride* row = u.ride_disk().Find(request.ride_id());
     if (HasReason(status, Reason::kStaleEpoch)) u.Hit(Situation::kConfirmRefusedStaleEpoch);
-    // Exclusions travel with each start, and an older start's offers are refused for their epoch.
+    // Each start carries the exclusions, and offers of an older start are refused because of their epoch.
     if (HasReason(status, Reason::kDriverExcluded)) {
       u.judge().Fail(6, "who gave a ride up is not asked again", request.ride_id());
     }

@@ -22,7 +22,7 @@ class Universe;
 
 class RiderNode final : private rider::DriverSearch {
  public:
-  // `clock_wrong`: by how much its machine's wall clock is.
+  // `clock_wrong`: the error of the machine's wall clock.
   RiderNode(Universe* universe, Life* life, const absl::Duration* clock_wrong);
   ~RiderNode() override;
 
@@ -35,20 +35,20 @@ class RiderNode final : private rider::DriverSearch {
   SimBus& bus() { return bus_; }
   const std::string& incarnation_id() const { return incarnation_id_; }
   void set_faults(const StoreFaults& faults) { store_->set_faults(faults); }
-  // Ends its link and its lease, as a process does that was told to stop. It dies soon after.
+  // Ends its link and its lease, as a process does on SIGTERM. It dies soon after.
   void Leave() {
     if (server_ != nullptr) server_->Stop([] {});
   }
-  // Confirmations that were begun and not answered.
+  // Confirmations that have begun and were not answered.
   int confirming() const { return confirming_; }
-  // Changes on disk of which nobody has been told yet.
-  int untold() const { return untold_; }
+  // Changes that are on disk and not yet acknowledged.
+  int unacknowledged() const { return unacknowledged_; }
 
-  // What the network calls; only while it serves.
+  // Called by the network, only while the process serves.
   rider::RiderService& service(const rider::RiderService*) { return *server_->rider_service(); }
   rider::AssignmentService& service(const rider::AssignmentService*) { return *server_->assignment_service(); }
 
-  // Looks on as `request` is answered, and passes the answer on to `done`.
+  // Observes the answer to `request` and passes it on to `done`.
   template <typename Request, typename Response>
   Done<Response> Observe(const Request&, Done<Response> done) {
     return done;
@@ -63,7 +63,7 @@ class RiderNode final : private rider::DriverSearch {
                                                       Done<internal::v1::RecordTripEventResponse> done);
 
  private:
-  // Reads what a process reads before it serves; gives up (and is started again) if the store does not answer.
+  // Reads the state that a process needs before it serves. Gives up (and is restarted) if the store does not answer.
   void Boot();
   void Serve(const std::string& quote_key);
   // rider::DriverSearch over the simulated network.
@@ -85,7 +85,7 @@ class RiderNode final : private rider::DriverSearch {
   std::unique_ptr<rider::RiderServer> server_;
   ServerEnds ends_;
   int confirming_ = 0;
-  int untold_ = 0;
+  int unacknowledged_ = 0;
 };
 
 }  // namespace hail::simulation

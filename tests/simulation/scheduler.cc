@@ -14,7 +14,7 @@ void Scheduler::At(absl::Time when, const Life* life, std::function<void()> task
 
 void Scheduler::End(Life* life) {
   life->alive_ = false;
-  // Taken out first: what a task holds may, as it is destroyed, look at the scheduler.
+  // Move the tasks out first: the destructor of a task may call the scheduler.
   std::vector<Task> ended;
   const auto first =
       std::partition(tasks_.begin(), tasks_.end(), [life](const Task& task) { return task.life != life; });

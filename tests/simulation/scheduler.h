@@ -1,4 +1,4 @@
-// The one thread of a simulation: what happens when. Time jumps from one thing to the next.
+// The one thread of a simulation: it runs tasks in order of time. Time jumps from one task to the next.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace hail::simulation {
 
-// One run of a process or phone: what it had planned dies with it.
+// One run of a process or phone. Its pending tasks are dropped with it.
 class Life {
  public:
   bool alive() const { return alive_; }
@@ -29,17 +29,17 @@ class Scheduler {
 
   absl::Time now() const { return now_; }
 
-  // Runs `task` at `when` (or now, if that is over), after all that was planned for the same instant before. `life` may
-  // be null (the world's own); a task of a life that has ended does not run.
+  // Runs `task` at `when` (or now, if `when` has passed), after all tasks that were scheduled before for the same
+  // instant. `life` may be null (the simulation's own tasks); a task does not run once its life has ended.
   void At(absl::Time when, const Life* life, std::function<void()> task);
   void After(absl::Duration wait, const Life* life, std::function<void()> task) {
     At(now_ + wait, life, std::move(task));
   }
 
-  // Ends a life: its tasks are destroyed now, without being run. Nothing of it may be planned any more.
+  // Ends a life: destroys its tasks without running them. No task of it may be scheduled afterwards.
   void End(Life* life);
 
-  // Runs the next task. False: there is none.
+  // Runs the next task. False: there was none.
   bool Step();
 
   std::uint64_t steps() const { return steps_; }
@@ -60,7 +60,7 @@ class Scheduler {
   std::vector<Task> tasks_;
 };
 
-// The time that it is: the clock of the world, of its phones and of a database that several processes share.
+// The right time: the clock of the world, of its phones and of a database that several processes share.
 class SimClock final : public Clock {
  public:
   SimClock(const Scheduler* scheduler, TimeScale scale) : scheduler_(scheduler), scale_(scale) {}
@@ -72,13 +72,13 @@ class SimClock final : public Clock {
   const TimeScale scale_;
 };
 
-// A process's clock, as SystemClock is: over the clocks of a machine, of which the wall clock may be set.
+// A process's clock, as SystemClock is: it reads the clocks of a machine, whose wall clock may be set.
 class ProcessClock final : public Clock {
  public:
-  // `wrong`: by how much the machine's wall clock is. All must outlive this.
+  // `wrong`: the error of the machine's wall clock. All arguments must outlive this object.
   ProcessClock(const Scheduler* scheduler, TimeScale scale, const absl::Duration* wrong)
       : scheduler_(scheduler), scale_(scale), wrong_(wrong) {
-    // A process reads its clock when it starts, however soon after that its machine's clock is set.
+    // A process reads its clock at start, before its machine's clock can be set.
     Read();
   }
 
@@ -87,7 +87,7 @@ class ProcessClock final : public Clock {
     return {scale_.ToDomain(wall), wall};
   }
   const TimeScale& scale() const override { return scale_; }
-  // What is at `when`, as this clock counts.
+  // The instant `when`, as this clock shows it.
   absl::Time Own(absl::Time when) const { return Read().wall + (when - scheduler_->now()); }
 
  private:
@@ -97,10 +97,10 @@ class ProcessClock final : public Clock {
   mutable SteadyWall wall_;
 };
 
-// One of a process's threads: runs what is posted in order, each a little later than it was posted.
+// One of a process's threads: runs posted tasks in order, each after a short delay.
 class SimExecutor final : public Executor {
  public:
-  // `lag` draws how long a task waits for its turn.
+  // `lag` draws the delay of a task.
   SimExecutor(Scheduler* scheduler, const Life* life, std::function<absl::Duration()> lag)
       : scheduler_(scheduler), life_(life), lag_(std::move(lag)) {}
 

@@ -11,7 +11,7 @@
 namespace hail::simulation {
 namespace {
 
-// Topics on which one replica of driver-service writes to another, before the latter's name.
+// Topic prefix of messages between replicas of driver-service; the recipient's name follows.
 constexpr char kToReplica[] = "replica.";
 
 }  // namespace
@@ -72,7 +72,7 @@ void SimBus::Arrive(const std::string& name, const BusPayload& payload) {
   if (!universe_->stormy()) return Deliver(name, payload);
   const BusFaults& faults = universe_->plan().bus;
   sim::Random& random = universe_->random();
-  // What is said many times a second is not worth counting.
+  // Messages that are sent many times a second are not counted.
   const auto count = [this, counts = name != "replicas"](Situation situation) {
     if (!counts) return;
     universe_->CountFault();
@@ -101,7 +101,7 @@ void SimBus::Arrive(const std::string& name, const BusPayload& payload) {
 }
 
 void SimBus::Deliver(const std::string& topic, const BusPayload& payload) {
-  // Subscribers come and go while they are called.
+  // Callbacks may subscribe and unsubscribe.
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, subscriber] : topics_->by_name[topic]) numbers.push_back(number);
   for (const std::uint64_t number : numbers) {

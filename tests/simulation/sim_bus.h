@@ -1,4 +1,4 @@
-// The bus port, simulated: a hint that may be lost, doubled or late.
+// The bus port, simulated: its messages are hints that may be lost, doubled or late.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,11 @@ namespace hail::simulation {
 
 class Universe;
 
-// Belongs to one process. Delivers on the publisher's stack, as the local bus does, unless it misbehaves; to the other
+// Belongs to one process. Delivers on the publisher's stack, as the local bus does, unless a fault occurs; to the other
 // processes a little later.
 class SimBus final : public Bus {
  public:
-  // `all`: those of the service's processes that are alive, this one's perhaps among them; null: it has one process
-  // only.
+  // `all`: returns the service's live processes, perhaps including this one; null: the service has one process only.
   SimBus(Universe* universe, const Life* life, std::function<std::vector<SimBus*>()> all);
   ~SimBus() override;
 
@@ -30,7 +29,7 @@ class SimBus final : public Bus {
   std::unique_ptr<Subscription> Subscribe(std::string topic,
                                           std::function<void(const BusPayload&)> on_message) override;
 
-  // Cut off from the other processes.
+  // Disconnected from the other processes.
   void set_cut(bool cut) { cut_ = cut; }
 
  private:
@@ -40,22 +39,22 @@ class SimBus final : public Bus {
   };
   class Ended;
 
-  // From a message to `replica` of driver-service.
+  // Notes the situations that a message to `replica` of driver-service shows.
   void NoteSituations(const std::string& replica, const std::string& payload);
   void Deliver(const std::string& topic, const BusPayload& payload);
-  // Here, a message that was published by this process or by another one.
+  // A message published by this or another process arrives at this process.
   void Arrive(const std::string& topic, const BusPayload& payload);
 
   Universe* const universe_;
   const Life* const life_;
   const std::function<std::vector<SimBus*>()> all_;
-  // Subscriptions may outlive the process they were made in.
+  // Subscriptions may outlive their process.
   const std::shared_ptr<Topics> topics_ = std::make_shared<Topics>();
   std::uint64_t next_ = 0;
   bool cut_ = false;
 };
 
-// Those of these processes.
+// The buses of these processes.
 template <typename Node>
 std::vector<SimBus*> BusesOf(const std::vector<Node*>& nodes) {
   std::vector<SimBus*> buses;

@@ -1,5 +1,5 @@
-// common/sqlite's GroupCommitter, simulated: what is queued becomes one batch, the batch is on disk at one instant, and
-// some time later those who wait for it are told.
+// common/sqlite's GroupCommitter, simulated: queued jobs become one batch, the batch is on disk at one instant, and
+// some time later the callbacks run.
 #pragma once
 
 #include <cstddef>
@@ -22,12 +22,12 @@
 
 namespace hail::simulation {
 
-// Belongs to one thread, the executor's. Destroyed (also by a callback of its own), it forgets what it was about.
-// A `Row` is what a command leaves for the commit hook.
+// Belongs to one thread, the executor's. May be destroyed by its own callback; then it drops its pending jobs. A `Row`
+// is the data that a command passes to the commit hook.
 template <typename Disk, typename Row>
 class SimCommitter {
  public:
-  // A command that returns an error must have changed nothing (what a SAVEPOINT sees to elsewhere).
+  // A command that returns an error must have changed nothing (in SQLite a SAVEPOINT ensures that).
   template <typename T>
   using Command = std::function<absl::StatusOr<T>(Disk&, std::vector<Row>*)>;
 
@@ -41,7 +41,7 @@ class SimCommitter {
   void set_before_ack(std::function<void()> before_ack) { before_ack_ = std::move(before_ack); }
   void set_faults(const StoreFaults& faults) { faults_ = faults; }
 
-  // `done` hears OVERLOADED before this returns when the queue is full, else the outcome.
+  // `done` gets OVERLOADED before this returns if the queue is full, else the outcome.
   template <typename T>
   void Submit(absl::Time deadline, Command<T> command, std::function<void(absl::StatusOr<T>)> done) {
     if (queue_.size() >= faults_.max_queue) {
@@ -53,13 +53,13 @@ class SimCommitter {
                       .run = [result, command = std::move(command)](
                                  Disk& disk, std::vector<Row>* rows) { *result = command(disk, rows); },
                       .refuse = [result](absl::Status status) { *result = std::move(status); },
-                      .tell = [result, done = std::move(done)] { done(std::move(*result)); }});
+                      .answer = [result, done = std::move(done)] { done(std::move(*result)); }});
     if (busy_) return;
     busy_ = true;
     executor_.Post(WhileAlive(&SimCommitter::Begin));
   }
 
-  // Jobs that wait or are under way.
+  // Jobs that wait or are in progress.
   std::size_t depth() const { return queue_.size() + batch_.size(); }
 
  private:
@@ -67,7 +67,7 @@ class SimCommitter {
     absl::Time deadline;
     std::function<void(Disk&, std::vector<Row>*)> run;
     std::function<void(absl::Status)> refuse;
-    std::function<void()> tell;
+    std::function<void()> answer;
     bool late = false;
   };
 
@@ -98,7 +98,7 @@ class SimCommitter {
     const bool fail_written = !fail_unwritten && Chance(random_, faults_.fail_written);
     std::vector<Row> rows;
     if (fail_unwritten) {
-      // The commands run, and what they did is lost: whoever decides in them must not rely on it.
+      // The commands run, and their changes are lost: no caller may rely on a decision made in a command.
       Disk lost = *disk_;
       Run(lost, &rows);
       rows.clear();
@@ -110,7 +110,7 @@ class SimCommitter {
         entry.refuse(Unavailable(Reason::kStoreUnavailable, "the store could not commit: simulated fault"));
       }
     }
-    // All of the batch is on disk, whatever the hooks do to the process.
+    // The whole batch is on disk, even if a hook ends the process.
     const std::shared_ptr<bool> alive = alive_;
     if (const auto on_commit = on_commit_; on_commit) {
       for (const Row& row : rows) on_commit(row);
@@ -135,7 +135,7 @@ class SimCommitter {
     if (!*alive) return;
     const std::vector<Entry> batch = std::exchange(batch_, {});
     for (const Entry& entry : batch) {
-      entry.tell();
+      entry.answer();
       if (!*alive) return;
     }
     busy_ = !queue_.empty();
@@ -151,7 +151,7 @@ class SimCommitter {
   std::function<void()> before_ack_;
 
   std::deque<Entry> queue_;
-  // A batch is under way, or about to begin.
+  // A batch is in progress, or about to begin.
   bool busy_ = false;
   std::vector<Entry> batch_;
   absl::Duration until_ack_;

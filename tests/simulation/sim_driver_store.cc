@@ -20,7 +20,7 @@ using driver::StoredDriver;
 
 constexpr std::size_t kRecordsPerJob = 500;
 
-// Times are kept in microseconds.
+// Times are stored in microseconds.
 absl::Time AsKept(absl::Time time) { return absl::FromUnixMicros(absl::ToUnixMicros(time)); }
 
 OfferRecord AsKept(OfferRecord record) {
@@ -70,7 +70,7 @@ void SimDriverStore::set_on_commit(
 }
 
 void SimDriverStore::OnCommit(const Row& row) {
-  // Either may destroy this.
+  // Each of the two hooks may destroy this object.
   if (row.claimed_before.has_value()) {
     if (const auto on_claim = on_claim_; on_claim) on_claim(*row.claimed_before, row.claimed);
   } else if (const auto on_commit = on_commit_; on_commit) {
@@ -109,7 +109,7 @@ void SimDriverStore::Register(const Driver& driver, const std::string& replica, 
         row.driver.update_time = AsKept(now);
         row.driver.version = before.driver.version + 1;
         rows->push_back({.before = before, .after = row, .what = "register"});
-        // Another one's session ends.
+        // The session of another replica ends.
         if (!session.replica.empty() && session.replica != replica) {
           const SessionClaim ended = session;
           session = {driver.driver_id, session.epoch + 1};

@@ -1,5 +1,5 @@
-// DriverStore on a simulated disk: the port's contract as SqliteDriverStore keeps it, group commit, readers and the
-// lazy offer log included, from a seed; but sessions as replicas share them, written as PostgresDriverStore does.
+// DriverStore on a simulated disk, driven by a seed. It keeps the port's contract as SqliteDriverStore does, with group
+// commit, readers and the lazy offer log. Replicas share sessions as in PostgresDriverStore.
 #pragma once
 
 #include <cstddef>
@@ -21,41 +21,41 @@
 
 namespace hail::simulation {
 
-// Belongs to one thread, the executor's. It dies with the process whose store it is: once destroyed (also from within
-// a `done` or a hook) none of its `done`s runs any more, while `disk` has what was committed before, told or not.
+// Belongs to one thread, the executor's. It dies with its process: once destroyed (also from within a `done` or a
+// hook), none of its `done`s runs any more. `disk` keeps all commits, acknowledged or not.
 class SimDriverStore final : public driver::DriverStore {
  public:
   using Done = std::function<void(absl::StatusOr<driver::StoredDriver>)>;
 
-  // All must outlive the store. `clock` is the disk's; `own_clock` the process's, for deadlines, if that is another.
-  // `random`: 64 bits at a time, seeded. Of the offer records that wait to be written the
-  // oldest beyond `max_waiting_records` are lost.
+  // All pointers must outlive the store. `clock` is the disk's; `own_clock` is the process's, for deadlines, if
+  // different. `random`: 64 bits at a time, seeded. If more than `max_waiting_records` offer records wait to be
+  // written, the oldest are lost.
   SimDriverStore(DriverDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
                  StoreFaults faults, const Clock* own_clock = nullptr, std::size_t max_waiting_records = 50'000);
   ~SimDriverStore() override = default;
 
-  // --- For those who watch; may be empty, may destroy the store ---
+  // --- Hooks for observers; may be empty, may destroy the store ---
 
-  // At the instant of the commit, for each driver changed, in order: as it was (null: it is new) and as it is, and by
-  // which of the port's writes: "register", "set_availability". Offer records are not told.
+  // Called at the instant of the commit, in order, for each changed driver: its state before (null: it is new), its
+  // state after, and the port's write: "register", "set_availability". Not called for offer records.
   void set_on_commit(std::function<void(const driver::StoredDriver* before, const driver::StoredDriver& after,
                                         const std::string& what)>
                          on_commit);
-  // Of a session that was claimed, at the instant of the commit; `before` as it was.
+  // Called at the instant of the commit of a session's claim, with the session before and after.
   void set_on_claim(
       std::function<void(const driver::SessionClaim& before, const driver::SessionClaim& after)> on_claim) {
     on_claim_ = std::move(on_claim);
   }
-  // A desired availability was not written: the session it was to be written under has moved.
+  // Called if a desired availability was not written because the session's owner or epoch had changed.
   void set_on_moved(std::function<void()> on_moved) { on_moved_ = std::move(on_moved); }
-  // A read will fail, or take so much longer than reads do.
+  // Called if a read will fail, or will be slower than usual by `late`.
   void set_on_late_read(std::function<void(absl::Duration late)> on_late_read) {
     readers_.set_on_late(std::move(on_late_read));
   }
-  // After a commit, right before those who wait for it are told.
+  // Called after a commit, right before the callbacks run.
   void set_before_ack(std::function<void()> before_ack) { committer_.set_before_ack(std::move(before_ack)); }
 
-  // For what begins from now on.
+  // Applies to jobs that begin from now on.
   void set_faults(const StoreFaults& faults);
 
   void Register(const driver::Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
@@ -75,13 +75,13 @@ class SimDriverStore final : public driver::DriverStore {
   void AppendOfferLog(driver::OfferRecord record) override;
   void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
-  // Jobs that wait or are under way.
+  // Jobs that wait or are in progress.
   std::size_t depth() const { return committer_.depth() + readers_.depth(); }
-  // Offer records that were never written: too many were waiting, or the store refused them.
+  // Offer records that were never written because too many waited or the store refused them.
   std::uint64_t lost_records() const { return lost_; }
 
  private:
-  // A row that a batch has changed: a driver's, or a session's.
+  // A row that a batch has changed: a driver's or a session's.
   struct Row {
     std::optional<driver::StoredDriver> before;
     driver::StoredDriver after;
@@ -91,13 +91,13 @@ class SimDriverStore final : public driver::DriverStore {
   };
   void OnCommit(const Row& row);
 
-  // Claims if `may`, which is asked of the disk as it is then.
+  // Claims the session if `may` agrees; `may` is called with the disk's contents at the commit.
   void Claim(const std::string& driver_id, const std::string& replica, std::optional<driver::Opening> opening,
              std::function<bool(const DriverDisk& disk, const DriverDisk::Session& session)> may, ClaimDone done);
   // A command without a result.
   void Change(std::function<absl::Status(DriverDisk& disk)> change, std::function<void(absl::Status)> done);
 
-  // Hands the waiting records to the committer, unless that is under way.
+  // Passes the waiting records to the committer, unless a flush is in progress.
   void FlushRecords();
 
   const Clock* const clock_;

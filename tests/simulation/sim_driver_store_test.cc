@@ -1,5 +1,5 @@
-// What the simulated store adds to the port: time, faults, and dying at any moment. The mechanics it shares with the
-// store of rides are tested there.
+// The properties that the simulated store adds to the port: time, faults, and death at any moment. The tests of the
+// ride store cover the shared mechanics.
 #include "tests/simulation/sim_driver_store.h"
 
 #include <gmock/gmock.h>
@@ -40,27 +40,27 @@ class SimDriverStoreTest : public ::testing::Test {
         &disk_, executor_, &clock_, [choices = Choices(1)]() mutable { return choices.Bits(); }, faults, nullptr,
         max_waiting_records);
     store_->set_on_commit([this](const StoredDriver* before, const StoredDriver& after, const std::string& what) {
-      told_.push_back("commit " + what + " " + after.driver.driver_id + (before == nullptr ? " new" : ""));
+      log_.push_back("commit " + what + " " + after.driver.driver_id + (before == nullptr ? " new" : ""));
     });
   }
-  SimDriverStore::ClaimDone Tell(const std::string& what) {
+  SimDriverStore::ClaimDone Log(const std::string& what) {
     return [this, what](const absl::StatusOr<driver::ClaimedSession>& result) {
-      told_.push_back(what + (result.ok() ? " ok" : " refused"));
+      log_.push_back(what + (result.ok() ? " ok" : " refused"));
     };
   }
   void Register(const std::string& id) {
     store_->Register(DriverStoreCalls::MakeDriver(id), "", 0, clock_.Read().domain, absl::InfiniteFuture(),
-                     Tell("register"));
+                     Log("register"));
   }
   void GoOnline(const std::string& id) {
-    store_->SetAvailability({id}, Availability::kOnline, clock_.Read().domain, absl::InfiniteFuture(), Tell("online"));
+    store_->SetAvailability({id}, Availability::kOnline, clock_.Read().domain, absl::InfiniteFuture(), Log("online"));
   }
 
   FakeClock clock_;
   SteppedExecutor executor_{&clock_};
   DriverDisk disk_;
   std::unique_ptr<SimDriverStore> store_;
-  std::vector<std::string> told_;
+  std::vector<std::string> log_;
 };
 
 TEST_F(SimDriverStoreTest, TellsOfEachChangeWhenItIsCommitted) {
@@ -70,8 +70,8 @@ TEST_F(SimDriverStoreTest, TellsOfEachChangeWhenItIsCommitted) {
   GoOnline("d1");  // nothing changes
   GoOnline("d2");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit register d1 new", "commit set_availability d1", "register ok", "online ok",
-                                 "online ok", "online refused"));
+  EXPECT_THAT(log_, ElementsAre("commit register d1 new", "commit set_availability d1", "register ok", "online ok",
+                                "online ok", "online refused"));
 }
 
 TEST_F(SimDriverStoreTest, ACrashAfterTheCommitLeavesTheChangeAndNobodyIsTold) {
@@ -79,7 +79,7 @@ TEST_F(SimDriverStoreTest, ACrashAfterTheCommitLeavesTheChangeAndNobodyIsTold) {
   Register("d1");
   store_->set_before_ack([this] { store_.reset(); });
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit register d1 new"));
+  EXPECT_THAT(log_, ElementsAre("commit register d1 new"));
   EXPECT_EQ(disk_.drivers.count("d1"), 1u);
 }
 
@@ -99,7 +99,7 @@ TEST_F(SimDriverStoreTest, OfferRecordsThatTheStoreRefusesAreCounted) {
   executor_.RunUntilQuiet();
   EXPECT_EQ(store_->lost_records(), 1u);
   EXPECT_THAT(disk_.offers, IsEmpty());
-  // The next one tries again.
+  // The next flush tries again.
   store_->set_faults({});
   store_->AppendOfferLog(DriverStoreCalls::MakeRecord(2));
   executor_.RunUntilQuiet();

@@ -1,4 +1,4 @@
-// Which of the processes that share a simulated store are alive: the rules of common/postgres/lease.h.
+// Leases of the processes that share a simulated store: the rules of common/postgres/lease.h.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@ class SimLeases {
     known = end;
     return absl::OkStatus();
   }
-  // For good.
+  // A lease that was ended cannot be renewed.
   void End(const std::string& holder) { ends_[holder] = kEnded; }
 
   bool IsAlive(const std::string& holder, absl::Time now) const {

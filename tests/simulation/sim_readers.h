@@ -1,4 +1,4 @@
-// common/sqlite's Readers, simulated: each read sees the disk as of one instant and is answered some time later, in no
+// common/sqlite's Readers, simulated: each read sees the disk at one instant and is answered some time later, in no
 // particular order with other reads or with writes.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace hail::simulation {
 
-// Belongs to one thread, the executor's. Destroyed (also by a `done`), it forgets what it was about.
+// Belongs to one thread, the executor's. May be destroyed by a `done`; then it drops its pending reads.
 template <typename Disk>
 class SimReaders {
  public:
@@ -28,12 +28,12 @@ class SimReaders {
   SimReaders(const SimReaders&) = delete;
   SimReaders& operator=(const SimReaders&) = delete;
 
-  // For those who watch: a read was asked for that will fail, or be answered so much later than others.
+  // For observers: called when a read will fail, or will be slower than usual by `late`.
   void set_on_late(std::function<void(absl::Duration late)> on_late) { on_late_ = std::move(on_late); }
 
   void set_faults(const StoreFaults& faults) { faults_ = faults; }
 
-  // `done` hears OVERLOADED before this returns when too many wait, else the outcome.
+  // `done` gets OVERLOADED before this returns if too many reads wait, else the outcome.
   template <typename T>
   void Submit(std::function<absl::StatusOr<T>(const Disk&)> query, std::function<void(absl::StatusOr<T>)> done) {
     if (pending_.size() >= faults_.max_queue) {
@@ -58,27 +58,27 @@ class SimReaders {
                             [this, fails, result, query = std::move(query)] {
                               if (!fails) *result = query(*disk_);
                             },
-                        .tell = [result, done = std::move(done)] { done(std::move(*result)); }};
+                        .answer = [result, done = std::move(done)] { done(std::move(*result)); }};
     executor_.PostAfter(before, [this, alive = alive_, number, after] {
       if (!*alive) return;
       pending_.at(number).read();
       executor_.PostAfter(after, [this, alive, number] {
         if (!*alive) return;
         const auto at = pending_.find(number);
-        const std::function<void()> tell = std::move(at->second.tell);
+        const std::function<void()> answer = std::move(at->second.answer);
         pending_.erase(at);
-        tell();
+        answer();
       });
     });
   }
 
-  // Reads that wait or are under way.
+  // Reads that wait or are in progress.
   std::size_t depth() const { return pending_.size(); }
 
  private:
   struct Pending {
     std::function<void()> read;
-    std::function<void()> tell;
+    std::function<void()> answer;
   };
 
   const Disk* const disk_;
@@ -86,7 +86,8 @@ class SimReaders {
   const Bits random_;
   StoreFaults faults_;
   std::function<void(absl::Duration)> on_late_;
-  // By the order of asking. What callers gave is kept here and not with the executor: it dies with the process.
+  // Pending reads in the order of their calls. Callbacks are kept here and not in the executor, so that they die with
+  // the process.
   std::uint64_t asked_ = 0;
   std::map<std::uint64_t, Pending> pending_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -78,7 +78,8 @@ RidePage PageOfRider(const RideDisk& disk, const RiderListing& listing) {
   return FirstOf(rides, listing.limit);
 }
 
-// The ride that the driver got by an event of `after` or later and gave up, as the driver last had it; else nullptr.
+// The ride that the driver got by an event of `after` or later and gave up, in the last version that the driver saw;
+// else nullptr.
 const Ride* GivenUp(const RideDisk& disk, const std::string& driver_id, const std::string& ride_id,
                     std::int64_t after) {
   const auto& log = disk.events.at(ride_id);
@@ -90,7 +91,7 @@ const Ride* GivenUp(const RideDisk& disk, const std::string& driver_id, const st
 }
 
 RidePage PageOfDriver(const RideDisk& disk, const DriverListing& listing) {
-  // The place of an assignment in its driver's list, which counts in microseconds, and its ride.
+  // The place of an assignment in its driver's list (in microseconds), and its ride.
   using Place = std::tuple<std::int64_t, std::string, std::int64_t>;
   std::map<Place, const Ride*, std::greater<>> assigned;
   if (const auto of_driver = disk.events_of_driver.find(listing.driver_id); of_driver != disk.events_of_driver.end()) {
@@ -160,7 +161,7 @@ absl::StatusOr<RideLog> Log(const RideDisk& disk, const std::string& ride_id,
   return log;
 }
 
-// What the adapters notice as they read a row. Damage is none here: the disk keeps what it is given.
+// Checks that the adapters make when they read a row. Rows are never damaged here: the disk keeps them unchanged.
 absl::Status Judge(const Ride& ride) {
   absl::Status whole = rider::ValidateRide(ride);
   return absl::IsUnavailable(whole) ? whole : absl::OkStatus();
@@ -198,7 +199,7 @@ bool ToDispatch(const Ride& ride) {
   return ride.state() == RideState::kMatching || (ride.state() == RideState::kEnrouteToPickup && !ride.seen_time());
 }
 
-// Who keeps the ride, if it is not `incarnation_id`.
+// The owner of the ride, if it is not `incarnation_id`.
 std::string KeeperBeside(const RideDisk& disk, const std::string& ride_id, const std::string& incarnation_id) {
   const std::string& keeper = disk.keepers.at(ride_id);
   return keeper == incarnation_id ? "" : keeper;

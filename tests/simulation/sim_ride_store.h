@@ -1,5 +1,5 @@
-// RideStore on a simulated disk: the port's contract as SqliteRideStore keeps it, group commit and readers included,
-// from a seed.
+// RideStore on a simulated disk, driven by a seed. It keeps the port's contract as SqliteRideStore does, with group
+// commit and readers.
 #pragma once
 
 #include <cstddef>
@@ -21,28 +21,28 @@
 
 namespace hail::simulation {
 
-// Belongs to one thread, the executor's. It dies with the process whose store it is: once destroyed (also from within
-// a `done` or a hook) none of its `done`s runs any more, while `disk` has what was committed before, told or not.
+// Belongs to one thread, the executor's. It dies with its process: once destroyed (also from within a `done` or a
+// hook), none of its `done`s runs any more. `disk` keeps all commits, acknowledged or not.
 class SimRideStore final : public rider::RideStore {
  public:
-  // All must outlive the store. `random`: 64 bits at a time, seeded. `incarnation_id` names the process where several
-  // share the disk; empty: it has the disk for itself. `clock` is the disk's; `own_clock` the process's, for deadlines,
-  // if that is another.
+  // All pointers must outlive the store. `random`: 64 bits at a time, seeded. `incarnation_id` names the process if
+  // several share the disk; empty: the process does not share the disk. `clock` is the disk's; `own_clock` is the
+  // process's, for deadlines, if different.
   SimRideStore(RideDisk* disk, Executor& executor, const Clock* clock, std::function<std::uint64_t()> random,
                StoreFaults faults, std::string incarnation_id = "", const Clock* own_clock = nullptr);
   ~SimRideStore() override = default;
 
-  // --- For those who watch; may be empty, may destroy the store ---
+  // --- Hooks for observers; may be empty, may destroy the store ---
 
-  // At the instant of the commit, for each row changed, in order: the ride before it (null: it is new) and after it,
-  // the event if there was one, and by which of the port's writes: "create", "change".
+  // Called at the instant of the commit, in order, for each changed row: the ride before (null: it is new) and after,
+  // the event, if any, and the port's write: "create", "change".
   void set_on_commit(std::function<void(const rider::Ride* before, const rider::Ride& after,
                                         const rider::RideEvent* event, const std::string& what)>
                          on_commit);
-  // After a commit, right before those who wait for it are told.
+  // Called after a commit, right before the callbacks run.
   void set_before_ack(std::function<void()> before_ack) { committer_.set_before_ack(std::move(before_ack)); }
 
-  // For what begins from now on.
+  // Applies to jobs that begin from now on.
   void set_faults(const StoreFaults& faults);
 
   void Create(rider::RideChange change, absl::Time deadline, rider::Done<rider::Created> done) override;
@@ -70,7 +70,7 @@ class SimRideStore final : public rider::RideStore {
   void Orphans(rider::Done<std::vector<rider::Ride>> done) override;
   void KeptElsewhere(std::vector<std::string> ride_ids, rider::Done<std::vector<rider::Ride>> done) override;
 
-  // Jobs that wait or are under way.
+  // Jobs that wait or are in progress.
   std::size_t writes_queued() const { return committer_.depth(); }
   std::size_t reads_queued() const { return readers_.depth(); }
 
@@ -88,7 +88,7 @@ class SimRideStore final : public rider::RideStore {
   static absl::StatusOr<rider::Changed> ChangeOn(RideDisk& disk, const std::string& ride_id,
                                                  const rider::Decide& decide, const std::string& incarnation_id,
                                                  std::vector<Row>* rows);
-  // Of what is to be looked after, what this one keeps (`own`), and what the dead kept.
+  // Reads the rides to dispatch: those that this incarnation owns (`own`), or those of dead owners.
   void ReadDispatchable(bool own, rider::Done<std::vector<rider::Ride>> done);
 
   const Clock* const clock_;

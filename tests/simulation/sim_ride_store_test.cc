@@ -1,4 +1,4 @@
-// What the simulated store adds to the port: time, faults, and dying at any moment.
+// The properties that the simulated store adds to the port: time, faults, and death at any moment.
 #include "tests/simulation/sim_ride_store.h"
 
 #include <gmock/gmock.h>
@@ -53,8 +53,8 @@ class SimRideStoreTest : public ::testing::Test {
   }
 
   void Note(const std::string& what) {
-    told_.push_back(what);
-    told_at_.push_back(clock_.Read().wall);
+    log_.push_back(what);
+    log_times_.push_back(clock_.Read().wall);
   }
   static std::string Word(const absl::Status& status) {
     if (status.ok()) return "ok";
@@ -95,9 +95,9 @@ class SimRideStoreTest : public ::testing::Test {
   RideDisk disk_;
   std::unique_ptr<SimRideStore> store_;
   int decided_ = 0;
-  // What was heard, and when.
-  std::vector<std::string> told_;
-  std::vector<absl::Time> told_at_;
+  // The commits and answers, in order.
+  std::vector<std::string> log_;
+  std::vector<absl::Time> log_times_;
 };
 
 TEST_F(SimRideStoreTest, WhatIsQueuedIsOneBatchOnDiskAtOneInstantAndToldInOrderLater) {
@@ -106,13 +106,13 @@ TEST_F(SimRideStoreTest, WhatIsQueuedIsOneBatchOnDiskAtOneInstantAndToldInOrderL
   Assign("1", "driver-1");
   Create("2");
   EXPECT_EQ(store_->writes_queued(), 3u);
-  EXPECT_THAT(told_, IsEmpty()) << "never on the caller's stack";
+  EXPECT_THAT(log_, IsEmpty()) << "never on the caller's stack";
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-1 2", "commit ride-2 1", "create 1 ok", "assign 1 ok",
-                                 "create 2 ok"));
-  EXPECT_EQ(told_at_[0], told_at_[2]);
-  EXPECT_LT(told_at_[2], told_at_[3]);
-  EXPECT_EQ(told_at_[3], told_at_[5]);
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "commit ride-1 2", "commit ride-2 1", "create 1 ok", "assign 1 ok",
+                                "create 2 ok"));
+  EXPECT_EQ(log_times_[0], log_times_[2]);
+  EXPECT_LT(log_times_[2], log_times_[3]);
+  EXPECT_EQ(log_times_[3], log_times_[5]);
   EXPECT_EQ(store_->writes_queued(), 0u);
 }
 
@@ -120,10 +120,10 @@ TEST_F(SimRideStoreTest, WhatComesDuringABatchIsTheNextOne) {
   Open(kSlowly);
   Create("1");
   store_->set_before_ack([&] {
-    if (told_.size() == 1) Create("2");
+    if (log_.size() == 1) Create("2");
   });
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "create 1 ok", "commit ride-2 1", "create 2 ok"));
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "create 1 ok", "commit ride-2 1", "create 2 ok"));
 }
 
 TEST_F(SimRideStoreTest, ARefusedCommandHarmsNoNeighbour) {
@@ -134,8 +134,8 @@ TEST_F(SimRideStoreTest, ARefusedCommandHarmsNoNeighbour) {
   Assign("2", "driver-1");
   Assign("2", "driver-2");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-2 1", "commit ride-1 2", "commit ride-2 2",
-                                 "create 1 ok", "create 2 ok", "assign 1 ok", "assign 2 DRIVER_BUSY", "assign 2 ok"));
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "commit ride-2 1", "commit ride-1 2", "commit ride-2 2",
+                                "create 1 ok", "create 2 ok", "assign 1 ok", "assign 2 DRIVER_BUSY", "assign 2 ok"));
   EXPECT_EQ(disk_.Find("ride-2")->driver()->driver_id(), "driver-2");
 }
 
@@ -145,7 +145,7 @@ TEST_F(SimRideStoreTest, ACrashBeforeTheCommitLeavesNothing) {
   executor_.RunNext();  // the batch has begun
   store_.reset();
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_THAT(log_, IsEmpty());
   EXPECT_EQ(disk_.Find("ride-1"), nullptr);
 }
 
@@ -155,16 +155,16 @@ TEST_F(SimRideStoreTest, ACrashAfterTheCommitLeavesTheChangeAndNobodyIsTold) {
   Create("2");
   store_->set_before_ack([this] { store_.reset(); });
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-2 1"));
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "commit ride-2 1"));
   EXPECT_NE(disk_.Find("ride-1"), nullptr);
   EXPECT_NE(disk_.Find("ride-2"), nullptr);
   // The next process finds it.
-  told_.clear();
+  log_.clear();
   Open({}, 2);
   Create("1");
   Read("2");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ::testing::UnorderedElementsAre("create 1 ok", "read 2 1")) << "existed: nothing is committed";
+  EXPECT_THAT(log_, ::testing::UnorderedElementsAre("create 1 ok", "read 2 1")) << "existed: nothing is committed";
 }
 
 TEST_F(SimRideStoreTest, ACrashAtTheInstantOfTheCommitKeepsAllOfTheBatch) {
@@ -177,7 +177,7 @@ TEST_F(SimRideStoreTest, ACrashAtTheInstantOfTheCommitKeepsAllOfTheBatch) {
   });
   executor_.RunUntilQuiet();
   EXPECT_EQ(commits, 2);
-  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_THAT(log_, IsEmpty());
   EXPECT_NE(disk_.Find("ride-1"), nullptr);
   EXPECT_NE(disk_.Find("ride-2"), nullptr);
 }
@@ -190,8 +190,8 @@ TEST_F(SimRideStoreTest, ACrashWhileTheyAreToldLeavesTheRestUntold) {
   Create("3");
   Read("1");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ::testing::Not(::testing::Contains("create 3 ok")));
-  EXPECT_THAT(told_, ::testing::Contains("create 1 ok"));
+  EXPECT_THAT(log_, ::testing::Not(::testing::Contains("create 3 ok")));
+  EXPECT_THAT(log_, ::testing::Contains("create 1 ok"));
   EXPECT_EQ(disk_.rides.size(), 3u);
   EXPECT_EQ(store_, nullptr);
 }
@@ -203,10 +203,10 @@ TEST_F(SimRideStoreTest, ReadsThatACrashCaughtAreNeverAnswered) {
   executor_.RunNext();
   store_.reset();
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, IsEmpty());
+  EXPECT_THAT(log_, IsEmpty());
 }
 
-// Or they would live on in the executor, which outlives the process.
+// Otherwise the callbacks would live on in the executor, which outlives the process.
 TEST_F(SimRideStoreTest, WhatCallersGaveGoesWithTheProcess) {
   Open(kSlowly);
   const auto held = std::make_shared<int>();
@@ -224,18 +224,18 @@ TEST_F(SimRideStoreTest, AFailedBatchMayNotHaveHappened) {
   Open({.fail_unwritten = 1});
   Create("1");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("create 1 STORE_UNAVAILABLE"));
+  EXPECT_THAT(log_, ElementsAre("create 1 STORE_UNAVAILABLE"));
   EXPECT_THAT(disk_.rides, IsEmpty());
   EXPECT_THAT(disk_.events, IsEmpty());
-  // Decisions were made, for nothing.
+  // The commands ran, and their results were lost.
   store_->set_faults({});
   Create("1");
   executor_.RunUntilQuiet();
-  told_.clear();
+  log_.clear();
   store_->set_faults({.fail_unwritten = 1});
   Assign("1", "driver-1");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("assign 1 STORE_UNAVAILABLE"));
+  EXPECT_THAT(log_, ElementsAre("assign 1 STORE_UNAVAILABLE"));
   EXPECT_EQ(decided_, 1);
   EXPECT_EQ(disk_.Find("ride-1")->sequence(), 1);
 }
@@ -245,8 +245,8 @@ TEST_F(SimRideStoreTest, AFailedBatchMayHaveHappened) {
   Create("1");
   Assign("1", "driver-1");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "commit ride-1 2", "create 1 STORE_UNAVAILABLE",
-                                 "assign 1 STORE_UNAVAILABLE"));
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "commit ride-1 2", "create 1 STORE_UNAVAILABLE",
+                                "assign 1 STORE_UNAVAILABLE"));
   EXPECT_EQ(disk_.Find("ride-1")->sequence(), 2);
   EXPECT_EQ(disk_.LastOfDriver("driver-1"), 1);
 }
@@ -255,7 +255,7 @@ TEST_F(SimRideStoreTest, AReadMayFail) {
   Open({.fail_read = 1});
   Read("1");
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("read 1 STORE_UNAVAILABLE"));
+  EXPECT_THAT(log_, ElementsAre("read 1 STORE_UNAVAILABLE"));
 }
 
 TEST_F(SimRideStoreTest, ADeadlineCountsUntilTheBatchBegins) {
@@ -264,20 +264,20 @@ TEST_F(SimRideStoreTest, ADeadlineCountsUntilTheBatchBegins) {
   // In the first batch, which begins at once: it is committed after its deadline.
   Create("1", start + absl::Nanoseconds(1));
   executor_.RunNext();
-  // In the second, which begins after the first has been told.
+  // In the second batch, which begins after the first has been acknowledged.
   Create("2", start + absl::Nanoseconds(1));
   executor_.RunUntilQuiet();
-  EXPECT_THAT(told_, ElementsAre("commit ride-1 1", "create 1 ok", "create 2 DEADLINE_EXCEEDED"));
-  EXPECT_GT(told_at_[0], start + absl::Nanoseconds(1));
+  EXPECT_THAT(log_, ElementsAre("commit ride-1 1", "create 1 ok", "create 2 DEADLINE_EXCEEDED"));
+  EXPECT_GT(log_times_[0], start + absl::Nanoseconds(1));
   EXPECT_EQ(disk_.Find("ride-2"), nullptr);
 }
 
 TEST_F(SimRideStoreTest, AFullQueueRefusesAtOnce) {
   Open({.max_batch = 1, .max_queue = 2});
   for (const std::string n : {"1", "2", "3"}) Create(n);
-  EXPECT_THAT(told_, ElementsAre("create 3 OVERLOADED"));
+  EXPECT_THAT(log_, ElementsAre("create 3 OVERLOADED"));
   for (const std::string n : {"1", "2", "3"}) Read(n);
-  EXPECT_THAT(told_, ElementsAre("create 3 OVERLOADED", "read 3 OVERLOADED"));
+  EXPECT_THAT(log_, ElementsAre("create 3 OVERLOADED", "read 3 OVERLOADED"));
   executor_.RunUntilQuiet();
   EXPECT_EQ(disk_.rides.size(), 2u);
 }
@@ -287,21 +287,21 @@ TEST_F(SimRideStoreTest, AReadIsOfOneInstantBetweenAskingAndAnswer) {
   int new_before_ack = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     disk_ = RideDisk();
-    told_.clear();
+    log_.clear();
     Open(kSlowly, seed);
     Create("1");
     Read("1");
     executor_.RunUntilQuiet();
-    ASSERT_EQ(told_.size(), 3u);
-    if (told_.back() == "read 1 none") ++old_after_ack;
-    if (told_[1] == "read 1 1") ++new_before_ack;
-    // Asked after the answer, it is seen.
+    ASSERT_EQ(log_.size(), 3u);
+    if (log_.back() == "read 1 none") ++old_after_ack;
+    if (log_[1] == "read 1 1") ++new_before_ack;
+    // A read that begins after the acknowledgement sees the change.
     Read("1");
     executor_.RunUntilQuiet();
-    ASSERT_EQ(told_.back(), "read 1 1");
+    ASSERT_EQ(log_.back(), "read 1 1");
   }
   EXPECT_GT(old_after_ack, 10) << "a read that an acknowledgement overtook";
-  EXPECT_GT(new_before_ack, 10) << "a read of what nobody has been told yet";
+  EXPECT_GT(new_before_ack, 10) << "a read of a commit before its acknowledgement";
 }
 
 TEST_F(SimRideStoreTest, ASeedMeansTheSameEachTime) {
@@ -310,8 +310,8 @@ TEST_F(SimRideStoreTest, ASeedMeansTheSameEachTime) {
   faults.fail_written = faults.fail_unwritten = faults.fail_read = 0.1;
   const auto run = [&](std::uint64_t seed) {
     disk_ = RideDisk();
-    told_.clear();
-    told_at_.clear();
+    log_.clear();
+    log_times_.clear();
     const absl::Time start = clock_.Read().wall;
     Open(faults, seed);
     for (int i = 0; i < 50; ++i) {
@@ -323,8 +323,8 @@ TEST_F(SimRideStoreTest, ASeedMeansTheSameEachTime) {
     }
     executor_.RunUntilQuiet();
     std::string trace;
-    for (std::size_t i = 0; i < told_.size(); ++i) {
-      absl::StrAppend(&trace, absl::ToInt64Nanoseconds(told_at_[i] - start), " ", told_[i], "\n");
+    for (std::size_t i = 0; i < log_.size(); ++i) {
+      absl::StrAppend(&trace, absl::ToInt64Nanoseconds(log_times_[i] - start), " ", log_[i], "\n");
     }
     return trace;
   };

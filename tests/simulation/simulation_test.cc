@@ -1,4 +1,4 @@
-// What the simulation itself must keep to: a seed means one run, and its plan is no toy.
+// The simulation itself: a seed determines the run, and the plan of a seed has enough people and faults.
 #include <algorithm>
 #include <vector>
 

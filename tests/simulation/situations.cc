@@ -183,7 +183,7 @@ std::string_view NameOf(Situation situation) {
     case Situation::kPositionGivenUp:
       return "known position given up for later ones that agree";
     case Situation::kPositionMissing:
-      return "rider told that the driver's position is missing";
+      return "rider informed that the driver's position is missing";
     case Situation::kClockSetWithOfferPending:
       return "wall clock set with an offer on a screen";
     case Situation::kClockSetWithRideWaiting:

@@ -1,5 +1,4 @@
-// The rare situations that the simulation must have met: a suite that no seed has led into one of them has not tested
-// what it claims.
+// The rare situations that the simulation must reach: a suite without a seed that reaches one of them does not test it.
 #pragma once
 
 #include <array>

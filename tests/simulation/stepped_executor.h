@@ -1,5 +1,4 @@
-// An executor for tests that runs when told, one task after the other, and moves a clock along with what was posted for
-// later.
+// An executor for tests. The test runs its tasks one by one; the clock advances to the time of a delayed task.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +13,10 @@
 
 namespace hail {
 
-// For one thread.
+// Not thread-safe.
 class SteppedExecutor final : public Executor {
  public:
-  // `clock` must outlive this.
+  // `clock` must outlive this object.
   explicit SteppedExecutor(FakeClock* clock) : clock_(clock) {}
 
   bool Post(std::function<void()> task) override { return PostAfter(absl::ZeroDuration(), std::move(task)); }
@@ -33,7 +32,7 @@ class SteppedExecutor final : public Executor {
   }
   std::size_t depth() const override { return tasks_.size(); }
 
-  // Runs what is due first. False: there is nothing.
+  // Runs the next task. False: there was none.
   bool RunNext() {
     if (tasks_.empty()) return false;
     const auto first = tasks_.begin();
@@ -45,7 +44,7 @@ class SteppedExecutor final : public Executor {
     return true;
   }
 
-  // Until nothing waits. Never, after Every.
+  // Runs tasks until none waits. Does not end after Every.
   void RunUntilQuiet() {
     while (RunNext()) {
     }

@@ -1,4 +1,4 @@
-// What a simulated store does to those who use it. All zero, as by default: it answers at once and never fails.
+// Delays and failures of a simulated store. All zero, as by default: it answers at once and never fails.
 #pragma once
 
 #include <cstddef>
@@ -7,29 +7,31 @@
 
 namespace hail::simulation {
 
-// Lengths are wall time. Where a mean and a maximum are given, each length is drawn anew: exponential, cut off.
+// Lengths are wall time. Where a mean and a maximum are given, each length is drawn from an exponential distribution,
+// cut at the maximum.
 struct StoreFaults {
-  // From the beginning of a batch, when deadlines are looked at, to the instant at which all of it is on disk.
+  // From the start of a batch, when deadlines are checked, to the instant at which all of it is on disk.
   absl::Duration commit_mean;
   absl::Duration commit_max;
-  // From there until those who wait for it are told.
+  // From the commit until the callbacks run.
   absl::Duration ack_mean;
   absl::Duration ack_max;
-  // From asking to the instant that is read, and the same again until the answer.
+  // From the call to the instant that the read sees, and the same again until the answer.
   absl::Duration read_mean;
   absl::Duration read_max;
 
-  // A batch, or a read, that takes up to `slow` longer, before its instant or after it.
+  // Odds that a batch or a read takes up to `slow` longer, before its instant or after it.
   double slow_commit = 0;
   double slow_read = 0;
   absl::Duration slow = absl::Seconds(5);
 
-  // A whole batch, or a read, that hears STORE_UNAVAILABLE. A batch has then happened entirely, or not at all.
+  // Odds that a whole batch, or a read, gets STORE_UNAVAILABLE. The whole batch has then been committed, or none of it.
   double fail_written = 0;
   double fail_unwritten = 0;
   double fail_read = 0;
 
-  // As of common/sqlite's GroupCommitter and Readers: jobs of a batch; jobs waiting before more are refused.
+  // As in common/sqlite's GroupCommitter and Readers: the jobs of a batch; the jobs that may wait before more are
+  // refused.
   std::size_t max_batch = 512;
   std::size_t max_queue = 10'000;
 };

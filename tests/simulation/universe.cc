@@ -12,12 +12,12 @@
 namespace hail::simulation {
 namespace {
 
-// Where it all happens, in San Francisco.
+// The area of the simulation, in San Francisco.
 constexpr LatLng kCentre{37.785, -122.41};
-// After the storm everybody gets this long (domain time) to finish: a ride may have to wait for a driver, be given up
-// unseen and wait again.
+// After the storm all people get this long (domain time) to finish: a ride may have to wait for a driver, lose an
+// unseen assignment and wait again.
 constexpr absl::Duration kPatience = absl::Minutes(90);
-// What is still under way when all looks finished has this long to go wrong.
+// After all looks finished, tasks still pending have this long to fail.
 constexpr absl::Duration kAfterQuiet = absl::Seconds(40);
 
 absl::Time Start() { return absl::FromUnixSeconds(1'700'000'000); }
@@ -41,7 +41,7 @@ std::vector<Node*> Alive(const std::vector<std::unique_ptr<Node>>& nodes) {
   return alive;
 }
 
-// How long a service is down that is back before what the dead one had asked for is done.
+// The down time of a service that restarts before the dead process's requests are done.
 constexpr absl::Duration kBriefly = absl::Milliseconds(20);
 
 }  // namespace
@@ -67,7 +67,7 @@ Universe::Universe(const Plan& plan, bool record)
 }
 
 Universe::~Universe() {
-  // People first: their phones hold on to streams.
+  // Destroy people first: their phones hold streams.
   rider_list_.clear();
   driver_list_.clear();
   strangers_.clear();
@@ -176,7 +176,7 @@ void Universe::StartDriver(std::size_t replica) {
   drivers_[replica] = std::make_unique<DriverNode>(this, NewLife(), &driver_clocks_[replica]);
 }
 
-// Mostly seconds; now and then so short that what the dead one had asked for is still under way.
+// Mostly seconds; sometimes so short that requests of the dead process are still in flight.
 absl::Duration Universe::DownTime() {
   return random_.Chance(0.3) ? absl::Milliseconds(random_.Between(5, 100))
                              : absl::Milliseconds(random_.Between(100, 8000));
@@ -209,7 +209,7 @@ void Universe::KillRider(std::size_t replica, bool drain) {
   }
   Note(rider->incarnation_id(), " dies");
   ++deaths_;
-  if (rider->untold() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
+  if (rider->unacknowledged() > 0) Hit(Situation::kRiderDiedBetweenCommitAndAck);
   if (rider->store().writes_queued() > 0) Hit(Situation::kRiderDiedWithWritesWaiting);
   if (rider->confirming() > 0) Hit(Situation::kRiderDiedWithConfirmUnderWay);
   if (drivers().empty()) Hit(Situation::kBothDead);
@@ -277,7 +277,7 @@ void Universe::CutStore(absl::Duration length) {
       cut(driver, driver->replica(), &Plan::driver_store, [] {});
     }
   } else if (RiderNode* const rider = this->rider(); rider != nullptr) {
-    // What it did not hear of while it was away it finds out then.
+    // It finds out then about changes that it missed.
     cut(rider, rider->incarnation_id(), &Plan::rider_store, [this] { judge_.RiderServiceUp(true, kTakeOver); });
   }
 }
@@ -313,7 +313,7 @@ void Universe::SetsClock(const std::string& process, absl::Duration wrong) {
 void Universe::SetRiderClock(std::size_t replica, absl::Duration wrong) {
   if (riders_[replica] == nullptr || !stormy_) return;
   const std::string& process = riders_[replica]->incarnation_id();
-  // It is led to the new time from its latest reading on.
+  // The clock slews to the new time from its latest reading on.
   riders_[replica]->clock().Read();
   SetsClock(process, wrong);
   rider_clocks_[replica] = wrong;
@@ -361,7 +361,7 @@ void Universe::PlanFaults() {
     });
   }
   for (int i = 0; i < plan_.store_cuts; ++i) {
-    // Also much longer than it takes others to find out.
+    // Sometimes much longer than others need to find out.
     const absl::Duration length = absl::Seconds(random_.Chance(0.6) ? random_.Between(1, 20) : random_.Between(20, 60));
     scheduler_.After(storm * random_.Unit(), nullptr, [this, length] {
       if (stormy_) CutStore(length);
@@ -373,7 +373,7 @@ void Universe::PlanFaults() {
       if (stormy_) CutBus(length);
     });
   }
-  // A generator of its own: seeds without such steps are what they were before there were any.
+  // A separate generator, so that plans without clock steps keep their runs.
   sim::Random clocks(plan_.seed, "clocks");
   for (int i = 0; i < plan_.clock_steps; ++i) {
     const double size = clocks.Unit();
@@ -444,7 +444,7 @@ void Universe::Populate() {
                        });
     }
     if (!random_.Chance(plan_.twin_riders)) continue;
-    // The same rider on another phone.
+    // The same rider on a second phone.
     sim::Trip twin = trips[i];
     twin.trip_id += "b";
     twin.dropoff = Near(random_, twin.pickup, 150, 1500);
@@ -538,7 +538,7 @@ Result Universe::Run() {
   const absl::Time end = Start() + clock_.scale().ToWall(plan_.storm + kPatience);
   absl::Time quiet_since = absl::InfiniteFuture();
   absl::Time look = Start();
-  // One violation is enough; what follows from it is noise.
+  // Stop at the first violation: later ones only follow from it.
   while (judge_.violations().empty() && scheduler_.now() < end && scheduler_.Step()) {
     if (scheduler_.now() < look) continue;
     look = scheduler_.now() + absl::Milliseconds(500);

@@ -1,5 +1,5 @@
-// All that one simulation is made of: time, network, the disks and processes of both services, people with phones, and
-// the judge of it all. One thread, one seed.
+// All parts of one simulation: time, network, the disks and processes of both services, people with phones, and the
+// judge. One thread, one seed.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,7 @@
 
 namespace hail::simulation {
 
-// How long it may take until the rides of a replica that is gone are another's: its lease, a look for orphans, the
-// reads.
+// Maximum time until the rides of a dead replica have new owners: its lease, a search for orphans, the reads.
 inline constexpr absl::Duration kTakeOver = absl::Seconds(10);
 
 class RiderNode;
@@ -39,7 +38,7 @@ class RiderPhone;
 class DriverPhone;
 class Stranger;
 
-// What came of a run.
+// The outcome of a run.
 struct Result {
   std::uint64_t seed = 0;
   std::vector<Violation> violations;
@@ -49,23 +48,23 @@ struct Result {
   int deaths = 0;
   std::int64_t faults = 0;
   std::uint64_t steps = 0;
-  // Of all that was committed and when: equal for two runs of one seed.
+  // Over all commits and their times: equal for two runs of one seed.
   std::uint64_t digest = 0;
   std::vector<std::string> history;
 };
 
 class Universe {
  public:
-  // `record`: keeps the history. The regions are read once for all runs.
+  // `record`: keep the history. The regions are read once for all runs.
   Universe(const Plan& plan, bool record);
   ~Universe();
 
   Result Run();
 
-  // --- For the parts ---
+  // --- For the other parts of the simulation ---
 
   const Plan& plan() const { return plan_; }
-  // What goes wrong now: all of the plan in the storm, nothing after it.
+  // The present faults: all of the plan in the storm, none after it.
   const Plan& present() const { return stormy_ ? plan_ : calm_; }
   Scheduler& scheduler() { return scheduler_; }
   const SimClock& clock() const { return clock_; }
@@ -79,11 +78,11 @@ class Universe {
   const sim::World& world() const { return world_; }
   sim::Violations& seen_by_clients() { return seen_by_clients_; }
 
-  // One of rider-service's processes that are alive, any; null: there is none.
+  // A live process of rider-service, any of them; null: none is alive.
   RiderNode* rider();
-  // All of them.
+  // All live processes of rider-service.
   std::vector<RiderNode*> riders() const;
-  // The same of driver-service.
+  // The same for driver-service.
   DriverNode* driver();
   std::vector<DriverNode*> drivers() const;
   RideDisk& ride_disk() { return ride_disk_; }
@@ -91,27 +90,27 @@ class Universe {
   Route& rider_phones() { return rider_phones_; }
   Route& driver_phones() { return driver_phones_; }
   Route& services() { return services_; }
-  // The same way, for what takes seconds.
+  // The same route, for calls that take seconds.
   Route& slow_services() { return slow_services_; }
 
   // The storm has not ended yet.
   bool stormy() const { return stormy_; }
   Life* NewLife() { return &lives_.emplace_back(); }
-  // How often rider-service, driver-service was started.
+  // How often rider-service and driver-service were started.
   int rider_runs() const { return rider_runs_; }
   int driver_runs() const { return driver_runs_; }
 
-  // The reply to a committed confirmation of this driver's was lost.
+  // The reply to a committed confirmation of this driver was lost.
   void ReplyLost(const std::string& driver_id);
-  // This offer is being confirmed.
+  // Whether this offer is being confirmed.
   bool IsConfirming(const std::string& offer_id) const;
-  // An offer of this driver's is being confirmed.
+  // Whether an offer to this driver is being confirmed.
   bool OfferConfirming(const std::string& driver_id) const;
   void Confirming(const std::string& offer_id, const std::string& driver_id) { confirming_[driver_id] = offer_id; }
-  // In which run of rider-service the ride came into being.
+  // The run of rider-service in which the ride was created.
   int created_in(const std::string& ride_id) const;
   void Created(const std::string& ride_id) { created_in_[ride_id] = rider_runs_; }
-  // The bus lost this event on its way to a watcher.
+  // The bus lost this event on the way to a watcher.
   void BusLost(const std::string& ride_id, std::int64_t sequence) { lost_by_bus_.emplace(ride_id, sequence); }
   bool LostByBus(const std::string& ride_id, std::int64_t sequence) {
     return lost_by_bus_.erase({ride_id, sequence}) > 0;
@@ -124,29 +123,29 @@ class Universe {
   void Note(const Parts&... parts) {
     if (record_) Record(absl::StrCat(parts...));
   }
-  // Mixes what happened into the digest.
+  // Mixes `what` into the digest.
   void Digest(std::string_view what);
 
-  // The rider of this ride thinks better of it, within a second or two.
+  // The rider of this ride cancels it within a second or two.
   void CancelSoon(const std::string& ride_id);
 
-  // This session was claimed, at the instant of the commit; `before`: as it was.
+  // Called at the instant of a session claim's commit; `before`: the session before.
   void Claimed(const driver::SessionClaim& before, const driver::SessionClaim& after);
 
-  // The offer is another replica's to make, asked for by `asker`.
+  // `asker` asked the replica that owns the driver's session to make this offer.
   void OfferAskedFor(const std::string& offer_id, const std::string& asker);
 
-  // Whose commit made the ride what it is, and whose it is now: by incarnation, "" for none before.
+  // Records the incarnation whose commit made the ride's latest version; returns the one before, "" for none.
   std::string TakeOver(const std::string& ride_id, const std::string& incarnation_id) {
     return std::exchange(keepers_[ride_id], incarnation_id);
   }
   bool IsAlive(const std::string& incarnation_id) const;
 
-  // A service dies at this very instant, once whatever runs now has returned. Of its processes, any.
+  // A service dies at this instant, once the present task has returned. One of its processes, drawn at random.
   void KillRiderSoon();
-  // Whatever rider-service commits takes up to `length` longer, for as long.
+  // Every commit of rider-service takes up to `length` longer, during `length`.
   void StallRiderStore(absl::Duration length);
-  // `briefly`: the next one is up almost at once.
+  // `briefly`: the next process is up almost at once.
   void KillDriverSoon(bool briefly = false);
 
  private:
@@ -154,19 +153,19 @@ class Universe {
   void StartRider(std::size_t replica);
   void StartDriver(std::size_t replica);
   absl::Duration DownTime();
-  // As a process ends that was told to: it drains, leaves the others, and dies soon after.
+  // A process that gets SIGTERM: it drains, leaves the others, and dies soon after.
   template <typename Node>
   void Drain(Node* node, const std::string& name, std::function<void()> die);
   void KillRider(std::size_t replica, bool drain);
   std::size_t AnyRider();
   std::size_t AnyDriver();
-  // Whether one of driver-service is meant, of processes that share their store.
+  // Draws whether a fault hits driver-service, among the services whose processes share a store.
   bool MeansDriver();
-  // One that is alive loses its way to the store, or to the bus, for so long.
+  // A live process loses the store, or the bus, for `length`.
   void CutStore(absl::Duration length);
   void CutBus(absl::Duration length);
   void KillDriver(std::size_t replica, bool drain, bool briefly = false);
-  // The wall clock of this replica's machine becomes wrong by so much.
+  // The wall clock of this replica's machine gets an error of `wrong`.
   void SetRiderClock(std::size_t replica, absl::Duration wrong);
   void SetDriverClock(std::size_t replica, absl::Duration wrong);
   void SetsClock(const std::string& process, absl::Duration wrong);
@@ -174,7 +173,7 @@ class Universe {
   void Populate();
   void BecomeCalm();
   bool Quiet() const;
-  // Whether the owners of sessions go by the wishes that are stored.
+  // Checks that the owners of sessions use the stored desired availability.
   void LookAtWishes();
   void Check();
 
@@ -199,7 +198,7 @@ class Universe {
   std::vector<std::unique_ptr<RiderNode>> riders_;
   std::map<std::string, std::string> keepers_;
   std::vector<std::unique_ptr<DriverNode>> drivers_;
-  // By replica: by how much the wall clock of its machine is wrong.
+  // The error of each machine's wall clock, by replica.
   std::vector<absl::Duration> rider_clocks_;
   std::vector<absl::Duration> driver_clocks_;
   bool stormy_ = true;
@@ -213,7 +212,7 @@ class Universe {
   std::uint64_t digest_ = 1469598103934665603u;
   SituationCounts situations_{};
   std::map<std::string, std::string> confirming_;
-  // Offers that were asked of another replica, and by which.
+  // Offers that were asked of another replica, and the replica that asked.
   std::map<std::string, std::string> askers_;
   std::map<std::string, int> created_in_;
   std::set<std::pair<std::string, std::int64_t>> lost_by_bus_;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What `make bench` makes of parts that break: without services, with measurements of the test's own."""
+"""How `make bench` handles parts that fail: without services, with the test's own measurements."""
 
 import argparse
 import contextlib

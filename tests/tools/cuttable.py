@@ -5,7 +5,7 @@ import threading
 
 
 class _Pipe(asyncio.Protocol):
-    """One direction's reader; what it reads goes to its peer, as fast as that takes it."""
+    """The reader of one direction; passes the data to its peer as fast as the peer accepts it."""
 
     def __init__(self, proxy):
         self.proxy = proxy
@@ -20,7 +20,7 @@ class _Pipe(asyncio.Protocol):
 
     def data_received(self, data):
         if self.proxy.state == "silent":
-            # Bytes of it are missing from now on: it does not come back.
+            # Bytes are missing from now on: the connection does not recover.
             self.proxy.lost.add(self)
         if self in self.proxy.lost or (self.peer is not None and self.peer in self.proxy.lost):
             return
@@ -45,7 +45,7 @@ class _Pipe(asyncio.Protocol):
 
 
 class Proxy:
-    """From a port of its own to `target`, (host, port). Thread-safe."""
+    """A proxy on its own port for `target`, (host, port). Thread-safe."""
 
     def __init__(self, network, port, target):
         self.network = network
@@ -82,7 +82,7 @@ class Proxy:
         near.early = []
 
     def cut(self, silently):
-        """Connections end, new ones are refused; or, silently, nothing arrives any more and nobody is told."""
+        """Ends connections and refuses new ones; or, silently, drops all data without notifying either end."""
         def do():
             self.state = "silent" if silently else "refusing"
             if not silently:

@@ -8,7 +8,7 @@ import pwd
 import sqlite3
 import subprocess
 
-# What hail-check reads of each service's store.
+# The columns that hail-check reads of each service's store.
 TABLES = {"rider": {"rides": "ride_id rider_id request_id driver_id state sequence epoch",
                     "events": "ride_id sequence type epoch state driver_id driver_sequence ended event_time_us"},
           "driver": {"offers": "offer_id ride_id epoch driver_id outcome"}}
@@ -16,7 +16,7 @@ TEXTS = {"ride_id", "rider_id", "request_id", "driver_id", "offer_id", "outcome"
 
 
 def export(rows, service, path):
-    """What hail-check reads of a service's store, as the SQLite file it reads it from. `rows`: of a SELECT, as in Postgres."""
+    """Copies the rows of a service's store that hail-check reads into an SQLite file. `rows`: as Postgres.rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(path) as file:
         for table, columns in TABLES[service].items():
@@ -28,11 +28,11 @@ def export(rows, service, path):
 
 
 class Postgres:
-    """Runs from its making until stop(). FileNotFoundError if it is not installed."""
+    """Runs from its construction until stop(). FileNotFoundError if it is not installed."""
 
     def __init__(self, directory, settings="", port=None):
-        """`directory` must exist, and anybody may enter it from now on. `settings`: lines of postgresql.conf. `port`: of
-        127.0.0.1, to listen on as well as on its socket."""
+        """`directory` must exist; this makes it accessible to all users. `settings`: lines of postgresql.conf. `port`: a
+        port of 127.0.0.1 to listen on, besides the socket."""
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         if not found:
             raise FileNotFoundError("PostgreSQL is not installed")
@@ -42,7 +42,7 @@ class Postgres:
         self.port = port or 5432
         self._user = None
         if os.getuid() == 0:
-            # It refuses to be root.
+            # PostgreSQL refuses to run as root.
             self._user = "postgres"
             os.chown(self.data, pwd.getpwnam("postgres").pw_uid, -1)
             directory.chmod(0o755)
@@ -69,20 +69,20 @@ class Postgres:
         return f"postgres://hail@/postgres?host={self.data}"
 
     def psql(self, *arguments):
-        """What psql prints."""
+        """psql's output."""
         return subprocess.run(["psql", "-h", str(self.data), "-p", str(self.port), "-U", "hail", "-q", "-v", "ON_ERROR_STOP=1", "postgres",
                                *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
     def rows(self, select):
-        """Of a SELECT, as text; None for NULL."""
+        """The rows of a SELECT, as text; None for NULL."""
         text = self.psql("-c", f"COPY ({select}) TO STDOUT (FORMAT csv, NULL '\\N')")
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
     def dump(self):
-        """All that is stored, as SQL for psql of this version and later ones."""
+        """A dump of the database, as SQL for psql of this version and later ones."""
         sql = subprocess.run([str(self.bin / "pg_dump"), "-h", str(self.data), "-p", str(self.port), "-U", "hail",
                               "--no-owner", "--no-privileges", "postgres"], check=True, stdout=subprocess.PIPE).stdout
-        # psql knows these since 15.14 only.
+        # psql knows these commands since 15.14 only.
         return b"".join(line for line in sql.splitlines(keepends=True)
                         if not line.startswith((b"\\restrict ", b"\\unrestrict ")))
 
@@ -90,7 +90,7 @@ class Postgres:
         export(self.rows, service, path)
 
     def stop(self, mode="immediate", wait=True):
-        """`mode`: of pg_ctl. immediate: as a crash. Nothing, if it does not run."""
+        """`mode`: of pg_ctl. immediate: like a crash. No effect if the server does not run."""
         if self.running():
             self._run("pg_ctl", "-D", self.data, "-m", mode, "-w" if wait else "-W", "stop")
 
@@ -102,5 +102,5 @@ class Postgres:
         return True
 
     def start(self):
-        # pg_ctl's own minute was not enough where other processes wanted all cores.
+        # pg_ctl's own limit of a minute was too short when other processes used all cores.
         self._run("pg_ctl", "-D", self.data, "-w", "-t", 240, "-l", self.data / "log", "start")

@@ -1,4 +1,4 @@
-"""How a trial of services under a city ends: all comes to rest, is judged and cleaned up."""
+"""The end of a trial of services under a city: wait until all rides end, judge, clean up."""
 import json
 import pathlib
 import shutil
@@ -7,7 +7,7 @@ import tempfile
 
 
 class Failure(Exception):
-    """The trial does not go as planned."""
+    """The trial deviates from the plan."""
 
 
 def come_to_rest(sim, services, directory, patience):
@@ -17,7 +17,7 @@ def come_to_rest(sim, services, directory, patience):
     try:
         status = sim.wait(timeout=patience)
     except subprocess.TimeoutExpired:
-        raise Failure("hail-sim does not come to an end") from None
+        raise Failure("hail-sim does not end") from None
     if status != 0:
         wrong.append(f"hail-sim: exit {status}")
     for service in services:
@@ -31,7 +31,7 @@ def come_to_rest(sim, services, directory, patience):
 
 
 def judge(binaries, directory, stores):
-    """What hail-check says of the ledger and of the stores ({"rider": path, "driver": path}), and what is wrong."""
+    """hail-check's verdict on the ledger and the stores ({"rider": path, "driver": path}), and the faults found."""
     judged = subprocess.run(
         [str(binaries / "hail-check"), str(directory / "ledger"), "--rider-db", str(stores["rider"]), "--driver-db",
          str(stores["driver"])],
@@ -47,8 +47,9 @@ def print_verdict(report, verdict):
 
 
 def run(name, keep, make):
-    """The exit status of the trial make(directory), which has start(), carry_out(), come_to_rest(), whose result is what
-    is wrong, in words, and end(), which ends all processes. `keep`: the directory; None: one that is removed if all holds."""
+    """Runs the trial make(directory) and returns its exit status. A trial has start(); carry_out(); come_to_rest(), which
+    returns the faults in words; and end(), which ends all processes. `keep`: the directory; None: a temporary one, which
+    is removed if all holds."""
     directory = keep or pathlib.Path(tempfile.mkdtemp(prefix=f"hail-{name}-"))
     directory.mkdir(parents=True, exist_ok=True)
     trial = make(directory)

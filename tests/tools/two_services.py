@@ -10,8 +10,8 @@ import time
 
 
 def free_ports(count):
-    """Ports that stay free while a service is down: below those that the system hands out by itself, one of which a
-    client that tries to connect would otherwise take sooner or later."""
+    """Ports that stay free while a service is down. They are below the system's ephemeral ports, because a client that
+    tries to connect would sooner or later get one of those."""
     with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
         end = int(file.read().split()[0])
     candidates = random.Random().sample(range(min(10240, end // 2), end), 20 * count)
@@ -39,7 +39,7 @@ class Service:
     """One service that can be stopped, killed and started again on the same ports and data."""
 
     def __init__(self, name, binaries, directory, settings, environment=None, binary=None):
-        """`binary`: the program's name, if it is another one."""
+        """`binary`: the program's name, if it differs from `name`."""
         self.name = name
         self.address = settings["listen"]
         self.metrics = settings["metrics_listen"]
@@ -52,7 +52,7 @@ class Service:
         self.process = None
 
     def run_from(self, binaries):
-        """From its next start on it is the program of that directory, another release's."""
+        """From its next start on, runs the program of another release from that directory."""
         self.command[0] = str(binaries / pathlib.Path(self.command[0]).name)
 
     def start(self):
@@ -71,7 +71,7 @@ class Service:
             time.sleep(0.02)
 
     def stop(self, with_signal=signal.SIGTERM):
-        """The exit status, and how long it took."""
+        """Returns the exit status, and how long the stop took."""
         begin = time.time()
         self.process.send_signal(with_signal)
         try:
@@ -97,7 +97,7 @@ def two_services(binaries, directory, shared, own=None, environments=None):
 
 
 def end_all(processes):
-    """Ends whatever of them still runs."""
+    """Ends the services that still run."""
     for process in processes:
         if process and process.poll() is None:
             process.terminate()

@@ -25,7 +25,7 @@ CENTRAL_PARK = {"position": {"latitude_deg": 40.7812, "longitude_deg": -73.9665}
 SQLITE_FILES = ("rider", "driver")
 
 
-# A slow machine is no reason for an offer, an assignment, a ride or a quote to expire. Some of these times are stored.
+# Long times, so that on a slow machine no offer, assignment, ride or quote expires. Some of these times are stored.
 PATIENT = {
     "rider": {"ride.offer_time": "60s", "ride.seen_within": "10m", "ride.match_deadline": "1h", "quote.valid_for": "1h"},
     "driver": {"offer.receive_time": "30s"}}
@@ -49,7 +49,7 @@ def running(binaries, directory, settings, rider=None):
 
 
 class Story:
-    """What happens to some riders and drivers. At its end there is a ride in each state."""
+    """The actions of some riders and drivers. They leave a ride in each state."""
 
     def __init__(self):
         self.riders = {rider.id: rider for rider in (
@@ -81,12 +81,12 @@ class Story:
         self.request(at_rider, "ada", "ada-1", quote_token=quote["quote_token"])
         grace.drive([at_driver], grace.take_a_ride(at_driver))
 
-        # Called off by the driver at the pickup.
+        # The driver cancels at the pickup.
         self.request(at_rider, "blaise", "blaise-1")
         ride = grace.drive([at_driver], grace.take_a_ride(at_driver), "RIDE_STATE_ARRIVED_AT_PICKUP")
         grace.step(at_driver, ride, "cancel", reason="CANCEL_REASON_RIDER_NOT_FOUND", note="Nobody was there.")
 
-        # Given up on the way to the pickup: a second driver waits there.
+        # The driver gives the ride up on the way to the pickup: a second driver waits there.
         self.request(at_rider, "carla", "carla-1")
         ride = grace.step(at_driver, grace.take_a_ride(at_driver), "seen")
         grace.step(at_driver, ride, "cancel", reason="CANCEL_REASON_VEHICLE_PROBLEM", note="A flat tyre.")
@@ -102,23 +102,23 @@ class Story:
         self.request(at_rider, "emmy", "emmy-1")
         gus.step(at_driver, gus.take_a_ride(at_driver), "seen")
 
-        # Called off by the rider while nobody is free.
+        # The rider cancels while no driver is free.
         ride = self.request(at_rider, "ada", "ada-2")
         self.riders["ada"].cancel(at_rider, ride, reason="CANCEL_REASON_OTHER", note="It rains.")
         self.quote = self.riders["ada"].quote(at_rider)
 
-        # Assigned, and the driver has not seen it.
+        # Assigned, but the driver has not seen it.
         hedy.go_online(at_driver)
         self.request(at_rider, "felix", "felix-1")
         hedy.take_a_ride(at_driver)
 
-        # In matching, and the only driver who is free has given it up.
+        # In matching; the only free driver has given it up.
         ike.go_online(at_driver)
         self.request(at_rider, "georg", "georg-1")
         ike.step(at_driver, ike.take_a_ride(at_driver), "cancel")
 
-    def told(self, at_rider, at_driver):
-        """What the services say of all this."""
+    def report(self, at_rider, at_driver):
+        """What the services report about all rides and drivers."""
         rides = {name: rider.rides(at_rider) for name, rider in self.riders.items()}
         return {"rides": rides,
                 "events": {ride["ride_id"]: self.riders[name].events(at_rider, ride["ride_id"])
@@ -128,7 +128,7 @@ class Story:
 
 
 def write(path, data):
-    # The same data make the same file.
+    # Equal data give an equal file.
     path.write_bytes(gzip.compress(data, mtime=0))
 
 
@@ -143,15 +143,15 @@ def postgres_server():
 
 
 def have_it_happen(binaries, directory, settings):
-    """What is said of it all, as databases_test.py reads it."""
+    """Lets the story happen; returns the services' report, which databases_test.py reads."""
     story = Story()
     with running(binaries, directory, settings, {"ride.match_deadline": "1s"}) as (at_rider, _):
         story.nobody_is_found(at_rider)
     with running(binaries, directory, settings) as clients:
         story.happens(*clients)
-        told = story.told(*clients)
-    told |= {"domain_time": round(time.time()) + 1, "requests": story.requests, "quote": story.quote}
-    return json.dumps(told, indent=1, ensure_ascii=False).encode()
+        report = story.report(*clients)
+    report |= {"domain_time": round(time.time()) + 1, "requests": story.requests, "quote": story.quote}
+    return json.dumps(report, indent=1, ensure_ascii=False).encode()
 
 
 def make_sqlite(binaries, directory, out):

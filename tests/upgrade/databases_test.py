@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Databases of earlier releases open and go on: what was said of rides then is said now, and the live ones end.
+"""Databases of earlier releases open: the services report the same rides, and the live rides end.
 
     databases_test.py BIN_DIR
 
@@ -23,10 +23,10 @@ LIVE = {"RIDE_STATE_MATCHING", "RIDE_STATE_ENROUTE_TO_PICKUP", "RIDE_STATE_ARRIV
 
 
 def not_kept(message):
-    """The fields that are of the process, not of the record."""
+    """The fields that depend on the process, not on the record."""
     fields = {"driver_last_seen"}
     if message.get("state") == "RIDE_STATE_MATCHING" and "ride_id" in message:
-        # Whoever takes the ride on begins an epoch.
+        # A replica that adopts the ride begins a new epoch.
         fields.add("epoch")
     return fields
 
@@ -50,17 +50,17 @@ class Databases(unittest.TestCase):
                 server.psql("-f", dump)
                 self.open_and_go_on(pathlib.Path(directory), release / "postgres.json.gz", {"store.url": server.url})
 
-    def open_and_go_on(self, directory, told, settings):
-        told = json.loads(gzip.decompress(told.read_bytes()))
-        # The clock goes on where the release stopped.
-        clock = {"time_scale": 1, "time_anchor": f"{time.time():.3f}:{told['domain_time']}"}
+    def open_and_go_on(self, directory, recorded, settings):
+        recorded = json.loads(gzip.decompress(recorded.read_bytes()))
+        # The clock continues from the release's last time.
+        clock = {"time_scale": 1, "time_anchor": f"{time.time():.3f}:{recorded['domain_time']}"}
         with running(self.bin_dir, directory, {**settings, **clock}) as clients:
-            self.all_is_as_it_was(told, *clients)
-            self.requests_are_recognised(told, clients[0])
-            self.live_rides_end(told, *clients)
+            self.all_is_as_it_was(recorded, *clients)
+            self.requests_are_recognised(recorded, clients[0])
+            self.live_rides_end(recorded, *clients)
 
     def covers(self, now, before, where):
-        """`now` says all that `before` says; it may say more."""
+        """`now` has all that `before` has; it may have more."""
         if isinstance(before, dict):
             for key in before.keys() - not_kept(before):
                 self.assertIn(key, now, where)
@@ -72,25 +72,25 @@ class Databases(unittest.TestCase):
         else:
             self.assertEqual(now, before, where)
 
-    def all_is_as_it_was(self, told, at_rider, at_driver):
-        now = Story().told(at_rider, at_driver)
+    def all_is_as_it_was(self, recorded, at_rider, at_driver):
+        now = Story().report(at_rider, at_driver)
         for what in now:
-            self.covers(now[what], told[what], what)
+            self.covers(now[what], recorded[what], what)
         for ride_id, events in now["events"].items():
             self.assertEqual(sequences(events), list(range(1, len(events) + 1)), ride_id)
 
-    def requests_are_recognised(self, told, at_rider):
-        rides = {ride["request_id"]: ride for of_rider in told["rides"].values() for ride in of_rider}
-        for body in told["requests"]:
+    def requests_are_recognised(self, recorded, at_rider):
+        rides = {ride["request_id"]: ride for of_rider in recorded["rides"].values() for ride in of_rider}
+        for body in recorded["requests"]:
             again = ask(at_rider, RIDER + "RequestRide", body)["ride"]
             self.assertEqual(again["ride_id"], rides[body["request_id"]]["ride_id"])
             with self.assertRaises(CallError) as raised:
                 ask(at_rider, RIDER + "RequestRide", {**body, "seats": body.get("seats", 1) + 1})
             self.assertEqual(raised.exception.reason, "REQUEST_ID_REUSED")
 
-    def live_rides_end(self, told, at_rider, at_driver):
+    def live_rides_end(self, recorded, at_rider, at_driver):
         story = Story()
-        rides = {ride["ride_id"]: ride for of_rider in told["rides"].values() for ride in of_rider
+        rides = {ride["ride_id"]: ride for of_rider in recorded["rides"].values() for ride in of_rider
                  if ride["state"] in LIVE}
         self.assertEqual({ride["state"] for ride in rides.values()}, LIVE)
         # First the assignment that its driver has not seen: it waits for a minute in the stores of a515eb1.
@@ -103,8 +103,8 @@ class Databases(unittest.TestCase):
                 self.assertEqual(sequences(missed), list(range(first, first + len(missed))))
                 self.assertEqual(missed[-1]["type"], "RIDE_EVENT_TYPE_COMPLETED")
 
-        # The quote holds. The driver who is free gave up the ride that waits longer.
-        quote = told["quote"]
+        # The quote is still valid. The free driver gave up the ride that waits longer, and is excluded from it.
+        quote = recorded["quote"]
         ada, ike, grace = story.riders["ada"], story.drivers["ike"], story.drivers["grace"]
         by_quote = ada.request(at_rider, "ada-3", quote_token=quote["quote_token"])
         self.assertEqual((by_quote["quote_id"], by_quote["fare"]["quoted"]), (quote["quote_id"], quote["fare"]))
@@ -119,13 +119,13 @@ class Databases(unittest.TestCase):
         grace.go_online(at_driver)
         grace.drive([at_driver], grace.take_a_ride(at_driver))
 
-        now = story.told(at_rider, at_driver)
+        now = story.report(at_rider, at_driver)
         for of_rider in now["rides"].values():
             for ride in of_rider:
                 self.assertNotIn(ride["state"], LIVE)
                 if ride["ride_id"] in rides:
                     self.assertEqual(ride["state"], "RIDE_STATE_COMPLETED")
-        for ride_id, before in told["events"].items():
+        for ride_id, before in recorded["events"].items():
             events = now["events"][ride_id]
             self.covers(events[:len(before)], before, ride_id)
             self.assertEqual(sequences(events), list(range(1, len(events) + 1)), ride_id)

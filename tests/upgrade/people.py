@@ -11,10 +11,10 @@ from grpc_reflection import CallError, Client  # noqa: E402, F401
 
 RIDER = "hail.rider.v1.RiderService/"
 DRIVER = "hail.driver.v1.DriverService/"
-# What the driver does next, by the ride's state.
+# The driver's next step, by the ride's state.
 NEXT_STEP = {"RIDE_STATE_ENROUTE_TO_PICKUP": "arrive", "RIDE_STATE_ARRIVED_AT_PICKUP": "start",
              "RIDE_STATE_ENROUTE_TO_DROPOFF": "complete"}
-# Seconds until something must have happened that nothing but the services delays.
+# Time limit in seconds for events that only the services delay.
 PATIENCE = 60
 
 
@@ -23,7 +23,7 @@ def eventually(holds, what):
     give_up = time.monotonic() + PATIENCE
     while not (found := holds()):
         if time.monotonic() > give_up:
-            raise AssertionError(f"{what} did not come about")
+            raise AssertionError(f"{what} did not happen")
         time.sleep(0.1)
     return found
 
@@ -54,7 +54,7 @@ class Rider:
         return ask(client, RIDER + "QuoteRide", trip)["quotes"][0]
 
     def body(self, request_id, **more):
-        """Of RequestRide. `more`: as quote_token."""
+        """RequestRide. `more`: further fields, such as quote_token."""
         return {**self.trip, "request_id": request_id, **more}
 
     def request(self, client, request_id, **more):
@@ -70,7 +70,7 @@ class Rider:
         return ask(client, RIDER + "CancelRide", {"rider_id": self.id, "ride_id": ride["ride_id"], **more})["ride"]
 
     def events(self, client, ride_id, after=0):
-        """Those that there are by now."""
+        """The events so far."""
         return events_until(client.server_stream(RIDER + "WatchRide", {
             "rider_id": self.id, "ride_id": ride_id, "after_sequence": str(after)}, timeout=PATIENCE), "caught_up")
 
@@ -96,7 +96,7 @@ class Driver:
         return ask(client, DRIVER + "ListTrips", {"driver_id": self.id, "page_size": 100}).get("trips", [])
 
     def state(self, client):
-        """Also a sign of life: an offer in it counts as received."""
+        """Also keeps the session alive: an offer in the answer counts as received."""
         state = ask(client, DRIVER + "GetDriverState", {"driver_id": self.id, "session_epoch": self.epoch})["state"]
         self.epoch = state.get("session_epoch", "0")
         return state
@@ -149,7 +149,7 @@ class Driver:
         return ride
 
     def events(self, client, cursor):
-        """Those missed since `cursor`, {"ride_id", "sequence"}."""
+        """The events since `cursor`, {"ride_id", "sequence"}."""
         stream = client.bidi(DRIVER + "StreamDriver", timeout=PATIENCE)
         stream.send({"open": {"driver_id": self.id, "cursor": cursor}})
         try:

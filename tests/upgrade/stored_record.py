@@ -1,6 +1,6 @@
-"""A stored ride's record with fields that no release knows, written and found by the wire format alone."""
+"""A stored ride's record with fields that no release knows. Uses only the wire format."""
 
-# Of no message of the contract, nor of a later one in any foreseeable time.
+# A field number that no message of the contract uses, or will use.
 FIELD = 18_000
 VALUE = b"of a later version"
 # Ride.pickup and Ride.fare.
@@ -18,17 +18,17 @@ def varint(number):
 
 
 def encoded(number, content):
-    """A field with bytes in it: a text or a message."""
+    """A length-delimited field: a text or a message."""
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 LATER = encoded(FIELD, VALUE)
-# What makes a record one of a later version, put behind it: of a message that comes twice, the parts are merged.
+# Appended to a record, it makes one of a later version: protobuf merges the parts of a message that occurs twice.
 LATER_RIDE = LATER + b"".join(encoded(number, LATER) for number in NESTED.values())
 
 
 def content(message, number):
-    """What the fields `number` of a message hold, merged; None if there are none."""
+    """The contents of all fields `number` of a message, merged; None if there are none."""
     found, at = None, 0
 
     def read_varint():

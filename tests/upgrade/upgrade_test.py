@@ -2,16 +2,16 @@
 """Two releases side by side: an upgrade and its rollback, on one PostgreSQL and one NATS.
 
 First scripted rides, with one replica of each service and release. The release before starts, then the new one beside
-it. The old one stops (upgrade), starts again, and the new one stops (rollback). Each time one release takes on what the
-other left: a ride on its way, a request, a quote. Besides, a ride whose record holds fields of a later version goes from
-its request to its end at each release alone, and must keep them. Releases promise that since decision 0029; of an older
-one the table says what happened.
+it. The old one stops (upgrade), starts again, and the new one stops (rollback). Each time one release takes over the
+state that the other left: a ride on its way, a request, a quote. Besides, a ride whose record holds fields of a later
+version goes from its request to its end at each release alone, and must keep them. Releases promise that since decision
+0029; of an older one the table says what happened.
 
-Then a city of hail-sim on replicas of the release before. Each is replaced by one of the new release and then back again,
-in an order that depends on the seed. No call may be refused for good. hail-check judges what clients saw and what is
-stored.
+Then a city of hail-sim on replicas of the release before. Each is replaced by one of the new release and then back
+again, in an order that depends on the seed. No call may be refused for good. hail-check judges the clients' ledgers and
+the stores.
 
-Exit status: 0 if all holds. The table at the end says what was shown.
+Exit status: 0 if all holds. The table at the end lists the results.
 """
 import argparse
 import pathlib
@@ -28,12 +28,12 @@ from databases import CENTRAL_PARK, PATIENT, TIMES_SQUARE  # noqa: E402
 from people import CallError, Client, Driver, Rider, sequences  # noqa: E402
 from stored_record import LATER, LATER_RIDE, FIELD, RIDE_OF_EVENT, VALUE, content, kept  # noqa: E402
 
-# The decision with which releases promise to keep what a later version stored.
+# The decision by which releases promise to keep fields that a later version stored.
 KEEPS_UNKNOWN_FIELDS = "0029"
 
 
 class Table:
-    """What was shown, and when."""
+    """The results, and when they were shown."""
 
     def __init__(self):
         self.shown = {}
@@ -89,16 +89,16 @@ class Side:
 
 
 class Left:
-    """What one release leaves to the other: a ride on its way, a ride that waits for a driver, and a quote."""
+    """The state that one release leaves to the other: a ride on its way, a waiting ride, and a quote."""
 
     def __init__(self, side):
-        # Nobody's session and no ride of before is in the way.
+        # New ids, so that no session or ride of an earlier run is in the way.
         name = uuid.uuid4().hex[:8]
         self.driver = Driver(f"driver-{name}")
         self.driver.register(side.driver)
         self.driver.go_online(side.driver)
         self.traveller, self.quoted = Rider(f"traveller-{name}"), Rider(f"quoted-{name}")
-        # Where there are no cars.
+        # In a place without cars.
         self.waiting = Rider(f"waiting-{name}", TIMES_SQUARE, CENTRAL_PARK, seats=2, labels={"for": "somebody"})
         self.traveller.request(side.rider, "1")
         self.ride = self.driver.step(side.driver, self.driver.take_a_ride(side.driver), "seen")
@@ -147,7 +147,7 @@ class Handover(Cluster):
         self.goes_on("rolled back", left, new, old, [old.driver])
 
     def goes_on(self, when, left, before, side, drivers):
-        """What `before` left goes on at `side`; the driver's steps are taken at `drivers`, in turns."""
+        """The state that `before` left goes on at `side`; the driver takes the steps at `drivers`, in turns."""
         def holds(what, show):
             self.table.holds(f"{when}: {before.name} → {side.name}", what, show)
 
@@ -186,7 +186,7 @@ class Handover(Cluster):
         left.driver.want_rides(side.driver, False)
 
     def keeps_what_a_later_version_stored(self, side, promised):
-        """A ride whose record is of a later version, through all its states by one release alone."""
+        """One release takes a ride, whose record has fields of a later version, through all its states."""
         name = uuid.uuid4().hex[:8]
         rider, driver = Rider(f"later-{name}"), Driver(f"later-driver-{name}")
         ride = rider.request(side.rider, "1")
@@ -245,7 +245,7 @@ class CityUpgrade(City):
     def carry_out(self):
         self.print_heading()
         old, new = (self.options.old_name, self.options.old), ("new", self.options.bin)
-        # While rides are requested. A slow machine has no pauses.
+        # While rides are requested. A slow machine gets no pauses.
         pause = 0.8 * self.options.length / (2 * len(self.replicas))
         due = time.time()
         for (before, _), (after, binaries) in ((old, new), (new, old)):
@@ -270,7 +270,7 @@ class CityUpgrade(City):
 
 
 def promises(ref, decision):
-    """Whether a release has made a decision."""
+    """Whether a release includes a decision."""
     names = subprocess.run(["git", "-C", str(TESTS), "ls-tree", "--full-tree", "--name-only", ref, "docs/decisions/"],
                            check=True, capture_output=True, text=True).stdout.split()
     return any(pathlib.Path(name).name.startswith(decision) for name in names)

@@ -1,10 +1,11 @@
-// Tells ThreadSanitizer what absl's locks and statuses do.
+// Describes absl's locks and status references to ThreadSanitizer.
 //
-// The distribution's absl is not built for the sanitizer, which therefore sees no lock taken and reports a race for
-// each use of guarded data. In a build with HAIL_SANITIZE=thread the linker (--wrap) sends calls of these functions
-// here; each does the real thing and says what order it makes. Linked into nothing else.
+// The distribution's absl is built without the sanitizer. The sanitizer therefore sees no locks, and reports a race for
+// each use of guarded data. With HAIL_SANITIZE=thread the linker (--wrap) sends calls of these functions here: each
+// calls the real function and reports the order that it establishes. No other build links this file.
 //
-// Readers of one lock are ordered among each other too, which hides races between two readers that write: a small loss.
+// Readers of one lock are ordered among each other too. This hides races between two readers that write, which is
+// acceptable.
 #include <sanitizer/tsan_interface.h>
 
 #include <cstdint>
@@ -26,23 +27,21 @@ extern "C" {
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
 
-// The sanitizer asks for them. civetweb's threads, of the metrics port, all use gmtime's one buffer for the Date
-// header.
+// The sanitizer calls this function. civetweb's threads (metrics port) share gmtime's one buffer for the Date header.
 const char* __tsan_default_suppressions() { return "race:libcivetweb\n"; }
 
 }  // extern "C"
 
 namespace {
 
-// Inside, absl evaluates the conditions of waiters, also of other threads', under the lock and after we said it was let
-// go.
+// Inside absl's functions absl evaluates the conditions of all waiters, under the lock, after we reported its release.
 class InsideAbsl {
  public:
   InsideAbsl() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
   ~InsideAbsl() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
 };
 
-// What another thread did before it let `lock` go happened before what this one does next.
+// Orders the work of the previous lock owner, up to its release, before the work of this thread.
 void Taken(const void* lock) { __tsan_acquire(const_cast<void*>(lock)); }
 void LettingGo(const void* lock) { __tsan_release(const_cast<void*>(lock)); }
 
@@ -116,13 +115,13 @@ void LettingGo(const void* lock) { __tsan_release(const_cast<void*>(lock)); }
 #define HAIL_HEARS_UNTIL(symbol, Limit)                                          \
   bool REAL_CONST(symbol)(const absl::Notification* notification, Limit limit);  \
   bool WRAP_CONST(symbol)(const absl::Notification* notification, Limit limit) { \
-    bool notified = false;                                                          \
+    bool notified = false;                                                       \
     {                                                                            \
       const InsideAbsl inside;                                                   \
-      notified = REAL_CONST(symbol)(notification, limit);                           \
+      notified = REAL_CONST(symbol)(notification, limit);                        \
     }                                                                            \
-    if (notified) Taken(notification);                                              \
-    return notified;                                                                \
+    if (notified) Taken(notification);                                           \
+    return notified;                                                             \
   }
 
 extern "C" {
@@ -187,7 +186,7 @@ void WRAP(15BlockingCounter4WaitEv)(absl::BlockingCounter* counter) {
   Taken(counter);
 }
 
-// Lets go of one of a status's counted references: the last one frees what the others have read.
+// Drops one counted reference of a status. The last one frees data that other threads have read.
 void REAL(6Status15UnrefNonInlinedEm)(std::uintptr_t rep);
 void WRAP(6Status15UnrefNonInlinedEm)(std::uintptr_t rep) {
   const void* const counted = reinterpret_cast<const void*>(rep);  // NOLINT(performance-no-int-to-ptr)

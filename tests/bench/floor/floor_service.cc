@@ -13,7 +13,7 @@ namespace {
 using hail::rider::v1::RequestRideRequest;
 using hail::type::v1::Ride;
 
-// As large as the ride that Hail answers with.
+// A ride as large as in Hail's answers.
 void Fill(const RequestRideRequest& request, Ride* ride) {
   static const RandomBits random = SystemRandom();
   const absl::Time now = absl::Now();
@@ -37,7 +37,7 @@ void Fill(const RequestRideRequest& request, Ride* ride) {
   ride->mutable_trip_duration()->set_seconds(543);
 }
 
-// The two rows of a new ride, in all their indexes.
+// The two rows of a new ride, with all their indexes.
 absl::Status Insert(sqlite::Connection& db, const Ride& ride) {
   const std::string bytes = ride.SerializeAsString();
   const std::int64_t now_us = absl::ToUnixMicros(absl::Now());

@@ -1,4 +1,4 @@
-// The same messages and rows as Hail's, with none of its thoughts: what a ride could cost at the least.
+// The same messages and rows as Hail's without any logic: the lowest possible cost of a ride.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace hail::floor {
 
-// RequestRide answers with a ride like Hail's; with a database, once the rows Hail would write are committed. No check,
-// no look-up, no event told to anybody.
+// RequestRide answers with a ride like Hail's. With a database, it first commits the rows that Hail would write. It
+// makes no checks and no look-ups, and publishes no events.
 class FloorRiderService final : public hail::rider::v1::RiderService::CallbackService {
  public:
   // `database` may be null; must outlive the service.
@@ -27,7 +27,7 @@ class FloorRiderService final : public hail::rider::v1::RiderService::CallbackSe
   sqlite::Database* const database_;
 };
 
-// StreamDriver reads and forgets.
+// StreamDriver reads messages and drops them.
 class FloorDriverService final : public hail::driver::v1::DriverService::CallbackService {
  public:
   grpc::ServerBidiReactor<hail::driver::v1::StreamDriverRequest, hail::driver::v1::StreamDriverResponse>* StreamDriver(

@@ -1,4 +1,4 @@
-// hail-floor: the least that Hail's calls could cost, to measure it against.
+// hail-floor: the lowest possible cost of Hail's calls, as a reference for measurements.
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
@@ -27,7 +27,7 @@ int main(int argc, char** argv) {
   app.add_option("--port-file", port_file, "where the port is written once it serves")->required();
   CLI11_PARSE(app, argc, argv);
 
-  // As the services do: Debian's abseil is built for debugging.
+  // The services switch the detection off, too: Debian's abseil is built for debugging.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   hail::rpc::BlockTermination();
   const hail::SystemClock clock;

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Kinds that Hail's manifests may hold. One that is not here is a problem: it would go unchecked.
+// Kinds that Hail's manifests may contain. Any other kind is a problem, because it would go unchecked.
 var kinds = map[metav1.TypeMeta]func() metav1.Object{
 	{APIVersion: "v1", Kind: "Namespace"}:                           func() metav1.Object { return &corev1.Namespace{} },
 	{APIVersion: "v1", Kind: "Secret"}:                              func() metav1.Object { return &corev1.Secret{} },
@@ -30,7 +30,7 @@ var kinds = map[metav1.TypeMeta]func() metav1.Object{
 	{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}:          func() metav1.Object { return &policyv1.PodDisruptionBudget{} },
 }
 
-// Decode gives the objects of a stream of YAML documents, or everything that is wrong with them.
+// Decode returns the objects of a stream of YAML documents, or all problems with them.
 func Decode(text []byte) (objects []metav1.Object, problems []error) {
 	documents := yamldocuments.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
 	for number := 1; ; number++ {
@@ -56,7 +56,7 @@ func Decode(text []byte) (objects []metav1.Object, problems []error) {
 }
 
 func decodeOne(document []byte) (metav1.Object, []error) {
-	// Refuses keys that come twice, which YAML's usual readers let pass.
+	// Refuses duplicate keys, which YAML's usual readers accept.
 	text, err := yaml.YAMLToJSONStrict(document)
 	if err != nil {
 		return nil, []error{err}
@@ -73,7 +73,7 @@ func decodeOne(document []byte) (metav1.Object, []error) {
 		return nil, []error{fmt.Errorf("%s %s is not among the kinds that are checked", kind.APIVersion, kind.Kind)}
 	}
 	object := construct()
-	// The API server's decoder, which minds the case of names, as encoding/json does not.
+	// The API server's decoder. It is sensitive to the case of names; encoding/json is not.
 	unknown, err := json.UnmarshalStrict(text, object)
 	if err != nil {
 		unknown = append(unknown, err)

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// What a Deployment or a StatefulSet runs.
+// The pods of a Deployment or a StatefulSet.
 type workload struct {
 	name     string
 	replicas *int32
@@ -31,8 +31,8 @@ type ends struct {
 	problems  []error
 }
 
-// LooseEnds gives what is right by itself and does not fit together: names of ports, labels, targets and secrets that
-// lead to nothing among `objects`, and pods that are killed before they have drained.
+// LooseEnds returns objects that are valid by themselves but do not fit together: names of ports, labels, targets and
+// secrets that match nothing among `objects`, and pods that are killed before they have drained.
 func LooseEnds(objects []metav1.Object) []error {
 	e := ends{scaled: map[string]bool{}, services: map[string]bool{}, secrets: map[string]*corev1.Secret{}}
 	for _, object := range objects {
@@ -90,7 +90,7 @@ func (e *ends) say(format string, values ...any) {
 	e.problems = append(e.problems, fmt.Errorf(format, values...))
 }
 
-// The pods that a selector finds; none is a problem.
+// Returns the pods that a selector matches; no pod is a problem.
 func (e *ends) pods(who string, selector *metav1.LabelSelector) (found []*corev1.PodTemplateSpec) {
 	matcher, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
@@ -108,7 +108,7 @@ func (e *ends) pods(who string, selector *metav1.LabelSelector) (found []*corev1
 	return found
 }
 
-// Each of the pods must have the port, if it is called by a name.
+// Each of the pods must have the port, if the port is given by name.
 func (e *ends) port(who string, pods []*corev1.PodTemplateSpec, port intstr.IntOrString) {
 	for _, pod := range pods {
 		if port.Type == intstr.String && !hasPort(&pod.Spec, port.StrVal) {
@@ -179,7 +179,7 @@ func (e *ends) workload(w workload) {
 		if security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
 			e.say("%s: may write to its root file system", who)
 		}
-		// What the services take where nothing is said (common/config/service_keys.cc).
+		// The services' defaults (common/config/service_keys.cc).
 		drain := map[string]time.Duration{"HAIL_SHUTDOWN_NOTICE": time.Second, "HAIL_SHUTDOWN_GRACE": 8 * time.Second}
 		for _, variable := range container.Env {
 			if _, known := drain[variable.Name]; known {
@@ -194,7 +194,7 @@ func (e *ends) workload(w workload) {
 				}
 			}
 		}
-		// And 2 s for what is cut off then (common/rpc/service_host.cc), which is not all there is to do.
+		// Plus 2 s for calls cut off then (common/rpc/service_host.cc); the shutdown does more than that.
 		needs := preStop(&container) + drain["HAIL_SHUTDOWN_NOTICE"] + drain["HAIL_SHUTDOWN_GRACE"] + 2*time.Second
 		if grace := pod.TerminationGracePeriodSeconds; grace == nil || time.Duration(*grace)*time.Second <= needs {
 			e.say("%s: is killed before its drain of %v is over", who, needs)
@@ -209,7 +209,7 @@ func (e *ends) workload(w workload) {
 	}
 }
 
-// How long `sleep N` before SIGTERM is.
+// The duration of `sleep N` before SIGTERM.
 func preStop(container *corev1.Container) time.Duration {
 	if container.Lifecycle == nil || container.Lifecycle.PreStop == nil || container.Lifecycle.PreStop.Exec == nil {
 		return 0

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The checks must find what is planted into manifests that are sound: those of the folder MANIFESTS, as rendered.
+// The checks must find faults planted into valid manifests: those of the folder MANIFESTS, as rendered.
 func plant(t *testing.T, what, replacement, into string) []error {
 	t.Helper()
 	if bytes.Count([]byte(into), []byte(what)) == 0 {

@@ -1,9 +1,9 @@
-// A wall clock that tests can set, for programs that know nothing of it: preloaded, with CLOCKSET=FILE, everything sees
-// the wall clock moved by as many nanoseconds as the file holds (8 bytes, in the machine's order), from the moment at
-// which they are written. As with a clock that is really set, whoever waits until an instant of the wall clock waits
-// for the clock, also who began to before; who waits on a steady clock notices nothing.
+// A wall clock that tests can set, for unmodified programs. Preloaded, with CLOCKSET=FILE, it shifts the wall clock by
+// the number of nanoseconds in the file (8 bytes, in the machine's byte order) from the moment at which they are
+// written. As with a clock that is really set, a wait until an instant of the wall clock follows the clock, even if the
+// wait began earlier; a wait on a steady clock is unaffected.
 //
-// Two ways lead to the kernel: the C library's functions, and syscall(2), which abseil uses for its waits.
+// Two paths lead to the kernel: the C library's functions, and syscall(2), which abseil uses for its waits.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -24,7 +24,7 @@
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-// A wait looks at the clock so often.
+// How often a wait checks the clock.
 constexpr std::int64_t kSlice = kSecond / 50;
 
 const std::atomic<std::int64_t>* Mapped() {
@@ -57,15 +57,15 @@ long Kernel(long number, long a, long b, long c, long d, long e, long f) {
   return result;
 }
 
-// The wall clock that nobody has moved.
+// The wall clock without the shift.
 std::int64_t Unmoved() {
   timespec now{};
   Kernel(SYS_clock_gettime, CLOCK_REALTIME, reinterpret_cast<long>(&now), 0, 0, 0, 0);
   return Nanos(now);
 }
 
-// Waits until the moved clock is at `until`: `wait` waits until an instant of the unmoved one, and returns whether that
-// came before what was waited for.
+// Waits until the shifted clock is at `until`. `wait` waits until an instant of the real clock; it returns true if that
+// instant came, false if the awaited event came first.
 template <typename Wait>
 void InSlices(std::int64_t until, const Wait& wait) {
   while (true) {
@@ -128,7 +128,7 @@ long syscall(long number, ...) noexcept {
 int pthread_cond_timedwait(pthread_cond_t* changed, pthread_mutex_t* mutex, const timespec* until) {
   using Wait = int (*)(pthread_cond_t*, pthread_mutex_t*, const timespec*);
   static const Wait real = reinterpret_cast<Wait>(dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2"));
-  // Some are on the clock that counts from the machine's start.
+  // Some waits use the clock that counts from the machine's start.
   if (until->tv_sec < 1'000'000'000) return real(changed, mutex, until);
   int result = 0;
   InSlices(Nanos(*until), [&](const timespec& end) {

@@ -23,7 +23,7 @@ absl::StatusOr<std::vector<nlohmann::json>> ReadLines(const std::string& path) {
       if (!begin.ok()) return absl::InvalidArgumentError(absl::StrCat(path, " ", begin.status().message()));
       line.erase(0, *begin);
     }
-    // A line without its end was being written when the writer stopped.
+    // An unfinished last line: the writer stopped while writing it.
     if (file.eof()) break;
     nlohmann::json entry = nlohmann::json::parse(line, nullptr, false);
     const auto names = [&](const char* field) { return entry.contains(field) && entry[field].is_string(); };

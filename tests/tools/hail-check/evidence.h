@@ -1,4 +1,4 @@
-// What there is to judge: what clients wrote down, and what the services stored.
+// The input of the judge: the clients' ledgers, and the services' stores.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,8 @@
 
 namespace hail::check {
 
-// The ledgers of one hail-sim run, each in the order of receipt. tests/tools/hail-sim/ledger.h says what they hold.
-// Each line is an object with the texts `kind` and `agent`; what else is in it is asked for by Text and Number
-// (case_file.h).
+// The ledgers of one hail-sim run, each in the order of receipt. Their format: tests/tools/hail-sim/ledger.h. Each line
+// is an object with the texts `kind` and `agent`; read its other fields with Text and Number (history.h).
 struct Ledgers {
   std::vector<nlohmann::json> riders;
   std::vector<nlohmann::json> drivers;
@@ -54,16 +53,16 @@ struct StoredOffer {
 
 struct Stores {
   std::vector<StoredRide> rides;
-  // By ride and sequence.
+  // Sorted by ride and sequence.
   std::vector<StoredEvent> events;
   std::vector<StoredOffer> offers;
 };
 
-// Reads riders.ndjson, drivers.ndjson and plan.ndjson. A last line that was cut off is left out; any other damage is
+// Reads riders.ndjson, drivers.ndjson and plan.ndjson. Drops an unfinished last line; any other damage is
 // INVALID_ARGUMENT.
 absl::StatusOr<Ledgers> ReadLedgers(const std::string& directory);
 
-// Reads both databases, without writing to them. The services must have shut down.
+// Reads both databases without writing. The services must have shut down.
 absl::StatusOr<Stores> ReadStores(const std::string& rider_db, const std::string& driver_db);
 
 }  // namespace hail::check

@@ -78,7 +78,7 @@ History::History(const Ledgers& read_ledgers, const Stores& read_stores) : ledge
       acknowledged[{line["agent"], Text(line, "request_id")}].insert(Text(line, "ride_id"));
     }
   }
-  // A run that ended by itself has a report that says so; without one the simulator was killed.
+  // A run that ended by itself has a report; without one the simulator was killed.
   interrupted = true;
   for (const nlohmann::json& line : ledgers.plan) {
     if (line["kind"] != "report") continue;

@@ -1,4 +1,4 @@
-// The evidence, sorted so that it can be asked questions. Used by the judge alone.
+// Indexes over the evidence. Used only by the judge.
 #pragma once
 
 #include <map>
@@ -13,11 +13,11 @@
 
 namespace hail::check {
 
-// A field of a ledger's line, or of an object in it; empty or 0 where there is none, or none of that kind.
+// A field of a ledger's line, or of an object in it; empty or 0 if it is missing or has a different type.
 std::string Text(const nlohmann::json& line, const char* field);
 std::int64_t Number(const nlohmann::json& line, const char* field);
 
-// The names the ledgers use.
+// Names as in the ledgers.
 std::string StateName(int state);
 std::string TypeName(int type);
 
@@ -33,19 +33,19 @@ struct History {
   std::map<std::string, std::vector<const StoredEvent*>> driver_events;
   // (rider, request) → the rides its acknowledgements named.
   std::map<std::pair<std::string, std::string>, std::set<std::string>> acknowledged;
-  // Whether the run was cut off: then rides may be under way.
+  // Whether the run was cut off: then rides may still be under way.
   bool interrupted = false;
 
-  // Nullptr: there is none.
+  // Nullptr: there is no such event.
   const StoredEvent* Event(const std::string& ride_id, std::int64_t sequence) const;
   // Whether the store has an assignment of this ride to this driver at this epoch.
   bool Assigned(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const;
-  // Whether that assignment ended before the driver arrived: taken back from a driver who could not be reached, or
-  // called off. Who asks late is rightly told that it is lost.
+  // Whether that assignment ended before the driver arrived: taken back from an unreachable driver, or cancelled. A
+  // later accept by this driver is rightly answered with a refusal.
   bool TakenBack(const std::string& ride_id, std::int64_t epoch, const std::string& driver_id) const;
 };
 
-// One rule being looked at.
+// The examination of one rule.
 class Question {
  public:
   Question(int rule, std::string name) : verdict_{rule, std::move(name)} {}
@@ -55,7 +55,7 @@ class Question {
     ++verdict_.violations;
     if (verdict_.examples.size() < 5) verdict_.examples.push_back(what);
   }
-  // Examines one thing.
+  // Examines one case.
   void Require(bool holds, const std::string& what) {
     Examine();
     if (!holds) Violation(what);

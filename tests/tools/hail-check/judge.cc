@@ -13,8 +13,8 @@ using nlohmann::json;
 
 bool Is(const json& line, const char* kind) { return line["kind"] == kind; }
 
-// Whether the answer of `line` leaves the outcome open, so that the client asks again: no reason of Hail's, or one that
-// asks for another try.
+// Whether the answer of `line` leaves the outcome open, so that the client retries: it has no reason of Hail, or a
+// reason that asks for a retry.
 bool Open(const json& line) {
   const std::string code = Text(line, "code");
   if (code == "OK") return false;
@@ -69,27 +69,27 @@ Verdict RidersHaveOneRide(const History& file) {
 
 Verdict NobodyIsToldOtherwise(const History& file) {
   Question question(1, "one (ride, epoch), one driver; one driver, one ride (clients)");
-  std::map<std::pair<std::string, std::int64_t>, std::string> told;
-  const auto tell = [&](const json& ride, const std::string& driver) {
+  std::map<std::pair<std::string, std::int64_t>, std::string> driver_of;
+  const auto examine = [&](const json& ride, const std::string& driver) {
     const std::string state = Text(ride, "state");
     if (state != StateName(kEnroutePickup) && state != StateName(kArrived) && state != StateName(kEnrouteDropoff)) {
       return;
     }
     const std::string who = Text(ride, "driver_id").empty() ? driver : Text(ride, "driver_id");
-    const auto [entry, first] = told.try_emplace({Text(ride, "ride_id"), Number(ride, "epoch")}, who);
+    const auto [entry, first] = driver_of.try_emplace({Text(ride, "ride_id"), Number(ride, "epoch")}, who);
     question.Require(first || entry->second == who,
-                     absl::StrCat(Text(ride, "ride_id"), " at epoch ", Number(ride, "epoch"), " is told to be of ",
+                     absl::StrCat(Text(ride, "ride_id"), " at epoch ", Number(ride, "epoch"), " is shown as of ",
                                   entry->second, " and of ", who));
   };
   for (const json& line : file.ledgers.riders) {
-    if (Is(line, "event") || Is(line, "snapshot") || Is(line, "acknowledged")) tell(line, "");
+    if (Is(line, "event") || Is(line, "snapshot") || Is(line, "acknowledged")) examine(line, "");
   }
   std::map<std::string, std::string> live;
   for (const json& line : file.ledgers.drivers) {
     const std::string driver = line["agent"];
     if (Is(line, "snapshot")) {
       live[driver] = line.contains("ride") ? Text(line["ride"], "ride_id") : "";
-      if (line.contains("ride")) tell(line["ride"], driver);
+      if (line.contains("ride")) examine(line["ride"], driver);
     } else if (Is(line, "event")) {
       const std::string type = Text(line, "type");
       const std::string ride = Text(line, "ride_id");
@@ -97,9 +97,9 @@ Verdict NobodyIsToldOtherwise(const History& file) {
         if (live[driver] == ride) live[driver].clear();
         continue;
       }
-      tell(line, driver);
+      examine(line, driver);
       question.Require(live[driver].empty() || live[driver] == ride,
-                       absl::StrCat(driver, " is told of ", ride, " while ", live[driver], " is live"));
+                       absl::StrCat(driver, " is shown ", ride, " while ", live[driver], " is live"));
       live[driver] = ride;
     }
   }
@@ -241,7 +241,7 @@ Verdict RidersSeeEachEventOnce(const History& file) {
 
 Verdict DriversSeeEventsInOrder(const History& file) {
   Question question(5, "drivers: events in order, no repeats, none withheld");
-  // The last thing each driver knows of each ride.
+  // The last sequence of each ride that each driver has seen.
   std::map<std::string, std::map<std::string, std::int64_t>> known;
   for (const json& line : file.ledgers.drivers) {
     const std::string driver = line["agent"];
@@ -251,11 +251,11 @@ Verdict DriversSeeEventsInOrder(const History& file) {
       const std::int64_t sequence = Number(line, "sequence");
       question.Require(sequence > last->second,
                        absl::StrCat(driver, ": ", ride, " event ", sequence, " after ", last->second));
-      // Between two events of one assignment nothing is left out.
+      // No event is missing between two events of one assignment.
       for (std::int64_t between = last->second + 1; !first && between < sequence; ++between) {
         const StoredEvent* event = file.Event(ride, between);
         question.Require(event == nullptr || event->driver_id != driver,
-                         absl::StrCat(driver, ": never told of ", ride, " event ", between));
+                         absl::StrCat(driver, ": never received ", ride, " event ", between));
       }
       last->second = std::max(last->second, sequence);
     } else if (Is(line, "snapshot") && line.contains("ride")) {
@@ -281,7 +281,7 @@ Verdict WhatWasSeenIsStored(const History& file) {
       question.Require(Text(line, "type") == TypeName(event->type),
                        absl::StrCat(name, " was seen as ", Text(line, "type"), ", is ", TypeName(event->type)));
     }
-    // Drivers are shown a ride they lost as they last had it.
+    // A driver who lost a ride sees its last version before the loss.
     if (!is_rider && event->ended) return;
     question.Require(Text(line, "state") == StateName(event->state),
                      absl::StrCat(name, " was seen as ", Text(line, "state"), ", is ", StateName(event->state)));
@@ -307,7 +307,7 @@ Verdict WhatWasSeenIsStored(const History& file) {
   return question.Take();
 }
 
-// ---- 6: an accept is answered, and nobody is booked unaware ----
+// ---- 6: an accept is answered, and no driver is booked without knowing ----
 
 struct OfferView {
   std::string ride_id;
@@ -341,13 +341,13 @@ Verdict AcceptsAreAnswered(const History& file) {
       if (Text(line, "code") == "OK") {
         won.insert({driver, accept->second});
         question.Require(file.Assigned(offer.ride_id, offer.epoch, driver),
-                         absl::StrCat(driver, " was told that ", offer.ride_id, " is theirs; it is not stored so"));
+                         absl::StrCat(driver, " got \"yours\" for ", offer.ride_id, "; the store disagrees"));
       } else {
         lost.push_back({driver, accept->second, Text(line, "reason")});
       }
       waiting.erase(accept);
     } else if (Is(line, "offer_update") && Text(line, "status") != "OFFER_STATUS_CONFIRMING") {
-      // The offer's end answers the accept as well, where the connection broke before the command's result.
+      // The offer's end also answers the accept if the connection broke before the command's result.
       const std::string id = Text(line, "offer_id");
       const OfferView& offer = offers[id];
       const std::string status = Text(line, "status");
@@ -356,7 +356,7 @@ Verdict AcceptsAreAnswered(const History& file) {
       if (status == "OFFER_STATUS_ACCEPTED") {
         won.insert({driver, id});
         question.Require(file.Assigned(offer.ride_id, offer.epoch, driver),
-                         absl::StrCat(driver, " was told that ", offer.ride_id, " is theirs; it is not stored so"));
+                         absl::StrCat(driver, " got \"yours\" for ", offer.ride_id, "; the store disagrees"));
       } else {
         lost.push_back({driver, id, status});
       }
@@ -365,19 +365,19 @@ Verdict AcceptsAreAnswered(const History& file) {
   }
   for (const Lost& accept : lost) {
     const OfferView& offer = offers[accept.offer_id];
-    // The same ride may have been offered again, and won.
+    // The same ride may have been offered again, and accepted.
     const bool again = std::any_of(won.begin(), won.end(), [&](const auto& other) {
       return other.first == accept.driver && offers[other.second].ride_id == offer.ride_id &&
              offers[other.second].epoch == offer.epoch;
     });
-    question.Require(again || !file.Assigned(offer.ride_id, offer.epoch, accept.driver) ||
-                         file.TakenBack(offer.ride_id, offer.epoch, accept.driver),
-                     absl::StrCat(accept.driver, " was told ", accept.reason, " for ", offer.ride_id,
-                                  ", and is stored as its driver"));
+    question.Require(
+        again || !file.Assigned(offer.ride_id, offer.epoch, accept.driver) ||
+            file.TakenBack(offer.ride_id, offer.epoch, accept.driver),
+        absl::StrCat(accept.driver, " got ", accept.reason, " for ", offer.ride_id, ", and is stored as its driver"));
   }
   if (!file.interrupted) {
     for (const auto& [command, offer] : waiting) {
-      question.Require(false, absl::StrCat(command.first, " never heard what became of accepting ", offer));
+      question.Require(false, absl::StrCat(command.first, "  never got an outcome for accepting ", offer));
     }
   }
   return question.Take();
@@ -397,10 +397,10 @@ Verdict NobodyIsBookedUnaware(const History& file) {
     if (!here.contains(driver)) continue;
     for (std::size_t i = 0; i < log.size(); ++i) {
       if (log[i]->type != kAssigned) continue;
-      // An assignment that ended before the driver could be told of it: nobody waited for that driver.
+      // The assignment ended before its driver could learn of it.
       const bool ended_at_once = i + 1 < log.size() && log[i + 1]->ride_id == log[i]->ride_id && log[i + 1]->ended;
       question.Require(aware.contains({driver, log[i]->ride_id}) || ended_at_once || file.interrupted,
-                       absl::StrCat(driver, " was never told of ", log[i]->ride_id));
+                       absl::StrCat(driver, " never received ", log[i]->ride_id));
     }
   }
   return question.Take();
@@ -470,7 +470,7 @@ Verdict OfferLogAgrees(const History& file) {
   return question.Take();
 }
 
-// ---- 8: nobody reads what is not theirs ----
+// ---- 8: no client reads a ride of other people ----
 
 Verdict EverybodyKeepsToTheirOwn(const History& file) {
   Question question(8, "nobody sees a ride that is not theirs");

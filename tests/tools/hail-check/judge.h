@@ -1,5 +1,5 @@
-// The verdict: DESIGN §10, rule by rule, as far as clients and stores show it. Shares nothing with hail-sim's own
-// counters: what one overlooks the other finds.
+// The verdict: the promises of README.md, one by one, as far as clients and stores show it. Independent of hail-sim's
+// own counters, so that each finds faults that the other misses.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace hail::check {
 
 struct Verdict {
-  // The rule's number in DESIGN §10, and what was looked at.
+  // The number of the promise in README.md, and its subject.
   int rule = 0;
   std::string name;
   std::int64_t examined = 0;

@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   std::string driver_db;
   bool json = false;
   CLI::App app{
-      "Judges a run of hail-sim by what must always hold (DESIGN section 10): reads the ledgers and, after the "
+      "Judges a run of hail-sim by the promises of README.md: reads the ledgers and, after the "
       "services "
       "have shut down, both databases.\nExit status: 0 all holds, 1 something does not, 2 nothing could be judged.",
       "hail-check"};

@@ -1,5 +1,5 @@
-// A ride's life as the judges of a run know it: hail-check and the judge of the simulation. Written apart from the
-// table of rider-service, which it is there to find wrong.
+// A ride's life for the judges of a run: hail-check and the judge of the simulation. Written independently of
+// rider-service's table, so that it can find faults in it.
 #pragma once
 
 namespace hail::check {
@@ -29,7 +29,7 @@ enum Type {
 constexpr bool IsFinal(int state) { return state == kCompleted || state == kNoDrivers || state == kCanceled; }
 constexpr bool HasDriver(int state) { return state == kEnroutePickup || state == kArrived || state == kEnrouteDropoff; }
 
-// Whether an event of that type may lead from the one state to the other; from 0, where the ride begins.
+// Whether an event of that type may lead from state `from` to state `to`; `from` 0 is the beginning of the ride.
 constexpr bool IsLegal(int type, int from, int to) {
   switch (type) {
     case kRequested:

@@ -11,12 +11,12 @@ std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, 
   // Otherwise all channels share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // How long one attempt may take, too: where thousands connect, each waits for its turn.
+  // This is also the time limit of one attempt: where thousands connect, each has to wait.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  // What is retried, and when, is the load's to say.
+  // The load decides which calls to retry, and when.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // Of a list of replicas (ipv4:…) each call and each stream goes to the next.
+  // With a list of replicas (ipv4:…) each call and each stream goes to the next replica.
   arguments.SetLoadBalancingPolicyName("round_robin");
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < count; ++i) {

@@ -9,7 +9,7 @@
 
 namespace hail::load {
 
-// Each channel with a connection of its own, and quick reconnects.
+// Each channel has its own connection, and reconnects quickly.
 std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, int count);
 
 }  // namespace hail::load

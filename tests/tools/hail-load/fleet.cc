@@ -30,21 +30,21 @@ using hail::driver::v1::DriverService;
 using hail::rider::v1::RiderService;
 
 constexpr absl::Duration kDeadline = absl::Seconds(5);
-// Who was refused asks again.
+// A refused rider asks again after this time.
 constexpr absl::Duration kAgain = absl::Seconds(1);
-// Each driver shows its position so often.
+// Each driver sends its position at this interval.
 constexpr absl::Duration kBeat = absl::Seconds(5);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
-// What a probe may take, and how long all preparations may.
+// Time limits of a probe, and of all preparations.
 constexpr absl::Duration kProbeDeadline = absl::Seconds(1);
 constexpr absl::Duration kPreparation = absl::Minutes(3);
-// For rides to find their drivers after all is over.
+// Time for rides to find their drivers after the load has ended.
 constexpr absl::Duration kSettled = absl::Minutes(1);
 constexpr absl::Duration kLastRides = absl::Seconds(2);
-// Share of the probes that must be answered in time, over the whole of it.
+// Share of all probes that must be answered in time.
 constexpr double kProbesAnswered = 0.99;
 
-// The riders: rides that wait for drivers, and how they fare.
+// The riders: rides that wait for drivers, and their results.
 class Riders {
  public:
   Riders(const std::string& address, std::string run_id)
@@ -56,10 +56,11 @@ class Riders {
     in_flight_.AwaitNone();
   }
 
-  // Asks for a ride, again with the same request_id until it is acknowledged; `timeline`, if given, gets the first try.
+  // Requests a ride, repeatedly with the same request_id until it is acknowledged; `timeline`, if given, records the
+  // first try.
   void Request(absl::Time intended, Timeline* timeline) { Send(FleetRequest(run_id_, next_++), intended, timeline); }
 
-  // The rides acknowledged: ride_id → rider_id.
+  // The acknowledged rides: ride_id → rider_id.
   std::map<std::string, std::string> Rides() const {
     absl::MutexLock lock(&mutex_);
     return rides_;
@@ -104,17 +105,17 @@ class Riders {
   mutable absl::Mutex mutex_;
   std::map<std::string, std::string> rides_ ABSL_GUARDED_BY(mutex_);
   sim::CallsInFlight in_flight_;
-  // Last: its tasks use all of the above.
+  // Last: its tasks use all members above.
   Loop loop_{"riders"};
 };
 
-// The fleet as driver-service sees it: each driver counted once, in one count, which takes a moment.
+// The fleet as driver-service sees it. Each driver is counted once, in one count, which takes a moment.
 struct Seen {
   int streams = 0;
   // Can be offered a ride.
   int offerable = 0;
   int on_trip = 0;
-  // Being asked, or their answer being committed.
+  // Drivers with an open offer, or whose accept is being committed.
   int deciding = 0;
   int waiting_rides = 0;
 };
@@ -142,7 +143,7 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   Panel drivers_panel{"drivers:", {{"caught up", {}}, {"offerable, deciding or on a trip", {}}}};
   Riders riders(plan.rider_address, run_id);
   Fleet fleet({plan.driver_address, plan.drivers, plan.connections, kBeat}, run_id);
-  // Watches until `wanted`, or until `limit` is over: whether, and when.
+  // Watches until `wanted` holds or `limit` has passed; returns whether it holds, and when.
   const auto await = [&](absl::Duration limit, const std::function<bool(int, const Seen&)>& wanted) {
     const absl::Time deadline = absl::Now() + limit;
     while (true) {
@@ -191,8 +192,8 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   const double took = second() - broke;
   say(absl::StrFormat("%s after %.1f s", back ? "all drivers are back" : "not all drivers are back", took));
   probes.join();
-  // The last probes' rides find their drivers, and the count of those who wait, which is half a second old, knows of
-  // it.
+  // The last probes' rides find their drivers; the count of waiting rides is half a second old, so it needs this time,
+  // too.
   absl::SleepFor(kLastRides);
   const bool settled = await(kSettled, [&](int, const Seen& seen) { return seen.waiting_rides == 0; });
   const auto rides = riders.Rides();

@@ -1,4 +1,4 @@
-// A whole fleet that loses its streams at once and comes back within a second, with rides in hand and rides asked for.
+// A whole fleet that loses its streams at once and reconnects within a second, with current rides and new requests.
 #pragma once
 
 #include <string>
@@ -17,15 +17,15 @@ struct FleetPlan {
   // driver-service's metrics.
   std::string driver_metrics;
   int drivers = 9000;
-  // TCP connections they share; each driver of a real fleet has one of their own.
+  // Shared TCP connections; each driver of a real fleet has its own.
   int connections = 100;
   // Rides under way when the streams break.
   int rides = 200;
-  // Over how long the streams are opened again.
+  // The time over which the streams are reopened.
   absl::Duration within = absl::Seconds(1);
-  // What is promised: all drivers are back this long after the streams broke.
+  // The promise: all drivers are back this long after the streams broke.
   absl::Duration back_within = absl::Seconds(30);
-  // Calls a second of riders who know nothing of it, from before until well after.
+  // Calls a second of riders unaffected by the break, from before it until well after.
   double probes = 40;
   std::vector<WatchedProcess> processes;
   std::string svg;

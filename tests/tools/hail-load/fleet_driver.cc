@@ -42,7 +42,7 @@ void FleetDriver::Open(std::int64_t attempt) {
   if (cursor_) *open.mutable_open()->mutable_cursor() = *cursor_;
   sim::StreamEvents<Response> events;
   events.received = [this, attempt](absl::Time at, const Response& message) {
-    if (fleet_->heard) fleet_->heard(at, message);
+    if (fleet_->on_message) fleet_->on_message(at, message);
     fleet_->loop->Post([this, attempt, message] {
       if (attempt == attempt_) OnMessage(message);
     });
@@ -103,7 +103,7 @@ void FleetDriver::OnMessage(const Response& message) {
     case Response::kCommandResult: {
       const bool ok = message.command_result().status().code() == 0;
       if (!ok) ++fleet_->refused_commands;
-      // The wish to be online is stored once it is answered; until then each stream repeats it.
+      // Being online is stored once the command is answered; until then each stream repeats it.
       if (ok && message.command_result().command_id() == "online") online_ = true;
       return;
     }
@@ -125,7 +125,7 @@ void FleetDriver::OnEnd(absl::Time at, const grpc::Status& status) {
   backoff_ = std::min(2 * backoff_, kMostBackoff);
   const absl::Time wanted = wanted_since_;
   OpenAfter(draining_.value_or(std::max(asked, own)), stub_);
-  // What is measured is the way back, with all its attempts.
+  // The time measured covers the whole reconnection, with all its attempts.
   wanted_since_ = status.ok() ? at : wanted;
 }
 

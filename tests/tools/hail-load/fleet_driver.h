@@ -1,5 +1,5 @@
-// One driver's app, as plain as can be: a stream that is opened again whenever it ends, a position every few seconds,
-// and yes to every offer.
+// A minimal driver's app: a stream that is reopened whenever it ends, a position every few seconds, and an accept for
+// every offer.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace hail::load {
 
-// What all drivers of a fleet share; used on the fleet's loop only, but for the two that are thread-safe.
+// State shared by all drivers of a fleet; used only on the fleet's loop, except for the two thread-safe members.
 struct FleetState {
   // Thread-safe.
   Loop* loop = nullptr;
@@ -30,21 +30,21 @@ struct FleetState {
   int caught_up = 0;
   // From a stream's first attempt to open to caught up.
   Histogram catch_up;
-  // How streams ended that nobody here had cut, by code.
+  // How streams ended that this program had not cut, by code.
   std::map<std::string, std::int64_t> ended;
-  // Who drives which ride, as drivers were told: ride_id → driver_id.
+  // The driver of each ride, as drivers received it: ride_id → driver_id.
   std::map<std::string, std::string> driven;
   std::int64_t refused_commands = 0;
 
   // Rides assigned from now on are driven to their end at once.
   bool complete_at_once = false;
-  // Unless null. Each message as it comes: on gRPC's threads.
-  std::function<void(absl::Time at, const hail::driver::v1::StreamDriverResponse&)> heard;
-  // Unless null. A driver's position is being sent.
+  // Called, if set, for each message as it arrives: on gRPC's threads.
+  std::function<void(absl::Time at, const hail::driver::v1::StreamDriverResponse&)> on_message;
+  // Called, if set, when a driver's position is being sent.
   std::function<void(const std::string& driver_id, std::uint64_t position_seq)> positioned;
 };
 
-// Used on the fleet's loop only. Must outlive its calls (FleetState::in_flight) and what it posted to the loop.
+// Used on the fleet's loop only. Must outlive its calls (FleetState::in_flight) and its tasks on the loop.
 class FleetDriver {
  public:
   FleetDriver(FleetState* fleet, std::string driver_id, hail::type::v1::LatLng at);
@@ -54,9 +54,9 @@ class FleetDriver {
 
   // Opens the stream by `stub` (which must outlive its streams) after `wait`; again whenever it ends.
   void OpenAfter(absl::Duration wait, hail::driver::v1::DriverService::Stub* stub);
-  // Ends the stream, and does not open it again.
+  // Ends the stream without reopening it.
   void Drop();
-  // Shows where the driver is.
+  // Sends the driver's position.
   void Beat();
 
  private:
@@ -67,7 +67,7 @@ class FleetDriver {
   void OnMessage(const Response& message);
   void OnEnd(absl::Time at, const grpc::Status& status);
   void Seen(const std::string& ride_id, std::int64_t epoch);
-  // The step after what `event` tells, of a ride that is driven to its end at once.
+  // Sends the step after `event` for a ride that is driven to its end at once.
   void StepAfter(const hail::type::v1::RideEvent& event);
   void SetCaughtUp(bool caught_up);
   Request Position();
@@ -76,7 +76,7 @@ class FleetDriver {
   const std::string driver_id_;
   const hail::type::v1::LatLng at_;
   hail::driver::v1::DriverService::Stub* stub_ = nullptr;
-  // Counts attempts and drops: what belongs to an older one is stale.
+  // Counts attempts and drops: callbacks of an older number are stale.
   std::int64_t attempt_ = 0;
   std::shared_ptr<sim::BidiCall<Request, Response>> stream_;
   absl::Time wanted_since_;

@@ -11,10 +11,10 @@
 namespace hail::load {
 namespace {
 
-// How finely the drivers' positions are spread over time.
+// The step by which the drivers' positions are spread over time.
 constexpr absl::Duration kBeatSlice = absl::Milliseconds(2);
 
-// By shares of the city's height and width, both from 0 to 1.
+// The position at these shares (0 to 1) of the city's height and width.
 void SetPlace(double north, double east, hail::type::v1::LatLng* to) {
   to->set_latitude_deg(37.74 + 0.05 * north);
   to->set_longitude_deg(-122.46 + 0.05 * east);
@@ -27,7 +27,7 @@ hail::rider::v1::RequestRideRequest FleetRequest(const std::string& run_id, std:
   request.set_rider_id(absl::StrCat(run_id, "-", number));
   request.set_request_id("1");
   request.set_product_id("economy");
-  // By the fractional parts of multiples of irrational numbers: evenly spread.
+  // The fractional parts of multiples of irrational numbers are evenly spread.
   const double x = static_cast<double>(number);
   SetPlace(std::fmod(x * 0.618033988749895, 1), std::fmod(x * 0.414213562373095, 1),
            request.mutable_pickup()->mutable_position());

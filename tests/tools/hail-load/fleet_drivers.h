@@ -1,4 +1,4 @@
-// The drivers of a fleet, on a loop of their own.
+// The drivers of a fleet, on a separate loop.
 #pragma once
 
 #include <cstddef>
@@ -19,18 +19,18 @@
 
 namespace hail::load {
 
-// The `number`th rider's request in the city where a fleet drives: pickups and drop-offs are evenly spread over it.
+// The `number`th rider's request in the fleet's city: pickups and drop-offs are evenly spread over the city.
 hail::rider::v1::RequestRideRequest FleetRequest(const std::string& run_id, std::uint64_t number);
 
 struct FleetOptions {
   std::string driver_address;
   int drivers = 0;
   int connections = 1;
-  // Each driver shows its position so often.
+  // Each driver sends its position at this interval.
   absl::Duration beat;
 };
 
-// Thread-safe, but for being destroyed.
+// Thread-safe, except for destruction.
 class Fleet {
  public:
   Fleet(FleetOptions options, const std::string& run_id);
@@ -40,12 +40,12 @@ class Fleet {
 
   // Registers all drivers.
   absl::Status Register();
-  // All streams are opened, at instants spread evenly over `within`.
+  // Opens all streams, at instants spread evenly over `within`.
   void OpenAll(absl::Duration within);
-  // All connections end at once.
+  // Ends all connections at once.
   void DropAll();
 
-  // Runs `task` on the loop, where the state may be used, and waits for it.
+  // Runs `task` on the loop, where the state may be used, and waits until it is done.
   void OnLoop(const std::function<void(FleetState&)>& task);
   template <typename T>
   T Read(const std::function<T(const FleetState&)>& read) {
@@ -58,7 +58,7 @@ class Fleet {
   }
 
  private:
-  // New connections; the old ones, which no stream uses any more, are closed.
+  // Makes new connections; closes the old ones, which no stream uses any more.
   void Connect();
 
   const FleetOptions options_;
@@ -68,7 +68,7 @@ class Fleet {
   std::vector<std::unique_ptr<hail::driver::v1::DriverService::Stub>> stubs_;
   std::vector<std::unique_ptr<FleetDriver>> drivers_;
   std::size_t beat_ = 0;
-  // Last: its tasks use all of the above.
+  // Last: its tasks use all members above.
   Loop loop_{"fleet"};
 };
 

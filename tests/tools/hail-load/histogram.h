@@ -16,7 +16,8 @@ class Histogram {
   void Add(const Histogram& other);
 
   std::int64_t count() const { return count_; }
-  // The smallest bucket's upper bound that at least a share `q` of all durations does not exceed; zero without any.
+  // The smallest bucket's upper bound that at least a share `q` of all durations does not exceed; zero without
+  // durations.
   absl::Duration Quantile(double q) const;
 
  private:

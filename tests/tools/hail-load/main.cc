@@ -1,4 +1,4 @@
-// hail-load: more load than there should be, from a process of its own.
+// hail-load: an overload of requests, from a separate process.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kUsage = 2;
 
-// NAME=PID each.
+// Parses texts of the form NAME=PID.
 bool ParseProcesses(const std::vector<std::string>& texts, std::vector<hail::load::WatchedProcess>& processes) {
   for (const std::string& text : texts) {
     const std::size_t equals = text.find('=');
@@ -47,7 +47,7 @@ int Conclude(const absl::StatusOr<hail::load::Judged>& judged, const std::string
   return judged->complaints.empty() ? 0 : 1;
 }
 
-// Riders of different runs are different ones.
+// Makes the rider ids of different runs differ.
 std::string RunId() { return absl::StrCat("load-", absl::ToUnixMillis(absl::Now())); }
 
 int Print(const hail::load::Answers& answers) {
@@ -82,7 +82,7 @@ absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
 }  // namespace
 
 int main(int argc, char** argv) {
-  // As the services do: Debian's abseil is built for debugging.
+  // As the services do, because Debian's abseil is built for debugging.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app{
       "Loads Hail's public API as people do who do not know of each other: calls are sent when their time has come, "

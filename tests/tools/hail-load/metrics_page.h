@@ -1,4 +1,4 @@
-// A service's metrics, read as Prometheus reads them.
+// Reads a service's metrics, as Prometheus does.
 #pragma once
 
 #include <map>
@@ -6,7 +6,7 @@
 
 namespace hail::load {
 
-// What `address` ("127.0.0.1:9464") shows now: `name{labels}` → value. Empty if there is no answer within 10 s.
+// The present metrics of `address` ("127.0.0.1:9464"): `name{labels}` → value. Empty if there is no answer within 10 s.
 std::map<std::string, double> ReadMetrics(const std::string& address);
 
 }  // namespace hail::load

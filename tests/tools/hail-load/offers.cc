@@ -31,7 +31,7 @@ constexpr absl::Duration kDeadline = absl::Seconds(10);
 constexpr absl::Duration kPreparation = absl::Minutes(2);
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 
-// When what was said where. Thread-safe.
+// The times of the messages sent and received. Thread-safe.
 class Log {
  public:
   struct RideTimes {
@@ -54,7 +54,7 @@ class Log {
     RideTimes& ride = rides_[ride_id];
     if (ride.offered == absl::InfinitePast()) ride.offered = at;
   }
-  // Only of drivers that are watched.
+  // Only for watched drivers.
   void Positioned(const std::string& driver_id, std::uint64_t seq, absl::Time at) {
     absl::MutexLock lock(&mutex_);
     if (const auto driver = positions_.find(driver_id); driver != positions_.end()) driver->second[seq] = at;
@@ -100,7 +100,7 @@ class Log {
  private:
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<std::string, RideTimes> rides_ ABSL_GUARDED_BY(mutex_);
-  // Driver to position_seq to when it was sent.
+  // Send times: driver → position_seq → time.
   absl::flat_hash_map<std::string, absl::flat_hash_map<std::uint64_t, absl::Time>> positions_ ABSL_GUARDED_BY(mutex_);
   Histogram position_ ABSL_GUARDED_BY(mutex_);
   std::int64_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -209,7 +209,7 @@ absl::StatusOr<Offers> MeasureOffers(const OffersPlan& plan) {
   Log log;
   Fleet fleet({plan.driver_address, plan.drivers, plan.connections, plan.beat}, run_id);
   fleet.OnLoop([&log](FleetState& state) {
-    state.heard = [&log](absl::Time at, const StreamDriverResponse& message) {
+    state.on_message = [&log](absl::Time at, const StreamDriverResponse& message) {
       if (message.has_offer()) log.Offered(message.offer().ride_id(), at);
     };
     state.positioned = [&log](const std::string& driver_id, std::uint64_t seq) {
@@ -234,7 +234,7 @@ absl::StatusOr<Offers> MeasureOffers(const OffersPlan& plan) {
   send(plan.warm_up);
   log.CountFromNow();
   send(plan.length);
-  // The last are on their way.
+  // The last messages are in flight.
   absl::SleepFor(absl::Seconds(1));
   return log.Result();
 }

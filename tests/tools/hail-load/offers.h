@@ -14,9 +14,9 @@ struct OffersPlan {
   std::string rider_address;
   std::string driver_address;
   int drivers = 10'000;
-  // TCP connections they share.
+  // Shared TCP connections.
   int connections = 100;
-  // Each driver shows its position so often.
+  // Each driver sends its position at this interval.
   absl::Duration beat = absl::Seconds(4);
   // Requests a second; each ride is driven to its end at once.
   double rate = 100;
@@ -27,18 +27,18 @@ struct OffersPlan {
 };
 
 struct Offers {
-  // From the instant a request was to be sent until its offer was on a driver's stream.
+  // From the intended send time of a request until its offer was on a driver's stream.
   Histogram offer;
-  // From the instant a driver gave its position to its stream until it was on the rider's.
+  // From the instant a driver passed its position to its stream until it was on the rider's stream.
   Histogram position;
-  // From the instant a request was to be sent until its answer.
+  // From the intended send time of a request until its answer.
   Histogram answer;
-  // Requests refused or failed; rides that no offer was made for.
+  // Requests refused or failed; rides without an offer.
   std::int64_t failed = 0;
   std::int64_t without_offer = 0;
 };
 
-// UNAVAILABLE if the fleet or the watched rides do not get going.
+// UNAVAILABLE if the fleet or the watched rides do not start.
 absl::StatusOr<Offers> MeasureOffers(const OffersPlan& plan);
 
 }  // namespace hail::load

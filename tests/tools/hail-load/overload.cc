@@ -16,17 +16,17 @@
 namespace hail::load {
 namespace {
 
-// What is promised.
+// The promised limits.
 constexpr double kShareOfPeak = 0.8;
 constexpr absl::Duration kQuickRefusal = absl::Milliseconds(500);
 constexpr double kMostOtherFailures = 0.01;
 constexpr int kRecovery = 5;
 constexpr int kInARow = 3;
-// A second is normal again if its slowest hundredth took no longer than this, or thrice the calm one.
+// A second is normal again if its 99th percentile was at most this, or three times the calm one.
 constexpr absl::Duration kNormalP99 = absl::Milliseconds(50);
 
-// What the capacity's loop needs until connections are open, caches warm, and rides end as fast as they begin
-// (tests/tools/overload lets them wait for 5 s): each end is a commit, too.
+// Time for the capacity's loop to open connections, warm caches, and reach the state in which rides end as fast as they
+// begin (tests/tools/overload lets them wait for 5 s): each end is a commit, too.
 constexpr absl::Duration kWarmUp = absl::Seconds(8);
 
 double Ms(absl::Duration duration) { return std::round(absl::ToDoubleMilliseconds(duration) * 10) / 10; }
@@ -89,7 +89,7 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
     return used;
   };
 
-  // How fast a little load is answered when there is no other; the rate is a guess until the capacity is known.
+  // Latency under a light load; the rate is a guess until the capacity is known.
   begin("calm");
   load.OpenLoop(100, plan.calm, timeline);
   begin("capacity");
@@ -108,11 +108,11 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   const int after_from = static_cast<int>(second()) + 1;
   load.OpenLoop(std::max(20.0, capacity * plan.light), plan.after, timeline);
   const int end = static_cast<int>(second());
-  // The last answers are in.
+  // Wait for the last answers.
   absl::SleepFor(plan.deadline + absl::Seconds(1));
   spans.back().to = end;
   absl::FPrintF(stderr, "%5.1f s: capacity again\n", second());
-  // What the machine can do wavers by a quarter within minutes: the peak is what it could do before and after.
+  // The machine's capacity varies by a quarter within minutes: the peak is the capacity before and after.
   const double capacity_after = measure();
   const double peak = (capacity + capacity_after) / 2;
 
@@ -120,7 +120,7 @@ absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan) {
   const Tally over = timeline.Sum(overload_from, overload_to);
   const double in_time = static_cast<double>(over.in_time) / std::max(1, overload_to - overload_from);
   const absl::Duration normal = std::max(kNormalP99, 3 * calm.answered.Quantile(0.99));
-  // From the first of three normal seconds on: one slow second long after is the machine's.
+  // From the first of three normal seconds on: a single slow second long after is the machine's fault.
   int recovered = after_from;
   for (int at = after_from, in_a_row = 0; at < end && in_a_row < kInARow; ++at) {
     const Tally tally = timeline.Sum(at, at + 1);

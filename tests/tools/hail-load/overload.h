@@ -1,4 +1,4 @@
-// What becomes of a service that is asked for more than it can do.
+// The behaviour of a service under more load than its capacity.
 #pragma once
 
 #include <string>
@@ -14,29 +14,30 @@ namespace hail::load {
 struct OverloadPlan {
   std::string rider_address;
   int connections = 8;
-  // In flight while the capacity is measured.
+  // Calls in flight while the capacity is measured.
   int callers = 512;
   absl::Duration deadline = absl::Seconds(1);
-  // How long each part takes: a little load before, the capacity, twice (`factor` times) that, a little load after.
+  // The duration of each part: a light load before, the capacity, `factor` (default: 2) times the capacity, a light
+  // load after.
   absl::Duration calm = absl::Seconds(5);
   absl::Duration measure = absl::Seconds(10);
   absl::Duration overload = absl::Seconds(60);
   absl::Duration after = absl::Seconds(15);
   double factor = 2;
-  // Share of the capacity that is a little load.
+  // The light load, as a share of the capacity.
   double light = 0.05;
   std::vector<WatchedProcess> processes;
-  // Where the plot goes; empty: nowhere.
+  // The file for the plot; empty: none.
   std::string svg;
 };
 
 struct Judged {
   nlohmann::ordered_json report;
-  // What does not hold; empty: all is well.
+  // The broken promises; empty: all hold.
   std::vector<std::string> complaints;
 };
 
-// Plays the plan; progress goes to standard error.
+// Runs the plan; progress goes to standard error.
 absl::StatusOr<Judged> PlayOverload(const OverloadPlan& plan);
 
 }  // namespace hail::load

@@ -7,7 +7,7 @@
 namespace hail::load {
 namespace {
 
-// Sleeping for less wakes up late anyway.
+// A shorter sleep would wake up late anyway.
 constexpr absl::Duration kLeastSleep = absl::Microseconds(500);
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Sends at a fixed rate, whatever comes back: the load of people who do not know of each other.
+// Sends at a fixed rate, independent of the answers: the load of independent users.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@ namespace hail::load {
 
 struct Paced {
   std::int64_t sent = 0;
-  // By how much calls were sent later than they should have been: what the generator adds to every latency.
+  // The delay between the intended and the actual send time: the generator adds it to every latency.
   Histogram lag;
 };
 
-// Calls `send` with the instant at which the call was to be sent, `rate` times a second, evenly spread over `length`
-// from `start` on. What it is behind with, it sends at once: nothing is left out. `send` must not block.
+// Calls `send` with the intended send time, `rate` times a second, evenly spread over `length` from `start` on. Overdue
+// calls are sent at once; none is left out. `send` must not block.
 Paced SendPaced(absl::Time start, double rate, absl::Duration length, const std::function<void(absl::Time)>& send);
 
 }  // namespace hail::load

@@ -20,23 +20,23 @@ namespace {
 using Request = hail::driver::v1::StreamDriverRequest;
 using Response = hail::driver::v1::StreamDriverResponse;
 
-// What the streams have in common.
+// State shared by the streams.
 struct Shared {
   int per_message = 1;
   bool paced = false;
-  // Positions taken so far.
+  // Positions that were sent so far.
   std::atomic<std::int64_t> taken{0};
   std::atomic<bool> over{false};
   // Streams that are ready for positions.
   std::atomic<int> ready{0};
   absl::Mutex mutex;
   int ended_early ABSL_GUARDED_BY(mutex) = 0;
-  // Of the last of them.
+  // The reason of the last of them.
   std::string why ABSL_GUARDED_BY(mutex);
   int open ABSL_GUARDED_BY(mutex) = 0;
 };
 
-// What is behind by more than this share does not keep up.
+// A load that skips more than this share of its positions does not keep up.
 constexpr double kMostSkipped = 0.02;
 constexpr absl::Duration kOpening = absl::Minutes(2);
 
@@ -69,7 +69,7 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
       StartWrite(&message_);
     } else if (shared_->paced) {
       idle_ = true;
-      // Close may have come by just before.
+      // Close may have been called just before.
       if (shared_->over) Close();
     } else {
       WritePositions();
@@ -77,13 +77,13 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
     if (++step_ == 2) ++shared_->ready;
   }
 
-  // In paced mode. Whether the stream was free for it.
+  // In paced mode. Returns whether the stream was free.
   bool SendNow() {
     if (!idle_.exchange(false)) return false;
     WritePositions();
     return true;
   }
-  // In paced mode, once it is over.
+  // In paced mode, after the run.
   void Close() {
     if (idle_.exchange(false)) End();
   }
@@ -101,7 +101,7 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
     message_.Clear();
     for (int i = 0; i < shared_->per_message; ++i) {
       auto& position = *message_.mutable_location()->add_positions();
-      // Up and down the same street.
+      // To and fro along one street.
       ++sequence_;
       position.mutable_location()->set_latitude_deg(latitude_ + 1e-5 * static_cast<double>(sequence_ % 64));
       position.mutable_location()->set_longitude_deg(longitude_);
@@ -124,7 +124,7 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
   Response response_;
   int step_ = 0;
   std::uint64_t sequence_ = 0;
-  // Paced: nothing is being written.
+  // In paced mode: no write is in progress.
   std::atomic<bool> idle_{false};
 };
 

@@ -1,4 +1,4 @@
-// Positions in numbers, each driver on a stream of its own.
+// Many positions, each driver on a separate stream.
 #pragma once
 
 #include <cstdint>
@@ -18,23 +18,24 @@ struct PositionPlan {
   int per_message = 1;
   absl::Duration warm_up = absl::Seconds(2);
   absl::Duration length = absl::Seconds(5);
-  // False: the other end is hail-floor, which knows no drivers.
+  // False: the other end is hail-floor, which has no drivers.
   bool register_drivers = true;
-  // Positions a second of all drivers together, evenly spread over them and over time. Unset: as fast as they are read.
+  // Positions a second of all drivers together, evenly spread over drivers and time. Unset: as fast as the server
+  // reads.
   std::optional<double> rate;
-  // The other end, if its cost is to be known.
+  // The server process, if its cost is to be measured.
   std::optional<WatchedProcess> server;
 };
 
 struct Positions {
-  // Positions handed to the other end: a message is written when the one before has been taken.
+  // Positions passed to the server: a message is written after the one before has been accepted.
   double per_second = 0;
-  // Of plan.server: processor time for each of them, and what its memory grew by for each stream, once all were open.
+  // Of plan.server: processor time per position, and the growth of its memory per stream, once all streams were open.
   double cpu_us_per_position = 0;
   double kib_per_stream = 0;
 };
 
-// UNAVAILABLE if a stream ended early, or if the streams cannot take `rate`.
+// UNAVAILABLE if a stream ended early, or if the streams cannot keep up with `rate`.
 absl::StatusOr<Positions> SendPositions(const PositionPlan& plan);
 
 }  // namespace hail::load

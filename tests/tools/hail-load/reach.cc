@@ -18,14 +18,14 @@ using Response = hail::driver::v1::StreamDriverResponse;
 
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr char kDriver[] = "driver-of-reach";
-// Where nobody else is: to and fro between two places 100 m apart, as far as a car is believed to get.
+// In a place without other drivers: to and fro between two places 100 m apart, a distance plausible for a car.
 constexpr double kLatitude = 37.60;
 constexpr double kLongitude = -122.40;
 constexpr double kApart = 0.0009;
 constexpr double kNearM = 500;
 
-// When the index that `stub` reaches has the driver at another place than the one shown before; InfiniteFuture: not in
-// time. Places are shown some way off, the same for positions of a cell of 75 m.
+// When the index that `stub` reaches shows the driver at another place than before; InfiniteFuture: not in time. The
+// shown places are inexact, and equal for positions within a cell of 75 m.
 absl::Time MovedAt(hail::internal::v1::DispatchService::Stub& stub, hail::type::v1::LatLng& shown) {
   hail::internal::v1::SearchDriversRequest request;
   request.mutable_position()->set_latitude_deg(kLatitude);
@@ -59,7 +59,7 @@ absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan) {
 
   grpc::ClientContext context;
   const auto stream = stubs.front()->StreamDriver(&context);
-  // What comes in is of no interest, but must be read.
+  // The received messages do not matter, but must be read.
   std::thread reader([&stream] {
     Response response;
     while (stream->Read(&response)) {
@@ -77,7 +77,7 @@ absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan) {
   reach.by_index.resize(indexes.size());
   std::vector<hail::type::v1::LatLng> shown(indexes.size());
   absl::Status status;
-  // The first says that all is in place, and does not count.
+  // The first one shows that all parts work, and does not count.
   for (int i = 0; i <= plan.positions && status.ok(); ++i) {
     Request message;
     auto& position = *message.mutable_location()->add_positions();

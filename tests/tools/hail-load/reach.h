@@ -13,20 +13,20 @@ namespace hail::load {
 struct ReachPlan {
   // The public address of the replica that the driver is connected to.
   std::string driver_address;
-  // The internal addresses of those that are asked for the driver.
+  // The internal addresses of the replicas that are searched for the driver.
   std::vector<std::string> indexes;
-  // How many positions, and how far apart in time, from one found everywhere to the next.
+  // The number of positions, and the wait after one is found everywhere before the next.
   int positions = 300;
   absl::Duration pause = absl::Milliseconds(20);
 };
 
 struct Reach {
-  // From the instant a position was given to the stream until a search at that index found the driver there; each index
-  // is asked again and again, by a call that takes some tenths of a millisecond.
+  // From the instant a position was passed to the stream until a search at that index found the driver there; each
+  // index is polled by a call that takes some tenths of a millisecond.
   std::vector<Histogram> by_index;
 };
 
-// UNAVAILABLE if the driver gets no session, or is not found somewhere within 10 s.
+// UNAVAILABLE if the driver gets no session, or an index does not find the driver within 10 s.
 absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan);
 
 }  // namespace hail::load

@@ -1,4 +1,4 @@
-// Drivers who can be asked for.
+// Registers drivers.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@
 
 namespace hail::load {
 
-// Registers all of them, in San Francisco and for "economy", over `stubs` in turn. UNAVAILABLE if one could not be.
+// Registers all drivers, in San Francisco and for "economy", over `stubs` in turn. UNAVAILABLE if one registration
+// failed.
 absl::Status RegisterDrivers(const std::vector<std::unique_ptr<hail::driver::v1::DriverService::Stub>>& stubs,
                              const std::vector<std::string>& driver_ids);
 

@@ -17,7 +17,8 @@ using hail::rider::v1::RequestRideResponse;
 
 constexpr absl::Duration kAfterFailure = absl::Milliseconds(200);
 
-// Evenly over a square in the midst of San Francisco, by the fractional parts of multiples of irrational numbers.
+// Spreads points evenly over a square in the middle of San Francisco, by the fractional parts of multiples of
+// irrational numbers.
 void Spread(std::uint64_t number, double offset, hail::type::v1::LatLng* to) {
   const auto part = [](double value) { return value - static_cast<double>(static_cast<std::int64_t>(value)); };
   to->set_latitude_deg(37.75 + 0.04 * part(offset + static_cast<double>(number % 1'000'003) * 0.618033988749895));
@@ -77,7 +78,7 @@ Answers RequestLoad::ClosedLoop(int callers, absl::Duration warm_up, absl::Durat
   for (int i = 0; i < callers; ++i) again();
   absl::SleepFor(to - absl::Now());
   in_flight_.AwaitNone();
-  // Who waits has a last turn.
+  // Let the last tasks of waiting callers run.
   absl::Notification last;
   loop_.PostAfter(kAfterFailure, [&] { last.Notify(); });
   last.WaitForNotification();

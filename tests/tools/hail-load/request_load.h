@@ -1,4 +1,4 @@
-// RequestRide calls in numbers, each of a rider of its own.
+// Many RequestRide calls, each of a different rider.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,11 @@
 
 namespace hail::load {
 
-// What became of a closed loop.
+// The results of a closed loop.
 struct Answers {
   // Rides a second.
   double per_second = 0;
-  // Calls that brought none.
+  // Calls without a ride.
   std::int64_t failed = 0;
   Histogram took;
 };
@@ -31,21 +31,21 @@ struct Answers {
 // Pickups and drop-offs are spread over San Francisco. Not thread-safe.
 class RequestLoad {
  public:
-  // `run_id` keeps riders of different runs apart. Calls have `deadline`.
+  // `run_id` keeps riders of different runs apart. Each call has the deadline `deadline`.
   RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline);
   // Waits for calls in flight.
   ~RequestLoad();
   RequestLoad(const RequestLoad&) = delete;
   RequestLoad& operator=(const RequestLoad&) = delete;
 
-  // One call at a time by each of `callers`, for `length` after `warm_up`; who gets no ride waits a moment.
+  // Each of `callers` makes one call at a time, for `length` after `warm_up`; after a failed call it waits a moment.
   Answers ClosedLoop(int callers, absl::Duration warm_up, absl::Duration length);
-  // `calls` calls, each `apart` after the one before, and how long they took.
+  // `calls` calls, each `apart` after the one before; measures their durations.
   Answers Spaced(int calls, absl::Duration apart);
-  // `rate` calls a second, whatever comes back; those of `length` after `warm_up` count, from when they were to be
-  // sent.
+  // `rate` calls a second, independent of the answers. The calls of `length` after `warm_up` count, from their intended
+  // send times.
   Answers AtRate(double rate, absl::Duration warm_up, absl::Duration length);
-  // The same for all of `length`; recorded in `timeline`, which must outlive this.
+  // The same, but all of `length` counts; recorded in `timeline`, which must outlive this object.
   Paced OpenLoop(double rate, absl::Duration length, Timeline& timeline);
 
  private:

@@ -18,10 +18,10 @@ constexpr double kRight = 20;
 constexpr double kTop = 40;
 constexpr double kPanel = 170;
 constexpr double kGap = 50;
-// Okabe and Ito's colours, which the colour-blind tell apart.
+// Okabe and Ito's colours, which colour-blind readers can distinguish.
 constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 
-// The round number not below `value` that ends an axis.
+// The smallest round number that is at least `value`: the end of an axis.
 double AxisEnd(double value) {
   if (value <= 0) return 1;
   const double unit = std::pow(10, std::floor(std::log10(value)));

@@ -18,18 +18,18 @@ struct Series {
 struct Panel {
   std::string title;
   std::vector<Series> series;
-  // Where the axis of values begins.
+  // The start of the value axis.
   double from = 0;
 };
 
-// Spans of time worth a name, shaded.
+// A named, shaded span of time.
 struct Span {
   std::string name;
   double from = 0;
   double to = 0;
 };
 
-// The text of the file. Texts must hold no markup.
+// The content of the file. Texts must not contain markup.
 std::string Svg(const std::string& title, const std::vector<Panel>& panels, const std::vector<Span>& spans);
 
 absl::Status WriteFile(const std::string& path, const std::string& text);

@@ -1,4 +1,4 @@
-// What became of calls, second by second.
+// The results of calls, second by second.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,19 @@
 
 namespace hail::load {
 
-// Calls that were to be sent in one second.
+// The calls whose intended send time is in one second.
 struct Tally {
   std::int64_t sent = 0;
-  // Answered OK within the deadline, counted from when the call was to be sent.
+  // Answered OK within the deadline, counted from the intended send time.
   std::int64_t in_time = 0;
   // Answered OK, but too late.
   std::int64_t late = 0;
   // RESOURCE_EXHAUSTED; of these, without a google.rpc.RetryInfo.
   std::int64_t refused = 0;
   std::int64_t refused_without_retry = 0;
-  // All else, by code.
+  // All other errors, by code.
   std::map<std::string, std::int64_t> failed;
-  // From when the call was to be sent until it was answered.
+  // From the intended send time until the answer.
   Histogram answered;
   Histogram refusal;
 
@@ -37,7 +37,7 @@ struct Tally {
 // Thread-safe.
 class Timeline {
  public:
-  // Seconds are counted from `start`; a call answered later than `deadline` after it was to be sent is late.
+  // Counts seconds from `start`; an answer is late if it came later than `deadline` after the intended send time.
   Timeline(absl::Time start, absl::Duration deadline) : start_(start), deadline_(deadline) {}
 
   void Record(absl::Time intended, absl::Time done, const grpc::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -45,7 +45,7 @@ class Timeline {
   absl::Time start() const { return start_; }
   // By second.
   std::vector<Tally> Seconds() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // The calls that were to be sent in [from, to), seconds after the start.
+  // The calls with an intended send time in [from, to), seconds after the start.
   Tally Sum(int from, int to) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

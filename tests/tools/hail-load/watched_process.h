@@ -1,4 +1,4 @@
-// The processes a load is for, seen from outside: /proc/PID.
+// The processes under load, observed through /proc/PID.
 #pragma once
 
 #include <sys/types.h>
@@ -29,16 +29,16 @@ double RssMib(pid_t pid);
 // Processor time used so far, user and system; zero if the process is gone.
 absl::Duration CpuTime(pid_t pid);
 
-// Samples memory twice a second, on a thread of its own, until destroyed. Thread-safe.
+// Samples memory twice a second, on a separate thread, until destroyed. Thread-safe.
 class MemoryWatch {
  public:
   explicit MemoryWatch(std::vector<WatchedProcess> processes);
   ~MemoryWatch();
 
   const std::vector<WatchedProcess>& processes() const { return processes_; }
-  // What was seen so far of processes()[index].
+  // The samples of processes()[index] so far.
   std::vector<Sample> Samples(std::size_t index) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // The largest of it, in MiB.
+  // The largest sample, in MiB.
   double Peak(std::size_t index) const;
 
  private:

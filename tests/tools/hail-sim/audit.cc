@@ -90,7 +90,7 @@ void DriverAudit::Event(const tpb::RideEvent& event) {
   if (!first && event.sequence() <= seen.last) {
     ++(seen.events.contains(event.sequence()) ? violations_.duplicate : violations_.out_of_order);
   } else {
-    // A driver comes into a ride's log at an assignment; from there on there is no gap.
+    // A driver's part of a ride's log starts at an assignment; from there on it has no gap.
     if (!first && event.type() != tpb::RIDE_EVENT_TYPE_ASSIGNED) violations_.missed += event.sequence() - seen.last - 1;
     seen.last = event.sequence();
   }

@@ -1,4 +1,4 @@
-// What clients must be able to rely on, judged message by message as it is received.
+// The guarantees to clients, checked at each message on receipt.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace hail::sim {
 
-// What was broken so far.
+// The number of broken guarantees so far.
 struct Violations {
   std::int64_t out_of_order = 0;
   std::int64_t duplicate = 0;
   std::int64_t missed = 0;
   std::int64_t double_booked = 0;
-  // A message that the contract does not allow there: a snapshot out of turn, an event before any.
+  // A message that the contract does not allow there: a snapshot out of turn, an event before a snapshot.
   std::int64_t protocol = 0;
 };
 
@@ -31,7 +31,7 @@ class RiderAudit {
   // A stream was opened, with or without a cursor.
   void Opened(std::optional<std::int64_t> cursor);
   void Receive(const hail::rider::v1::WatchRideResponse& message);
-  // What GetRide says once all is over.
+  // The result of GetRide at the end of the run.
   void Settle(std::int64_t sequence);
 
  private:
@@ -45,14 +45,14 @@ class RiderAudit {
   std::set<std::int64_t> seen_;
 };
 
-// One driver's streams: a ride's events in order and without repeats, without a gap while nothing but events was
-// received, and never a second live ride.
+// One driver's streams: a ride's events in order and without repeats, without a gap between messages that are all
+// events, and never a second live ride.
 class DriverAudit {
  public:
   explicit DriverAudit(Violations& violations) : violations_(violations) {}
 
   void Receive(const hail::driver::v1::StreamDriverResponse& message);
-  // The ride in hand, as the stream told it. Empty: none.
+  // The driver's current ride, by the stream. Empty: none.
   const std::string& live_ride() const { return live_ride_; }
 
  private:
@@ -68,13 +68,13 @@ class DriverAudit {
   std::string live_ride_;
 };
 
-// Who was told that a ride is whose: one driver for each (ride, epoch), whoever is told.
+// Checks that all clients see the same driver for each (ride, epoch).
 class AssignmentAudit {
  public:
   explicit AssignmentAudit(Violations& violations) : violations_(violations) {}
 
-  // Somebody was shown `ride`; a ride that no driver is on says nothing. `driver_id` for rides shown to a driver, whose
-  // own name may be left out of them.
+  // Somebody was shown `ride`; a ride without a driver is ignored. `driver_id` is for rides shown to a driver, because
+  // they may lack the driver's own name.
   void Told(const hail::type::v1::Ride& ride, const std::string& driver_id = {});
 
  private:
@@ -82,11 +82,11 @@ class AssignmentAudit {
   std::map<std::pair<std::string, std::int64_t>, std::string> drivers_;
 };
 
-// Whether a driver is on the ride in this state.
+// Whether a ride in this state has a driver.
 bool HasDriver(hail::type::v1::RideState state);
 // Whether the state is final.
 bool IsFinal(hail::type::v1::RideState state);
-// Whether an event of this type ends the assignment of the driver it is told to.
+// Whether an event of this type ends the assignment of the driver who receives it.
 bool EndsAssignment(hail::type::v1::RideEventType type);
 
 }  // namespace hail::sim

@@ -1,4 +1,4 @@
-// Waits between tries, as docs/clients.md asks for them.
+// Back-off between tries, as docs/clients.md requires.
 #pragma once
 
 #include <optional>

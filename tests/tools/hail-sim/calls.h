@@ -1,5 +1,5 @@
-// Client calls on gRPC's callback API. Each owns itself until it is over, reports from gRPC's threads, and stamps what
-// it receives with the wall time of receipt.
+// Client calls on gRPC's callback API. Each owns itself until it is over, calls back on gRPC's threads, and stamps each
+// message with the wall time of receipt.
 #pragma once
 
 #include <deque>
@@ -16,22 +16,22 @@
 
 namespace hail::sim {
 
-// What the simulation keeps of a stream.
+// The simulation's handle of a stream.
 class StreamHandle {
  public:
   virtual ~StreamHandle() = default;
-  // Ends it as a broken connection would. What was received before may still be reported. Thread-safe.
+  // Ends the stream like a broken connection. Messages received before may still be reported. Thread-safe.
   virtual void Cancel() = 0;
 };
 
 template <class Response>
 struct StreamEvents {
   std::function<void(absl::Time, Response)> received;
-  // Last, once.
+  // Called last, once.
   std::function<void(absl::Time, const grpc::Status&)> ended;
 };
 
-// A stream that both sides write on.
+// A stream in both directions.
 template <class Request, class Response>
 class BidiCall final : public StreamHandle, public grpc::ClientBidiReactor<Request, Response> {
  public:
@@ -43,7 +43,7 @@ class BidiCall final : public StreamHandle, public grpc::ClientBidiReactor<Reque
     call->self_ = call;
     in_flight->Begin();
     start(&call->context_, call.get());
-    // Writes come from outside reactions: the hold keeps the call from being done under them.
+    // Writes come from outside reactions: the hold keeps the call alive for them.
     call->AddHold();
     call->StartRead(&call->incoming_);
     call->Send(std::move(first));
@@ -115,14 +115,14 @@ class BidiCall final : public StreamHandle, public grpc::ClientBidiReactor<Reque
   std::shared_ptr<BidiCall> self_;
 
   absl::Mutex mutex_;
-  // Untouched while a write is under way.
+  // Unchanged while a write is in progress.
   Request outgoing_;
   std::deque<Request> waiting_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// A stream that only the service writes on.
+// A stream from the service only.
 template <class Request, class Response>
 class ReadCall final : public StreamHandle, public grpc::ClientReadReactor<Response> {
  public:

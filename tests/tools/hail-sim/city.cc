@@ -12,17 +12,18 @@ namespace hail::sim {
 
 namespace {
 
-// Somewhere many trips start and end.
+// A place where many trips start and end.
 struct HotSpot {
   LatLng center;
   double weight;
 };
 
-// How far people are from a hot spot's center: normal, in metres, for each axis.
+// The distance of people from a hot spot's centre: standard deviation of a normal distribution, in metres, for each
+// axis.
 constexpr double kSpotSigmaM = 400;
-// Nobody is picked up closer than this to where they are going.
+// The minimum distance of a trip.
 constexpr double kShortestTripM = 300;
-// From the request until the rider sits in the car, at most, for most rides: match, way to the pickup, boarding.
+// The maximum time for most rides from the request until the rider is in the car: match, way to the pickup, boarding.
 constexpr absl::Duration kBeforeTrip = absl::Seconds(330);
 constexpr int kDraws = 200;
 
@@ -34,9 +35,9 @@ struct City {
   // A trip's straight line in metres is log-normal with this median and sigma.
   double trip_median_m;
   double trip_sigma;
-  // Share of a day's trips by hour of local time, in percent.
+  // The share of a day's trips in each hour of local time, in percent.
   std::array<double, 24> demand;
-  // Local time − UTC in the season of the figures.
+  // Local time − UTC in the season of the data.
   absl::Duration utc_offset;
 };
 
@@ -133,7 +134,7 @@ double Demand(const City& city, absl::Time time) {
   return city.demand[static_cast<std::size_t>((hour + 24) % 24)];
 }
 
-// A trip whose length is near a draw from the city's distribution: the best of a few places.
+// A trip with a length near a draw from the city's distribution: the best of a few places.
 Trip DrawTrip(const City& city, Random& random) {
   Trip trip;
   trip.pickup = Near(Spot(city, random).center, kSpotSigmaM, random);
@@ -165,7 +166,7 @@ absl::StatusOr<const City*> FindCity(const std::string& name) {
 std::vector<Trip> DrawTrips(const City& city, std::uint64_t seed, absl::Time start, absl::Duration length, int rides) {
   Random random(seed, city.name);
   const double most = *std::max_element(city.demand.begin(), city.demand.end());
-  // The last moment to ask for the shortest trip.
+  // The last time at which the shortest trip can be requested.
   const absl::Duration last = std::max(length - kBeforeTrip - DriveTime(kShortestTripM), absl::Seconds(1));
   std::vector<Trip> trips;
   for (int i = 0; i < rides; ++i) {

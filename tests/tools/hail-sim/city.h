@@ -16,11 +16,11 @@ namespace hail::sim {
 struct City;
 absl::StatusOr<const City*> FindCity(const std::string& name);
 
-// `rides` trips requested from `start` on (domain time), the rate following the city's hours, such that each would be
-// over within `length`: late in the span only short trips are drawn. By time.
+// `rides` trips requested from `start` on (domain time), sorted by time. The rate follows the city's hours. Each trip
+// would be over within `length`: late in the span only short trips are drawn.
 std::vector<Trip> DrawTrips(const City& city, std::uint64_t seed, absl::Time start, absl::Duration length, int rides);
 
-// Where `drivers` cars are at the start: spread over where the city's trips begin, and around it.
+// The first positions of `drivers` cars: spread around the places where the city's trips begin.
 std::vector<Start> DrawStarts(const City& city, std::uint64_t seed, int drivers);
 
 // The same over the pickups of given trips.

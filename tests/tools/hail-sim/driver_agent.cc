@@ -13,15 +13,16 @@ namespace tpb = hail::type::v1;
 
 namespace {
 
-// The contract's: heartbeats every 5 s unless something else was sent, silent for 12 s is gone (wall time).
+// The contract's: a heartbeat every 5 s unless another message was sent; after 12 s of silence the peer is gone (wall
+// time).
 constexpr absl::Duration kHeartbeat = absl::Seconds(5);
 constexpr absl::Duration kSilence = absl::Seconds(12);
-// A command that the stream leaves unanswered so long is sent again under its own id (wall time).
+// A command without an answer on the stream for this long is sent again under its id (wall time).
 constexpr absl::Duration kAnswerDue = absl::Seconds(10);
 
 // Domain time.
 constexpr absl::Duration kPing = absl::Seconds(4);
-// A person needs about this long to answer an offer; half of all answers come sooner.
+// The median time in which a person answers an offer.
 constexpr double kDecideMedianS = 3.0;
 constexpr double kDecideMaxS = 11.0;
 
@@ -67,7 +68,7 @@ void DriverAgent::OnReply(const Now& now, const DriverCall& call, const Outcome&
         out_->Call(read);
       }
       Open(now, false);
-      // Phones do not ping in step.
+      // Draw the phase, because phones do not ping in step.
       out_->Wake(kPing * random_.Unit(), DriverTimer::kPing, 0);
       out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
     } else if (outcome.Retryable()) {
@@ -88,7 +89,7 @@ void DriverAgent::Open(const Now& now, bool handover) {
   dpb::OpenSession open;
   open.set_driver_id(driver_id());
   if (!cursor_.ride_id().empty()) *open.mutable_cursor() = cursor_;
-  // A run of the simulator is a run of its drivers' apps.
+  // One run of the simulator counts as one run of each driver's app.
   if (incarnation_id_.empty()) incarnation_id_ = absl::StrCat(driver_id(), "-", absl::ToUnixMicros(now.wall));
   open.set_incarnation_id(incarnation_id_);
   open.set_opening(++openings_);
@@ -136,7 +137,7 @@ void DriverAgent::Ping(const Now& now) {
     position.mutable_age()->set_seconds(absl::ToInt64Seconds(age));
     position.set_position_seq(++position_seq_);
   };
-  // A phone that was in a tunnel sends what it kept.
+  // A phone that was in a tunnel sends the positions it kept.
   if (random_.Chance(kPingOfTwo)) add(absl::Seconds(2));
   add(absl::ZeroDuration());
   if (ready_ && session_epoch_ != 0 && random_.Chance(kTwinPing)) {
@@ -191,7 +192,7 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
       session_epoch_ = state.session_epoch();
       const bool first = !ready_;
       ready_ = true;
-      // Not for good: a unary twin's reply may have told of the ride before this snapshot, which was under way.
+      // Not final: the reply of a unary twin may have shown the ride before this snapshot, which was already in flight.
       if (ride_.ride_id() != state.ride().ride_id()) LetGo(now);
       if (state.has_ride()) {
         cursor_.set_ride_id(state.ride().ride_id());
@@ -204,7 +205,7 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
         offer_.reset();
       }
       if (!first) break;
-      // What the last stream left unanswered goes out again, under the same ids.
+      // Commands that the last stream left unanswered are sent again, under the same ids.
       std::erase_if(commands_, [&](const auto& entry) { return Stale(entry.second.message); });
       for (auto& [id, command] : commands_) {
         if (command.twin) continue;
@@ -534,7 +535,7 @@ void DriverAgent::OnTimer(const Now& now, DriverTimer timer, std::uint64_t token
     case DriverTimer::kWander: {
       out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
       if (!ride_.ride_id().empty() || motion_.Moving(now.domain) || !random_.Chance(kWanders)) break;
-      // Toward where people ask for rides, at half the speed of somebody with a goal.
+      // Toward a place with demand, at half the speed of a car with a passenger or a pickup.
       const std::optional<LatLng> place = world_->Demand(random_);
       const double distance = place ? DistanceM(motion_.At(now.domain), *place) : 0;
       if (distance > 0 && distance < kWanderRangeM) {

@@ -1,6 +1,6 @@
 // One driver with a phone and a car: registers, goes online, answers offers, drives, sometimes gives up, takes a break
-// or loses the connection and resumes. Messages, results and timers in; messages, calls and timers out. No clock, no
-// network, no shared state.
+// or loses the connection and resumes. Input: messages, results and timers. Output: messages, calls and timers. No
+// clock, no network, no shared state.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 
 namespace hail::sim {
 
-// The unary calls that are not twins of commands, and what they return; a call's reply has the same index.
+// The unary calls that are not twins of commands, and their responses; a call's reply has the same index.
 using DriverCall = std::variant<hail::driver::v1::RegisterDriverRequest, hail::driver::v1::GetDriverRequest,
                                 hail::driver::v1::GetDriverStateRequest, hail::driver::v1::ListTripsRequest>;
 using DriverReply = std::variant<hail::driver::v1::RegisterDriverResponse, hail::driver::v1::GetDriverResponse,
@@ -43,32 +43,32 @@ enum class DriverTimer {
   kWander
 };
 
-// What a driver's phone can do.
+// The functions of a driver's phone.
 class DriverOut {
  public:
   virtual ~DriverOut() = default;
   // Answered by OnReply.
   virtual void Call(const DriverCall& call) = 0;
-  // Opens the stream in place of the present one. With `handover` the present one is left open, as when a phone changes
+  // Opens a stream in place of the present one. With `handover` the present one stays open, as when a phone changes
   // networks: the service has to end it.
   virtual void Open(const hail::driver::v1::OpenSession& open, bool handover) = 0;
   virtual void Send(const hail::driver::v1::StreamDriverRequest& message) = 0;
   // Makes the unary twin's call of a command; answered by OnResult with the command's id.
   virtual void Twin(const hail::driver::v1::StreamDriverRequest& command) = 0;
-  // Breaks the connection; nothing more comes from this stream.
+  // Breaks the connection; this stream delivers no more messages.
   virtual void Drop() = 0;
-  // Calls OnTimer after so much domain time, or wall time.
+  // Calls OnTimer after this much domain time, or wall time.
   virtual void Wake(absl::Duration domain, DriverTimer timer, std::uint64_t token) = 0;
   virtual void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) = 0;
-  // One more of what the report counts under this name.
+  // Increments the report's counter of this name.
   virtual void Count(const std::string& what) = 0;
 };
 
-// What came of a command, from the stream or from the unary twin.
+// The answer to a command, from the stream or from the unary twin.
 struct CommandAnswer {
   std::string command_id;
   Outcome outcome;
-  // The ride as the answer shows it.
+  // The ride in the answer.
   std::optional<hail::type::v1::Ride> ride;
 };
 
@@ -88,9 +88,9 @@ class DriverAgent {
 
   const std::string& driver_id() const { return profile_.driver_id(); }
   LatLng position(const Now& now) const { return motion_.At(now.domain); }
-  // The ride in hand, as this driver knows it. Empty: none.
+  // The driver's current ride, as the driver knows it. Empty: none.
   const std::string& ride_id() const { return ride_.ride_id(); }
-  // On the way with a rider or to one.
+  // On the way to or with a rider.
   bool driving(const Now& now) const { return !ride_.ride_id().empty() && motion_.Moving(now.domain); }
   // In session and up to date: has received a snapshot on the present stream.
   bool ready() const { return ready_; }
@@ -103,7 +103,7 @@ class DriverAgent {
   struct Command {
     hail::driver::v1::StreamDriverRequest message;
     bool twin = false;
-    // When it last went out (wall). Nullopt: it waits for a stream.
+    // When it was last sent (wall). Nullopt: it waits for a stream.
     std::optional<absl::Time> sent;
     Backoff backoff;
   };
@@ -114,14 +114,14 @@ class DriverAgent {
   void Ping(const Now& now);
   void Issue(const Now& now, hail::driver::v1::StreamDriverRequest message);
   void Dispatch(const Now& now, Command& command);
-  // Whether there is no point in sending a command again: what it is about is over.
+  // Whether sending a command again has no point, because its subject is over.
   bool Stale(const hail::driver::v1::StreamDriverRequest& message) const;
   void Offered(const Now& now, const hail::driver::v1::Offer& offer);
   void Decide(const Now& now, std::uint64_t token);
   void Adopt(const Now& now, const hail::type::v1::Ride& ride);
-  // There is no ride in hand any more.
+  // The driver has no current ride any more.
   void LetGo(const Now& now);
-  // The assignment is over for good.
+  // The assignment is over permanently.
   void Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed);
   void Plan(const Now& now);
   void Step(const Now& now);
@@ -149,7 +149,7 @@ class DriverAgent {
   std::optional<absl::Duration> draining_;
   absl::Time last_heard_ = absl::InfinitePast();
   absl::Time last_sent_ = absl::InfinitePast();
-  // Tells timers of the present stream from those of an earlier one.
+  // Separates timers of the present stream from those of earlier ones.
   std::uint64_t stream_ = 0;
   Backoff call_backoff_;
   Backoff stream_backoff_;
@@ -158,20 +158,21 @@ class DriverAgent {
   std::map<std::string, Command> commands_;
   std::uint64_t next_command_ = 0;
 
-  // The offer on the screen.
+  // The offer shown on the screen.
   std::optional<hail::driver::v1::Offer> offer_;
   std::uint64_t offer_token_ = 0;
   std::set<std::string> offers_seen_;
-  // Offers whose end was told: their answers need not be sent again.
+  // Offers whose end was received: their answers need not be sent again.
   std::set<std::string> offers_settled_;
 
-  // The ride in hand; its ride_id is empty without one.
+  // The current ride; its ride_id is empty without one.
   hail::type::v1::Ride ride_;
-  // Tells timers of the present plan from those of an earlier one.
+  // Separates timers of the present plan from those of earlier ones.
   std::uint64_t plan_ = 0;
-  // When, as a share of the way to the pickup (below 1) or of the boarding (above 1), this assignment is given up.
+  // When the driver gives this assignment up, as a share of the way to the pickup (below 1) or of the boarding (above
+  // 1).
   std::optional<double> gives_up_;
-  // The epochs of assignments that are over.
+  // The epochs of ended assignments.
   std::map<std::string, std::int64_t> over_;
 };
 

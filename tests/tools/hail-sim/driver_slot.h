@@ -1,4 +1,4 @@
-// One driver's phone: its agent, its stream, its calls, and the record of what it saw. On the simulation's thread.
+// One driver's phone: its agent, stream, calls, and record of received messages. On the simulation's thread.
 #pragma once
 
 #include <map>
@@ -20,11 +20,11 @@ class DriverSlot final : public DriverOut {
              const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed);
 
   void Begin();
-  // Ends all streams and listens no more.
+  // Ends all streams and ignores later messages.
   void HangUp();
 
   const DriverAgent& agent() const { return agent_; }
-  // The ride in hand, as the stream told it. Empty: none.
+  // The driver's current ride, by the stream. Empty: none.
   const std::string& live_ride() const { return audit_.live_ride(); }
 
   void Call(const DriverCall& call) override;
@@ -55,7 +55,7 @@ class DriverSlot final : public DriverOut {
   hail::driver::v1::DriverService::Stub* const stub_;
   DriverAgent agent_;
   DriverAudit audit_;
-  // Counts streams: what an earlier one still says is not heard, but for the word that it was replaced.
+  // Counts streams. Messages of an earlier stream are ignored, except `replaced`.
   std::uint64_t stream_ = 0;
   std::shared_ptr<Stream> present_;
   std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;

@@ -63,7 +63,7 @@ json Entry(const dpb::StreamDriverRequest& command) {
     entry["offer_id"] = command.respond_to_offer().offer_id();
   } else if (command.has_advance_trip()) {
     const dpb::AdvanceTripRequest& step = command.advance_trip();
-    // By its name in the contract.
+    // The action's name in the contract.
     const auto* action = dpb::AdvanceTripRequest::descriptor()->FindFieldByNumber(step.action_case());
     if (action != nullptr) entry["action"] = action->name();
     entry["ride_id"] = step.ride_id();

@@ -1,4 +1,4 @@
-// How gRPC's threads hand over to the simulation's one thread.
+// Passes tasks from gRPC's threads to the simulation's one thread.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ class Inbox {
     tasks_.push_back(std::move(task));
   }
 
-  // All that was posted, in order; waits for something until `deadline` (wall).
+  // All posted tasks, in order; waits until `deadline` (wall) for at least one.
   std::vector<std::function<void()>> Take(absl::Time deadline) {
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithDeadline(absl::Condition(this, &Inbox::Filled), deadline);
@@ -33,7 +33,7 @@ class Inbox {
   std::vector<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Counts calls in flight, so that nothing they report to is torn down before them. Thread-safe.
+// Counts calls in flight, so that their callbacks' targets outlive them. Thread-safe.
 class CallsInFlight {
  public:
   void Begin() {

@@ -1,4 +1,4 @@
-// Instants as people write them.
+// Instants as text.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace hail::sim {
 
-// ISO 8601 with an offset ("2008-05-22T22:00:00-07:00", "…Z") or epoch seconds, fraction allowed. INVALID_ARGUMENT says
-// what was expected.
+// ISO 8601 with an offset ("2008-05-22T22:00:00-07:00", "…Z") or epoch seconds, fraction allowed. INVALID_ARGUMENT
+// names the expected format.
 absl::StatusOr<absl::Time> ParseInstant(const std::string& text);
 
 }  // namespace hail::sim

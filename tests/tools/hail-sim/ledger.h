@@ -1,8 +1,8 @@
-// What clients saw, line after line: append-only JSON, one object a line, in the order of receipt.
+// The messages that clients received: append-only JSON, one object a line, in the order of receipt.
 //
 //   riders.ndjson   agent = rider_id,  with request_id and, once known, ride_id
 //   drivers.ndjson  agent = driver_id
-//   plan.ndjson     what was meant to happen, and what became of it
+//   plan.ndjson     the planned rides, and their results
 //
 // Each line has "t" (wall time of receipt, epoch microseconds), "agent" and "kind". hail-check reads it.
 #pragma once
@@ -22,13 +22,14 @@ class Ledger {
  public:
   enum Book { kRiders, kDrivers, kPlan };
 
-  // A ledger that keeps nothing.
+  // A ledger that drops all lines.
   Ledger() = default;
-  // Three files in `directory`, made if need be. ALREADY_EXISTS if one of them holds something: a ledger is one run's.
+  // Three files in `directory`, which is created if necessary. ALREADY_EXISTS if a file is not empty: a ledger belongs
+  // to one run.
   static absl::StatusOr<Ledger> Open(const std::string& directory);
 
   void Write(Book book, absl::Time wall, const std::string& agent, const char* kind, nlohmann::json fields);
-  // Hands everything to the operating system.
+  // Passes all data to the operating system.
   void Flush();
 
  private:

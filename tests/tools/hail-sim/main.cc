@@ -49,7 +49,7 @@ struct Arguments {
   int channels = 8;
   bool json = false;
   bool no_progress = false;
-  // Below 0: the default, which depends on what is played.
+  // Below 0: the default, which depends on the kind of run.
   double decline = -1;
   double ignore = -1;
   double driver_cancel = -1;
@@ -57,14 +57,14 @@ struct Arguments {
   double disconnect = -1;
 };
 
-// What a drawn city does unless told otherwise. A replay behaves unless told otherwise.
+// Defaults for a drawn city. In a replay people behave unless an option says otherwise.
 constexpr Odds kCityOdds = {
     .decline = 0.1, .ignore = 0.03, .driver_cancel = 0.03, .rider_cancel = 0.05, .disconnect = 0.05};
 constexpr int kCityDrivers = 150;
 constexpr int kCityRides = 240;
 // Wall time of a drawn city.
 constexpr absl::Duration kCityLength = absl::Seconds(40);
-// Domain time: no ride fits into much less.
+// Domain time: rides need about this much.
 constexpr absl::Duration kShortestCity = absl::Minutes(20);
 
 int Fail(const absl::Status& status) {
@@ -72,7 +72,7 @@ int Fail(const absl::Status& status) {
   return kUsage;
 }
 
-// What is to be played.
+// The content of the run.
 struct Play {
   std::vector<Trip> trips;
   std::vector<Start> starts;
@@ -259,7 +259,7 @@ int main(int argc, char** argv) {
   }
   struct sigaction action = {};
   action.sa_handler = [](int) { stop = true; };
-  // The second one ends the program at once.
+  // A second signal ends the program at once.
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);

@@ -7,13 +7,13 @@
 namespace hail::sim {
 namespace {
 
-// Way driven ÷ straight line: the median of the 18,376 trips of 2008-05-22 in CRAWDAD epfl/mobility (path_km ÷
+// Driven distance ÷ straight line: the median of the 18,376 trips of 2008-05-22 in CRAWDAD epfl/mobility (path_km ÷
 // straight_km).
 constexpr double kCircuity = 1.2;
-// Way driven ÷ time, same trips: p50 20.3 km/h, p90 (the way to the airport) 49.7 km/h.
+// Driven distance ÷ time, same trips: p50 20.3 km/h, p90 (the way to the airport) 49.7 km/h.
 constexpr double kStreetMps = 20.3 / 3.6;
 constexpr double kHighwayMps = 49.7 / 3.6;
-// Straight-line metres from which most of the way is highway; in those trips p75 is 4 km, p90 14 km.
+// From this straight-line distance in metres on, most of the way is highway; in those trips p75 is 4 km, p90 14 km.
 constexpr double kStreetM = 4'000;
 constexpr double kHighwayM = 14'000;
 

@@ -1,4 +1,4 @@
-// How a simulated car gets about.
+// The movement of a simulated car.
 #pragma once
 
 #include "absl/time/time.h"
@@ -6,15 +6,15 @@
 
 namespace hail::sim {
 
-// A car that stands or drives straight from one place to another at an even speed. What streets add to the way is in
-// the time it takes. All times are domain time.
+// A car that stands or drives straight from one place to another at a constant speed. The driving time accounts for the
+// detour by streets. All times are domain time.
 class Motion {
  public:
   explicit Motion(LatLng place) : from_(place), to_(place) {}
 
-  // Stands where it is at `now`.
+  // Stops at its position at `now`.
   void Stop(absl::Time now);
-  // Drives from where it is at `now`, taking `duration`, or longer if no car is that fast. Returns how long it takes.
+  // Drives from its position at `now`, taking `duration`, or longer if no car is that fast. Returns the driving time.
   absl::Duration DriveTo(absl::Time now, const LatLng& place, absl::Duration duration);
 
   LatLng At(absl::Time now) const;
@@ -31,10 +31,10 @@ class Motion {
   absl::Time arrive_ = absl::InfinitePast();
 };
 
-// How long a car takes for `distance_m` of straight line, through streets.
+// The driving time through streets for `distance_m` of straight line.
 absl::Duration DriveTime(double distance_m);
 
-// No simulated car is faster than this along the straight line, in metres per second.
+// The top speed of simulated cars along the straight line, in metres per second.
 inline constexpr double kTopSpeedMps = 33.0;
 
 }  // namespace hail::sim

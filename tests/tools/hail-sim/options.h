@@ -1,4 +1,4 @@
-// What a run is asked to do.
+// The parameters of a run.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,16 @@ struct RunOptions {
   TimeScale time;
   Odds odds;
   std::uint64_t seed = 1;
-  // Marks this run's riders, drivers and requests, so that runs against the same services do not meet.
+  // Part of this run's rider, driver and request ids, so that runs against the same services do not collide.
   std::string run_id;
   // Rides of the same rider may follow each other.
   bool reuse_riders = false;
-  // Trips are requested this much after the run's start: where their record says relative to `trips_from`.
+  // The recorded time of the run's start: a trip is requested (its recorded time − trips_from) after the start.
   absl::Time trips_from;
-  // Wall time without news after which rides that are not over count as lost. Rides in a driver's hands are not quiet.
+  // Wall time without news after which unfinished rides count as lost. Time in which a driver drives a ride does not
+  // count.
   absl::Duration quiet = absl::Seconds(30);
-  // Wall time after which everything is cut off. Zero: never.
+  // Wall time after which the run is cut off. Zero: never.
   absl::Duration duration;
   int channels = 8;
   bool progress = true;

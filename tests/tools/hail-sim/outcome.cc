@@ -5,7 +5,7 @@
 
 namespace hail::sim {
 
-// gRPC's codes and abseil's are the same numbers.
+// gRPC's and abseil's codes are the same numbers.
 std::string CodeName(int code) { return absl::StatusCodeToString(static_cast<absl::StatusCode>(code)); }
 
 bool Outcome::Retryable() const { return !rpc::IsAnswer(static_cast<absl::StatusCode>(code), !reason.empty()); }

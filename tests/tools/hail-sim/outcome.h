@@ -1,4 +1,4 @@
-// What became of a call, a command or a stream, in plain types.
+// The outcome of a call, a command or a stream, in plain types.
 #pragma once
 
 #include <optional>
@@ -18,9 +18,9 @@ struct Outcome {
   std::optional<absl::Duration> retry_after;
 
   bool ok() const { return code == 0; }
-  // Whether the outcome is unknown or the service asks for another try: the same call may be made again.
+  // Whether the same call may be repeated: the outcome is unknown, or the service asks for another try.
   bool Retryable() const;
-  // "OFFER_EXPIRED", or the code where no reason is known.
+  // "OFFER_EXPIRED", or the code if no reason is known.
   std::string Name() const;
 };
 

@@ -1,4 +1,4 @@
-// gRPC's and the contract's errors as outcomes.
+// Converts gRPC's and the contract's errors to outcomes.
 #pragma once
 
 #include "grpcpp/support/status.h"

@@ -1,4 +1,4 @@
-// What all simulated phones share.
+// State shared by all simulated phones.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace hail::sim {
 
-// On the simulation's thread, but for `inbox` and `in_flight`.
+// Used on the simulation's thread, except for `inbox` and `in_flight`.
 class PhoneContext {
  public:
   PhoneContext(const TimeScale& scale, Ledger* ledger) : clock(scale), ledger(ledger) {}
@@ -33,14 +33,14 @@ class PhoneContext {
   std::set<std::string> expired;
   // Wall time of the first offer of each ride, and of its acknowledgement.
   std::map<std::string, absl::Time> first_offers;
-  // When anything last happened to any ride (wall).
+  // The time of the last message about any ride (wall).
   absl::Time last_news = absl::InfinitePast();
-  // Set once the services' clock was found to run differently.
+  // Set once the services' clock was found to differ.
   absl::Status clock_error;
 };
 
-// How long one attempt of a unary call may take (wall), and of the answer to an offer, whose outcome may have to be
-// found out: docs/clients.md's.
+// Deadlines (wall) of one attempt of a unary call, and of the answer to an offer, whose outcome may need a lookup: as
+// in docs/clients.md.
 inline constexpr absl::Duration kCallDeadline = absl::Seconds(5);
 inline constexpr absl::Duration kAnswerDeadline = absl::Minutes(1);
 

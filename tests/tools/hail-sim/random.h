@@ -1,6 +1,6 @@
-// Seeded chance. One generator an agent, so that what one agent draws never changes what another does: a run's plan
-// follows from its seed, whatever the network does. The distributions are written out because the standard library's
-// differ between implementations.
+// Seeded random numbers. Each agent has its own generator, so that one agent's draws never change another agent's
+// actions: a run's plan follows from its seed, independent of the network. The distributions are written out because
+// the standard library's differ between implementations.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@ namespace hail::sim {
 
 class Random {
  public:
-  // `name` tells apart the generators of one seed.
+  // `name` separates the generators of one seed.
   Random(std::uint64_t seed, std::string_view name) : state_(seed ^ 0x9e3779b97f4a7c15u) {
     for (const char c : name) state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
     Bits();

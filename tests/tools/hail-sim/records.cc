@@ -47,12 +47,12 @@ absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Windo
     }
     if (!csv.Text(kPassengers).empty()) {
       HAIL_ASSIGN_OR_RETURN(const double passengers, csv.Number(kPassengers));
-      // Within what an int holds, whatever the table says.
+      // Within the range of an int, for any value in the table.
       trip.seats = static_cast<int>(std::clamp(passengers, 1.0, 1000.0));
     }
     trips.push_back(std::move(trip));
   }
-  // Not all of them: some of New York's meters knew the second.
+  // Not all of them: some of New York's meters recorded seconds.
   const auto rounded = static_cast<std::size_t>(std::count_if(trips.begin(), trips.end(), WholeMinute));
   if (10 * rounded >= 9 * trips.size()) {
     for (Trip& trip : trips) {

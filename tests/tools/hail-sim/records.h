@@ -1,4 +1,4 @@
-// The recorded days that can be replayed: trips, traces, and records known to be broken.
+// Recorded days for replay: trips, traces, and known broken records.
 #pragma once
 
 #include <optional>
@@ -11,24 +11,24 @@
 
 namespace hail::sim {
 
-// A ride somebody wants.
+// A requested ride.
 struct Trip {
   std::string trip_id;
   absl::Time request_time;
   LatLng pickup;
   LatLng dropoff;
-  // From pickup to drop-off, where known.
+  // From pickup to drop-off, if known.
   std::optional<absl::Duration> duration;
   int seats = 1;
 };
 
-// Where a car first shows up.
+// The first recorded position of a car.
 struct Start {
   std::string taxi_id;
   LatLng position;
 };
 
-// A record that was thrown out of a published data set.
+// A record that was removed from a published data set.
 struct Reject {
   std::string why;
   LatLng pickup;
@@ -44,11 +44,12 @@ struct Window {
 };
 
 // Columns trip_id, request_time_utc, pickup_lat, pickup_lon, dropoff_lat, dropoff_lon, passengers, duration_s; the last
-// two may be blank. Trips requested in `window`, by time. Where nine times in ten are whole minutes those are rounded:
-// each of them is moved by up to a minute, by `seed`.
+// two may be blank. Returns the trips requested in `window`, sorted by time. If nine in ten times are whole minutes,
+// those times are rounded: `seed` draws a shift of up to a minute for each of them.
 absl::StatusOr<std::vector<Trip>> ReadTrips(const std::string& path, const Window& window, std::uint64_t seed);
 
-// Columns time_utc, taxi_id, lat, lon, sorted by time: where each taxi is first seen in `window`, in that order.
+// Columns time_utc, taxi_id, lat, lon, sorted by time. Returns the first position of each taxi in `window`, in that
+// order.
 absl::StatusOr<std::vector<Start>> ReadStarts(const std::string& path, const Window& window);
 
 // Columns why, pickup_lat, pickup_lon, dropoff_lat, dropoff_lon.

@@ -18,7 +18,7 @@ namespace rpb = hail::rider::v1;
 
 namespace {
 
-// The contract's: pickup and drop-off are at least so far apart.
+// The contract's minimum distance between pickup and drop-off.
 constexpr double kShortestM = 20;
 
 bool Possible(const LatLng& point) {
@@ -28,8 +28,8 @@ bool Possible(const LatLng& point) {
   return in_range && !zero_island;
 }
 
-// New York, roughly: a box around the five boroughs and the airports, less what lies beyond the Hudson's cities in New
-// Jersey. None of the records lies between this and the shipped area's edge.
+// New York, roughly: a box around the five boroughs and the airports, without the area beyond the Hudson's cities in
+// New Jersey. None of the records lies between this and the shipped area's edge.
 bool InNewYork(const LatLng& point) {
   const bool in_box = point.latitude_deg > 40.45 && point.latitude_deg < 41.0 && point.longitude_deg > -74.30 &&
                       point.longitude_deg < -73.60;

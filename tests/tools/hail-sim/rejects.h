@@ -1,4 +1,4 @@
-// Broken records of a published data set as ride requests: what must be answered, and what is.
+// Broken records of a published data set as ride requests: the expected and the actual answers.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace hail::sim {
 
-// What a request with the record's coordinates must be answered. An odometer, a duration or a speed is no business of a
-// request: only the places count. OK, "INVALID_FIELD" or "OUTSIDE_SERVICE_AREA".
+// The expected answer to a request with the record's coordinates. A request has no odometer, duration or speed, so only
+// the places count. OK, "INVALID_FIELD" or "OUTSIDE_SERVICE_AREA".
 std::string ExpectedAnswer(const Reject& reject);
 
-// Sends each record as a request of its own rider, calls accepted rides off again, prints the table reason × expected
-// answer × count. Returns how many answers were not the expected ones. UNAVAILABLE if the service does not answer, or
-// no longer after it.
+// Sends each record as the request of a new rider, cancels accepted rides, and prints the table reason × expected
+// answer × count. Returns the number of unexpected answers. UNAVAILABLE if the service does not answer, or stops
+// answering.
 absl::StatusOr<int> PlayRejects(const std::string& rider_address, const std::vector<Reject>& rejects,
                                 const std::string& run_id);
 

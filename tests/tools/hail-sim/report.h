@@ -1,4 +1,4 @@
-// A run's figures.
+// The figures of a run.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct Report {
   std::int64_t rejected = 0;
   // Cut off: the run was interrupted, or its time was over.
   std::int64_t in_progress = 0;
-  // Acknowledged and not found, or not final although all was quiet.
+  // Acknowledged and not found, or not final although no more news came.
   std::int64_t lost = 0;
 
   Violations violations;
@@ -40,27 +40,27 @@ struct Report {
   std::int64_t declined = 0;
   std::int64_t expired = 0;
   std::int64_t redispatched = 0;
-  // Wall milliseconds from RequestRide's acknowledgement to the first ASSIGNED at the rider, and to the first offer at
-  // any driver.
+  // Wall milliseconds from RequestRide's acknowledgement to the rider's first ASSIGNED, and to the first offer to any
+  // driver.
   Samples match_latency_ms;
   Samples offer_latency_ms;
   // Domain seconds from the request to the driver's arrival.
   Samples pickup_wait_s;
-  // Wall milliseconds by which the simulator's own thread was late: what it adds to every other figure.
+  // Wall milliseconds by which the simulator's own thread was late: this adds to all other figures.
   Samples simulator_lag_ms;
   double wall_s = 0;
   bool interrupted = false;
-  // Everything else that was counted, by name.
+  // All other counters, by name.
   std::map<std::string, std::int64_t> counts;
 
-  // Rides that no outcome accounts for.
+  // Rides without an outcome.
   std::int64_t Unaccounted() const {
     return requested - completed - canceled - unfulfilled - rejected - in_progress - lost;
   }
-  // Whether everything promised was kept.
+  // Whether all guarantees held.
   bool Clean() const;
   nlohmann::ordered_json ToJson() const;
-  // For people.
+  // The report as text.
   std::string ToTable() const;
 };
 

@@ -14,11 +14,11 @@ namespace tpb = hail::type::v1;
 
 namespace {
 
-// The contract's: heartbeats every 5 s, silent for 12 s is gone (wall time).
+// The contract's: a heartbeat every 5 s; after 12 s of silence the peer is gone (wall time).
 constexpr absl::Duration kHeartbeat = absl::Seconds(5);
 constexpr absl::Duration kSilence = absl::Seconds(12);
 
-// How the simulated riders use what is not on every ride's way.
+// How often the simulated riders use the optional calls.
 constexpr double kLooksAtProducts = 0.3;
 constexpr double kLooksAtCars = 0.2;
 constexpr double kQuotes = 0.8;
@@ -95,7 +95,7 @@ void RiderAgent::OnReply(const Now& now, const RiderCall& call, const Outcome& o
     if (outcome.ok()) {
       const rpb::QuoteRideResponse& quotes = std::get<rpb::QuoteRideResponse>(reply);
       if (quotes.quotes_size() > 0) {
-        // Mostly the cheapest, which comes first.
+        // Mostly the cheapest product, which comes first.
         const std::size_t pick = random_.Chance(kWantsAnotherProduct) ? random_.Index(quotes.quotes_size()) : 0;
         product_id_ = quotes.quotes(static_cast<int>(pick)).product_id();
         quote_token_ = quotes.quotes(static_cast<int>(pick)).quote_token();
@@ -120,7 +120,7 @@ void RiderAgent::OnReply(const Now& now, const RiderCall& call, const Outcome& o
       out_->Count("request_retries");
       out_->WakeWall(call_backoff_.Next(random_, outcome.retry_after), RiderTimer::kRequest, 0);
     } else if (outcome.reason == "QUOTE_EXPIRED") {
-      // A refused request uses up nothing: the same request_id, without the quote.
+      // A refused request does not use up its request_id: repeat it without the quote.
       out_->Count("quotes_expired");
       quote_token_.clear();
       Request(now);
@@ -162,7 +162,7 @@ void RiderAgent::Acknowledged(const Now& now, const tpb::Ride& ride) {
   Open(now);
   if (repeats_request_) Request(now);
   if (random_.Chance(odds_.rider_cancel)) {
-    // Over matching, the way to the pickup and the trip, so that each kind of cancellation comes up.
+    // Spread over matching, the way to the pickup and the trip, so that each kind of cancellation occurs.
     const absl::Duration likely = absl::Seconds(240) + DriveTime(DistanceM(trip_.pickup, trip_.dropoff)) * 0.5;
     out_->Wake(likely * random_.Unit(), RiderTimer::kCancel, 0);
   }
@@ -247,12 +247,12 @@ void RiderAgent::OnStreamEnd(const Now&, const Outcome& outcome) {
     return;
   }
   if (outcome.reason == "RIDE_NOT_FOUND") {
-    // An acknowledged ride that is not there any more; the final reckoning finds it lost.
+    // An acknowledged ride that does not exist any more; the final check counts it as lost.
     out_->Count("rides_not_found");
     done_ = true;
     return;
   }
-  // A command that was on the way is made again by its twin.
+  // A command that was in flight is repeated by its unary twin.
   if (canceling_) {
     canceling_ = false;
     out_->WakeWall(call_backoff_.Next(random_), RiderTimer::kCancel, 0);

@@ -1,5 +1,6 @@
-// One rider who wants one ride: looks around, quotes, requests, watches, sometimes calls it off, sometimes loses the
-// connection and resumes. Replies, messages and timers in; calls and timers out. No clock, no network, no shared state.
+// One rider who wants one ride: looks at products, quotes, requests, watches, sometimes cancels, sometimes loses the
+// connection and resumes. Input: replies, messages and timers. Output: calls and timers. No clock, no network, no
+// shared state.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@
 
 namespace hail::sim {
 
-// The unary calls, and what they return; a call's reply has the same index.
+// The unary calls, and their responses; a call's reply has the same index.
 using RiderCall = std::variant<hail::rider::v1::ListProductsRequest, hail::rider::v1::QuoteRideRequest,
                                hail::rider::v1::RequestRideRequest, hail::rider::v1::GetRideRequest,
                                hail::rider::v1::GetActiveRideRequest, hail::rider::v1::ListRidesRequest,
@@ -29,7 +30,7 @@ using RiderReply = std::variant<hail::rider::v1::ListProductsResponse, hail::rid
 
 enum class RiderTimer { kRequest, kQuote, kCancel, kDrop, kReconnect, kWatchdog };
 
-// What a rider's phone can do.
+// The functions of a rider's phone.
 class RiderOut {
  public:
   virtual ~RiderOut() = default;
@@ -38,22 +39,22 @@ class RiderOut {
   // Opens the stream, StreamRide or WatchRide, in place of any older one.
   virtual void Open(const hail::rider::v1::WatchRideRequest& open, bool bidirectional) = 0;
   virtual void Send(const hail::rider::v1::StreamRideRequest& message) = 0;
-  // Breaks the connection; nothing more comes from this stream.
+  // Breaks the connection; this stream delivers no more messages.
   virtual void Drop() = 0;
-  // Calls OnTimer after so much domain time, or wall time.
+  // Calls OnTimer after this much domain time, or wall time.
   virtual void Wake(absl::Duration domain, RiderTimer timer, std::uint64_t token) = 0;
   virtual void WakeWall(absl::Duration wall, RiderTimer timer, std::uint64_t token) = 0;
-  // One more of what the report counts under this name.
+  // Increments the report's counter of this name.
   virtual void Count(const std::string& what) = 0;
 };
 
 class RiderAgent {
  public:
-  // `product_id` is what riders ask for who did not look at quotes.
+  // `product_id` is the product for riders who did not get quotes.
   RiderAgent(std::string rider_id, std::string request_id, const Trip& trip, std::string product_id, const Odds& odds,
              std::uint64_t seed, RiderOut* out);
 
-  // The moment the rider wants a ride.
+  // The rider starts to want a ride.
   void Begin(const Now& now);
   void OnReply(const Now& now, const RiderCall& call, const Outcome& outcome, const RiderReply& reply);
   void OnUpdate(const Now& now, const hail::rider::v1::WatchRideResponse& message);
@@ -66,17 +67,17 @@ class RiderAgent {
   const std::string& request_id() const { return request_id_; }
   // Empty until the request was acknowledged.
   const std::string& ride_id() const { return ride_id_; }
-  // The ride as last heard of.
+  // The ride as last received.
   const hail::type::v1::Ride& ride() const { return ride_; }
-  // Whether RequestRide was called, or could not be for a reason that is final.
+  // Whether RequestRide was called, or could not be called for a final reason.
   bool asked() const { return asked_; }
-  // Set once Hail refused for good.
+  // Set once Hail refused finally.
   const std::optional<Outcome>& refusal() const { return refusal_; }
-  // Nothing more will happen.
+  // The agent does nothing more.
   bool done() const { return done_; }
-  // When it was asked for (domain).
+  // The time of the request (domain).
   absl::Time request_time() const { return request_time_; }
-  // When a stream last made itself heard of this ride's life (wall).
+  // When a stream last delivered a message about this ride (wall).
   absl::Time last_news() const { return last_news_; }
 
  private:
@@ -112,7 +113,7 @@ class RiderAgent {
   absl::Time request_time_ = absl::InfinitePast();
   absl::Time last_heard_ = absl::InfinitePast();
   absl::Time last_news_ = absl::InfinitePast();
-  // Tells timers of the present stream from those of an earlier one.
+  // Separates timers of the present stream from those of earlier ones.
   std::uint64_t stream_ = 0;
   Backoff call_backoff_;
   Backoff stream_backoff_;

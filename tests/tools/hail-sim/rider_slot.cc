@@ -15,10 +15,10 @@ namespace tpb = hail::type::v1;
 
 namespace {
 
-// Between two looks at a ride that could not be read (wall).
+// Between two reads of a ride if the first one failed (wall).
 constexpr absl::Duration kCheckAgain = absl::Milliseconds(300);
 
-// A ride is stamped between the call and its answer, on the clock that services and simulator share.
+// The ride's timestamp must lie between the call and its answer, on the clock that services and simulator share.
 absl::Status CheckClock(const TimeScale& scale, absl::Time sent, const Now& now, absl::Time created) {
   const absl::Duration slack = absl::Seconds(2) + scale.ToDomain(absl::Seconds(2));
   if (created >= scale.ToDomain(sent) - slack && created <= now.domain + slack) return absl::OkStatus();

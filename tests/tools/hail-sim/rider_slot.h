@@ -1,4 +1,4 @@
-// One rider's phone: its agent, its stream, its calls, and the record of what it saw. On the simulation's thread.
+// One rider's phone: its agent, stream, calls, and record of received messages. On the simulation's thread.
 #pragma once
 
 #include <functional>
@@ -21,16 +21,16 @@ class RiderSlot final : public RiderOut {
             std::string request_id, const Trip& trip, std::string product_id, const Odds& odds, std::uint64_t seed);
 
   void Begin();
-  // Asks what became of the ride, until something definite is said or `deadline` (wall) is over; then `done`.
+  // Reads the ride's outcome, repeatedly until a definite answer or `deadline` (wall); then calls `done`.
   void Check(absl::Time deadline, std::function<void()> done);
-  // Ends the stream, if there is one, and listens no more.
+  // Ends the stream, if any, and ignores later messages.
   void HangUp();
 
   const RiderAgent& agent() const { return agent_; }
-  // What Check found: the ride, or why not. Unset: nothing definite.
+  // The result of Check: the ride, or the reason of its failure. Unset: no definite answer.
   const std::optional<hail::type::v1::Ride>& checked() const { return checked_; }
   bool not_found() const { return not_found_; }
-  // Judges the watched events against what Check found.
+  // Compares the watched events with the result of Check.
   void Settle();
 
   void Call(const RiderCall& call) override;
@@ -60,7 +60,7 @@ class RiderSlot final : public RiderOut {
   hail::rider::v1::RiderService::Stub* const stub_;
   RiderAgent agent_;
   RiderAudit audit_;
-  // Counts streams: what an earlier one still says is not heard.
+  // Counts streams. Messages of an earlier stream are ignored.
   std::uint64_t stream_ = 0;
   std::shared_ptr<StreamHandle> handle_;
   std::shared_ptr<Stream> bidirectional_;

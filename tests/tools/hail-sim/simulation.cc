@@ -30,17 +30,18 @@ constexpr absl::Duration kCheckFor = absl::Seconds(20);
 constexpr absl::Duration kSettleFor = absl::Seconds(10);
 // Between two drivers' starts.
 constexpr absl::Duration kDriverEvery = absl::Milliseconds(3);
-// No longer asleep than this, so that Ctrl-C is noticed.
+// The longest sleep, so that Ctrl-C is noticed.
 constexpr absl::Duration kNap = absl::Milliseconds(200);
 constexpr absl::Duration kUntilEvery = absl::Milliseconds(20);
-// Domain time: longer than any pause in a ride during which nobody drives (boarding, matching).
+// Domain time: longer than any phase of a ride without a driving driver (boarding, matching).
 constexpr absl::Duration kLongestPause = absl::Seconds(240);
 
-// Share of drivers whose car can be ordered as a product beyond the cheapest; fewer where it takes more seats.
+// The share of drivers whose car can be ordered as a product beyond the cheapest; smaller if the product needs more
+// seats.
 constexpr double kOffersMore = 0.45;
 constexpr double kOffersLarge = 0.25;
 constexpr int kOrdinarySeats = 4;
-// Share of requests made by a rider who was here before.
+// The share of requests by returning riders.
 constexpr double kComesBack = 0.3;
 
 const char* const kMakes[] = {"Toyota", "Ford", "Honda", "Hyundai", "Nissan"};
@@ -52,13 +53,13 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // Channels with equal arguments would share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // How long one attempt may take, too: on a busy machine a handshake needs its time.
+  // This is also the time limit of one attempt: on a busy machine a handshake takes long.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  // What is repeated, and when, is each app's to say. And with it gRPC 1.51 loses one in a hundred streams that HAProxy
-  // answers with 503: they never end, not even when they are cancelled.
+  // Each app decides which calls to repeat, and when. Also, with gRPC's own retries gRPC 1.51 loses one in a hundred
+  // streams that HAProxy answers with 503: they never end, even if they are cancelled.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // Of a list of replicas (ipv4:…) each call and each stream goes to the next.
+  // With a list of replicas (ipv4:…) each call and each stream goes to the next replica.
   arguments.SetLoadBalancingPolicyName("round_robin");
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
@@ -104,7 +105,7 @@ void Simulation::Turn(const std::function<bool()>& until, absl::Time deadline) {
     if (!timers_.empty()) wake = std::min(wake, timers_.top().wall);
     for (const std::function<void()>& task : context_.inbox.Take(wake)) task();
     now = WallNow();
-    // Only what is due now: timers set meanwhile must not starve the inbox.
+    // Only timers that are due now: timers set meanwhile must not starve the inbox.
     while (!timers_.empty() && timers_.top().wall <= now) {
       context_.report.simulator_lag_ms.Add(absl::ToDoubleMilliseconds(now - timers_.top().wall));
       const std::function<void()> task = timers_.top().task;
@@ -135,7 +136,7 @@ absl::Status Simulation::LearnRegion() {
       products_.assign(response.products().begin(), response.products().end());
       return absl::OkStatus();
     }
-    // Odd records lie outside every area.
+    // Broken records lie outside every area.
     if (outcome.Retryable()) {
       absl::SleepFor(backoff.Next(random, outcome.retry_after));
     } else {
@@ -241,7 +242,7 @@ absl::StatusOr<Report> Simulation::Run() {
   const bool cut_off = CutOff();
   if (!context_.clock_error.ok()) return context_.clock_error;
   if (!cut_off) {
-    // The last completions are on their way to the drivers.
+    // The last completions are in flight to the drivers.
     Turn([this] { return DriversFree(); }, WallNow() + kSettleFor);
     Check();
   }
@@ -253,7 +254,7 @@ absl::StatusOr<Report> Simulation::Run() {
 }
 
 void Simulation::Check() {
-  // Not all at once: a service that is slow now must not look like one that lost rides.
+  // In batches: a service that is slow now must not look as if it had lost rides.
   constexpr std::size_t kAtOnce = 32;
   const absl::Time deadline = WallNow() + kCheckFor;
   std::vector<RiderSlot*> waiting;
@@ -273,7 +274,7 @@ void Simulation::Check() {
     }
   };
   next();
-  // Beyond the deadline every check has ended by itself: nothing refers to this frame afterwards.
+  // After the deadline every check has ended by itself, so no callback refers to this frame.
   while (open > 0) {
     for (const std::function<void()>& task : context_.inbox.Take(WallNow() + kNap)) task();
     const absl::Time now = WallNow();
@@ -297,7 +298,7 @@ void Simulation::Settle() {
       ++report.rejected;
       outcome = "rejected";
     } else if (report.interrupted ? !IsFinal(agent.ride().state()) : agent.ride_id().empty()) {
-      // A request that was never answered is nobody's promise, and nothing accounts for it: unless the run was cut off.
+      // A request that was never answered gives no guarantee, and has no outcome unless the run was cut off.
       if (report.interrupted) {
         ++report.in_progress;
         outcome = "in_progress";
@@ -325,7 +326,7 @@ void Simulation::Settle() {
   }
   if (!report.interrupted) {
     for (const auto& driver : drivers_) {
-      // The ride is over, and its driver was not told.
+      // The ride is over, and its driver missed the event.
       if (over.contains(driver->live_ride())) ++report.violations.missed;
       if (driver->agent().unanswered() > 0) report.counts["unanswered_commands"] += driver->agent().unanswered();
     }
@@ -365,7 +366,7 @@ void Simulation::Progress(absl::Time now) {
       "%4.0f s  drivers %d/%d  requested %d/%d  matching %d  to pickup %d  on trip %d  over %d  offers %d",
       absl::ToDoubleSeconds(now - started_), ready, drivers_.size(), requested, trips_.size(), matching, pickup, trip,
       over, context_.report.offers);
-  // On a terminal the line is drawn over the last one.
+  // On a terminal each line overwrites the one before.
   std::fprintf(stderr, terminal ? "\r\033[K%s" : "%s\n", line.c_str());
   if (terminal && RidersDone()) std::fprintf(stderr, "\n");
   std::fflush(stderr);

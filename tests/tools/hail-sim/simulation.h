@@ -27,14 +27,14 @@ class Simulation {
              const std::atomic<bool>* stop);
   ~Simulation();
 
-  // Blocks until the run is over. FAILED_PRECONDITION where it cannot be played: no service answers, or the services'
-  // clock runs differently.
+  // Blocks until the run is over. FAILED_PRECONDITION if the run is impossible: no service answers, or the services'
+  // clock differs.
   absl::StatusOr<Report> Run();
 
  private:
   struct Timer {
     absl::Time wall;
-    // Timers of one instant go off in the order they were set.
+    // Timers of one instant fire in the order they were set.
     std::uint64_t order;
     std::function<void()> task;
     bool operator<(const Timer& other) const { return wall != other.wall ? wall > other.wall : order > other.order; }
@@ -42,8 +42,8 @@ class Simulation {
 
   absl::Time WallNow() const { return context_.clock.Read().wall; }
   void At(absl::Time wall, std::function<void()> task);
-  // Handles what came in and what is due until `until` holds (asked now and then), the run is cut off, or `deadline`
-  // (wall).
+  // Handles received messages and due timers until `until` holds (it is checked now and then), the run is cut off, or
+  // `deadline` (wall).
   void Turn(const std::function<bool()>& until, absl::Time deadline);
   bool CutOff() const;
 
@@ -51,7 +51,7 @@ class Simulation {
   void StartDrivers();
   void StartRider(std::size_t index);
   bool RidersDone() const;
-  // Nothing more is to be expected: nobody drives with a ride in hand, and there was no news for some time.
+  // No more news is to be expected: no driver drives a ride, and no message came for some time.
   bool Quiet() const;
   bool DriversFree() const;
   void Check();
@@ -73,7 +73,7 @@ class Simulation {
   std::priority_queue<Timer> timers_;
   std::uint64_t next_order_ = 0;
 
-  // The region's, cheapest first.
+  // The region's products, cheapest first.
   std::vector<hail::rider::v1::Product> products_;
   absl::Time started_;
   absl::Time cut_off_ = absl::InfiniteFuture();

@@ -1,4 +1,5 @@
-// What simulated people know without asking Hail: how long the recorded trips took, and where there is demand.
+// The knowledge of simulated people that does not come from Hail: the durations of recorded trips, and places with
+// demand.
 #pragma once
 
 #include <map>
@@ -24,13 +25,13 @@ class World {
     }
   }
 
-  // From pickup to drop-off: as recorded, else estimated.
+  // From pickup to drop-off: the recorded duration, else an estimate.
   absl::Duration TripTime(const LatLng& pickup, const LatLng& dropoff) const {
     const auto known = durations_.find(Key(pickup, dropoff));
     return known != durations_.end() ? known->second : DriveTime(DistanceM(pickup, dropoff));
   }
 
-  // A place where somebody asks for a ride some time. Nullopt: nobody does.
+  // A place where a ride will be or was requested. Nullopt: there is none.
   std::optional<LatLng> Demand(Random& random) const {
     if (pickups_.empty()) return std::nullopt;
     return pickups_[random.Index(pickups_.size())];

@@ -13,10 +13,10 @@ namespace hail::ctl {
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // How long one attempt may take, too: on a busy machine a handshake needs its time.
+  // This is also the time limit of one attempt: on a busy machine a handshake takes long.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  // What is repeated, and when, is each command's to say (docs/clients.md).
+  // Each command decides which calls to repeat, and when (docs/clients.md).
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }

@@ -1,4 +1,4 @@
-// What every hailctl command is given: where the services are, how to print, how long to wait.
+// Common parameters of the hailctl commands: the services' addresses, the output format, the time limits.
 #pragma once
 
 #include <chrono>
@@ -20,11 +20,11 @@ struct Options {
   std::string driver_address = "127.0.0.1:50052";
   // One JSON object a line instead of tables.
   bool json = false;
-  // For one call; a stream has no limit.
+  // For one unary call; a stream has no limit.
   double timeout_s = 10;
 };
 
-// A channel that tells a dead address within the call's deadline and comes back within 2 s.
+// A channel that detects a dead address within the call's deadline and reconnects within 2 s.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address);
 
 // `message` in the JSON mapping of protobuf, on one line, with the contract's field names.
@@ -37,11 +37,11 @@ class Context {
   const Options& options() const { return options_; }
   bool json() const { return options_.json; }
 
-  // Made at the first use.
+  // Created at first use.
   hail::rider::v1::RiderService::Stub& rider();
   hail::driver::v1::DriverService::Stub& driver();
 
-  // One unary call: `call(context)` makes it. OK, or what to Report.
+  // Makes one unary call by `call(context)`. Returns OK, or the error to Report.
   template <typename MakeCall>
   grpc::Status Call(MakeCall call) const {
     grpc::ClientContext context;
@@ -52,7 +52,7 @@ class Context {
 
   ExitCode Fail(const grpc::Status& status) const { return Report(FailureOf(status), options_.json); }
 
-  // To standard output, flushed: as JSON if asked for, else `text`, which ends with a newline.
+  // Writes to standard output and flushes: JSON if --json is set, else `text`, which ends with a newline.
   void Print(const google::protobuf::Message& message, const std::string& text) const;
 
  private:

@@ -18,7 +18,7 @@ namespace {
 namespace driver = hail::driver::v1;
 using hail::type::v1::Ride;
 
-// Close enough to have arrived.
+// The car has arrived if it is this close.
 constexpr double kArrivedM = 15;
 
 LatLng ToPoint(const hail::type::v1::LatLng& point) { return {point.latitude_deg(), point.longitude_deg()}; }
@@ -50,7 +50,7 @@ DriveSession::DriveSession(DriveOptions options, Say say)
 
 DriveSession::Requests DriveSession::Open(absl::Time now) {
   pending_step_.clear();
-  // The car stood still while there was no stream.
+  // Without a stream the car stood still.
   moved_ = now;
   Requests requests(1);
   driver::OpenSession& open = *requests.back().mutable_open();
@@ -113,7 +113,7 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
       const driver::CommandResult& result = message.command_result();
       if (result.command_id() == pending_step_) {
         pending_step_.clear();
-        // The event follows or came before; until then the answer tells what the ride has become.
+        // The event follows or came before; until then the answer shows the ride's state.
         if (ride_.has_value() && result.state().ride().ride_id() == ride_->ride_id() &&
             result.state().ride().sequence() > ride_->sequence()) {
           OnRide(result.state().ride(), now);
@@ -124,7 +124,7 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
       } else {
         const Failure failure = FailureOf(result.status());
         say_("refused: " + failure.message + (failure.reason.empty() ? "" : " [" + failure.reason + "]"));
-        // The assignment is over; the event that says so may have been an earlier stream's.
+        // The assignment is over; the event may have come on an earlier stream.
         if (failure.reason == "ASSIGNMENT_ENDED" && !result.state().has_ride()) ride_.reset();
       }
       break;
@@ -161,7 +161,7 @@ DriveSession::Requests DriveSession::OnTick(absl::Time now) {
     const double left = DistanceM(position_, *target);
     const double step = options_.speed_mps * seconds;
     const double bearing = BearingDeg(position_, *target);
-    // [0, 360) in float, too: a double just below 360 rounds up to it.
+    // The range [0, 360) must hold for float, too: a double just below 360 rounds up to 360.
     heading_deg_ = static_cast<float>(bearing) < 360 ? static_cast<float>(bearing) : 0;
     position_ = step >= left ? *target : Toward(position_, bearing, step);
   }
@@ -185,7 +185,8 @@ driver::StreamDriverRequest DriveSession::Step(absl::Time now) {
   advance.set_ride_id(ride_->ride_id());
   advance.set_epoch(ride_->epoch());
   advance.set_leg(ride_->leg());
-  // Without --accept the steps are somebody's own; that the assignment is on a screen is true all the same.
+  // Without --accept another program or person sends the steps; this command still reports that the assignment is
+  // shown.
   const bool there = options_.accept && Target().has_value() && DistanceM(position_, *Target()) <= kArrivedM;
   switch (ride_->state()) {
     case hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP:

@@ -1,4 +1,4 @@
-// A driver at the wheel: what `hailctl driver drive` answers to each message, and how the car moves.
+// A driver at the wheel: the answers of `hailctl driver drive` to each message, and the movement of the car.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ namespace hail::ctl {
 
 struct DriveOptions {
   std::string driver_id;
-  // Where the car stands at first.
+  // The car's first position.
   LatLng start;
-  // Accept offers and drive the rides; else only show them, and that they were shown.
+  // Accept offers and drive the rides; otherwise only display them and acknowledge the display.
   bool accept = false;
   // Metres per second along the straight line, above 0 and at most 85.
   double speed_mps = 11;
@@ -26,28 +26,28 @@ struct DriveOptions {
   absl::Duration boarding = absl::Seconds(3);
 };
 
-// Keeps the driver's session over as many streams as it takes: what to do next follows from the latest state of the
-// ride, so that a command lost with a stream is sent again on the next one. No I/O; not thread-safe.
+// Keeps the driver's session over any number of streams. The next step follows from the latest state of the ride, so a
+// command lost with a stream is sent again on the next one. No I/O; not thread-safe.
 class DriveSession {
  public:
   using Requests = std::vector<hail::driver::v1::StreamDriverRequest>;
-  // Gets each line for people.
+  // Receives each line of text output.
   using Say = std::function<void(const std::string&)>;
 
   DriveSession(DriveOptions options, Say say);
 
-  // The first messages of a new stream: open with the cursor, online, where the car is.
+  // The first messages of a new stream: open with the cursor, online, the position.
   Requests Open(absl::Time now);
-  // Takes a message of the stream; what to send.
+  // Handles a message of the stream; returns the messages to send.
   Requests OnMessage(const hail::driver::v1::StreamDriverResponse& message, absl::Time now);
-  // Moves the car; call about once a second. What to send: a position, and the step that is due.
+  // Moves the car; call it about once a second. Returns the messages to send: a position, and the step that is due.
   Requests OnTick(absl::Time now);
-  // Asks to be offered nothing more.
+  // Asks for no more offers.
   Requests GoOffline();
 
-  // A newer stream of the same driver took over: do not open another.
+  // A newer stream of the same driver took over: do not open another stream.
   bool replaced() const { return replaced_; }
-  // Set when the stream said that it is draining: how long to wait before the next one. Forgotten once asked.
+  // Set when the stream sent `draining`: the wait before the next stream. Reading it clears it.
   std::optional<absl::Duration> TakeRetryAfter();
   bool has_ride() const { return ride_.has_value(); }
   int completed() const { return completed_; }
@@ -58,18 +58,18 @@ class DriveSession {
   hail::driver::v1::StreamDriverRequest Step(absl::Time now);
   hail::driver::v1::StreamDriverRequest Location() const;
   void SayStatus(const hail::driver::v1::DriverState& state);
-  // Unless that is what was said last.
+  // Prints the state unless it equals the last one printed.
   void SayChange(const hail::driver::v1::DriverState& state);
   void OnOffer(const hail::driver::v1::Offer& offer, Requests& requests);
   void OnRide(const hail::type::v1::Ride& ride, absl::Time now);
   // Adds the command that the ride's state and the car's position call for, unless one is unanswered.
   void AddDueStep(absl::Time now, Requests& requests);
-  // Where the present leg ends; nullopt without a ride on the move.
+  // The destination of the present leg; nullopt without a ride in motion.
   std::optional<LatLng> Target() const;
 
   const DriveOptions options_;
   const Say say_;
-  // This run of the command, and how many sessions it has opened.
+  // The id of this run of the command, and its number of opened sessions.
   const std::string incarnation_id_;
   std::int64_t openings_ = 0;
   LatLng position_;
@@ -77,13 +77,13 @@ class DriveSession {
   std::uint64_t position_seq_ = 0;
   std::optional<absl::Time> moved_;
   std::optional<hail::type::v1::Ride> ride_;
-  // When the present state of the ride was heard.
+  // When the present state of the ride was received.
   absl::Time state_since_;
   hail::type::v1::Cursor cursor_;
   hail::driver::v1::DriverStatus said_status_ = hail::driver::v1::DRIVER_STATUS_UNSPECIFIED;
   hail::driver::v1::BlockedBy said_blocked_by_ = hail::driver::v1::BLOCKED_BY_UNSPECIFIED;
   std::uint64_t last_command_ = 0;
-  // The trip step that was sent and not answered on this stream.
+  // The trip step that was sent on this stream and not answered yet.
   std::string pending_step_;
   bool replaced_ = false;
   std::optional<absl::Duration> retry_after_;

@@ -60,7 +60,7 @@ class DriveSessionTest : public testing::Test {
 
   absl::Time After(double seconds) { return now_ += absl::Seconds(seconds); }
 
-  // The step among `requests`, if there is one.
+  // The step among `requests`, if any.
   static std::optional<StreamDriverRequest> StepOf(const DriveSession::Requests& requests) {
     for (const StreamDriverRequest& request : requests) {
       if (request.has_advance_trip()) return request;
@@ -68,7 +68,7 @@ class DriveSessionTest : public testing::Test {
     return std::nullopt;
   }
 
-  // Ticks once a second until a step is sent; the step.
+  // Ticks once a second until a step is sent; returns the step.
   StreamDriverRequest NextStep(DriveSession& session) {
     for (int i = 0; i < 200; ++i) {
       if (auto step = StepOf(session.OnTick(After(1)))) return *step;
@@ -127,7 +127,7 @@ TEST_F(DriveSessionTest, TellsWhenTheStatusHasChanged) {
   session.OnMessage(result, now_);
   EXPECT_THAT(said_, testing::ElementsAre("now: offline", "now: available"));
 
-  // What the stream says of its own accord, and once.
+  // The stream sends the state unprompted, and only once.
   StreamDriverResponse changed;
   changed.mutable_state()->set_status(hail::driver::v1::DRIVER_STATUS_OFFLINE);
   changed.mutable_state()->set_blocked_by(hail::driver::v1::BLOCKED_BY_STALE_POSITION);

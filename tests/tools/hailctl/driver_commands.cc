@@ -74,7 +74,7 @@ ExitCode DriverOnline(Context& context, const DriverArguments& arguments) {
   grpc::Status status = SetAvailability(context, arguments.driver_id, driver::AVAILABILITY_ONLINE, &online);
   if (!status.ok()) return context.Fail(status);
   if (at.has_value()) {
-    // The number of the session's positions is not ours to know: a higher one than any that a session can have counted.
+    // The session's position sequence is unknown here, so use a number higher than any that a session can reach.
     driver::UpdateLocationRequest request;
     request.set_driver_id(arguments.driver_id);
     hail::type::v1::Position& position = *request.add_positions();
@@ -128,14 +128,14 @@ ExitCode DriverStep(Context& context, const DriverArguments& arguments) {
   request.set_ride_id(arguments.ride_id);
   request.set_epoch(arguments.epoch);
   request.set_leg(arguments.leg);
-  // Not given: the ride in hand says what they are.
+  // If they are missing, take them from the driver's current ride.
   if (arguments.epoch == 0 || arguments.leg < 0) {
     driver::GetDriverStateResponse state;
     const grpc::Status status = GetState(context, arguments.driver_id, &state);
     if (!status.ok()) return context.Fail(status);
     if (state.state().ride().ride_id() != arguments.ride_id) {
       return Report({.code = grpc::StatusCode::NOT_FOUND,
-                     .message = "the driver does not have this ride in hand; --epoch and --leg name an earlier one"},
+                     .message = "this is not the driver's current ride; --epoch and --leg name an earlier one"},
                     context.json());
     }
     if (arguments.epoch == 0) request.set_epoch(state.state().ride().epoch());

@@ -1,4 +1,4 @@
-// hailctl driver …: what a driver can do.
+// hailctl driver …: the commands of a driver.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace hail::ctl {
 
-// Words of the command line; empty where not given. Each command reads those that concern it.
+// Arguments of the command line; empty if missing. Each command reads those that concern it.
 struct DriverArguments {
   std::string driver_id;
   std::string name;
@@ -42,7 +42,7 @@ ExitCode DriverShow(Context& context, const DriverArguments& arguments);
 ExitCode DriverOnline(Context& context, const DriverArguments& arguments);
 ExitCode DriverOffline(Context& context, const DriverArguments& arguments);
 ExitCode DriverRespond(Context& context, const DriverArguments& arguments);
-// What DriverArguments::step may be: each action of AdvanceTripRequest by its name.
+// The values of DriverArguments::step: each action of AdvanceTripRequest by its name.
 std::vector<std::string> TripActions();
 ExitCode DriverStep(Context& context, const DriverArguments& arguments);
 ExitCode DriverTrips(Context& context, const DriverArguments& arguments);

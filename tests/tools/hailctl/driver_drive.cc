@@ -1,4 +1,4 @@
-// The shell around DriveSession: one stream at a time, read by a thread, written by the caller's.
+// The I/O around DriveSession: one stream at a time; a separate thread reads it, and the caller's thread writes.
 #include "tests/tools/hailctl/drive.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ using hail::driver::v1::StreamDriverRequest;
 using hail::driver::v1::StreamDriverResponse;
 
 constexpr absl::Duration kTick = absl::Seconds(1);
-// Gives up when no stream brought anything for so long.
+// Gives up if no stream has delivered a message for this long.
 constexpr absl::Duration kGiveUp = absl::Minutes(1);
 
 std::atomic<bool> interrupted{false};
@@ -32,7 +32,7 @@ static_assert(std::atomic<bool>::is_always_lock_free, "set by a signal handler")
 
 void OnSignal(int) { interrupted = true; }
 
-// Messages from the reading thread to the caller's.
+// Passes messages from the reading thread to the caller's.
 class Inbox {
  public:
   void Put(StreamDriverResponse message) {
@@ -43,7 +43,7 @@ class Inbox {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
   }
-  // Waits until `until` for messages or the end. False: closed, and nothing is left.
+  // Waits until `until` for messages or the end. False: closed and empty.
   bool Take(absl::Time until, std::deque<StreamDriverResponse>* messages) {
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithDeadline(absl::Condition(this, &Inbox::Ready), until);
@@ -85,7 +85,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
     return interrupted || (arguments.rides > 0 && session.completed() >= arguments.rides && !session.has_ride());
   };
   Patience patience;
-  std::optional<absl::Time> heard;
+  std::optional<absl::Time> last_message;
   while (!finished()) {
     grpc::ClientContext call;
     const auto stream = context.driver().StreamDriver(&call);
@@ -99,7 +99,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
       std::thread reader([&] {
         StreamDriverResponse message;
         while (stream->Read(&message)) {
-          guard.Heard();
+          guard.OnMessage();
           inbox.Put(std::move(message));
         }
         inbox.Close();
@@ -109,7 +109,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
       std::deque<StreamDriverResponse> messages;
       while (!finished() && inbox.Take(std::min(next_tick, absl::Now() + absl::Milliseconds(200)), &messages)) {
         for (const StreamDriverResponse& message : messages) {
-          heard = absl::Now();
+          last_message = absl::Now();
           patience.Reset();
           if (json) context.Print(message, "");
           send(session.OnMessage(message, absl::Now()));
@@ -128,12 +128,12 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
     if (session.replaced()) {
       return Report({.code = grpc::StatusCode::ABORTED, .message = "a newer stream of this driver took over"}, json);
     }
-    if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
+    if (!status.ok() && (IsAnswer(status) || !last_message.has_value() || absl::Now() - *last_message > kGiveUp)) {
       return context.Fail(status);
     }
     if (!status.ok() && !json) std::cerr << "the stream broke: " << Shown(status.error_message()) << "; resuming\n";
     const absl::Duration wait = patience.After(status);
-    // `draining` says when to come back, spread over clients.
+    // `draining` says when to reconnect; the times are spread over clients.
     absl::SleepFor(session.TakeRetryAfter().value_or(wait));
   }
   return kOk;

@@ -33,7 +33,7 @@ absl::Status BadPoint(const std::string& text) {
 std::string MoneyText(const hail::type::v1::Money& money) {
   if (money.currency_code().empty()) return "";
   const std::int64_t micros = money.micros();
-  // In unsigned arithmetic, as the least int64 has no opposite.
+  // In unsigned arithmetic, because the smallest int64 has no opposite.
   const std::uint64_t magnitude =
       micros < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(micros) : static_cast<std::uint64_t>(micros);
   std::string digits = absl::StrFormat("%06d", magnitude % 1'000'000);

@@ -15,8 +15,8 @@
 
 namespace hail::ctl {
 
-// "12.50 USD", "700 JPY", "0.755 KWD": the currency's decimals, more only where the amount has them. Empty
-// for an unset amount.
+// "12.50 USD", "700 JPY", "0.755 KWD": with the currency's decimals, and more only if the amount has them. Empty for an
+// unset amount.
 std::string MoneyText(const hail::type::v1::Money& money);
 // "45 s", "9 min 05 s", "1 h 02 min".
 std::string DurationText(const google::protobuf::Duration& duration);
@@ -29,7 +29,7 @@ std::string PointText(const hail::type::v1::LatLng& point);
 // The address and the point, or only the point.
 std::string PlaceText(const hail::type::v1::Place& place);
 
-// "LAT,LNG" in degrees. Only the form is checked here; the services judge the values.
+// "LAT,LNG" in degrees. Checks only the form; the services check the values.
 absl::StatusOr<hail::type::v1::LatLng> ParsePoint(const std::string& text);
 // "LAT,LNG" or "LAT,LNG,ADDRESS".
 absl::StatusOr<hail::type::v1::Place> ParsePlace(const std::string& text);

@@ -45,7 +45,7 @@ TEST(MoneyText, ShowsTheDecimalsOfTheCurrency) {
   EXPECT_EQ(MoneyText(money), "0.755 KWD");
   money.set_micros(2'500'000);
   EXPECT_EQ(MoneyText(money), "2.500 KWD");
-  // Of a ride from before amounts were rounded: nothing is hidden.
+  // Of an old ride, from a release that did not round amounts: no digit is hidden.
   money.set_micros(1'500'000);
   money.set_currency_code("JPY");
   EXPECT_EQ(MoneyText(money), "1.5 JPY");
@@ -115,7 +115,7 @@ TEST(Table, AlignsByCodePoints) {
             "Ferry Building  2\n");
 }
 
-// An address with a line of its own would look like hailctl's.
+// An address with a line break could pass for a line of hailctl.
 TEST(Table, ShowsWhatPeopleWroteWithoutObeyingIt) {
   EXPECT_EQ(FieldsText({{"pickup", "\x1B[2JHere\npaid  0.00 USD"}}), "pickup  \\u001b[2JHere\\u000apaid  0.00 USD\n");
   hail::driver::v1::Offer offer;

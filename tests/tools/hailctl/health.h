@@ -1,4 +1,4 @@
-// hailctl health: grpc.health.v1, as probes ask it.
+// hailctl health: uses grpc.health.v1, as probes do.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace hail::ctl {
 
-// Asks each address, or both services where none is named. kOk only if all are SERVING.
+// Asks each address, or both services if none is given. kOk only if all are SERVING.
 ExitCode Health(Context& context, const std::vector<std::string>& addresses);
 
 }  // namespace hail::ctl

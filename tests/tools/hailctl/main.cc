@@ -1,4 +1,4 @@
-// The command line: which command, with which words. What each does is in the file named for it.
+// The command line: the commands and their options. The file of the same name implements each command.
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -29,7 +29,7 @@ std::vector<std::string> CancelReasons() {
   using hail::type::v1::CancelReason;
   std::vector<std::string> words;
   for (const std::string& word : Words<CancelReason>()) {
-    // The last three are Hail's own.
+    // The last three reasons are Hail's own.
     if (FromWord<CancelReason>(word) < hail::type::v1::CANCEL_REASON_DRIVER_UNREACHABLE) words.push_back(word);
   }
   return words;
@@ -173,7 +173,7 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("hailctl ") + HAIL_VERSION);
   app.require_subcommand(1);
-  // The options before the command are taken after it, too.
+  // The options before the command are accepted after it, too.
   app.fallthrough();
   app.add_option("--rider", options.rider_address, "rider-service's public address")
       ->envname("HAILCTL_RIDER")
@@ -198,7 +198,7 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    // It repeats what was typed.
+    // The message repeats the user's input.
     std::ostringstream out;
     std::ostringstream err;
     const int code = app.exit(error, out, err);

@@ -23,7 +23,7 @@ Failure FailureOf(const absl::Status& status) {
   failure.field = details->field;
   failure.metadata = details->metadata;
   failure.retry_after = details->retry_after;
-  // A newer service's reason is passed on by its name.
+  // Pass a newer service's unknown reason on by its name.
   if (const auto unknown = failure.metadata.find("unknown_reason"); unknown != failure.metadata.end()) {
     failure.reason = unknown->second;
     failure.metadata.erase(unknown);
@@ -86,23 +86,23 @@ std::string HintFor(const Failure& failure) {
   if (reason == "PLATE_IN_USE") return "another driver is online with that plate; one of the two has to go offline";
   if (reason == "QUOTE_EXPIRED" || reason == "QUOTE_USED") return "get a new one with `hailctl ride quote`";
   if (reason == "QUOTE_MISMATCH") return "repeat the quote's --rider-id, --product, --seats, --from and --to exactly";
-  if (reason == "ILLEGAL_TRANSITION") return "`hailctl driver show` tells where the ride is; steps come in order";
+  if (reason == "ILLEGAL_TRANSITION") return "`hailctl driver show` shows where the ride is; steps come in order";
   if (reason == "ASSIGNMENT_ENDED" || reason == "OFFER_EXPIRED" || reason == "OFFER_REVOKED" ||
       reason == "OFFER_NOT_FOUND") {
-    return "nothing is left to do for this driver; `hailctl driver show` tells what is in hand";
+    return "nothing is left to do for this driver; `hailctl driver show` shows the current ride";
   }
   if (reason == "OVERLOADED" || reason == "STREAM_TOO_SLOW" || reason == "STORE_UNAVAILABLE" ||
       reason == "REPLICA_TOO_OLD" || reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
     return "try again in a moment";
   }
-  if (reason == "OUTCOME_UNKNOWN") return "what became of it is not known; the same command, repeated, tells";
+  if (reason == "OUTCOME_UNKNOWN") return "the outcome is unknown; repeat the same command to see it";
   if (!failure.foreign) return "";
-  // Not Hail's word: the service itself was not reached.
+  // Not Hail's error: the call did not reach the service.
   if (failure.code == grpc::StatusCode::UNAVAILABLE) {
     return "is the service running? --rider and --driver, or HAILCTL_RIDER and HAILCTL_DRIVER, say where it is";
   }
   if (failure.code == grpc::StatusCode::DEADLINE_EXCEEDED) return "--timeout allows it more time";
-  return "not Hail's word, but the network's or a proxy's: try again in a moment";
+  return "this error is not Hail's, but the network's or a proxy's: try again in a moment";
 }
 
 ExitCode Report(const Failure& failure, bool json) {
@@ -112,7 +112,7 @@ ExitCode Report(const Failure& failure, bool json) {
     if (!failure.field.empty()) error["field"] = failure.field;
     if (!failure.metadata.empty()) error["metadata"] = failure.metadata;
     if (failure.retry_after.has_value()) error["retry_after_s"] = absl::ToDoubleSeconds(*failure.retry_after);
-    // A message may quote what a broken client sent.
+    // A message may quote input of a broken client.
     std::cerr << Shown(nlohmann::json{{"error", error}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
               << '\n';
   } else {

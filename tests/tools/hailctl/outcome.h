@@ -1,4 +1,4 @@
-// How a hailctl command ends: its exit code, and what people are told when something was refused.
+// The end of a hailctl command: its exit code, and its message about a refusal.
 #pragma once
 
 #include <map>
@@ -14,17 +14,17 @@ namespace hail::ctl {
 // Exit codes. Scripts switch on them; `hailctl --help` and docs/first-ride.md list them.
 enum ExitCode : int {
   kOk = 0,
-  // A bug, or an answer that makes no sense.
+  // A bug, or an invalid answer.
   kInternalError = 1,
   // The command line, or a field of the request, is wrong.
   kUsage = 2,
   // No such ride, driver or offer, or not the caller's.
   kNotFound = 3,
-  // Understood and refused: the state of things forbids it.
+  // Understood and refused: the present state forbids it.
   kRefused = 4,
-  // No answer of Hail's, or too busy: trying again later may help.
+  // No answer of Hail, or too busy: trying again later may help.
   kUnavailable = 5,
-  // The watched ride ended without bringing anybody anywhere: canceled, or no driver found.
+  // The watched ride ended without a trip: cancelled, or no driver found.
   kRideFailed = 6,
 };
 
@@ -34,10 +34,11 @@ struct Failure {
   std::string message;
   // google.rpc.ErrorInfo.reason, of common/errors/reason.h. Empty: the error did not come from Hail.
   std::string reason;
-  // It came with an answer, but not from Hail: the network, a proxy or a library made it, and its code says little.
+  // It came with an answer, but not from Hail: the network, a proxy or a library made it, so its code has little
+  // meaning.
   bool foreign = false;
   std::map<std::string, std::string> metadata;
-  // google.rpc.BadRequest: the path of the field at fault. Empty: none.
+  // google.rpc.BadRequest: the path of the wrong field. Empty: none.
   std::string field;
   std::optional<absl::Duration> retry_after;
 };
@@ -52,10 +53,10 @@ ExitCode ExitCodeOf(const Failure& failure);
 // "NOT_FOUND", …: the canonical name.
 std::string CodeName(grpc::StatusCode code);
 
-// What somebody at a command line can do about it; empty when there is nothing to add.
+// A hint for the user of a command line; empty if there is none.
 std::string HintFor(const Failure& failure);
 
-// Tells the failure on standard error, as a line of JSON or in words with the hint.
+// Writes the failure to standard error, as a line of JSON or as text with the hint.
 ExitCode Report(const Failure& failure, bool json);
 
 }  // namespace hail::ctl

@@ -30,7 +30,7 @@ TEST(ExitCodeOf, FollowsTheCode) {
   }
 }
 
-// A proxy whose upstream dies ends a call with any code; trying again is all there is to do.
+// A proxy whose upstream dies ends a call with any code; the only remedy is to try again.
 TEST(ExitCodeOf, TakesWhatIsNotHailsForTheNetworks) {
   for (int code = 1; code <= static_cast<int>(grpc::StatusCode::UNAUTHENTICATED); ++code) {
     const Failure failure = FailureOf(grpc::Status(static_cast<grpc::StatusCode>(code), "upstream"));

@@ -1,4 +1,4 @@
-// What hailctl makes of a call or stream that failed: docs/clients.md's rules.
+// How hailctl handles a failed call or stream: the rules of docs/clients.md.
 #pragma once
 
 #include <random>
@@ -10,16 +10,16 @@
 
 namespace hail::ctl {
 
-// Whether the service said so, and would again.
+// Whether the status is the service's final answer, which a retry would not change.
 inline bool IsAnswer(const grpc::Status& status) { return rpc::IsAnswer(rpc::FromGrpc(status)); }
 
 class Patience {
  public:
-  // The wait before another try after one that ended with `status`.
+  // The wait before the next try after one that ended with `status`.
   absl::Duration After(const grpc::Status& status) {
     return backoff_.Next(std::uniform_real_distribution<double>(0, 1)(random_), rpc::RetryAfter(rpc::FromGrpc(status)));
   }
-  // Something came.
+  // A message arrived.
   void Reset() { backoff_.Reset(); }
 
  private:

@@ -108,7 +108,7 @@ ExitCode RideRequest(Context& context, const RideArguments& arguments) {
   if (!status.ok()) {
     const ExitCode code = context.Fail(status);
     if (code == kUnavailable && !context.json()) {
-      std::cerr << "  whether the ride was taken on is not known; --request-id " << Shown(request.request_id())
+      std::cerr << "  whether the ride was accepted is unknown; --request-id " << Shown(request.request_id())
                 << " makes repeating it safe\n";
     }
     return code;

@@ -1,4 +1,4 @@
-// hailctl ride …: what a rider can do.
+// hailctl ride …: the commands of a rider.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace hail::ctl {
 
-// Words of the command line; empty or absent where not given. Each command reads those that concern it.
+// Arguments of the command line; empty or absent if missing. Each command reads those that concern it.
 struct RideArguments {
   std::string rider_id;
   std::string ride_id;
@@ -33,12 +33,12 @@ struct RideArguments {
 
 ExitCode RideProducts(Context& context, const RideArguments& arguments);
 ExitCode RideQuote(Context& context, const RideArguments& arguments);
-// Retries with the same request_id while the service cannot be reached, until the timeout.
+// Retries with the same request_id while the service is unreachable, until the timeout.
 ExitCode RideRequest(Context& context, const RideArguments& arguments);
 // Without a ride id: the rider's live ride.
 ExitCode RideGet(Context& context, const RideArguments& arguments);
 ExitCode RideCancel(Context& context, const RideArguments& arguments);
-// Turns pages until `limit` rides are shown.
+// Reads pages until `limit` rides are shown.
 ExitCode RideList(Context& context, const RideArguments& arguments);
 // Resumes with the last sequence when the stream breaks; ends with the ride.
 ExitCode RideWatch(Context& context, const RideArguments& arguments);

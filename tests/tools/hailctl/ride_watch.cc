@@ -17,9 +17,9 @@ namespace {
 
 using hail::rider::v1::WatchRideResponse;
 
-// A watcher gives up when no stream brought anything for so long.
+// A watcher gives up if no stream has delivered a message for this long.
 constexpr absl::Duration kGiveUp = absl::Minutes(1);
-// People are told where the car is no more often than this; programs always.
+// Minimum interval between positions in text output; JSON output has all of them.
 constexpr absl::Duration kPositionEvery = absl::Seconds(5);
 
 ExitCode CodeOf(hail::type::v1::RideState final_state) {
@@ -67,7 +67,7 @@ std::optional<absl::Duration> RideWatcher::TakeRetryAfter() { return std::exchan
 ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   RideWatcher watcher(arguments.rider_id, arguments.ride_id, arguments.after);
   Patience patience;
-  std::optional<absl::Time> heard;
+  std::optional<absl::Time> last_message;
   absl::Time next_position = absl::InfinitePast();
   bool missing = false;
   for (;;) {
@@ -78,17 +78,17 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
       const auto reader = context.rider().WatchRide(&call, watcher.Open());
       WatchRideResponse message;
       while (reader->Read(&message)) {
-        guard.Heard();
-        heard = absl::Now();
+        guard.OnMessage();
+        last_message = absl::Now();
         patience.Reset();
         const std::string line = watcher.OnMessage(message);
         if (!context.json()) {
           if (line.empty()) continue;
           if (message.has_telemetry()) {
-            // That it is missing, or back, is told at once.
+            // Print at once that the position is missing, or back.
             const bool was_missing = std::exchange(missing, message.telemetry().has_missing_since());
-            if (missing == was_missing && *heard < next_position) continue;
-            next_position = *heard + kPositionEvery;
+            if (missing == was_missing && *last_message < next_position) continue;
+            next_position = *last_message + kPositionEvery;
           }
         }
         context.Print(message, line + '\n');
@@ -98,7 +98,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
     if (watcher.ended().has_value()) return CodeOf(*watcher.ended());
     const std::optional<absl::Duration> retry_after = watcher.TakeRetryAfter();
     if (status.ok() && !retry_after.has_value()) {
-      // The stream came to its proper end without a final event: the cursor was already past it.
+      // The stream ended normally without a final event: the cursor was already past it.
       hail::rider::v1::GetRideRequest request;
       request.set_rider_id(arguments.rider_id);
       request.set_ride_id(arguments.ride_id);
@@ -109,8 +109,8 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
         return CodeOf(response.ride().state());
       }
     }
-    // Nothing at all from the first stream is told at once; a broken one is worth some patience.
-    if (!status.ok() && (IsAnswer(status) || !heard.has_value() || absl::Now() - *heard > kGiveUp)) {
+    // A failure of the first stream before any message is reported at once; a broken stream is retried for a while.
+    if (!status.ok() && (IsAnswer(status) || !last_message.has_value() || absl::Now() - *last_message > kGiveUp)) {
       return context.Fail(status);
     }
     if (!status.ok() && !context.json()) {

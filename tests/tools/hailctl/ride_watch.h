@@ -1,4 +1,4 @@
-// What a watcher of a ride remembers between messages and between streams.
+// The state of a ride's watcher, kept between messages and between streams.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,22 @@
 
 namespace hail::ctl {
 
-// Follows one ride over as many streams as it takes. No I/O; not thread-safe.
+// Follows one ride over any number of streams. No I/O; not thread-safe.
 class RideWatcher {
  public:
   RideWatcher(std::string rider_id, std::string ride_id, std::optional<std::int64_t> after);
 
-  // What to open the next stream with: the cursor of what was received.
+  // The request for the next stream: it has the cursor of the last received event.
   hail::rider::v1::WatchRideRequest Open() const;
 
-  // Takes the next message of a stream. The line to show, without a newline; empty for what people need not see.
+  // Handles the next message of a stream. Returns the line to show, without a newline; empty for messages without
+  // output.
   std::string OnMessage(const hail::rider::v1::WatchRideResponse& message);
 
-  // The ride has ended and its final event was received: the state it ended in.
+  // The final state, once the final event of the ride was received.
   std::optional<hail::type::v1::RideState> ended() const { return ended_; }
 
-  // Set when the stream said that it is draining: how long to wait before the next one. Forgotten once asked.
+  // Set when the stream sent `draining`: the wait before the next stream. Reading it clears it.
   std::optional<absl::Duration> TakeRetryAfter();
 
  private:

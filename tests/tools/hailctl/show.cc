@@ -49,7 +49,7 @@ std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& words)
   return text;
 }
 
-// What a rider wants to know of the ride in its present state, each part after a comma.
+// The details of the ride that matter to a rider in its present state, each after a comma.
 std::string RideDetails(const Ride& ride) {
   std::string text;
   const std::string driver = DriverSummaryText(ride.driver());

@@ -1,4 +1,4 @@
-// The contract's resources in words. What people wrote is in them as Shown (common/text/text.h): without control
+// The contract's resources as text. User-supplied text appears as Shown (common/text/text.h): without control
 // characters.
 #pragma once
 

@@ -15,7 +15,7 @@ SilenceGuard::~SilenceGuard() {
   thread_.join();
 }
 
-void SilenceGuard::Heard() {
+void SilenceGuard::OnMessage() {
   absl::MutexLock lock(&mutex_);
   last_ = absl::Now();
 }

@@ -10,8 +10,8 @@
 
 namespace hail::ctl {
 
-// Servers send a heartbeat every 5 s; 12 s without any message means that the server is gone, though the connection may
-// not know it yet. Cancels `context` then, so that a blocked Read returns.
+// Servers send a heartbeat every 5 s; after 12 s without any message the server is gone, although the connection may
+// not show it yet. The guard then cancels `context`, so that a blocked Read returns.
 class SilenceGuard {
  public:
   explicit SilenceGuard(grpc::ClientContext* context, absl::Duration limit = absl::Seconds(12));
@@ -19,8 +19,8 @@ class SilenceGuard {
   SilenceGuard(const SilenceGuard&) = delete;
   SilenceGuard& operator=(const SilenceGuard&) = delete;
 
-  // A message came in.
-  void Heard();
+  // Call it for each received message.
+  void OnMessage();
 
  private:
   void Watch();
@@ -30,7 +30,7 @@ class SilenceGuard {
   absl::Mutex mutex_;
   absl::Time last_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  // Last: it uses all of the above.
+  // Last: it uses all members above.
   std::thread thread_;
 };
 

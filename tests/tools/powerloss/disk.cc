@@ -88,7 +88,7 @@ std::shared_ptr<Inode> Disk::State::Find(const std::string& path) {
 
 void Disk::State::Forget(const std::string& path) {
   const auto inode = inodes.find(path);
-  // One whose creation was never synced leaves nothing; what had the name before may still come back.
+  // A file whose creation was never synced leaves nothing; an older file of the same name may come back.
   if (created.erase(path) == 0 && ghosts.count(path) == 0) {
     Ghost ghost{Content(path), {}};
     if (inode != inodes.end()) ghost.unsynced = inode->second->unsynced;
@@ -147,7 +147,7 @@ void Disk::LeaveAfterCut(const std::string& folder, std::uint64_t seed) {
     Apply(unsynced.Survivors(random), to);
   };
   std::filesystem::create_directories(folder);
-  // In a fixed order, so that a seed means the same each time.
+  // In a fixed order, so that a seed always gives the same result.
   std::vector<std::string> paths;
   for (auto at = std::filesystem::recursive_directory_iterator(state_->folder); at != end(at); ++at) {
     const std::string path = at->path().string();
@@ -168,7 +168,7 @@ void Disk::LeaveAfterCut(const std::string& folder, std::uint64_t seed) {
     const bool exists = std::filesystem::exists(path);
     const bool lasts = exists && (state_->created.count(path) == 0 || coin());
     if (lasts) {
-      // Memory of all processes in the form of a file: never synced, and SQLite makes it anew.
+      // Memory shared by processes, in the form of a file: never synced, and SQLite creates it anew.
       if (EndsWith(path, "-shm") && coin()) continue;
       std::filesystem::copy_file(path, to);
       if (const auto inode = state_->inodes.find(path); inode != state_->inodes.end()) {

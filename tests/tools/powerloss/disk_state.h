@@ -1,4 +1,4 @@
-// Between disk.cc and vfs.cc: what a Disk holds.
+// Shared by disk.cc and vfs.cc: the state of a Disk.
 #pragma once
 
 #include <sqlite3.h>
@@ -15,13 +15,13 @@
 
 namespace hail::powerloss {
 
-// A file, whatever its name is by now.
+// A file, independent of its present name.
 struct Inode {
   std::string path;
   Unsynced unsynced;
 };
 
-// A file that was deleted, in case the deletion does not last.
+// A deleted file, in case the deletion does not last.
 struct Ghost {
   std::string synced;
   Unsynced unsynced;
@@ -32,20 +32,20 @@ struct Disk::State {
 
   // Whether `path` is below the folder.
   bool Holds(const std::string& path) const;
-  // Counts the operation, asks options.before; the error to fail with, or SQLITE_OK.
+  // Counts the operation and calls options.before; returns the error to fail with, or SQLITE_OK.
   int Begin(OpKind kind, const std::string& path, bool grows = false);
-  // The file of that name, known from now on.
+  // The file of that name; registers it if it is new.
   std::shared_ptr<Inode> Find(const std::string& path);
   // Its name is gone.
   void Forget(const std::string& path);
-  // What was created and deleted in the folder `path`, which may be the disk's own, lasts.
+  // Makes creations and deletions in the folder `path` last. `path` may be the disk's own folder.
   void SyncFolder(const std::string& path);
   void SyncFolderOf(const std::string& path);
 
   const std::string folder;
   const DiskOptions options;
 
-  // Of all below. Recursive: options.before may call the Disk.
+  // Guards all members below. Recursive, because options.before may call the Disk.
   mutable std::recursive_mutex mutex;
   std::mt19937_64 random;
   std::uint64_t changes = 0;
@@ -55,13 +55,13 @@ struct Disk::State {
   std::set<std::string> created;
   // Files whose deletion was not synced.
   std::map<std::string, Ghost> ghosts;
-  // Folders whose creation was.
+  // Folders whose creation was not synced.
   std::set<std::string> folders;
 };
 
-// The disk that holds `path`; null where none does.
+// The disk that holds `path`; null if none does.
 std::shared_ptr<Disk::State> DiskOf(const std::string& path);
-// Some program has synced the folder `path`. False where it is on no disk of ours.
+// Called when a program has synced the folder `path`. False if it is on no Disk.
 bool FolderSynced(const std::string& path);
 
 }  // namespace hail::powerloss

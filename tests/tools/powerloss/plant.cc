@@ -13,7 +13,7 @@ std::string& Level() {
   return *level;
 }
 
-// An ignored PRAGMA does nothing, and says so to nobody.
+// SQLITE_IGNORE makes the PRAGMA have no effect, without an error.
 int Deny(void*, int action, const char* name, const char* value, const char*, const char*) {
   const bool asked = action == SQLITE_PRAGMA && name != nullptr && strcasecmp(name, "synchronous") == 0;
   return asked && value != nullptr ? SQLITE_IGNORE : SQLITE_OK;

@@ -1,12 +1,12 @@
-// A fault of the program under test, planted from outside: weaker syncing than it asks for.
+// A fault planted from outside into the program under test: weaker syncing than it asks for.
 #pragma once
 
 #include <string>
 
 namespace hail::powerloss {
 
-// While one lives, connections that are opened run at this level and ignore their own PRAGMA synchronous. One at a
-// time.
+// While an object lives, new connections run at its level and ignore their own PRAGMA synchronous. At most one object
+// at a time.
 class PlantedSynchronous {
  public:
   // "OFF" or "NORMAL".

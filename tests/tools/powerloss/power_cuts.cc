@@ -24,7 +24,8 @@ bool SomeSeedLoses(const std::function<bool(std::uint64_t seed)>& live) {
 
 PowerCuts::PowerCuts(std::uint64_t seed) : seed_(seed) {
   InstallVfs();
-  // In memory where possible: what is tested is what the disk is told, and a busy machine's own takes its time.
+  // In memory where possible: the test depends only on the operations sent to the disk, and a busy machine's disk is
+  // slow.
   const bool memory = access("/dev/shm", W_OK) == 0;
   const std::filesystem::path parent = memory ? "/dev/shm" : std::filesystem::temp_directory_path();
   std::string pattern = (parent / "hail-power-XXXXXX").string();

@@ -1,4 +1,4 @@
-// A store's lives on one disk after another: each ends by a power cut, the next begins with what that left.
+// A store's lives on one disk after another: each ends with a power cut, and the next begins with the remaining files.
 #pragma once
 
 #include <atomic>
@@ -15,36 +15,36 @@ namespace hail::powerloss {
 // How many seeds to try: POWER_SEEDS of the environment, else `usual`.
 std::uint64_t SeedsToTry(std::uint64_t usual);
 
-// Whether any seed from 1 on makes `live` lose something: that a planted fault is found. How many seeds do depends on
-// how the threads happen to run, so as many are tried as a fault could plausibly hide behind.
+// Whether any seed from 1 on makes `live` lose data, that is, whether a planted fault is found. That depends on how the
+// threads happen to run, so this tries as many seeds as a fault could plausibly escape.
 bool SomeSeedLoses(const std::function<bool(std::uint64_t seed)>& live);
 
 // For tests within one process. Each life is: Begin(), open the store in folder(), use it, CutNow(), close the store,
 // End().
 class PowerCuts {
  public:
-  // Keeps its folders in a new temporary folder. With `seed` and the same changes by SQLite, the same is left.
+  // Keeps its folders in a new temporary folder. The same `seed` and the same changes by SQLite leave the same files.
   explicit PowerCuts(std::uint64_t seed);
   // Removes them.
   ~PowerCuts();
   PowerCuts(const PowerCuts&) = delete;
   PowerCuts& operator=(const PowerCuts&) = delete;
 
-  // Where the store of the present life has its files.
+  // The folder of the store's files in the present life.
   const std::string& folder() const { return folder_; }
 
   // The power will fail when SQLite is about to make its `at`th change (write, sync, truncation, deletion) from here
-  // on, in whatever thread that is. `on_cut` runs at that moment, before anything else is done to the disk: it takes
-  // down what has been acknowledged until then.
+  // on, in any thread. `on_cut` runs at that moment, before any other operation on the disk: it records the changes
+  // acknowledged so far.
   void Begin(std::uint64_t at, std::function<void()> on_cut);
-  // Whether it has failed in this life.
+  // Whether the power has failed in this life.
   bool cut() const { return cut_; }
-  // The power fails now, unless it has.
+  // Cuts the power now, unless it has failed already.
   void CutNow();
-  // With the store closed. What was left is in folder() from here on.
+  // Call it with the store closed. Afterwards folder() has the files that the cut left.
   void End();
 
-  // A new copy of folder(), for a look that changes it.
+  // A new copy of folder(), for checks that change it.
   std::string Copy();
 
  private:

@@ -26,12 +26,12 @@ std::uint64_t Number(const char* name, std::uint64_t otherwise) {
   return text.empty() ? otherwise : std::strtoull(text.c_str(), nullptr, 10);
 }
 
-// The faults that last while a file of their name is in a folder.
+// Each fault lasts while a file of its name is in a folder.
 class Faults {
  public:
   explicit Faults(std::string folder) : folder_(std::move(folder)) {}
 
-  // With the codes SQLite's unix VFS gives for what the kernel says in such a case.
+  // Returns the codes that SQLite's unix VFS returns for the kernel's errors in these cases.
   int operator()(const Op& op) const {
     const bool writes = op.kind == OpKind::kWrite || op.kind == OpKind::kTruncate || op.kind == OpKind::kSync;
     if (op.kind == OpKind::kWrite && op.grows && On("disk-full")) return SQLITE_FULL;
@@ -78,11 +78,11 @@ __attribute__((constructor)) void Load() {
     std::fputs("powerloss: SQLite took no VFS\n", stderr);
     std::abort();
   }
-  // For as long as the process lives.
+  // Lives as long as the process.
   if (const std::string level = Env("POWERLOSS_SYNCHRONOUS"); !level.empty()) new PlantedSynchronous(level);
 }
 
-// A process that ends by itself leaves its files to a system that goes on.
+// A process that exits normally leaves its files to a running system.
 __attribute__((destructor)) void Unload() {
   if (TheDisk() != nullptr) TheDisk()->WriteBack();
 }

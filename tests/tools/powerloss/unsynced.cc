@@ -79,7 +79,7 @@ std::size_t Unsynced::Read(std::int64_t offset, char* to, std::size_t size, cons
 }
 
 std::vector<Change> Unsynced::Survivors(std::mt19937_64& random) const {
-  // 0: none; 1: all; 2: the first of them; else: any of them, at odds that differ from cut to cut.
+  // 0: none; 1: all; 2: the first ones; else: any of them, with odds that differ between cuts.
   const std::size_t way = Below(random, 8);
   if (changes_.empty() || way == 0) return {};
   if (way == 1) return changes_;

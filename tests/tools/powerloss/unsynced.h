@@ -1,4 +1,4 @@
-// What was written to one file since its last sync, and what a power cut may leave of it.
+// The changes to one file since its last sync, and the part of them that a power cut may leave.
 #pragma once
 
 #include <cstddef>
@@ -19,32 +19,32 @@ struct Change {
   bool truncate = false;
 };
 
-// Not thread-safe. The file on the disk is the base; this holds what lies over it. Bytes are kept until Clear(), also
-// those that have leaked to the disk meanwhile.
+// Not thread-safe. The file on the disk is the base; this holds the changes over it. Bytes are kept until Clear(), even
+// if they have leaked to the disk meanwhile.
 class Unsynced {
  public:
-  // Reads the base: as many bytes as there are, at most `size`.
+  // Reads the base: as many bytes as exist, at most `size`.
   using ReadBase = std::function<std::size_t(std::int64_t offset, char* to, std::size_t size)>;
 
-  // `base_size` is the base's size; it counts with the first change only.
+  // `base_size` is the base's size; only the first change uses it.
   void Write(std::int64_t offset, std::string_view bytes, std::int64_t base_size, const ReadBase& base);
   void Truncate(std::int64_t size, std::int64_t base_size);
-  // Everything has reached the disk.
+  // All changes have reached the disk.
   void Clear();
 
   bool empty() const { return changes_.empty(); }
-  // In the order they came; applied in that order they make the file what programs see.
+  // In the order of arrival; applied in that order they turn the base into the file that programs see.
   const std::vector<Change>& changes() const { return changes_; }
 
-  // The file as programs see it. Only while not empty: otherwise it is the base.
+  // The size of the file as programs see it. Only while not empty: otherwise the file equals the base.
   std::int64_t size() const { return size_; }
-  // As many bytes as there are, at most `size`.
+  // Reads as many bytes as exist, at most `size`.
   std::size_t Read(std::int64_t offset, char* to, std::size_t size, const ReadBase& base) const;
 
-  // What of the changes reached a disk whose power failed now, drawn from `random`: none, all, some, in whatever order
-  // the disk chose; the last of them torn at any byte or with only some of its sectors written; what lies behind the
-  // end the file had at the last sync possibly zeros or garbage. A disk keeps the order of writes to one sector, so
-  // the answer is to be applied in its order.
+  // The changes that reached a disk whose power failed now, drawn from `random`: none, all, or some, in any order that
+  // the disk chose. The last one may be torn at any byte, or have only some of its sectors written. Bytes behind the
+  // end that the file had at the last sync may be zeros or garbage. A disk keeps the order of writes to one sector, so
+  // apply the result in its order.
   std::vector<Change> Survivors(std::mt19937_64& random) const;
 
  private:
@@ -54,9 +54,9 @@ class Unsynced {
   std::vector<Change> changes_;
   std::int64_t size_ = 0;
   std::int64_t synced_size_ = 0;
-  // Base bytes from here on are not part of the file.
+  // Base bytes from this offset on are not part of the file.
   std::int64_t base_limit_ = 0;
-  // The present content of all that was touched, by chunk.
+  // The present content of all changed chunks.
   std::map<std::int64_t, std::string> chunks_;
 };
 

@@ -10,7 +10,7 @@
 namespace hail::powerloss {
 namespace {
 
-// A file in memory, changed as the system changes one.
+// Applies a change to a file in memory, as the system does.
 void Apply(const Change& change, std::string& file) {
   const auto offset = static_cast<std::size_t>(change.offset);
   if (change.truncate) {
@@ -29,7 +29,8 @@ Unsynced::ReadBase BaseOf(const std::string& file) {
   };
 }
 
-// Programs see their writes, whatever part of them has reached the disk already, and a sync brings it all there.
+// Programs see their writes, whatever part of them has reached the disk already, and a sync writes all of them to the
+// disk.
 TEST(UnsyncedTest, IsTheFileThatProgramsSeeUnderAnyLeaks) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     std::mt19937_64 random(seed);
@@ -94,7 +95,7 @@ TEST(UnsyncedTest, LeavesNoneSomeOrAllAndTearsTheLast) {
       if (at >= 2000 && std::any_of(write.begin(), write.end(), [](char c) { return c != 'n' && c != '\0'; })) {
         garbage = true;
       }
-      // What was synced is old or new, byte by byte.
+      // Synced bytes are old or new, byte by byte.
       if (at < 2000) {
         ASSERT_EQ(write.find_first_not_of("on"), std::string::npos);
       }

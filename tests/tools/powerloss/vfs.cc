@@ -17,7 +17,7 @@
 
 #include "tests/tools/powerloss/disk_state.h"
 
-// In the place of libc's, for this process: of folders, programs sync them by themselves.
+// Replaces libc's fsync in this process, because programs sync folders directly.
 extern "C" int fsync(int fd) {
   struct stat about {};
   if (fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) {
@@ -33,14 +33,14 @@ namespace {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-// What SQLite sees as a file. The real one follows in memory.
+// SQLite's file object. The real file's object follows it in memory.
 struct Handle {
   sqlite3_file base;
-  // Null: not on a disk of ours, everything goes to the real file.
+  // Null: not on a Disk; all operations go to the real file.
   Disk::State* disk;
   std::shared_ptr<Disk::State> disk_alive;
   std::shared_ptr<Inode> inode;
-  // The next sync is the first of a journal or WAL that was created: SQLite syncs the folder too.
+  // The next sync is the first one of a new journal or WAL: SQLite syncs the folder too.
   bool syncs_folder;
 };
 
@@ -51,7 +51,7 @@ sqlite3_file* Real(sqlite3_file* file) {
   return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kRealAt);
 }
 
-// The real file's size, 0 where that fails: SQLite finds out by itself.
+// The real file's size; 0 on failure, because SQLite detects the error itself.
 std::int64_t RealSize(sqlite3_file* real) {
   sqlite3_int64 size = 0;
   return real->pMethods->xFileSize(real, &size) == SQLITE_OK ? size : 0;
@@ -60,7 +60,7 @@ std::int64_t RealSize(sqlite3_file* real) {
 Unsynced::ReadBase Base(sqlite3_file* real) {
   return [real](std::int64_t offset, char* to, std::size_t size) -> std::size_t {
     const int result = real->pMethods->xRead(real, to, static_cast<int>(size), offset);
-    // A short read has filled the rest with zeros, which is what is wanted.
+    // A short read has filled the rest with zeros, as required.
     return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ ? size : 0;
   };
 }
@@ -106,7 +106,7 @@ std::int64_t SizeOf(sqlite3_file* file) {
   return unsynced.empty() ? RealSize(Real(file)) : unsynced.size();
 }
 
-// Lets a part of what is unsynced through to the real file.
+// Writes a part of the unsynced data through to the real file.
 int Leak(sqlite3_file* file) {
   Handle* handle = Of(file);
   return Apply(handle->inode->unsynced.Survivors(handle->disk->random), Real(file));
@@ -160,7 +160,7 @@ int Sync(sqlite3_file* file, int flags) {
           static_cast<std::int64_t>(handle->disk->random() % static_cast<std::uint64_t>(options.sync_delay.count())));
     }
   }
-  // Not locked: a disk that is busy with one file does not keep readers from what is in memory.
+  // Unlocked: a disk that is busy with one file does not block readers of data in memory.
   if (delay.count() > 0) std::this_thread::sleep_for(delay);
   {
     const Lock lock(handle->disk->mutex);
@@ -190,7 +190,7 @@ int CheckReservedLock(sqlite3_file* file, int* taken) {
 }
 
 int FileControl(sqlite3_file* file, int code, void* argument) {
-  // Would make the file longer behind our back.
+  // Would make the file longer without this VFS noticing.
   if (Of(file)->disk != nullptr && (code == SQLITE_FCNTL_SIZE_HINT || code == SQLITE_FCNTL_CHUNK_SIZE)) {
     return SQLITE_OK;
   }
@@ -200,7 +200,7 @@ int FileControl(sqlite3_file* file, int code, void* argument) {
 int SectorSize(sqlite3_file* file) { return Real(file)->pMethods->xSectorSize(Real(file)); }
 int DeviceCharacteristics(sqlite3_file* file) { return Real(file)->pMethods->xDeviceCharacteristics(Real(file)); }
 
-// The WAL's index is memory that processes share. It is never synced and made anew after a cut: the real one serves.
+// The WAL's index is shared memory. It is never synced, and is created anew after a cut, so the real one is used.
 int ShmMap(sqlite3_file* file, int region, int size, int extend, void volatile** at) {
   if (Handle* handle = Of(file); handle->disk != nullptr) {
     const Lock lock(handle->disk->mutex);
@@ -287,8 +287,8 @@ int Delete(sqlite3_vfs* vfs, const char* name, int sync_folder) {
   const std::string path(name);
   const Lock lock(disk->mutex);
   if (const int fault = disk->Begin(OpKind::kDelete, path); fault != SQLITE_OK) return fault;
-  // Nothing that is killed brings a deleted file back, so it is of use to LeaveAfterCut only; a whole machine's deleted
-  // files are not kept in memory for it.
+  // A kill brings no deleted file back, so only LeaveAfterCut needs its contents. For the whole machine's disk, deleted
+  // files are not kept in memory.
   if (disk->options.lose_unsynced && !disk->folder.empty() && access(name, F_OK) == 0) disk->Forget(path);
   disk->inodes.erase(path);
   const int result = RealVfs(vfs)->xDelete(RealVfs(vfs), name, sync_folder);
@@ -298,7 +298,7 @@ int Delete(sqlite3_vfs* vfs, const char* name, int sync_folder) {
 
 int Access(sqlite3_vfs* vfs, const char* name, int flags, int* yes) {
   if (flags == SQLITE_ACCESS_EXISTS) {
-    // The unix VFS takes an empty file for none, and what is unsynced is not in the real one yet.
+    // The unix VFS treats an empty file as missing, and unsynced data is not in the real file yet.
     if (const std::shared_ptr<Disk::State> disk = DiskOf(name); disk != nullptr) {
       const Lock lock(disk->mutex);
       const auto inode = disk->inodes.find(name);

@@ -1,11 +1,11 @@
-// SQLite's way to a Disk.
+// Connects SQLite to a Disk.
 #pragma once
 
 namespace hail::powerloss {
 
-// Makes an SQLite VFS the default of this process that keeps files below a Disk's folder on that disk and leaves all
-// others alone. Memory-mapped reads (mmap_size) are not offered. May be called again; before SQLite opens anything.
-// Returns an SQLite result code.
+// Installs an SQLite VFS as the default of this process. It keeps files below a Disk's folder on that disk and passes
+// all others through. It offers no memory-mapped reads (mmap_size). May be called again. Call it before SQLite opens a
+// file. Returns an SQLite result code.
 int InstallVfs();
 
 }  // namespace hail::powerloss

@@ -19,7 +19,7 @@ TEST(Assignment, NothingToAssign) {
 }
 
 TEST(Assignment, MovesOthersOverALongWay) {
-  // Ride i is nearest to driver i and may go one on; the last ride only fits where the first one is.
+  // Ride i is nearest to driver i and can also take driver i + 1. The last ride can only take driver 0.
   std::vector<AssignmentRide> rides;
   for (std::int32_t i = 0; i < 9; ++i) rides.push_back({{{i, 1}, {i + 1, 1000}}});
   rides.push_back({{{0, 5}}});
@@ -37,7 +37,7 @@ TEST(Assignment, TheLargestCostsDoNotOverflow) {
   EXPECT_EQ(assignment.driver.back(), kNone);
 }
 
-// Random graphs of one shape, each held against the exact solver.
+// The shape of random graphs. Each graph is compared with the exact solver.
 struct Shape {
   int rides;
   int drivers;
@@ -98,7 +98,7 @@ TEST_P(AssignmentRandom, IsExact) {
     for (AssignmentRide& ride : rides) std::shuffle(ride.edges.begin(), ride.edges.end(), random);
     ASSERT_EQ(Assign(rides, static_cast<std::int32_t>(drivers)).driver, assignment.driver) << "round " << round;
 
-    // What Assignment::price says of one more edge.
+    // Checks what Assignment::price predicts for one more edge.
     std::int64_t most_cost = 0;
     for (const auto& row : cost) most_cost = std::max(most_cost, *std::max_element(row.begin(), row.end()));
     const auto ride = static_cast<std::size_t>(below(static_cast<std::int64_t>(n)));

@@ -36,7 +36,7 @@ TEST_F(CarSearchTest, FindsOnlyWhatTheRideCanBeGiven) {
   Add("of another region", 10, {"nyc", {"economy"}, 4});
   Add("of another product", 20, {"sf", {"xl"}, 4});
   Add("too small", 30, {"sf", {"economy"}, 1});
-  Add("not heard of for long", 40, {"sf", {"economy"}, 4}, absl::Seconds(31));
+  Add("of a stale position", 40, {"sf", {"economy"}, 4}, absl::Seconds(31));
   Add("not free", 50);
   index_.SetOfferable("not free", false);
   EXPECT_THAT(Found({kPickup, "sf", "economy", 2}, 1000), ElementsAre("near"));

@@ -1,4 +1,4 @@
-// What the contract says and what the core means by it, both ways.
+// Conversions between the contract's messages and the core's types, both ways.
 #include <google/protobuf/unknown_field_set.h>
 
 #include <cmath>
@@ -76,7 +76,7 @@ TEST(RideCodec, ARideIsLiveWhileItHasADriver) {
                                                          {type::v1::RIDE_STATE_ENROUTE_TO_PICKUP, true},
                                                          {type::v1::RIDE_STATE_ARRIVED_AT_PICKUP, true},
                                                          {type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF, true},
-                                                         // Reserved: a later version's.
+                                                         // Reserved for later versions.
                                                          {static_cast<type::v1::RideState>(1), false},
                                                          {static_cast<type::v1::RideState>(6), true},
                                                          {type::v1::RIDE_STATE_COMPLETED, false},
@@ -112,7 +112,7 @@ TEST(RideCodec, Durations) {
   bad.set_nanos(0);
   bad.set_seconds(std::numeric_limits<std::int64_t>::max());
   EXPECT_EQ(DecodeDuration(bad), absl::InfiniteDuration());
-  // The one number whose absolute value is no number.
+  // INT32_MIN, whose absolute value is no int32.
   bad.set_seconds(0);
   bad.set_nanos(std::numeric_limits<std::int32_t>::min());
   EXPECT_EQ(DecodeDuration(bad), -absl::InfiniteDuration());
@@ -129,7 +129,7 @@ TEST(DriverCodec, DriversThereAndBack) {
   EXPECT_EQ(proto.create_time().seconds(), 1'700'000'000);
   EXPECT_EQ(proto.create_time().nanos(), 250'000'000);
   EXPECT_TRUE(SameProfile(FromProto(proto), driver));
-  EXPECT_EQ(FromProto(proto).create_time, absl::UnixEpoch()) << "the caller's times are not believed";
+  EXPECT_EQ(FromProto(proto).create_time, absl::UnixEpoch()) << "the caller's times are ignored";
 }
 
 TEST(DriverCodec, Availability) {
@@ -139,7 +139,7 @@ TEST(DriverCodec, Availability) {
   EXPECT_EQ(FieldAtFault(FromProto(static_cast<v1::Availability>(77)).status()), "availability");
 }
 
-// What rider-service adds to an offer reaches the app through a driver-service that does not know it.
+// Fields that rider-service adds to an offer reach the app through a driver-service that does not know them.
 TEST(DriverCodec, AnOfferPassesOnWhatRiderServiceAddsToIt) {
   internal::v1::StartDispatch start = MakeStart();
   v1::Offer& made = *start.mutable_offer();
@@ -414,12 +414,12 @@ TEST(InternalCodec, PositionsPassedOnGrowOlder) {
 
 const absl::Time kSaid = absl::FromUnixSeconds(1'700'000'000);
 
-// As another replica hears it, a second later.
+// Encodes `message` and decodes it as another replica does, 1 s later.
 ReplicaMessage ThereAndBack(const ReplicaMessage& message) {
-  const auto heard = ReplicaMessageFromBytes(ReplicaBytes("me", message, kSaid), kSaid + absl::Seconds(1));
-  EXPECT_TRUE(heard.ok()) << heard.status();
-  EXPECT_EQ(heard->first, "me");
-  return heard->second;
+  const auto decoded = ReplicaMessageFromBytes(ReplicaBytes("me", message, kSaid), kSaid + absl::Seconds(1));
+  EXPECT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->first, "me");
+  return decoded->second;
 }
 
 TEST(ReplicaCodec, Presences) {
@@ -437,9 +437,9 @@ TEST(ReplicaCodec, Presences) {
   DriverPresence bare;
   bare.driver_id = "d2";
   bare.session_epoch = 1;
-  const auto heard = std::get<Presences>(ThereAndBack(Presences{{full, bare}}));
-  ASSERT_EQ(heard.drivers.size(), 2u);
-  const DriverPresence& seen = heard.drivers[0];
+  const auto decoded = std::get<Presences>(ThereAndBack(Presences{{full, bare}}));
+  ASSERT_EQ(decoded.drivers.size(), 2u);
+  const DriverPresence& seen = decoded.drivers[0];
   EXPECT_EQ(seen.driver_id, "d1");
   EXPECT_EQ(seen.session_epoch, 7);
   EXPECT_EQ(seen.number, 12u);
@@ -450,11 +450,11 @@ TEST(ReplicaCodec, Presences) {
   EXPECT_EQ(seen.fix->point.latitude_deg, 37.5);
   EXPECT_EQ(seen.fix->session_epoch, 6);
   EXPECT_EQ(seen.fix->position_seq, 99u);
-  EXPECT_EQ(seen.fix->observed, kSaid - absl::Seconds(3)) << "by its age, and not by the sender's clock";
+  EXPECT_EQ(seen.fix->observed, kSaid - absl::Seconds(3)) << "computed from its age, not from the sender's clock";
   EXPECT_EQ(seen.fix->heading_deg, 90.0f);
   EXPECT_FALSE(seen.fix->speed_mps.has_value());
-  EXPECT_FALSE(heard.drivers[1].fix.has_value());
-  EXPECT_FALSE(heard.drivers[1].offerable);
+  EXPECT_FALSE(decoded.drivers[1].fix.has_value());
+  EXPECT_FALSE(decoded.drivers[1].offerable);
 }
 
 TEST(ReplicaCodec, ClaimsAndStarts) {
@@ -496,8 +496,8 @@ TEST(ReplicaCodec, Offers) {
        {RemoteOfferRejectReason::kNone, RemoteOfferRejectReason::kNotFree, RemoteOfferRejectReason::kUnknown,
         RemoteOfferRejectReason::kNotReceived, RemoteOfferRejectReason::kDriverRefused,
         RemoteOfferRejectReason::kDispatchOver}) {
-    const RemoteOfferStatus told{"o1", OfferStatus::kRevoked, RevokeReason::kNone, ending};
-    EXPECT_EQ(std::get<RemoteOfferStatus>(ThereAndBack(told)).ending, ending);
+    const RemoteOfferStatus sent{"o1", OfferStatus::kRevoked, RevokeReason::kNone, ending};
+    EXPECT_EQ(std::get<RemoteOfferStatus>(ThereAndBack(sent)).ending, ending);
   }
 }
 

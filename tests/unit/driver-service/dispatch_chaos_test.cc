@@ -1,5 +1,5 @@
-// The dispatch core against a model of rider-service, with a network that delays, loses and breaks, apps that come and
-// go, and a seed. What must always hold is checked at each step, and that everything ends well once it calms down.
+// Runs the dispatch core against a model of rider-service: the network delays, loses and breaks, and apps come and go,
+// drawn from a seed. The test checks invariants at each step, and that everything ends well once the faults stop.
 #include <algorithm>
 #include <deque>
 #include <functional>
@@ -30,7 +30,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
     absl::Time deadline;
     LatLng pickup;
   };
-  // An app: what it was told on its present stream.
+  // A driver's app, and the messages that it received.
   struct App {
     StreamId stream = 0;
     std::map<std::string, std::int64_t> seen;  // over all streams: ride → sequence
@@ -55,7 +55,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
   bool Chance(double p) { return Uniform() < p * (calm_ ? 0 : 1); }
   absl::Duration Delay(double most_s) { return absl::Seconds(Uniform() * most_s); }
 
-  // ---- A network: what is sent is done later; on one channel in order, and not after the channel broke.
+  // ---- The network. Later() delays an action. A channel keeps the order, and drops its messages when it breaks.
   void Later(absl::Duration delay, Action action) { agenda_.insert({now_.wall + delay, std::move(action)}); }
   struct Channel {
     int incarnation = 0;
@@ -135,7 +135,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
     start->remaining = ride.deadline - now_.domain;
     start->excluded_driver_ids.assign(ride.excluded.begin(), ride.excluded.end());
     SendOn(link_, Delay(0.2), [this, start] { core_.Start(now_, link_id_, start); });
-    // Sent again, as for want of an acknowledgement.
+    // Sent again, as if the acknowledgement were missing.
     if (Chance(0.2)) SendOn(link_, Delay(2), [this, start] { core_.Start(now_, link_id_, start); });
   }
   void SendStop(const ModelRide& ride, StopReason reason) {
@@ -166,7 +166,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
     if (it == subscribed_.end()) return;
     const std::int64_t subscription = it->second;
     if (Chance(0.05)) {
-      // The message is lost; the next check against the store finds out, and the feed starts over.
+      // The message is lost. The next check against the store notices, and the feed starts over.
       SendOn(feed_, Delay(2), [] {});
       Later(Delay(2), [this, driver_id, subscription] {
         auto now = subscribed_.find(driver_id);
@@ -203,7 +203,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
     const std::string driver_id = streams_.at(stream);
     App& app = apps_.at(driver_id);
     if (std::holds_alternative<Replaced>(message)) return;
-    ASSERT_EQ(app.stream, stream) << "told to a stream that is gone";
+    ASSERT_EQ(app.stream, stream) << "a message on a stream that is gone";
     if (const auto* event = std::get_if<RideEventView>(&message)) {
       std::int64_t& seen = app.seen[event->ride->ride_id];
       EXPECT_GT(event->ride->sequence, seen) << "an event came twice or late";
@@ -211,10 +211,10 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
       app.cursor = RideCursor{event->ride->ride_id, event->ride->sequence};
     } else if (const auto* offer = std::get_if<OfferView>(&message)) {
       const ModelRide& ride = rides_.at(offer->start->ride_id);
-      // What rider-service knew when it sent the start.
+      // The exclusions are those that rider-service knew when it sent the start.
       EXPECT_TRUE(std::find(offer->start->excluded_driver_ids.begin(), offer->start->excluded_driver_ids.end(),
                             driver_id) == offer->start->excluded_driver_ids.end());
-      // A start, or one before it in line, is up to two seconds on its way.
+      // A start takes up to two seconds, or waits that long behind an earlier one.
       EXPECT_LT(now_.domain, ride.deadline + absl::Milliseconds(2300)) << "offered after the deadline";
       ++offers_;
       const std::string offer_id = offer->offer_id;
@@ -242,7 +242,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
       accepts_[n].answered = true;
       accepts_[n].won = result.status.ok() && result.offer.status == OfferStatus::kAccepted;
       if (accepts_[n].won) {
-        EXPECT_TRUE(committed_.contains(accept_of_[n])) << "told of a ride that is not theirs";
+        EXPECT_TRUE(committed_.contains(accept_of_[n])) << "accepted without a commit";
       }
     });
   }
@@ -347,7 +347,7 @@ class ChaosTest : public testing::TestWithParam<int>, public Effects {
       if (Chance(0.003)) {
         End(ride, Chance(0.3));
       } else if (Chance(0.002)) {
-        // Only a driver who knows of the ride can give it up.
+        // A driver can give a ride up only after learning of it.
         const DriverState state = core_.State(now_, ride.driver_id);
         if (state.ride != nullptr && state.ride->ride_id == id) DriverCancels(ride);
       }
@@ -420,7 +420,7 @@ TEST_P(ChaosTest, NobodyIsBookedTwiceOrUnawareAndEverybodyIsAnswered) {
     Disturb();
     Step();
   }
-  // It calms down: nothing is lost any more, everybody is connected, nothing new comes.
+  // The faults stop: nothing is lost any more, everybody is connected, no new rides come.
   calm_ = true;
   for (int step = 0; step < 3600 && !HasFatalFailure(); ++step) {
     if (step % 20 == 0) MoveAll();
@@ -441,11 +441,11 @@ TEST_P(ChaosTest, NobodyIsBookedTwiceOrUnawareAndEverybodyIsAnswered) {
     const ModelRide* ride = ActiveRideOf(id);
     if (ride != nullptr) {
       ++assigned;
-      ASSERT_NE(state.ride, nullptr) << id << " is booked unaware";
+      ASSERT_NE(state.ride, nullptr) << id << " does not know of the assigned ride";
       EXPECT_EQ(state.ride->ride_id, ride->id);
       EXPECT_EQ(state.ride->sequence, ride->sequence);
     } else {
-      EXPECT_EQ(state.ride, nullptr) << id << " waits on a ride that is over";
+      EXPECT_EQ(state.ride, nullptr) << id << " still has a ride that is over";
     }
     EXPECT_EQ(state.status, ride != nullptr ? DriverStatus::kOnTrip
                             : app.online    ? DriverStatus::kAvailable
@@ -455,7 +455,7 @@ TEST_P(ChaosTest, NobodyIsBookedTwiceOrUnawareAndEverybodyIsAnswered) {
   for (const auto& [id, ride] : rides_) {
     EXPECT_NE(ride.state, RideState::kMatching) << id << " is stuck";
   }
-  // The test is no test unless much has happened.
+  // The test is meaningless unless much has happened.
   EXPECT_GT(offers_, 100);
   EXPECT_GT(won, 30);
   EXPECT_GT(committed_.size(), 40u);

@@ -1,5 +1,5 @@
-// Confirmations: an accept is answered, assigned or lost with the reason, however the network behaves (DESIGN §4,
-// §10.6).
+// Confirmations: every accept is answered, with the assigned ride or with the reason for its loss, however the network
+// behaves (promise 6 of README.md).
 #include "absl/time/time.h"
 #include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
@@ -134,10 +134,10 @@ TEST_F(ConfirmTest, AnAnswerToAnEarlierAttemptDoesNotCount) {
   EXPECT_TRUE(answers_.empty());
 }
 
-TEST_F(ConfirmTest, ALostRideIsToldWithItsReason) {
+TEST_F(ConfirmTest, ALostRideIsReportedWithItsReason) {
   struct Case {
     absl::Status refusal;
-    std::string told;
+    std::string revoke_reason;
   };
   const std::vector<Case> cases = {
       {Refusal(Reason::kRideNotMatching, "ENROUTE_TO_PICKUP"), "TAKEN"},
@@ -159,10 +159,10 @@ TEST_F(ConfirmTest, ALostRideIsToldWithItsReason) {
     Respond("d1", offer, true, ride);
     Take();
     Confirmed(c.refusal);
-    EXPECT_THAT(Take(), ElementsAre(absl::StrCat("s1 ", offer, " REVOKED ", c.told))) << c.refusal;
+    EXPECT_THAT(Take(), ElementsAre(absl::StrCat("s1 ", offer, " REVOKED ", c.revoke_reason))) << c.refusal;
     EXPECT_THAT(answers_.at(ride).status, HasReason(Reason::kOfferRevoked));
-    EXPECT_EQ(DetailsOf(answers_.at(ride).status)->metadata.at("revoke_reason"), c.told);
-    // The dispatch is over here, and the driver free for the next.
+    EXPECT_EQ(DetailsOf(answers_.at(ride).status)->metadata.at("revoke_reason"), c.revoke_reason);
+    // The dispatch is over here, and the driver is free for the next ride.
     EXPECT_EQ(core_->Counts(now_).rides, 0);
     EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
   }
@@ -172,14 +172,14 @@ TEST_F(ConfirmTest, AStaleEpochEndsTheDispatchOfThatEpochOnly) {
   Accepted();
   Start("r1", 2);
   Confirmed(Refusal(Reason::kStaleEpoch, "MATCHING"));
-  // The driver lost nothing by it: the new dispatch asks again.
+  // The driver is not excluded: the new dispatch offers the ride again.
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@2", "s1 o1 REVOKED SUPERSEDED", "s1 offer o2 r1@2"));
 }
 
 TEST_F(ConfirmTest, ARideBeingConfirmedIsOfferedToNobodyElse) {
   Accepted();
   Online("d2", 2, 100);
-  // Its dispatch begins anew meanwhile: rider-service did not hear of the confirmation.
+  // rider-service has not received the confirmation and starts a new dispatch meanwhile.
   Start("r1", 2);
   Pass(absl::Seconds(5));
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@2"));
@@ -223,7 +223,7 @@ TEST_F(ConfirmTest, AReplayedConfirmationOfARideThatIsOverIsAcceptedWithoutARide
   Accepted();
   Confirmed(Unknown());
   Pass(absl::Milliseconds(200));
-  // It had been committed, and canceled since.
+  // The ride was committed, and canceled since.
   Confirmed(MakeRide("r1", 3, 1, out_.confirms.back().offer_id, false));
   EXPECT_EQ(answers_.at("first").offer.status, OfferStatus::kAccepted);
   EXPECT_EQ(answers_.at("first").state.ride, nullptr);
@@ -232,7 +232,7 @@ TEST_F(ConfirmTest, AReplayedConfirmationOfARideThatIsOverIsAcceptedWithoutARide
 
 TEST_F(ConfirmTest, StoppingTheDispatchDoesNotTouchAConfirmation) {
   Accepted();
-  // "Taken": by this very offer, whose reply is still under way.
+  // This very offer took the ride; the reply is still under way.
   core_->Stop(now_, 1, "r1", 1, StopReason::kTaken);
   EXPECT_THAT(Take(), IsEmpty());
   EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
@@ -251,7 +251,7 @@ TEST_F(ConfirmTest, ALostLinkDoesNotTouchAConfirmation) {
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
 }
 
-// ---- What the feed says first
+// ---- Feed events before the reply
 
 TEST_F(ConfirmTest, TheFeedsEventSettlesAnUnknownConfirmation) {
   Accepted();
@@ -260,7 +260,7 @@ TEST_F(ConfirmTest, TheFeedsEventSettlesAnUnknownConfirmation) {
   EXPECT_THAT(Take(), ElementsAre("s1 o1 ACCEPTED", "s1 event r1#2"));
   EXPECT_EQ(answers_.at("first").offer.status, OfferStatus::kAccepted);
   EXPECT_EQ(answers_.at("first").state.ride->ride_id, "r1");
-  // And nothing is asked any more.
+  // The confirmation is not repeated any more.
   Pass(absl::Seconds(5));
   EXPECT_EQ(out_.confirms.size(), 1u);
 }
@@ -304,7 +304,7 @@ TEST_F(ConfirmTest, ASnapshotWithoutARideIsNoRefusal) {
   AnswerFeed("d1");
   EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
   Pass(absl::Milliseconds(200));
-  // The transaction may have come after the snapshot: only rider-service's answer ends it.
+  // The commit may be later than the snapshot, so only rider-service's answer ends the confirmation.
   Confirmed(Committed());
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
 }
@@ -320,14 +320,14 @@ TEST_F(ConfirmTest, AReplyThatTheFeedMayHaveOvertakenIsCheckedAgainstTheFeed) {
   EXPECT_THAT(Take(), ElementsAre("subscribe d1", "s1 o1 ACCEPTED"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
   AnswerFeed("d1");
-  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable) << "or the driver would wait on a dead ride for ever";
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable) << "otherwise the driver would keep a dead ride for ever";
 }
 
 TEST_F(ConfirmTest, ASnapshotOlderThanTheReplyIsAskedForAgain) {
   Accepted();
   Confirmed(Committed());
   Take();
-  // rider-service's feed had to start over, with a read from before the commit.
+  // rider-service's feed started over, with a read from before the commit.
   AnswerFeed("d1");
   EXPECT_THAT(Take(), ElementsAre("subscribe d1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
@@ -349,7 +349,7 @@ TEST_F(ConfirmTest, ASnapshotBehindTheReplyDoesNotTakeItBack) {
   Confirmed(MakeRide("r1", 4, 1, out_.confirms.back().offer_id));
   AnswerFeed("d1", Ref(MakeRide("r1", 3, 1, out_.Id("o1"))));
   EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4);
-  // What the app was shown has the event that the feed is behind by: it is not sent again, and the next one is.
+  // The app's snapshot includes event 4, which the feed has not sent yet. Event 4 is not sent again, event 5 is.
   EXPECT_THAT(Take(), ElementsAre("s1 o1 ACCEPTED", "s1 snapshot ON_TRIP r1#4", "s1 caught_up 4"));
   Event("d1", MakeRide("r1", 4, 1, out_.Id("o1")));
   EXPECT_THAT(Take(), IsEmpty());
@@ -367,7 +367,7 @@ TEST_F(ConfirmTest, AReplyWhileTheFeedIsDownIsCheckedOnceItIsBack) {
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
 }
 
-TEST_F(ConfirmTest, AnotherRideInHandDoesNotEndAConfirmation) {
+TEST_F(ConfirmTest, AnotherRideOfTheDriverDoesNotEndAConfirmation) {
   Accepted();
   Event("d1", MakeRide("r7", 2, 1, "elsewhere"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);

@@ -1,4 +1,4 @@
-// The dispatch core with everything around it played by the test: apps, the dispatch link, rider-service, the clock.
+// The dispatch core in a test that plays the apps, the dispatch link, rider-service and the clock.
 #pragma once
 
 #include <map>
@@ -20,11 +20,11 @@ namespace hail::driver {
 
 inline constexpr LatLng kPickup{37.7793, -122.4193};
 
-// Writes down what the core wants done, one line each; offers are named o1, o2 … as they appear.
+// Records the core's effects, one line each. Offers are named o1, o2 … as they appear.
 class RecordingOut final : public Effects {
  public:
   void ToDriver(StreamId stream, const DriverMessage& message) override {
-    // Apart: they come at the next tick, between whatever else a test is about.
+    // Kept apart, because they come at the next tick, between the effects that a test checks.
     if (const auto* changed = std::get_if<StateChanged>(&message)) {
       states.push_back(changed->state);
       return;
@@ -159,7 +159,7 @@ class DispatchTest : public testing::Test {
     out_.Take();
   }
 
-  // The desired availability, as the store has it.
+  // Gives the core a stored desired availability.
   void Wish(const std::string& id, Availability availability) { core_->Learn(now_, MakeDriver(id), availability); }
 
   void Move(const std::string& id, double north_m) {
@@ -214,7 +214,7 @@ class DispatchTest : public testing::Test {
     }
   }
 
-  // The answer is in answers_, once there is one, under `key`.
+  // The answer goes to answers_[key].
   void Respond(const std::string& driver_id, const std::string& offer, bool accept, const std::string& key = "") {
     const std::string offer_id = offer[0] == 'o' ? out_.Id(offer) : offer;
     core_->Respond(now_, driver_id, offer_id, accept, [this, key](RespondResult result) {

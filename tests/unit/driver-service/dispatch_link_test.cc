@@ -1,4 +1,4 @@
-// Rides being dispatched, for as long as the link that started them (DESIGN §3, §4).
+// Dispatches, which last as long as the link that started them.
 #include "absl/time/time.h"
 #include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
@@ -15,7 +15,7 @@ TEST_F(LinkTest, AStartIsAcknowledgedEachTime) {
   Online("d1", 1, 300);
   Start("r1");
   Start("r1");
-  // Once more, but not a second offer.
+  // The start is acknowledged again, without a second offer.
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1", "s1 offer o1 r1@1", "l1 started r1@1"));
 }
 
@@ -63,14 +63,14 @@ TEST_F(LinkTest, StopWithdrawsTheOfferWithItsReason) {
                                                                  {StopReason::kSuperseded, "SUPERSEDED"}};
   Online("d1", 1, 300);
   int n = 0;
-  for (const auto& [reason, told] : cases) {
+  for (const auto& [reason, revoke_reason] : cases) {
     const std::string ride = absl::StrCat("r", ++n);
     Start(ride);
     Take();
     core_->Stop(now_, 1, ride, 1, reason);
-    EXPECT_THAT(Take(), ElementsAre(absl::StrCat("s1 o", n, " REVOKED ", told)));
+    EXPECT_THAT(Take(), ElementsAre(absl::StrCat("s1 o", n, " REVOKED ", revoke_reason)));
     Respond("d1", absl::StrCat("o", n), true, ride);
-    EXPECT_EQ(DetailsOf(answers_.at(ride).status)->metadata.at("revoke_reason"), told);
+    EXPECT_EQ(DetailsOf(answers_.at(ride).status)->metadata.at("revoke_reason"), revoke_reason);
     EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
   }
   EXPECT_THAT(out_.confirms, IsEmpty());
@@ -90,7 +90,7 @@ TEST_F(LinkTest, ALateStartOfARideThatIsOverIsNotTakenOn) {
   Start("r1");  // sent again before the stop, delivered after
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
   EXPECT_EQ(core_->Counts(now_).rides, 0);
-  Start("r1", 2);  // its driver gave up: that is another matter
+  Start("r1", 2);  // its driver gave it up: a new epoch is a new dispatch
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@2", "s1 offer o2 r1@2"));
 }
 
@@ -103,7 +103,7 @@ TEST_F(LinkTest, ARideThatWasConfirmedIsNotTakenOnAgain) {
   Take();
   Start("r1");
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1"));
-  // It is forgotten in time.
+  // The core forgets the ride after some minutes.
   Pass(absl::Minutes(10));
   Take();
   Move("d2", 400);
@@ -207,7 +207,7 @@ TEST_F(LinkTest, AStartWithNoTimeLeftIsExhausted) {
   Online("d1", 1, 300);
   Start("r1", 1, {}, 1, absl::ZeroDuration());
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1", "l1 exhausted r1@1"));
-  // rider-service may ask again: it did not get round to ending the ride.
+  // rider-service may start the ride again if it has not ended it yet.
   Start("r1", 1, {}, 1, -absl::Seconds(5));
   EXPECT_THAT(Take(), ElementsAre("l1 started r1@1", "l1 exhausted r1@1"));
 }

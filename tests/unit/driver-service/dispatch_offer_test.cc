@@ -1,4 +1,4 @@
-// Offers: who gets one, how it is answered, how it ends (DESIGN §3, §4, §10.6, §10.7).
+// Offers: who gets one, how it is answered, how it ends (promises 6 and 7 of README.md).
 #include "absl/time/time.h"
 #include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
@@ -121,12 +121,12 @@ TEST_F(OfferTest, RidesThatWaitTogetherAreMatchedTogether) {
   Online("a", 1, 100);
   Online("b", 2, 900);
   Pass(absl::Seconds(1));
-  // r1 has a nearer driver in a, whom r2 needs.
+  // Driver a is nearer to r1, but r2 can have only a.
   EXPECT_THAT(Take(), ElementsAre("s2 offer o1 r1@1", "s1 offer o2 r2@1"));
 }
 
 TEST_F(OfferTest, WhoFoundNobodyLooksAgainTogetherWithTheOthers) {
-  // r1 came first, and a is nearer to it; r2, which came up between two seconds, can have only a.
+  // r1 came first, and a is nearer to it. r2 came between two rematches and can have only a.
   Start("r1");
   Pass(absl::Milliseconds(300));
   Start("r2", 1, {"b"});
@@ -167,7 +167,7 @@ TEST_F(OfferTest, TimeWaitedWeighsAgainstPickupTime) {
     start->remaining = absl::Seconds(120);
     core_->Start(now_, 1, std::move(start));
   };
-  // 10 s longer are worth 100 s of driving: 400 m, not 900.
+  // 10 s of waiting are worth 100 s of driving: more than 400 m, less than 900 m.
   start_at("early", 0);
   Pass(absl::Seconds(10));
   start_at("late", 400);
@@ -242,7 +242,7 @@ TEST_F(OfferTest, TheServersClockDecidesBetweenAcceptAndExpiry) {
   Start("r1");
   Received("d1", "o1");
   Take();
-  // The tick that would expire it has not come yet.
+  // The tick that would expire the offer has not come yet.
   now_.domain += absl::Seconds(15);
   now_.wall += absl::Seconds(15);
   Respond("d1", "o1", true);
@@ -271,7 +271,7 @@ TEST_F(OfferTest, AnAppThatDoesNotShowTheOfferIn3SecondsLosesItWithoutPenalty) {
   Pass(absl::Milliseconds(2900));
   EXPECT_THAT(Take(), IsEmpty());
   Pass(absl::Milliseconds(100));
-  // No word to rider-service: it is not a decline.
+  // rider-service gets no message, because this is no decline.
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED SUPERSEDED", "s2 offer o2 r1@1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
   Respond("d1", "o1", true);
@@ -338,7 +338,7 @@ TEST_F(OfferTest, GoingOfflineWithdrawsTheOffer) {
   EXPECT_THAT(Take(), ElementsAre("s1 o1 REVOKED WENT_OFFLINE", "s2 offer o2 r1@1"));
   EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
   EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNothing);
-  // Never counts against the driver: back online, the next ride is theirs.
+  // Going offline never counts against the driver, who gets the next ride once back online.
   Wish("d1", Availability::kOnline);
   Start("r2");
   EXPECT_THAT(Take(), ElementsAre("l1 started r2@1", "s1 offer o3 r2@1"));
@@ -353,7 +353,7 @@ TEST_F(OfferTest, GoingOfflineWhileConfirmingKeepsTheRide) {
   Confirmed(Committed());
   EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
-  // And no offers after it.
+  // After the ride the driver gets no offers.
   Event("d1", MakeRide("r1", 5, 1, out_.Id("o1"), false), true);
   EXPECT_EQ(Status("d1"), DriverStatus::kOffline);
 }
@@ -399,7 +399,7 @@ TEST_F(OfferTest, AnUnknownOfferIsLookedUp) {
   EXPECT_TRUE(answers_.at("assigned").status.ok());
   EXPECT_EQ(answers_.at("assigned").offer.status, OfferStatus::kAccepted);
   EXPECT_EQ(answers_.at("assigned").offer.ride_id, "r9");
-  // The feed is caught up and knows of no ride: it is over by now.
+  // The feed is caught up and has no ride, so the ride is over by now.
   EXPECT_EQ(answers_.at("assigned").state.ride, nullptr);
 
   Respond("d1", "lost2", true, "not");
@@ -409,7 +409,7 @@ TEST_F(OfferTest, AnUnknownOfferIsLookedUp) {
   Respond("d1", "lost3", true, "unknown");
   core_->OnFound(now_, out_.finds.back().find, Unknown());
   EXPECT_THAT(answers_.at("unknown").status, HasReason(Reason::kPeerUnavailable));
-  // Answered once, whatever comes twice.
+  // A second result causes no second answer.
   core_->OnFound(now_, out_.finds.back().find, Unknown());
 }
 
@@ -425,7 +425,7 @@ TEST_F(OfferTest, TheLogSaysWhatAnOfferCameTo) {
   const auto logged = [](OfferStatus outcome, RevokeReason reason = RevokeReason::kNone) {
     return std::optional<LoggedOffer>({"d1", "r9", outcome, reason});
   };
-  // A decline stands, for the one who declined it.
+  // A decline stands, but only for the driver who declined.
   const RespondResult again = ask("d1", false, logged(OfferStatus::kDeclined));
   EXPECT_TRUE(again.status.ok());
   EXPECT_EQ(again.offer.status, OfferStatus::kDeclined);
@@ -437,7 +437,7 @@ TEST_F(OfferTest, TheLogSaysWhatAnOfferCameTo) {
     const absl::Status taken = ask("d1", accept, logged(OfferStatus::kRevoked, RevokeReason::kTaken)).status;
     EXPECT_THAT(taken, HasReason(Reason::kOfferRevoked));
     EXPECT_EQ(DetailsOf(taken)->metadata.at("revoke_reason"), "TAKEN");
-    // Rides are rider-service's to say.
+    // Only rider-service knows whether an accepted offer has its ride.
     EXPECT_THAT(ask("d1", accept, logged(OfferStatus::kAccepted)).status, HasReason(Reason::kOfferExpired));
     EXPECT_THAT(ask("d1", accept, std::optional<LoggedOffer>()).status, HasReason(Reason::kOfferNotFound));
     EXPECT_THAT(ask("d1", accept, absl::StatusOr<std::optional<LoggedOffer>>(Unknown())).status,
@@ -479,7 +479,7 @@ TEST_F(OfferTest, TheSameInputGivesTheSameOffers) {
       const std::string id = absl::StrCat("d", d);
       core.OpenStream(now_, MakeDriver(id), Availability::kOnline, Claim(), d + 1, std::nullopt);
       core.OnFeedSnapshot(now_, {id, out.subscriptions.at(id), {}, false, nullptr});
-      // All at the same place: ties are broken by id.
+      // All drivers are at the same place: ids break ties.
       index.Update(id, {.point = kPickup, .position_seq = 1, .observed = now_.domain});
     }
     for (int r = 0; r < 10; ++r) {

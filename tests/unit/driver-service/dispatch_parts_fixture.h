@@ -59,7 +59,7 @@ class DispatchPartsTest : public testing::Test {
     index_.Update(id, {.point = kPickup, .session_epoch = claims_, .position_seq = 1, .observed = now_.domain});
     out_.Take();
   }
-  // An offer of a ride of this replica's, or of `asker`'s.
+  // Makes an offer of a ride that this replica dispatches, or that the replica `asker` dispatches.
   void MakeOffer(const std::string& offer_id, const std::string& driver_id, const std::string& ride_id,
                  const std::string& asker = "") {
     offers_.Make(now_, offer_id, driver_id, *index_.Find(driver_id), StartOf(ride_id), absl::ZeroDuration(), asker);

@@ -1,6 +1,6 @@
-// Dispatch cores of several replicas against a model of the store they share and of rider-service, on a network between
-// them that loses, doubles and delays, with drivers and links that move from one replica to another, and a seed. What
-// must always hold is checked at each message, and that everything ends well once it calms down.
+// Runs the dispatch cores of several replicas against a model of rider-service and of the store that they share. The
+// network between them loses, doubles and delays messages; drivers and links move between replicas, drawn from a seed.
+// The test checks invariants at each message, and that everything ends well once the faults stop.
 #include <functional>
 #include <map>
 #include <memory>
@@ -193,7 +193,8 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
   void ToLink(const LinkMessage& message) {
     if (const auto* settled = std::get_if<OfferSettled>(&message)) {
       if (settled->outcome == OfferStatus::kDeclined) {
-        EXPECT_TRUE(declined_.contains({settled->ride_id, settled->driver_id})) << "a penalty for nothing";
+        EXPECT_TRUE(declined_.contains({settled->ride_id, settled->driver_id}))
+            << "a decline that the driver did not send";
       }
     } else if (const auto* exhausted = std::get_if<DispatchExhausted>(&message)) {
       ModelRide& ride = rides_.at(exhausted->ride_id);
@@ -207,14 +208,14 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     if (offer == nullptr) return;
     ++offers_;
     const std::string driver_id = streams_.at(stream);
-    // A phone shows what its present stream brings.
+    // A phone shows only messages of its present stream.
     if (apps_.at(driver_id).stream != stream || Chance(0.1)) return;
     const std::string offer_id = offer->offer_id;
     Later(Delay(0.5), [this, at, driver_id, offer_id] { Core(at).OfferReceived(now_, driver_id, offer_id); });
     if (Chance(0.1)) return;
     const bool accept = !Chance(0.3);
     if (!accept) declined_.insert({offer->start->ride_id, driver_id});
-    // By then the driver may be elsewhere: the answer goes there.
+    // By then the driver may be at another replica: the answer goes there.
     Later(Delay(calm_ ? 3 : 8), [this, driver_id, offer_id, accept] {
       const std::size_t n = answers_.size();
       answers_.push_back(0);
@@ -223,7 +224,7 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
             EXPECT_EQ(++answers_[n], 1) << "answered twice";
             if (result.status.ok() && result.offer.status == OfferStatus::kAccepted) {
               ++won_;
-              EXPECT_TRUE(committed_.contains(offer_id)) << "told of a ride that is not theirs";
+              EXPECT_TRUE(committed_.contains(offer_id)) << "accepted without a commit";
             }
           });
     });
@@ -235,7 +236,7 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     streams_[app.stream] = driver_id;
     const std::int64_t epoch = ++epochs_[driver_id];
     claims_.push_back({now_.wall, {driver_id, epoch, std::to_string(at)}});
-    // What the claim's answer takes.
+    // The claim's answer takes up to 0.1 s.
     Later(Delay(0.1), [this, driver_id, at, epoch, stream = app.stream] {
       const Driver driver{
           .driver_id = driver_id, .region_id = "sf", .vehicle = {.plate = "X", .seats = 4}, .product_ids = {"economy"}};
@@ -264,7 +265,7 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     for (auto& replica : replicas_) replica->core->Tick(now_);
     if (step % 20 == 0) MoveAll();
     if (step % 40 != 0) return;
-    // The check of the store.
+    // Each replica reads the recent claims from the store, and sometimes misses one read.
     std::vector<SessionClaim> recent;
     for (const auto& [when, claim] : claims_) {
       if (when >= now_.wall - absl::Seconds(10))
@@ -287,7 +288,7 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
     }
     for (auto& [id, ride] : rides_) {
       if (ride.state == ModelRide::kMatching && Chance(0.002)) {
-        // Its link moved; the former dispatcher may never hear of it.
+        // The ride's link moved. The former dispatcher may get no stop.
         if (Chance(0.5)) Core(ride.dispatcher).Stop(now_, 1, id, ride.epoch, StopReason::kSuperseded);
         ride.dispatcher = Below(kReplicas);
         ++ride.epoch;
@@ -341,7 +342,7 @@ TEST_P(ReplicasChaosTest, NobodyIsBookedUnawareAndEverythingEnds) {
   calm_ = true;
   for (; step < 7000 && !HasFatalFailure(); ++step) Step(step);
 
-  for (const int answers : answers_) EXPECT_EQ(answers, 1) << "somebody waits for ever";
+  for (const int answers : answers_) EXPECT_EQ(answers, 1) << "an accept without an answer";
   for (const auto& [id, ride] : rides_) EXPECT_NE(ride.state, ModelRide::kMatching) << id << " is stuck";
   for (const auto& [id, app] : apps_) {
     for (int number = 0; number < kReplicas; ++number) {
@@ -357,7 +358,7 @@ TEST_P(ReplicasChaosTest, NobodyIsBookedUnawareAndEverythingEnds) {
     EXPECT_EQ(counts.rides, 0);
     EXPECT_EQ(counts.offers_pending + counts.offers_confirming, 0);
   }
-  // The test is no test unless much has happened.
+  // The test is meaningless unless much has happened.
   EXPECT_GT(offers_, 60);
   EXPECT_GT(won_, 15);
 }

@@ -1,4 +1,4 @@
-// Rides dispatched by one replica, offered to drivers whose sessions another one has (docs/decisions/0024).
+// Rides that one replica dispatches and offers to drivers whose sessions another replica owns (docs/decisions/0024).
 #include "absl/time/time.h"
 #include "tests/unit/driver-service/replicas_fixture.h"
 
@@ -9,7 +9,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// Of lines written down, those of streams and links.
+// The recorded lines that begin with `kind`: 's' for streams, 'l' for links.
 std::vector<std::string> Of(char kind, const std::vector<std::string>& lines) {
   std::vector<std::string> some;
   for (const std::string& line : lines) {
@@ -81,7 +81,7 @@ TEST_F(AskTest, WithoutAnAnswerTheNextDriverIsAskedAndALateOfferIsWithdrawn) {
   EXPECT_THAT(Of('s', Take("a")), IsEmpty());
   Pass(absl::Milliseconds(200));
   EXPECT_THAT(Of('s', Take("a")), ElementsAre("s2 offer o1 r1@1"));
-  // The ask comes after the withdrawal.
+  // The request arrives after the withdrawal.
   Release();
   EXPECT_THAT(Take("b"), ElementsAre("s7 offer o1 r1@1", "s7 o1 REVOKED SUPERSEDED"));
   EXPECT_EQ(Status("b", "d1"), DriverStatus::kAvailable);
@@ -125,7 +125,7 @@ TEST_F(AskTest, AnOfferLivesAsLongAsItsAskerAsks) {
   EXPECT_EQ(Record("b").offers.size(), 1u) << "asking again is no second offer";
   replicas_.erase("a");
   Pass(absl::Seconds(3));
-  EXPECT_THAT(Of('s', Take("b")).back(), "s7 o1 EXPIRED") << "its own time was up before";
+  EXPECT_THAT(Of('s', Take("b")).back(), "s7 o1 EXPIRED") << "the offer's own time ended earlier";
 
   Add("a");
   Online("b", "d1", 7, 300);
@@ -167,8 +167,8 @@ TEST_F(AskTest, OneLostAnswerOfThreeEndsNothing) {
   Online("b", "d1", 7, 300);
   Start("a", "r1");
   Received("b", "d1", "o1");
-  int told = 0;
-  lose_ = [&](const Sent& sent) { return Is<RemoteOfferStatus>(sent) && ++told % 3 != 0; };
+  int statuses = 0;
+  lose_ = [&](const Sent& sent) { return Is<RemoteOfferStatus>(sent) && ++statuses % 3 != 0; };
   Pass(absl::Seconds(14));
   EXPECT_EQ(Status("b", "d1"), DriverStatus::kOffered);
 }
@@ -194,12 +194,12 @@ TEST_F(AskTest, StopWithdrawsTheOfferWithItsReason) {
                                                                  {StopReason::kRideCanceled, "RIDE_CANCELED"},
                                                                  {StopReason::kSuperseded, "SUPERSEDED"}};
   int n = 0;
-  for (const auto& [reason, told] : cases) {
+  for (const auto& [reason, revoke_reason] : cases) {
     const std::string ride = absl::StrCat("r", ++n);
     Start("a", ride);
     Take("b");
     Stop("a", ride, reason);
-    EXPECT_THAT(Take("b"), ElementsAre(absl::StrCat("s7 o", n, " REVOKED ", told)));
+    EXPECT_THAT(Take("b"), ElementsAre(absl::StrCat("s7 o", n, " REVOKED ", revoke_reason)));
     EXPECT_EQ(Status("b", "d1"), DriverStatus::kAvailable);
   }
 }
@@ -209,7 +209,7 @@ TEST_F(AskTest, TheLinksEndAndAnotherEpochWithdrawIt) {
   Start("a", "r1");
   Take("b");
   Start("a", "r1", 2);
-  // The driver is free again once the owner says so.
+  // The driver is free again once the owner reports it.
   Pass(absl::Seconds(1));
   EXPECT_THAT(Take("b"), ElementsAre("s7 o1 REVOKED SUPERSEDED", "s7 offer o2 r1@2"));
   Core("a").LinkDown(now_, 1);
@@ -228,7 +228,8 @@ TEST_F(AskTest, AWithdrawalThatIsLostIsSaidAgain) {
   Received("b", "d1", "o1");
   EXPECT_EQ(Status("b", "d1"), DriverStatus::kOffered);
   Pass(absl::Seconds(6));
-  EXPECT_THAT(Of('s', Take("b")), ElementsAre("s7 o1 REVOKED SUPERSEDED")) << "its asker is silent about it";
+  EXPECT_THAT(Of('s', Take("b")), ElementsAre("s7 o1 REVOKED SUPERSEDED"))
+      << "the requesting replica no longer names it";
 }
 
 TEST_F(AskTest, WhatIsBeingConfirmedGoesOn) {
@@ -243,7 +244,8 @@ TEST_F(AskTest, WhatIsBeingConfirmedGoesOn) {
   Confirmed("b", FailedPrecondition(Reason::kStaleEpoch, "", {{"state", "MATCHING"}}));
   Pass(absl::Seconds(1));
   EXPECT_THAT(Of('s', Take("b")), Contains("s7 o1 REVOKED SUPERSEDED"));
-  EXPECT_EQ(Core("a").Counts(now_).offers_pending + Core("b").Counts(now_).offers_pending, 1) << "and goes on";
+  EXPECT_EQ(Core("a").Counts(now_).offers_pending + Core("b").Counts(now_).offers_pending, 1)
+      << "the new epoch makes its offer";
 }
 
 TEST_F(AskTest, StopAndTheLinksEndDoNotTouchAConfirmation) {
@@ -347,7 +349,7 @@ TEST_F(AskTest, AStartSupersedesOffersOfLowerEpochsEverywhere) {
   Online("b", "d1", 7, 300);
   Start("a", "r1");
   Take("b");
-  // The link moved to another replica, and the first does not know yet.
+  // The link moved to another replica, and the first replica does not know yet.
   Start("c", "r1", 2);
   EXPECT_THAT(Of('s', Take("b")), ElementsAre("s7 o1 REVOKED SUPERSEDED"));
   EXPECT_EQ(Core("a").Counts(now_).rides, 0);
@@ -359,7 +361,7 @@ TEST_F(AskTest, AStartSupersedesOffersOfLowerEpochsEverywhere) {
   EXPECT_EQ(Record("b").offers.size(), 2u);
 }
 
-TEST_F(AskTest, AnAskAtAHigherEpochSupersedesTooWhereTheStartWasNotHeard) {
+TEST_F(AskTest, AnAskAtAHigherEpochSupersedesTooWhereTheStartWasLost) {
   Add("c");
   Online("b", "d1", 7, 300);
   Online("b", "d2", 8, 400);
@@ -368,7 +370,7 @@ TEST_F(AskTest, AnAskAtAHigherEpochSupersedesTooWhereTheStartWasNotHeard) {
   lose_ = [](const Sent& sent) { return Is<RideStarted>(sent); };
   Start("c", "r1", 2);
   EXPECT_THAT(Of('s', Take("b")), ElementsAre("s7 o1 REVOKED SUPERSEDED", "s8 offer o2 r1@2"));
-  // And one at a lower epoch is refused: the first learns that its dispatch is behind.
+  // A request at a lower epoch is refused, so the first replica learns that its dispatch is superseded.
   Pass(absl::Seconds(1));
   EXPECT_EQ(Record("b").offers.size(), 2u);
 }
@@ -489,9 +491,9 @@ TEST_F(DriverPresenceTest, WhatIsNewerBySessionAndNumberCounts) {
   Tell(Seen(5, 3, false, 300, now_.domain));
   EXPECT_EQ(Found(), -1);
   Tell(Seen(4, 9, true, 300, now_.domain), "c");
-  EXPECT_EQ(Found(), -1) << "of a session before";
+  EXPECT_EQ(Found(), -1) << "of an earlier session";
   Tell(Seen(6, 1, true, 200, now_.domain), "c");
-  EXPECT_EQ(Found(), 200) << "of a session after, whatever its number";
+  EXPECT_EQ(Found(), 200) << "of a later session, whatever its number";
 }
 
 TEST_F(DriverPresenceTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
@@ -502,10 +504,10 @@ TEST_F(DriverPresenceTest, AnOlderSightingDoesNotTakeADriverWhoIsHere) {
   EXPECT_EQ(Found(), 300);
   EXPECT_TRUE(Core("a").HasSession("d1"));
   Tell(Seen(7, 1, true, 900, now_.domain));
-  EXPECT_TRUE(Core("a").HasSession("d1")) << "what its app is to be told depends on the claim";
+  EXPECT_TRUE(Core("a").HasSession("d1")) << "only the claim decides which message the app gets";
   Core("a").CloseStream(now_, "d1", 2);
   Tell(Seen(7, 2, true, 900, now_.domain));
-  EXPECT_FALSE(Core("a").HasSession("d1")) << "a presence of a later session is as good as its claim";
+  EXPECT_FALSE(Core("a").HasSession("d1")) << "without a stream, a presence of a later session suffices";
   EXPECT_EQ(Found(), 900);
 }
 
@@ -523,7 +525,7 @@ TEST_F(DriverPresenceTest, OneWithoutNewsIsForgotten) {
 TEST_F(DriverPresenceTest, AnOwnerWhoDoubtsThePositionMakesNoOffer) {
   Online("b", "d1", 7, 300);
   LocationIndex& index = replicas_.at("b")->index;
-  // The others have not heard of it yet.
+  // The other replicas do not know of the doubt yet.
   const auto judge = [&](double north_m) {
     now_.domain += absl::Seconds(3);
     Fix fix{.point = Toward(kPickup, 0, north_m),

@@ -1,4 +1,4 @@
-// Drivers' sessions: streams that break and resume, and the feed about their rides (DESIGN §2, §5).
+// Drivers' sessions: streams that break and resume, and the feed about their rides.
 #include "absl/time/time.h"
 #include "tests/matchers.h"
 #include "tests/unit/driver-service/dispatch_fixture.h"
@@ -47,7 +47,7 @@ TEST_F(SessionTest, ResumingBringsWhatWasMissedThenTheSnapshot) {
   AnswerFeed("d1", Ref(present), {Missed(MakeRide("r1", 4, 1, "x")), Missed(present)});
   EXPECT_THAT(Take(), ElementsAre("s1 event r1#4", "s1 event r1#5", "s1 snapshot ON_TRIP r1#5", "s1 caught_up 5"));
   EXPECT_EQ(core_->CursorOf("d1"), (RideCursor{"r1", 5}));
-  // What the snapshot holds is not told again, what follows is.
+  // Events that the snapshot includes are not sent again; later ones are.
   Event("d1", MakeRide("r1", 5, 1, "x"));
   Event("d1", MakeRide("r1", 6, 1, "x"));
   EXPECT_THAT(Take(), ElementsAre("s1 event r1#6"));
@@ -65,7 +65,7 @@ TEST_F(SessionTest, ACursorThatMakesNoSenseIsReset) {
   Take();
   AnswerFeed("d1", Ref(MakeRide("r1", 2, 1, "x")), {}, true);
   EXPECT_THAT(Take(), ElementsAre("s1 reset", "s1 snapshot ON_TRIP r1#2", "s1 caught_up 2"));
-  // The cursor ahead must not hold back what comes.
+  // A cursor that is ahead must not hold back new events.
   Event("d1", MakeRide("r1", 3, 1, "x"));
   EXPECT_THAT(Take(), ElementsAre("s1 event r1#3"));
 }
@@ -78,14 +78,14 @@ TEST_F(SessionTest, ANewerStreamReplacesTheOlder) {
   EXPECT_GT(second, first);
   AnswerFeed("d1");
   EXPECT_THAT(Take(), ElementsAre("s1 replaced", "subscribe d1", "s2 snapshot OFFLINE", "s2 caught_up 0"));
-  // The older one's end, late, does not touch the newer.
+  // The late end of the older stream does not touch the newer one.
   core_->CloseStream(now_, "d1", 1);
   Event("d1", MakeRide("r1", 2, 1, "x"));
   EXPECT_THAT(Take(), ElementsAre("s2 event r1#2"));
 }
 
-// Found by the simulation: the opening of a connection that the phone had given up arrived after the next one's, and
-// the stream the phone was on was told not to come back.
+// Found by the simulation: a phone gave a connection up and opened another, but the first opening arrived last. The
+// phone's present stream then got Replaced, after which a phone does not reconnect.
 TEST_F(SessionTest, AnOlderStreamOfTheSameAppThatComesLateReplacesNobody) {
   const std::int64_t epoch = Open(2, std::nullopt, {"run", 2});
   AnswerFeed("d1");
@@ -95,10 +95,10 @@ TEST_F(SessionTest, AnOlderStreamOfTheSameAppThatComesLateReplacesNobody) {
   core_->CloseStream(now_, "d1", 1);
   Open(3, std::nullopt, {"run", 3});
   EXPECT_THAT(Take(), testing::Contains("s2 replaced"));
-  // Another phone, or an app started anew, counts from one.
+  // Another phone, or a restarted app, counts from 1.
   Open(4, std::nullopt, {"another run", 1});
   EXPECT_THAT(Take(), testing::Contains("s3 replaced"));
-  // Without numbers the later to come is the newer.
+  // Without numbers, the stream that comes later is the newer one.
   Open(5);
   EXPECT_THAT(Take(), testing::Contains("s4 replaced"));
 }
@@ -146,8 +146,8 @@ TEST_F(SessionTest, ASessionClaimedByAnotherReplicaEndsHere) {
   EXPECT_FALSE(core_->Contact(now_, "d1"));
   Start("r1");
   Pass(absl::Seconds(2));
-  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "it is not this replica's to offer";
-  // The stream's own end comes after it.
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "this replica does not own the driver";
+  // The stream ends after the message.
   core_->CloseStream(now_, "d1", 1);
   EXPECT_THAT(Take(), IsEmpty());
 }
@@ -155,10 +155,10 @@ TEST_F(SessionTest, ASessionClaimedByAnotherReplicaEndsHere) {
 TEST_F(SessionTest, AUnaryCallAtAnotherReplicaDoesNotSendTheAppAwayForGood) {
   Online("d1", 1, 300);
   core_->OnClaims(now_, {{"d1", Claim(), "other", /*by_stream=*/false}});
-  EXPECT_THAT(Take(), ElementsAre("s1 moved", "unsubscribe d1")) << "it has no other stream";
+  EXPECT_THAT(Take(), ElementsAre("s1 moved", "unsubscribe d1")) << "the app has no other stream";
 }
 
-// Found by the simulation: the store was slow to say that the stream had the session, and its lease had ended.
+// Found by the simulation: the store confirmed the stream's claim late, after the replica's lease had ended.
 TEST_F(SessionTest, NorDoesOneWhileTheStreamIsStillBeingOpened) {
   const auto open_late = [&](const std::string& driver_id, StreamId stream, bool by_stream) {
     const std::int64_t streams = Claim(), later = Claim();
@@ -270,7 +270,7 @@ TEST_F(SessionTest, NobodyIsOfferedARideWhileTheFeedIsDown) {
   EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotSynced);
   core_->OnFeedUp(now_);
   Pass(absl::Seconds(2));
-  EXPECT_THAT(Take(), ElementsAre("subscribe d1")) << "not before it is caught up";
+  EXPECT_THAT(Take(), ElementsAre("subscribe d1")) << "no snapshot before the session is caught up";
   AnswerFeed("d1");
   Take();
   Pass(absl::Seconds(1));
@@ -313,7 +313,7 @@ TEST_F(SessionTest, EventsEndTheRideAndFreeTheDriver) {
 TEST_F(SessionTest, ARideGivenBackEndsTheAssignmentThoughItLivesOn) {
   Online("d1", 1, 300);
   Event("d1", MakeRide("r1", 2, 1, "x"));
-  // As the driver last had it: still live in itself.
+  // The event holds the ride as the driver last had it, so the ride is still live.
   Event("d1", MakeRide("r1", 3, 1, "x"), true);
   EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
@@ -354,7 +354,7 @@ TEST_F(SessionTest, AStoredWishCountsForANewSessionOnly) {
   Open(1);
   AnswerFeed("d1");
   Wish("d1", Availability::kOffline);
-  Open(2);  // read from the store before the desired availability was
+  Open(2);  // with a value read from the store before that change
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
 }
 

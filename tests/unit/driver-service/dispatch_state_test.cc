@@ -1,4 +1,4 @@
-// What streams are told of their drivers' own state, and what the core takes from the store.
+// The driver's own state: how streams get its changes, and how the core takes it from the store.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,18 +12,18 @@ using ::testing::IsEmpty;
 
 class StateTest : public DispatchTest {
  protected:
-  // What stream 1 of d1 was told since, by the next tick.
-  std::vector<std::string> Told() {
+  // The states sent to stream 1 of d1 since the last call, including the next tick.
+  std::vector<std::string> StatesSent() {
     core_->Tick(now_);
-    std::vector<std::string> told;
+    std::vector<std::string> sent;
     for (const DriverState& state : out_.states) {
-      told.push_back(Words(state));
+      sent.push_back(Words(state));
       EXPECT_EQ(state.session_epoch, core_->State(now_, "d1").session_epoch);
-      EXPECT_GT(state.revision, last_revision_) << told.back();
+      EXPECT_GT(state.revision, last_revision_) << sent.back();
       last_revision_ = state.revision;
     }
     out_.states.clear();
-    return told;
+    return sent;
   }
   static std::string Words(const DriverState& state) {
     static constexpr const char* kBlocked[] = {"", " NOT_CONNECTED", " NOT_SYNCED", " STALE_POSITION"};
@@ -31,87 +31,86 @@ class StateTest : public DispatchTest {
                         state.availability == Availability::kOnline ? " online" : " offline",
                         kBlocked[static_cast<int>(state.blocked_by)]);
   }
-  // d1 on stream 1, AVAILABLE, and told so.
+  // Brings d1 online on stream 1, AVAILABLE, with its state sent.
   void Begin() {
     Online("d1", 1, 300);
-    Told();
+    StatesSent();
   }
 
   std::int64_t last_revision_ = 0;
 };
 
-TEST_F(StateTest, AStreamIsToldNothingBeforeItsSnapshotAndNothingTwice) {
+TEST_F(StateTest, AStreamGetsNoStateBeforeItsSnapshotAndNoneTwice) {
   core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), 1, std::nullopt);
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
   AnswerFeed("d1");
-  EXPECT_THAT(Told(), IsEmpty()) << "the snapshot said it";
+  EXPECT_THAT(StatesSent(), IsEmpty()) << "the snapshot holds the state";
   ASSERT_EQ(out_.snapshots.size(), 1u);
   EXPECT_EQ(Words(out_.snapshots[0]), "OFFLINE online STALE_POSITION");
   EXPECT_GT(out_.snapshots[0].revision, 0);
   Move("d1", 300);
   core_->Positioned("d1");
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(StatesSent(), IsEmpty());
   Pass(absl::Seconds(5));
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
 }
 
-TEST_F(StateTest, AChangeOfTheWishByAnotherCallIsTold) {
+TEST_F(StateTest, AChangeOfTheWishByAnotherCallIsSent) {
   Begin();
   Wish("d1", Availability::kOffline);
-  EXPECT_THAT(Told(), ElementsAre("OFFLINE offline"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFLINE offline"));
   Wish("d1", Availability::kOnline);
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
-  // Of several at a time the last one counts.
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
+  // Of several changes between two ticks, only the last one counts.
   Wish("d1", Availability::kOffline);
   Wish("d1", Availability::kOnline);
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
 }
 
-TEST_F(StateTest, WhatAnAnswerShowedIsNotToldAgain) {
+TEST_F(StateTest, AStateThatAnAnswerShowedIsNotSentAgain) {
   Begin();
   Wish("d1", Availability::kOffline);
   const DriverState answered = core_->State(now_, "d1");
   core_->StateSent("d1", 1, answered);
-  EXPECT_THAT(Told(), IsEmpty());
-  // An answer that is older than what came since does not count, nor does one on another stream.
+  EXPECT_THAT(StatesSent(), IsEmpty());
+  // An answer older than a later change does not count, nor does an answer on another stream.
   Wish("d1", Availability::kOnline);
   const DriverState shown = core_->State(now_, "d1");
   EXPECT_GT(shown.revision, answered.revision);
   core_->StateSent("d1", 1, answered);
   core_->StateSent("d1", 2, shown);
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
 }
 
-TEST_F(StateTest, APositionThatGoesStaleByTimeAloneIsToldAndThatItIsBack) {
+TEST_F(StateTest, APositionThatGoesStaleByTimeAloneIsSentAndThatItIsBack) {
   Begin();
   Pass(absl::Seconds(20));
   Move("d1", 310);
   Pass(absl::Seconds(29));
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
   Pass(absl::Seconds(2));
-  EXPECT_THAT(Told(), ElementsAre("OFFLINE online STALE_POSITION"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFLINE online STALE_POSITION"));
   Move("d1", 320);
   core_->Positioned("d1");
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
-  // And again.
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
   Pass(absl::Seconds(31));
-  EXPECT_THAT(Told(), ElementsAre("OFFLINE online STALE_POSITION"));
-  // Nobody says that a position came: it is looked for.
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFLINE online STALE_POSITION"));
+  // Without a call of Positioned(), the core finds the new position by itself.
   Move("d1", 330);
   Pass(absl::Seconds(2));
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
 }
 
-TEST_F(StateTest, TheFeedsEndAndReturnAreTold) {
+TEST_F(StateTest, TheFeedsEndAndReturnAreSent) {
   Begin();
   core_->OnFeedDown(now_);
-  EXPECT_THAT(Told(), ElementsAre("OFFLINE online NOT_SYNCED"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFLINE online NOT_SYNCED"));
   core_->OnFeedUp(now_);
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
   out_.snapshots.clear();
   AnswerFeed("d1");
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
   ASSERT_EQ(out_.snapshots.size(), 1u);
   EXPECT_EQ(Words(out_.snapshots[0]), "AVAILABLE online");
 }
@@ -119,19 +118,19 @@ TEST_F(StateTest, TheFeedsEndAndReturnAreTold) {
 TEST_F(StateTest, AnOfferFromItsMakingToTheRideAndTheRidesEnd) {
   Begin();
   Start("r1");
-  EXPECT_THAT(Told(), ElementsAre("OFFERED online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFERED online"));
   Respond("d1", "o1", true);
-  EXPECT_THAT(Told(), ElementsAre("RESERVED online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("RESERVED online"));
   Confirmed(Committed());
   EXPECT_EQ(answers_.at("").state.status, DriverStatus::kOnTrip);
-  EXPECT_THAT(Told(), ElementsAre("ON_TRIP online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("ON_TRIP online"));
   Event("d1", MakeRide("r1", 3, 1, out_.Id("o1"), /*live=*/false), /*ended=*/true);
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
   Start("r2");
   Received("d1", "o2");
-  EXPECT_THAT(Told(), ElementsAre("OFFERED online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFERED online"));
   Pass(absl::Seconds(16));
-  EXPECT_THAT(Told(), ElementsAre("AVAILABLE online"));
+  EXPECT_THAT(StatesSent(), ElementsAre("AVAILABLE online"));
 }
 
 TEST_F(StateTest, ARevisionRisesWithTheRideAsWell) {
@@ -150,15 +149,15 @@ TEST_F(StateTest, ANewerStreamOfTheSessionIsToldFromItsSnapshotOn) {
   const std::int64_t before = core_->State(now_, "d1").revision;
   core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, Claim(), 2, std::nullopt);
   out_.snapshots.clear();
-  EXPECT_THAT(Told(), IsEmpty());
+  EXPECT_THAT(StatesSent(), IsEmpty());
   AnswerFeed("d1");
   ASSERT_EQ(out_.snapshots.size(), 1u);
   EXPECT_GE(out_.snapshots[0].revision, before);
   Wish("d1", Availability::kOffline);
-  EXPECT_THAT(Told(), ElementsAre("OFFLINE offline"));
+  EXPECT_THAT(StatesSent(), ElementsAre("OFFLINE offline"));
 }
 
-// ---- What a step's answer shows
+// ---- Answers to steps of a trip
 
 TEST_F(StateTest, TheAnswerToAStepShowsItsEffectBeforeTheFeedDoes) {
   Begin();
@@ -168,13 +167,13 @@ TEST_F(StateTest, TheAnswerToAStepShowsItsEffectBeforeTheFeedDoes) {
   const std::string offer = out_.Id("o1");
   core_->Advanced(now_, "d1", MakeRide("r1", 4, 1, offer));
   EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4);
-  // What the feed is behind with is told as events, and changes nothing.
+  // The stream still gets the events that the feed delivers late; they change no state.
   Take();
   Event("d1", MakeRide("r1", 3, 1, offer));
   EXPECT_THAT(Take(), ElementsAre("s1 event r1#3"));
   EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4);
   core_->Advanced(now_, "d1", MakeRide("r1", 3, 1, offer));
-  EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4) << "an answer that comes late";
+  EXPECT_EQ(core_->State(now_, "d1").ride->sequence, 4) << "a late answer";
 
   core_->Advanced(now_, "d1", MakeRide("r1", 6, 1, offer, /*live=*/false));
   EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
@@ -187,7 +186,7 @@ TEST_F(StateTest, TheAnswerToAStepShowsItsEffectBeforeTheFeedDoes) {
   EXPECT_EQ(core_->State(now_, "d1").ride, nullptr);
   Event("d1", MakeRide("r1", 6, 1, offer, /*live=*/false), /*ended=*/true);
   EXPECT_THAT(Take(), ElementsAre("s1 event r1#4", "s1 event r1#5", "s1 event r1#6"));
-  // A snapshot that was taken before.
+  // A snapshot from before the end.
   core_->OnFeedDown(now_);
   core_->OnFeedUp(now_);
   AnswerFeed("d1", Ref(MakeRide("r1", 5, 1, offer)));
@@ -197,14 +196,14 @@ TEST_F(StateTest, TheAnswerToAStepShowsItsEffectBeforeTheFeedDoes) {
 TEST_F(StateTest, TheAnswerToAStepOfAnotherRideChangesNothing) {
   Begin();
   core_->Advanced(now_, "d1", MakeRide("r7", 9, 1, "o"));
-  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr) << "the feed has said that there is none";
+  EXPECT_EQ(core_->State(now_, "d1").ride, nullptr) << "the feed reported no ride";
   core_->OnFeedDown(now_);
   core_->Advanced(now_, "d1", MakeRide("r7", 9, 1, "o"));
-  EXPECT_EQ(core_->State(now_, "d1").ride->ride_id, "r7") << "while it says nothing, this is what is known";
+  EXPECT_EQ(core_->State(now_, "d1").ride->ride_id, "r7") << "while the feed is down, the answer is the best knowledge";
   core_->Advanced(now_, "nobody", MakeRide("r7", 9, 1, "o"));
 }
 
-// ---- Looks
+// ---- Reads of the state
 
 TEST_F(StateTest, ALookIsNoSignOfLifeAndNoReceipt) {
   const std::int64_t epoch = core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, Claim());
@@ -225,7 +224,7 @@ TEST_F(StateTest, ALookIsNoSignOfLifeAndNoReceipt) {
   EXPECT_EQ(core_->ReadState(now_, "nobody", 0).session_epoch, 0);
 }
 
-// ---- What the store has
+// ---- Rows of the store
 
 TEST_F(StateTest, OfTwoCopiesOfTheRowTheNewerCounts) {
   Begin();
@@ -237,7 +236,7 @@ TEST_F(StateTest, OfTwoCopiesOfTheRowTheNewerCounts) {
   older.display_name = "older";
   core_->Learn(now_, older, Availability::kOnline);
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
-  // What a claim of before read, and what one read after it.
+  // Claims may bring a row from before the change, or one from after it.
   core_->OpenStream(now_, older, Availability::kOnline, Claim(), 2, std::nullopt);
   core_->OpenUnary(now_, older, Availability::kOnline, Claim());
   EXPECT_EQ(core_->State(now_, "d1").availability, Availability::kOffline);
@@ -257,7 +256,7 @@ TEST_F(StateTest, AnotherCarCountsFromTheNextOfferOn) {
   driver.product_ids = {"xl"};
   core_->Learn(now_, driver, Availability::kOnline);
   Start("r1");
-  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "no such car any more";
+  EXPECT_THAT(Take(), ElementsAre("l1 started r1@1")) << "the driver has no such car any more";
   driver.version = 2;
   driver.product_ids = {"xl", "economy"};
   core_->Learn(now_, driver, Availability::kOnline);
@@ -266,22 +265,22 @@ TEST_F(StateTest, AnotherCarCountsFromTheNextOfferOn) {
   EXPECT_EQ(out_.confirms.back().driver.display_name, "Dora the second");
 }
 
-// ---- Under which claim it is written
+// ---- The claim under which the core writes
 
-TEST_F(StateTest, WhatIsWrittenIsWrittenUnderTheLatestClaim) {
+TEST_F(StateTest, WritesAreMadeUnderTheLatestClaim) {
   EXPECT_EQ(core_->ClaimOf("d1"), (SessionClaim{"d1"}));
   const std::int64_t epoch = core_->OpenStream(now_, MakeDriver("d1"), Availability::kOnline, 5, 1, std::nullopt);
   EXPECT_EQ(core_->ClaimOf("d1").epoch, 5);
   EXPECT_EQ(core_->OpenUnary(now_, MakeDriver("d1"), Availability::kOnline, 6), epoch);
   EXPECT_EQ(core_->ClaimOf("d1").epoch, 6);
-  EXPECT_EQ(core_->State(now_, "d1").session_epoch, epoch) << "the app's positions carry that of its stream";
-  // One whose answer was lost.
+  EXPECT_EQ(core_->State(now_, "d1").session_epoch, epoch) << "the app's positions carry the epoch of its stream";
+  // A claim of this replica whose answer was lost.
   core_->OnClaims(now_, {{"d1", 8, options_.replica, true}});
   EXPECT_EQ(core_->ClaimOf("d1").epoch, 8);
   core_->OnClaims(now_, {{"d1", 7, options_.replica, true}});
   EXPECT_EQ(core_->ClaimOf("d1").epoch, 8);
   Take();
-  // Another replica's of before has come late; a later one ends it.
+  // An older claim of another replica arrives late and changes nothing; a later claim ends the session.
   core_->OnClaims(now_, {{"d1", 7, "b", true}});
   EXPECT_TRUE(core_->HasSession("d1"));
   core_->OnClaims(now_, {{"d1", 9, "b", false}});

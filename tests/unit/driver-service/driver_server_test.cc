@@ -1,4 +1,4 @@
-// The whole of driver-service but its transport: called directly, over SQLite, on threads of its own.
+// All of driver-service except its transport: called directly, over SQLite, on its own threads.
 #include "driver-service/api/driver_server.h"
 
 #include <gmock/gmock.h>
@@ -57,7 +57,7 @@ TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
               ElementsAre("RegisterDriver", "GetDriverState", "SetAvailability", "UpdateLocation", "RespondToOffer"));
 }
 
-// --- What stands around the service ---
+// --- The surroundings of the service ---
 
 // The feed of a rider-service that knows of no rides.
 class FakeFeed final : public RiderCalls::Feed {
@@ -104,7 +104,7 @@ class FakeLocations final : public RiderCalls::Locations {
   const std::shared_ptr<Reports> reports_;
 };
 
-// rider-service, which agrees to everything unless told not to. Thread-safe.
+// rider-service. It agrees to everything unless a test sets a refusal. Thread-safe.
 class FakeRider final : public RiderCalls {
  public:
   // The handlers of its streams run on `loop`.
@@ -196,7 +196,7 @@ class FakeRider final : public RiderCalls {
 using StreamList = rpc::ListSink<v1::StreamDriverResponse>;
 using LinkList = rpc::ListSink<pb::DispatchResponse>;
 
-// One process of driver-service. `bus` null: it is alone.
+// One process of driver-service. If `bus` is null, the process is the only one.
 class Process {
  public:
   Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id)
@@ -213,7 +213,7 @@ class Process {
     server_.Start([&] { ready.Notify(); });
     ready.WaitForNotification();
   }
-  // Before the store is stopped, and destroyed.
+  // To be called before the store is stopped and before destruction.
   void Stop() {
     server_.Stop();
     loop_.Stop();
@@ -235,7 +235,7 @@ class Process {
     EXPECT_TRUE(response.ok()) << response.status();
     return response.ok() ? response->state() : v1::DriverState();
   }
-  // Looks until the driver has the status.
+  // Reads the state until the driver has the status, for at most 30 s.
   v1::DriverState AwaitStatus(const std::string& driver_id, v1::DriverStatus status) {
     const absl::Time give_up = absl::Now() + absl::Seconds(30);
     v1::DriverState state = State(driver_id);
@@ -259,7 +259,7 @@ class Process {
   DriverServer server_;
 };
 
-// --- What is asked ---
+// --- Requests ---
 
 v1::RegisterDriverRequest RegisterOf(const std::string& driver_id, const std::string& name = "Dana") {
   v1::RegisterDriverRequest request;
@@ -735,7 +735,7 @@ TEST_F(OneProcessTest, ADispatchLinkBeginsWithHello) {
   link->OnEnd();
 }
 
-// For the thread sanitizer: all that may meet does.
+// For the thread sanitizer: all calls that may run at the same time do.
 TEST_F(OneProcessTest, ManyCallAndStreamAtOnce) {
   constexpr int kThreads = 6;
   constexpr int kRounds = 8;
@@ -769,7 +769,7 @@ TEST_F(OneProcessTest, ManyCallAndStreamAtOnce) {
 
 class TwoProcessesTest : public DriverServerTest {
  protected:
-  // The driver, with a stream at the first one.
+  // Registers the driver and opens a stream at the first process.
   std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> StreamOf(const std::string& driver_id,
                                                                          const std::shared_ptr<StreamList>& list) {
     EXPECT_TRUE(first_.Ask(RegisterOf(driver_id)).ok());
@@ -778,7 +778,7 @@ class TwoProcessesTest : public DriverServerTest {
     list->AwaitReading();
     return stream;
   }
-  // What the first process answers to a call that another one forwards.
+  // Forwards a call to the first process and returns its answer.
   replica::v1::ForwardedAnswer Forwarded(const std::string& driver_id, const std::string& method,
                                          const std::string& request) {
     replica::v1::ForwardedCall call;
@@ -787,7 +787,7 @@ class TwoProcessesTest : public DriverServerTest {
     call.set_request(request);
     replica::v1::ForwardedAnswer answer;
     absl::Notification answered;
-    // It waits for longer than the test does: no answer is a failure, and no time-out.
+    // The request waits longer than the test, so a missing answer fails the test instead of timing out.
     RequestClient asker(bus_.get(), &second_.loop(), "third");
     asker.Ask("first", call.SerializeAsString(), absl::Hours(1), [&](const absl::StatusOr<std::string>& bytes) {
       EXPECT_TRUE(bytes.ok() && answer.ParseFromString(*bytes)) << bytes.status();
@@ -841,7 +841,7 @@ TEST_F(TwoProcessesTest, TheOwnersErrorsAreTheCallers) {
 TEST_F(TwoProcessesTest, ASessionThatItsReplicaHasNoMoreIsClaimed) {
   ASSERT_TRUE(second_.Ask(RegisterOf("d1")).ok());
   shared_->SetClaim({.driver_id = "d1", .epoch = 5, .replica = "first"});
-  EXPECT_EQ(second_.State("d1").session_epoch(), 0) << "as it is stored";
+  EXPECT_EQ(second_.State("d1").session_epoch(), 0) << "the stored state";
   ASSERT_TRUE(second_.Ask(WishOf("d1")).ok());
   EXPECT_EQ(shared_->ClaimOf("d1"), (SessionClaim{.driver_id = "d1", .epoch = 6, .replica = "second"}));
   shared_->SetClaim({.driver_id = "d1", .epoch = 7, .replica = "first"});
@@ -859,7 +859,7 @@ TEST_F(TwoProcessesTest, AReplicaThatDoesNotAnswerIsUnavailable) {
   EXPECT_TRUE(HasReason(second_.Ask(state).status(), Reason::kPeerUnavailable));
 }
 
-// As replicas of several versions forward to each other.
+// Replicas of several versions forward calls to each other.
 TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   const auto stream = StreamOf("d1", std::make_shared<StreamList>());
   const auto desired = Forwarded("d1", "SetAvailability", WishOf("d1").SerializeAsString());

@@ -48,11 +48,11 @@ Driver Profile(const std::string& id) {
           .product_ids = {"economy", "comfort"}};
 }
 
-// What a driver asked for in a life, one thing after the other, and was told.
+// The commands that a driver sent in one life, one after the other, and their acknowledgements.
 struct Wishes {
   bool registered = false;
-  // The last one acknowledged, and the one asked for after it.
-  std::optional<Availability> told;
+  // The last desired availability that was acknowledged, and the one requested after it.
+  std::optional<Availability> acknowledged;
   std::optional<Availability> open;
 };
 using AllWishes = std::map<std::string, Wishes>;
@@ -76,17 +76,18 @@ class Clients {
       Wishes& wishes = wishes_[id];
       const bool registered = wishes.registered;
       const Availability desired = random_() % 2 == 0 ? Availability::kOnline : Availability::kOffline;
-      // A desired availability that was not acknowledged may have been stored: with it, either may be found.
+      // The store may hold a desired availability that was not acknowledged, so the check accepts it or the value
+      // before.
       if (registered && !wishes.open) wishes.open = desired;
       const Availability asked = wishes.open.value_or(desired);
       mutex_.Unlock();
       auto done = [this, id, registered, &answered](const absl::StatusOr<ClaimedSession>& stored) {
         if (stored.ok()) {
           absl::MutexLock lock(&mutex_);
-          Wishes& heard = wishes_[id];
-          if (registered) heard.told = heard.open;
-          heard.open.reset();
-          heard.registered = true;
+          Wishes& answered_wishes = wishes_[id];
+          if (registered) answered_wishes.acknowledged = answered_wishes.open;
+          answered_wishes.open.reset();
+          answered_wishes.registered = true;
         }
         answered.DecrementCount();
       };
@@ -126,13 +127,13 @@ Problems Check(const std::string& folder, const AllWishes& all) {
   if (!store.ok()) return {store.status().ToString()};
   Problems problems;
   for (const auto& [id, wishes] : all) {
-    absl::Notification told;
+    absl::Notification answered;
     absl::StatusOr<StoredDriver> found;
     (*store)->Get(id, [&](absl::StatusOr<StoredDriver> got) {
       found = std::move(got);
-      told.Notify();
+      answered.Notify();
     });
-    told.WaitForNotification();
+    answered.WaitForNotification();
     if (!found.ok()) {
       if (wishes.registered || !absl::IsNotFound(found.status())) {
         problems.push_back(id + ": " + found.status().ToString());
@@ -140,7 +141,7 @@ Problems Check(const std::string& folder, const AllWishes& all) {
       continue;
     }
     if (!SameProfile(found->driver, Profile(id))) problems.push_back(id + " has another profile");
-    if (wishes.told && found->availability != *wishes.told && found->availability != wishes.open) {
+    if (wishes.acknowledged && found->availability != *wishes.acknowledged && found->availability != wishes.open) {
       problems.push_back(id + " has lost its desired availability");
     }
   }
@@ -153,8 +154,8 @@ Problems Live(std::uint64_t seed) {
   Clients clients(seed);
   Problems problems;
   for (int life = 0; life < 2 && problems.empty(); ++life) {
-    AllWishes told;
-    cuts.Begin(1 + random() % 120, [&] { told = clients.wishes(); });
+    AllWishes wishes;
+    cuts.Begin(1 + random() % 120, [&] { wishes = clients.wishes(); });
     auto store = Open(cuts.folder());
     if (store.ok()) {
       for (int round = 0; round < 15 && !cuts.cut(); ++round) clients.Round(**store, life);
@@ -164,7 +165,7 @@ Problems Live(std::uint64_t seed) {
     cuts.CutNow();
     store = absl::UnknownError("closed");
     cuts.End();
-    problems = Check(cuts.Copy(), told);
+    problems = Check(cuts.Copy(), wishes);
   }
   return problems;
 }

@@ -1,4 +1,4 @@
-// A plain solver to hold the real one against: the O(n²m) Hungarian algorithm on a full matrix. Shares nothing with it.
+// A plain solver to compare the real one with: the O(n²m) Hungarian algorithm on a full matrix. They share no code.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace hail::driver {
 
 struct ExactTotals {
   int matched = 0;
-  // Of the pairs, and of the rides left out.
+  // The total over the pairs and the rides left out.
   std::int64_t cost = 0;
 };
 
@@ -20,7 +20,7 @@ inline ExactTotals SolveExactly(const std::vector<std::vector<std::int64_t>>& co
   const std::size_t n = cost.size();
   if (n == 0) return {};
   const std::size_t drivers = cost[0].size();
-  // Beside the drivers a column for each ride to be left out into.
+  // Besides the drivers there is a column for each ride that is left out.
   const std::size_t m = drivers + n;
   std::int64_t sum = 1;
   for (std::size_t i = 0; i < n; ++i) {
@@ -31,11 +31,11 @@ inline ExactTotals SolveExactly(const std::vector<std::vector<std::int64_t>>& co
   const std::int64_t leave = 2 * sum;
   auto at = [&](std::size_t ride, std::size_t column) {
     if (column >= drivers) return leave + left_out[ride];
-    // No better than being left out, and told apart below.
+    // No edge: costs more than leaving the ride out; separated from real edges below.
     return cost[ride][column] < 0 ? 2 * leave + 2 * left_out[ride] : cost[ride][column];
   };
 
-  // From 1, 0 being none: the row of each column, potentials of rows and columns.
+  // Indices start at 1; 0 is none. The row of each column, and the potentials of rows and columns.
   std::vector<std::size_t> row(m + 1, 0), way(m + 1, 0);
   std::vector<std::int64_t> u(n + 1, 0), v(m + 1, 0);
   for (std::size_t i = 1; i <= n; ++i) {

@@ -80,7 +80,7 @@ TEST(LocationIndex, OnlyOfferableDriversWithCarAndPositionAreFound) {
 
   index.SetOfferable("no car", false);
   index.Remove("not offerable");
-  index.Remove("never heard of");
+  index.Remove("unknown");
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 1000, {})), ElementsAre("no position"));
   EXPECT_EQ(index.offerable_count(), 1u);
   EXPECT_FALSE(index.Find("not offerable").has_value());
@@ -139,7 +139,7 @@ TEST(LocationIndex, ADriverWhoseFixIsInDoubtIsNotFoundAnywhere) {
   EXPECT_TRUE(index.IsDoubted("d"));
   EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
   EXPECT_EQ(index.offerable_count(), 0u);
-  // Nothing else puts the driver back where it may not be.
+  // Other changes do not put the driver back at the doubted place.
   index.SetOfferable("d", false);
   index.SetOfferable("d", true);
   index.SetCar("d", Car("sf", {"xl"}, 6));
@@ -157,7 +157,7 @@ TEST(LocationIndex, ADriverWhoseFixIsInDoubtIsNotFoundAnywhere) {
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 50, {})), ElementsAre("d"));
   EXPECT_EQ(index.given_up_count(), 1u);
 
-  // Another replica has the session now, and judged for itself.
+  // Another replica owns the session now and has judged the fix itself.
   EXPECT_EQ(judge(Toward(kCenter, 90, 14'000)), FixVerdict::kTooFar);
   Fix seen = At(Toward(kCenter, 0, 200), 1, 2);
   seen.observed += absl::Seconds(100);
@@ -165,7 +165,7 @@ TEST(LocationIndex, ADriverWhoseFixIsInDoubtIsNotFoundAnywhere) {
   EXPECT_FALSE(index.IsDoubted("d"));
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 300, {})), ElementsAre("d"));
 
-  // Forgotten with its doubt.
+  // Removing a driver removes the doubt.
   seen.observed += absl::Seconds(1);
   seen.point = Toward(kCenter, 90, 14'000);
   EXPECT_EQ(index.Judge("d", seen), FixVerdict::kTooFar);
@@ -188,7 +188,7 @@ TEST(LocationIndex, FollowsAMovingDriver) {
   EXPECT_EQ(index.offerable_count(), 1u);
 }
 
-// What is known of all drivers, in a list to go through one by one.
+// All drivers in a list, searched one by one.
 class BruteForce {
  public:
   struct Known {
@@ -329,7 +329,7 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
       for (const NearDriver& driver : index.Nearest(point, limit, radius_m, filter, accept)) {
         found.emplace_back(SquaredChord(ToEarthPoint(point), ToEarthPoint(driver.fix.point)), driver.driver_id);
         const double distance_m = DistanceM(point, driver.fix.point);
-        // Near the other end of the earth a chord hardly grows with the distance.
+        // Near the antipode a chord hardly grows with the distance.
         ASSERT_NEAR(driver.distance_m, distance_m, distance_m < 1e6 ? 0.02 : distance_m < 1.9e7 ? 0.2 : 500);
         const BruteForce::Known& expected = all.drivers[driver.driver_id];
         ASSERT_EQ(driver.fix.position_seq, expected.fix->position_seq);
@@ -373,8 +373,8 @@ TEST(LocationIndex, WorksAcrossTheDateLineAndAtThePole) {
   EXPECT_THAT(Ids(index.Nearest({89.9999, -170}, 5, 2000, {})), ElementsAre("pole"));
 }
 
-// Those who stand still are found by each query, while others drive past them, from tile to tile, come and go: leaves
-// are split and joined under the queries.
+// Each query finds all standing drivers, while other drivers pass them, cross tiles, come and go. Leaves split and join
+// under the queries.
 TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
   constexpr int kStanding = 60;
   constexpr int kDriving = 400;
@@ -387,16 +387,16 @@ TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
     threads.emplace_back([&, t] {
       std::mt19937_64 random(static_cast<std::uint64_t>(t));
       for (std::uint64_t n = 1; n <= 20'000; ++n) {
-        // Each driver is of one thread.
+        // Each driver belongs to one thread.
         const std::string id = absl::StrCat("driving", t, "-", random() % (kDriving / 2));
-        // Now all around a few points, now all over the place.
+        // Drivers crowd at a few points, then spread out.
         const double way =
             n / 2000 % 2 == 0 ? static_cast<double>(random() % 4) * 1500 : static_cast<double>(random() % 6000);
         ASSERT_TRUE(index.Update(id, At(Toward(pole, static_cast<double>(random() % 360), way), n)));
         if (random() % 10 == 0) index.SetCar(id, Car("sf", {"economy"}, 4 + static_cast<int>(random() % 3)));
         if (random() % 10 == 0) index.SetOfferable(id, random() % 4 != 0);
         if (random() % 100 == 0) index.Remove(id);
-        // What changes nothing takes nobody away.
+        // A call that changes nothing must not hide a driver.
         const std::string standing = absl::StrCat("standing", random() % kStanding);
         index.SetCar(standing, Car("sf", {"economy"}, 4));
         index.SetOfferable(standing, true);
@@ -407,21 +407,21 @@ TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
   std::mt19937_64 random(9);
   do {
     const bool all = random() % 2 == 0;
-    // All there are, or as many as there can be no further than the outermost of those who stand.
+    // Finds all drivers, or all those no further away than the outermost standing driver.
     std::vector<std::string> ids =
         Ids(index.Nearest(pole, all ? 10'000 : kStanding + kDriving, all ? 100'000 : 5901, {.region_id = "sf"}));
     std::sort(ids.begin(), ids.end());
     ASSERT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
     ASSERT_EQ(std::count_if(ids.begin(), ids.end(), [](const std::string& id) { return id.starts_with("standing"); }),
               kStanding);
-    // The nearest of those who stand is as good as there: at most those who drive are nearer.
+    // Standing drivers are every 100 m, so the fifth driver found is at most 400 m away; driving ones may be nearer.
     const std::vector<NearDriver> few = index.Nearest(pole, 5, 100'000, {.region_id = "sf"});
     ASSERT_EQ(few.size(), 5u);
     ASSERT_LE(few.back().distance_m, 401);
   } while (writers > 0);
 }
 
-// For the thread sanitizer; and no driver may be found twice, or outside what the query asked for.
+// For the thread sanitizer. No query may find a driver twice.
 TEST(LocationIndex, TakesChangesAndQueriesFromManyThreads) {
   LocationIndex index;
   constexpr int kDrivers = 100;

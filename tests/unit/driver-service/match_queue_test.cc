@@ -11,7 +11,7 @@ using testing::IsEmpty;
 
 class MatchQueueTest : public DispatchPartsTest {
  protected:
-  // A driver whom the index knows, without a session: the queue does not ask for one.
+  // A driver in the index without a session, which the queue does not check.
   void Near(const std::string& driver_id, double north_m) {
     index_.SetCar(driver_id, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4}));
     index_.SetOfferable(driver_id, true);

@@ -54,7 +54,7 @@ TEST(NearestFirstMatcher, LooksFurtherWhenAllNearAreTaken) {
 // By driver, seconds to the pickup.
 using Seconds = std::map<std::string, double>;
 
-// The index sorts by distance; here distance and time agree. `seed` shuffles what the matcher is handed.
+// The index sorts by distance; here distance and time agree. `seed` shuffles the candidates.
 WaitingRide Waiting(const Seconds& seconds, double waited_s = 0, std::uint64_t seed = 0) {
   WaitingRide ride;
   ride.waited = absl::Seconds(waited_s);
@@ -107,7 +107,7 @@ TEST(BatchMatcher, ByPickupTimeNotByDistance) {
 }
 
 TEST(BatchMatcher, MostMatchesFirst) {
-  // Nearest first would give a to ride 0 and leave ride 1 without.
+  // Nearest first would give a to ride 0 and leave ride 1 without a driver.
   EXPECT_EQ(Batch({Waiting({{"a", 1}, {"b", 3000}}), Waiting({{"a", 2}})}), (Pairs{"0:b", "1:a"}));
   // Over three.
   EXPECT_EQ(Batch({Waiting({{"a", 1}, {"b", 900}}), Waiting({{"b", 1}, {"c", 900}}), Waiting({{"a", 600}})}),
@@ -133,17 +133,17 @@ TEST(BatchMatcher, WhoWaitedLongerGetsTheLastDriver) {
   EXPECT_EQ(Batch({Waiting({{"a", 400}}, 30), Waiting({{"a", 101}}, 0)}), Pairs{"0:a"});
   EXPECT_EQ(Batch({Waiting({{"a", 402}}, 30), Waiting({{"a", 101}}, 0)}), Pairs{"1:a"});
   EXPECT_EQ(Batch({Waiting({{"a", 402}}, 30), Waiting({{"a", 101}}, 0)}, {.wait_weight = 11}), Pairs{"0:a"});
-  // Whatever the order given.
+  // The order of the rides does not matter.
   EXPECT_EQ(Batch({Waiting({{"a", 101}}, 0), Waiting({{"a", 400}}, 30)}), Pairs{"1:a"});
 }
 
 TEST(BatchMatcher, WaitingLongNeverCostsAMatch) {
-  // Ride 0 would rather have a; ride 1 can only have a.
+  // Driver a is nearer to ride 0, but ride 1 can have only a.
   EXPECT_EQ(Batch({Waiting({{"a", 1}, {"b", 3000}}, 100'000), Waiting({{"a", 2}})}), (Pairs{"0:b", "1:a"}));
 }
 
 TEST(BatchMatcher, NobodyStarves) {
-  // Each second one driver comes free, one minute from a new ride and eleven from the old one.
+  // Each second a driver becomes free, 1 min from a new ride and 11 min from the old ride.
   double waited_s = 0;
   for (;; ++waited_s) {
     ASSERT_LE(waited_s, 61);
@@ -217,7 +217,7 @@ TEST(BatchMatcher, RandomBatchesAgreeWithTheExactSolver) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 3000; ++round) {
     const bool small = round < 2700;
-    // Up to four times the candidates are looked at where that can matter: all drivers, here.
+    // The matcher looks at up to four times the candidates where that can matter: here, at all drivers.
     const RandomBatch batch = small ? DrawBatch(random, 8, 8, 30) : DrawBatch(random, 40, 60, 300);
     std::vector<std::vector<std::int64_t>> cost;
     std::vector<std::int64_t> left_out;

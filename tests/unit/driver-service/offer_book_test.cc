@@ -117,7 +117,7 @@ TEST_F(OfferBookTest, AnOfferThatWasNotShownPausesOneThatWasExcludes) {
 TEST_F(OfferBookTest, ASettledOfferIsAnsweredFromMemoryThenLookedUp) {
   MakeOffer("x", "d1", "r1");
   offers_.RevokeOfRide(now_, "r1", 1, RevokeReason::kTaken);
-  EXPECT_NE(offers_.LiveOf("d1"), nullptr) << "of an epoch that is not below";
+  EXPECT_NE(offers_.LiveOf("d1"), nullptr) << "an offer of an epoch that is not lower";
   offers_.RevokeOfRide(now_, "r1", 2, RevokeReason::kTaken);
   Respond("d1", "x", true);
   EXPECT_EQ(answers_.at(0).offer.reason, RevokeReason::kTaken);

@@ -1,4 +1,4 @@
-// The boards that positions pass on their way out: written by gRPC's threads, emptied by another.
+// The boards of outgoing positions. gRPC's threads write them, another thread empties them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ const absl::Time kT0 = absl::FromUnixSeconds(1'700'000'000);
 
 std::string DriverId(int driver) { return "driver-" + std::to_string(driver); }
 
-// Each further east than the one before.
+// Each fix is further east than the one before.
 Fix FixNumber(int number) {
   Fix fix;
   fix.point = {37.75, -122.4 + number * 1e-5};
@@ -29,7 +29,7 @@ Fix FixNumber(int number) {
   return fix;
 }
 
-// Each driver reports from a thread of its own, while this one takes what is there and takes once more at the end.
+// Each driver reports from its own thread. The calling thread takes the reports meanwhile, and once more at the end.
 void ReportAndTake(const std::function<void(const std::string& driver_id, const Fix& fix)>& report,
                    const std::function<void()>& take) {
   std::atomic<int> reporting{kDrivers};
@@ -48,8 +48,8 @@ void ReportAndTake(const std::function<void(const std::string& driver_id, const 
 TEST(PresenceGossip, TakesEachDriversLastPositionFromManyThreads) {
   LocationIndex index;
   PresenceGossip board(index);
-  std::atomic<int> told{0};
-  board.SetOnDirty([&] { ++told; });
+  std::atomic<int> dirty_calls{0};
+  board.SetOnDirty([&] { ++dirty_calls; });
   for (int driver = 0; driver < kDrivers; ++driver) board.SetSession(DriverId(driver), 1, true, nullptr);
 
   std::map<std::string, DriverPresence> last;
@@ -74,15 +74,15 @@ TEST(PresenceGossip, TakesEachDriversLastPositionFromManyThreads) {
     ASSERT_TRUE(presence.fix.has_value()) << driver_id;
     EXPECT_EQ(presence.fix->observed, FixNumber(kFixes).observed) << driver_id;
   }
-  EXPECT_GE(told, 1);
+  EXPECT_GE(dirty_calls, 1);
   EXPECT_THAT(board.Take(), testing::IsEmpty());
 }
 
 TEST(TripPositions, TakesEachDriversLastPositionFromManyThreads) {
   const StraightLineTravelTimes travel_times;
   TripPositions positions(travel_times);
-  std::atomic<int> told{0};
-  positions.SetOnDirty([&] { ++told; });
+  std::atomic<int> dirty_calls{0};
+  positions.SetOnDirty([&] { ++dirty_calls; });
   for (int driver = 0; driver < kDrivers; ++driver) {
     auto ride = std::make_shared<RideView>();
     ride->ride_id = "ride-of-" + DriverId(driver);
@@ -109,7 +109,7 @@ TEST(TripPositions, TakesEachDriversLastPositionFromManyThreads) {
   for (const auto& [driver_id, longitude] : last) {
     EXPECT_DOUBLE_EQ(longitude, FixNumber(kFixes).point.longitude_deg) << driver_id;
   }
-  EXPECT_GE(told, 1);
+  EXPECT_GE(dirty_calls, 1);
   EXPECT_THAT(positions.Take(kT0), testing::IsEmpty());
 }
 

@@ -58,7 +58,7 @@ TEST(CheckFix, NamesTheImpossiblePart) {
   EXPECT_EQ(FieldAtFault(CheckFix(GoodFix(), absl::InfiniteDuration(), "positions[3]")), "positions[3].age");
 }
 
-// The fixes of one driver, one after another, as LocationIndex gives them to a FixJudge.
+// Gives the fixes of one driver, one after another, to a FixJudge, as LocationIndex does.
 class FixJudgeTest : public ::testing::Test {
  protected:
   FixJudgeTest() : known_(At(0, absl::ZeroDuration(), 1)) {}
@@ -80,7 +80,7 @@ class FixJudgeTest : public ::testing::Test {
     const FixVerdict verdict = FixJudge(jitter_).Judge(known_, held_, fix);
     if (IsTaken(verdict)) {
       EXPECT_EQ(held_.count, 0);
-      EXPECT_GT(fix.observed, known_.observed) << "what is known never goes back";
+      EXPECT_GT(fix.observed, known_.observed) << "the known time never goes back";
       known_ = fix;
     }
     return verdict;
@@ -92,7 +92,7 @@ class FixJudgeTest : public ::testing::Test {
   FixJudge::Held held_;
 };
 
-// ---- Which is the later one
+// ---- The order of fixes
 
 TEST_F(FixJudgeTest, AnOlderObservationNeverCountsWhateverItsNumber) {
   known_ = At(0, 0.0, 5);
@@ -101,7 +101,7 @@ TEST_F(FixJudgeTest, AnOlderObservationNeverCountsWhateverItsNumber) {
   Fix of_a_later_session = At(10, -100.0, 1);
   of_a_later_session.session_epoch = 8;
   EXPECT_EQ(Judge(of_a_later_session), FixVerdict::kOlder);
-  EXPECT_EQ(Judge(At(10, -1.9, 6)), FixVerdict::kTaken) << "messages were pushed together on their way";
+  EXPECT_EQ(Judge(At(10, -1.9, 6)), FixVerdict::kTaken) << "messages arrived closer together than they were sent";
   EXPECT_EQ(known_.observed, At(0, 0.0, 5).observed + absl::Nanoseconds(1));
 }
 
@@ -165,7 +165,7 @@ TEST_F(FixJudgeTest, FollowsWhoHasJudgedAlready) {
 
 class JumpTest : public FixJudgeTest {
  protected:
-  // Of a fix `distance_m` from the one before it.
+  // Whether the judge takes a fix `distance_m` from the one before it.
   bool Possible(double distance_m, double later_s, absl::Duration jitter = absl::ZeroDuration(), float accuracy_m = 0,
                 float known_accuracy_m = 0) {
     Fix known = At(0, 0.0, 1, known_accuracy_m);
@@ -211,7 +211,7 @@ TEST_F(JumpTest, AnotherSessionMayBeAnywhere) {
   EXPECT_EQ(Judge(fix), FixVerdict::kTaken);
 }
 
-// ---- Who is right
+// ---- Doubted fixes
 
 TEST_F(FixJudgeTest, AFirstFixFarOffIsGivenUpForThreeThatAgree) {
   known_ = At(14'000, 0.0, 1, 5'000);
@@ -238,7 +238,7 @@ TEST_F(FixJudgeTest, OneOutlierChangesNothing) {
   EXPECT_TRUE(Doubted());
   EXPECT_EQ(Judge(At(10, 2.0, 3)), FixVerdict::kTaken);
   EXPECT_FALSE(Doubted());
-  // Nor do two, each time.
+  // Nor do two outliers, however often they come.
   for (std::uint64_t second = 3; second < 30; second += 3) {
     EXPECT_EQ(Judge(At(16'000, 1.0 * second, second + 1)), FixVerdict::kTooFar);
     EXPECT_EQ(Judge(At(16'000, 1.0 * second + 1, second + 2)), FixVerdict::kTooFar);
@@ -271,20 +271,20 @@ TEST_F(FixJudgeTest, ACoarseFixDoesNotReplaceARecentAccurateOne) {
   known_ = At(0, 0.0, 1, 5);
   EXPECT_EQ(Judge(At(400, 4.0, 2, 5'000)), FixVerdict::kInaccurate);
   EXPECT_EQ(Judge(At(14'000, 4.0, 2, 5'000)), FixVerdict::kInaccurate);
-  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "it says that it is nowhere";
-  EXPECT_FALSE(Doubted()) << "what says so little is held against nobody";
+  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "the accuracy says nothing about the place";
+  EXPECT_FALSE(Doubted()) << "such a coarse fix raises no doubt";
   known_ = At(0, 0.0, 1);
-  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "an unknown accuracy is a usual one";
+  EXPECT_EQ(Judge(At(14'000, 4.0, 2, 1e9f)), FixVerdict::kInaccurate) << "an unknown accuracy counts as a usual one";
 }
 
 TEST_F(FixJudgeTest, ACoarserFixIsTakenOnceTheCarMayBeElsewhere) {
   known_ = At(0, 0.0, 1, 5);
   EXPECT_EQ(Judge(At(20, 1.0, 2, 150)), FixVerdict::kInaccurate);
   EXPECT_EQ(Judge(At(20, 2.0, 2, 150)), FixVerdict::kTaken);
-  EXPECT_EQ(Judge(At(40, 3.0, 3, 150)), FixVerdict::kTaken) << "no coarser than what is known";
+  EXPECT_EQ(Judge(At(40, 3.0, 3, 150)), FixVerdict::kTaken) << "no coarser than the known fix";
   known_ = At(0, 0.0, 1, 5);
   EXPECT_EQ(Judge(At(400, 30.0, 2, 5'000)), FixVerdict::kInaccurate);
-  EXPECT_EQ(Judge(At(400, 31.0, 2, 5'000)), FixVerdict::kTaken) << "better than one that brings no offers";
+  EXPECT_EQ(Judge(At(400, 31.0, 2, 5'000)), FixVerdict::kTaken) << "better than a stale fix, which brings no offers";
 }
 
 TEST_F(FixJudgeTest, AnAccurateFixReplacesACoarseOneAtOnce) {

@@ -1,4 +1,4 @@
-// One replica's side of the protocol; dispatch_replicas_test.cc has two cores that speak it.
+// One replica's side of the protocol; dispatch_replicas_test.cc has both sides.
 #include "driver-service/domain/replica_protocol.h"
 
 #include "tests/unit/driver-service/dispatch_parts_fixture.h"
@@ -26,7 +26,7 @@ class ReplicaProtocolTest : public DispatchPartsTest {
     presence.fix = Fix{.point = kPickup, .session_epoch = epoch, .position_seq = presences_, .observed = now_.domain};
     Hear(Presences{{presence}}, at);
   }
-  // Matches the one ride that is due with a driver of another replica's, and asks for the offer. Its id.
+  // Matches the one due ride with a driver of another replica and requests the offer. Returns the offer's id.
   std::string Ask() {
     const auto matches = queue_.TakeMatches(now_, [this](const std::string& id) { return replicas_.CanAsk(id); });
     EXPECT_THAT(matches, SizeIs(1));
@@ -90,7 +90,7 @@ TEST_F(ReplicaProtocolTest, ADriverElsewhereIsAskedOneOfferAtATime) {
   EXPECT_TRUE(replicas_.HasLiveOffer("r1"));
   Hear(RemoteOfferStatus{offer_id, OfferStatus::kPending});
   Hear(RemoteOfferStatus{offer_id, OfferStatus::kDeclined}, "another");
-  EXPECT_TRUE(replicas_.HasLiveOffer("r1")) << "not the owner's word";
+  EXPECT_TRUE(replicas_.HasLiveOffer("r1")) << "the message is not from the owner";
   out_.Take();
   Hear(RemoteOfferStatus{offer_id, OfferStatus::kDeclined});
   EXPECT_THAT(out_.Take(), ElementsAre("l1 settled r1@1 d1 DECLINED"));
@@ -170,7 +170,7 @@ TEST_F(ReplicaProtocolTest, ARideHasOneOfferWhicheverReplicaDispatchesIt) {
   EXPECT_EQ(LastEnding(), RemoteOfferRejectReason::kNotFree);
   MakeOffer("own", "d2", "r1");
   Hear(AskFor("x", "r1", 3));
-  EXPECT_EQ(queue_.EpochOf("r1"), std::nullopt) << "dispatched there";
+  EXPECT_EQ(queue_.EpochOf("r1"), std::nullopt) << "the other replica dispatches it";
   EXPECT_EQ(offers_.LiveOf("d2"), nullptr);
   EXPECT_EQ(offers_.LiveOfRide("r1")->offer_id, "x");
 }

@@ -1,5 +1,5 @@
-// Dispatch cores joined by a network of messages that the test loses, doubles and holds up; each with its apps and its
-// link played by the test.
+// Dispatch cores and a network between them, on which the test loses, doubles and holds messages. The test plays the
+// apps and the link of each core.
 #pragma once
 
 #include <deque>
@@ -77,7 +77,7 @@ class ReplicasTest : public testing::Test {
     for (const char* name : {"a", "b"}) Add(name);
   }
 
-  // A process comes up, without memory of one of the same name before it.
+  // Starts a process, without the memory of an earlier one of the same name.
   void Add(const std::string& name) {
     auto& replica = replicas_[name] = std::make_unique<Replica>(this, name);
     DispatchOptions options;
@@ -167,7 +167,7 @@ class ReplicasTest : public testing::Test {
       if (name != from) Send({from, name, message});
     }
   }
-  // All that is on its way, and what comes of it.
+  // Delivers all messages on their way, and those they cause.
   void Deliver() {
     while (!network_.empty()) {
       const Sent sent = std::move(network_.front());
@@ -181,7 +181,7 @@ class ReplicasTest : public testing::Test {
       }
     }
   }
-  // What was held up comes in after all.
+  // Delivers the messages held so far.
   void Release() {
     hold_ = nullptr;
     for (Sent& sent : std::exchange(held_, {})) network_.push_back(std::move(sent));

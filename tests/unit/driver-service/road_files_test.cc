@@ -14,7 +14,7 @@ constexpr LatLng kEast{37.78, -122.40};
 constexpr char kNodes[] = "node,lat,lon\n7,37.78,-122.42\n9,37.78,-122.40\n";
 constexpr char kByClass[] = "from,to,length_m,lanes,highway\n7,9,2000,1,residential\n9,7,2000,2,primary\n";
 
-// An edge table with observed seconds: `rows` are from, to, length, and what each hour has.
+// An edge table with observed seconds. Each row holds from, to, length, and a value for each hour.
 std::string Hourly(const std::vector<std::pair<std::string, std::string>>& rows) {
   std::string text = "edge,from,to,length_m";
   for (int hour = 0; hour < 24; ++hour) absl::StrAppend(&text, ",weekday_s_", hour < 10 ? "0" : "", hour);
@@ -102,7 +102,7 @@ TEST_F(RoadFiles, NamesTheLineOfEdgesAtFault) {
             file + "2: highway is no class for cars: 'footway'");
   EXPECT_EQ(EdgesRefusal(Hourly({{"7,9,2000", "240"}, {"9,7,2000", "-1"}})),
             file + "3: weekday_s_00 must be from 0 to 86400");
-  // A street that leads nowhere is no line's fault.
+  // A dead-end street is no fault of one line.
   EXPECT_EQ(EdgesRefusal("from,to,length_m,highway\n7,9,1,primary\n"),
             Prefix() + "_edges.csv: no two nodes can be reached from each other");
 }

@@ -92,7 +92,7 @@ TEST(RoadTravelTimes, CountsALongDetourAsLongWithoutFollowingIt) {
   const StraightLineTravelTimes straight;
   const absl::Duration expected = absl::Minutes(10) + 4 * straight.Estimate(At(0, 1000), At(0, 1500), kMidnight).time;
   EXPECT_EQ(times.Estimate(At(0, 1000), At(0, 1500), kMidnight).time, expected);
-  // Also where a search for one that is farther away goes beyond it.
+  // The same holds where the search for a farther origin goes beyond this one.
   const LatLng both[] = {At(0, 1000), At(-30'000, 0), At(0, 0)};
   EXPECT_EQ(times.EstimateTo(both, At(0, 1500), kMidnight)[0].time, expected);
 }

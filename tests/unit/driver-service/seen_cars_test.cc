@@ -1,4 +1,4 @@
-// What strangers can find out about where a driver is.
+// How well strangers can locate a driver.
 #include "driver-service/domain/seen_cars.h"
 
 #include <cmath>
@@ -17,10 +17,10 @@ namespace {
 constexpr LatLng kCity{37.7793, -122.4193};
 const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
 constexpr double kNearestM = 100;
-// Few enough that all attacks on one car are 10,000 calls.
+// The limit for all attacks on one car together.
 constexpr int kCalls = 10'000;
 
-// What one call says of the one car there is.
+// One call's answer about the only car.
 struct Answer {
   LatLng place;
   absl::Duration eta;
@@ -69,7 +69,7 @@ LatLng Mean(const std::vector<LatLng>& places) {
   return sum;
 }
 
-// The largest of `low` (no) to `high` (yes) at which the answer is still no.
+// The edge between `low` (no) and `high` (yes), by bisection.
 double EdgeOf(double low, double high, const std::function<bool(double)>& yes) {
   for (int halvings = 0; halvings < 30; ++halvings) {
     const double middle = (low + high) / 2;
@@ -78,7 +78,7 @@ double EdgeOf(double low, double high, const std::function<bool(double)>& yes) {
   return high;
 }
 
-// All ways to find a car that we know, each as good as it gets; `calls` counts.
+// All known ways to locate a car, each as good as possible. `calls` counts the calls.
 std::vector<std::pair<std::string, LatLng>> Estimates(const Ask& ask_once, const LatLng& about, std::mt19937& random,
                                                       int* calls) {
   const Ask ask = [&](const LatLng& from, double radius_m) {
@@ -122,7 +122,7 @@ std::vector<std::pair<std::string, LatLng>> Estimates(const Ask& ask_once, const
       const auto answer = ask(from_at(metres), 5000);
       return answer && answer->eta > first->eta;
     });
-    // There the way takes just as long as the step says.
+    // At that distance the travel time is exactly the step of the ETA.
     by_step.emplace_back(from_at(edge_m), distance_of(first->eta, from_at(edge_m)));
   }
   estimates.emplace_back("walking along the steps of the ETA", Trilaterated(by_step, about));
@@ -169,7 +169,7 @@ TEST_F(SeenCarsTest, NoEstimatorOfTenThousandCallsGetsNearerThan100M) {
   }
 }
 
-// What was answered before: the place to four decimals, the time from where the car is.
+// The answers of an earlier version: the place to four decimals, and the time from the car's real place.
 TEST_F(SeenCarsTest, TheSameEstimatorsFindACarThatIsShownAsItIs) {
   std::mt19937 random(2);
   const LatLng car = Toward(kCity, 77, 1234);

@@ -1,4 +1,4 @@
-// Drivers' sessions by themselves, with the offers played by the test.
+// Drivers' sessions alone; the test plays the offers.
 #include "driver-service/domain/session_registry.h"
 
 #include "tests/unit/driver-service/dispatch_parts_fixture.h"
@@ -125,7 +125,7 @@ TEST_F(SessionRegistryTest, APendingOfferEndsWithTheWishTheSessionOrAnotherRide)
   Event(ViewOfRide("r2", 3, "x", false), true);
   Offered();
   sessions_.Lose(now_, "d1", claims_, false);
-  EXPECT_EQ(sessions_.size(), 1u) << "a claim that is no later";
+  EXPECT_EQ(sessions_.size(), 1u) << "the claim is not later";
   sessions_.Lose(now_, "d1", claims_ + 1, false);
   EXPECT_THAT(revoked_, ElementsAre("WENT_OFFLINE", "SUPERSEDED", "SUPERSEDED"));
   EXPECT_EQ(sessions_.size(), 0u);
@@ -169,7 +169,7 @@ TEST_F(SessionRegistryTest, AReplyAsNewAsTheFeedIsBelievedAnOlderOneIsChecked) {
   Snapshot();
   sessions_.OnConfirmed(now_, "d1", ViewOfRide("r2", 2, "o2"), generation);
   EXPECT_GT(out_.subscriptions.at("d1"), subscription + 1);
-  EXPECT_EQ(sessions_.State(now_, "d1").ride->ride_id, "r2") << "known until the feed says otherwise";
+  EXPECT_EQ(sessions_.State(now_, "d1").ride->ride_id, "r2") << "the ride stays until the feed reports otherwise";
   Snapshot();
   EXPECT_EQ(sessions_.State(now_, "d1").ride, nullptr);
 }

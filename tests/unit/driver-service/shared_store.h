@@ -1,5 +1,5 @@
-// A store that several driver-services of one test share: one SQLite store for the rows, and sessions by claim as the
-// store of several processes has them.
+// A store that several driver-services of one test share: one SQLite store for the rows, and claims of sessions as in a
+// store of several processes.
 #pragma once
 
 #include <map>
@@ -65,7 +65,7 @@ class SharedStore final : public DriverStore {
     rows_->FindOffer(offer_id, std::move(done));
   }
 
-  // As a replica claims it that is not of this test.
+  // Sets a claim, for instance of a replica outside the test.
   void SetClaim(const SessionClaim& claim) {
     absl::MutexLock lock(&mutex_);
     claims_[claim.driver_id] = claim;

@@ -1,4 +1,4 @@
-// What is SQLite's own. What holds for every store of drivers: tests/conformance.
+// Behaviour of SQLite's driver store alone. tests/conformance covers every driver store.
 #include "driver-service/storage/sqlite_driver_store.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ class SqliteDriverStoreTest : public testing::Test, public DriverStoreCalls {
   }
   std::string path() const { return folder_.path("driver.db"); }
 
-  // What the file holds once the store is closed.
+  // Closes the store and returns the first column of the rows in its file.
   std::vector<std::string> Rows(const std::string& sql) {
     store_.reset();
     auto connection = sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadWrite);
@@ -55,7 +55,7 @@ class SqliteDriverStoreTest : public testing::Test, public DriverStoreCalls {
   std::unique_ptr<SqliteDriverStore> store_;
 };
 
-// Other programs (hail-check) read them.
+// Other programs (hail-check) read these columns.
 TEST_F(SqliteDriverStoreTest, ThePlainColumnsOfTheOfferLogSayItAll) {
   store_->AppendOfferLog(MakeRecord(7));
   store_->AppendOfferLog(MakeRecord(8));
@@ -91,7 +91,8 @@ TEST_F(SqliteDriverStoreTest, AfterStoppingEverythingIsRefused) {
   EXPECT_EQ(store_->depth(), 0u);
 }
 
-// Who is online with one plate in a file of before: the one who came last stays.
+// In a file of an earlier version, several drivers may be online with one plate. Only the driver updated last stays
+// online.
 TEST_F(SqliteDriverStoreTest, AFileOfBeforeOpensAlsoWherePlatesCollide) {
   store_.reset();
   ASSERT_EQ(std::remove(path().c_str()), 0);

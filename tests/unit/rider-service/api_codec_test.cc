@@ -48,7 +48,7 @@ TEST(Contract, NamesStatesAndEventsAsTheDomainDoes) {
   EXPECT_EQ(events, ValuesOf(*hail::type::v1::RideEventType_descriptor(), "RIDE_EVENT_TYPE_"));
 }
 
-// Over the contract itself, so that a command that is added to it and to no rule fails here.
+// Goes through the contract itself, so that this fails for a command that is added to the contract only.
 TEST(DecodeCommand, EachCommandOfTheContractIsOneOfTheDomain) {
   std::set<std::size_t> actions;
   const auto* oneof = AdvanceTripRequest::descriptor()->FindOneofByName("action");
@@ -61,7 +61,7 @@ TEST(DecodeCommand, EachCommandOfTheContractIsOneOfTheDomain) {
     EXPECT_FALSE(std::holds_alternative<trip::None>(decoded->action)) << oneof->field(i)->name();
     EXPECT_TRUE(actions.insert(decoded->action.index()).second) << oneof->field(i)->name();
   }
-  EXPECT_EQ(actions.size() + 1, std::variant_size_v<TripAction>) << "one is not to be had";
+  EXPECT_EQ(actions.size() + 1, std::variant_size_v<TripAction>) << "no command of the contract has this action";
 }
 
 TEST(DecodeCommand, ACommandKeepsWhatItCarries) {
@@ -97,7 +97,7 @@ TEST(DecodeCommand, StepsOfADriverServiceOfTheVersionBeforeAreRead) {
   EXPECT_TRUE(HasReason(decode(pb::TRIP_STEP_UNSPECIFIED).status(), Reason::kInvalidField));
 }
 
-// Beside the step that an earlier rider-service reads, the command is what counts.
+// An earlier rider-service reads the step. This version uses the command.
 TEST(DecodeCommand, TheCommandGoesBeforeTheStep) {
   RecordTripEventRequest request = Request();
   request.set_step(hail::internal::v1::TRIP_STEP_CANCEL);
@@ -105,7 +105,7 @@ TEST(DecodeCommand, TheCommandGoesBeforeTheStep) {
   EXPECT_TRUE(std::holds_alternative<trip::Seen>(DecodeCommand(request)->action));
 }
 
-// Another replica may know it: the driver's app must not hear that it is wrong.
+// Another replica may know the command, so the driver's app must not get an error that blames the command.
 TEST(DecodeCommand, ACommandOfALaterVersionIsUnavailableHere) {
   AdvanceTripRequest later;
   later.GetReflection()->MutableUnknownFields(&later)->AddLengthDelimited(15, "");
@@ -114,7 +114,7 @@ TEST(DecodeCommand, ACommandOfALaterVersionIsUnavailableHere) {
   EXPECT_TRUE(absl::IsUnavailable(DecodeCommand(request).status()));
 }
 
-// Whoever is offered a ride reads what its driver may, its places whole.
+// An offer shows what the ride's driver may read, with complete places.
 TEST(EncodeStart, ShowsWhatADriverMayRead) {
   Ride ride = NewRide(Requested(), RideRules(), kT0).ride;
   Place& pickup = *ride.Edit()->mutable_pickup();
@@ -151,14 +151,14 @@ RequestRide ValidRequest() {
   return message;
 }
 
-// As a client of a later release sends it.
+// Adds an unknown field, as a client of a later release may send.
 template <typename T>
 T With(T message, int field, const std::string& value) {
   message.GetReflection()->MutableUnknownFields(&message)->AddLengthDelimited(field, value);
   return message;
 }
 
-// A request that was stored by the first release has the same fingerprint when it is repeated.
+// A repeat of a request that the first release stored has the same fingerprint.
 TEST(RequestFingerprint, HasNothingFurtherThanTheFirstReleaseKnew) {
   EXPECT_EQ(FurtherFields(ValidRequest()), "");
   EXPECT_EQ(FurtherFields(RequestRide()), "");
@@ -185,8 +185,8 @@ TEST(RequestFingerprint, ALaterFieldAnywhereTellsRequestsApart) {
   }
 }
 
-// Replicas of two releases make one fingerprint of a request, whichever of its fields the older one knows. A field that
-// a release knows is encoded where it stands among the unknown ones of the other, as long as new fields get new
+// Replicas of two releases compute the same fingerprint, even if the older release does not know a field. The newer
+// release encodes that field where the older one has it among its unknown fields, as long as new fields get new
 // numbers.
 TEST(RequestFingerprint, AKnownFieldIsEncodedAsAnUnknownOne) {
   RequestRide sent = With(ValidRequest(), 90, "x");

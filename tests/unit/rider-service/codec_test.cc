@@ -95,7 +95,7 @@ TEST(EventCodec, KeepsInternalsOfEventsButNotOfRides) {
 TEST(RecordCodec, AFormerRideSaysThatItsAssignmentEnded) {
   const Ride ride = RideIn(RideState::kEnrouteToPickup);
   const RideEvent event = *TakeStep(ride, Command(ride, trip::Cancel{}), RideRules(), kT0)->event;
-  // As an earlier version kept it, and published it.
+  // An earlier version stores and publishes the former ride without the mark.
   Ride unmarked = *event.former;
   unmarked.Edit()->set_assignment_ended(false);
   const absl::StatusOr<Ride> kept = FormerFromBytes(RideBytes(unmarked));
@@ -114,10 +114,10 @@ TEST(Ride, CopiesShareItsMessagesUntilOneIsEdited) {
   ride.Edit()->set_ride_id("ride-2");
   EXPECT_EQ(copy.ride_id(), "ride-1");
   Ride::Message* const own = ride.Edit();
-  EXPECT_EQ(ride.Edit(), own) << "nobody else has it";
+  EXPECT_EQ(ride.Edit(), own) << "the ride is the only owner";
 
   const std::string before = ride.bytes();
-  EXPECT_EQ(&ride.bytes(), &Ride(ride).bytes()) << "made once";
+  EXPECT_EQ(&ride.bytes(), &Ride(ride).bytes()) << "serialized once";
   ride.Edit()->set_ride_id("ride-3");
   EXPECT_NE(ride.bytes(), before);
   Ride other;
@@ -143,11 +143,11 @@ TEST(RideCodec, TimesAndDurationsOfEitherSign) {
   }
 }
 
-// --- Beside a later version ---
+// --- Together with a later version ---
 
 constexpr int kLaterField = 1000;
 
-// Gives each message of a record a field that this version does not know, but for values (see money.proto, geo.proto).
+// Adds an unknown field to each message of a record, except to values (see money.proto, geo.proto).
 void AddLaterFields(google::protobuf::Message* message) {
   const auto& fields = *message->GetReflection();
   fields.MutableUnknownFields(message)->AddVarint(kLaterField, 7);
@@ -183,13 +183,13 @@ TEST(RecordCodec, KeepsWhatALaterVersionStoredInEachMessage) {
     event.former = *ride;
     EXPECT_EQ(Parsed<hail::type::v1::RideEvent>(EventBytes(event)).ride().DebugString(), message.DebugString());
     const ProtoEventCodec codec;
-    const absl::StatusOr<RideEvent> heard = codec.Decode(codec.Encode(event));
-    ASSERT_TRUE(heard.ok()) << heard.status();
-    EXPECT_EQ(Parsed<hail::type::v1::Ride>(RideBytes(heard->ride)).DebugString(), message.DebugString());
-    const auto former = Parsed<hail::type::v1::Ride>(RideBytes(*heard->former));
+    const absl::StatusOr<RideEvent> decoded = codec.Decode(codec.Encode(event));
+    ASSERT_TRUE(decoded.ok()) << decoded.status();
+    EXPECT_EQ(Parsed<hail::type::v1::Ride>(RideBytes(decoded->ride)).DebugString(), message.DebugString());
+    const auto former = Parsed<hail::type::v1::Ride>(RideBytes(*decoded->former));
     EXPECT_EQ(former.GetReflection()->GetUnknownFields(former).field_count(), 1);
 
-    // Nobody knows who may read it.
+    // No view shows unknown fields, because their readers are unknown.
     for (const Ride& view : {RideForRider(*ride), RideForDriver(*ride), RideForOperator(*ride)}) {
       auto shown = Shown(view);
       const std::string bytes = shown.SerializeAsString();

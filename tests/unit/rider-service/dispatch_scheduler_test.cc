@@ -23,11 +23,11 @@ const RideRules kRules;
 class DispatchSchedulerTest : public ::testing::Test, public DispatchScheduler::Out {
  protected:
   DispatchSchedulerTest() {
-    book_.OnLease(now_, absl::InfiniteFuture());
+    scheduler_.OnLease(now_, absl::InfiniteFuture());
     EXPECT_THAT(Take(), ElementsAre("read"));
   }
   void SendStart(const DispatchScheduler::Start& start) override {
-    EXPECT_TRUE(Book().link_up());
+    EXPECT_TRUE(Scheduler().link_up());
     EXPECT_GT(start.remaining, absl::ZeroDuration());
     EXPECT_EQ(start.offer_time, absl::Seconds(15));
     sent_.push_back("start " + start.ride->ride_id() + "@" + std::to_string(start.ride->epoch()));
@@ -47,34 +47,34 @@ class DispatchSchedulerTest : public ::testing::Test, public DispatchScheduler::
     sent_.push_back(what + ride_id + "@" + std::to_string(epoch));
   }
 
-  virtual const DispatchScheduler& Book() const { return book_; }
+  virtual const DispatchScheduler& Scheduler() const { return scheduler_; }
 
-  // Time passes; domain and wall run alike here.
+  // Time passes; domain time and wall time advance alike here.
   void Pass(absl::Duration time) {
     now_.domain += time;
     now_.wall += time;
   }
   void Tick(absl::Duration time) {
     Pass(time);
-    book_.OnTick(now_);
+    scheduler_.OnTick(now_);
   }
   std::vector<std::string> Take() { return std::exchange(sent_, {}); }
 
   Ride Matching(const std::string& ride_id = "ride-1") { return NewRide(Requested(ride_id), kRules, now_.domain).ride; }
   Ride Assigned(const Ride& ride) { return Assign(ride, Offer(ride), kRules, now_.domain)->ride; }
 
-  // A ride that is being worked on.
+  // A ride whose dispatch was started and acknowledged.
   Ride Working() {
     const Ride ride = Matching();
-    book_.OnLinkUp(now_);
-    book_.OnRide(now_, ride);
-    book_.OnStarted(now_, ride.ride_id(), ride.epoch());
+    scheduler_.OnLinkUp(now_);
+    scheduler_.OnRide(now_, ride);
+    scheduler_.OnStarted(now_, ride.ride_id(), ride.epoch());
     EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
     return ride;
   }
 
   Now now_{kT0, kT0};
-  DispatchScheduler book_{this, kRules};
+  DispatchScheduler scheduler_{this, kRules};
   std::vector<std::string> sent_;
   std::vector<std::string> excluded_;
   absl::Duration remaining_;
@@ -82,15 +82,15 @@ class DispatchSchedulerTest : public ::testing::Test, public DispatchScheduler::
 
 TEST_F(DispatchSchedulerTest, ANewRideIsStartedAtOnceAndOnce) {
   const Ride ride = Working();
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   for (int i = 0; i < 30; ++i) Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty());
-  EXPECT_EQ(book_.matching(), 1u);
+  EXPECT_EQ(scheduler_.matching(), 1u);
 }
 
 TEST_F(DispatchSchedulerTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) {
-  book_.OnLinkUp(now_);
-  book_.OnRide(now_, Matching());
+  scheduler_.OnLinkUp(now_);
+  scheduler_.OnRide(now_, Matching());
   Take();
   Tick(absl::Milliseconds(1900));
   EXPECT_THAT(Take(), IsEmpty());
@@ -99,44 +99,44 @@ TEST_F(DispatchSchedulerTest, AStartIsRepeatedEveryTwoSecondsUntilAcknowledged) 
   EXPECT_EQ(remaining_, absl::Seconds(118));
   Tick(absl::Seconds(2));
   EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
-  book_.OnStarted(now_, "ride-1", 2);  // another epoch's
+  scheduler_.OnStarted(now_, "ride-1", 2);  // of another epoch
   Tick(absl::Seconds(2));
   EXPECT_THAT(Take(), ElementsAre("start ride-1@1"));
-  book_.OnStarted(now_, "ride-1", 1);
+  scheduler_.OnStarted(now_, "ride-1", 1);
   Tick(absl::Seconds(2));
   EXPECT_THAT(Take(), IsEmpty());
 }
 
 TEST_F(DispatchSchedulerTest, ARideThatChangesSidesHasOneCommandAtATime) {
   const Ride ride = Working();
-  book_.OnLinkDown(now_);
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkDown(now_);
+  scheduler_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
-  // Assigned meanwhile, by a confirmation that came first; its driver does not acknowledge it.
+  // A confirmation assigns the ride before the raise. Its driver does not acknowledge the ride.
   const Ride assigned = Assigned(ride);
-  book_.OnRide(now_, assigned);
+  scheduler_.OnRide(now_, assigned);
   Tick(kRules.seen_within + absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "the first command is not answered";
-  // Looked for anew, and past the deadline: nothing else is asked for either.
+  // The ride is redispatched and passes its deadline. Still no second command is sent.
   const Ride redispatched = rider::ExpireUnacknowledged(assigned, assigned.epoch(), kRules, now_.domain).ride;
-  book_.OnRide(now_, redispatched);
+  scheduler_.OnRide(now_, redispatched);
   Tick(kRules.match_deadline + kRules.offer_time + kRules.unfulfilled_grace);
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnCommandDone(now_, "ride-1", redispatched);
+  scheduler_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), ElementsAre("end ride-1@2"));
-  // An answer to nothing changes nothing.
-  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(redispatched, redispatched.epoch(), now_.domain).ride);
-  EXPECT_EQ(book_.matching(), 0u);
-  book_.OnCommandDone(now_, "ride-1", redispatched);
+  // An answer without a command changes nothing.
+  scheduler_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(redispatched, redispatched.epoch(), now_.domain).ride);
+  EXPECT_EQ(scheduler_.matching(), 0u);
+  scheduler_.OnCommandDone(now_, "ride-1", redispatched);
   EXPECT_THAT(Take(), IsEmpty());
 }
 
 TEST_F(DispatchSchedulerTest, WithoutALinkRidesWaitForOne) {
-  book_.OnRide(now_, Matching());
+  scheduler_.OnRide(now_, Matching());
   Tick(absl::Seconds(10));
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnLinkUp(now_);
-  EXPECT_THAT(Take(), ElementsAre("start ride-1@1")) << "nobody had it before, so no new epoch";
+  scheduler_.OnLinkUp(now_);
+  EXPECT_THAT(Take(), ElementsAre("start ride-1@1")) << "no link had the ride before, so no new epoch";
   EXPECT_EQ(remaining_, absl::Seconds(110));
 }
 
@@ -144,68 +144,68 @@ TEST_F(DispatchSchedulerTest, WithoutALinkRidesWaitForOne) {
 
 TEST_F(DispatchSchedulerTest, OnTheNextLinkRidesStartAtANewEpoch) {
   Ride ride = Working();
-  book_.OnLinkDown(now_);
+  scheduler_.OnLinkDown(now_);
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1")) << "not started before the epoch is stored";
   ride = rider::RaiseEpoch(ride, 1).ride;
-  book_.OnRide(now_, ride);
-  book_.OnCommandDone(now_, "ride-1", ride);
+  scheduler_.OnRide(now_, ride);
+  scheduler_.OnCommandDone(now_, "ride-1", ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
 TEST_F(DispatchSchedulerTest, ALinkThatIsReplacedWithoutHavingEndedIsTheSame) {
   Working();
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
 }
 
 TEST_F(DispatchSchedulerTest, ALinkThatEndsWhileTheEpochIsRaised) {
   Ride ride = Working();
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   Take();
-  book_.OnLinkDown(now_);
+  scheduler_.OnLinkDown(now_);
   ride = rider::RaiseEpoch(ride, 1).ride;
-  book_.OnCommandDone(now_, "ride-1", ride);
+  scheduler_.OnCommandDone(now_, "ride-1", ride);
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2")) << "epoch 2 was never started anywhere";
 }
 
 TEST_F(DispatchSchedulerTest, AFailedRaiseIsRepeatedNotTooSoon) {
   Ride ride = Working();
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   Take();
-  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  scheduler_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
   Tick(absl::Milliseconds(500));
   EXPECT_THAT(Take(), IsEmpty());
   Tick(absl::Milliseconds(500));
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
-  // Done by the first try after all, whose answer was lost.
+  // The first attempt raised the epoch after all; its answer was lost.
   ride = rider::RaiseEpoch(ride, 1).ride;
-  book_.OnCommandDone(now_, "ride-1", ride);
+  scheduler_.OnCommandDone(now_, "ride-1", ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
 TEST_F(DispatchSchedulerTest, ARideThatWasAssignedMeanwhileIsNotStartedAgain) {
   const Ride ride = Working();
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   Take();
-  book_.OnCommandDone(now_, "ride-1", Assigned(ride));  // the confirmation won
+  scheduler_.OnCommandDone(now_, "ride-1", Assigned(ride));  // the confirmation won
   Tick(absl::Seconds(3));
   EXPECT_THAT(Take(), IsEmpty());
-  EXPECT_EQ(book_.matching(), 0u);
-  EXPECT_EQ(book_.unseen(), 1u);
+  EXPECT_EQ(scheduler_.matching(), 0u);
+  EXPECT_EQ(scheduler_.unseen(), 1u);
 }
 
 TEST_F(DispatchSchedulerTest, MessagesOfAnEarlierLinkAreIgnored) {
   Working();
-  book_.OnLinkDown(now_);
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkDown(now_);
+  scheduler_.OnLinkUp(now_);
   Take();
-  book_.OnExhausted(now_, "ride-1", 1);
-  book_.OnStarted(now_, "ride-1", 1);
+  scheduler_.OnExhausted(now_, "ride-1", 1);
+  scheduler_.OnStarted(now_, "ride-1", 1);
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty());
 }
@@ -214,18 +214,18 @@ TEST_F(DispatchSchedulerTest, MessagesOfAnEarlierLinkAreIgnored) {
 
 TEST_F(DispatchSchedulerTest, RidesFoundInTheStoreStartAtANewEpoch) {
   const Ride ride = Matching();
-  book_.OnDispatchable(now_, {ride});
+  scheduler_.OnDispatchable(now_, {ride});
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
-  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
+  scheduler_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
 TEST_F(DispatchSchedulerTest, AnUnseenAssignmentFoundInTheStoreHasWhatIsLeftOfItsTime) {
   const Ride ride = Assigned(Matching());
   Pass(absl::Seconds(55));
-  book_.OnDispatchable(now_, {ride});
+  scheduler_.OnDispatchable(now_, {ride});
   Tick(absl::Milliseconds(4'999));
   EXPECT_THAT(Take(), IsEmpty());
   Tick(absl::Milliseconds(1));
@@ -236,19 +236,19 @@ TEST_F(DispatchSchedulerTest, AnUnseenAssignmentOfAnEarlierVersionEndsByTheTimeO
   Ride ride = Assigned(Matching());
   ride.Edit()->clear_seen_deadline();
   Pass(absl::Seconds(90));
-  book_.OnDispatchable(now_, {ride});
+  scheduler_.OnDispatchable(now_, {ride});
   Tick(absl::ZeroDuration());
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
 }
 
-TEST_F(DispatchSchedulerTest, TheStoreRepairsWhatWasNotHeard) {
+TEST_F(DispatchSchedulerTest, TheStoreRepairsALostUpdate) {
   const Ride ride = Working();
-  // The driver gave up; nobody told.
+  // The driver gave up, and the update was lost.
   Ride gone = Assigned(ride);
   gone = TakeStep(gone, rider::Command(gone, trip::Cancel{}), kRules, now_.domain)->ride;
-  book_.OnDispatchable(now_, {gone});
+  scheduler_.OnDispatchable(now_, {gone});
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@2")) << "another process may have dispatched it since";
-  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(gone, 2).ride, /*elsewhere=*/false);
+  scheduler_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(gone, 2).ride, /*elsewhere=*/false);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@3"));
   EXPECT_THAT(excluded_, ElementsAre("driver-1"));
 }
@@ -256,13 +256,13 @@ TEST_F(DispatchSchedulerTest, TheStoreRepairsWhatWasNotHeard) {
 TEST_F(DispatchSchedulerTest, AStoreReadThatIsOldByNowBringsNothingBack) {
   const Ride ride = Working();
   const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride;
-  book_.OnRide(now_, canceled);
+  scheduler_.OnRide(now_, canceled);
   EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 1"));
-  book_.OnDispatchable(now_, {ride});
+  scheduler_.OnDispatchable(now_, {ride});
   Tick(absl::Seconds(30));
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   EXPECT_THAT(Take(), IsEmpty());
-  EXPECT_EQ(book_.matching(), 0u);
+  EXPECT_EQ(scheduler_.matching(), 0u);
 }
 
 // --- Ends ---
@@ -270,57 +270,57 @@ TEST_F(DispatchSchedulerTest, AStoreReadThatIsOldByNowBringsNothingBack) {
 TEST_F(DispatchSchedulerTest, ACanceledRideIsStoppedWhereItWasStarted) {
   const Ride ride = Working();
   const Ride waiting = Matching("ride-2");
-  book_.OnLinkDown(now_);
-  book_.OnRide(now_, waiting);
+  scheduler_.OnLinkDown(now_);
+  scheduler_.OnRide(now_, waiting);
   const auto cancel = [&](const Ride& r) { return CancelByRider(r, CancelReason::kOther, "", now_.domain)->ride; };
-  book_.OnRide(now_, cancel(ride));
-  book_.OnRide(now_, cancel(waiting));
+  scheduler_.OnRide(now_, cancel(ride));
+  scheduler_.OnRide(now_, cancel(waiting));
   EXPECT_THAT(Take(), IsEmpty()) << "the link that had it is gone";
-  EXPECT_EQ(book_.matching(), 0u);
+  EXPECT_EQ(scheduler_.matching(), 0u);
 }
 
 TEST_F(DispatchSchedulerTest, AnAssignedRideIsNotStopped) {
   const Ride ride = Working();
-  book_.OnRide(now_, Assigned(ride));
+  scheduler_.OnRide(now_, Assigned(ride));
   EXPECT_THAT(Take(), IsEmpty()) << "the stop could overtake the confirmation's answer";
-  EXPECT_EQ(book_.unseen(), 1u);
+  EXPECT_EQ(scheduler_.unseen(), 1u);
 }
 
 TEST_F(DispatchSchedulerTest, ExhaustedEndsTheRide) {
   const Ride ride = Working();
   Tick(absl::Seconds(120));
   EXPECT_THAT(Take(), IsEmpty()) << "an offer may still settle";
-  book_.OnExhausted(now_, "ride-1", 1);
+  scheduler_.OnExhausted(now_, "ride-1", 1);
   EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "one command at a time";
-  book_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(ride, 1, now_.domain).ride);
-  EXPECT_EQ(book_.matching(), 0u);
+  scheduler_.OnCommandDone(now_, "ride-1", rider::EndUnfulfilled(ride, 1, now_.domain).ride);
+  EXPECT_EQ(scheduler_.matching(), 0u);
   Tick(absl::Seconds(30));
-  EXPECT_THAT(Take(), ElementsAre()) << "it was over there already";
+  EXPECT_THAT(Take(), ElementsAre()) << "driver-service ended its dispatch before";
 }
 
 TEST_F(DispatchSchedulerTest, ExhaustedBeforeTheDeadlineWaitsForIt) {
   Working();
   Tick(absl::Seconds(119));
-  book_.OnExhausted(now_, "ride-1", 1);
-  EXPECT_THAT(Take(), IsEmpty()) << "the clocks differ a little";
+  scheduler_.OnExhausted(now_, "ride-1", 1);
+  EXPECT_THAT(Take(), IsEmpty()) << "the clocks of the services differ a little";
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
 }
 
 TEST_F(DispatchSchedulerTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrace) {
   const Ride ride = Working();
-  book_.OnLinkDown(now_);
+  scheduler_.OnLinkDown(now_);
   Tick(absl::Milliseconds(139'999));
   EXPECT_THAT(Take(), IsEmpty());
   Tick(absl::Milliseconds(1));
   EXPECT_THAT(Take(), ElementsAre("end ride-1@1"));
-  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  scheduler_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
   Tick(absl::Seconds(1));
-  EXPECT_THAT(Take(), ElementsAre("end ride-1@1")) << "never stuck";
-  // An answer that changed nothing is not asked again in a loop either.
-  book_.OnCommandDone(now_, "ride-1", ride);
+  EXPECT_THAT(Take(), ElementsAre("end ride-1@1")) << "a failed command is repeated";
+  // After an answer that changed nothing, the command is not repeated at once.
+  scheduler_.OnCommandDone(now_, "ride-1", ride);
   Tick(absl::Milliseconds(10));
   EXPECT_THAT(Take(), IsEmpty());
   Tick(absl::Seconds(1));
@@ -328,37 +328,37 @@ TEST_F(DispatchSchedulerTest, WithoutAWordTheRideEndsAtDeadlinePlusOfferPlusGrac
 }
 
 TEST_F(DispatchSchedulerTest, NothingIsStartedAfterTheDeadline) {
-  book_.OnRide(now_, Matching());
+  scheduler_.OnRide(now_, Matching());
   Pass(absl::Seconds(121));
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty());
 }
 
 TEST_F(DispatchSchedulerTest, ARideNobodyKnowsIsForgotten) {
   Working();
-  book_.OnLinkUp(now_);
+  scheduler_.OnLinkUp(now_);
   Take();
-  book_.OnCommandDone(now_, "ride-1", NotFound(Reason::kRideNotFound, "no such ride"));
-  EXPECT_EQ(book_.matching(), 0u);
+  scheduler_.OnCommandDone(now_, "ride-1", NotFound(Reason::kRideNotFound, "no such ride"));
+  EXPECT_EQ(scheduler_.matching(), 0u);
 }
 
 // --- Exclusions ---
 
 TEST_F(DispatchSchedulerTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
   Ride ride = Working();
-  book_.OnSettled(now_, "ride-1", 1, "driver-7");
-  book_.OnSettled(now_, "ride-1", 1, "driver-7");
-  book_.OnSettled(now_, "ride-9", 1, "driver-8");  // unknown
-  // Assigned, then given up by its driver.
+  scheduler_.OnSettled(now_, "ride-1", 1, "driver-7");
+  scheduler_.OnSettled(now_, "ride-1", 1, "driver-7");
+  scheduler_.OnSettled(now_, "ride-9", 1, "driver-8");  // unknown
+  // Assigned, then its driver gave up.
   ride = Assigned(ride);
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   ride = TakeStep(ride, rider::Command(ride, trip::Cancel{}), kRules, now_.domain)->ride;
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
   EXPECT_THAT(excluded_, UnorderedElementsAre("driver-1", "driver-7"));
 
-  book_.OnRide(now_, Matching("ride-2"));
+  scheduler_.OnRide(now_, Matching("ride-2"));
   EXPECT_THAT(excluded_, IsEmpty());
 }
 
@@ -367,85 +367,85 @@ TEST_F(DispatchSchedulerTest, DeclinesAreExcludedFromLaterStartsOfThisRide) {
 TEST_F(DispatchSchedulerTest, AnAssignmentNobodyAcknowledgesIsGivenUp) {
   Ride ride = Working();
   ride = Assigned(ride);
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   Tick(absl::Milliseconds(59'999));
   EXPECT_THAT(Take(), IsEmpty());
   Tick(absl::Milliseconds(1));
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), IsEmpty()) << "one command at a time";
-  book_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
+  scheduler_.OnCommandDone(now_, "ride-1", Unavailable(Reason::kStoreUnavailable, "down"));
   Tick(absl::Seconds(1));
   EXPECT_THAT(Take(), ElementsAre("unseen ride-1@1"));
   ride = rider::ExpireUnacknowledged(ride, 1, kRules, now_.domain).ride;
-  book_.OnRide(now_, ride);
-  book_.OnCommandDone(now_, "ride-1", ride);
+  scheduler_.OnRide(now_, ride);
+  scheduler_.OnCommandDone(now_, "ride-1", ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
-  EXPECT_EQ(book_.unseen(), 0u);
+  EXPECT_EQ(scheduler_.unseen(), 0u);
 }
 
 TEST_F(DispatchSchedulerTest, AnAcknowledgedAssignmentIsLeftAlone) {
   Ride ride = Assigned(Working());
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   ride = TakeStep(ride, rider::Command(ride, trip::Seen{}), kRules, now_.domain)->ride;
-  book_.OnRide(now_, ride);
+  scheduler_.OnRide(now_, ride);
   Tick(absl::Hours(1));
   EXPECT_THAT(Take(), IsEmpty());
-  EXPECT_EQ(book_.unseen(), 0u);
+  EXPECT_EQ(scheduler_.unseen(), 0u);
 }
 
 // --- Working sets ---
 
 TEST_F(DispatchSchedulerTest, WhatIsMissingIsStartedAnew) {
   const Ride ride = Working();
-  book_.OnWorkingSet(now_, {});
-  EXPECT_THAT(Take(), IsEmpty()) << "it may have been made before the start came in";
+  scheduler_.OnWorkingSet(now_, {});
+  EXPECT_THAT(Take(), IsEmpty()) << "the set may be older than the start";
   Pass(absl::Seconds(6));
-  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), IsEmpty());
-  book_.OnWorkingSet(now_, {});
+  scheduler_.OnWorkingSet(now_, {});
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@1"));
-  book_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
+  scheduler_.OnCommandDone(now_, "ride-1", rider::RaiseEpoch(ride, 1).ride);
   EXPECT_THAT(Take(), ElementsAre("start ride-1@2"));
 }
 
 TEST_F(DispatchSchedulerTest, AnOlderEpochInTheSetIsMissingToo) {
   Ride ride = Working();
   ride = rider::RaiseEpoch(ride, 1).ride;
-  book_.OnRide(now_, ride);
-  book_.OnStarted(now_, "ride-1", 2);
+  scheduler_.OnRide(now_, ride);
+  scheduler_.OnStarted(now_, "ride-1", 2);
   Take();
   Pass(absl::Seconds(6));
-  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@2"));
 }
 
 TEST_F(DispatchSchedulerTest, WhatIsSurplusIsStopped) {
   const Ride ride = Working();
-  book_.OnRide(now_, Assigned(ride));
-  book_.OnWorkingSet(now_, {{"ride-1", 1}, {"ride-7", 3}});
+  scheduler_.OnRide(now_, Assigned(ride));
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}, {"ride-7", 3}});
   EXPECT_THAT(Take(), ElementsAre("stop ride-7@3 3")) << "ride-1 has only just left";
   Pass(absl::Seconds(6));
-  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 2"));
-  book_.OnLinkDown(now_);
-  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  scheduler_.OnLinkDown(now_);
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), IsEmpty());
 }
 
 TEST_F(DispatchSchedulerTest, ADepartedRideIsForgottenAfterAWhile) {
   const Ride ride = Working();
-  book_.OnRide(now_, CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride);
+  scheduler_.OnRide(now_, CancelByRider(ride, CancelReason::kOther, "", now_.domain)->ride);
   Take();
   Tick(absl::Seconds(61));
-  book_.OnWorkingSet(now_, {{"ride-1", 1}});
+  scheduler_.OnWorkingSet(now_, {{"ride-1", 1}});
   EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 3"));
 }
 
 // One of several processes that share the store.
-class SharedBookTest : public DispatchSchedulerTest {
+class SharedSchedulerTest : public DispatchSchedulerTest {
  protected:
-  SharedBookTest() {
+  SharedSchedulerTest() {
     shared_.OnLinkUp(now_);
     shared_.OnLease(now_, now_.wall + absl::Seconds(5));
     EXPECT_THAT(Take(), ElementsAre("read"));
@@ -458,13 +458,13 @@ class SharedBookTest : public DispatchSchedulerTest {
     shared_.OnTick(now_);
   }
 
-  const DispatchScheduler& Book() const override { return shared_; }
+  const DispatchScheduler& Scheduler() const override { return shared_; }
 
   const Ride ride_ = Matching();
   DispatchScheduler shared_{this, kRules};
 };
 
-TEST_F(SharedBookTest, ALeaseThatEndsLetsAllGo) {
+TEST_F(SharedSchedulerTest, ALeaseThatEndsLetsAllGo) {
   shared_.OnRide(now_, Assigned(Matching("ride-2")));
   TickShared(absl::Seconds(4));
   shared_.OnLease(now_, now_.wall + absl::Seconds(5));
@@ -475,11 +475,11 @@ TEST_F(SharedBookTest, ALeaseThatEndsLetsAllGo) {
   EXPECT_THAT(shared_.RideIds(), ElementsAre());
   shared_.OnRide(now_, Matching("ride-3"));
   shared_.OnDispatchable(now_, {ride_});
-  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "they are somebody else's";
+  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "without a lease it takes no rides";
   shared_.OnLease(now_, now_.wall - absl::Seconds(1));
-  EXPECT_THAT(Take(), ElementsAre()) << "an answer that came too late";
+  EXPECT_THAT(Take(), ElementsAre()) << "the lease had ended before the answer came";
 
-  // Nobody else took them over.
+  // No other process took the rides over.
   shared_.OnLease(now_, now_.wall + absl::Seconds(5));
   EXPECT_THAT(Take(), ElementsAre("read"));
   shared_.OnDispatchable(now_, {ride_, Assigned(Matching("ride-2"))});
@@ -487,17 +487,17 @@ TEST_F(SharedBookTest, ALeaseThatEndsLetsAllGo) {
   EXPECT_EQ(shared_.unseen(), 1u);
 }
 
-TEST_F(SharedBookTest, WhatAnotherAssignedIsThatOnesToWatch) {
+TEST_F(SharedSchedulerTest, WhatAnotherAssignedIsThatOnesToWatch) {
   const Ride assigned = Assigned(ride_);
   shared_.OnElsewhere(now_, assigned);
-  EXPECT_THAT(Take(), ElementsAre()) << "who confirmed it knows";
+  EXPECT_THAT(Take(), ElementsAre()) << "the process that confirmed it handles it";
   EXPECT_THAT(shared_.RideIds(), ElementsAre());
   shared_.OnElsewhere(now_, assigned);
   shared_.OnRide(now_, ride_);
-  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "old news";
+  EXPECT_THAT(shared_.RideIds(), ElementsAre()) << "an older version of the ride";
 }
 
-TEST_F(SharedBookTest, WhatAnotherEndedOrStartedAnewIsStopped) {
+TEST_F(SharedSchedulerTest, WhatAnotherEndedOrStartedAnewIsStopped) {
   shared_.OnElsewhere(now_, rider::CancelByRider(ride_, rider::CancelReason::kOther, "", now_.domain)->ride);
   EXPECT_THAT(Take(), ElementsAre("stop ride-1@1 1"));
   shared_.OnRide(now_, Matching("ride-2"));
@@ -507,23 +507,23 @@ TEST_F(SharedBookTest, WhatAnotherEndedOrStartedAnewIsStopped) {
   EXPECT_THAT(shared_.RideIds(), ElementsAre());
 }
 
-TEST_F(SharedBookTest, WhatAnotherStartedAnewBeforeItDiedBeginsAtAnEpochOfItsOwn) {
-  // No news of it came, and the process is dead: the ride is found, at an epoch that was dispatched.
+TEST_F(SharedSchedulerTest, WhatAnotherStartedAnewBeforeItDiedBeginsAtAnEpochOfItsOwn) {
+  // No update came, and that process is dead. The read finds the ride at an epoch that was already dispatched.
   shared_.OnDispatchable(now_, {rider::RaiseEpoch(ride_, 1).ride});
   EXPECT_THAT(Take(), ElementsAre("raise ride-1@2"));
 }
 
-TEST_F(SharedBookTest, OldNewsOfAnotherChangeNothing) {
+TEST_F(SharedSchedulerTest, OldNewsOfAnotherChangeNothing) {
   shared_.OnElsewhere(now_, ride_);
-  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "as it is known here";
+  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "the version known here";
   const Ride raised = rider::RaiseEpoch(ride_, 1).ride;
   shared_.OnRide(now_, rider::RaiseEpoch(raised, 2).ride);
   Take();
   shared_.OnElsewhere(now_, raised);
-  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "it came back since";
+  EXPECT_THAT(shared_.RideIds(), ElementsAre("ride-1")) << "the ride came back since";
 }
 
-TEST_F(SharedBookTest, WhatAnotherTookOverFirstIsNotStarted) {
+TEST_F(SharedSchedulerTest, WhatAnotherTookOverFirstIsNotStarted) {
   const Ride orphan = Matching("ride-2");
   shared_.OnDispatchable(now_, {orphan});
   EXPECT_THAT(Take(), ElementsAre("raise ride-2@1"));

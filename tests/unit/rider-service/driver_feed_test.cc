@@ -46,7 +46,7 @@ void ExpectDriversView(const RideEvent& event) {
   EXPECT_EQ(Shown(event).ride().offer_id(), event.ride.offer_id());
   EXPECT_EQ(Shown(event).ride().rider_id(), "");
   if (event.type() != RideEventType::kCanceled) return;
-  EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "why the rider canceled";
+  EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "the driver must not see why the rider canceled";
   EXPECT_EQ(event.ride.cancellation(), (Cancellation{CancelActor::kRider, CancelReason::kUnspecified, ""}));
 }
 

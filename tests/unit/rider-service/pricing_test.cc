@@ -201,7 +201,7 @@ TEST(FareLines, AddUpToThePriceInAmountsThatCanBeCharged) {
   product.per_km = {"USD", 1'234'500};
   product.per_minute = {"USD", 301'700};
   product.minimum_fare = {"USD", 7'000'000};
-  // 2.50 + 4.1146 + 0.6034 is 7.22 in cents, of which the time gets what the others leave.
+  // 2.50 + 4.1146 + 0.6034 rounds to 7.22. The line for time gets what the other lines leave.
   EXPECT_EQ(FareLines(product, {3'333, absl::Minutes(2)}),
             (std::vector<FareLine>{{FarePart::kBase, {"USD", 2'500'000}},
                                    {FarePart::kDistance, {"USD", 4'110'000}},
@@ -239,7 +239,7 @@ TEST(PriceOf, IsAnAmountThatCanBeCharged) {
   }
 }
 
-// A region of one product, with `changed` in place of what is right.
+// A region of one product, whose money fields are in `product`.
 absl::StatusOr<Regions> RegionWith(const std::string& currency, const std::string& product,
                                    const std::string& step = "") {
   return Regions::FromJson(R"({"regions": [{"region_id": "a", "display_name": "A", "currency_code": ")" + currency +
@@ -255,7 +255,7 @@ TEST(Regions, MoneyIsWhatTheCurrencyHas) {
   const auto yen = RegionWith("JPY", whole);
   ASSERT_TRUE(yen.ok()) << yen.status();
   EXPECT_EQ(yen->all()[0].products[0].step_micros, 1'000'000);
-  EXPECT_EQ(yen->all()[0].products[0].per_km.micros, 313'700'000) << "a rate is as it is";
+  EXPECT_EQ(yen->all()[0].products[0].per_km.micros, 313'700'000) << "rates are not rounded";
   EXPECT_EQ(RegionWith("KWD", whole)->all()[0].products[0].step_micros, 1'000);
   EXPECT_EQ(RegionWith("CLF", whole)->all()[0].products[0].step_micros, 100);
   EXPECT_EQ(RegionWith("CHF", whole, R"(, "rounding_step": 0.05)")->all()[0].products[0].step_micros, 50'000);
@@ -404,7 +404,7 @@ TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
   }));
   EXPECT_TRUE(changed([](RideRequest& r) { r.mutable_dropoff()->clear_position(); }));
 
-  // Fields do not run into each other.
+  // The encoding separates fields.
   RideRequest ab = Request();
   *ab.mutable_labels() = Labels({{"a", "b"}, {"c", ""}});
   RideRequest abc = Request();
@@ -412,7 +412,7 @@ TEST(RequestFingerprint, TellsBodiesApartAndNothingElse) {
   EXPECT_NE(RequestFingerprint(ab), RequestFingerprint(abc));
 }
 
-// Made by the release that stored the first rides: a request repeated after an upgrade is known by them.
+// Computed by the release that stored the first rides: a repeat after an upgrade must have the same fingerprint.
 TEST(RequestFingerprint, IsTheStoredOne) {
   RideRequest request = Request();
   EXPECT_EQ(RequestFingerprint(request), "1:74f1f71a70fc676d21b499dabe4e7f9973947dc77b5130975dbc74fbf8e5c6c1");
@@ -482,7 +482,7 @@ TEST_F(QuoterTest, AQuoteHoldsItsPriceUntilItExpires) {
   request.set_seats(3);
   const Quote quote = (*quoter_.QuoteRide(kNow, request))[0];
   request.set_quote_token(quote.quote_token);
-  // Later in the day the price of the moment is another.
+  // Later in the day the current price is different.
   Now later = kNow;
   later.domain += absl::Minutes(5) - absl::Milliseconds(1);
   const auto terms = quoter_.TermsFor(later, request);
@@ -517,13 +517,13 @@ TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
               r.mutable_dropoff()->mutable_position()->set_latitude_deg(r.dropoff().position().latitude_deg() + 1e-6);
             }),
             Reason::kQuoteMismatch);
-  // What it does not bind.
+  // A quote does not bind addresses.
   RideRequest relabelled = request;
   relabelled.mutable_pickup()->set_address("elsewhere in words only");
   EXPECT_TRUE(quoter_.TermsFor(kNow, relabelled).ok());
 }
 
-// What the tokens below hold.
+// The content of the tokens below.
 Quote Held() {
   Quote quote;
   quote.quote_id = "0192f3c0-0000-7000-8000-00000000abcd";
@@ -540,7 +540,7 @@ Quote Held() {
   return quote;
 }
 
-// Made by the release that knew version 1 only.
+// Made by the release that only knew version 1.
 constexpr char kTokenV1[] =
     "v1.JAAAAAAAAAAwMTkyZjNjMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMGFiY2QHAAAAAAAAAHJpZGVyLTEHAAAAAAAAAGVjb25vb"
     "XkNAAAAAAAAAHNhbl9mcmFuY2lzY28CAAAAAAAAANDVVuwv40JAUPwYc9eaXsDn-6nx0uVCQNobfGEymV7AAwAAAAAAAABVU0QgS"
@@ -574,7 +574,7 @@ TEST_F(QuoterTest, ReadsTokensOfBothLayouts) {
   }
 }
 
-// The release before refuses any other: its riders would get no ride by a quote of this one.
+// The previous release refuses other layouts, so its replicas could not use quotes of this release.
 TEST_F(QuoterTest, WritesWhatTheReleaseBeforeReads) {
   EXPECT_THAT((*quoter_.QuoteRide(kNow, Request()))[0].quote_token, StartsWith("v1."));
   EXPECT_EQ(SignQuote(kKey, Held()), kTokenV1);
@@ -597,7 +597,7 @@ TEST_P(QuoteTokenTest, AForgedOrDamagedTokenIsRefused) {
     forged[i] = forged[i] == 'A' ? 'B' : 'A';
     EXPECT_TRUE(HasReason(ReadQuote(kKey, forged).status(), Reason::kQuoteMismatch)) << i;
   }
-  // Other forms of the same bytes: a token has one only. 32 bytes leave two bits at the end that mean nothing.
+  // A token has only one valid form. The last of the characters that encode 32 bytes has two unused bits.
   for (const char last : std::string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+/ ")) {
     if (last == token.back()) continue;
     EXPECT_FALSE(ReadQuote(kKey, token.substr(0, token.size() - 1) + last).ok()) << last;

@@ -39,7 +39,7 @@ std::vector<RideEvent> History() {
   return events;
 }
 
-// Stands for the session: notes what is sent as text, and reads from a log of `stored` events when told to.
+// Plays the session: records sent messages as text, and answers a read from the first `stored` events on demand.
 class FakeSession : public RideFeed::Out {
  public:
   explicit FakeSession(std::optional<std::int64_t> cursor = std::nullopt, const std::string& rider_id = "rider-1")
@@ -59,7 +59,7 @@ class FakeSession : public RideFeed::Out {
   void SendEvent(const RideEvent& event) override {
     EXPECT_EQ(Shown(event).ride_id(), "ride-1");
     EXPECT_EQ(Shown(event).ride().offer_id(), "");
-    EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "why the driver gave up";
+    EXPECT_EQ(event.reason(), CancelReason::kUnspecified) << "the rider must not see why the driver gave up";
     sent.push_back("event " + std::to_string(event.sequence()));
   }
   void SendCaughtUp(std::int64_t sequence) override { sent.push_back("caught up " + std::to_string(sequence)); }
@@ -194,7 +194,7 @@ TEST(RideFeed, ALostLastMessageIsNoticedByTheCheck) {
   EXPECT_THAT(session.Take(), ElementsAre("event 2", "event 3"));
 }
 
-// The check can hear of an event before the bus brings it. The simulation saw it wait for a slow read then.
+// The store check may see an event before the bus brings it. In the simulation, the event then waited for a slow read.
 TEST(RideFeed, WhatIsNextGoesOutWhileTheStoreIsAsked) {
   FakeSession session;
   session.feed.Begin();
@@ -292,7 +292,7 @@ TEST(RideFeed, OtherRidesAreNoneOfItsBusiness) {
   EXPECT_THAT(session.Take(), ElementsAre("snapshot 1"));
 }
 
-// Whatever the bus loses, repeats and reorders, the watcher gets each event once and in order.
+// The bus loses, repeats and reorders events. The watcher still gets each event once and in order.
 TEST(RideFeed, AnyBusAnyOrderEachEventOnce) {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);

@@ -1,5 +1,5 @@
-// Power cuts under the rides' store: every acknowledged command is there afterwards, every ride's log is gap-free and
-// ends as its row does.
+// Power cuts under the rides' store: every acknowledged command survives, and every ride's log is gap-free and ends in
+// the state of its row.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,25 +63,25 @@ absl::StatusOr<std::unique_ptr<SqliteRideStore>> Open(const std::string& folder)
   return SqliteRideStore::Open(options, &Clock(), nullptr);
 }
 
-// What clients were told.
-struct Told {
+// The answers that clients got.
+struct Answers {
   // The events of each ride, by sequence.
   std::map<std::string, std::map<std::int64_t, RideEventType>> events;
   std::string quote_key;
 };
 
-// The clients of one store: each rider asks for one thing at a time, all at once.
+// The clients of one store. All riders send commands at the same time, each rider one at a time.
 class Clients {
  public:
   explicit Clients(std::uint64_t seed) : random_(seed) {}
 
-  Told told() const {
+  Answers answers() const {
     absl::MutexLock lock(&mutex_);
-    return told_;
+    return answers_;
   }
   const std::set<std::string>& attempted() const { return attempted_; }
 
-  // One round: a command of each rider. Whoever did not hear an OK begins a new ride with a new request.
+  // One round: a command of each rider. A rider without an OK begins a new ride with a new request.
   void Round(SqliteRideStore& store) {
     absl::BlockingCounter answered(kRiders);
     for (int rider = 0; rider < kRiders; ++rider) Command(store, rider, answered);
@@ -91,10 +91,10 @@ class Clients {
   void AskForKey(SqliteRideStore& store) {
     const auto key = Await<std::string>([&](auto done) { store.QuoteKey(done); });
     absl::MutexLock lock(&mutex_);
-    if (key.ok()) told_.quote_key = *key;
+    if (key.ok()) answers_.quote_key = *key;
   }
 
-  // Forget what is going on: another store is served from here on.
+  // Forgets the rides under way, because the next commands go to another store.
   void NewLife() {
     absl::MutexLock lock(&mutex_);
     for (std::optional<Ride>& ride : rides_) ride.reset();
@@ -111,7 +111,7 @@ class Clients {
     if (!ride || !IsLive(ride->state())) {
       const std::string id = absl::StrCat("ride-", ++requests_);
       attempted_.insert(id);
-      // A rider whose ride is not known may have it all the same, so each life has riders of its own.
+      // A rider without a known ride may still have one in the store, so each life uses new riders.
       Ride request = Requested(id, absl::StrCat("rider-", life_, "-", rider, ride ? "" : absl::StrCat("-", requests_)),
                                absl::StrCat("request-", requests_));
       store.Create(NewRide(std::move(request), kRules, kT0), absl::InfiniteFuture(),
@@ -122,7 +122,7 @@ class Clients {
                    });
       return;
     }
-    // The driver may be busy with another ride: such a refusal is among what is tried.
+    // The driver may be busy with another ride; such refusals are part of the test.
     const std::string driver =
         ride->driver() != nullptr ? ride->driver()->driver_id() : absl::StrCat("driver-", random_() % 3);
     const bool cancel = random_() % 8 == 0;
@@ -161,7 +161,7 @@ class Clients {
   void Hear(int rider, std::optional<Ride> ride, const std::optional<RideEvent>& event) {
     absl::MutexLock lock(&mutex_);
     rides_[rider] = std::move(ride);
-    if (event) told_.events[event->ride_id()][event->sequence()] = event->type();
+    if (event) answers_.events[event->ride_id()][event->sequence()] = event->type();
   }
 
   std::mt19937_64 random_;
@@ -171,7 +171,7 @@ class Clients {
   std::set<std::string> attempted_;
   mutable absl::Mutex mutex_;
   std::array<std::optional<Ride>, kRiders> rides_ ABSL_GUARDED_BY(mutex_);
-  Told told_ ABSL_GUARDED_BY(mutex_);
+  Answers answers_ ABSL_GUARDED_BY(mutex_);
 };
 
 Problems CheckFile(const std::string& path) {
@@ -191,8 +191,8 @@ Problems CheckFile(const std::string& path) {
   return problems;
 }
 
-// What is wrong with the store in `folder` after clients were told `told`.
-Problems Check(const std::string& folder, const Told& told, const std::set<std::string>& attempted) {
+// The faults of the store in `folder`, after its clients got `answers`.
+Problems Check(const std::string& folder, const Answers& answers, const std::set<std::string>& attempted) {
   Problems problems = CheckFile(folder + "/made/rider.db");
   if (!problems.empty()) return problems;
   auto opened = Open(folder);
@@ -201,18 +201,18 @@ Problems Check(const std::string& folder, const Told& told, const std::set<std::
   std::map<std::string, std::int64_t> drivers;
   for (const std::string& id : attempted) {
     const absl::StatusOr<RideLog> log = Await<RideLog>([&](auto done) { store.ReadLog(id, 0, done); });
-    const auto promised = told.events.find(id);
+    const auto promised = answers.events.find(id);
     if (absl::IsNotFound(log.status())) {
-      if (promised != told.events.end()) problems.push_back("lost: " + id);
+      if (promised != answers.events.end()) problems.push_back("lost: " + id);
       continue;
     }
     if (!log.ok()) return {log.status().ToString()};
     std::int64_t next = 1;
     for (const RideEvent& event : log->events) {
       if (event.sequence() != next++) problems.push_back(absl::StrCat("gap in ", id, " before ", event.sequence()));
-      if (promised != told.events.end()) {
-        const auto heard = promised->second.find(event.sequence());
-        if (heard != promised->second.end() && heard->second != event.type()) {
+      if (promised != answers.events.end()) {
+        const auto answered = promised->second.find(event.sequence());
+        if (answered != promised->second.end() && answered->second != event.type()) {
           problems.push_back(absl::StrCat("another event: ", id, " #", event.sequence()));
         }
       }
@@ -222,7 +222,7 @@ Problems Check(const std::string& folder, const Told& told, const std::set<std::
         log->events.back().ride.state() != log->ride.state() || log->events.back().ride.epoch() != log->ride.epoch()) {
       problems.push_back("row and log differ: " + id);
     }
-    if (promised != told.events.end() && log->ride.sequence() < promised->second.rbegin()->first) {
+    if (promised != answers.events.end() && log->ride.sequence() < promised->second.rbegin()->first) {
       problems.push_back(absl::StrCat("lost: ", id, " #", promised->second.rbegin()->first));
     }
   }
@@ -239,9 +239,9 @@ Problems Check(const std::string& folder, const Told& told, const std::set<std::
     }
     if (last != count) problems.push_back("events missing of " + driver);
   }
-  if (!told.quote_key.empty()) {
+  if (!answers.quote_key.empty()) {
     const auto key = Await<std::string>([&](auto done) { store.QuoteKey(done); });
-    if (!key.ok() || *key != told.quote_key) problems.push_back("another quote key");
+    if (!key.ok() || *key != answers.quote_key) problems.push_back("another quote key");
   }
   return problems;
 }
@@ -252,8 +252,8 @@ Problems Live(std::uint64_t seed) {
   Clients clients(seed);
   Problems problems;
   for (int life = 0; life < 2 && problems.empty(); ++life) {
-    Told told;
-    cuts.Begin(1 + random() % 300, [&] { told = clients.told(); });
+    Answers answers;
+    cuts.Begin(1 + random() % 300, [&] { answers = clients.answers(); });
     auto opened = Open(cuts.folder());
     if (opened.ok()) {
       clients.NewLife();
@@ -265,7 +265,7 @@ Problems Live(std::uint64_t seed) {
     cuts.CutNow();
     opened = absl::UnknownError("closed");
     cuts.End();
-    problems = Check(cuts.Copy(), told, clients.attempted());
+    problems = Check(cuts.Copy(), answers, clients.attempted());
   }
   return problems;
 }

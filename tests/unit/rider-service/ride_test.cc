@@ -29,7 +29,8 @@ constexpr RideRules kRules;
 // --- Every command in every state ---
 
 struct Outcome {
-  // Set: the command leads there. Unset with `refused`: refused for it. Neither: the ride stays as it is.
+  // If set, the command leads to this state. Otherwise `refused` is the reason of the refusal; if both are unset, the
+  // ride stays unchanged.
   std::optional<S> next;
   std::optional<Reason> refused;
 };
@@ -57,7 +58,7 @@ Row Step(const std::string& name, TripAction step, int leg, std::vector<Outcome>
 std::vector<Row> AllRows() {
   const Outcome same = Same();
   const Outcome illegal = Refused(Reason::kIllegalTransition);
-  const Outcome unknown = Refused(Reason::kRideNotFound);  // no driver, so not this driver's
+  const Outcome unknown = Refused(Reason::kRideNotFound);  // no driver, so also not this driver
   const Outcome ended = Refused(Reason::kRideEnded);
   const Outcome not_matching = Refused(Reason::kRideNotMatching);
   return {
@@ -122,7 +123,7 @@ TEST(RideTransitions, EachCommandInEachState) {
         continue;
       }
       EXPECT_EQ(StateName(change->ride.state()), StateName(*expected.next));
-      // Each transition is one event, the ride's next, that carries the ride after it.
+      // Each transition makes one event, with the ride's next sequence, that holds the ride after the transition.
       ASSERT_TRUE(change->event);
       EXPECT_EQ(change->ride.sequence(), before.sequence() + 1);
       EXPECT_EQ(change->event->sequence(), change->ride.sequence());
@@ -134,7 +135,7 @@ TEST(RideTransitions, EachCommandInEachState) {
   }
 }
 
-// The sets of states, which indexes and metrics go by, are those that the table of transitions makes of them.
+// Indexes and metrics use the sets of states, which must agree with the table of transitions.
 TEST(RideTransitions, AStateIsFinalIfNothingLeadsFromItAndLiveOtherwise) {
   for (const StateRow& row : kStates) {
     const bool leads_on = std::any_of(kTransitions.begin(), kTransitions.end(),
@@ -145,7 +146,7 @@ TEST(RideTransitions, AStateIsFinalIfNothingLeadsFromItAndLiveOtherwise) {
   }
 }
 
-// An older replica beside a newer one: nothing that it does may change a ride that it does not understand.
+// An older replica must not change a ride in a state that only a newer replica understands.
 TEST(RideTransitions, AStateOfALaterVersionIsInNoSetAndNothingLeadsFromIt) {
   for (const RideState later : {static_cast<RideState>(1), static_cast<RideState>(6), static_cast<RideState>(10)}) {
     EXPECT_FALSE(kLive.Has(later) || kWithDriver.Has(later) || kFinal.Has(later)) << static_cast<int>(later);
@@ -252,7 +253,7 @@ TEST(Assign, StoresDriverOfferAndEta) {
 }
 
 TEST(Assign, AfterTheDeadlineStillCounts) {
-  // The offer was made before it; the ride ends unfulfilled only when that is certain.
+  // The offer was made before the deadline. Until the ride ends unfulfilled, it can still be assigned.
   const Ride ride = RideIn(S::kMatching);
   EXPECT_TRUE(Assign(ride, Offer(ride), kRules, *ride.match_deadline() + absl::Seconds(10)).ok());
 }
@@ -384,7 +385,7 @@ TEST(ExpireUnacknowledged, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
   const Ride ride = RideIn(S::kEnrouteToPickup);
   const absl::Time limit = *ride.assign_time() + kRules.seen_within;
   EXPECT_EQ(ride.seen_deadline(), limit);
-  // Other rules, after a restart, change nothing about an assignment that was made.
+  // A restart with other rules does not change the deadline of an existing assignment.
   RideRules patient = kRules;
   patient.seen_within = absl::Hours(1);
   EXPECT_TRUE(ExpireUnacknowledged(ride, ride.epoch(), patient, limit).changed);
@@ -393,7 +394,7 @@ TEST(ExpireUnacknowledged, TheInstantIsTheAssignmentsUntilItIsAcknowledged) {
     EXPECT_FALSE(TakeStep(ride, Command(ride, step), kRules, kT0)->ride.seen_deadline());
   }
   EXPECT_FALSE(CancelByRider(ride, CancelReason::kOther, "", kT0)->ride.seen_deadline());
-  // As an earlier version stored it.
+  // An earlier version stores no deadline.
   Ride old = ride;
   old.Edit()->clear_seen_deadline();
   EXPECT_FALSE(ExpireUnacknowledged(old, old.epoch(), kRules, limit - absl::Milliseconds(1)).changed);
@@ -418,7 +419,7 @@ TEST(RaiseEpoch, IsNoEventAndKeepsTheDeadline) {
   EXPECT_EQ(change.ride.epoch(), 2);
   EXPECT_EQ(change.ride.sequence(), before.sequence());
   EXPECT_EQ(change.ride.match_deadline(), before.match_deadline());
-  // Asked twice, it happens once.
+  // A repeated raise changes nothing.
   EXPECT_FALSE(RaiseEpoch(change.ride, 1).changed);
   EXPECT_FALSE(RaiseEpoch(RideIn(S::kEnrouteToPickup), 1).changed);
 }
@@ -501,7 +502,7 @@ TEST(Views, AFormerDriverSeesNothingOfTheRidesLaterLife) {
   EXPECT_EQ(Shown(view).ride().rider_id(), "");
   EXPECT_TRUE(Shown(view).ride().assignment_ended());
   EXPECT_TRUE(Shown(view).ended());
-  // The rider sees it as it is.
+  // The rider sees the present ride.
   EXPECT_FALSE(Shown(EventForRider(event)).ride().assignment_ended());
   EXPECT_FALSE(Shown(EventForRider(event)).ended());
   EXPECT_EQ(EventForRider(event).ride.epoch(), before.epoch() + 1);
@@ -537,7 +538,7 @@ TEST(Views, EachSideReadsItsOwnWordsOnly) {
     EXPECT_EQ(RideForDriver(c.change.ride), EventForDriver(event).ride);
     EXPECT_EQ(RideForOperator(c.change.ride).cancellation(), c.change.ride.cancellation());
   }
-  // What is no secret is read by both.
+  // Both sides read reasons that are not secret.
   const RideEvent late = *CancelByRider(ride, CancelReason::kWaitTooLong, "late", now)->event;
   EXPECT_EQ(EventForDriver(late).reason(), CancelReason::kWaitTooLong);
   EXPECT_EQ(EventForDriver(late).ride.cancellation()->reason, CancelReason::kWaitTooLong);
@@ -563,7 +564,7 @@ TEST(Views, WhyADriverGaveUpIsTheDriversToRead) {
   const RideEvent unsafe = *TakeStep(ride, command, kRules, kT0 + absl::Seconds(9))->event;
   EXPECT_EQ(EventForRider(unsafe).reason(), CancelReason::kUnspecified);
   EXPECT_EQ(EventForDriver(unsafe).reason(), CancelReason::kSafety);
-  // A reason of a later version may be as delicate.
+  // A reason of a later version may be secret as well.
   RideEvent later = unsafe;
   later.set_reason(static_cast<CancelReason>(77));
   EXPECT_EQ(EventForRider(later).reason(), CancelReason::kUnspecified);

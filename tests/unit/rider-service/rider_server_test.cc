@@ -1,4 +1,4 @@
-// The whole of rider-service but its transport: called directly, over SQLite, on threads of its own.
+// All of rider-service except its transport: called directly, over SQLite, on its own threads.
 #include "rider-service/api/rider_server.h"
 
 #include <gmock/gmock.h>
@@ -156,7 +156,7 @@ class RiderServerTest : public StoreFixture {
   using DriversList = rpc::ListSink<pb::WatchDriversResponse>;
 
   const std::unique_ptr<Bus> bus_ = MakeLocalBus();
-  Loop dispatch_loop_{"dispatch-book"};
+  Loop dispatch_loop_{"scheduler"};
   Loop housekeeping_{"housekeeping"};
   FakeSearch search_;
   std::unique_ptr<RiderServer> server_;
@@ -254,7 +254,7 @@ TEST_F(RiderServerTest, CarsCannotBeShownWithoutDriverService) {
   cars.mutable_position()->set_longitude_deg(-122.4194);
   EXPECT_TRUE(HasReason(AskRider(cars).status(), Reason::kPeerUnavailable));
   search_.answer = [](const SearchRequest&) { return InvalidField("radius_m", "is too large"); };
-  EXPECT_TRUE(HasReason(AskRider(cars).status(), Reason::kInvalidField)) << "what driver-service itself says";
+  EXPECT_TRUE(HasReason(AskRider(cars).status(), Reason::kInvalidField)) << "driver-service's own error";
 }
 
 TEST_F(RiderServerTest, ARideInHandShowsWhenItsDriverWasLastSeen) {
@@ -369,7 +369,7 @@ TEST_F(RiderServerTest, DriverServiceWatchesADriversRides) {
   session->OnEnd();
 }
 
-// For the thread sanitizer: all that may meet does.
+// For the thread sanitizer: all calls that may run at the same time do.
 TEST_F(RiderServerTest, ManyCallAndWatchAtOnce) {
   constexpr int kThreads = 6;
   constexpr int kRides = 8;

@@ -99,13 +99,13 @@ TEST_F(RidesTest, NoRideBeginsThatNobodyWouldComeRoundToDispatch) {
   ASSERT_TRUE(first.ok());
   behind_ = true;
   EXPECT_TRUE(HasReason(Request(Order("rider-2")).status(), Reason::kOverloaded));
-  // Rides under way go on.
+  // Commands of existing rides are still accepted.
   EXPECT_TRUE(Confirm(*first).ok());
   behind_ = false;
   EXPECT_TRUE(Request(Order("rider-2")).ok());
 }
 
-TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
+TEST_F(RidesTest, ARequestIsStoredThenAnnouncedThenAnswered) {
   const absl::StatusOr<Ride> ride = Request(Order());
   ASSERT_TRUE(ride.ok()) << ride.status();
   EXPECT_EQ(ride->state(), RideState::kMatching);
@@ -114,7 +114,7 @@ TEST_F(RidesTest, ARequestIsStoredThenToldThenAnswered) {
   EXPECT_GT(ride->quoted_fare().micros, 0);
   EXPECT_GT(ride->message().distance_m(), 0);
   EXPECT_EQ(ride->ride_id().size(), 36u);
-  EXPECT_EQ(ride->request_fingerprint(), "") << "internals stay inside";
+  EXPECT_EQ(ride->request_fingerprint(), "") << "answers hold no internals";
   EXPECT_THAT(Observed(), ElementsAre(ride->ride_id() + "@1.1"));
   EXPECT_EQ(Find(ride->ride_id())->cancellation_terms().free_for, absl::Seconds(120));
 }
@@ -128,7 +128,7 @@ TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->ride_id(), ride.ride_id());
   EXPECT_EQ(again->state(), RideState::kEnrouteToPickup);
-  // Told once more: the first commit's notice may have died with the process.
+  // Announced again, because the first announcement may have been lost with its process.
   EXPECT_THAT(Observed(), ElementsAre(ride.ride_id() + "@2.1 found"));
 
   RideRequest other = Order();
@@ -140,18 +140,18 @@ TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
   RideRequest request = Order();
   request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
   const Ride ride = *Request(request);
-  // The quote has expired, the ride is live: all the same it is that request.
+  // The quote has expired and the rider has a live ride, but the request is known.
   now_.domain += absl::Hours(1);
   const absl::StatusOr<Ride> again = Request(request);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->ride_id(), ride.ride_id());
-  // Under the same id, a body that would be refused anyway.
+  // The same id with another body, which would be refused anyway.
   RideRequest broken = request;
   *broken.mutable_dropoff() = broken.pickup();
   EXPECT_TRUE(HasReason(Request(broken).status(), Reason::kRequestIdReused));
 }
 
-// Texts that are refused today are read where they are stored, and their request is still known.
+// Stored texts that would be refused today are readable, and their request is still known.
 TEST_F(RidesTest, ARideWithAnOldTextIsReadAsItIs) {
   RideRequest request = Order();
   request.mutable_pickup()->set_address("\x1B[2JHere\n\xE2\x80\xAE");
@@ -214,18 +214,17 @@ TEST_F(RidesTest, BadRequestsNameTheField) {
   EXPECT_TRUE(HasReason(Request(request).status(), Reason::kOutsideServiceArea));
 }
 
-// --- What is told on the bus ---
+// --- Events on the bus ---
 
 TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
   const Ride ride = *Request(Order());
   absl::Mutex mutex;
-  std::vector<std::string> heard;
+  std::vector<std::string> received;
   const auto listen = [&](const std::string& topic, const std::string& name) {
     return bus_->Subscribe(topic, [&, name](const BusPayload& payload) {
       const RideEvent event = *codec_.Decode(*payload);
-      // Whatever is heard is in the store already.
       absl::MutexLock lock(&mutex);
-      heard.push_back(name + " " + std::to_string(event.sequence()) + "/" + std::to_string(event.driver_sequence));
+      received.push_back(name + " " + std::to_string(event.sequence()) + "/" + std::to_string(event.driver_sequence));
     });
   };
   const auto of_ride = listen(RideTopic(ride.ride_id()), "ride");
@@ -234,10 +233,10 @@ TEST_F(RidesTest, EventsArePublishedForTheRideAndItsDriver) {
   ASSERT_TRUE(Confirm(ride).ok());  // a replay: nothing new
   const DriverCommand cancel = {"driver-1", 1, 0, trip::Cancel{CancelReason::kOther, ""}};
   ASSERT_TRUE(Step(ride.ride_id(), cancel).ok());
-  // No event, so nothing on the bus; the observer hears.
+  // A raised epoch is no event, so nothing is published; the observer is called.
   ASSERT_TRUE(Await<Changed>([&](auto done) { rides_->RaiseEpoch(ride.ride_id(), 2, kNever, done); }).ok());
   ASSERT_TRUE(Cancel("rider-1", ride.ride_id()).ok());
-  EXPECT_THAT(heard, ElementsAre("ride 2/1", "driver 2/1", "ride 3/2", "driver 3/2", "ride 4/0"));
+  EXPECT_THAT(received, ElementsAre("ride 2/1", "driver 2/1", "ride 3/2", "driver 3/2", "ride 4/0"));
   EXPECT_THAT(Observed(), ElementsAre(ride.ride_id() + "@1.1", ride.ride_id() + "@2.1", ride.ride_id() + "@3.2",
                                       ride.ride_id() + "@3.3 no event", ride.ride_id() + "@4.3"));
 }
@@ -364,7 +363,7 @@ TEST_F(RidesTest, ADriverWhoGivesUpSeesTheRideAsLastHad) {
   EXPECT_TRUE(HasReason(Step(ride.ride_id(), cancel).status(), Reason::kAssignmentEnded));
   EXPECT_EQ(Find(ride.ride_id())->redispatch_count(), 1);
 
-  // Asked later, by the offer or for all trips, it is what the driver had, and marked.
+  // A later lookup, by offer or in the list of trips, shows the ride as the driver last had it, marked as ended.
   ASSERT_TRUE(Confirm(*Find(ride.ride_id()), "driver-2", "offer-2").ok());
   const Ride found = *Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", "offer-1", done); });
   const Rides::Listed trips =
@@ -436,7 +435,7 @@ TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
   EXPECT_TRUE(HasReason(Resolve(ride.ride_id(), Resolution::kComplete, "ann").status(), Reason::kRideEnded));
 }
 
-// Every way on which a canceled ride is read. Commands are given twice: to repeat one is a way to read, too.
+// All ways to read a canceled ride. Commands are sent twice, because a repeated command also returns the ride.
 TEST_F(RidesTest, NoAnswerTellsOneSideWhatTheOtherWrote) {
   const auto find = [&](const Ride& ride) {
     return Await<Ride>([&](auto done) { rides_->FindAssignment("driver-1", ride.offer_id(), done); });
@@ -516,7 +515,7 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   EXPECT_TRUE(gone(Request(Order()).status()));
   RideRequest broken = Order();
   broken.set_seats(9);
-  EXPECT_TRUE(gone(Request(broken).status())) << "it cannot be known whether it is a known one";
+  EXPECT_TRUE(gone(Request(broken).status())) << "a repeat cannot be distinguished from a new request";
   EXPECT_TRUE(gone(Cancel("rider-1", "ride-1").status()));
   EXPECT_TRUE(gone(Confirm(RideIn(RideState::kMatching)).status()));
   EXPECT_TRUE(gone(Step("ride-1", {"driver-1", 1, 0, trip::Seen{}}).status()));

@@ -1,4 +1,4 @@
-// What a viewer is sent of a ride.
+// The message that a viewer gets of a ride.
 #pragma once
 
 #include "rider-service/codec/ride_codec.h"

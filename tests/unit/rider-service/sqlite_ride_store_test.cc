@@ -1,4 +1,4 @@
-// What is SQLite's own. What holds for every store of rides: tests/conformance.
+// Behaviour of SQLite's ride store alone. tests/conformance covers every ride store.
 #include "rider-service/storage/sqlite_ride_store.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 
 class SqliteRideStoreTest : public StoreFixture {
  protected:
-  // A number straight from the file, by another connection.
+  // Reads one number from the file, on another connection.
   std::int64_t Number(const std::string& sql) {
     auto db = *sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadOnly);
     auto query = *db->Prepare(sql);
@@ -26,7 +26,7 @@ class SqliteRideStoreTest : public StoreFixture {
   }
 };
 
-// What other programs (hail-check) read beside the blobs.
+// Other programs (hail-check) read these columns besides the blobs.
 TEST_F(SqliteRideStoreTest, ThePlainColumnsSayWhatTheBlobsSay) {
   ASSERT_TRUE(Create(Requested()).ok());
   EXPECT_EQ(Number("SELECT COUNT(*) FROM rides WHERE ride_id = 'ride-1' AND rider_id = 'rider-1' AND request_id ="
@@ -50,7 +50,7 @@ TEST_F(SqliteRideStoreTest, ThePlainColumnsSayWhatTheBlobsSay) {
   EXPECT_EQ(Number("SELECT COUNT(*) FROM events WHERE ended = 1 AND former IS NOT NULL"), 1);
 }
 
-// A file of the version before, whose events do not name the offers.
+// A file of the previous version, whose events do not name the offers.
 TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
   ASSERT_TRUE(Create(Requested()).ok());
   ASSERT_TRUE(Confirm("ride-1", "driver-1", "offer-1").ok());
@@ -79,7 +79,7 @@ TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
   EXPECT_TRUE(page.rides[0].assignment_ended());
 }
 
-// The indexes hold even where the checks before them would not.
+// The unique indexes work without the checks that precede them.
 TEST_F(SqliteRideStoreTest, EachUniqueIndexHoldsByItself) {
   Ride ride = Requested();
   ride.Edit()->set_quote_id("quote-1");
@@ -98,7 +98,7 @@ TEST_F(SqliteRideStoreTest, EachUniqueIndexHoldsByItself) {
   EXPECT_TRUE(sqlite::UniqueViolation(insert("'r', 'r2', 'q2', 'quote-1', NULL, 9"))) << "quote";
   EXPECT_TRUE(sqlite::UniqueViolation(insert("'r', 'rider-1', 'q2', NULL, NULL, 2"))) << "live ride of rider";
   EXPECT_TRUE(sqlite::UniqueViolation(insert("'r', 'r2', 'q2', NULL, 'driver-1', 5"))) << "live ride of driver";
-  EXPECT_TRUE(insert("'r', 'rider-1', 'q2', NULL, 'driver-1', 7").ok()) << "ended ones are outside";
+  EXPECT_TRUE(insert("'r', 'rider-1', 'q2', NULL, 'driver-1', 7").ok()) << "the index leaves out ended rides";
   EXPECT_TRUE(sqlite::UniqueViolation(db->Execute(
       "INSERT INTO events SELECT ride_id, sequence, type, epoch, state, NULL, 0, ended, event_time_us, event, former,"
       " offer_id FROM events WHERE sequence = 2")))
@@ -135,7 +135,7 @@ TEST_F(SqliteRideStoreTest, WhatWasAnsweredSurvivesAnAbruptEnd) {
   EXPECT_EQ(ride->sequence(), 3);
   EXPECT_TRUE(ride->seen_time());
   EXPECT_EQ(Log("ride-1", 0)->events.size(), 3u);
-  // And goes on from there.
+  // The store continues from there.
   ASSERT_TRUE(Take("ride-1", trip::Arrive{}).ok());
   EXPECT_EQ(Log("ride-1", 3)->events[0].driver_sequence, 3);
 }

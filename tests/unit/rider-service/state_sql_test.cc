@@ -1,5 +1,5 @@
-// Statements and schemas say the same of a ride's state: a partial index serves only statements that have its
-// predicate.
+// Statements and schemas use the same predicates on a ride's state, because a partial index serves only statements with
+// its predicate.
 #include "rider-service/storage/state_sql.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ std::string TextOf(const Migrations& migrations) {
   return text;
 }
 
-// Of the index of that name in a schema.
+// The predicate of `index` in a schema.
 std::string PredicateOf(const std::string& schema, const std::string& index) {
   constexpr std::string_view kWhere = " WHERE ";
   const std::size_t at = schema.find(" INDEX " + index + " ON ");
@@ -46,7 +46,7 @@ TEST(StateSql, TheIndexesOfBothSchemasHaveThePredicatesOfTheStatements) {
 
 class StateSqlTest : public StoreFixture {
  protected:
-  // How SQLite would look for the rows.
+  // SQLite's query plan.
   std::string PlanOf(const std::string& sql) {
     auto db = *sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadOnly);
     auto query = *db->Prepare("EXPLAIN QUERY PLAN " + sql);

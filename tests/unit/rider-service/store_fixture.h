@@ -1,4 +1,4 @@
-// A store on SQLite in a folder of its own, and waiting for its answers.
+// A SQLite store in its own folder, and functions that wait for its answers.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -78,24 +78,24 @@ TEST_F(TelemetryTest, NumbersOrderWhatWasObservedAtNearlyTheSameTime) {
 
 TEST_F(TelemetryTest, EachAssignmentStartsAnew) {
   EXPECT_TRUE(Report(Location(37.1, 7), 1));
-  EXPECT_TRUE(Report(Location(37.2, 1, 100, 2, 2), 2)) << "another driver's";
+  EXPECT_TRUE(Report(Location(37.2, 1, 100, 2, 2), 2)) << "another driver has the ride";
   EXPECT_FALSE(Report(Location(37.3, 8), 3));
   EXPECT_EQ(board_.Latest("r1", 1), nullptr);
   EXPECT_EQ(board_.Latest("r1", 2)->observed, After(-98).domain);
 }
 
 TEST_F(TelemetryTest, SubscribersHearOfWhatIsTaken) {
-  std::vector<double> heard;
+  std::vector<double> received;
   const auto subscription = board_.Subscribe("r1", [&](const std::shared_ptr<const DriverFix>& fix) {
-    heard.push_back(fix->telemetry.position().location().latitude_deg());
+    received.push_back(fix->telemetry.position().location().latitude_deg());
   });
   Report(Location(37.1, 1), 1);
   Report(Location(37.2, 2, 100), 2);
   Report(Location(37.3, 3), 3);
-  EXPECT_THAT(heard, ElementsAre(37.1, 37.3));
+  EXPECT_THAT(received, ElementsAre(37.1, 37.3));
 }
 
-// ---- What is missing
+// ---- Missing positions
 
 TEST_F(TelemetryTest, APositionIsMissingHalfAMinuteAfterItWasObserved) {
   Report(Location(37.1, 1, 4), 10);
@@ -105,8 +105,8 @@ TEST_F(TelemetryTest, APositionIsMissingHalfAMinuteAfterItWasObserved) {
   const std::optional<RideTelemetry> missing = Show(36.1);
   ASSERT_TRUE(missing->has_missing_since());
   EXPECT_EQ(DecodeTime(missing->missing_since()), After(6).domain);
-  EXPECT_EQ(missing->position().location().latitude_deg(), 37.1) << "the last one that is known";
-  EXPECT_FALSE(missing->has_eta()) << "of a car that may be anywhere";
+  EXPECT_EQ(missing->position().location().latitude_deg(), 37.1) << "the last known position";
+  EXPECT_FALSE(missing->has_eta()) << "the car may be anywhere";
   EXPECT_EQ(missing->ride_id(), "r1");
   EXPECT_EQ(missing->epoch(), 1);
   Report(Location(37.2, 2), 40);

@@ -60,7 +60,7 @@ inline AcceptedOffer Offer(const Ride& ride, const std::string& driver_id = "dri
   return {ride.epoch(), Driver(driver_id), offer_id, absl::Seconds(200)};
 }
 
-// A cancel that says nothing is for a flat tyre.
+// A cancel without a note gets the note "flat tyre".
 inline DriverCommand Command(const Ride& ride, TripAction action, const std::string& driver_id = "driver-1") {
   auto* cancel = std::get_if<trip::Cancel>(&action);
   if (cancel != nullptr && cancel->note.empty()) *cancel = {CancelReason::kVehicleProblem, "flat tyre"};

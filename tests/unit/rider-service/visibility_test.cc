@@ -96,18 +96,18 @@ void ExpectEachFieldNamesItsReaders(const Descriptor* type, const std::string& p
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* const field = type->field(i);
     const std::string name = path + "." + std::string(field->name());
-    EXPECT_NE(AudienceOf(field), hail::type::v1::AUDIENCE_UNSPECIFIED) << name << " says nothing about who reads it";
+    EXPECT_NE(AudienceOf(field), hail::type::v1::AUDIENCE_UNSPECIFIED) << name << " does not name its readers";
     if (HoldsFields(field)) ExpectEachFieldNamesItsReaders(field->message_type(), name);
   }
 }
 
-// The default shows it to nobody, which is safe and never what was meant.
+// By default nobody reads a field. That is safe, but never the intention.
 TEST(Visibility, EachFieldOfARideNamesItsReaders) {
   ExpectEachFieldNamesItsReaders(hail::type::v1::Ride::descriptor(), "Ride");
   ExpectEachFieldNamesItsReaders(hail::type::v1::RideEvent::descriptor(), "RideEvent");
 }
 
-// Fields of `message` that `audiences` must not be shown, by their paths; a message that is hidden is named alone.
+// Adds the paths of fields that `audiences` must not read. A hidden message is added without its fields.
 void AddForbidden(const Descriptor* type, const std::set<int>& audiences, const std::string& path,
                   std::set<std::string>* forbidden) {
   for (int i = 0; i < type->field_count(); ++i) {
@@ -148,7 +148,8 @@ TEST(Visibility, EachViewerReadsExactlyWhatTheContractSays) {
   ExpectCutByTheContract<hail::type::v1::RideEvent>();
 }
 
-// A contract with what Hail's has none of yet: fields of one reader in a nested message, in a list, and without option.
+// A contract with cases that Hail's contract lacks: fields for one reader in a nested message and in a list, and a
+// field without the option.
 TEST(Visibility, ReadersAreAskedForAtEachLevelAndNobodyIsTheDefault) {
   google::protobuf::FileDescriptorProto file;
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
@@ -240,7 +241,7 @@ TEST(Views, ARideThatIsForNobodyShowsNothing) {
   EXPECT_NE(Shown(RideForOperator(ride)).ByteSizeLong(), 0u);
 }
 
-// A field that is added to the contract is shown to nobody, or to both sides, by an oversight: here it fails.
+// Fails if a field is added to the contract for nobody, or for both sides, by an oversight.
 TEST(Views, EachFieldOfARideIsForTheSideItIsMeantFor) {
   hail::type::v1::Ride full;
   FillIn(full);

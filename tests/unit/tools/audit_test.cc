@@ -116,7 +116,7 @@ TEST_F(RiderAuditTest, CountsASnapshotOutOfTurnAndAnEventBeforeIt) {
   EXPECT_EQ(violations_.protocol, 2);
 }
 
-dpb::StreamDriverResponse Told(const std::string& ride, std::int64_t sequence, tpb::RideEventType type) {
+dpb::StreamDriverResponse EventMessage(const std::string& ride, std::int64_t sequence, tpb::RideEventType type) {
   dpb::StreamDriverResponse message;
   message.mutable_event()->set_ride_id(ride);
   message.mutable_event()->set_sequence(sequence);
@@ -142,35 +142,35 @@ class DriverAuditTest : public ::testing::Test {
 
 TEST_F(DriverAuditTest, IsContentWithOneRideAfterTheOther) {
   audit_.Receive(State("", 0));
-  audit_.Receive(Told("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
-  audit_.Receive(Told("a", 3, tpb::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN));
+  audit_.Receive(EventMessage("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("a", 3, tpb::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN));
   audit_.Receive(State("a", 5));
-  audit_.Receive(Told("a", 6, tpb::RIDE_EVENT_TYPE_COMPLETED));
+  audit_.Receive(EventMessage("a", 6, tpb::RIDE_EVENT_TYPE_COMPLETED));
   EXPECT_EQ(audit_.live_ride(), "");
-  audit_.Receive(Told("b", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("b", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
   EXPECT_EQ(audit_.live_ride(), "b");
   EXPECT_EQ(violations_.duplicate + violations_.missed + violations_.out_of_order + violations_.double_booked, 0);
 }
 
 TEST_F(DriverAuditTest, CountsASecondLiveRide) {
-  audit_.Receive(Told("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
-  audit_.Receive(Told("b", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("b", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
   EXPECT_EQ(violations_.double_booked, 1);
 }
 
 TEST_F(DriverAuditTest, CountsRepeatsGapsAndStepsBack) {
-  audit_.Receive(Told("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
-  audit_.Receive(Told("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
+  audit_.Receive(EventMessage("a", 2, tpb::RIDE_EVENT_TYPE_ASSIGNED));
   EXPECT_EQ(violations_.duplicate, 1);
-  audit_.Receive(Told("a", 5, tpb::RIDE_EVENT_TYPE_STARTED));
+  audit_.Receive(EventMessage("a", 5, tpb::RIDE_EVENT_TYPE_STARTED));
   EXPECT_EQ(violations_.missed, 2);
-  audit_.Receive(Told("a", 4, tpb::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP));
+  audit_.Receive(EventMessage("a", 4, tpb::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP));
   EXPECT_EQ(violations_.out_of_order, 1);
 }
 
 TEST_F(DriverAuditTest, CountsAnEventThatASnapshotWasAheadOf) {
   audit_.Receive(State("a", 4));
-  audit_.Receive(Told("a", 3, tpb::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN));
+  audit_.Receive(EventMessage("a", 3, tpb::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN));
   EXPECT_EQ(violations_.out_of_order, 1);
   audit_.Receive(State("a", 3));
   EXPECT_EQ(violations_.out_of_order, 2);
@@ -185,18 +185,18 @@ TEST(AssignmentAudit, KnowsOneDriverForEachEpoch) {
   ride.set_state(tpb::RIDE_STATE_ENROUTE_TO_PICKUP);
   ride.mutable_driver()->set_driver_id("d1");
   audit.Told(ride);
-  // A driver's own view leaves the name out.
+  // A driver's own view does not name the driver.
   tpb::Ride own = ride;
   own.clear_driver();
   audit.Told(own, "d1");
-  // Given up, and taken by another one.
+  // The driver gives the ride up, and another driver takes it.
   ride.set_epoch(2);
   ride.mutable_driver()->set_driver_id("d2");
   audit.Told(ride);
   EXPECT_EQ(violations.double_booked, 0);
   audit.Told(own, "d3");
   EXPECT_EQ(violations.double_booked, 1);
-  // While it is being matched, it is nobody's.
+  // A ride in MATCHING has no driver.
   ride.set_state(tpb::RIDE_STATE_MATCHING);
   ride.mutable_driver()->set_driver_id("d4");
   audit.Told(ride);

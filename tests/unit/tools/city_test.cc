@@ -27,7 +27,7 @@ TEST(DrawTrips, FollowsFromTheSeed) {
 TEST(DrawTrips, HasTheLengthsThatWereCounted) {
   for (const auto& [name, median] : {std::pair{"san_francisco", 2'338.0}, std::pair{"new_york", 2'219.0}}) {
     Samples lengths;
-    // A day, so that nothing is cut short.
+    // A whole day, so that no part of the pattern is missing.
     for (const Trip& trip : DrawTrips(**FindCity(name), 1, kEvening, absl::Hours(24), 4'000)) {
       lengths.Add(DistanceM(trip.pickup, trip.dropoff));
     }

@@ -231,7 +231,7 @@ TEST_F(DriverAgentTest, DrivesARideToItsEnd) {
   EXPECT_TRUE(phone_.Command().advance_trip().has_start());
   EXPECT_EQ(phone_.Command().advance_trip().leg(), 0);
   Event(tpb::RIDE_EVENT_TYPE_STARTED, Ride(tpb::RIDE_STATE_ENROUTE_TO_DROPOFF, 5), 161);
-  // As recorded, not as estimated.
+  // The recorded duration, not an estimate.
   EXPECT_EQ(phone_.Find(DriverTimer::kStep)->after, absl::Seconds(480));
   Fire(DriverTimer::kStep, 641);
   EXPECT_TRUE(phone_.Command().advance_trip().has_complete());
@@ -266,7 +266,7 @@ TEST_F(DriverAgentTest, IsNotTalkedBackIntoARideItGaveUp) {
   Start();
   Assign();
   Answer();
-  // An early or a late one, by the seed; both are commands.
+  // The seed decides whether the driver gives up early or late. Both send a command.
   if (phone_.Find(DriverTimer::kGiveUp) == nullptr) {
     Event(tpb::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP, Ride(tpb::RIDE_STATE_ARRIVED_AT_PICKUP, 4));
   }
@@ -275,7 +275,7 @@ TEST_F(DriverAgentTest, IsNotTalkedBackIntoARideItGaveUp) {
   CommandAnswer answer{phone_.Command().command_id(), {}, Ride(tpb::RIDE_STATE_ENROUTE_TO_PICKUP, 3)};
   agent_->OnResult(At(31), answer);
   EXPECT_EQ(agent_->ride_id(), "");
-  // What was on the way when it gave up.
+  // An event that was under way when the driver gave up.
   Event(tpb::RIDE_EVENT_TYPE_ASSIGNMENT_SEEN, Ride(tpb::RIDE_STATE_ENROUTE_TO_PICKUP, 3));
   EXPECT_EQ(agent_->ride_id(), "");
 }

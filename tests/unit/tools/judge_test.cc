@@ -1,4 +1,4 @@
-// A sound case, and each violation planted into it: the rule it breaks must be seen to break.
+// A sound case, and variants of it with one planted violation each: the judge must report the broken rule.
 #include "tests/tools/hail-check/judge.h"
 
 #include <functional>
@@ -37,8 +37,8 @@ json EventView(const char* ride, int sequence, int type, int state, int epoch, c
   return view;
 }
 
-// Rider r1 asks for ride a. Driver d1 takes it and gives it up; d2 takes it after a declined by d3, and completes it.
-// The rider's connection drops once, and d2's.
+// Rider r1 requests ride a. Driver d1 takes it and gives it up. Driver d3 declines it, then d2 takes and completes it.
+// The connections of the rider and of d2 drop once each.
 Case SoundCase() {
   Case c;
   c.stores.rides = {{"a", "r1", "q1", "d2", kCompleted, 8, 2}};
@@ -104,7 +104,7 @@ Case SoundCase() {
   return c;
 }
 
-// The rules that do not hold.
+// The rules that the case violates.
 std::set<int> Broken(const Case& c) {
   std::set<int> rules;
   for (const Verdict& verdict : Judge(c.ledgers, c.stores)) {

@@ -39,8 +39,8 @@ std::vector<std::optional<Served>> Play(const std::vector<Trip>& trips, const st
   return Replay(trips, fleet, matcher, TravelTimes(), rules);
 }
 
-// The drivers stand 0 and 1,000 m east; the first rider 400 m, the second 100 m west. One by one the first takes the
-// driver at 0 and leaves the second the far one.
+// The drivers stand 0 and 1,000 m east; the first rider 400 m east, the second 100 m west. Matched one by one, the
+// first ride takes the driver at 0 and leaves the far driver to the second.
 const std::vector<Start> kTwoDrivers = {{"near", kOrigin}, {"far", EastM(1000)}};
 const std::vector<Trip> kTwoRides = {TripAt("between", 0.1, 400), TripAt("west", 0.3, -100)};
 
@@ -126,8 +126,8 @@ TEST(MatchReplay, TheRadiusGrowsWithTheTimeWaited) {
 }
 
 TEST(MatchReplay, LookingAgainTogetherMakesABatchOfThoseWhoWait) {
-  // The only driver is busy until 310 s and both wait. Who looks first then takes it, unless they look together: then
-  // who has waited longer.
+  // The only driver is busy until 310 s, and both rides wait. The ride that looks first then gets the driver. If both
+  // look together, the ride that has waited longer gets the driver.
   std::vector<Trip> trips = {TripAt("first", 0, 100), TripAt("long", 250.5, 600), TripAt("short", 260.2, 600)};
   const std::vector<Start> fleet = {{"only", kOrigin}};
   const auto apart = Play(trips, fleet, BatchMatcher(), absl::ZeroDuration());

@@ -39,7 +39,7 @@ TEST(ReadTrips, SpreadsRoundedTimesOverTheirMinuteAlwaysTheSameWay) {
   TempDirectory directory;
   std::string text = kHeader;
   for (int i = 0; i < 50; ++i) text += Row("t" + std::to_string(i), 120, "", "");
-  // One meter in fifty knew the second.
+  // One taximeter in fifty recorded the second.
   text += Row("exact", 150, "", "");
   const std::string path = directory.Write("t", text);
   const auto once = ReadTrips(path, {}, 7);

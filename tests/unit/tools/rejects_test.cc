@@ -32,7 +32,7 @@ TEST(ExpectedAnswer, KnowsWhereHailIs) {
   EXPECT_EQ(ExpectedAnswer({"", kMidtown, {40.8317, -81.3000}}), "OUTSIDE_SERVICE_AREA");
   // Newark's suburbs.
   EXPECT_EQ(ExpectedAnswer({"", {40.771744, -74.199997}, kMidtown}), "OUTSIDE_SERVICE_AREA");
-  // Half a zero island is a place in the sea.
+  // Only the longitude is near zero: a place in the sea.
   EXPECT_EQ(ExpectedAnswer({"", {40.7644, -0.0283}, kMidtown}), "OUTSIDE_SERVICE_AREA");
 }
 

@@ -111,7 +111,7 @@ TEST(LocalBusTest, EndingWaitsForACallbackOnAnotherThread) {
     finished_when_ended = finished;
     ended.Notify();
   });
-  // Others are not held up by the slow callback nor by the one who waits for it.
+  // Neither the slow callback nor the thread that waits for it holds up other subscribers.
   int delivered = 0;
   const auto neighbour = bus->Subscribe("u", [&](const BusPayload&) { ++delivered; });
   bus->Publish("u", Payload(""));
@@ -131,7 +131,7 @@ TEST(LocalBusTest, MissesNothingPublishedAfterSubscribingWhileOthersComeAndGo) {
   for (int t = 0; t < 2; ++t) {
     churn.emplace_back([&] {
       while (!over) {
-        // Freed with each round: a callback after the end would be seen by the sanitizers.
+        // Freed in each round: the sanitizers report a callback after the subscription ended.
         auto count = std::make_unique<int>(0);
         absl::Mutex mutex;
         auto subscription = bus->Subscribe("t", [&mutex, own = count.get()](const BusPayload&) {

@@ -31,7 +31,7 @@ TEST(CsvReader, SkipsAByteOrderMarkAndRefusesWiderCharacters) {
     ASSERT_TRUE(*csv->Next());
     EXPECT_EQ(csv->Text(0), "1");
   }
-  // Shorter than a mark, and one of which only the mark is there.
+  // One file is shorter than a byte order mark, one holds nothing but the mark.
   EXPECT_TRUE(CsvReader::Open(directory.Write("short", "a"), {"a"}).ok());
   EXPECT_FALSE(CsvReader::Open(directory.Write("empty", "\xef\xbb\xbf"), {"a"}).ok());
   const std::string path = directory.Write("wide", std::string("\xff\xfe"
@@ -97,7 +97,7 @@ TEST(CsvReader, NoticesATruncatedGzip) {
   const std::string path = directory.WriteGzip("t.gz", text);
   std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
   absl::StatusOr<CsvReader> csv = CsvReader::Open(path, {"a"});
-  // Noticed as soon as the end was read, which for a small file is at once.
+  // The reader notices when it reads the end; in a small file, Open() already reads it.
   absl::StatusOr<bool> more = csv.ok();
   if (!csv.ok()) more = csv.status();
   while (more.ok() && *more) more = csv->Next();

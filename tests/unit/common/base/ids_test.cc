@@ -82,7 +82,7 @@ TEST(CheckIdTest, RefusesWhiteSpaceAndControlCharacters) {
   }
 }
 
-// "ada" and "ada" with one of these are two riders that look alike.
+// "ada" and "ada" with one of these characters would be two riders that look alike.
 TEST(CheckIdTest, RefusesWhatIsNotSeen) {
   for (const std::string& bad : {
            std::string("ada\xE2\x80\x8B"),       // U+200B zero-width space

@@ -100,7 +100,7 @@ TEST_F(LoggingTest, EscapesWhateverComes) {
   EXPECT_EQ(lines[1]["d"], mark + mark + mark + mark);
 }
 
-// JSON lets these through as they are; the terminal that shows the log does as they say.
+// JSON does not escape these characters, but a terminal that shows the log obeys them.
 TEST_F(LoggingTest, EscapesWhatATerminalObeysOrDoesNotShow) {
   std::string written;
   InitLogging({.service = "s", .write = [&written](std::string_view line) { written += std::string(line); }});

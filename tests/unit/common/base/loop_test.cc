@@ -14,7 +14,7 @@
 namespace hail {
 namespace {
 
-// Runs what is on the loop now to its end.
+// Waits until the loop has run all tasks posted before.
 void Settle(Loop& loop) {
   absl::Notification done;
   ASSERT_TRUE(loop.Post([&] { done.Notify(); }));
@@ -186,7 +186,7 @@ TEST(LoopTest, EveryRepeatsAndDoesNotMakeUpForMissedBeats) {
   });
   third.WaitForNotification();
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(30));
-  // Holds the loop up for many beats; at most the one that was already due comes at once.
+  // Blocks the loop for many periods. Afterwards at most the run that was already due comes at once.
   int before = 0;
   loop.Post([&] {
     before = beats;

@@ -121,7 +121,7 @@ TEST(RegistryTest, ManyThreadsCountExactly) {
   EXPECT_EQ(family.Of({{"thread", "odd"}}).Value(), 2000);
 }
 
-// A socket connected to 127.0.0.1:`port`, or one that is not.
+// A socket for 127.0.0.1:`port`; not connected if nobody listens there.
 int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -132,7 +132,7 @@ int Connect(int port) {
   return fd;
 }
 
-// GET /metrics; the whole answer, empty where nobody is there.
+// The whole answer to GET /metrics; empty if nobody listens.
 std::string Scrape(int port) {
   const int fd = Connect(port);
   std::string answer;
@@ -157,7 +157,7 @@ TEST(ExposerTest, ServesOnAFreePortAndSaysWhich) {
   EXPECT_THAT(Scrape(port), HasSubstr("hail_test_calls_total 1"));
   EXPECT_THAT(Scrape(port), HasSubstr("hail_test_calls_total 3"));
 
-  // Taken: a second one must say so.
+  // The port is taken: the error of a second exposer must name it.
   const auto second = Exposer::Start("127.0.0.1:" + std::to_string(port), registry);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(std::to_string(port)));

@@ -26,7 +26,7 @@ class RequestReplyTest : public ::testing::Test {
   void Ask(const std::string& whom, const std::string& request) {
     request_client_->Ask(whom, request, absl::Milliseconds(500), Note());
   }
-  // Runs what is due until then.
+  // Runs all tasks, moving the clock to each.
   void Pass() {
     while (executor_.RunNext()) {
     }
@@ -52,7 +52,7 @@ TEST_F(RequestReplyTest, TheAnswerIsTheAskedOnes) {
   Ask("three", "");
   EXPECT_THAT(heard_, ElementsAre("two:" + bytes, "three:"));
   Pass();
-  EXPECT_EQ(heard_.size(), 2u) << "the time-outs come too, and change nothing";
+  EXPECT_EQ(heard_.size(), 2u) << "the time-outs come later and change nothing";
 }
 
 TEST_F(RequestReplyTest, AnswersMayComeInAnyOrderAndOnlyTheFirstCounts) {

@@ -13,10 +13,10 @@ namespace {
 
 const absl::Time kStart = absl::FromUnixSeconds(1'800'000'000);
 
-// A machine: its two clocks, and what a process on it makes of them.
+// A machine with two clocks, and the SteadyWall of a process on it.
 struct Machine {
   absl::Time truth = kStart;
-  // Of the wall clock.
+  // The wall clock's error.
   absl::Duration wrong;
   SteadyWall steady;
 
@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(BackAndForward, Steps,
 TEST(SteadyWallTest, FollowsAClockThatDrifts) {
   Machine machine;
   machine.Read();
-  // What a clock is corrected by without being set: 500 millionths.
+  // The rate at which a clock is slewed without being set: 500 millionths.
   for (int second = 0; second < 1000; ++second) {
     machine.wrong += absl::Microseconds(500);
     machine.Pass(absl::Seconds(1), absl::Milliseconds(100));
@@ -130,7 +130,7 @@ TEST(SteadyWallTest, NeverGoesBackForAnyThread) {
     threads.emplace_back([&] {
       for (int i = 0; i < 20'000; ++i) {
         const absl::Duration steady = absl::Microseconds(++tick);
-        // What anybody has read before this reading began.
+        // The latest time that a thread had read before this reading began.
         const absl::Time before = latest.load();
         // Set back and forward all the time.
         const absl::Duration wrong = absl::Hours(i % 3 - 1);

@@ -13,7 +13,7 @@ namespace {
 
 using std::string_literals::operator""s;
 
-// What a terminal obeys, or what makes one text look like another.
+// Characters that a terminal obeys, or that make one text look like another.
 const std::vector<std::string>& Bad() {
   static const auto* const bad = new std::vector<std::string>{
       "a\0b"s,            // NUL

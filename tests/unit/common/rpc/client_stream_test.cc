@@ -19,7 +19,7 @@ namespace {
 using Link = ReconnectingStream<v1::WatchDriversRequest, v1::WatchDriversResponse>;
 using Writer = ReconnectingWriter<v1::ReportLocationsRequest, v1::ReportLocationsResponse>;
 
-// What a link's handlers were told: "up 1", "message 7", "down".
+// The calls that a link's handlers got: "up 1", "message 7", "down".
 using Events = Watched<std::vector<std::string>>;
 
 bool WaitFor(Events& events, const std::string& event, absl::Duration at_most = kPatience) {
@@ -168,7 +168,7 @@ TEST_F(ClientStreamTest, ComesBackNoSoonerThanTheServerAsksFor) {
   link->Start();
   ASSERT_TRUE(WaitFor(events_, "up 1"));
   const absl::Time began = absl::Now();
-  // Far above its own first wait.
+  // Far above the link's own first back-off.
   Opened()->Finish(Overloaded("too many streams", absl::Milliseconds(700)));
   ASSERT_TRUE(WaitFor(events_, "up 2"));
   EXPECT_GE(absl::Now() - began, absl::Milliseconds(700));
@@ -185,7 +185,7 @@ TEST_F(ClientStreamTest, BeatsAndGivesASilentServerUp) {
   clock_.Advance(absl::Seconds(6));
   Opened()->Send(Numbered(1));
   ASSERT_TRUE(WaitFor(events_, "message 1"));
-  // 11 s, but only since then.
+  // 11 s of silence, counted from message 1: still below the limit.
   clock_.Advance(absl::Seconds(11));
   Opened()->Send(Numbered(2));
   ASSERT_TRUE(WaitFor(events_, "message 2"));
@@ -200,7 +200,7 @@ TEST_F(ClientStreamTest, AFullQueueEndsTheStream) {
   auto server = MakeServer();
   Watched<bool> blocked(true);
   server->service.on_watch = [&](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
-    // Reads nothing for as long as it is blocked here, on one of several threads.
+    // The stream reads nothing while its session blocks here, on one of several threads.
     session.on_message = [&](const v1::WatchDriversRequest&) { blocked.WaitFor([](bool value) { return !value; }); };
   };
   auto link = MakeLink(server->address(), {.queue = 10});
@@ -225,9 +225,9 @@ TEST_F(ClientStreamTest, StopsAtAnyMoment) {
       for (int i = 0; i < 10; ++i) link->Send(link_.Get(), Subscribe("d"));
     }
     link->Stop();
-    const std::size_t told = events_.Get().size();
+    const std::size_t events = events_.Get().size();
     link.reset();
-    EXPECT_EQ(events_.Get().size(), told);
+    EXPECT_EQ(events_.Get().size(), events);
     events_.Update([](auto& list) { list.clear(); });
   }
   EXPECT_TRUE(server->gate.WaitIdle(kPatience));
@@ -281,14 +281,14 @@ TEST_F(ClientWriterTest, SpeaksAndComesBackAfterTheServerEndedIt) {
   ASSERT_TRUE(WaitFor(heard_, "d1"));
   const std::string address = server->address();
   server.reset();
-  // Noticed with a heartbeat.
+  // The writer notices when it sends a heartbeat.
   clock_.Advance(absl::Seconds(5));
   ASSERT_TRUE(WaitFor(events_, "down"));
   server = MakeServer(address);
   ASSERT_TRUE(events_.WaitFor([](const auto& list) { return list.size() == 3; }));
   ASSERT_TRUE(writer->Send(link_.Get(), Report("d2")));
   ASSERT_TRUE(WaitFor(heard_, "d2"));
-  // Nothing is ever heard from the server, and that is no reason to end.
+  // The server of a client stream sends nothing, so its silence must not end the stream.
   clock_.Advance(absl::Minutes(1));
   ASSERT_TRUE(WaitFor(heard_, "heartbeat"));
   EXPECT_EQ(events_.Get().size(), 3u);

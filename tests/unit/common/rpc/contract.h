@@ -1,4 +1,4 @@
-// A service's table of methods beside the contract that it serves.
+// Compares a service's table of methods with the contract that it serves.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace hail::rpc {
 
-// What is wrong with the table of `S`, by the contract. Empty: nothing.
+// The faults of the table of `S`, compared with the contract; empty if there are none.
 template <typename S>
 std::vector<std::string> TableFaults() {
   const auto* const contract = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(S::kName);
@@ -31,7 +31,7 @@ std::vector<std::string> TableFaults() {
   return faults;
 }
 
-// The unary methods of `S` of whose options `condition` holds.
+// The unary methods of `S` whose options satisfy `condition`.
 template <typename S, typename Condition>
 std::vector<std::string> UnaryMethodsOf(Condition condition) {
   std::vector<std::string> names;

@@ -15,7 +15,7 @@ TEST(DeadlineTest, KeepsTheTimeThatIsLeft) {
     for (const absl::Duration left : {absl::Hours(3), absl::Milliseconds(20), -absl::Seconds(5)}) {
       const absl::Time before = WallNow();
       const absl::Time deadline = FromGrpcDeadline(In(left, clock));
-      // From one reading of a clock to the next time passes, but never back.
+      // Time passes between two readings of a clock, but never backwards.
       EXPECT_GE(deadline, before + left - absl::Milliseconds(1));
       EXPECT_LE(deadline, WallNow() + left);
     }

@@ -54,7 +54,7 @@ class ListSink final : public Sink<Message> {
     reading_ = true;
   }
 
-  // The messages, once `condition` holds of them, or after half a minute.
+  // The messages, once they satisfy `condition`, or after 30 s.
   std::vector<Message> Await(const std::function<bool(const std::vector<Message>&)>& condition) const {
     absl::MutexLock lock(&mutex_);
     const auto met = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return condition(messages_); };
@@ -64,7 +64,7 @@ class ListSink final : public Sink<Message> {
   std::vector<Message> AwaitCount(std::size_t count) const {
     return Await([count](const auto& messages) { return messages.size() >= count; });
   }
-  // How the stream ended; UNKNOWN: it did not.
+  // The stream's final status; UNKNOWN if it does not end within 30 s.
   absl::Status AwaitEnd() const {
     absl::MutexLock lock(&mutex_);
     const auto met = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return end_.has_value(); };
@@ -75,7 +75,7 @@ class ListSink final : public Sink<Message> {
     absl::MutexLock lock(&mutex_);
     return !end_.has_value();
   }
-  // Waits until the session takes messages: a transport gives it none before.
+  // Waits until the session reads. A transport delivers no message before.
   void AwaitReading() const {
     absl::MutexLock lock(&mutex_);
     mutex_.AwaitWithTimeout(absl::Condition(&reading_), absl::Seconds(30));

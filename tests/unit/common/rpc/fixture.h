@@ -24,7 +24,7 @@ namespace hail::rpc {
 
 namespace v1 = hail::internal::v1;
 
-// Longer than anything takes: only a hang gets there.
+// Longer than any step takes: only a hang lasts that long.
 inline constexpr absl::Duration kPatience = absl::Seconds(30);
 
 // A value that threads wait for.
@@ -74,7 +74,7 @@ inline v1::WatchDriversRequest Subscribe(const std::string& driver_id) {
   return message;
 }
 
-// A session whose reactions are functions; those not set do what is usual.
+// A session whose reactions are functions. By default it finishes on half-close and drain and ignores the rest.
 template <typename Request>
 class FunctionSession final : public InboundSession<Request> {
  public:
@@ -101,7 +101,7 @@ using ReportSession = FunctionSession<v1::ReportLocationsRequest>;
 
 class FunctionService final : public Service {
  public:
-  // `watch`: for WatchDrivers. ReportLocations neither beats nor ages.
+  // `watch`: options of WatchDrivers. ReportLocations needs no heartbeats and does not age.
   explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true})
       : Service(gate, v1::AssignmentService::service_full_name()) {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
@@ -127,7 +127,7 @@ class FunctionService final : public Service {
   std::function<void(ReportSession&, std::shared_ptr<StreamWriterBase>)> on_report = [](auto&, auto) {};
 };
 
-// What the gate was told.
+// Records the reports of the gate.
 class RecordingObserver final : public CallObserver {
  public:
   void OnUnaryDone(const char* method, absl::StatusCode code, absl::Duration) override {
@@ -146,7 +146,7 @@ class RecordingObserver final : public CallObserver {
   Watched<std::vector<std::string>> events;
 };
 
-// Everything of one server. Time stands still; the gate ticks when told.
+// One server, complete. Its clock stands still, and its gate ticks only when the test calls Tick().
 struct TestServer {
   explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {},
                       const StreamOptions& watch = {.greets = true})

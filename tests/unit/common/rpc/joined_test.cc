@@ -1,4 +1,4 @@
-// What waits for a write travels together, and is heard as if it had not.
+// Messages that wait for a write are sent as one; the receiver gets them one by one, in order.
 #include "common/rpc/joined.h"
 
 #include <gmock/gmock.h>
@@ -28,23 +28,23 @@ DispatchRequest Stop(const std::string& ride_id, std::size_t length = 0) {
   return message;
 }
 
-// Takes all there is, as a stream would: how many messages it wrote, and what was heard.
+// Empties the queue as a stream does. `writes` counts the messages written, `received` lists those unpacked.
 struct Sent {
   int writes = 0;
   std::size_t largest = 0;
-  std::vector<std::string> heard;
+  std::vector<std::string> received;
 };
 Sent SendAll(MessageQueue<DispatchRequest>& queue) {
   Sent sent;
   while (std::optional<DispatchRequest> next = queue.Pop()) {
     ++sent.writes;
     sent.largest = std::max(sent.largest, next->ByteSizeLong());
-    ForEachJoined(*next, [&](const DispatchRequest& each) { sent.heard.push_back(each.stop().ride_id()); });
+    ForEachJoined(*next, [&](const DispatchRequest& each) { sent.received.push_back(each.stop().ride_id()); });
   }
   return sent;
 }
 
-TEST(JoinedTest, WhatWaitsTravelsTogetherAndIsHeardInOrder) {
+TEST(JoinedTest, WaitingMessagesAreSentTogetherAndArriveInOrder) {
   MessageQueue<DispatchRequest> queue(1000);
   std::vector<std::string> all;
   for (int i = 0; i < 200; ++i) {
@@ -52,7 +52,7 @@ TEST(JoinedTest, WhatWaitsTravelsTogetherAndIsHeardInOrder) {
     ASSERT_TRUE(queue.Push(Stop(all.back())));
   }
   const Sent sent = SendAll(queue);
-  EXPECT_THAT(sent.heard, ElementsAreArray(all));
+  EXPECT_THAT(sent.received, ElementsAreArray(all));
   EXPECT_EQ(sent.writes, (200 + kMostJoined) / (kMostJoined + 1));
 }
 
@@ -60,8 +60,8 @@ TEST(JoinedTest, NoMessageGrowsTooLarge) {
   MessageQueue<DispatchRequest> queue(1000);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(queue.Push(Stop("", 2000)));
   const Sent sent = SendAll(queue);
-  EXPECT_EQ(sent.heard.size(), 50u);
-  // With room for the lengths of what is inside.
+  EXPECT_EQ(sent.received.size(), 50u);
+  // With room for the length prefixes of the joined messages.
   EXPECT_LT(sent.largest, kJoinedBytes + 1024);
 }
 
@@ -78,10 +78,10 @@ TEST(JoinedTest, WhatReplacesIsNotJoined) {
   ASSERT_TRUE(queue.Push(Stop("queued")));
   const Sent sent = SendAll(queue);
   EXPECT_EQ(sent.writes, 2);
-  EXPECT_THAT(sent.heard, ElementsAreArray({"queued", "slot"}));
+  EXPECT_THAT(sent.received, ElementsAreArray({"queued", "slot"}));
 }
 
-// Runs what was posted when it is told to.
+// Runs posted tasks only in RunAll().
 class ByHand final : public Executor {
  public:
   bool Post(std::function<void()> task) override {

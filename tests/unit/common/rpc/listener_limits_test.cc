@@ -29,7 +29,7 @@ std::map<int, std::uint32_t> Announced(int port) {
   const RawHttp2 client(port);
   client.Greet();
   const auto frame = client.NextThat([](const Frame& each) { return each.kind == RawHttp2::kSettings; });
-  // What HTTP/2 takes for granted is not said.
+  // SETTINGS leave out the values that are HTTP/2's defaults.
   std::map<int, std::uint32_t> settings{
       {kHeaderTableSize, 4096}, {kInitialWindowSize, 65'535}, {kMaxFrameSize, 16'384}};
   if (frame) {
@@ -48,13 +48,13 @@ TEST(ListenerLimitsTest, WhatAClientMayDoIsSaid) {
     EXPECT_EQ(settings[kHeaderTableSize], 4096u);
     EXPECT_EQ(settings[kMaxHeaderListSize], 16'384u);
   }
-  // Where gRPC may adapt them, these are 4 MiB to begin with.
+  // Both are 4 MiB at first where gRPC may adapt them.
   std::map<int, std::uint32_t> settings = Announced(server.host.port());
   EXPECT_EQ(settings[kInitialWindowSize], 65'535u);
   EXPECT_EQ(settings[kMaxFrameSize], 16'384u);
 }
 
-// Sends `request` to FindAssignment, compressed as said.
+// Sends `request` to FindAssignment with `compression`.
 grpc::Status Find(const std::string& address, grpc_compression_algorithm compression, const std::string& request) {
   grpc::GenericStub stub(MakeChannel(address));
   grpc::ClientContext context;
@@ -78,7 +78,7 @@ TEST(ListenerLimitsTest, CompressedMessagesAreRefused) {
     call->Finish();
   };
   server.Start();
-  // FindAssignmentRequest {driver_id = "aaa…"}: 60,000 bytes that become a hundred.
+  // FindAssignmentRequest {driver_id = "aaa…"}: 60,000 bytes that compress to about a hundred.
   std::string request("\x0a\xe0\xd4\x03", 4);
   request += std::string(60'000, 'a');
   EXPECT_TRUE(Find(server.address(), GRPC_COMPRESS_NONE, request).ok());
@@ -142,7 +142,7 @@ TEST(ListenerLimitsTest, AFloodOfPingsEndsItsConnection) {
   EXPECT_FALSE(client.NextThat([](const Frame&) { return false; }).has_value());
 }
 
-// It is by such pings that gRPC finds out how large a window suits a connection.
+// gRPC uses such pings to find the right window for a connection.
 TEST(ListenerLimitsTest, OnlyFriendsMayWidenTheirWindow) {
   TestServer server;
   server.Start();
@@ -170,7 +170,7 @@ TEST(ListenerLimitsTest, WhoSaysNothingDoesNotStay) {
   const RawHttp2 silent(server.host.port());
   ASSERT_TRUE(silent.connected());
   EXPECT_FALSE(silent.NextThat([](const Frame&) { return false; }).has_value());
-  // One that greets, and then calls nothing, is told to go.
+  // A client that greets and then calls nothing gets a GOAWAY.
   const RawHttp2 idle(server.host.internal_port());
   idle.Greet();
   EXPECT_TRUE(idle.NextThat([](const Frame& each) { return each.kind == RawHttp2::kGoAway; }).has_value());

@@ -1,4 +1,4 @@
-// HTTP/2 by hand, as far as is needed to see what a server does with a client that gRPC's own would never be.
+// A minimal HTTP/2 client, which can behave in ways that gRPC's own client never does.
 #pragma once
 
 #include <arpa/inet.h>
@@ -29,7 +29,7 @@ class RawHttp2 {
     std::string payload;
   };
 
-  // To 127.0.0.1. What does not come within half a minute counts as the end.
+  // Connects to 127.0.0.1. Half a minute without data counts as the end of the connection.
   explicit RawHttp2(int port) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -89,7 +89,7 @@ class RawHttp2 {
     return std::nullopt;
   }
 
-  // What a SETTINGS frame says.
+  // The parameters of a SETTINGS frame.
   static std::map<int, std::uint32_t> Settings(const std::string& payload) {
     std::map<int, std::uint32_t> settings;
     for (std::size_t at = 0; at + 6 <= payload.size(); at += 6) {

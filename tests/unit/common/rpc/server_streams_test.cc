@@ -31,7 +31,7 @@ class ServerStreamsTest : public ::testing::Test {
     server_->Start();
     stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
   }
-  // Sets what a session does, and notes its writer and its end.
+  // `prepare` sets the reactions of each session. Records the session's writer and counts its end.
   void OnWatch(std::function<void(WatchSession&, std::shared_ptr<WatchStreamWriter>)> prepare) {
     server_->service.on_watch = [this, prepare](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
       session.on_end = [this] { ends_.Update([](int& n) { ++n; }); };
@@ -117,7 +117,7 @@ struct Attempt final : grpc::ClientBidiReactor<v1::WatchDriversRequest, v1::Watc
 
 TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeaders) {
   Start({.max_streams = 1}, {}, {});
-  // By the session, for what the first message says.
+  // Refused by the session, because of the first message.
   OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
     session.on_message = [writer](const v1::WatchDriversRequest&) {
       writer->Finish(FailedPrecondition(Reason::kDriverBusy, "x"));
@@ -135,7 +135,7 @@ TEST_F(ServerStreamsTest, WhoIsRefusedSeesNoHeaders) {
   std::unique_ptr<Stream> taken = stub_->WatchDrivers(&context);
   ASSERT_TRUE(taken->Write(Subscribe("d")));
   v1::WatchDriversResponse message;
-  ASSERT_TRUE(taken->Read(&message)) << "headers and all";
+  ASSERT_TRUE(taken->Read(&message)) << "with headers";
   Attempt by_gate(*stub_);
   EXPECT_TRUE(HasReason(by_gate.End(), Reason::kOverloaded));
   EXPECT_FALSE(by_gate.headers);
@@ -258,7 +258,7 @@ TEST_F(ServerStreamsTest, HeartbeatsGoOutAndASilentClientIsGone) {
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   Opened();
-  // Due after 5 s, it waits 3 s for a message of the client's.
+  // A heartbeat is due after 5 s. It waits up to 3 s more for a message of the client.
   server_->clock.Advance(absl::Milliseconds(7900));
   server_->gate.Tick();
   EXPECT_EQ(beats.Get(), 0);
@@ -298,7 +298,7 @@ TEST_F(ServerStreamsTest, AHeartbeatThatIsDueGoesOutWithAMessageOfTheClient) {
   server_->clock.Advance(absl::Milliseconds(100));
   send(2);
   EXPECT_EQ(beats.Get(), 1);
-  // Counted from that one on.
+  // The next 5 s count from that heartbeat.
   server_->clock.Advance(absl::Milliseconds(4900));
   send(3);
   server_->gate.Tick();
@@ -317,7 +317,7 @@ TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetTh
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   const std::shared_ptr<WatchStreamWriter> writer = Opened();
-  // More than the transport takes from one who does not read.
+  // More than the transport buffers for a client that does not read.
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(writer->Send(Big(64'000)));
   server_->clock.Advance(absl::Seconds(12));
   server_->gate.Tick();
@@ -328,13 +328,13 @@ TEST_F(ServerStreamsTest, ASilentClientIsGoneAtOnceAlsoIfWhatWasSentDoesNotGetTh
   ExpectEnded(1);
 }
 
-// A session that is being opened takes what was sent meanwhile afterwards, all of it and in order, however much it is.
-TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
+// A session that pauses reading gets all messages sent meanwhile once it resumes, in order, however many they are.
+TEST_F(ServerStreamsTest, ASessionThatPausesReadingGetsEverythingLater) {
   Start();
-  Watched<std::vector<std::string>> heard;
-  OnWatch([&heard](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
-    session.on_message = [&heard, writer](const v1::WatchDriversRequest& message) {
-      heard.Update([&](auto& list) {
+  Watched<std::vector<std::string>> received;
+  OnWatch([&received](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
+    session.on_message = [&received, writer](const v1::WatchDriversRequest& message) {
+      received.Update([&](auto& list) {
         list.push_back(message.subscribe().driver_id());
         if (list.size() == 1) writer->PauseReading();
       });
@@ -344,24 +344,24 @@ TEST_F(ServerStreamsTest, ASessionThatHoldsBackHearsAllOfItLater) {
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
   const std::shared_ptr<WatchStreamWriter> writer = Opened();
   constexpr int kMany = 500;
-  // More than the transport takes at once.
+  // More than the transport buffers.
   std::thread client([&] {
     for (int i = 0; i < kMany; ++i) EXPECT_TRUE(stream->Write(Subscribe(std::string(10'000, 'x') + std::to_string(i))));
     EXPECT_TRUE(stream->WritesDone());
   });
-  ASSERT_TRUE(heard.WaitFor([](const auto& list) { return !list.empty(); }));
+  ASSERT_TRUE(received.WaitFor([](const auto& list) { return !list.empty(); }));
   ASSERT_TRUE(writer->reading_paused());
-  // A client that is not listened to is not silent.
+  // While reading is paused, the client does not count as silent.
   for (int i = 0; i < 5; ++i) {
     server_->clock.Advance(absl::Seconds(11));
     server_->gate.Tick();
   }
   EXPECT_TRUE(writer->open());
-  EXPECT_EQ(heard.Get().size(), 1u);
+  EXPECT_EQ(received.Get().size(), 1u);
   writer->ResumeReading();
   client.join();
-  EXPECT_TRUE(stream->Finish().ok()) << "half-closed after all was heard";
-  const std::vector<std::string> all = heard.Get();
+  EXPECT_TRUE(stream->Finish().ok()) << "the half-close comes after all messages";
+  const std::vector<std::string> all = received.Get();
   ASSERT_EQ(all.size(), static_cast<std::size_t>(kMany));
   for (int i = 0; i < kMany; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].substr(10'000), std::to_string(i));
   ExpectEnded(1);
@@ -400,9 +400,9 @@ TEST_F(ServerStreamsTest, ASessionThatHoldsBackStillEndsByCancelByDrainAndByItse
 
 TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
   Start();
-  Watched<int> heard;
-  OnWatch([&heard](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
-    session.on_message = [&heard](const v1::WatchDriversRequest&) { heard.Update([](int& n) { ++n; }); };
+  Watched<int> received;
+  OnWatch([&received](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
+    session.on_message = [&received](const v1::WatchDriversRequest&) { received.Update([](int& n) { ++n; }); };
   });
   grpc::ClientContext context;
   std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
@@ -410,7 +410,7 @@ TEST_F(ServerStreamsTest, AClientThatSpeaksIsNotGone) {
   for (int i = 1; i <= 3; ++i) {
     server_->clock.Advance(absl::Seconds(11));
     ASSERT_TRUE(stream->Write(Subscribe("d")));
-    ASSERT_TRUE(heard.WaitFor([i](int n) { return n == i; }));
+    ASSERT_TRUE(received.WaitFor([i](int n) { return n == i; }));
     server_->gate.Tick();
     EXPECT_TRUE(writer->open());
   }
@@ -431,12 +431,12 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
   grpc::ClientContext idle_context;
   std::unique_ptr<Stream> idle = stub_->WatchDrivers(&idle_context);
   Opened(0);
-  // This one has more to send than its client, who never reads, lets through.
+  // The queue of this stream never drains, because its client does not read.
   grpc::ClientContext stuck_context;
   std::unique_ptr<Stream> stuck = stub_->WatchDrivers(&stuck_context);
   const std::shared_ptr<WatchStreamWriter> stuck_writer = Opened(1);
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(stuck_writer->Send(Big(64'000)));
-  // This one's session does not care.
+  // The session of this stream ignores the drain.
   OnWatch([](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
     session.on_drain = [](absl::Duration) {};
   });
@@ -462,13 +462,13 @@ TEST_F(ServerStreamsTest, DrainTellsIdleStreamsAndCutsOffStuckOnes) {
 
 TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
   Start({.stream_age = absl::Seconds(100)}, {}, {.must_beat = false});
-  Watched<int> told;
-  OnWatch([&told](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
-    session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
+  Watched<int> drains;
+  OnWatch([&drains](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
+    session.on_drain = [&drains](absl::Duration) { drains.Update([](int& n) { ++n; }); };
   });
   Watched<bool> kept_open;
   server_->service.on_report = [&](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
-    session.on_drain = [&told](absl::Duration) { told.Update([](int& n) { ++n; }); };
+    session.on_drain = [&drains](absl::Duration) { drains.Update([](int& n) { ++n; }); };
     kept_open.Update([](bool& value) { value = true; });
   };
   grpc::ClientContext context, kept_context, next_context;
@@ -479,12 +479,12 @@ TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
   ASSERT_TRUE(kept_open.WaitFor([](bool value) { return value; }));
   server_->clock.Advance(absl::Seconds(89));
   server_->gate.Tick();
-  EXPECT_EQ(told.Get(), 0);
+  EXPECT_EQ(drains.Get(), 0);
   server_->clock.Advance(absl::Seconds(22));
   server_->gate.Tick();
   server_->gate.Tick();
-  EXPECT_EQ(told.Get(), 1) << "and not the one that does not age";
-  // The next is taken.
+  EXPECT_EQ(drains.Get(), 1) << "only the stream that ages";
+  // A new stream is accepted.
   std::unique_ptr<Stream> next = stub_->WatchDrivers(&next_context);
   EXPECT_TRUE(Opened(1)->open());
   for (grpc::ClientContext* each : {&context, &kept_context, &next_context}) each->TryCancel();
@@ -502,8 +502,7 @@ TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
   ExpectEnded(0);
 }
 
-// Whatever comes first of sending, finishing, aborting and canceling: each stream ends once, and nothing is touched
-// after.
+// Sending, finishing, aborting and canceling race. Each stream ends once, and nothing touches it afterwards.
 TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
   Start();
   OnWatch([](WatchSession& session, std::shared_ptr<WatchStreamWriter> writer) {
@@ -546,7 +545,7 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
     while (stream->Read(&message)) {
     }
     stream->Finish();
-    // A client that cancels is done before the server has heard of it.
+    // The client's cancel returns before the server notices it.
     ASSERT_TRUE(server_->gate.WaitIdle(kPatience));
     EXPECT_FALSE(writer->Send(Numbered(1)));
   }
@@ -555,10 +554,10 @@ TEST_F(ServerStreamsTest, EndsOnceInAnyOrderOfThings) {
 
 TEST_F(ServerStreamsTest, AClientStreamIsHeardAndAnsweredAtItsEnd) {
   Start();
-  Watched<int> heard;
-  server_->service.on_report = [&heard](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
-    session.on_message = [&heard](const v1::ReportLocationsRequest& message) {
-      heard.Update([&](int& n) { n += message.locations_size(); });
+  Watched<int> received;
+  server_->service.on_report = [&received](ReportSession& session, const std::shared_ptr<StreamWriterBase>&) {
+    session.on_message = [&received](const v1::ReportLocationsRequest& message) {
+      received.Update([&](int& n) { n += message.locations_size(); });
     };
   };
   grpc::ClientContext context;
@@ -570,7 +569,7 @@ TEST_F(ServerStreamsTest, AClientStreamIsHeardAndAnsweredAtItsEnd) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(writer->Write(message));
   writer->WritesDone();
   EXPECT_TRUE(writer->Finish().ok());
-  EXPECT_EQ(heard.Get(), 20);
+  EXPECT_EQ(received.Get(), 20);
   EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
 }
 
@@ -611,11 +610,11 @@ class CountingService final : public Service {
   }
 };
 
-// Real time: rounds go on by themselves.
+// In real time, as the gate's own thread ticks the streams.
 TEST(Gate, LooksAfterEachOfManyStreams) {
   struct Looked : LiveStream {
     explicit Looked(absl::BlockingCounter* all) : all(all) {}
-    // Ticked again, whatever time it names.
+    // The gate ticks the stream again, whatever time this returns.
     absl::Time Tick(absl::Time) override {
       if (++ticks <= 3) all->DecrementCount();
       return ticks == 1 ? absl::InfinitePast() : absl::InfiniteFuture();
@@ -660,7 +659,7 @@ TEST(ServerStreamTest, SendsFinishesAndIsDrained) {
   grpc::ClientContext context;
   auto reader = stub->WatchRide(&context, {});
   reader->WaitForInitialMetadata();
-  // A server stream's client has nothing to say: it is never too silent.
+  // The client of a server stream sends nothing, so it never counts as silent.
   clock.Advance(absl::Minutes(10));
   gate.Tick();
   EXPECT_EQ(gate.streams(), 1u);

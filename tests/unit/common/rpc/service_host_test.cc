@@ -72,7 +72,7 @@ TEST(ServiceHostTest, HealthFollowsTheServiceAndDraining) {
   while (Health(address) != kServing && absl::Now() < limit) std::this_thread::yield();
   EXPECT_EQ(Health(address), kServing);
   EXPECT_EQ(Health("127.0.0.1:" + std::to_string(host.internal_port())), kServing);
-  // During the notice it says so, and still serves.
+  // During the notice period health is NOT_SERVING, and the host still answers.
   std::thread drain([&] { host.Drain(); });
   while (Health(address) == kServing && absl::Now() < limit) std::this_thread::yield();
   EXPECT_EQ(Health(address), kNotServing);
@@ -142,7 +142,7 @@ class RawStream {
     if (!Step() || !message.DumpToSingleSlice(&joined).ok()) return std::nullopt;
     return std::string(reinterpret_cast<const char*>(joined.begin()), joined.size());
   }
-  // What `request` is answered with.
+  // Sends `request` and returns the answer; "" if there is none.
   std::string Ask(const std::string& request) { return Send(request) ? Next().value_or("") : ""; }
   void HalfClose() {
     stream_->WritesDone(nullptr);
@@ -170,7 +170,7 @@ class RawStream {
   bool ended_ = false;
 };
 
-// A message whose field of that number is a short text.
+// A message with one field: `text`, of less than 128 bytes.
 std::string TextField(int number, const std::string& text) {
   return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(text.size())} + text;
 }
@@ -207,7 +207,7 @@ TEST(ServiceHostTest, WatchesOfHealthAreToldOfEachChangeUntilTheServiceDrains) {
   RawStream one(address, kWatch);
   RawStream unknown(address, kWatch);
   ASSERT_TRUE(whole.Send("") && one.Send(TextField(1, kService)) && unknown.Send(TextField(1, "nobody")));
-  // As gRPC has it: a service may be added later.
+  // SERVICE_UNKNOWN; the watch stays open, as in gRPC, because a service may be added later.
   EXPECT_EQ(unknown.Next(), std::string("\x08\x03", 2));
   for (RawStream* stream : {&whole, &one}) EXPECT_EQ(stream->Next(), kServing);
   healthy = false;
@@ -242,7 +242,7 @@ TEST(ServiceHostTest, WatchesOfHealthAreCounted) {
     EXPECT_TRUE(HasReason(third.End(), Reason::kOverloaded));
     EXPECT_EQ(health.watches(), 2u);
   }
-  // Who leaves makes room.
+  // A watch that ends makes room for another.
   const absl::Time limit = absl::Now() + kPatience;
   while (health.watches() > 0 && absl::Now() < limit) std::this_thread::yield();
   RawStream another(address, kWatch);
@@ -263,7 +263,7 @@ TEST(ServiceHostTest, AMethodThatIsNotServedIsRefusedWithAReason) {
       EXPECT_TRUE(HasReason(status, Reason::kNotServed)) << method;
     }
   }
-  // It is counted, under one name.
+  // The observer counts all such methods under one name.
   EXPECT_TRUE(server.observer.WaitFor("NotServed UNIMPLEMENTED"));
 }
 
@@ -280,7 +280,7 @@ TEST(NotServingHostTest, EveryMethodIsToBeRepeatedAndHealthSaysNo) {
       ASSERT_TRUE(DetailsOf(status).has_value());
       EXPECT_EQ(DetailsOf(status)->retry_after, absl::Seconds(1));
     }
-    // Streams as well.
+    // Streams are refused as well.
     RawStream stream(address, "/hail.driver.v1.DriverService/StreamDriver");
     EXPECT_EQ(stream.Next(), std::nullopt);
     EXPECT_TRUE(HasReason(stream.End(), Reason::kStoreUnavailable));
@@ -315,10 +315,10 @@ TEST(ReflectionTest, DescribesAllThatItLists) {
          std::vector<std::string>{kService, "grpc.health.v1.Health", "grpc.channelz.v1.Channelz",
                                   "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
       EXPECT_THAT(listed, HasSubstr(name));
-      // The file itself: its package is in it.
+      // The answer holds the file itself, with its package.
       EXPECT_THAT(stream.Ask(Symbol(name)), HasSubstr(TextField(2, name.substr(0, name.rfind('.'))))) << name;
     }
-    // A method, a message, a field, and what errors carry.
+    // A method, a message, a field, and the types of error details.
     for (const std::string& name :
          {std::string(kService) + ".FindAssignment", std::string("hail.internal.v1.FindAssignmentRequest"),
           std::string("hail.internal.v1.FindAssignmentRequest.driver_id"), std::string("google.rpc.ErrorInfo"),
@@ -328,7 +328,7 @@ TEST(ReflectionTest, DescribesAllThatItLists) {
     EXPECT_THAT(stream.Ask(TextField(3, "hail/internal/v1/assignment_service.proto")), HasSubstr("FindAssignment"));
     // The contract between the services carries a driver's command, so its file is described too.
     EXPECT_THAT(stream.Ask(Symbol("hail.driver.v1.AdvanceTripRequest")), Not(HasSubstr("not found")));
-    // Linked into this process, neither served here nor used by what is served: the contract with riders.
+    // The contract with riders is linked into this process, but no served contract uses it.
     EXPECT_THAT(stream.Ask(Symbol("hail.rider.v1.RiderService")), HasSubstr("not found"));
     EXPECT_THAT(stream.Ask(Symbol("nothing")), HasSubstr("not found"));
     EXPECT_THAT(stream.Ask(""), HasSubstr("nothing is asked"));
@@ -363,7 +363,7 @@ TEST(ReflectionTest, StreamsAreCountedAndEndWhenNothingIsAsked) {
   while (server.gate.streams() > 0 && absl::Now() < limit) std::this_thread::yield();
   RawStream again(server.address(), kReflect);
   EXPECT_THAT(again.Ask(kListServices), HasSubstr(kService));
-  // And when the service drains.
+  // A drain ends the stream as well.
   std::thread drain([&] { server.host.Drain(); });
   EXPECT_EQ(again.Next(), std::nullopt);
   EXPECT_TRUE(again.End().ok());
@@ -375,14 +375,14 @@ TEST(PortFileTest, IsWrittenWhole) {
       std::filesystem::temp_directory_path() / ("hail-ports-" + std::to_string(getpid()));
   std::filesystem::create_directory(folder);
   const std::string path = (folder / "ports").string();
-  // What is there under that name, a link say, is replaced and not followed.
+  // An existing file of that name is replaced; a symbolic link is not followed.
   std::filesystem::create_symlink(folder / "elsewhere", path);
   ASSERT_TRUE(WritePortFile(path, {{"listen", 1234}, {"internal_listen", 5}}).ok());
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   EXPECT_EQ(text.str(), "{\"internal_listen\":5,\"listen\":1234}\n");
   EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
-  // Nothing else is there.
+  // No temporary file is left.
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
   std::filesystem::remove_all(folder);
   EXPECT_FALSE(WritePortFile("/nowhere/at/all", {}).ok());

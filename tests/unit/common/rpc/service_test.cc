@@ -1,4 +1,4 @@
-// Messages that cannot be read, on methods of every kind, and what is no method of the contract.
+// Unreadable messages on every kind of method, and calls of methods that the contract does not have.
 #include "common/rpc/service.h"
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ grpc::ByteBuffer Bytes(const std::string& text) {
   return {&slice, 1};
 }
 
-// A service with a stream of the fourth kind.
+// A service with a server stream, the fourth kind of method.
 class WatchService final : public Service {
  public:
   explicit WatchService(Gate* gate) : Service(gate, rider::RiderService::service_full_name()) {
@@ -43,7 +43,7 @@ class WatchService final : public Service {
         "WatchRide", {},
         [](const rider::WatchRideRequest&, const std::shared_ptr<StreamWriter<rider::WatchRideResponse>>& writer,
            const CallContext&) {
-          ADD_FAILURE() << "a session of a request that cannot be read";
+          ADD_FAILURE() << "a session for an unreadable request";
           return std::make_shared<FunctionSession<int>>(writer);
         });
   }
@@ -65,7 +65,7 @@ class ServiceTest : public ::testing::Test {
     public_stub_ = std::make_unique<grpc::GenericStub>(MakeChannel("127.0.0.1:" + std::to_string(server_.host.port())));
   }
 
-  // How a call ends on which `messages` are sent.
+  // The final status of a call that sends `messages`.
   absl::Status End(grpc::GenericStub& stub, const std::string& method, const std::vector<std::string>& messages) {
     struct Reactor final : grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
       void Go() {

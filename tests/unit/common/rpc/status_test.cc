@@ -69,14 +69,14 @@ TEST(StatusTest, AReasonOfANewerPeerIsKeptByName) {
   const absl::Status status = FromProto(proto);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(DetailsOf(status)->metadata.at("unknown_reason"), "MOON_PHASE");
-  // And passed on under it: the next reader may be newer.
+  // The name is passed on as well, because the next reader may know it.
   ASSERT_EQ(ToProto(status).details_size(), 1);
   ASSERT_TRUE(ToProto(status).details(0).UnpackTo(&info));
   EXPECT_EQ(info.reason(), "MOON_PHASE");
   EXPECT_TRUE(info.metadata().empty());
 }
 
-// Clients take an error without a reason for the network's.
+// Clients take an error without a reason for a network error.
 TEST(StatusTest, WhatHasNoReasonGetsTheOneOfItsCode) {
   const auto there_and_back = [](const absl::Status& status) { return FromProto(ToProto(status)); };
   EXPECT_TRUE(HasReason(there_and_back(absl::DeadlineExceededError("late")), Reason::kOutcomeUnknown));
@@ -86,7 +86,7 @@ TEST(StatusTest, WhatHasNoReasonGetsTheOneOfItsCode) {
   EXPECT_EQ(DetailsOf(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "connection refused"))), std::nullopt);
 }
 
-// Half a Status of somebody else's must not pass for an error of ours.
+// An error of another program must not pass for one of Hail's.
 TEST(StatusTest, WithoutHailsErrorInfoNothingIsHails) {
   hail::type::v1::Status proto;
   proto.set_code(13);
@@ -100,7 +100,7 @@ TEST(StatusTest, WithoutHailsErrorInfoNothingIsHails) {
   EXPECT_EQ(DetailsOf(FromProto(proto)), std::nullopt);
 }
 
-TEST(StatusTest, AnUnnamedErrorIsToldAsInternal) {
+TEST(StatusTest, AnErrorWithoutAReasonIsSentAsInternal) {
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(ToProto(absl::FailedPreconditionError("?")).details(0).UnpackTo(&info));
   EXPECT_EQ(info.reason(), "INTERNAL");

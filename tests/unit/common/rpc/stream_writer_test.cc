@@ -15,7 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// A reactor that only notes what it is asked to do.
+// A transport that only records the calls it gets.
 class FakeTransport final : public StreamTransport<std::string> {
  public:
   void TransportWrite(const std::string* message) override { done.push_back("write " + *message); }
@@ -174,7 +174,7 @@ TEST_F(StreamWriterTest, ACancelSaysWhyWhereItCan) {
   writer_.Cancel(Unavailable(Reason::kDraining, "x"));
   EXPECT_THAT(wire_.done, ElementsAre("finish 14"));
   EXPECT_TRUE(HasReason(wire_.final, Reason::kDraining));
-  // The end itself goes nowhere.
+  // The final status is stuck, so the next Cancel cuts the call off.
   writer_.Cancel(absl::UnknownError("?"));
   EXPECT_THAT(wire_.done, ElementsAre("finish 14", "cancel"));
 }
@@ -195,7 +195,7 @@ TEST_F(StreamWriterTest, AWriteThatGoesNowhereIsCutOff) {
   EXPECT_THAT(wire_.done, ElementsAre("write a"));
   writer_.Tick(start_ + absl::Seconds(30), absl::Seconds(30), absl::Seconds(12));
   EXPECT_THAT(wire_.done, ElementsAre("write a", "cancel"));
-  // What gRPC reports of the cut is its consequence, not the reason.
+  // gRPC then reports a cancel. That is the consequence of the cut and does not replace its reason.
   writer_.OnCancel();
   writer_.OnWriteDone(false);
   EXPECT_EQ(writer_.OnDone(), absl::StatusCode::kResourceExhausted);

@@ -112,7 +112,7 @@ TEST_F(UnaryTest, DrainingRefusesNewCallsAndFinishesThoseInFlight) {
   server_->service.on_find = [&](std::shared_ptr<FindCall> call) {
     held.Update([&](auto& slot) { slot = std::move(call); });
   };
-  absl::Status first = absl::UnknownError("not told");
+  absl::Status first = absl::UnknownError("not answered");
   std::thread caller([&] { first = Find(); });
   ASSERT_TRUE(held.WaitFor([](const auto& call) { return call != nullptr; }));
   server_->gate.Drain(absl::ZeroDuration());
@@ -181,7 +181,7 @@ TEST_F(UnaryTest, ACallThatWasGivenUpIsKnownAndStillEnds) {
   EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
 }
 
-// A client that asks and never reads: the answers are larger than what its window lets through.
+// A client that calls and never reads. The answers are larger than its window.
 class UnreadTest : public UnaryTest {
  protected:
   void Start(GateOptions options) {
@@ -200,7 +200,7 @@ class UnreadTest : public UnaryTest {
     for (const auto& call : unread_) EXPECT_TRUE(call->over.WaitFor([](bool over) { return over; }));
     EXPECT_TRUE(server_->gate.WaitIdle(kPatience));
   }
-  // Asks, and waits until the server has answered.
+  // Calls, and waits until the server has answered.
   void AskWithoutReading() {
     auto call = std::make_unique<Unread>();
     v1::FindAssignmentRequest request;
@@ -209,7 +209,7 @@ class UnreadTest : public UnaryTest {
     grpc::SerializationTraits<v1::FindAssignmentRequest>::Serialize(request, &call->request, &owned);
     generic_->PrepareBidiStreamingCall(&call->context, "/hail.internal.v1.AssignmentService/FindAssignment", {},
                                        call.get());
-    // Held, or gRPC would read on to the call's end by itself.
+    // Without the hold, gRPC itself would read to the call's end.
     call->AddHold();
     call->StartWriteLast(&call->request, {});
     call->StartCall();
@@ -227,7 +227,7 @@ class UnreadTest : public UnaryTest {
     grpc::ByteBuffer request;
     Watched<bool> answered, over;
   };
-  // Every unread call's hold is let go of.
+  // Removes the hold of every unread call.
   void LetGo() {
     for (const auto& call : unread_) call->RemoveHold();
   }
@@ -243,7 +243,7 @@ TEST_F(UnreadTest, KeepsNobodyOutAndIsCutOffInTime) {
   EXPECT_EQ(server_->gate.unary_in_flight(), 0u);
   EXPECT_TRUE(Find().ok());
   EXPECT_TRUE(server_->observer.WaitFor("FindAssignment OK"));
-  // What is answered is not lost in a drain.
+  // A drain waits for answers that are not read yet.
   EXPECT_FALSE(server_->gate.WaitIdle(absl::ZeroDuration()));
   server_->clock.Advance(absl::Milliseconds(9900));
   server_->gate.Tick();
@@ -266,7 +266,7 @@ TEST_F(UnreadTest, BeyondTheBoundTheOldestIsCutOff) {
   };
   for (int i = 0; i < 3; ++i) AskWithoutReading();
   EXPECT_TRUE(Find().ok());
-  // Its answer was the fourth for a moment.
+  // For a moment, the answer just read was the fourth unread one.
   EXPECT_TRUE(cut(1));
   AskWithoutReading();
   AskWithoutReading();

@@ -20,7 +20,7 @@ class DataDirTest : public ::testing::Test {
   }
   ~DataDirTest() override { fs::remove_all(folder_); }
 
-  // Its mode, after a start with `data_dir`, where the database is in `folder_`.
+  // The mode of `folder_`, which holds the database, after a start with `data_dir`.
   mode_t After(const fs::path& data_dir) {
     config::ServiceSettings settings;
     settings.data_dir = data_dir.string();

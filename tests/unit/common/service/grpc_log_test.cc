@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-// What `say` logs.
+// The lines that `say` logs.
 template <typename Say>
 std::vector<std::string> Logged(Say&& say) {
   std::vector<std::string> lines;
@@ -59,7 +59,7 @@ TEST(GrpcLogTest, ItIsGrpcThatSpeaks) {
     grpc::CallbackGenericService nothing;
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(&nothing);
-    // No address of this machine's.
+    // This machine does not have the address.
     builder.AddListeningPort("192.0.2.1:1", grpc::InsecureServerCredentials());
     EXPECT_EQ(builder.BuildAndStart(), nullptr);
   });

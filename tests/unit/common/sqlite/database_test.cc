@@ -141,15 +141,15 @@ TEST_F(DatabaseTest, KeepsTheWalShortUnderAWriterThatNeverPauses) {
   options.checkpoint_wal_bytes = 256 << 10;
   options.writer.max_batch = 8;
   auto database = Open(options);
-  absl::BlockingCounter told(kRows);
+  absl::BlockingCounter answered(kRows);
   for (int i = 0; i < kRows; ++i) {
     database->writer().Submit(absl::InfiniteFuture(), Insert(i, std::to_string(i) + std::string(4096, 'x')),
                               [&](const absl::Status& status) {
                                 EXPECT_TRUE(status.ok()) << status;
-                                told.DecrementCount();
+                                answered.DecrementCount();
                               });
   }
-  told.Wait();
+  answered.Wait();
   // The file never shrinks while in use, so its size is the most it ever held; 16 MiB and more were written.
   EXPECT_LT(std::filesystem::file_size(path() + "-wal"), 8u << 20);
 }
@@ -174,7 +174,7 @@ TEST_F(DatabaseTest, OnlyItsOwnerReadsTheData) {
     EXPECT_EQ(ModeOf(std::filesystem::path(path()).parent_path().string()), 0700u);
     for (const char* suffix : {"", "-wal", "-shm", ".lock"}) EXPECT_EQ(ModeOf(path() + suffix), 0600u) << suffix;
   }
-  // Files of a version that knew no better.
+  // An earlier version made the files readable by others.
   for (const char* suffix : {"", ".lock"}) chmod((path() + suffix).c_str(), 0644);
   {
     auto database = Open();

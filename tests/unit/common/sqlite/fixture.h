@@ -48,16 +48,16 @@ class DatabaseFixture : public ::testing::Test {
     };
   }
 
-  // Runs a job on `target` (writer or readers) and returns what its `done` heard.
+  // Runs a job on `target` (writer or readers) and returns the status that its `done` got.
   template <typename Target>
   static absl::Status Do(Target& target, Job job, Deadline deadline = absl::InfiniteFuture()) {
-    absl::Notification told;
+    absl::Notification answered;
     absl::Status outcome;
     target.Submit(deadline, std::move(job), [&](absl::Status status) {
       outcome = std::move(status);
-      told.Notify();
+      answered.Notify();
     });
-    told.WaitForNotification();
+    answered.WaitForNotification();
     return outcome;
   }
 

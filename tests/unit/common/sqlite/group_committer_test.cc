@@ -51,7 +51,7 @@ class Batches : public Observer {
 
 class GroupCommitterTest : public DatabaseFixture {
  protected:
-  // Keeps the writer busy until Release(), so that what is submitted meanwhile becomes one batch.
+  // Keeps the writer busy until Release(), so that jobs submitted meanwhile become one batch.
   void Hold(Database& database) {
     absl::Notification holding;
     database.writer().Submit(
@@ -72,31 +72,31 @@ TEST_F(GroupCommitterTest, WhatWaitsIsCommittedTogetherAndAnsweredInOrder) {
   auto database = Open({}, &batches_);
   Hold(*database);
   std::vector<int> order;
-  absl::BlockingCounter told(3);
+  absl::BlockingCounter answered(3);
   for (int i = 0; i < 3; ++i) {
     database->writer().Submit(absl::InfiniteFuture(), Insert(i, std::to_string(i)), [&, i](const absl::Status& status) {
       EXPECT_TRUE(status.ok()) << status;
       order.push_back(i);
-      told.DecrementCount();
+      answered.DecrementCount();
     });
   }
   EXPECT_EQ(database->writer().depth(), 3u);
   Release();
-  told.Wait();
+  answered.Wait();
   EXPECT_THAT(order, ElementsAre(0, 1, 2));
   EXPECT_THAT(batches_.jobs(), ElementsAre(1, 3));
 }
 
 TEST_F(GroupCommitterTest, WhatIsInNoHurryGoesWithWhatIs) {
   auto database = Open({.writer = {.unhurried_wait = absl::InfiniteDuration()}}, &batches_);
-  absl::BlockingCounter told(2);
+  absl::BlockingCounter answered(2);
   const auto tell = [&](const absl::Status& status) {
     EXPECT_TRUE(status.ok()) << status;
-    told.DecrementCount();
+    answered.DecrementCount();
   };
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "a"), tell, GroupCommitter::Work::kUnhurried);
   database->writer().Submit(absl::InfiniteFuture(), Insert(2, "b"), tell);
-  told.Wait();
+  answered.Wait();
   EXPECT_THAT(batches_.jobs(), ElementsAre(2));
 }
 
@@ -104,32 +104,32 @@ TEST_F(GroupCommitterTest, WhatIsInNoHurryIsDoneInTheEnd) {
   int item = 0;
   for (const absl::Duration wait : {absl::Milliseconds(5), absl::InfiniteDuration()}) {
     auto database = Open({.writer = {.unhurried_wait = wait}}, &batches_);
-    absl::Notification told;
+    absl::Notification answered;
     ++item;
     database->writer().Submit(
         absl::InfiniteFuture(), Insert(item, std::to_string(item)),
         [&](const absl::Status& status) {
           EXPECT_TRUE(status.ok()) << status;
-          told.Notify();
+          answered.Notify();
         },
         GroupCommitter::Work::kUnhurried);
     if (wait == absl::InfiniteDuration()) database->Stop();
-    told.WaitForNotification();
+    answered.WaitForNotification();
   }
 }
 
 TEST_F(GroupCommitterTest, NothingIsAnsweredBeforeItIsCommitted) {
   auto database = Open();
-  absl::Notification told;
+  absl::Notification answered;
   std::vector<std::string> seen;
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "a"), [&](const absl::Status&) {
     // Another connection sees the row by now.
     std::unique_ptr<Connection> other = *Connection::Open(path(), Connection::Mode::kReadOnly);
     Statement select = *other->Prepare("SELECT name FROM item");
     if (*select.Step()) seen.emplace_back(select.Text(0));
-    told.Notify();
+    answered.Notify();
   });
-  told.WaitForNotification();
+  answered.WaitForNotification();
   EXPECT_THAT(seen, ElementsAre("a"));
 }
 
@@ -137,11 +137,11 @@ TEST_F(GroupCommitterTest, ARefusedJobDoesNotHurtItsNeighbours) {
   auto database = Open({}, &batches_);
   Hold(*database);
   std::vector<absl::Status> outcomes(5);
-  absl::BlockingCounter told(5);
+  absl::BlockingCounter answered(5);
   const auto submit = [&](std::size_t i, Job job) {
     database->writer().Submit(absl::InfiniteFuture(), std::move(job), [&, i](absl::Status status) {
       outcomes[i] = std::move(status);
-      told.DecrementCount();
+      answered.DecrementCount();
     });
   };
   submit(0, Insert(1, "first"));
@@ -156,7 +156,7 @@ TEST_F(GroupCommitterTest, ARefusedJobDoesNotHurtItsNeighbours) {
   });
   submit(4, Insert(5, "last"));
   Release();
-  told.Wait();
+  answered.Wait();
   EXPECT_TRUE(outcomes[0].ok());
   EXPECT_EQ(UniqueViolation(outcomes[1]), "item.name");
   EXPECT_THAT(outcomes[2], HasReason(Reason::kRideEnded));
@@ -170,7 +170,7 @@ TEST_F(GroupCommitterTest, ARefusedJobDoesNotHurtItsNeighbours) {
 TEST_F(GroupCommitterTest, AJobWhoseTimeIsOverIsNotRun) {
   auto database = Open();
   Hold(*database);
-  absl::BlockingCounter told(2);
+  absl::BlockingCounter answered(2);
   bool ran = false;
   absl::Status late;
   absl::Status in_time;
@@ -182,15 +182,15 @@ TEST_F(GroupCommitterTest, AJobWhoseTimeIsOverIsNotRun) {
       },
       [&](absl::Status status) {
         late = std::move(status);
-        told.DecrementCount();
+        answered.DecrementCount();
       });
   database->writer().Submit(clock_.Read().wall + absl::Seconds(2), Insert(1, "a"), [&](absl::Status status) {
     in_time = std::move(status);
-    told.DecrementCount();
+    answered.DecrementCount();
   });
   clock_.Advance(absl::Seconds(1));
   Release();
-  told.Wait();
+  answered.Wait();
   EXPECT_FALSE(ran);
   EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(in_time.ok()) << in_time;
@@ -201,10 +201,10 @@ TEST_F(GroupCommitterTest, AFullQueueRefusesAtOnce) {
   options.writer.admission.max_queue = 2;
   auto database = Open(options);
   Hold(*database);
-  absl::BlockingCounter told(2);
+  absl::BlockingCounter answered(2);
   for (int i = 0; i < 2; ++i) {
     database->writer().Submit(absl::InfiniteFuture(), Insert(i, std::to_string(i)),
-                              [&](const absl::Status&) { told.DecrementCount(); });
+                              [&](const absl::Status&) { answered.DecrementCount(); });
   }
   absl::Status refused;
   database->writer().Submit(absl::InfiniteFuture(), Insert(9, "nine"),
@@ -212,7 +212,7 @@ TEST_F(GroupCommitterTest, AFullQueueRefusesAtOnce) {
   EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
   EXPECT_TRUE(DetailsOf(refused)->retry_after.has_value());
   Release();
-  told.Wait();
+  answered.Wait();
   EXPECT_THAT(Names(*database), ElementsAre("0", "1"));
 }
 
@@ -237,7 +237,7 @@ TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) 
 
   absl::Notification go;
   absl::Notification held;
-  absl::BlockingCounter told(kJobs + 2);
+  absl::BlockingCounter answered(kJobs + 2);
   database->writer().Submit(
       absl::InfiniteFuture(),
       [&](Connection&) {
@@ -245,12 +245,12 @@ TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) 
         go.WaitForNotification();
         return absl::OkStatus();
       },
-      [&](const absl::Status&) { told.DecrementCount(); });
+      [&](const absl::Status&) { answered.DecrementCount(); });
   held.WaitForNotification();
   for (int i = 0; i < kJobs; ++i) {
-    database->writer().Submit(absl::InfiniteFuture(), slow, [&](const absl::Status&) { told.DecrementCount(); });
+    database->writer().Submit(absl::InfiniteFuture(), slow, [&](const absl::Status&) { answered.DecrementCount(); });
   }
-  // A tenth of a second's work is ahead.
+  // A tenth of a second of work is queued.
   absl::Status refused;
   const auto refuse = [&](absl::Status status) { refused = std::move(status); };
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "new"), refuse, GroupCommitter::Work::kNew);
@@ -261,22 +261,22 @@ TEST_F(GroupCommitterTest, WhoWouldWaitTooLongIsRefusedAtOnceAndWhatIsNewFirst) 
   EXPECT_THAT(refused, HasReason(Reason::kOverloaded));
   database->writer().Submit(absl::InfiniteFuture(), Insert(3, "begun"), [&](const absl::Status& status) {
     EXPECT_TRUE(status.ok()) << status;
-    told.DecrementCount();
+    answered.DecrementCount();
   });
   go.Notify();
-  told.Wait();
+  answered.Wait();
   EXPECT_THAT(Names(*database), ElementsAre("begun"));
 }
 
 TEST_F(GroupCommitterTest, WhenTheCommitFailsEveryJobOfTheBatchHearsSo) {
   auto database = Open();
   Hold(*database);
-  absl::BlockingCounter told(3);
+  absl::BlockingCounter answered(3);
   std::vector<absl::Status> outcomes(3);
   const auto submit = [&](std::size_t i, Job job) {
     database->writer().Submit(absl::InfiniteFuture(), std::move(job), [&, i](absl::Status status) {
       outcomes[i] = std::move(status);
-      told.DecrementCount();
+      answered.DecrementCount();
     });
   };
   submit(0, Insert(1, "a"));
@@ -288,7 +288,7 @@ TEST_F(GroupCommitterTest, WhenTheCommitFailsEveryJobOfTheBatchHearsSo) {
   });
   submit(2, Insert(3, "c"));
   Release();
-  told.Wait();
+  answered.Wait();
   for (const absl::Status& outcome : outcomes) EXPECT_THAT(outcome, HasReason(Reason::kStoreUnavailable));
   EXPECT_THAT(Names(*database), IsEmpty());
   // And the writer goes on.
@@ -299,17 +299,17 @@ TEST_F(GroupCommitterTest, WhenTheCommitFailsEveryJobOfTheBatchHearsSo) {
 TEST_F(GroupCommitterTest, AJobThatEndsTheTransactionFailsTheBatch) {
   auto database = Open();
   Hold(*database);
-  absl::BlockingCounter told(2);
+  absl::BlockingCounter answered(2);
   absl::Status neighbour;
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "a"), [&](absl::Status status) {
     neighbour = std::move(status);
-    told.DecrementCount();
+    answered.DecrementCount();
   });
   database->writer().Submit(
       absl::InfiniteFuture(), [](Connection& connection) { return connection.Execute("ROLLBACK"); },
-      [&](const absl::Status&) { told.DecrementCount(); });
+      [&](const absl::Status&) { answered.DecrementCount(); });
   Release();
-  told.Wait();
+  answered.Wait();
   EXPECT_THAT(neighbour, HasReason(Reason::kStoreUnavailable));
   EXPECT_THAT(Names(*database), IsEmpty());
   EXPECT_TRUE(Do(database->writer(), Insert(2, "b")).ok());
@@ -318,7 +318,7 @@ TEST_F(GroupCommitterTest, AJobThatEndsTheTransactionFailsTheBatch) {
 TEST_F(GroupCommitterTest, ALockedDatabaseIsUnavailableNotLost) {
   DatabaseOptions options;
   auto database = Open(options);
-  // Somebody else writes, for longer than the writer waits.
+  // Another connection writes for longer than the writer waits.
   std::unique_ptr<Connection> other = *Connection::Open(path(), Connection::Mode::kReadWrite);
   ASSERT_TRUE(Do(database->writer(), [](Connection& connection) {
                 sqlite3_busy_timeout(connection.handle(), 10);
@@ -333,7 +333,7 @@ TEST_F(GroupCommitterTest, ALockedDatabaseIsUnavailableNotLost) {
 TEST_F(GroupCommitterTest, StopCommitsWhatIsQueuedAndRefusesWhatComesLater) {
   auto database = Open();
   Hold(*database);
-  absl::Status queued = absl::UnknownError("not told");
+  absl::Status queued = absl::UnknownError("not answered");
   database->writer().Submit(absl::InfiniteFuture(), Insert(1, "a"),
                             [&](absl::Status status) { queued = std::move(status); });
   Release();
@@ -348,7 +348,7 @@ TEST_F(GroupCommitterTest, StopCommitsWhatIsQueuedAndRefusesWhatComesLater) {
 
 TEST_F(GroupCommitterTest, AResultIsHandedOver) {
   auto database = Open();
-  absl::Notification told;
+  absl::Notification answered;
   absl::StatusOr<std::int64_t> changes;
   database->writer().SubmitFor<std::int64_t>(
       absl::InfiniteFuture(),
@@ -358,9 +358,9 @@ TEST_F(GroupCommitterTest, AResultIsHandedOver) {
       },
       [&](absl::StatusOr<std::int64_t> result) {
         changes = result;
-        told.Notify();
+        answered.Notify();
       });
-  told.WaitForNotification();
+  answered.WaitForNotification();
   EXPECT_EQ(*changes, 1);
 }
 

@@ -1,5 +1,5 @@
-// Power cuts at every moment and at random ones: what was acknowledged is there afterwards, what was not is there
-// wholly or not at all. And what is planted to break that is found.
+// Power cuts at every moment and at random ones. Acknowledged jobs survive; any other job survives wholly or not at
+// all. The tests find planted faults that break this rule.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -56,7 +56,7 @@ absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& folder, std::i
   return Database::Open(options, Migrations(), &Clock(), nullptr);
 }
 
-// What a job writes, so that it can be checked. Some of it is longer than a page.
+// The text that a job writes; the check computes it again. Some texts are longer than a page.
 std::string TextOf(int job, int side) {
   return std::to_string(job) + ":" + std::to_string(side) +
          std::string(static_cast<std::size_t>(job * 37 % 11 == 0 ? 6000 : job * 7 % 300), 'x');
@@ -75,7 +75,7 @@ Job TwoRows(int job) {
   };
 }
 
-// Who was told what.
+// The jobs that were acknowledged. Thread-safe.
 class Promises {
  public:
   void Keep(int job) {
@@ -92,26 +92,26 @@ class Promises {
   std::set<int> acknowledged_;
 };
 
-// Submits `count` jobs from number `first` on, and waits until all have heard.
+// Submits `count` jobs from number `first` on, and waits until all are answered.
 void Work(Database& database, int first, int count, Promises& promises) {
-  absl::BlockingCounter told(count);
+  absl::BlockingCounter answered(count);
   for (int job = first; job < first + count; ++job) {
     database.writer().Submit(absl::InfiniteFuture(), TwoRows(job), [&, job](const absl::Status& status) {
       if (status.ok()) promises.Keep(job);
-      told.DecrementCount();
+      answered.DecrementCount();
     });
   }
-  told.Wait();
+  answered.Wait();
 }
 
-// What is wrong with the database in `folder`, where `acknowledged` must be in it, and nothing but whole jobs below
-// `attempted`.
+// The faults of the database in `folder`. It must hold every job in `acknowledged`, and only whole jobs with numbers
+// below `attempted`.
 Problems Check(const std::string& folder, const std::set<int>& acknowledged, int attempted) {
   absl::StatusOr<std::unique_ptr<Database>> database = Open(folder);
   if (!database.ok()) return {"does not open: " + database.status().ToString()};
   Problems problems;
   std::map<int, std::set<int>> found;
-  absl::Notification told;
+  absl::Notification answered;
   (*database)->readers().Submit(
       absl::InfiniteFuture(),
       [&](Connection& connection) -> absl::Status {
@@ -134,9 +134,9 @@ Problems Check(const std::string& folder, const std::set<int>& acknowledged, int
       },
       [&](const absl::Status& status) {
         if (!status.ok()) problems.push_back("unreadable: " + status.ToString());
-        told.Notify();
+        answered.Notify();
       });
-  told.WaitForNotification();
+  answered.WaitForNotification();
   for (const int job : acknowledged) {
     if (found.count(job) == 0) problems.push_back("lost: " + std::to_string(job));
   }
@@ -194,7 +194,7 @@ TEST(PowerLoss, WithSyncsAtCheckpointsOnlyAcknowledgedCommitsAreLost) {
   EXPECT_TRUE(SomeSeedLoses(Loses));
 }
 
-// One life, and at each single change to the disk a look at what a cut there would leave, in several ways.
+// One run. At each single change to the disk, checks two states that a power cut there could leave.
 TEST(PowerLoss, ACutAtEveryMomentLosesNothingAcknowledged) {
   PowerCuts folders(1);
   Promises promises;
@@ -228,8 +228,8 @@ TEST(PowerLoss, ACutAtEveryMomentLosesNothingAcknowledged) {
   EXPECT_GT(looks, 150);
 }
 
-// A process that dies leaves what it had written, not yet synced, to the system; its next run reads it and may answer
-// by it. So it must last from then on.
+// When a process dies, the system keeps its unsynced writes. The next run reads them and may base answers on them, so
+// from then on they must survive a power cut.
 TEST(PowerLoss, WhatARestartFindsLastsThoughItWasNeverSyncedBefore) {
   int found = 0;
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
@@ -238,7 +238,7 @@ TEST(PowerLoss, WhatARestartFindsLastsThoughItWasNeverSyncedBefore) {
     std::uint64_t dies_at = 0;
     DiskOptions options;
     options.before = [&](const Op& op) {
-      // At the sync of a commit: written, and not acknowledged.
+      // Dies at the sync of a commit: the rows are written and not acknowledged.
       if (op.kind == OpKind::kSync && op.number >= dies_at && dies_at != 0) dead = true;
       return dead ? SQLITE_IOERR : SQLITE_OK;
     };
@@ -259,7 +259,7 @@ TEST(PowerLoss, WhatARestartFindsLastsThoughItWasNeverSyncedBefore) {
     });
     auto second = Open(folders.folder(), 4 << 20);
     ASSERT_TRUE(second.ok()) << second.status();
-    absl::Notification told;
+    absl::Notification answered;
     std::set<int> seen;
     (*second)->readers().Submit(
         absl::InfiniteFuture(),
@@ -268,8 +268,8 @@ TEST(PowerLoss, WhatARestartFindsLastsThoughItWasNeverSyncedBefore) {
           while (*select.Step()) seen.insert(static_cast<int>(select.Int64(0)));
           return absl::OkStatus();
         },
-        [&](const absl::Status&) { told.Notify(); });
-    told.WaitForNotification();
+        [&](const absl::Status&) { answered.Notify(); });
+    answered.WaitForNotification();
     found += static_cast<int>(seen.count(4));
     const std::string left = folders.folder() + "-left";
     disk.LeaveAfterCut(left, seed);
@@ -279,8 +279,8 @@ TEST(PowerLoss, WhatARestartFindsLastsThoughItWasNeverSyncedBefore) {
   EXPECT_EQ(found, 30);
 }
 
-// Each operation on the disk fails once, or from there on for a while: refused is what fails, nothing acknowledged is
-// lost, and work goes on by itself afterwards.
+// One operation on the disk fails, or up to four in a row. The jobs that fail are refused, no acknowledged job is lost,
+// and afterwards the writer goes on by itself.
 TEST(StorageFaults, OneOperationThatFailsLosesNothingAcknowledged) {
   std::mt19937_64 random(7);
   for (std::uint64_t at = 1; at <= 120; ++at) {

@@ -28,7 +28,7 @@ TEST_F(ReadersTest, OneJobSeesOneStateWhateverIsWrittenMeanwhile) {
   ASSERT_TRUE(Do(database->writer(), Insert(1, "a")).ok());
   absl::Notification reading;
   absl::Notification written;
-  absl::Notification told;
+  absl::Notification answered;
   std::int64_t before = 0;
   std::int64_t after = 0;
   database->readers().Submit(
@@ -40,11 +40,11 @@ TEST_F(ReadersTest, OneJobSeesOneStateWhateverIsWrittenMeanwhile) {
         after = Count(connection);
         return absl::OkStatus();
       },
-      [&](const absl::Status&) { told.Notify(); });
+      [&](const absl::Status&) { answered.Notify(); });
   reading.WaitForNotification();
   ASSERT_TRUE(Do(database->writer(), Insert(2, "b")).ok());
   written.Notify();
-  told.WaitForNotification();
+  answered.WaitForNotification();
   EXPECT_EQ(before, 1);
   EXPECT_EQ(after, 1);
   EXPECT_THAT(Names(*database), ElementsAre("a", "b"));
@@ -87,13 +87,13 @@ TEST_F(ReadersTest, RefusesBeyondItsBoundAndAfterTheDeadline) {
       [](const absl::Status&) {});
   reading.WaitForNotification();
 
-  absl::Notification told;
+  absl::Notification answered;
   absl::Status late;
   database->readers().Submit(
       clock_.Read().wall + absl::Seconds(1), [](Connection&) { return absl::OkStatus(); },
       [&](absl::Status status) {
         late = std::move(status);
-        told.Notify();
+        answered.Notify();
       });
   absl::Status refused;
   database->readers().Submit(
@@ -103,7 +103,7 @@ TEST_F(ReadersTest, RefusesBeyondItsBoundAndAfterTheDeadline) {
 
   clock_.Advance(absl::Seconds(1));
   go_on.Notify();
-  told.WaitForNotification();
+  answered.WaitForNotification();
   EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
 }
 
