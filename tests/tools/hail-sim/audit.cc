@@ -103,7 +103,7 @@ void DriverAudit::Event(const tpb::RideEvent& event) {
   }
 }
 
-void AssignmentAudit::Told(const tpb::Ride& ride, const std::string& driver_id) {
+void AssignmentAudit::OnRide(const tpb::Ride& ride, const std::string& driver_id) {
   if (!HasDriver(ride.state())) return;
   const std::string& driver = ride.driver().driver_id().empty() ? driver_id : ride.driver().driver_id();
   const auto [entry, first] = drivers_.try_emplace({ride.ride_id(), ride.epoch()}, driver);

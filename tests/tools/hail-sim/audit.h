@@ -75,7 +75,7 @@ class AssignmentAudit {
 
   // Somebody was shown `ride`; a ride without a driver is ignored. `driver_id` is for rides shown to a driver, because
   // they may lack the driver's own name.
-  void Told(const hail::type::v1::Ride& ride, const std::string& driver_id = {});
+  void OnRide(const hail::type::v1::Ride& ride, const std::string& driver_id = {});
 
  private:
   Violations& violations_;

@@ -173,14 +173,14 @@ void DriverSlot::Received(absl::Time wall, std::uint64_t stream, const dpb::Stre
   switch (message.message_case()) {
     case Message::kSnapshot:
       Write(wall, "snapshot", Entry(message.snapshot()));
-      if (message.snapshot().has_ride()) context_->assignments.Told(message.snapshot().ride(), agent_.driver_id());
+      if (message.snapshot().has_ride()) context_->assignments.OnRide(message.snapshot().ride(), agent_.driver_id());
       if (message.snapshot().has_offer()) Offered(wall, message.snapshot().offer());
       break;
     case Message::kEvent:
       Write(wall, "event", Entry(message.event()));
       context_->last_news = std::max(context_->last_news, wall);
       if (!EndsAssignment(message.event().type())) {
-        context_->assignments.Told(message.event().ride(), agent_.driver_id());
+        context_->assignments.OnRide(message.event().ride(), agent_.driver_id());
       }
       break;
     case Message::kOffer:

@@ -242,7 +242,7 @@ void RiderSlot::Ended(absl::Time wall, std::uint64_t stream, const Outcome& outc
 
 void RiderSlot::Saw(absl::Time wall, const tpb::Ride& ride) {
   context_->last_news = std::max(context_->last_news, wall);
-  context_->assignments.Told(ride);
+  context_->assignments.OnRide(ride);
   if (!HasDriver(ride.state())) return;
   if (!assigned_ && acknowledged_) {
     assigned_ = true;

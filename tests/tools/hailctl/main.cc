@@ -111,7 +111,7 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
   };
 
   CLI::App* registration = add("register", "make a driver known", DriverRegister);
-  registration->add_option("--name", arguments.name, "what riders are told");
+  registration->add_option("--name", arguments.name, "the name that riders see");
   registration->add_option("--region", arguments.region, "where the driver works")->capture_default_str();
   registration->add_option("--plate", arguments.plate, "the licence plate")->required();
   registration->add_option("--make", arguments.make, "the car's maker");

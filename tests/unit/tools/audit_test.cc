@@ -184,22 +184,22 @@ TEST(AssignmentAudit, KnowsOneDriverForEachEpoch) {
   ride.set_epoch(1);
   ride.set_state(tpb::RIDE_STATE_ENROUTE_TO_PICKUP);
   ride.mutable_driver()->set_driver_id("d1");
-  audit.Told(ride);
+  audit.OnRide(ride);
   // A driver's own view does not name the driver.
   tpb::Ride own = ride;
   own.clear_driver();
-  audit.Told(own, "d1");
+  audit.OnRide(own, "d1");
   // The driver gives the ride up, and another driver takes it.
   ride.set_epoch(2);
   ride.mutable_driver()->set_driver_id("d2");
-  audit.Told(ride);
+  audit.OnRide(ride);
   EXPECT_EQ(violations.double_booked, 0);
-  audit.Told(own, "d3");
+  audit.OnRide(own, "d3");
   EXPECT_EQ(violations.double_booked, 1);
   // A ride in MATCHING has no driver.
   ride.set_state(tpb::RIDE_STATE_MATCHING);
   ride.mutable_driver()->set_driver_id("d4");
-  audit.Told(ride);
+  audit.OnRide(ride);
   EXPECT_EQ(violations.double_booked, 1);
 }
 
