@@ -128,6 +128,20 @@ class RecordingOut final : public Effects {
   std::map<std::string, std::string> ids_;
 };
 
+inline std::shared_ptr<const DispatchStart> StartOf(const std::string& ride_id, std::int64_t epoch = 1,
+                                                    std::vector<std::string> excluded = {},
+                                                    absl::Duration remaining = absl::Seconds(120)) {
+  auto start = std::make_shared<DispatchStart>();
+  start->ride_id = ride_id;
+  start->epoch = epoch;
+  start->region_id = "sf";
+  start->product_id = "economy";
+  start->pickup = kPickup;
+  start->remaining = remaining;
+  start->excluded_driver_ids = std::move(excluded);
+  return start;
+}
+
 class DispatchTest : public testing::Test {
  protected:
   explicit DispatchTest(DispatchOptions options = {}) : options_(options) {
@@ -192,15 +206,7 @@ class DispatchTest : public testing::Test {
 
   void Start(const std::string& ride_id, std::int64_t epoch = 1, std::vector<std::string> excluded = {},
              LinkId link = 1, absl::Duration remaining = absl::Seconds(120)) {
-    auto start = std::make_shared<DispatchStart>();
-    start->ride_id = ride_id;
-    start->epoch = epoch;
-    start->region_id = "sf";
-    start->product_id = "economy";
-    start->pickup = kPickup;
-    start->remaining = remaining;
-    start->excluded_driver_ids = std::move(excluded);
-    core_->Start(now_, link, std::move(start));
+    core_->Start(now_, link, StartOf(ride_id, epoch, std::move(excluded), remaining));
   }
 
   // Time passes, in steps of 100 ms.

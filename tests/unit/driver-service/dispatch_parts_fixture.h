@@ -14,19 +14,6 @@
 
 namespace hail::driver {
 
-inline std::shared_ptr<const DispatchStart> StartOf(const std::string& ride_id, std::int64_t epoch = 1,
-                                                    std::vector<std::string> excluded = {}) {
-  auto start = std::make_shared<DispatchStart>();
-  start->ride_id = ride_id;
-  start->epoch = epoch;
-  start->region_id = "sf";
-  start->product_id = "economy";
-  start->pickup = kPickup;
-  start->remaining = absl::Seconds(120);
-  start->excluded_driver_ids = std::move(excluded);
-  return start;
-}
-
 inline Driver DriverOf(const std::string& id) {
   return {.driver_id = id, .region_id = "sf", .vehicle = {.plate = "X", .seats = 4}, .product_ids = {"economy"}};
 }

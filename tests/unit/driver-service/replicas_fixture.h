@@ -118,14 +118,7 @@ class ReplicasTest : public testing::Test {
   }
 
   void Start(const std::string& at, const std::string& ride_id, std::int64_t epoch = 1) {
-    auto start = std::make_shared<DispatchStart>();
-    start->ride_id = ride_id;
-    start->epoch = epoch;
-    start->region_id = "sf";
-    start->product_id = "economy";
-    start->pickup = kPickup;
-    start->remaining = absl::Seconds(120);
-    Core(at).Start(now_, 1, std::move(start));
+    Core(at).Start(now_, 1, StartOf(ride_id, epoch));
     Deliver();
   }
   void Stop(const std::string& at, const std::string& ride_id, StopReason reason, std::int64_t epoch = 1) {
