@@ -178,11 +178,11 @@ absl::StatusOr<ReplicaMessage> FromProto(const rpb::ReplicaMessage& proto, absl:
       return FromProto(proto.session_claimed());
     case rpb::ReplicaMessage::kRideStarted:
       return FromProto(proto.ride_started());
-    case rpb::ReplicaMessage::kRemoteOfferRequest:
+    case rpb::ReplicaMessage::kOfferAsk:
       return FromProto(proto.offer_ask());
     case rpb::ReplicaMessage::kOfferWithdraw:
       return FromProto(proto.offer_withdraw());
-    case rpb::ReplicaMessage::kRemoteOfferStatus:
+    case rpb::ReplicaMessage::kOfferTold:
       return FromProto(proto.offer_told());
     case rpb::ReplicaMessage::MESSAGE_NOT_SET:
       break;
