@@ -14,9 +14,9 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
-#include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
 #include "common/service/data_dir.h"
+#include "common/service/process_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/driver_server.h"
@@ -49,6 +49,47 @@ absl::Status OpenDatabase(const DriverOptions& options, const Clock* clock, Stor
   if (opened.ok()) *database = *std::move(opened);
   return opened.status();
 }
+
+// The gauges that are read at each scrape.
+class Gauges {
+ public:
+  explicit Gauges(metrics::Registry* registry)
+      : drivers_(registry->Gauges("drivers", "Drivers with a session, by status.")),
+        streams_(registry->Gauges("driver_streams", "Drivers with an open stream.").Of()),
+        offerable_(registry->Gauges("drivers_offerable", "Drivers who can be found for a ride.").Of()),
+        rides_(registry->Gauges("dispatch_rides", "Rides that wait for a driver.").Of()),
+        offers_(registry->Gauges("offers_live", "Offers without an outcome, by status.")),
+        feed_up_(registry->Gauges("rider_feed_up", "1 while the feed from rider-service is open.").Of()),
+        queues_(registry->Gauges("queue_depth", "Waiting jobs, by queue.")),
+        records_lost_(
+            registry->Gauges("offer_records_lost", "Settled offers lost before the log, since the start.").Of()) {}
+
+  void Set(const DriverServer::Stats& stats, const DriverDatabase& store) {
+    constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
+    const DispatchCounts& counts = stats.dispatch;
+    for (std::size_t i = 0; i < kStatusNames.size(); ++i)
+      drivers_.Of({{"status", kStatusNames[i]}}).Set(counts.drivers[i]);
+    streams_.Set(counts.streams);
+    offerable_.Set(static_cast<double>(stats.offerable));
+    rides_.Set(counts.rides);
+    offers_.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
+    offers_.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);
+    feed_up_.Set(stats.rider_feed_up ? 1 : 0);
+    queues_.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.queue));
+    queues_.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
+    records_lost_.Set(static_cast<double>(store.lost_records()));
+  }
+
+ private:
+  const metrics::GaugeFamily drivers_;
+  const metrics::Gauge streams_;
+  const metrics::Gauge offerable_;
+  const metrics::Gauge rides_;
+  const metrics::GaugeFamily offers_;
+  const metrics::Gauge feed_up_;
+  const metrics::GaugeFamily queues_;
+  const metrics::Gauge records_lost_;
+};
 
 }  // namespace
 
@@ -109,36 +150,9 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
     }
   });
 
-  const metrics::GaugeFamily drivers = registry.Gauges("drivers", "Drivers with a session, by status.");
-  const metrics::Gauge driver_streams = registry.Gauges("driver_streams", "Drivers with an open stream.").Of();
-  const metrics::Gauge offerable = registry.Gauges("drivers_offerable", "Drivers who can be found for a ride.").Of();
-  const metrics::Gauge rides = registry.Gauges("dispatch_rides", "Rides a driver is looked for.").Of();
-  const metrics::GaugeFamily live_offers = registry.Gauges("offers_live", "Offers without an outcome, by status.");
-  const metrics::Gauge feed_up = registry.Gauges("rider_feed_up", "1 while the feed from rider-service is open.").Of();
-  const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
-  const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
-  const metrics::Gauge records_lost =
-      registry.Gauges("offer_records_lost", "Settled offers that did not get into the log, since the start.").Of();
-  const BusMetrics bus_metrics(&registry, bus.get());
-  const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
-  const auto refresh = registry.BeforeScrape([&] {
-    constexpr std::array kStatusNames = {"OFFLINE", "AVAILABLE", "OFFERED", "RESERVED", "ON_TRIP"};
-    const DriverServer::Stats stats = server.stats();
-    const DispatchCounts& counts = stats.dispatch;
-    for (std::size_t i = 0; i < kStatusNames.size(); ++i)
-      drivers.Of({{"status", kStatusNames[i]}}).Set(counts.drivers[i]);
-    driver_streams.Set(counts.streams);
-    offerable.Set(static_cast<double>(stats.offerable));
-    rides.Set(counts.rides);
-    live_offers.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
-    live_offers.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);
-    feed_up.Set(stats.rider_feed_up ? 1 : 0);
-    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.queue));
-    queues.Of({{"queue", "store"}}).Set(static_cast<double>(store.depth()));
-    records_lost.Set(static_cast<double>(store.lost_records()));
-    calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
-    dropped.Set(static_cast<double>(LogLinesDropped()));
-  });
+  const ProcessMetrics process_metrics(&registry, &gate, bus.get());
+  Gauges gauges(&registry);
+  const auto refresh = registry.BeforeScrape([&] { gauges.Set(server.stats(), store); });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 

@@ -18,9 +18,9 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
-#include "common/service/bus_metrics.h"
 #include "common/service/call_metrics.h"
 #include "common/service/data_dir.h"
+#include "common/service/process_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
@@ -86,6 +86,58 @@ class CachedCounts {
   std::map<RideState, LiveRides> rides_ ABSL_GUARDED_BY(mutex_);
 };
 
+// The gauges that are read at each scrape.
+class Gauges {
+ public:
+  explicit Gauges(metrics::Registry* registry)
+      : rides_(registry->Gauges("rides", "Live rides, by state.")),
+        oldest_(
+            registry->Gauges("oldest_ride_seconds",
+                             "Domain time since the last change of the ride that is unchanged for longest, by state.")),
+        lease_held_(
+            registry->Gauges("lease_held", "1 while this process owns the rides that it committed last; 0: others may.")
+                .Of()),
+        link_up_(registry->Gauges("dispatch_link_up", "1 while the dispatch link is up.").Of()),
+        dispatching_(registry->Gauges("dispatch_rides", "Rides that the dispatch scheduler holds, by purpose.")),
+        queues_(registry->Gauges("queue_depth", "Waiting jobs, by queue.")),
+        fixes_(registry->Gauges("driver_fixes", "Rides whose driver's position is known.").Of()) {}
+
+  void SetRides(const std::map<RideState, LiveRides>& live, absl::Time domain) {
+    for (const StateRow& row : kStates) {
+      if (!kLive.Has(row.state)) continue;
+      const auto found = live.find(row.state);
+      const bool any = found != live.end();
+      rides_.Of({{"state", std::string(row.name)}}).Set(any ? static_cast<double>(found->second.count) : 0);
+      oldest_.Of({{"state", std::string(row.name)}})
+          .Set(any ? absl::ToDoubleSeconds(domain - found->second.oldest) : 0);
+    }
+  }
+
+  void SetServer(const RiderServer::Stats& stats) {
+    lease_held_.Set(stats.dispatch.leased ? 1 : 0);
+    link_up_.Set(stats.dispatch.link_up ? 1 : 0);
+    dispatching_.Of({{"for", "match"}}).Set(static_cast<double>(stats.dispatch.matching));
+    dispatching_.Of({{"for", "seen"}}).Set(static_cast<double>(stats.dispatch.unseen));
+    queues_.Of({{"queue", "dispatch"}}).Set(static_cast<double>(stats.dispatch.queue));
+    fixes_.Set(static_cast<double>(stats.fixes));
+  }
+
+  void SetQueues(const RideDatabase& store, const Loop& housekeeping) {
+    queues_.Of({{"queue", "writes"}}).Set(static_cast<double>(store.writes_queued()));
+    queues_.Of({{"queue", "reads"}}).Set(static_cast<double>(store.reads_queued()));
+    queues_.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
+  }
+
+ private:
+  const metrics::GaugeFamily rides_;
+  const metrics::GaugeFamily oldest_;
+  const metrics::Gauge lease_held_;
+  const metrics::Gauge link_up_;
+  const metrics::GaugeFamily dispatching_;
+  const metrics::GaugeFamily queues_;
+  const metrics::Gauge fixes_;
+};
+
 }  // namespace
 
 int RunRiderService(const RiderOptions& options, Regions regions, const std::string& port_file) {
@@ -118,7 +170,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   }
   DriverClient driver_service(options.driver_service, options.search_timeout);
   CommitLog commit_log(&registry);
-  CachedCounts last_look;
+  CachedCounts live_rides;
   // Their threads use the objects between here and their Stop below.
   Loop dispatch_loop("scheduler");
   Loop housekeeping("housekeeping");
@@ -142,7 +194,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   housekeeping.Every(kProbeEvery, [&] {
     store.CountLive([&](const absl::StatusOr<std::map<RideState, LiveRides>>& found) {
       store_metrics.OnProbe(found.status());
-      if (found.ok()) last_look.Set(*found);
+      if (found.ok()) live_rides.Set(*found);
     });
     if (store_metrics.BeginWriteProbe()) {
       store.ProbeWrite([&](const absl::Status& status) { store_metrics.OnWriteProbe(status); });
@@ -157,42 +209,12 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service());
   rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service());
 
-  const metrics::GaugeFamily rides_by_state = registry.Gauges("rides", "Live rides, by state.");
-  const metrics::GaugeFamily oldest_by_state = registry.Gauges(
-      "oldest_ride_seconds", "For how long the ride that changed longest ago is as it is, by state, domain time.");
-  const metrics::Gauge leased =
-      registry.Gauges("lease_held", "1 while this process looks after the rides it committed last; 0: others may.")
-          .Of();
-  const metrics::Gauge link_up = registry.Gauges("dispatch_link_up", "1 while the dispatch link is up.").Of();
-  const metrics::GaugeFamily dispatching = registry.Gauges("dispatch_rides", "Rides being looked after, by what for.");
-  const metrics::GaugeFamily queues = registry.Gauges("queue_depth", "What waits, by queue.");
-  const metrics::Gauge fixes = registry.Gauges("driver_fixes", "Rides whose driver's position is known.").Of();
-  const metrics::Gauge calls_in_flight = registry.Gauges("calls_in_flight", "Unary calls in flight.").Of();
-  const BusMetrics bus_metrics(&registry, nats);
-  const metrics::Gauge dropped = registry.Gauges("log_lines_dropped", "Log lines dropped since the start.").Of();
+  const ProcessMetrics process_metrics(&registry, &gate, nats);
+  Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] {
-    const auto live = last_look.rides();
-    const absl::Time now = clock.Read().domain;
-    for (const StateRow& row : kStates) {
-      if (!kLive.Has(row.state)) continue;
-      const auto found = live.find(row.state);
-      const bool any = found != live.end();
-      rides_by_state.Of({{"state", std::string(row.name)}}).Set(any ? static_cast<double>(found->second.count) : 0);
-      oldest_by_state.Of({{"state", std::string(row.name)}})
-          .Set(any ? absl::ToDoubleSeconds(now - found->second.oldest) : 0);
-    }
-    const auto [dispatch, known_fixes] = server.stats();
-    leased.Set(dispatch.leased ? 1 : 0);
-    link_up.Set(dispatch.link_up ? 1 : 0);
-    dispatching.Of({{"for", "match"}}).Set(static_cast<double>(dispatch.matching));
-    dispatching.Of({{"for", "seen"}}).Set(static_cast<double>(dispatch.unseen));
-    queues.Of({{"queue", "dispatch"}}).Set(static_cast<double>(dispatch.queue));
-    queues.Of({{"queue", "writes"}}).Set(static_cast<double>(store.writes_queued()));
-    queues.Of({{"queue", "reads"}}).Set(static_cast<double>(store.reads_queued()));
-    queues.Of({{"queue", "housekeeping"}}).Set(static_cast<double>(housekeeping.depth()));
-    fixes.Set(static_cast<double>(known_fixes));
-    calls_in_flight.Set(static_cast<double>(gate.unary_in_flight()));
-    dropped.Set(static_cast<double>(LogLinesDropped()));
+    gauges.SetRides(live_rides.rides(), clock.Read().domain);
+    gauges.SetServer(server.stats());
+    gauges.SetQueues(store, housekeeping);
   });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
