@@ -46,6 +46,7 @@ bool MatchQueue::IsNew(LinkId link, const DispatchStart& start) {
 
 void MatchQueue::Add(Now now, LinkId link, std::shared_ptr<const DispatchStart> start) {
   auto ride = std::make_unique<Ride>();
+  ride->number = ++last_number_;
   ride->link = link;
   ride->started = now.domain;
   ride->deadline = now.domain + start->remaining;
@@ -81,7 +82,7 @@ MatchQueue::Ride* MatchQueue::Find(const std::string& ride_id) const {
 void MatchQueue::Drop(const std::string& ride_id) {
   auto it = rides_.find(ride_id);
   HAIL_CHECK(it != rides_.end());
-  due_.erase({it->second->next_look, ride_id});
+  due_.erase({it->second->next_look, it->second->number});
   rides_.erase(it);
 }
 
@@ -125,9 +126,9 @@ std::optional<std::int64_t> MatchQueue::EpochOf(const std::string& ride_id) cons
 }
 
 void MatchQueue::MakeDue(Ride& ride, absl::Time when) {
-  due_.erase({ride.next_look, ride.start->ride_id});
+  due_.erase({ride.next_look, ride.number});
   ride.next_look = when;
-  due_.insert({when, ride.start->ride_id});
+  due_.emplace(std::pair(when, ride.number), &ride);
 }
 
 // ---- Matching
@@ -135,8 +136,7 @@ void MatchQueue::MakeDue(Ride& ride, absl::Time when) {
 std::vector<MatchQueue::Ride*> MatchQueue::TakeDue(Now now) {
   std::vector<Ride*> looking;
   while (!due_.empty() && due_.begin()->first <= now.domain && looking.size() < options_.most_matched_at_once) {
-    Ride* ride = Find(due_.begin()->second);
-    HAIL_CHECK(ride != nullptr);
+    Ride* ride = due_.begin()->second;
     due_.erase(due_.begin());
     ride->next_look = absl::InfiniteFuture();
     if (now.domain < ride->deadline) {

@@ -88,6 +88,8 @@ class MatchQueue {
  private:
   struct Ride {
     std::shared_ptr<const DispatchStart> start;
+    // Rises with each Add.
+    std::uint64_t number = 0;
     LinkId link = 0;
     // Domain time.
     absl::Time started;
@@ -124,8 +126,10 @@ class MatchQueue {
   std::map<std::string, std::unique_ptr<Ride>> rides_;
   std::map<std::string, Ended> ended_;
   std::set<LinkId> links_;
-  // Rides without a live offer, by the time of their next search.
-  std::set<std::pair<absl::Time, std::string>> due_;
+  std::uint64_t last_number_ = 0;
+  // Rides without a live offer, by the time of their next search and their number. All that found no driver come back
+  // each second, so an entry has no text to copy and no ride to look up.
+  std::map<std::pair<absl::Time, std::uint64_t>, Ride*> due_;
   Timers<std::string> forget_ended_;  // domain, by ride
   Timers<LinkId> working_sets_;       // wall
 };
