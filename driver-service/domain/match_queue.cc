@@ -135,7 +135,7 @@ void MatchQueue::MakeDue(Ride& ride, absl::Time when) {
 
 std::vector<MatchQueue::Ride*> MatchQueue::TakeDue(Now now) {
   std::vector<Ride*> looking;
-  while (!due_.empty() && due_.begin()->first <= now.domain && looking.size() < options_.most_matched_at_once) {
+  while (!due_.empty() && due_.begin()->first.first <= now.domain && looking.size() < options_.most_matched_at_once) {
     Ride* ride = due_.begin()->second;
     due_.erase(due_.begin());
     ride->next_look = absl::InfiniteFuture();

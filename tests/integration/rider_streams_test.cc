@@ -230,21 +230,21 @@ TEST_F(RiderStreamsInAHurry, RidersAreToldThatTheirDriversPositionIsMissingAndTh
   open.mutable_open()->set_rider_id("ann");
   open.mutable_open()->set_ride_id(requested.ride_id());
   ASSERT_TRUE(stream->Write(open));
-  StreamRideResponse response;
+  StreamRideResponse message;
   int missing = 0;
   // A heartbeat comes after two reads of the store.
-  while (stream->Read(&response) && !response.update().has_heartbeat())
-    missing += response.update().has_telemetry() ? 1 : 0;
-  EXPECT_TRUE(response.update().has_heartbeat());
+  while (stream->Read(&message) && !message.update().has_heartbeat())
+    missing += message.update().has_telemetry() ? 1 : 0;
+  EXPECT_TRUE(message.update().has_heartbeat());
   EXPECT_EQ(missing, 1);
 
   // A late position becomes the last known one; it does not end the missing state.
   ASSERT_TRUE(writer->Write(LocationOf(assigned, 2, 37.77, 31)));
-  do ASSERT_TRUE(stream->Read(&response));
-  while (response.update().has_heartbeat());
-  ASSERT_TRUE(response.update().has_telemetry());
-  EXPECT_EQ(response.update().telemetry().position().location().latitude_deg(), 37.77);
-  EXPECT_TRUE(response.update().telemetry().has_missing_since());
+  do ASSERT_TRUE(stream->Read(&message));
+  while (message.update().has_heartbeat());
+  ASSERT_TRUE(message.update().has_telemetry());
+  EXPECT_EQ(message.update().telemetry().position().location().latitude_deg(), 37.77);
+  EXPECT_TRUE(message.update().telemetry().has_missing_since());
   writer->WritesDone();
   EXPECT_TRUE(writer->Finish().ok());
 }
