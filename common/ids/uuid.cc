@@ -1,8 +1,12 @@
 #include "common/ids/uuid.h"
 
-#include <algorithm>
-#include <random>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "common/errors/check.h"
 #include "common/errors/error.h"
 #include "common/text/unicode.h"
 
@@ -15,9 +19,14 @@ constexpr std::size_t kMaxIdBytes = 128;
 
 RandomBits SystemRandom() {
   return [] {
-    // One generator per thread: std::random_device is not thread-safe, and reads the kernel's generator each time.
-    thread_local std::random_device device;
-    return (static_cast<std::uint64_t>(device()) << 32) | device();
+    // One read of the kernel's generator serves 16 ids. getentropy refuses no call for at most 256 bytes.
+    thread_local std::array<std::uint64_t, 32> bits;
+    thread_local std::size_t used = bits.size();
+    if (used == bits.size()) {
+      HAIL_CHECK(getentropy(bits.data(), sizeof(bits)) == 0);
+      used = 0;
+    }
+    return bits[used++];
   };
 }
 

@@ -1,9 +1,8 @@
 #include "rider-service/domain/page_token.h"
 
-#include <openssl/sha.h>
-
 #include "common/errors/error.h"
 #include "common/text/base64url.h"
+#include "rider-service/domain/digest.h"
 
 namespace hail::rider {
 namespace {
@@ -11,11 +10,7 @@ namespace {
 // Enough bytes of the filter's digest to distinguish filters.
 constexpr std::size_t kDigestBytes = 8;
 
-std::string FilterDigest(const std::string& filter) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(filter.data()), filter.size(), digest);
-  return std::string(reinterpret_cast<const char*>(digest), kDigestBytes);
-}
+std::string FilterDigest(const std::string& filter) { return Sha256(filter).substr(0, kDigestBytes); }
 
 }  // namespace
 

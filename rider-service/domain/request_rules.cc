@@ -1,7 +1,5 @@
 #include "rider-service/domain/request_rules.h"
 
-#include <openssl/sha.h>
-
 #include <cstring>
 #include <map>
 #include <utility>
@@ -10,6 +8,7 @@
 #include "common/errors/error.h"
 #include "common/proto/bytes.h"
 #include "common/text/text.h"
+#include "rider-service/domain/digest.h"
 
 namespace hail::rider {
 namespace {
@@ -134,9 +133,7 @@ std::string RequestFingerprint(const RideRequest& request) {
   }
   // Labels come in pairs, so a single further text cannot be a label.
   if (const std::string further = FurtherFields(request); !further.empty()) Add(body, further);
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(), digest);
-  return "1:" + absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), SHA256_DIGEST_LENGTH));
+  return "1:" + absl::BytesToHexString(Sha256(body));
 }
 
 Ride AskedFor(const RideRequest& request, std::string fingerprint) {
