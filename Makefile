@@ -65,7 +65,7 @@ cluster-test: configure ## Replicas on PostgreSQL and NATS, killed, cut off and 
 	@/usr/bin/python3 -B tests/crash/cluster_test.py --bin build/$(PRESET)/bin $(CLUSTER_ARGS)
 
 # The release before: a git ref. Further arguments: UPGRADE_ARGS="--seed 7".
-FROM ?= a515eb1
+FROM ?= 8f60d66
 UPGRADE_ARGS ?=
 .PHONY: upgrade-test
 upgrade-test: configure ## Replicas of FROM=REF, the release before, beside these: upgrade and rollback; 6 minutes and the builds.

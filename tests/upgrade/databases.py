@@ -2,7 +2,7 @@
 """Makes the files that databases_test.py opens: databases that a release left behind in the middle of its work, and what
 it said of them.
 
-    tests/upgrade/databases.py "$(tests/upgrade/build-release a515eb1)" tests/upgrade/stores/a515eb1
+    tests/upgrade/databases.py "$(tests/upgrade/build-release 8f60d66)" tests/upgrade/stores/8f60d66
 """
 import argparse
 import contextlib

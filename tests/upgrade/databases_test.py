@@ -93,7 +93,7 @@ class Databases(unittest.TestCase):
         rides = {ride["ride_id"]: ride for of_rider in recorded["rides"].values() for ride in of_rider
                  if ride["state"] in LIVE}
         self.assertEqual({ride["state"] for ride in rides.values()}, LIVE)
-        # First the assignment that its driver has not seen: it waits for a minute in the stores of a515eb1.
+        # First the assignment that its driver has not seen: it waits for a minute in the stores of 8f60d66.
         for ride in sorted(rides.values(), key=lambda ride: "seen_time" in ride):
             if "driver" in ride:
                 driver = story.drivers[ride["driver"]["driver_id"]]
