@@ -1,5 +1,6 @@
 #include "rider-service/domain/request_rules.h"
 
+#include <cstddef>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -12,6 +13,13 @@
 
 namespace hail::rider {
 namespace {
+
+// The contract's limits.
+constexpr double kMinTripM = 20;
+constexpr std::size_t kMaxAddressBytes = 256;
+constexpr std::size_t kMaxNoteBytes = 512;
+constexpr std::size_t kMaxLabels = 16;
+constexpr std::size_t kMaxLabelBytes = 64;
 
 absl::Status CheckPlace(const Place& place, const std::string& field) {
   if (!place.has_position()) return InvalidField(field, "required");

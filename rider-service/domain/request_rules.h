@@ -15,14 +15,9 @@ namespace hail::rider {
 // A RequestRide as received; the fields of QuoteRide are a subset.
 using RideRequest = hail::rider::v1::RequestRideRequest;
 
-inline constexpr double kMinTripM = 20;
-inline constexpr std::size_t kMaxAddressBytes = 256;
-inline constexpr std::size_t kMaxNoteBytes = 512;
-inline constexpr std::size_t kMaxLabels = 16;
-inline constexpr std::size_t kMaxLabelBytes = 64;
 inline constexpr std::size_t kMaxQuoteTokenBytes = 2048;
 
-// Pickup and drop-off: present, finite, in range, not at (0, 0), addresses short and valid by CheckText, at least 20 m
+// Pickup and drop-off: present, finite, in range, not at (0, 0), texts short and valid by CheckText, at least 20 m
 // apart. Both must be in the same region, which is returned (otherwise OUTSIDE_SERVICE_AREA).
 absl::StatusOr<const Region*> CheckRoute(const RideRequest& request, const Regions& regions);
 
