@@ -171,6 +171,7 @@ void Encode(const DispatchScheduler::Start& start, hail::internal::v1::StartDisp
   out->mutable_fare()->Swap(ride.mutable_fare()->mutable_quoted());
   out->set_trip_distance_m(ride.distance_m());
   out->mutable_trip_duration()->Swap(ride.mutable_trip_duration());
+  out->mutable_offer()->set_rider_display_name(ride.rider_display_name());
   Encode(start.remaining, out->mutable_remaining());
   Encode(start.offer_time, out->mutable_offer_time());
   for (const std::string& driver_id : start.excluded_driver_ids) out->add_excluded_driver_ids(driver_id);

@@ -17,6 +17,8 @@ namespace {
 // The contract's limits.
 constexpr double kMinTripM = 20;
 constexpr std::size_t kMaxAddressBytes = 256;
+constexpr std::size_t kMaxPlaceNoteBytes = 256;
+constexpr std::size_t kMaxNameBytes = 128;
 constexpr std::size_t kMaxNoteBytes = 512;
 constexpr std::size_t kMaxLabels = 16;
 constexpr std::size_t kMaxLabelBytes = 64;
@@ -26,7 +28,10 @@ absl::Status CheckPlace(const Place& place, const std::string& field) {
   if (absl::Status status = CheckLatLng(DecodeLatLng(place.position()), field + ".position"); !status.ok()) {
     return status;
   }
-  return CheckText(place.address(), kMaxAddressBytes, field + ".address");
+  if (absl::Status status = CheckText(place.address(), kMaxAddressBytes, field + ".address"); !status.ok()) {
+    return status;
+  }
+  return CheckText(place.note(), kMaxPlaceNoteBytes, field + ".note");
 }
 
 // Prefixes the length, so that two different lists of fields never look the same.
@@ -98,7 +103,10 @@ absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& 
   return absl::OkStatus();
 }
 
-absl::Status CheckTexts(const RideRequest& request) { return CheckLabels(request.labels()); }
+absl::Status CheckTexts(const RideRequest& request) {
+  if (absl::Status status = CheckLabels(request.labels()); !status.ok()) return status;
+  return CheckText(request.rider_display_name(), kMaxNameBytes, "rider_display_name");
+}
 
 absl::Status CheckNote(const std::string& note, const std::string& field) {
   return CheckText(note, kMaxNoteBytes, field);
@@ -154,6 +162,7 @@ Ride AskedFor(const RideRequest& request, std::string fingerprint) {
   Copy(request.dropoff(), record.mutable_dropoff());
   record.set_seats(request.seats() == 0 ? 1 : request.seats());
   *record.mutable_labels() = request.labels();
+  record.set_rider_display_name(request.rider_display_name());
   ride.EditInternals()->set_request_fingerprint(std::move(fingerprint));
   return ride;
 }

@@ -84,6 +84,30 @@ TEST_P(Both, ARideGoesThroughBothServices) {
   EXPECT_THAT(EventsAfter("ann", requested.ride_id(), 0), ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+TEST_P(Both, TheDriverReadsTheRidersNoteAndName) {
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  auto request = RiderClient::RideRequest("ann", "request-1");
+  request.mutable_pickup()->set_note("blue door");
+  request.set_rider_display_name("Ann");
+  const auto requested = client.Request(request);
+  ASSERT_TRUE(requested.ok()) << requested.status.error_message();
+
+  const auto reads = [](const auto& shown) {
+    EXPECT_EQ(shown.pickup().note(), "blue door");
+    EXPECT_EQ(shown.dropoff().note(), "");
+    EXPECT_EQ(shown.rider_display_name(), "Ann");
+  };
+  reads(requested.response.ride());
+  const auto offer = driver->NextOffer();
+  reads(offer);
+  driver->SendOfferReceived(offer.offer_id());
+  reads(driver->Respond(offer.offer_id(), hail::driver::v1::OFFER_RESPONSE_ACCEPT).state().ride());
+  reads(driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_ASSIGNED).ride());
+  reads(client.Get("ann", requested.response.ride().ride_id()).response.ride());
+}
+
 TEST_P(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
   auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);

@@ -58,6 +58,12 @@ std::string Name(const Ride& ride) {
                       ride.epoch(), ")");
 }
 
+// Whether a request, an offer or a ride has the same words of the rider as another.
+template <typename A, typename B>
+bool SameWords(const A& a, const B& b) {
+  return a.rider_display_name() == b.rider_display_name() && a.pickup().note() == b.pickup().note();
+}
+
 // The requested action of a step, as the index of the variant.
 int ActionOf(const Step& step) { return static_cast<int>(step.action_case()); }
 
@@ -211,6 +217,7 @@ void Judge::ToldDriver(const std::string& driver_id, const type::v1::Ride& ride)
     return Fail(2, "nothing is published before it is committed", name);
   }
   if (event->second.driver_id != driver_id) Fail(8, "a ride is shown to its own driver", name);
+  if (!SameWords(ride, event->second.ride.message())) Fail(5, "a message shows the stored version", name);
   const RideState state = static_cast<RideState>(static_cast<int>(ride.state()));
   if (!Driven(state)) return;
   const auto [known, first] = assigned_to_.try_emplace({ride.ride_id(), ride.epoch()}, driver_id);
@@ -231,9 +238,11 @@ void Judge::ToldDriverNoRide(const std::string& replica, const std::string& driv
   Fail(6, "a granted accept is not unsaid", Name(ride) + " of " + driver_id);
 }
 
-void Judge::Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride) {
-  ToldRider(rider_id, ride);
-  const auto [known, first] = acknowledged_.try_emplace({rider_id, request_id}, ride.ride_id());
+void Judge::Acknowledged(const rider::v1::RequestRideRequest& request, const type::v1::Ride& ride) {
+  const std::string& request_id = request.request_id();
+  ToldRider(request.rider_id(), ride);
+  if (!SameWords(ride, request)) Fail(3, "a ride has the words of its request", request_id);
+  const auto [known, first] = acknowledged_.try_emplace({request.rider_id(), request_id}, ride.ride_id());
   if (!first && known->second != ride.ride_id()) {
     Fail(3, "one request_id, one ride", absl::StrCat(request_id, ": ", known->second, " and ", ride.ride_id()));
   }
@@ -342,6 +351,7 @@ void Judge::OfferShown(const std::string& replica, const std::string& driver_id,
     live_of_driver_[{replica, driver_id}] = offer.offer_id();
     live_of_ride_[{replica, offer.ride_id()}] = offer.offer_id();
     const Ride* row = disk_->Find(offer.ride_id());
+    if (row != nullptr && !SameWords(offer, row->message())) Fail(5, "a message shows the stored version", name);
     if (row != nullptr && row->epoch() == offer.epoch() && row->state() == RideState::kMatching) {
       if (std::count(row->excluded_driver_ids().begin(), row->excluded_driver_ids().end(), driver_id) > 0) {
         Fail(6, "who gave a ride up is not asked again", name);

@@ -17,6 +17,7 @@
 #include "driver-service/domain/driver_store.h"
 #include "driver-service/domain/offer.h"
 #include "hail/driver/v1/driver_service.pb.h"
+#include "hail/rider/v1/rider_service.pb.h"
 #include "hail/type/v1/ride.pb.h"
 #include "rider-service/domain/ride.h"
 #include "tests/simulation/ride_disk.h"
@@ -53,7 +54,7 @@ class Judge {
   // `replica` of driver-service sent a driver a state without a current ride.
   void ToldDriverNoRide(const std::string& replica, const std::string& driver_id);
   // A request was acknowledged with this ride.
-  void Acknowledged(const std::string& rider_id, const std::string& request_id, const type::v1::Ride& ride);
+  void Acknowledged(const rider::v1::RequestRideRequest& request, const type::v1::Ride& ride);
   // A command on a ride was answered with success.
   void StepAnswered(const std::string& driver_id, const driver::v1::AdvanceTripRequest& step);
 

@@ -53,6 +53,8 @@ MUTANTS = [
     ("forget exclusions", "rider-service/domain/dispatch_scheduler.cc",
      "  start.excluded_driver_ids.assign(entry.ride.excluded_driver_ids().begin(), "
      "entry.ride.excluded_driver_ids().end());\n", ""),
+    ("offer a ride without its rider's name", "rider-service/api/api_codec.cc",
+     "  out->mutable_offer()->set_rider_display_name(ride.rider_display_name());\n", ""),
     ("do not exclude who gave up", "rider-service/domain/ride.cc",
      "  after.EditInternals()->add_excluded_driver_ids(driver_id);\n", ""),
     ("reset the deadline on re-dispatch", "rider-service/domain/ride.cc",

@@ -61,6 +61,13 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
   return "something";
 }
 
+// The words of some riders to their drivers; a repeated request has the same ones.
+void AddWords(rpb::RequestRideRequest* request) {
+  if (!sim::Random(1, request->request_id()).Chance(0.5)) return;
+  request->set_rider_display_name("Rider " + request->rider_id());
+  request->mutable_pickup()->set_note("at the door of " + request->request_id());
+}
+
 template <typename Request>
 void CallDriver(Universe& u, const Request& request, Done<rpc::ResponseTo<driver::DriverService, Request>> done) {
   CallMethod<driver::DriverService, DriverNode>(
@@ -107,7 +114,9 @@ void RiderPhone::Call(const sim::RiderCall& call) {
         if constexpr (std::is_same_v<Request, rpb::CancelRideRequest>) {
           universe_->judge().RiderAskedToCancel(request.ride_id());
         }
-        CallRider(*universe_, request, [this, call](absl::StatusOr<Response> response) {
+        Request sent = request;
+        if constexpr (std::is_same_v<Request, rpb::RequestRideRequest>) AddWords(&sent);
+        CallRider(*universe_, sent, [this, call](absl::StatusOr<Response> response) {
           const sim::Outcome outcome = OutcomeOf(response.status());
           agent_.OnReply(universe_->clock().Read(), call, outcome,
                          sim::RiderReply(response.ok() ? *std::move(response) : Response()));

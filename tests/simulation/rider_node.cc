@@ -209,7 +209,7 @@ Done<rider::v1::RequestRideResponse> RiderNode::Observe(const rider::v1::Request
         u.Hit(Situation::kRequestFoundItsRide);
         if (u.created_in(response->ride().ride_id()) < run) u.Hit(Situation::kRequestFoundItsRideAfterRestart);
       }
-      u.judge().Acknowledged(request.rider_id(), request.request_id(), response->ride());
+      u.judge().Acknowledged(request, response->ride());
     } else if (HasReason(status, Reason::kRiderBusy)) {
       u.Hit(Situation::kRequestRefusedForLiveRide);
     } else if (HasReason(status, Reason::kRequestIdReused)) {

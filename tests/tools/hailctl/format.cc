@@ -68,7 +68,8 @@ std::string PointText(const hail::type::v1::LatLng& point) {
 
 std::string PlaceText(const hail::type::v1::Place& place) {
   const std::string point = PointText(place.position());
-  return place.address().empty() ? point : place.address() + " (" + point + ")";
+  const std::string text = place.address().empty() ? point : place.address() + " (" + point + ")";
+  return place.note().empty() ? text : text + ", \"" + place.note() + "\"";
 }
 
 absl::StatusOr<hail::type::v1::LatLng> ParsePoint(const std::string& text) {

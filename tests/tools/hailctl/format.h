@@ -26,7 +26,7 @@ std::string TimeText(const google::protobuf::Timestamp& time);
 std::string DistanceText(double metres);
 // "37.77490,-122.41940".
 std::string PointText(const hail::type::v1::LatLng& point);
-// The address and the point, or only the point.
+// The address and the point, or only the point; then the note.
 std::string PlaceText(const hail::type::v1::Place& place);
 
 // "LAT,LNG" in degrees. Checks only the form; the services check the values.

@@ -74,6 +74,20 @@ TEST(ParsePlace, TakesPointAndAddress) {
   EXPECT_EQ(PlaceText(*place), "Ferry Building, San Francisco (37.79550,-122.39370)");
 }
 
+TEST(PlaceText, EndsWithTheNote) {
+  auto place = *ParsePlace("37.7955,-122.3937,Ferry Building");
+  place.set_note("blue door");
+  EXPECT_EQ(PlaceText(place), "Ferry Building (37.79550,-122.39370), \"blue door\"");
+}
+
+TEST(OfferLine, SaysWhoseRideItIs) {
+  hail::driver::v1::Offer offer;
+  offer.mutable_pickup()->set_note("blue door");
+  offer.set_rider_display_name("Ann");
+  EXPECT_NE(OfferLine(offer).find(", \"blue door\" to "), std::string::npos) << OfferLine(offer);
+  EXPECT_NE(OfferLine(offer).find("; for Ann; "), std::string::npos) << OfferLine(offer);
+}
+
 TEST(ParsePlace, WorksWithoutAnAddress) {
   const auto place = ParsePlace("37.7955,-122.3937");
   ASSERT_TRUE(place.ok()) << place.status();

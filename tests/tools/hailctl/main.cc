@@ -67,6 +67,8 @@ void AddRideCommands(CLI::App& app, RideArguments& arguments, Command& chosen) {
   request->add_option("--product", arguments.product_id, "the product: economy, say")->required();
   request->add_option("--quote-token", arguments.quote_token, "from `ride quote`: the price that was held");
   request->add_option("--request-id", arguments.request_id, "makes repeating safe; a new one if not given");
+  request->add_option("--name", arguments.name, "what the driver calls the rider");
+  request->add_option("--note", arguments.note, "for the driver, about the pickup");
   request->add_option("--label", arguments.labels, "KEY=VALUE, a mark of your own; may be repeated");
   request->add_flag("--watch", arguments.watch, "then watch it to its end");
 

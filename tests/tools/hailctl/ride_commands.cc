@@ -92,6 +92,8 @@ ExitCode RideRequest(Context& context, const RideArguments& arguments) {
   request.set_product_id(arguments.product_id);
   request.set_seats(arguments.seats);
   request.set_quote_token(arguments.quote_token);
+  request.set_rider_display_name(arguments.name);
+  request.mutable_pickup()->set_note(arguments.note);
 
   rider::RequestRideResponse response;
   const absl::Time give_up = absl::Now() + absl::Seconds(context.options().timeout_s);

@@ -21,6 +21,7 @@ struct RideArguments {
   int seats = 1;
   std::string request_id;
   std::string quote_token;
+  std::string name;
   std::vector<std::string> labels;
   bool watch = false;
   std::optional<std::int64_t> after;

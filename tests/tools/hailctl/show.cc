@@ -77,6 +77,7 @@ std::string RideText(const Ride& ride) {
       {"ride", ride.ride_id()},
       {"state", Word(ride.state())},
       {"rider", ride.rider_id()},
+      {"rider's name", ride.rider_display_name()},
       {"product", absl::StrFormat("%s, %d seat%s, %s", ride.product_id(), ride.seats(), ride.seats() == 1 ? "" : "s",
                                   ride.region_id())},
       {"pickup", PlaceText(ride.pickup())},
@@ -132,10 +133,11 @@ std::string EventLine(const hail::type::v1::RideEvent& event) {
 }
 
 std::string OfferLine(const hail::driver::v1::Offer& offer) {
-  return Shown(absl::StrFormat("%s  %s  %s away, then %s for %s; from %s to %s; %s to answer", offer.offer_id(),
-                               Word(offer.status()), DurationText(offer.pickup_eta()),
-                               DistanceText(offer.trip_distance_m()), MoneyText(offer.fare()),
-                               PlaceText(offer.pickup()), PlaceText(offer.dropoff()), DurationText(offer.remaining())));
+  const std::string rider = offer.rider_display_name().empty() ? "" : "; for " + offer.rider_display_name();
+  return Shown(absl::StrFormat(
+      "%s  %s  %s away, then %s for %s; from %s to %s%s; %s to answer", offer.offer_id(), Word(offer.status()),
+      DurationText(offer.pickup_eta()), DistanceText(offer.trip_distance_m()), MoneyText(offer.fare()),
+      PlaceText(offer.pickup()), PlaceText(offer.dropoff()), rider, DurationText(offer.remaining())));
 }
 
 std::string TelemetryLine(const hail::rider::v1::RideTelemetry& telemetry) {

@@ -44,6 +44,7 @@ internal::v1::StartDispatch MakeStart() {
   start.set_product_id("xl");
   start.set_seats(5);
   start.mutable_pickup()->set_address("1 Market St");
+  start.mutable_pickup()->set_note("blue door");
   start.mutable_pickup()->mutable_position()->set_latitude_deg(37.79);
   start.mutable_pickup()->mutable_position()->set_longitude_deg(-122.39);
   start.mutable_fare()->set_micros(9'000'000);
@@ -52,6 +53,7 @@ internal::v1::StartDispatch MakeStart() {
   start.mutable_remaining()->set_seconds(119);
   start.mutable_remaining()->set_nanos(500'000'000);
   start.mutable_offer_time()->set_seconds(12);
+  start.mutable_offer()->set_rider_display_name("Ann");
   start.add_excluded_driver_ids("d9");
   return start;
 }
@@ -181,6 +183,8 @@ TEST(DriverCodec, AnOfferShowsTheRideAsRiderServiceDescribedIt) {
   EXPECT_EQ(proto.offer().epoch(), 4);
   EXPECT_EQ(proto.offer().remaining().seconds(), 15);
   EXPECT_EQ(proto.offer().pickup().address(), "1 Market St");
+  EXPECT_EQ(proto.offer().pickup().note(), "blue door");
+  EXPECT_EQ(proto.offer().rider_display_name(), "Ann");
   EXPECT_EQ(proto.offer().product_id(), "xl");
   EXPECT_EQ(proto.offer().seats(), 5);
   EXPECT_EQ(proto.offer().fare().micros(), 9'000'000);

@@ -117,7 +117,9 @@ TEST(DecodeCommand, ACommandOfALaterVersionIsUnavailableHere) {
 // An offer shows what the ride's driver may read, with complete places.
 TEST(EncodeStart, ShowsWhatADriverMayRead) {
   Ride ride = NewRide(Requested(), RideRules(), kT0).ride;
+  ride.Edit()->set_rider_display_name("Ann");
   Place& pickup = *ride.Edit()->mutable_pickup();
+  pickup.set_note("blue door");
   const std::string known = pickup.SerializeAsString();
   pickup.GetReflection()->MutableUnknownFields(&pickup)->AddLengthDelimited(1000, "for whom, nobody here knows");
   hail::internal::v1::StartDispatch start;
@@ -126,6 +128,7 @@ TEST(EncodeStart, ShowsWhatADriverMayRead) {
   EXPECT_EQ(start.epoch(), 1);
   EXPECT_EQ(start.pickup().SerializeAsString(), known);
   EXPECT_EQ(start.dropoff().SerializeAsString(), ride.message().dropoff().SerializeAsString());
+  EXPECT_EQ(start.offer().rider_display_name(), "Ann");
   EXPECT_EQ(DecodeMoney(start.fare()), ride.quoted_fare());
   EXPECT_EQ(DecodeDuration(start.trip_duration()), absl::Seconds(680));
   EXPECT_EQ(start.trip_distance_m(), 4100);
@@ -195,6 +198,14 @@ TEST(RequestFingerprint, AKnownFieldIsEncodedAsAnUnknownOne) {
   EXPECT_EQ(RequestFingerprint(read), RequestFingerprint(sent));
   // Field 90, length-delimited, one byte.
   EXPECT_EQ(FurtherFields(read), "\xD2\x05\x01x");
+
+  RequestRide named = ValidRequest();
+  named.set_rider_display_name("Ann");
+  named.mutable_pickup()->set_note("blue door");
+  RequestRide as_earlier = With(ValidRequest(), 9, "Ann");
+  *as_earlier.mutable_pickup() = With(as_earlier.pickup(), 3, "blue door");
+  EXPECT_EQ(RequestFingerprint(named), RequestFingerprint(as_earlier));
+  EXPECT_NE(RequestFingerprint(named), RequestFingerprint(ValidRequest()));
 }
 
 }  // namespace

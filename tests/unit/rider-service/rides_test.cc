@@ -151,6 +151,58 @@ TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
   EXPECT_TRUE(HasReason(Request(broken).status(), Reason::kRequestIdReused));
 }
 
+TEST_F(RidesTest, TheRidersWordsReachBothSidesAndAreAPartOfTheRequest) {
+  RideRequest request = Order();
+  request.set_rider_display_name("Ann");
+  request.mutable_pickup()->set_note("blue door");
+  request.mutable_dropoff()->set_note("the far gate");
+  const Ride ride = *Request(request);
+  for (const Ride& view : {ride, *Confirm(ride)}) {
+    const hail::type::v1::Ride shown = Shown(view);
+    EXPECT_EQ(shown.rider_display_name(), "Ann");
+    EXPECT_EQ(shown.pickup().note(), "blue door");
+    EXPECT_EQ(shown.dropoff().note(), "the far gate");
+  }
+  EXPECT_EQ(Request(request)->ride_id(), ride.ride_id());
+  const auto reused = [&](auto change) {
+    RideRequest other = request;
+    change(other);
+    return HasReason(Request(other).status(), Reason::kRequestIdReused);
+  };
+  EXPECT_TRUE(reused([](RideRequest& r) { r.mutable_pickup()->set_note("red door"); }));
+  EXPECT_TRUE(reused([](RideRequest& r) { r.mutable_dropoff()->clear_note(); }));
+  EXPECT_TRUE(reused([](RideRequest& r) { r.set_rider_display_name("Anne"); }));
+}
+
+TEST_F(RidesTest, TheRidersWordsAreShortTexts) {
+  const auto field = [&](auto change) {
+    RideRequest request = Order();
+    change(request);
+    return FieldOf(Request(request).status());
+  };
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_pickup()->set_note("blue\ndoor"); }), "pickup.note");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_pickup()->set_note(std::string(257, 'x')); }), "pickup.note");
+  EXPECT_EQ(field([](RideRequest& r) { r.mutable_dropoff()->set_note(std::string(257, 'x')); }), "dropoff.note");
+  EXPECT_EQ(field([](RideRequest& r) { r.set_rider_display_name("\xE2\x80\xAE"); }), "rider_display_name");
+  EXPECT_EQ(field([](RideRequest& r) { r.set_rider_display_name(std::string(129, 'x')); }), "rider_display_name");
+
+  RideRequest longest = Order();
+  longest.mutable_pickup()->set_note(std::string(256, 'x'));
+  longest.mutable_dropoff()->set_note(std::string(256, 'x'));
+  longest.set_rider_display_name(std::string(128, 'x'));
+  EXPECT_TRUE(Request(longest).ok());
+}
+
+TEST_F(RidesTest, AQuoteDoesNotDependOnNotes) {
+  RideRequest request = Order();
+  request.mutable_pickup()->set_note("blue door");
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
+  request.mutable_pickup()->set_note("red door");
+  EXPECT_EQ(Request(request)->message().pickup().note(), "red door");
+  request.mutable_pickup()->set_note("blue\ndoor");
+  EXPECT_EQ(FieldOf(quoter_.QuoteRide(now_, request).status()), "pickup.note");
+}
+
 // Stored texts that would be refused today are readable, and their request is still known.
 TEST_F(RidesTest, ARideWithAnOldTextIsReadAsItIs) {
   RideRequest request = Order();
