@@ -32,6 +32,10 @@ absl::StatusOr<TripAction> DecodeAction(const hail::driver::v1::AdvanceTripReque
       return trip::Start{};
     case Command::kComplete:
       return trip::Complete{};
+    case Command::kWait: {
+      const hail::type::v1::WaitReason reason = command.wait().reason();
+      return trip::Wait{hail::type::v1::WaitReason_IsValid(reason) ? reason : hail::type::v1::WAIT_REASON_UNSPECIFIED};
+    }
     case Command::kCancel:
       return trip::Cancel{DecodeReason(command.cancel().reason()), command.cancel().note()};
     case Command::ACTION_NOT_SET:

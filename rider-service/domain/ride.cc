@@ -27,7 +27,10 @@ absl::Time TimeOf(const Ride& before, absl::Time now) { return std::max(now, bef
 RideChange Move(const Ride& before, const Transition* transition, Ride after, CancelReason reason, absl::Time now) {
   const absl::Time at = TimeOf(before, now);
   Ride::Message& ride = *after.Edit();
-  if (transition->to != kSameState) after.set_state(transition->to);
+  if (transition->to != kSameState) {
+    after.set_state(transition->to);
+    ride.clear_wait();
+  }
   if (transition->time) Encode(at, transition->time->Of(ride));
   if (transition->begins_leg) ride.set_leg(ride.leg() + 1);
   if (IsFinal(after.state())) {
@@ -124,6 +127,7 @@ std::string Named(std::int64_t sent, const Ride& ride) {
 bool IsOn(const Ride& ride, LegRule leg) {
   switch (leg) {
     case LegRule::kAny:
+    case LegRule::kNamed:
       return true;
     case LegRule::kBeforeLast:
       return ride.leg() < kLastLeg;
@@ -283,6 +287,11 @@ absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& comma
     return Cancel(ride, transition, {CancelActor::kDriver, cancel->reason, cancel->note}, now);
   }
   Ride after = ride;
+  if (const auto* wait = std::get_if<trip::Wait>(&command.action)) {
+    if (ride.message().has_wait() && ride.message().wait().reason() == wait->reason) return Unchanged(ride);
+    after.Edit()->mutable_wait()->set_reason(wait->reason);
+    Encode(TimeOf(ride, now), after.Edit()->mutable_wait()->mutable_since());
+  }
   // A driver who advances the ride has seen the assignment.
   if (!ride.seen_time()) Encode(TimeOf(ride, now), after.Edit()->mutable_seen_time());
   after.Edit()->clear_seen_deadline();

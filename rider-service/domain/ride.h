@@ -111,6 +111,7 @@ enum class RideEventType {
   kRedispatched = 7,
   kCanceled = 8,
   kUnfulfilled = 9,
+  kWaiting = 10,
 };
 
 // Each type of event with its name in the contract, without the prefix.
@@ -128,6 +129,7 @@ inline constexpr EventRow kEvents[] = {
     {RideEventType::kRedispatched, "REDISPATCHED"},
     {RideEventType::kCanceled, "CANCELED"},
     {RideEventType::kUnfulfilled, "UNFULFILLED"},
+    {RideEventType::kWaiting, "WAITING"},
 };
 
 enum class Resolution { kUnspecified = 0, kComplete = 1, kCancel = 2 };
@@ -347,6 +349,7 @@ enum class RideCommand {
   kArrive,
   kStart,
   kComplete,
+  kWait,
   kDriverCancel,
   // Commands of the rider.
   kRiderCancel,
@@ -376,13 +379,18 @@ struct Start {
 struct Complete {
   static constexpr RideCommand kCommand = RideCommand::kComplete;
 };
+struct Wait {
+  static constexpr RideCommand kCommand = RideCommand::kWait;
+  hail::type::v1::WaitReason reason = hail::type::v1::WAIT_REASON_UNSPECIFIED;
+};
 struct Cancel {
   static constexpr RideCommand kCommand = RideCommand::kDriverCancel;
   CancelReason reason = CancelReason::kUnspecified;
   std::string note;
 };
 }  // namespace trip
-using TripAction = std::variant<trip::None, trip::Seen, trip::Arrive, trip::Start, trip::Complete, trip::Cancel>;
+using TripAction =
+    std::variant<trip::None, trip::Seen, trip::Arrive, trip::Start, trip::Complete, trip::Wait, trip::Cancel>;
 
 // A driver's command on a ride.
 struct DriverCommand {
@@ -397,7 +405,8 @@ struct DriverCommand {
 // this driver's. A wrong epoch comes with the ride's (metadata "epoch", "ride_epoch"): ASSIGNMENT_ENDED below it,
 // ILLEGAL_TRANSITION above it. A cancel before arrival sends the ride back to MATCHING at epoch + 1 with the driver
 // excluded and a new deadline (or, past the limit, cancels it: system, REDISPATCH_LIMIT); after arrival it cancels the
-// ride. RIDE_ENDED if completed. Seen is stored once; an arrival counts as seen too.
+// ride. RIDE_ENDED if completed. Seen is stored once; an arrival counts as seen too. A wait leaves the state;
+// a second one with the same reason in the same state counts as taken.
 absl::StatusOr<RideChange> TakeStep(const Ride& ride, const DriverCommand& command, const RideRules& rules,
                                     absl::Time now);
 

@@ -10,8 +10,8 @@
 
 namespace hail::rider {
 
-// The legs that a command applies to. The last leg ends at the drop-off.
-enum class LegRule { kAny, kBeforeLast, kLast };
+// The legs that a command applies to. The last leg ends at the drop-off. kNamed: the leg that the command names.
+enum class LegRule { kAny, kNamed, kBeforeLast, kLast };
 
 // In Transition::to: the state does not change.
 inline constexpr RideState kSameState = RideState::kUnspecified;
@@ -57,6 +57,9 @@ inline constexpr auto kTransitions = [] {
       {S::kArrivedAtPickup, C::kStart, S::kEnrouteToDropoff, E::kStarted, L::kBeforeLast, kStart, true},
       {S::kEnrouteToDropoff, C::kComplete, S::kCompleted, E::kCompleted, L::kLast},
       {S::kEnrouteToDropoff, C::kOperatorComplete, S::kCompleted, E::kCompleted},
+
+      {S::kArrivedAtPickup, C::kWait, kSameState, E::kWaiting, L::kNamed},
+      {S::kEnrouteToDropoff, C::kWait, kSameState, E::kWaiting, L::kNamed},
 
       {S::kEnrouteToPickup, C::kDriverCancel, S::kMatching, E::kRedispatched},
       {S::kEnrouteToPickup, C::kExpireUnacknowledged, S::kMatching, E::kRedispatched},

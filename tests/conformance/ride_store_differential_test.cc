@@ -163,7 +163,7 @@ class RideStoreDifferential : public ::testing::TestWithParam<int> {
         };
       default:
         // Mostly by the ride's own driver.
-        return [=, this, action = AllTripActions()[choices_.Below(5)], own = !choices_.OneIn(5)](const Ride& ride) {
+        return [=, this, action = AllTripActions()[choices_.Below(6)], own = !choices_.OneIn(5)](const Ride& ride) {
           DriverCommand command =
               Command(ride, action, own && ride.driver() != nullptr ? ride.driver()->driver_id() : driver_id);
           command.epoch -= epoch_back;

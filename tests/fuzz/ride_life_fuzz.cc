@@ -36,6 +36,8 @@ bool Legal(RideState before, RideEventType event, RideState after) {
       return (has_driver || before == RideState::kMatching) && after == RideState::kCanceled;
     case RideEventType::kUnfulfilled:
       return before == RideState::kMatching && after == RideState::kNoDriversAvailable;
+    case RideEventType::kWaiting:
+      return (before == RideState::kArrivedAtPickup || before == RideState::kEnrouteToDropoff) && after == before;
     case RideEventType::kRequested:
     case RideEventType::kUnspecified:
       return false;
@@ -90,6 +92,7 @@ void CheckChange(const Ride& before, const RideChange& change) {
   Require(event.event_time() == after.update_time(), "an event has the time of the change");
   Require(Legal(before.state(), event.type(), after.state()), "a transition is legal",
           StateName(before.state()) + " to " + StateName(after.state()));
+  if (after.state() != before.state()) Require(!after.message().has_wait(), "a wait ends with its state");
   const bool redispatched = event.type() == RideEventType::kRedispatched;
   Require(after.epoch() == before.epoch() + (redispatched ? 1 : 0), "the epoch rises with a re-dispatch and only then");
   Require(redispatched == event.former.has_value(), "the former ride is kept of a re-dispatch");

@@ -68,12 +68,18 @@ inline absl::StatusOr<rider::RideChange> AnyCommand(Input& input, const rider::R
       step.driver_id = own ? ride.driver()->driver_id() : DriverId(driver);
       step.epoch = epoch;
       step.leg = ride.leg() + kOff[input.Below(8)];
-      const int action = input.Below(6);
+      const int action = input.Below(7);
       rider::trip::Cancel cancel;
       cancel.reason = static_cast<rider::CancelReason>(input.Below(12));
       cancel.note = input.Coin() ? "a note" : "";
-      const rider::TripAction actions[] = {rider::trip::None{},  rider::trip::Seen{},     rider::trip::Arrive{},
-                                           rider::trip::Start{}, rider::trip::Complete{}, cancel};
+      const rider::trip::Wait wait{static_cast<type::v1::WaitReason>(input.Below(3))};
+      const rider::TripAction actions[] = {rider::trip::None{},
+                                           rider::trip::Seen{},
+                                           rider::trip::Arrive{},
+                                           rider::trip::Start{},
+                                           rider::trip::Complete{},
+                                           cancel,
+                                           wait};
       step.action = actions[action];
       return rider::TakeStep(ride, step, rules, now);
     }

@@ -108,6 +108,42 @@ TEST_P(Both, TheDriverReadsTheRidersNoteAndName) {
   reads(client.Get("ann", requested.response.ride().ride_id()).response.ride());
 }
 
+TEST_P(Both, TheRiderReadsThatTheDriverWaits) {
+  const auto driver = NewDriver("driver-1");
+  driver->GoAvailable(kNearFerryBuilding);
+  RiderClient client(services_.rider);
+  const Ride requested = client.MustRequest("ann");
+  const Ride ride = Accept(*driver);
+  Advance(*driver, ride, Arrive);
+
+  const auto wait = [](auto reason) {
+    return [reason](hail::driver::v1::AdvanceTripRequest& request) { request.mutable_wait()->set_reason(reason); };
+  };
+  const Ride waiting = Advance(*driver, ride, wait(hail::type::v1::WAIT_REASON_BOARDING));
+  EXPECT_EQ(waiting.state(), hail::type::v1::RIDE_STATE_ARRIVED_AT_PICKUP);
+  EXPECT_EQ(waiting.sequence(), 4);
+  EXPECT_EQ(Advance(*driver, ride, wait(hail::type::v1::WAIT_REASON_BOARDING)).sequence(), 4);
+  // The other way, on the stream.
+  DriverApp::Request command;
+  command.mutable_advance_trip()->set_ride_id(ride.ride_id());
+  command.mutable_advance_trip()->set_epoch(ride.epoch());
+  wait(hail::type::v1::WAIT_REASON_OTHER)(*command.mutable_advance_trip());
+  const auto result = driver->Command(command);
+  EXPECT_EQ(result.status().code(), 0) << result.status().message();
+  EXPECT_EQ(result.state().ride().wait().reason(), hail::type::v1::WAIT_REASON_OTHER);
+  EXPECT_EQ(driver->NextEvent(hail::type::v1::RIDE_EVENT_TYPE_WAITING).sequence(), 4);
+
+  Advance(*driver, ride, Start);
+  EXPECT_FALSE(Advance(*driver, ride, Complete).has_wait());
+  const auto events = hail::testing::EventsAfter(services_.rider, "ann", requested.ride_id(), 3);
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0].type(), hail::type::v1::RIDE_EVENT_TYPE_WAITING);
+  EXPECT_EQ(events[0].ride().wait().reason(), hail::type::v1::WAIT_REASON_BOARDING);
+  EXPECT_EQ(events[1].type(), hail::type::v1::RIDE_EVENT_TYPE_WAITING);
+  EXPECT_EQ(events[1].ride().wait().reason(), hail::type::v1::WAIT_REASON_OTHER);
+  EXPECT_EQ(events[2].type(), hail::type::v1::RIDE_EVENT_TYPE_STARTED);
+}
+
 TEST_P(Both, ARideSurvivesARestartOfEitherServiceInItsMiddle) {
   auto driver = NewDriver("driver-1");
   driver->GoAvailable(kNearFerryBuilding);

@@ -108,6 +108,9 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
     }
     if (!Legal(event->type(), before->state(), after.state()))
       Fail(4, "transitions are legal", Name(*before) + " to " + name);
+    if (after.state() != before->state() && after.message().has_wait()) {
+      Fail(4, "a wait ends with the next change of state", name);
+    }
     const std::int64_t raised = event->type() == RideEventType::kRedispatched ? 1 : 0;
     if (after.epoch() != before->epoch() + raised) Fail(4, "the epoch rises with each dispatch", name);
     const std::string driver_id = before->driver() != nullptr ? before->driver()->driver_id() : "";
@@ -130,6 +133,12 @@ void Judge::Committed(const Ride* before, const Ride& after, const RideEvent* ev
         break;
       case RideEventType::kCompleted:
         if (!asked(Step::kComplete, 1)) Fail(8, "a ride moves by its driver, on its leg", name + " completed");
+        break;
+      case RideEventType::kWaiting:
+        if (!asked(Step::kWait, before->leg())) Fail(8, "a ride moves as its driver said, on its leg", name + " waits");
+        if (before->message().has_wait() && before->message().wait().reason() == after.message().wait().reason()) {
+          Fail(4, "a repeated wait is no event", name);
+        }
         break;
       case RideEventType::kRedispatched:
         if (event->reason() == rider::CancelReason::kDriverUnreachable) {
@@ -267,6 +276,9 @@ void Judge::StepAnswered(const std::string& driver_id, const Step& step) {
       break;
     case Step::kComplete:
       done = row->state() == RideState::kCompleted || step.leg() == 0;
+      break;
+    case Step::kWait:
+      done = row->message().has_wait() || row->leg() > step.leg();
       break;
     case Step::kCancel:
       done = row->state() == RideState::kCanceled;

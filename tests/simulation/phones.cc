@@ -224,7 +224,8 @@ DriverPhone::DriverPhone(Universe* universe, dpb::Driver profile, const LatLng& 
     : universe_(universe),
       agent_(std::move(profile), position, universe->plan().people, &universe->world(), seed, this),
       audit_(universe->seen_by_clients()),
-      random_(seed, "phone") {
+      random_(seed, "phone"),
+      waits_(seed, "waits") {
   if (random_.Chance(universe->plan().wrong_clocks)) clock_error_ = absl::Seconds(random_.Between(-60, 120));
 }
 
@@ -406,6 +407,25 @@ void DriverPhone::BreakOnTrip() {
                                [desired] { desired(dpb::AVAILABILITY_ONLINE); });
 }
 
+void DriverPhone::Wait(const type::v1::Ride& ride) {
+  if (ride.state() != type::v1::RIDE_STATE_ARRIVED_AT_PICKUP &&
+      ride.state() != type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF) {
+    return;
+  }
+  if (present_ == nullptr || !waits_.Chance(universe_->plan().waits)) return;
+  dpb::StreamDriverRequest command;
+  command.set_command_id(absl::StrCat("w", ++mischief_));
+  dpb::AdvanceTripRequest& step = *command.mutable_advance_trip();
+  step.set_ride_id(ride.ride_id());
+  step.set_epoch(ride.epoch());
+  step.set_leg(ride.leg());
+  step.mutable_wait()->set_reason(static_cast<type::v1::WaitReason>(waits_.Index(3)));
+  universe_->judge().DriverAsked(agent_.driver_id(), step);
+  commands_[command.command_id()] = command;
+  present_->Send(command);
+  if (waits_.Chance(0.3)) present_->Send(command);
+}
+
 void DriverPhone::Drop() {
   ++stream_;
   present_.reset();
@@ -490,6 +510,7 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
       random_.Chance(u.plan().people.pause)) {
     BreakOnTrip();
   }
+  if (message.has_event()) Wait(message.event().ride());
   if (message.has_draining()) u.Hit(Situation::kDrained);
   if (message.has_event() || message.snapshot().has_ride()) reply_lost_ = false;
   audit_.Receive(message);

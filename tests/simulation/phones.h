@@ -93,6 +93,8 @@ class DriverPhone final : private sim::DriverOut {
   void BreakOnTrip();
   // Goes offline by unary calls while the phone opens a stream, perhaps at another replica.
   void WishElsewhere();
+  // Reports that the car waits, at the pickup or on the trip; perhaps twice.
+  void Wait(const type::v1::Ride& ride);
   // Sends an invalid step along with a valid one.
   void Mischief(const driver::v1::StreamDriverRequest& step);
 
@@ -100,6 +102,7 @@ class DriverPhone final : private sim::DriverOut {
   sim::DriverAgent agent_;
   sim::DriverAudit audit_;
   sim::Random random_;
+  sim::Random waits_;
   // The error that the device's clock adds to the age of a position, while the storm lasts.
   absl::Duration clock_error_;
   // The number of coming messages that carry wrong positions.

@@ -111,6 +111,7 @@ Plan PlanOf(std::uint64_t seed) {
   plan.clock_steps = random.Chance(0.5) ? static_cast<int>(random.Between(1, 8)) : 0;
   plan.wish_races = Odd(random, 0.6);
   plan.walk_aways = Odd(random, 0.4);
+  plan.waits = Odd(random, 0.5);
   return plan;
 }
 
@@ -146,7 +147,7 @@ Plan Without(Plan plan, unsigned without) {
   }
   if (gone(6)) {
     plan.mischief = plan.cancel_races = plan.walk_aways = plan.twin_riders = plan.deaf = plan.unseen =
-        plan.last_moment = plan.wrong_clocks = plan.wrong_places = plan.wish_races = 0;
+        plan.last_moment = plan.wrong_clocks = plan.wrong_places = plan.wish_races = plan.waits = 0;
     plan.strangers = 0;
   }
   if (gone(7)) plan.people.disconnect = 0;

@@ -52,6 +52,8 @@ struct Plan {
   sim::Odds people;
   // Per step of a driver: an invalid step is sent with it.
   double mischief = 0;
+  // Per event at the pickup or on the trip: the driver reports that the car waits.
+  double waits = 0;
   // Per confirmation: the rider cancels the ride at about the same time.
   double cancel_races = 0;
   // Per rider: the ride is cancelled once while it waits, and the phone ignores the answer.

@@ -181,6 +181,9 @@ void RiderNode::Watch(const Ride* before, const Ride& after, const rider::RideEv
         u.Hit(Situation::kCancelAndAcceptRacedAcceptWon);
       }
       break;
+    case RideEventType::kWaiting:
+      u.Hit(Situation::kDriverWaited);
+      break;
     case RideEventType::kUnfulfilled:
       u.Hit(now < *before->match_deadline() + absl::Seconds(18) ? Situation::kUnfulfilledAfterExhausted
                                                                 : Situation::kUnfulfilledWithoutWord);

@@ -100,6 +100,8 @@ std::string_view NameOf(Situation situation) {
       return "step ahead of its time";
     case Situation::kStepOfAnotherLeg:
       return "step of another leg";
+    case Situation::kDriverWaited:
+      return "driver said that the car waits";
     case Situation::kEpochRaised:
       return "epoch raised without an event";
     case Situation::kEpochRaisedTwiceInARow:

@@ -62,6 +62,7 @@ enum class Situation : std::size_t {
   kStepOfOlderEpoch,
   kStepAhead,
   kStepOfAnotherLeg,
+  kDriverWaited,
   // --- Dispatch ---
   kEpochRaised,
   kEpochRaisedTwiceInARow,

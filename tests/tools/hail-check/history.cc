@@ -55,6 +55,8 @@ std::string TypeName(int type) {
       return "RIDE_EVENT_TYPE_CANCELED";
     case kUnfulfilled:
       return "RIDE_EVENT_TYPE_UNFULFILLED";
+    case kWaiting:
+      return "RIDE_EVENT_TYPE_WAITING";
     default:
       return "type " + std::to_string(type);
   }

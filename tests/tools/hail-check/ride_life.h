@@ -23,7 +23,8 @@ enum Type {
   kCompletedEvent = 6,
   kRedispatched = 7,
   kCanceledEvent = 8,
-  kUnfulfilled = 9
+  kUnfulfilled = 9,
+  kWaiting = 10
 };
 
 constexpr bool IsFinal(int state) { return state == kCompleted || state == kNoDrivers || state == kCanceled; }
@@ -50,6 +51,8 @@ constexpr bool IsLegal(int type, int from, int to) {
       return (from == kMatching || HasDriver(from)) && to == kCanceled;
     case kUnfulfilled:
       return from == kMatching && to == kNoDrivers;
+    case kWaiting:
+      return (from == kArrived || from == kEnrouteDropoff) && to == from;
     default:
       return false;
   }

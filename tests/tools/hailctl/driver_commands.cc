@@ -142,6 +142,11 @@ ExitCode DriverStep(Context& context, const DriverArguments& arguments) {
     if (arguments.leg < 0) request.set_leg(state.state().ride().leg());
   }
   request.GetReflection()->MutableMessage(&request, request.GetDescriptor()->FindFieldByName(arguments.step));
+  if (request.has_wait() && !arguments.reason.empty()) {
+    const auto reason = FromWord<hail::type::v1::WaitReason>(arguments.reason);
+    if (!reason.has_value()) return Wrong(context, "--reason: unknown reason '" + arguments.reason + "'");
+    request.mutable_wait()->set_reason(*reason);
+  }
   if (request.has_cancel()) {
     driver::DriverCancel& cancel = *request.mutable_cancel();
     if (!arguments.reason.empty()) {

@@ -88,6 +88,15 @@ TEST(OfferLine, SaysWhoseRideItIs) {
   EXPECT_NE(OfferLine(offer).find("; for Ann; "), std::string::npos) << OfferLine(offer);
 }
 
+TEST(EventLine, SaysWhyTheDriverWaits) {
+  hail::type::v1::RideEvent event;
+  event.set_type(hail::type::v1::RIDE_EVENT_TYPE_WAITING);
+  event.mutable_ride()->mutable_wait()->mutable_since()->set_seconds(1'700'000'000);
+  EXPECT_NE(EventLine(event).find("waiting, waits since 2023-11-14 22:13:20Z"), std::string::npos) << EventLine(event);
+  event.mutable_ride()->mutable_wait()->set_reason(hail::type::v1::WAIT_REASON_TRAFFIC);
+  EXPECT_NE(EventLine(event).find("22:13:20Z: traffic"), std::string::npos) << EventLine(event);
+}
+
 TEST(ParsePlace, WorksWithoutAnAddress) {
   const auto place = ParsePlace("37.7955,-122.3937");
   ASSERT_TRUE(place.ok()) << place.status();

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -32,6 +33,12 @@ std::vector<std::string> CancelReasons() {
     // The last three reasons are Hail's own.
     if (FromWord<CancelReason>(word) < hail::type::v1::CANCEL_REASON_DRIVER_UNREACHABLE) words.push_back(word);
   }
+  return words;
+}
+
+std::vector<std::string> StepReasons() {
+  std::vector<std::string> words = Words<hail::type::v1::WaitReason>();
+  for (std::string& word : CancelReasons()) words.push_back(std::move(word));
   return words;
 }
 
@@ -138,12 +145,12 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
 
   CLI::App* step = add("step", "move the driver's ride on", DriverStep);
   step->add_option("RIDE_ID", arguments.ride_id, "the ride")->required();
-  step->add_option("STEP", arguments.step, "seen, arrive, start, complete or cancel")
+  step->add_option("STEP", arguments.step, "seen, arrive, start, complete, wait or cancel")
       ->required()
       ->check(CLI::IsMember(TripActions()));
   step->add_option("--epoch", arguments.epoch, "the assignment; the ride in hand's if not given");
   step->add_option("--leg", arguments.leg, "the leg; the ride in hand's if not given");
-  step->add_option("--reason", arguments.reason, "why, for cancel")->check(CLI::IsMember(CancelReasons()));
+  step->add_option("--reason", arguments.reason, "why, for wait and cancel")->check(CLI::IsMember(StepReasons()));
   step->add_option("--note", arguments.note, "in your own words, for cancel");
 
   CLI::App* trips = add("trips", "the driver's trips, latest first", DriverTrips);

@@ -41,6 +41,13 @@ std::string CancellationText(const Ride& ride) {
   return text;
 }
 
+std::string WaitText(const Ride& ride) {
+  if (!ride.has_wait()) return "";
+  const std::string since = "since " + TimeText(ride.wait().since());
+  if (ride.wait().reason() == hail::type::v1::WAIT_REASON_UNSPECIFIED) return since;
+  return since + ": " + Word(ride.wait().reason());
+}
+
 std::string TimeOrEmpty(bool set, const google::protobuf::Timestamp& time) { return set ? TimeText(time) : ""; }
 
 std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& words) {
@@ -57,6 +64,7 @@ std::string RideDetails(const Ride& ride) {
   if (ride.state() == hail::type::v1::RIDE_STATE_ENROUTE_TO_PICKUP && ride.has_pickup_eta()) {
     text += ", pickup in " + DurationText(ride.pickup_eta());
   }
+  if (ride.has_wait()) text += ", waits " + WaitText(ride);
   if (ride.has_cancellation()) text += ", " + CancellationText(ride);
   if (!ride.fare().final().currency_code().empty()) text += ", paid " + MoneyText(ride.fare().final());
   if (!ride.fare().cancellation_fee().currency_code().empty()) {
@@ -89,6 +97,7 @@ std::string RideText(const Ride& ride) {
       {"quoted", MoneyText(ride.fare().quoted())},
       {"paid", MoneyText(ride.fare().final())},
       {"fee", MoneyText(ride.fare().cancellation_fee())},
+      {"waits", WaitText(ride)},
       {"canceled", CancellationText(ride)},
       {"requested", TimeOrEmpty(ride.has_create_time(), ride.create_time())},
       {"assigned", TimeOrEmpty(ride.has_assign_time(), ride.assign_time())},

@@ -78,6 +78,17 @@ TEST(DecodeCommand, ACommandKeepsWhatItCarries) {
   EXPECT_EQ(cancel.note, "no lights");
 }
 
+TEST(DecodeCommand, AWaitKeepsItsReasonUnlessALaterVersionGaveIt) {
+  using namespace hail::type::v1;
+  RecordTripEventRequest request = Request();
+  const auto decoded = [&](int reason) {
+    request.mutable_command()->mutable_wait()->set_reason(static_cast<WaitReason>(reason));
+    return std::get<trip::Wait>(DecodeCommand(request)->action).reason;
+  };
+  EXPECT_EQ(decoded(WAIT_REASON_TRAFFIC), WAIT_REASON_TRAFFIC);
+  EXPECT_EQ(decoded(77), WAIT_REASON_UNSPECIFIED);
+}
+
 TEST(DecodeCommand, StepsOfADriverServiceOfTheVersionBeforeAreRead) {
   namespace pb = hail::internal::v1;
   const auto decode = [](pb::TripStep step) {

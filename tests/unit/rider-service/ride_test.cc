@@ -77,6 +77,10 @@ std::vector<Row> AllRows() {
       Step("complete the first leg", trip::Complete{}, 0, {unknown, illegal, illegal, same, same, unknown, unknown}),
       Step("complete a leg too far", trip::Complete{}, 2,
            {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
+      Step("wait at the pickup", trip::Wait{}, 0,
+           {unknown, illegal, To(S::kArrivedAtPickup), same, same, unknown, unknown}),
+      Step("wait on the last leg", trip::Wait{}, 1,
+           {unknown, illegal, illegal, To(S::kEnrouteToDropoff), ended, unknown, unknown}),
       Step("driver cancels", trip::Cancel{}, 0,
            {unknown, To(S::kMatching), To(S::kCanceled), To(S::kCanceled), ended, unknown, unknown}),
       Step("no step", trip::None{}, 0, {unknown, illegal, illegal, illegal, ended, unknown, unknown}),
@@ -309,6 +313,66 @@ TEST(TakeStep, SeenIsStoredOnceAndAnArrivalCountsAsSeen) {
   EXPECT_EQ(seen.state(), S::kEnrouteToPickup);
   EXPECT_FALSE(TakeStep(seen, Command(seen, trip::Seen{}), kRules, kT0 + absl::Seconds(9))->changed);
   EXPECT_TRUE(RideIn(S::kArrivedAtPickup).seen_time());
+}
+
+TEST(TakeStep, AWaitIsAnEventForEachNewReason) {
+  using namespace hail::type::v1;
+  Ride ride = RideIn(S::kArrivedAtPickup);
+  const absl::Time first = ride.update_time() + absl::Seconds(5);
+  const RideChange change = *TakeStep(ride, Command(ride, trip::Wait{WAIT_REASON_RIDER_NOT_THERE}), kRules, first);
+  EXPECT_EQ(change.event->type(), RideEventType::kWaiting);
+  EXPECT_EQ(change.event->driver_id, "driver-1");
+  EXPECT_FALSE(change.event->ended());
+  EXPECT_EQ(change.event->ride.message().wait().reason(), WAIT_REASON_RIDER_NOT_THERE);
+  EXPECT_EQ(DecodeTime(change.ride.message().wait().since()), first);
+  Ride rest = change.ride;
+  rest.Edit()->clear_wait();
+  rest.Edit()->set_sequence(ride.sequence());
+  *rest.Edit()->mutable_update_time() = ride.message().update_time();
+  EXPECT_EQ(rest, ride) << "nothing else changes";
+
+  ride = change.ride;
+  const auto again =
+      TakeStep(ride, Command(ride, trip::Wait{WAIT_REASON_RIDER_NOT_THERE}), kRules, first + kRules.seen_within);
+  EXPECT_FALSE(again->changed);
+  EXPECT_EQ(again->ride, ride);
+
+  const absl::Time second = first + absl::Seconds(30);
+  ride = TakeStep(ride, Command(ride, trip::Wait{WAIT_REASON_BOARDING}), kRules, second)->ride;
+  EXPECT_EQ(ride.sequence(), change.ride.sequence() + 1);
+  EXPECT_EQ(ride.message().wait().reason(), WAIT_REASON_BOARDING);
+  EXPECT_EQ(DecodeTime(ride.message().wait().since()), second);
+  // No reason is a reason of its own.
+  EXPECT_TRUE(TakeStep(ride, Command(ride, trip::Wait{}), kRules, second)->changed);
+}
+
+TEST(TakeStep, AWaitWithoutAReasonIsRepeatedLikeAnyOther) {
+  Ride ride = RideIn(S::kEnrouteToDropoff);
+  ride = TakeStep(ride, Command(ride, trip::Wait{}), kRules, kT0 + absl::Minutes(1))->ride;
+  EXPECT_TRUE(ride.message().has_wait());
+  EXPECT_FALSE(TakeStep(ride, Command(ride, trip::Wait{}), kRules, kT0 + absl::Minutes(2))->changed);
+}
+
+TEST(TakeStep, AWaitEndsWithTheNextChangeOfState) {
+  const trip::Wait wait{hail::type::v1::WAIT_REASON_BOARDING};
+  Ride ride = RideIn(S::kArrivedAtPickup);
+  const absl::Time now = ride.update_time();
+  const DriverCommand at_pickup = Command(ride, wait);
+  ride = TakeStep(ride, at_pickup, kRules, now)->ride;
+  const Ride canceled = CancelByRider(ride, CancelReason::kOther, "", now)->ride;
+  EXPECT_FALSE(canceled.message().has_wait());
+  EXPECT_TRUE(HasReason(TakeStep(canceled, at_pickup, kRules, now).status(), Reason::kAssignmentEnded));
+
+  ride = TakeStep(ride, Command(ride, trip::Start{}), kRules, now)->ride;
+  EXPECT_FALSE(ride.message().has_wait());
+  // The one at the pickup comes late: the rider is on board.
+  EXPECT_FALSE(TakeStep(ride, at_pickup, kRules, now)->changed);
+  // The same reason on the trip is another wait.
+  ride = TakeStep(ride, Command(ride, wait), kRules, now)->ride;
+  EXPECT_TRUE(ride.message().has_wait());
+  ride = TakeStep(ride, Command(ride, trip::Complete{}), kRules, now)->ride;
+  EXPECT_EQ(ride.state(), S::kCompleted);
+  EXPECT_FALSE(ride.message().has_wait());
 }
 
 TEST(TakeStep, CancelBeforeArrivalGoesBackToMatching) {

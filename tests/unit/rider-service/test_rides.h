@@ -68,7 +68,7 @@ inline DriverCommand Command(const Ride& ride, TripAction action, const std::str
 }
 
 inline std::vector<TripAction> AllTripActions() {
-  return {trip::Seen{}, trip::Arrive{}, trip::Start{}, trip::Complete{}, trip::Cancel{}};
+  return {trip::Seen{}, trip::Arrive{}, trip::Start{}, trip::Complete{}, trip::Wait{}, trip::Cancel{}};
 }
 
 // A ride brought to `state` by the shortest legal way, one second a step. Driver: driver-1 by offer-1.
