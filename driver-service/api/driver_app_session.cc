@@ -212,7 +212,7 @@ void DriverAppSession::HandleCommand(const v1::StreamDriverRequest& request) {
     commands_.host().Post([self = shared_from_this(), command_id, accept, driver_id = driver_id_,
                            offer_id = request.respond_to_offer().offer_id()](Dispatch& core, Now now) {
       if (!accept.ok()) return self->Answer(command_id, accept.status(), core.State(now, driver_id));
-      core.Respond(now, driver_id, offer_id, *accept, [self, command_id](const RespondResult& result) {
+      self->commands_.Respond(driver_id, offer_id, *accept, [self, command_id](const RespondResult& result) {
         self->Answer(command_id, result.status, result.state);
       });
     });

@@ -171,7 +171,7 @@ void DriverCommands::UpdateLocation(const v1::UpdateLocationRequest& request,
 void DriverCommands::RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept,
                                     absl::Time deadline, std::function<void(absl::StatusOr<RespondResult>)> done) {
   host_.WithSession(driver_id, [this, driver_id, offer_id, accept, deadline, done = std::move(done)](
-                                   absl::StatusOr<std::int64_t> session, Dispatch& core, Now now) {
+                                   absl::StatusOr<std::int64_t> session, Dispatch&, Now now) {
     if (!session.ok()) return done(session.status());
     // Both callbacks run on the loop: the first one answers, the other does nothing.
     auto waiting = std::make_shared<std::function<void(absl::StatusOr<RespondResult>)>>(done);
@@ -186,8 +186,12 @@ void DriverCommands::RespondToOffer(const std::string& driver_id, const std::str
                        {.reason = Reason::kOutcomeUnknown}));
       }
     });
-    core.Respond(now, driver_id, offer_id, accept, answer);
+    Respond(driver_id, offer_id, accept, answer);
   });
+}
+
+void DriverCommands::Respond(const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done) {
+  host_.Here([&](Dispatch& core, Now now) { core.Respond(now, driver_id, offer_id, accept, std::move(done)); });
 }
 
 absl::StatusOr<bool> DriverCommands::CheckAnswer(const v1::RespondToOfferRequest& request) {

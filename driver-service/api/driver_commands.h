@@ -50,6 +50,9 @@ class DriverCommands {
   void RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept, absl::Time deadline,
                       std::function<void(absl::StatusOr<RespondResult>)> done);
 
+  // On the loop: Dispatch::Respond, for an answer from a call or from a stream.
+  void Respond(const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done);
+
   // Validates an answer; returns whether it is an accept.
   static absl::StatusOr<bool> CheckAnswer(const v1::RespondToOfferRequest& request);
 
