@@ -25,7 +25,7 @@ enum class Reason {
   kPlateInUse,
   // FAILED_PRECONDITION: the rider has a live ride (metadata ride_id).
   kRiderBusy,
-  // FAILED_PRECONDITION: the driver has a live ride.
+  // FAILED_PRECONDITION: the driver has a live ride, or an accept that is being confirmed.
   kDriverBusy,
   // FAILED_PRECONDITION: the driver gave up this ride before.
   kDriverExcluded,

@@ -59,6 +59,14 @@ absl::StatusOr<internal::v1::RecordTripEventRequest> StepOf(const std::string& d
   return step;
 }
 
+// Whether a ride shows the driver's vehicle, or may be about to: one in hand, as this replica or rider-service knows,
+// or one that is being confirmed.
+bool IsBusy(const DriverState& state, const internal::v1::ListDriverRidesResponse& latest) {
+  return state.status == DriverStatus::kReserved || state.status == DriverStatus::kOnTrip ||
+         std::any_of(latest.rides().begin(), latest.rides().end(),
+                     [](const type::v1::Ride& ride) { return FromProto(ride).live; });
+}
+
 }  // namespace
 
 void DriverCommands::SetAvailability(const std::string& driver_id, v1::Availability availability, absl::Time deadline,
@@ -124,25 +132,105 @@ void DriverCommands::ReadLater(const std::string& driver_id) {
   });
 }
 
+void DriverCommands::InTurn(const std::string& driver_id, DispatchHost::Input turn) {
+  const auto [waiting, free] = turns_.try_emplace(driver_id);
+  if (!free) return waiting->second.push_back(std::move(turn));
+  host_.Here(turn);
+}
+
+void DriverCommands::EndTurn(const std::string& driver_id) {
+  const auto waiting = turns_.find(driver_id);
+  if (waiting->second.empty()) {
+    turns_.erase(waiting);
+    return;
+  }
+  const DispatchHost::Input next = std::move(waiting->second.front());
+  waiting->second.erase(waiting->second.begin());
+  host_.Here(next);
+}
+
 void DriverCommands::Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done) {
-  host_.Post([this, driver, gone, deadline, done = std::move(done)](Dispatch& core, Now now) {
-    const std::int64_t claim = core.ClaimOf(driver.driver_id).epoch;
-    store_.Register(driver, host_.replica(), claim != 0 ? claim : gone, now.domain, deadline,
-                    [this, driver_id = driver.driver_id, done](absl::StatusOr<ClaimedSession> written) {
-                      host_.Post([this, driver_id, done, written = std::move(written)](Dispatch& core, Now now) {
-                        if (!written.ok()) {
-                          if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
-                        } else if (written->claimed) {
-                          core.Learn(now, written->stored.driver, written->stored.availability);
-                          // A session that is opening may have read the old row.
-                          if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
-                        } else {
-                          core.OnClaims(now, {written->session});
-                        }
-                        done(written);
-                      });
+  const auto turn = [this, driver, gone, deadline, done = std::move(done)](Dispatch& core, Now now) {
+    StoreProfile(driver, gone, deadline, core, now,
+                 [this, driver_id = driver.driver_id, done](const absl::StatusOr<ClaimedSession>& written) {
+                   done(written);
+                   EndTurn(driver_id);
+                 });
+  };
+  host_.Post([this, driver_id = driver.driver_id, turn](Dispatch&, Now) { InTurn(driver_id, turn); });
+}
+
+void DriverCommands::StoreProfile(const Driver& driver, std::int64_t gone, absl::Time deadline, Dispatch& core, Now now,
+                                  WriteDone done) {
+  const std::int64_t claim = core.ClaimOf(driver.driver_id).epoch;
+  store_.Register(driver, host_.replica(), claim != 0 ? claim : gone, now.domain, deadline,
+                  [this, driver_id = driver.driver_id, done](absl::StatusOr<ClaimedSession> written) {
+                    host_.Post([this, driver_id, done, written = std::move(written)](Dispatch& core, Now now) {
+                      if (!written.ok()) {
+                        if (absl::IsUnavailable(written.status())) ReadAgain(driver_id);
+                      } else if (written->claimed) {
+                        core.Learn(now, written->stored.driver, written->stored.availability);
+                        // A session that is opening may have read the old row.
+                        if (!core.HasSession(driver_id) && host_.HasOrOpensSession(driver_id)) ReadAgain(driver_id);
+                      } else {
+                        core.OnClaims(now, {written->session});
+                      }
+                      done(written);
                     });
+                  });
+}
+
+void DriverCommands::Update(const v1::UpdateDriverRequest& request, const ForCaller& caller, DriverDone done) {
+  const std::string& driver_id = request.driver().driver_id();
+  const auto stored = [this, driver_id, done](const absl::StatusOr<ClaimedSession>& written) {
+    if (!written.ok()) {
+      done(written.status());
+    } else if (!written->claimed) {
+      done(Unavailable(Reason::kPeerUnavailable, "the session has moved; retry"));
+    } else {
+      done(written->stored.driver);
+    }
+    EndTurn(driver_id);
+  };
+  const auto turn = [this, driver_id, request, caller, stored](Dispatch&, Now) {
+    // The core's copy is older where the outcome of a write is not known.
+    store_.Get(driver_id, [this, request, caller, stored](absl::StatusOr<StoredDriver> known) {
+      host_.Post([this, request, caller, stored, known = std::move(known)](Dispatch& core, Now now) {
+        if (!known.ok()) return stored(known.status());
+        StoreUpdate(*known, request, caller, core, now, stored);
+      });
+    });
+  };
+  host_.WithSession(driver_id, [this, driver_id, turn, done = std::move(done)](
+                                   const absl::StatusOr<std::int64_t>& session, Dispatch&, Now) {
+    if (!session.ok()) return done(session.status());
+    InTurn(driver_id, turn);
   });
+}
+
+void DriverCommands::StoreUpdate(const StoredDriver& known, const v1::UpdateDriverRequest& request,
+                                 const ForCaller& caller, Dispatch& core, Now now, WriteDone done) {
+  const absl::StatusOr<Driver> driver = Updated(known.driver, request);
+  if (!driver.ok()) return done(driver.status());
+  if (driver->vehicle == known.driver.vehicle && driver->region_id == known.driver.region_id) {
+    return StoreProfile(*driver, /*gone=*/0, caller.deadline, core, now, std::move(done));
+  }
+  // A session that has just been opened knows of no ride yet.
+  internal::v1::ListDriverRidesRequest latest;
+  latest.set_driver_id(driver->driver_id);
+  latest.set_page_size(1);
+  rider_.ListDriverRides(
+      std::move(latest), caller,
+      [this, driver = *driver, deadline = caller.deadline,
+       done = std::move(done)](absl::StatusOr<internal::v1::ListDriverRidesResponse> rides) {
+        host_.Post([this, driver, deadline, done, rides = std::move(rides)](Dispatch& core, Now now) {
+          if (!rides.ok()) return done(rides.status());
+          if (IsBusy(core.State(now, driver.driver_id), *rides)) {
+            return done(FailedPrecondition(Reason::kDriverBusy, "vehicle and region cannot change during a ride"));
+          }
+          StoreProfile(driver, /*gone=*/0, deadline, core, now, done);
+        });
+      });
 }
 
 void DriverCommands::ReadState(const std::string& driver_id, std::int64_t session_epoch,
@@ -191,7 +279,14 @@ void DriverCommands::RespondToOffer(const std::string& driver_id, const std::str
 }
 
 void DriverCommands::Respond(const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done) {
-  host_.Here([&](Dispatch& core, Now now) { core.Respond(now, driver_id, offer_id, accept, std::move(done)); });
+  const DispatchHost::Input respond = [driver_id, offer_id, accept, done = std::move(done)](Dispatch& core, Now now) {
+    core.Respond(now, driver_id, offer_id, accept, done);
+  };
+  if (!accept) return host_.Here(respond);
+  InTurn(driver_id, [this, driver_id, respond](Dispatch& core, Now now) {
+    respond(core, now);
+    EndTurn(driver_id);
+  });
 }
 
 absl::StatusOr<bool> DriverCommands::CheckAnswer(const v1::RespondToOfferRequest& request) {

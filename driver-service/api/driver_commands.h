@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,10 +30,15 @@ class DriverCommands {
 
   using StateDone = std::function<void(const absl::Status& status, const DriverState& state)>;
   using WriteDone = std::function<void(absl::StatusOr<ClaimedSession> written)>;
+  using DriverDone = std::function<void(absl::StatusOr<Driver> driver)>;
 
   // `done` runs on the loop. DriverStore::Register, under the driver's session here, if any, which is updated. `gone`:
   // the epoch of a session that its replica reported as lost (0: none).
   void Register(const Driver& driver, std::int64_t gone, absl::Time deadline, WriteDone done);
+
+  // UpdateDriver under the driver's session, which is claimed if nobody has it; `done` runs on the loop. `caller` has a
+  // deadline. DRIVER_BUSY; PEER_UNAVAILABLE if rider-service does not answer whether the driver has a ride.
+  void Update(const v1::UpdateDriverRequest& request, const ForCaller& caller, DriverDone done);
 
   // `done` runs on the loop. The state is empty if the driver is unknown. `deadline` is wall time.
   void SetAvailability(const std::string& driver_id, v1::Availability availability, absl::Time deadline,
@@ -50,7 +57,8 @@ class DriverCommands {
   void RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept, absl::Time deadline,
                       std::function<void(absl::StatusOr<RespondResult>)> done);
 
-  // On the loop: Dispatch::Respond, for an answer from a call or from a stream.
+  // On the loop: Dispatch::Respond, for an answer from a call or from a stream. An accept waits for the end of an open
+  // write of the driver's profile.
   void Respond(const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done);
 
   // Validates an answer; returns whether it is an accept.
@@ -67,6 +75,17 @@ class DriverCommands {
   RiderCalls& rider() { return rider_; }
 
  private:
+  // On the loop. One write of a driver's profile at a time: an update starts from the row that the previous write
+  // stored. An accept takes a turn as well, because the ride shows the vehicle at the time of the acceptance, and an
+  // open write must not change it afterwards. `turn` runs on the loop, now or later, and ends with EndTurn.
+  void InTurn(const std::string& driver_id, DispatchHost::Input turn);
+  void EndTurn(const std::string& driver_id);
+  // On the loop, in a turn; so is `done`.
+  void StoreProfile(const Driver& driver, std::int64_t gone, absl::Time deadline, Dispatch& core, Now now,
+                    WriteDone done);
+  void StoreUpdate(const StoredDriver& known, const v1::UpdateDriverRequest& request, const ForCaller& caller,
+                   Dispatch& core, Now now, WriteDone done);
+
   // On the loop, with a session. `again`: retry once if this replica turns out to have claimed the session meanwhile.
   void StoreAvailability(const std::string& driver_id, Availability desired, absl::Time deadline, bool again,
                          Dispatch& core, Now now, StateDone done);
@@ -81,6 +100,8 @@ class DriverCommands {
   RiderCalls& rider_;
   // Drivers whose rows must be read again. Used on the loop only.
   std::set<std::string> reading_again_;
+  // Drivers with a turn under way, and the turns that wait for its end. Loop only.
+  std::map<std::string, std::vector<DispatchHost::Input>> turns_;
 };
 
 }  // namespace hail::driver

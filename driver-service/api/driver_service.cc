@@ -29,19 +29,23 @@ DriverState WithoutSession(const StoredDriver& stored) {
   return state;
 }
 
+// `done`, after a line in the log for a profile that was stored.
+template <typename Response>
+Done<Response> LogStored(const char* event, const rpc::CallContext& call, Done<Response> done) {
+  return [event, &call, done = std::move(done)](const absl::StatusOr<Response>& stored) {
+    if (stored.ok()) {
+      Log(LogLevel::kInfo, event, {{"driver_id", stored->driver().driver_id()}, {"request_id", call.request_id}});
+    }
+    done(stored);
+  };
+}
+
 }  // namespace
 
 void DriverService::RegisterDriver(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
                                    Done<v1::RegisterDriverResponse> done) {
   if (absl::Status status = CheckDriver(FromProto(request.driver()), "driver"); !status.ok()) return done(status);
-  RegisterAtOwner(call, request,
-                  [&call, done = std::move(done)](const absl::StatusOr<v1::RegisterDriverResponse>& registered) {
-                    if (registered.ok()) {
-                      Log(LogLevel::kInfo, "driver_registered",
-                          {{"driver_id", registered->driver().driver_id()}, {"request_id", call.request_id}});
-                    }
-                    done(registered);
-                  });
+  RegisterAtOwner(call, request, LogStored("driver_registered", call, std::move(done)));
 }
 
 void DriverService::Register(const v1::RegisterDriverRequest& request, std::int64_t gone, absl::Time deadline,
@@ -91,6 +95,11 @@ void DriverService::GetDriverState(const rpc::CallContext&, const v1::GetDriverS
       Forward(owner, request, done, as_stored);
     });
   });
+}
+
+void DriverService::UpdateDriver(const rpc::CallContext& call, const v1::UpdateDriverRequest& request,
+                                 Done<v1::UpdateDriverResponse> done) {
+  AtSession(call, request, LogStored("driver_updated", call, std::move(done)));
 }
 
 void DriverService::SetAvailability(const rpc::CallContext& call, const v1::SetAvailabilityRequest& request,
@@ -147,6 +156,17 @@ std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> DriverService::Str
 
 // ---- The public methods
 
+void DriverService::UpdateAtOwner(const rpc::CallContext& call, const v1::UpdateDriverRequest& request,
+                                  Done<v1::UpdateDriverResponse> done) {
+  commands_.Update(request, {.deadline = Deadline(call), .traceparent = call.traceparent},
+                   [done = std::move(done)](const absl::StatusOr<Driver>& driver) {
+                     if (!driver.ok()) return done(driver.status());
+                     v1::UpdateDriverResponse response;
+                     *response.mutable_driver() = ToProto(*driver);
+                     done(std::move(response));
+                   });
+}
+
 void DriverService::GetStateAtOwner(const rpc::CallContext&, const v1::GetDriverStateRequest& request,
                                     Done<v1::GetDriverStateResponse> done) {
   commands_.ReadState(request.driver_id(), request.session_epoch(),
@@ -195,18 +215,20 @@ absl::Time DriverService::Deadline(const rpc::CallContext& call) const {
 
 template <typename Request, typename Response>
 void DriverService::AtSession(const rpc::CallContext& call, const Request& request, Done<Response> done) {
-  constexpr auto kAtOwner = rpc::MethodOf<DriverService, Request>().options.at_owner;
+  constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
+  constexpr auto kAtOwner = kMethod.options.at_owner;
   static_assert(kAtOwner != nullptr);
   if (!calls_.joined()) return (this->*kAtOwner)(call, request, std::move(done));
+  const std::string& driver_id = kMethod.options.person(request).id;
   const auto here = [this, &call, &request, done](const absl::StatusOr<std::int64_t>& session, Dispatch&, Now) {
     if (!session.ok()) return done(session.status());
     (this->*kAtOwner)(call, request, done);
   };
-  commands_.host().WithSession(request.driver_id(), here, [this, &request, here, done](const SessionClaim& owner) {
+  commands_.host().WithSession(driver_id, here, [this, &driver_id, &request, here, done](const SessionClaim& owner) {
     // Retry once. If another replica was faster, the caller may retry.
-    const auto no_session = [this, &request, here, done, gone = owner.epoch] {
+    const auto no_session = [this, &driver_id, here, done, gone = owner.epoch] {
       commands_.host().WithSession(
-          request.driver_id(), here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);
+          driver_id, here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);
     };
     Forward(owner.replica, request, done, no_session);
   });

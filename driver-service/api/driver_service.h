@@ -25,6 +25,8 @@ class DriverService final {
     return std::tuple(
         rpc::Unary("RegisterDriver", &DriverService::RegisterDriver,
                    {.person = &DriverService::DriverOf, .at_owner = &DriverService::RegisterAtOwner}),
+        rpc::Unary("UpdateDriver", &DriverService::UpdateDriver,
+                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::UpdateAtOwner}),
         rpc::Unary("GetDriver", &DriverService::GetDriver, {.person = &DriverService::DriverOf}),
         rpc::Unary("GetDriverState", &DriverService::GetDriverState,
                    {.person = &DriverService::DriverOf, .at_owner = &DriverService::GetStateAtOwner}),
@@ -51,6 +53,8 @@ class DriverService final {
   void GetDriverState(const rpc::CallContext& call, const v1::GetDriverStateRequest& request,
                       Done<v1::GetDriverStateResponse> done);
   // PEER_UNAVAILABLE, here and below, if the owner of the session does not answer in time.
+  void UpdateDriver(const rpc::CallContext& call, const v1::UpdateDriverRequest& request,
+                    Done<v1::UpdateDriverResponse> done);
   void SetAvailability(const rpc::CallContext& call, const v1::SetAvailabilityRequest& request,
                        Done<v1::SetAvailabilityResponse> done);
   void UpdateLocation(const rpc::CallContext& call, const v1::UpdateLocationRequest& request,
@@ -71,12 +75,17 @@ class DriverService final {
   static rpc::Person DriverOf(const v1::RegisterDriverRequest& request) {
     return {request.driver().driver_id(), "driver.driver_id"};
   }
+  static rpc::Person DriverOf(const v1::UpdateDriverRequest& request) {
+    return {request.driver().driver_id(), "driver.driver_id"};
+  }
 
   // The same methods, with the session here.
   void RegisterAtOwner(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
                        Done<v1::RegisterDriverResponse> done) {
     Register(request, /*gone=*/0, Deadline(call), std::move(done));
   }
+  void UpdateAtOwner(const rpc::CallContext& call, const v1::UpdateDriverRequest& request,
+                     Done<v1::UpdateDriverResponse> done);
   void GetStateAtOwner(const rpc::CallContext& call, const v1::GetDriverStateRequest& request,
                        Done<v1::GetDriverStateResponse> done);
   void SetAvailabilityAtOwner(const rpc::CallContext& call, const v1::SetAvailabilityRequest& request,

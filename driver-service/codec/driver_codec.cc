@@ -1,5 +1,9 @@
 #include "driver-service/codec/driver_codec.h"
 
+#include <algorithm>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
 #include "common/proto/time.h"
@@ -116,6 +120,29 @@ Driver FromProto(const v1::Driver& proto) {
   driver.vehicle = {proto.vehicle().make(), proto.vehicle().model(), proto.vehicle().color(), proto.vehicle().plate(),
                     proto.vehicle().seats()};
   driver.product_ids.assign(proto.product_ids().begin(), proto.product_ids().end());
+  return driver;
+}
+
+absl::StatusOr<Driver> Updated(const Driver& known, const v1::UpdateDriverRequest& request) {
+  static constexpr std::string_view kPaths[] = {"display_name", "region_id", "vehicle", "product_ids", "*"};
+  const auto& paths = request.update_mask().paths();
+  for (int i = 0; i < paths.size(); ++i) {
+    if (std::find(std::begin(kPaths), std::end(kPaths), paths[i]) == std::end(kPaths)) {
+      return InvalidField(absl::StrCat("update_mask.paths[", i, "]"),
+                          "must be display_name, region_id, vehicle or product_ids");
+    }
+  }
+  const auto named = [&paths](std::string_view field, bool is_set) {
+    if (paths.empty()) return is_set;
+    return std::any_of(paths.begin(), paths.end(), [&](const auto& path) { return path == field || path == "*"; });
+  };
+  Driver driver = known;
+  const Driver given = FromProto(request.driver());
+  if (named("display_name", !given.display_name.empty())) driver.display_name = given.display_name;
+  if (named("region_id", !given.region_id.empty())) driver.region_id = given.region_id;
+  if (named("vehicle", request.driver().has_vehicle())) driver.vehicle = given.vehicle;
+  if (named("product_ids", !given.product_ids.empty())) driver.product_ids = given.product_ids;
+  if (absl::Status status = CheckDriver(driver, "driver"); !status.ok()) return status;
   return driver;
 }
 

@@ -13,6 +13,10 @@ v1::Driver ToProto(const Driver& driver);
 // Not validated (see CheckDriver); without times.
 Driver FromProto(const v1::Driver& driver);
 
+// `known` with the fields changed that the request names. INVALID_FIELD for a path that names none of them, and as
+// CheckDriver.
+absl::StatusOr<Driver> Updated(const Driver& known, const v1::UpdateDriverRequest& request);
+
 v1::Availability ToProto(Availability availability);
 // INVALID_FIELD "availability" unless ONLINE or OFFLINE.
 absl::StatusOr<Availability> FromProto(v1::Availability availability);

@@ -69,8 +69,8 @@ class Dispatch {
   std::int64_t OpenUnary(Now now, const Driver& driver, Availability availability, std::int64_t epoch);
 
   // The driver as read from or written to the store, with profile and desired availability; OpenStream and OpenUnary do
-  // the same. A driver with an older version than the known one is ignored. Offline withdraws a pending offer; a
-  // changed car applies from the next offer on.
+  // the same. A driver with an older version than the known one is ignored. Offline,
+  // another vehicle or another region withdraws a pending offer; name and products apply from the next offer on.
   void Learn(Now now, const Driver& driver, Availability availability);
 
   // The claim under which the driver's session is written: the latest one known here. Epoch 0: no session.

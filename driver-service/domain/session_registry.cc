@@ -178,10 +178,13 @@ void SessionRegistry::Learn(Now now, const Driver& driver, Availability availabi
 }
 
 void SessionRegistry::Take(Now now, Session& session, const Driver& driver, Availability availability) {
+  const bool same_car = session.driver.vehicle == driver.vehicle && session.driver.region_id == driver.region_id;
   session.driver = driver;
   if (SetCar(session)) effects_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
   session.availability = availability;
   if (availability == Availability::kOffline) RevokePending(now, session, RevokeReason::kWentOffline);
+  // It was made to the car as it was, which may have had other seats.
+  if (!same_car) RevokePending(now, session, RevokeReason::kSuperseded);
   UpdateOfferable(now, session);
 }
 

@@ -38,6 +38,7 @@ METHODS = {
     RIDER + "WatchRide": {"rider_id", "ride_id"},
     RIDER + "StreamRide": {"open.rider_id", "open.ride_id", "cancel_ride.rider_id", "cancel_ride.ride_id"},
     DRIVER + "RegisterDriver": {"driver.driver_id"},
+    DRIVER + "UpdateDriver": {"driver.driver_id"},
     DRIVER + "GetDriver": {"driver_id"},
     DRIVER + "GetDriverState": {"driver_id", "session_epoch"},
     DRIVER + "SetAvailability": {"driver_id"},
@@ -316,6 +317,11 @@ class ForeignRide(unittest.TestCase):
         self.nothing_in(self.drivers.unary(DRIVER + "RegisterDriver", {"driver": {
             "driver_id": self.mallory_drives.id, "display_name": "mallory the second", "region_id": "san_francisco",
             "product_ids": ["economy"], "vehicle": {"plate": "PLATE-1", "seats": 4}}}))
+
+    def try_UpdateDriver(self, _):
+        self.nothing_in(self.drivers.unary(DRIVER + "UpdateDriver", {"driver": {
+            "driver_id": self.mallory_drives.id, "display_name": "mallory the third", "vehicle": {
+                "plate": "PLATE-2", "seats": 4}}}))
 
     def try_GetDriver(self, _):
         self.nothing_in(self.drivers.unary(DRIVER + "GetDriver", {"driver_id": self.mallory_drives.id}))

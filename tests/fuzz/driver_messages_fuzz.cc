@@ -89,6 +89,20 @@ void Profile(const std::string& bytes) {
   Require(SameProfile(hail::driver::FromProto(hail::driver::ToProto(driver)), driver), "a profile is sent as it is");
 }
 
+void Update(const std::string& bytes) {
+  dpb::UpdateDriverRequest request;
+  if (!request.ParseFromString(bytes)) return;
+  const hail::driver::Driver known{.driver_id = "driver-1",
+                                   .region_id = "san_francisco",
+                                   .vehicle = {.plate = "7ABC123", .seats = 4},
+                                   .product_ids = {"economy"}};
+  const auto updated = Updated(known, request);
+  if (!updated.ok()) return;
+  Require(CheckDriver(*updated, "driver").ok(), "what is stored is a profile");
+  const auto again = Updated(*updated, request);
+  Require(again.ok() && SameProfile(*again, *updated), "the same update changes nothing the second time");
+}
+
 void Positions(const std::string& bytes) {
   dpb::UpdateLocationRequest request;
   if (!request.ParseFromString(bytes)) return;
@@ -176,7 +190,7 @@ void Length(Input& input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   hail::fuzz::Input input(data, size);
-  switch (input.Below(6)) {
+  switch (input.Below(7)) {
     case 0:
       hail::fuzz::Profile(input.Rest());
       break;
@@ -191,6 +205,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 4:
       hail::fuzz::Feed(input.Rest());
+      break;
+    case 6:
+      hail::fuzz::Update(input.Rest());
       break;
     default:
       hail::fuzz::Length(input);

@@ -127,6 +127,30 @@ TEST_F(DriverReplicas, AProfileIsReplacedWhereTheSessionIsAndALookTakesNoneAway)
   }
 }
 
+TEST_F(DriverReplicas, AnUpdateIsMadeWhereTheSessionIs) {
+  const auto app = AtSecond("driver-1");
+  DriverApp elsewhere(first().PublicChannel(), "driver-1");
+  const auto update = [&](const std::string& plate) {
+    driver::UpdateDriverRequest request;
+    request.mutable_driver()->set_driver_id("driver-1");
+    request.mutable_driver()->mutable_vehicle()->set_plate(plate);
+    request.mutable_driver()->mutable_vehicle()->set_seats(4);
+    request.mutable_update_mask()->add_paths("vehicle");
+    driver::UpdateDriverResponse response;
+    return elsewhere.stub().UpdateDriver(CallContext().get(), request, &response);
+  };
+  const grpc::Status updated = update("OTHER");
+  ASSERT_TRUE(updated.ok()) << updated.error_message();
+  RiderClient client(services_->rider);
+  client.MustRequest("ann");
+  const Ride ride = Accept(*app);
+  const auto shown = client.Get("ann", ride.ride_id()).response.ride().driver();
+  EXPECT_EQ(shown.vehicle().plate(), "OTHER");
+  EXPECT_EQ(shown.display_name(), "Ada");
+  EXPECT_EQ(ErrorOf(update("ANOTHER")).reason, "DRIVER_BUSY");
+  EXPECT_TRUE(update("OTHER").ok()) << "the same again";
+}
+
 TEST_F(DriverReplicas, UnaryCallsReachTheSessionWhereverTheyLand) {
   const auto app = AtSecond("driver-1");
   driver::GetDriverStateResponse here, there;

@@ -1,4 +1,8 @@
-// RegisterDriver, GetDriver, SetAvailability and GetDriverState.
+// RegisterDriver, UpdateDriver, GetDriver, SetAvailability and GetDriverState.
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "tests/integration/driver_fixture.h"
 
 namespace hail::testing {
@@ -33,6 +37,18 @@ class DriverProfileTest : public DriverServiceTest {
     const grpc::Status status = stub_->RegisterDriver(CallContext().get(), request, &response);
     if (stored != nullptr) *stored = response.driver();
     return status;
+  }
+
+  // Changes the fields of GoodProfile that `paths` name, after `change`.
+  grpc::Status Update(
+      const std::string& driver_id, const std::vector<std::string>& paths,
+      const std::function<void(driver::Driver&)>& change = [](driver::Driver&) {}) {
+    driver::UpdateDriverRequest request;
+    *request.mutable_driver() = GoodProfile(driver_id);
+    change(*request.mutable_driver());
+    request.mutable_update_mask()->mutable_paths()->Assign(paths.begin(), paths.end());
+    driver::UpdateDriverResponse response;
+    return stub_->UpdateDriver(CallContext().get(), request, &response);
   }
 
   grpc::Status SetAvailability(const std::string& driver_id, driver::Availability availability,
@@ -93,6 +109,41 @@ TEST_F(DriverProfileTest, AnotherBodyReplacesTheProfileAlsoOfAnOpenSession) {
   ASSERT_EQ(rider_.confirms().size(), 1u);
   EXPECT_EQ(rider_.confirms()[0].driver().vehicle().plate(), "OTHER");
   EXPECT_EQ(rider_.confirms()[0].driver().display_name(), "Ada L.");
+}
+
+TEST_F(DriverProfileTest, AnOfferAfterAnUpdateShowsTheNewVehicle) {
+  auto app = NewApp("ada");
+  app->GoAvailable(kMarketStreet);
+  const auto painted = [](driver::Driver& profile) { profile.mutable_vehicle()->set_color("green"); };
+  ASSERT_TRUE(Update("ada", {"vehicle"}, painted).ok());
+  rider_.StartRide("ride-1", 1, kMarketStreet);
+  const driver::Offer offer = app->NextOffer();
+  app->SendOfferReceived(offer.offer_id());
+  ASSERT_EQ(app->Respond(offer.offer_id(), driver::OFFER_RESPONSE_ACCEPT).status().code(), 0);
+  ASSERT_EQ(rider_.confirms().size(), 1u);
+  EXPECT_EQ(rider_.confirms()[0].driver().vehicle().color(), "green");
+  EXPECT_EQ(rider_.confirms()[0].driver().display_name(), "Ada") << "not named";
+
+  // The ride keeps it to its end.
+  const grpc::Status busy = Update("ada", {"vehicle"});
+  EXPECT_EQ(busy.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonOf(busy), "DRIVER_BUSY");
+  EXPECT_TRUE(Update("ada", {"vehicle"}, painted).ok()) << "the same again";
+  EXPECT_TRUE(Update("ada", {"display_name", "product_ids"}).ok());
+  rider_.CancelByRider("ride-1");
+  app->AwaitState([](const driver::DriverState& state) { return !state.has_ride(); }, "without a ride");
+  EXPECT_TRUE(Update("ada", {"vehicle"}).ok());
+}
+
+TEST_F(DriverProfileTest, AnUpdateNamesTheFieldAtFault) {
+  EXPECT_EQ(ReasonOf(Update("nobody", {"vehicle"})), "DRIVER_NOT_FOUND");
+  ASSERT_TRUE(Register(GoodProfile("grace")).ok());
+  const grpc::Status unknown = Update("grace", {"vehicle", "vehicle.color"});
+  EXPECT_EQ(unknown.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldOf(unknown), "update_mask.paths[1]");
+  EXPECT_EQ(FieldOf(Update("grace", {"driver_id"})), "update_mask.paths[0]");
+  EXPECT_EQ(FieldOf(Update("grace", {"vehicle"}, [](driver::Driver& profile) { profile.clear_vehicle(); })),
+            "driver.vehicle.plate");
 }
 
 TEST_F(DriverProfileTest, APlateIsOnlineWithOneDriverAtATime) {

@@ -134,6 +134,87 @@ TEST(DriverCodec, DriversThereAndBack) {
   EXPECT_EQ(FromProto(proto).create_time, absl::UnixEpoch()) << "the caller's times are ignored";
 }
 
+// ---- UpdateDriver
+
+Driver Dora() {
+  return {.driver_id = "d1",
+          .display_name = "Dora",
+          .region_id = "sf",
+          .vehicle = {"Toyota", "Prius", "white", "7ABC123", 4},
+          .product_ids = {"economy"},
+          .create_time = absl::FromUnixSeconds(1'700'000'000),
+          .version = 7};
+}
+
+// All of Dora's fields with other values.
+v1::UpdateDriverRequest UpdateOf(const std::vector<std::string>& paths) {
+  v1::UpdateDriverRequest request;
+  v1::Driver& driver = *request.mutable_driver();
+  driver.set_driver_id("d1");
+  driver.set_display_name("Diana");
+  driver.set_region_id("nyc");
+  driver.mutable_vehicle()->set_plate("8XYZ999");
+  driver.mutable_vehicle()->set_seats(6);
+  driver.add_product_ids("xl");
+  driver.mutable_create_time()->set_seconds(1);
+  request.mutable_update_mask()->mutable_paths()->Assign(paths.begin(), paths.end());
+  return request;
+}
+
+TEST(DriverUpdate, ChangesWhatItsMaskNamesAndNothingElse) {
+  const Driver all = *Updated(Dora(), UpdateOf({"*"}));
+  EXPECT_EQ(all.vehicle, (Vehicle{.plate = "8XYZ999", .seats = 6})) << "replaced as a whole";
+  EXPECT_TRUE(SameProfile(all, FromProto(UpdateOf({}).driver())));
+  EXPECT_EQ(all.create_time, Dora().create_time);
+  EXPECT_EQ(all.version, 7);
+
+  Driver expected = Dora();
+  expected.display_name = all.display_name;
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), UpdateOf({"display_name"})), expected));
+  expected = Dora();
+  expected.vehicle = all.vehicle;
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), UpdateOf({"vehicle"})), expected));
+  expected = Dora();
+  expected.region_id = all.region_id;
+  expected.product_ids = all.product_ids;
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), UpdateOf({"region_id", "product_ids"})), expected));
+
+  v1::UpdateDriverRequest nameless = UpdateOf({"display_name"});
+  nameless.mutable_driver()->clear_display_name();
+  EXPECT_EQ(Updated(Dora(), nameless)->display_name, "");
+}
+
+TEST(DriverUpdate, WithoutAMaskChangesWhatIsSet) {
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), UpdateOf({})), FromProto(UpdateOf({}).driver())));
+  v1::UpdateDriverRequest request;
+  request.mutable_driver()->set_driver_id("d1");
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), request), Dora()));
+  request.mutable_driver()->set_region_id("nyc");
+  Driver expected = Dora();
+  expected.region_id = "nyc";
+  EXPECT_TRUE(SameProfile(*Updated(Dora(), request), expected));
+  request.mutable_driver()->mutable_vehicle();
+  EXPECT_EQ(FieldAtFault(Updated(Dora(), request).status()), "driver.vehicle.plate") << "set, and empty";
+}
+
+TEST(DriverUpdate, NamesTheFieldAtFault) {
+  for (const char* path : {"driver_id", "create_time", "update_time", "vehicle.color", "vehicle.", "rating", ""}) {
+    EXPECT_EQ(FieldAtFault(Updated(Dora(), UpdateOf({"display_name", path})).status()), "update_mask.paths[1]") << path;
+  }
+  const auto fault = [](const char* path, auto change) {
+    v1::UpdateDriverRequest request = UpdateOf({path});
+    change(*request.mutable_driver());
+    return FieldAtFault(Updated(Dora(), request).status());
+  };
+  EXPECT_EQ(fault("vehicle", [](v1::Driver& driver) { driver.clear_vehicle(); }), "driver.vehicle.plate");
+  EXPECT_EQ(fault("vehicle", [](v1::Driver& driver) { driver.mutable_vehicle()->set_seats(9); }),
+            "driver.vehicle.seats");
+  EXPECT_EQ(fault("region_id", [](v1::Driver& driver) { driver.clear_region_id(); }), "driver.region_id");
+  EXPECT_EQ(fault("product_ids", [](v1::Driver& driver) { driver.clear_product_ids(); }), "driver.product_ids");
+  EXPECT_EQ(fault("display_name", [](v1::Driver& driver) { driver.mutable_vehicle()->set_seats(9); }), "none")
+      << "not named";
+}
+
 TEST(DriverCodec, Availability) {
   EXPECT_EQ(*FromProto(ToProto(Availability::kOnline)), Availability::kOnline);
   EXPECT_EQ(*FromProto(ToProto(Availability::kOffline)), Availability::kOffline);

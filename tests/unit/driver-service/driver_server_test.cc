@@ -28,6 +28,7 @@
 #include "driver-service/storage/sqlite_driver_store.h"
 #include "tests/conformance/driver_store_calls.h"
 #include "tests/conformance/temp_folder.h"
+#include "tests/matchers.h"
 #include "tests/unit/common/rpc/contract.h"
 #include "tests/unit/common/rpc/direct.h"
 #include "tests/unit/driver-service/shared_store.h"
@@ -54,7 +55,8 @@ TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
   EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.person == nullptr; }),
               IsEmpty());
   EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.at_owner != nullptr; }),
-              ElementsAre("RegisterDriver", "GetDriverState", "SetAvailability", "UpdateLocation", "RespondToOffer"));
+              ElementsAre("RegisterDriver", "UpdateDriver", "GetDriverState", "SetAvailability", "UpdateLocation",
+                          "RespondToOffer"));
 }
 
 // --- The surroundings of the service ---
@@ -114,6 +116,10 @@ class FakeRider final : public RiderCalls {
   using Answer = std::function<void(absl::StatusOr<T>)>;
 
   void Confirm(const ConfirmCall& call, Answer<RideView> done) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      confirmed_.push_back(call.driver);
+    }
     const absl::Status refused = refusal();
     if (!refused.ok()) return done(refused);
     done(FromProto(Assigned(call.ride_id, call.epoch, call.driver.driver_id, call.offer_id)));
@@ -135,12 +141,13 @@ class FakeRider final : public RiderCalls {
   }
   void ListDriverRides(pb::ListDriverRidesRequest request, const ForCaller& caller,
                        Answer<pb::ListDriverRidesResponse> done) override {
+    pb::ListDriverRidesResponse response;
+    *response.add_rides() = Assigned("ride-1", 1, request.driver_id(), "");
     {
       absl::MutexLock lock(&mutex_);
       callers_.push_back(caller);
+      response.mutable_rides(0)->set_state(last_trip_);
     }
-    pb::ListDriverRidesResponse response;
-    *response.add_rides() = Assigned("ride-1", 1, request.driver_id(), "");
     response.set_next_page_token("after " + request.page_token());
     done(std::move(response));
   }
@@ -156,6 +163,16 @@ class FakeRider final : public RiderCalls {
   void Refuse(const absl::Status& status) {
     absl::MutexLock lock(&mutex_);
     refusal_ = status;
+  }
+  // Each driver's last trip, as it is listed.
+  void SetLastTrip(type::RideState state) {
+    absl::MutexLock lock(&mutex_);
+    last_trip_ = state;
+  }
+  // The drivers with whom assignments were to be confirmed.
+  std::vector<Driver> confirmed() const {
+    absl::MutexLock lock(&mutex_);
+    return confirmed_;
   }
   std::vector<pb::RecordTripEventRequest> steps() const {
     absl::MutexLock lock(&mutex_);
@@ -189,6 +206,8 @@ class FakeRider final : public RiderCalls {
   const std::shared_ptr<Reports> reports_ = std::make_shared<Reports>();
   mutable absl::Mutex mutex_;
   absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  type::RideState last_trip_ ABSL_GUARDED_BY(mutex_) = type::RIDE_STATE_COMPLETED;
+  std::vector<Driver> confirmed_ ABSL_GUARDED_BY(mutex_);
   std::vector<pb::RecordTripEventRequest> steps_ ABSL_GUARDED_BY(mutex_);
   std::vector<ForCaller> callers_ ABSL_GUARDED_BY(mutex_);
 };
@@ -259,6 +278,36 @@ class Process {
   DriverServer server_;
 };
 
+// A call whose answer the test waits for later.
+template <typename Request>
+class Asked {
+ public:
+  using Response = rpc::ResponseTo<DriverService, Request>;
+
+  Asked(Process& process, Request request) : request_(std::move(request)) {
+    constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
+    kMethod.Serve(*process.server().driver_service(), call_, request_, [this](absl::StatusOr<Response> response) {
+      answer_ = std::move(response);
+      answered_.Notify();
+    });
+  }
+  ~Asked() { answered_.WaitForNotification(); }
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+
+  bool answered() const { return answered_.HasBeenNotified(); }
+  const absl::StatusOr<Response>& Answer() const {
+    answered_.WaitForNotification();
+    return answer_;
+  }
+
+ private:
+  const rpc::CallContext call_{};
+  const Request request_;
+  absl::StatusOr<Response> answer_ = absl::UnknownError("not answered");
+  absl::Notification answered_;
+};
+
 // --- Requests ---
 
 v1::RegisterDriverRequest RegisterOf(const std::string& driver_id, const std::string& name = "Dana") {
@@ -266,6 +315,21 @@ v1::RegisterDriverRequest RegisterOf(const std::string& driver_id, const std::st
   Driver driver = DriverStoreCalls::MakeDriver(driver_id);
   driver.display_name = name;
   *request.mutable_driver() = ToProto(driver);
+  return request;
+}
+
+// A profile of other values, of which `path` names some.
+v1::UpdateDriverRequest UpdateOf(const std::string& driver_id, const std::string& path) {
+  v1::UpdateDriverRequest request;
+  v1::Driver& driver = *request.mutable_driver();
+  driver.set_driver_id(driver_id);
+  driver.set_display_name("Diana");
+  driver.set_region_id("nyc");
+  driver.mutable_vehicle()->set_plate("NEW " + driver_id);
+  driver.mutable_vehicle()->set_seats(6);
+  driver.add_product_ids("economy");
+  driver.add_product_ids("xl");
+  request.mutable_update_mask()->add_paths(path);
   return request;
 }
 
@@ -451,6 +515,7 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   state.set_driver_id("d1");
   trips.set_driver_id("d1");
   EXPECT_TRUE(refused(RegisterOf("d1")));
+  EXPECT_TRUE(refused(UpdateOf("d1", "display_name")));
   EXPECT_TRUE(refused(get));
   EXPECT_TRUE(refused(state));
   EXPECT_TRUE(refused(WishOf("d1")));
@@ -509,6 +574,78 @@ TEST_F(OneProcessTest, TheDeadlineOfTheCallIsTheWrites) {
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(process_.Ask(WishOf("d1"), call).status()));
   EXPECT_EQ(process_.State("d1").availability(), v1::AVAILABILITY_OFFLINE);
+}
+
+TEST_F(OneProcessTest, AnUpdateChangesWhatItNamesAndTheSecondTimeNothing) {
+  EXPECT_TRUE(HasReason(process_.Ask(UpdateOf("d1", "vehicle")).status(), Reason::kDriverNotFound));
+  const auto registered = process_.Ask(RegisterOf("d1"));
+  ASSERT_TRUE(registered.ok()) << registered.status();
+  clock_.Advance(absl::Seconds(1));
+  const auto updated = process_.Ask(UpdateOf("d1", "vehicle"));
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ(updated->driver().vehicle().plate(), "NEW d1");
+  EXPECT_EQ(updated->driver().vehicle().make(), "") << "the vehicle as a whole";
+  EXPECT_EQ(updated->driver().display_name(), registered->driver().display_name());
+  EXPECT_GT(updated->driver().update_time().seconds(), registered->driver().update_time().seconds());
+
+  clock_.Advance(absl::Seconds(1));
+  const auto again = process_.Ask(UpdateOf("d1", "vehicle"));
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_THAT(again->driver(), EqualsProto(updated->driver()));
+  v1::GetDriverRequest get;
+  get.set_driver_id("d1");
+  EXPECT_THAT(process_.Ask(get)->driver(), EqualsProto(updated->driver()));
+
+  EXPECT_EQ(FieldOf(process_.Ask(UpdateOf("d1", "vehicle.color")).status()), "update_mask.paths[0]");
+  EXPECT_EQ(FieldOf(process_.Ask(v1::UpdateDriverRequest()).status()), "driver.driver_id");
+  EXPECT_THAT(process_.Ask(get)->driver(), EqualsProto(updated->driver()));
+}
+
+TEST_F(OneProcessTest, AnUpdateKeepsToOnePlateForEachDriverOnline) {
+  MakeAvailable(process_, "d1");
+  MakeAvailable(process_, "d2");
+  v1::UpdateDriverRequest update = UpdateOf("d2", "vehicle");
+  update.mutable_driver()->mutable_vehicle()->set_plate("7abc-d1");
+  EXPECT_TRUE(HasReason(process_.Ask(update).status(), Reason::kPlateInUse));
+  ASSERT_TRUE(process_.Ask(WishOf("d2", v1::AVAILABILITY_OFFLINE)).ok());
+  EXPECT_TRUE(process_.Ask(update).ok());
+  EXPECT_TRUE(HasReason(process_.Ask(WishOf("d2")).status(), Reason::kPlateInUse));
+}
+
+TEST_F(OneProcessTest, VehicleAndRegionStayAsTheyAreDuringARide) {
+  MakeAvailable(process_, "d1");
+  ASSERT_TRUE(process_.Ask(UpdateOf("d1", "vehicle")).ok());
+  const v1::Offer offer = OfferTo(process_, "d1", "ride-1");
+  const auto expect_busy = [this] {
+    v1::UpdateDriverRequest another = UpdateOf("d1", "vehicle");
+    another.mutable_driver()->mutable_vehicle()->set_color("green");
+    const absl::Status busy = process_.Ask(another).status();
+    EXPECT_TRUE(HasReason(busy, Reason::kDriverBusy) && absl::IsFailedPrecondition(busy)) << busy;
+    EXPECT_TRUE(HasReason(process_.Ask(UpdateOf("d1", "region_id")).status(), Reason::kDriverBusy));
+    EXPECT_TRUE(process_.Ask(UpdateOf("d1", "vehicle")).ok()) << "the same again";
+    EXPECT_TRUE(process_.Ask(UpdateOf("d1", "display_name")).ok());
+    EXPECT_TRUE(process_.Ask(UpdateOf("d1", "product_ids")).ok());
+  };
+  // Nobody knows yet whether the ride is the driver's.
+  process_.rider().Refuse(absl::UnavailableError("the network"));
+  const Asked accept(process_, ResponseOf("d1", offer.offer_id()));
+  process_.AwaitStatus("d1", v1::DRIVER_STATUS_RESERVED);
+  expect_busy();
+  process_.rider().Refuse(absl::OkStatus());
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_TRUE(accept.Answer().ok()) << accept.Answer().status();
+  process_.AwaitStatus("d1", v1::DRIVER_STATUS_ON_TRIP);
+  expect_busy();
+}
+
+// After a restart, rider-service alone knows the ride.
+TEST_F(OneProcessTest, ARideThatOnlyRiderServiceKnowsKeepsTheVehicleToo) {
+  ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
+  process_.rider().SetLastTrip(type::RIDE_STATE_ENROUTE_TO_DROPOFF);
+  EXPECT_TRUE(HasReason(process_.Ask(UpdateOf("d1", "vehicle")).status(), Reason::kDriverBusy));
+  EXPECT_TRUE(process_.Ask(UpdateOf("d1", "display_name")).ok());
+  process_.rider().SetLastTrip(type::RIDE_STATE_COMPLETED);
+  EXPECT_TRUE(process_.Ask(UpdateOf("d1", "vehicle")).ok());
 }
 
 TEST_F(OneProcessTest, RiderServiceFindsDrivers) {
@@ -765,6 +902,70 @@ TEST_F(OneProcessTest, ManyCallAndStreamAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// --- Writes that take their time ---
+
+class SlowStoreTest : public DriverServerTest {
+ protected:
+  Process& process_ = Add(shared_.get(), nullptr, "here");
+};
+
+TEST_F(SlowStoreTest, OfUpdatesAtOnceNoneIsLost) {
+  ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
+  ASSERT_TRUE(process_.Ask(WishOf("d1")).ok());
+  shared_->HoldProfiles();
+  const Asked name(process_, UpdateOf("d1", "display_name"));
+  const Asked vehicle(process_, UpdateOf("d1", "vehicle"));
+  const Asked products(process_, UpdateOf("d1", "product_ids"));
+  shared_->AwaitHeld();
+  process_.State("d1");
+  shared_->ReleaseProfiles();
+  EXPECT_TRUE(name.Answer().ok()) << name.Answer().status();
+  EXPECT_TRUE(vehicle.Answer().ok()) << vehicle.Answer().status();
+  EXPECT_TRUE(products.Answer().ok()) << products.Answer().status();
+  v1::GetDriverRequest get;
+  get.set_driver_id("d1");
+  const auto stored = process_.Ask(get);
+  EXPECT_EQ(stored->driver().display_name(), "Diana");
+  EXPECT_EQ(stored->driver().vehicle().plate(), "NEW d1");
+  EXPECT_THAT(stored->driver().product_ids(), ElementsAre("economy", "xl"));
+  EXPECT_EQ(stored->driver().region_id(), "sf");
+}
+
+TEST_F(SlowStoreTest, NoRideIsAcceptedWithAVehicleThatIsBeingReplaced) {
+  ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
+  const auto list = std::make_shared<StreamList>();
+  const auto stream = process_.Stream(list);
+  stream->OnMessage(OpenOf("d1"));
+  list->AwaitReading();
+  MakeAvailable(process_, "d1");
+  shared_->HoldProfiles();
+  const Asked update(process_, UpdateOf("d1", "vehicle"));
+  shared_->AwaitHeld();
+  const v1::Offer offer = OfferTo(process_, "d1", "ride-1");
+  const Asked accept(process_, ResponseOf("d1", offer.offer_id()));
+  v1::StreamDriverRequest command;
+  command.set_command_id("c1");
+  *command.mutable_respond_to_offer() = ResponseOf("", offer.offer_id());
+  stream->OnMessage(command);
+  // After both, on the same loop.
+  EXPECT_EQ(process_.State("d1").status(), v1::DRIVER_STATUS_OFFERED);
+  EXPECT_FALSE(accept.answered());
+  EXPECT_THAT(process_.rider().confirmed(), IsEmpty());
+
+  shared_->ReleaseProfiles();
+  EXPECT_TRUE(update.Answer().ok()) << update.Answer().status();
+  EXPECT_TRUE(HasReason(accept.Answer().status(), Reason::kOfferRevoked)) << accept.Answer().status();
+  const auto result = Await(*list, v1::StreamDriverResponse::kCommandResult).command_result();
+  EXPECT_TRUE(HasReason(rpc::FromProto(result.status()), Reason::kOfferRevoked)) << result.DebugString();
+  const v1::Offer next = process_.AwaitStatus("d1", v1::DRIVER_STATUS_OFFERED).offer();
+  EXPECT_NE(next.offer_id(), offer.offer_id());
+  const auto accepted = process_.Ask(ResponseOf("d1", next.offer_id()));
+  ASSERT_TRUE(accepted.ok()) << accepted.status();
+  ASSERT_THAT(process_.rider().confirmed(), SizeIs(1));
+  EXPECT_EQ(process_.rider().confirmed()[0].vehicle.plate, "NEW d1");
+  stream->OnEnd();
+}
+
 // --- Two processes that share their store and their bus ---
 
 class TwoProcessesTest : public DriverServerTest {
@@ -830,6 +1031,25 @@ TEST_F(TwoProcessesTest, CallsAreDoneWhereTheSessionIs) {
   stream->OnEnd();
 }
 
+TEST_F(TwoProcessesTest, AnUpdateReachesTheSessionWhereverItLands) {
+  const auto list = std::make_shared<StreamList>();
+  const auto stream = StreamOf("d1", list);
+  MakeAvailable(first_, "d1");
+  const auto updated = second_.Ask(UpdateOf("d1", "vehicle"));
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ(updated->driver().vehicle().plate(), "NEW d1");
+  EXPECT_EQ(shared_->ClaimOf("d1").replica, "first");
+
+  const v1::Offer offer = OfferTo(first_, "d1", "ride-1");
+  ASSERT_TRUE(first_.Ask(ResponseOf("d1", offer.offer_id())).ok());
+  ASSERT_THAT(first_.rider().confirmed(), SizeIs(1));
+  EXPECT_EQ(first_.rider().confirmed()[0].vehicle.plate, "NEW d1");
+  EXPECT_TRUE(HasReason(second_.Ask(UpdateOf("d1", "region_id")).status(), Reason::kDriverBusy));
+  EXPECT_TRUE(second_.Ask(UpdateOf("d1", "display_name")).ok());
+  EXPECT_TRUE(list->open());
+  stream->OnEnd();
+}
+
 TEST_F(TwoProcessesTest, TheOwnersErrorsAreTheCallers) {
   const auto stream = StreamOf("d1", std::make_shared<StreamList>());
   EXPECT_EQ(FieldOf(second_.Ask(WishOf("d1", v1::AVAILABILITY_UNSPECIFIED)).status()), "availability");
@@ -854,6 +1074,7 @@ TEST_F(TwoProcessesTest, AReplicaThatDoesNotAnswerIsUnavailable) {
   EXPECT_TRUE(HasReason(second_.Ask(WishOf("d1")).status(), Reason::kPeerUnavailable));
   EXPECT_TRUE(HasReason(second_.Ask(LocationOf("d1")).status(), Reason::kPeerUnavailable));
   EXPECT_TRUE(HasReason(second_.Ask(RegisterOf("d1", "Diana")).status(), Reason::kPeerUnavailable));
+  EXPECT_TRUE(HasReason(second_.Ask(UpdateOf("d1", "display_name")).status(), Reason::kPeerUnavailable));
   v1::GetDriverStateRequest state;
   state.set_driver_id("d1");
   EXPECT_TRUE(HasReason(second_.Ask(state).status(), Reason::kPeerUnavailable));

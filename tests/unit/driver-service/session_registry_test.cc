@@ -8,6 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 class SessionRegistryTest : public testing::Test, public SessionRegistry::LiveOffers {
  protected:
@@ -129,6 +130,30 @@ TEST_F(SessionRegistryTest, APendingOfferEndsWithTheWishTheSessionOrAnotherRide)
   sessions_.Lose(now_, "d1", claims_ + 1, false);
   EXPECT_THAT(revoked_, ElementsAre("WENT_OFFLINE", "SUPERSEDED", "SUPERSEDED"));
   EXPECT_EQ(sessions_.size(), 0u);
+}
+
+TEST_F(SessionRegistryTest, APendingOfferEndsWithTheVehicleOrTheRegionThatItWasMadeTo) {
+  Open(1);
+  Snapshot();
+  Offered();
+  Driver driver = DriverOf("d1");
+  driver.display_name = "Dora the second";
+  driver.product_ids.push_back("xl");
+  sessions_.Learn(now_, driver, Availability::kOnline);
+  EXPECT_THAT(revoked_, IsEmpty()) << "name and products count from the next offer on";
+  driver.vehicle.plate = "8XYZ999";
+  sessions_.Learn(now_, driver, Availability::kOnline);
+  EXPECT_THAT(revoked_, ElementsAre("SUPERSEDED"));
+  EXPECT_TRUE(Offerable());
+  Offered();
+  driver.region_id = "nyc";
+  sessions_.Learn(now_, driver, Availability::kOnline);
+  EXPECT_THAT(revoked_, ElementsAre("SUPERSEDED", "SUPERSEDED"));
+  Offered(OfferStatus::kConfirming);
+  driver.vehicle.seats = 6;
+  sessions_.Learn(now_, driver, Availability::kOnline);
+  EXPECT_THAT(revoked_, SizeIs(2));
+  EXPECT_EQ(sessions_.State(now_, "d1").status, DriverStatus::kReserved);
 }
 
 TEST_F(SessionRegistryTest, OneBeingConfirmedOutlivesAllThat) {

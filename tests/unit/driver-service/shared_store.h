@@ -2,6 +2,7 @@
 // store of several processes.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,6 +21,13 @@ class SharedStore final : public DriverStore {
 
   void Register(const Driver& driver, const std::string& replica, std::int64_t epoch, absl::Time now,
                 absl::Time deadline, ClaimDone done) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (holds_profiles_) {
+        held_.push_back([=, this] { Register(driver, replica, epoch, now, deadline, done); });
+        return;
+      }
+    }
     const SessionClaim present = ClaimOf(driver.driver_id);
     const bool others = !present.replica.empty() && present.replica != replica && present.epoch != epoch;
     if (others) return rows_->GetSession(driver.driver_id, Answer(present, false, std::move(done)));
@@ -65,6 +73,27 @@ class SharedStore final : public DriverStore {
     rows_->FindOffer(offer_id, std::move(done));
   }
 
+  // Holds writes of profiles until ReleaseProfiles.
+  void HoldProfiles() {
+    absl::MutexLock lock(&mutex_);
+    holds_profiles_ = true;
+  }
+  // Waits until a write of a profile is held.
+  void AwaitHeld() {
+    absl::MutexLock lock(&mutex_);
+    const auto held = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !held_.empty(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&held), absl::Seconds(30));
+  }
+  void ReleaseProfiles() {
+    std::vector<std::function<void()>> held;
+    {
+      absl::MutexLock lock(&mutex_);
+      holds_profiles_ = false;
+      held.swap(held_);
+    }
+    for (const auto& write : held) write();
+  }
+
   // Sets a claim, for instance of a replica outside the test.
   void SetClaim(const SessionClaim& claim) {
     absl::MutexLock lock(&mutex_);
@@ -95,6 +124,8 @@ class SharedStore final : public DriverStore {
   DriverStore* const rows_;
   mutable absl::Mutex mutex_;
   std::map<std::string, SessionClaim> claims_ ABSL_GUARDED_BY(mutex_);
+  bool holds_profiles_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::function<void()>> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hail::driver
