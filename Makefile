@@ -35,7 +35,7 @@ setup-checks: setup
 configure: setup
 	@mkdir -p build; cmake --preset $(PRESET) $(CMAKE_ARGS) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 
-build: configure ## Build the programs into build/<PRESET>/bin/ (release unless told).
+build: configure ## Build the programs into build/<PRESET>/bin/ (release by default).
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target $(PROGRAMS)
 
 # With the tests.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/errors/check.h"
 #include "common/errors/error.h"
 #include "common/logging/log.h"
 #include "driver-service/api/driver_app_session.h"
@@ -217,7 +218,8 @@ template <typename Request, typename Response>
 void DriverService::AtSession(const rpc::CallContext& call, const Request& request, Done<Response> done) {
   constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
   constexpr auto kAtOwner = kMethod.options.at_owner;
-  static_assert(kAtOwner != nullptr);
+  // Not a static_assert: with -fsanitize=undefined, GCC 12 does not take the comparison for a constant.
+  HAIL_CHECK(kAtOwner != nullptr);
   if (!calls_.joined()) return (this->*kAtOwner)(call, request, std::move(done));
   const std::string& driver_id = kMethod.options.person(request).id;
   const auto here = [this, &call, &request, done](const absl::StatusOr<std::int64_t>& session, Dispatch&, Now) {
@@ -238,7 +240,7 @@ template <typename Request, typename Response>
 void DriverService::Forward(const std::string& owner, const Request& request, Done<Response> done,
                             std::function<void()> no_session) {
   constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
-  static_assert(kMethod.options.at_owner != nullptr);
+  HAIL_CHECK(kMethod.options.at_owner != nullptr);
   const auto read = [done = std::move(done)](const absl::StatusOr<std::string>& bytes) {
     if (!bytes.ok()) return done(bytes.status());
     Response response;
