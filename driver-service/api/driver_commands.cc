@@ -59,8 +59,8 @@ absl::StatusOr<internal::v1::RecordTripEventRequest> StepOf(const std::string& d
   return step;
 }
 
-// Whether a ride shows the driver's vehicle, or may be about to: one in hand, as this replica or rider-service knows,
-// or one that is being confirmed.
+// Whether a ride shows the driver's vehicle, or may soon: a live ride that this replica or rider-service knows, or an
+// accept that is being confirmed.
 bool IsBusy(const DriverState& state, const internal::v1::ListDriverRidesResponse& latest) {
   return state.status == DriverStatus::kReserved || state.status == DriverStatus::kOnTrip ||
          std::any_of(latest.rides().begin(), latest.rides().end(),

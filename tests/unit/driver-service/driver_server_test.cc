@@ -278,36 +278,6 @@ class Process {
   DriverServer server_;
 };
 
-// A call whose answer the test waits for later.
-template <typename Request>
-class Asked {
- public:
-  using Response = rpc::ResponseTo<DriverService, Request>;
-
-  Asked(Process& process, Request request) : request_(std::move(request)) {
-    constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
-    kMethod.Serve(*process.server().driver_service(), call_, request_, [this](absl::StatusOr<Response> response) {
-      answer_ = std::move(response);
-      answered_.Notify();
-    });
-  }
-  ~Asked() { answered_.WaitForNotification(); }
-  Asked(const Asked&) = delete;
-  Asked& operator=(const Asked&) = delete;
-
-  bool answered() const { return answered_.HasBeenNotified(); }
-  const absl::StatusOr<Response>& Answer() const {
-    answered_.WaitForNotification();
-    return answer_;
-  }
-
- private:
-  const rpc::CallContext call_{};
-  const Request request_;
-  absl::StatusOr<Response> answer_ = absl::UnknownError("not answered");
-  absl::Notification answered_;
-};
-
 // --- Requests ---
 
 v1::RegisterDriverRequest RegisterOf(const std::string& driver_id, const std::string& name = "Dana") {
@@ -628,7 +598,7 @@ TEST_F(OneProcessTest, VehicleAndRegionStayAsTheyAreDuringARide) {
   };
   // Nobody knows yet whether the ride is the driver's.
   process_.rider().Refuse(absl::UnavailableError("the network"));
-  const Asked accept(process_, ResponseOf("d1", offer.offer_id()));
+  const rpc::Asked accept(process_.server().driver_service(), ResponseOf("d1", offer.offer_id()));
   process_.AwaitStatus("d1", v1::DRIVER_STATUS_RESERVED);
   expect_busy();
   process_.rider().Refuse(absl::OkStatus());
@@ -913,9 +883,9 @@ TEST_F(SlowStoreTest, OfUpdatesAtOnceNoneIsLost) {
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
   ASSERT_TRUE(process_.Ask(WishOf("d1")).ok());
   shared_->HoldProfiles();
-  const Asked name(process_, UpdateOf("d1", "display_name"));
-  const Asked vehicle(process_, UpdateOf("d1", "vehicle"));
-  const Asked products(process_, UpdateOf("d1", "product_ids"));
+  const rpc::Asked name(process_.server().driver_service(), UpdateOf("d1", "display_name"));
+  const rpc::Asked vehicle(process_.server().driver_service(), UpdateOf("d1", "vehicle"));
+  const rpc::Asked products(process_.server().driver_service(), UpdateOf("d1", "product_ids"));
   shared_->AwaitHeld();
   process_.State("d1");
   shared_->ReleaseProfiles();
@@ -939,10 +909,10 @@ TEST_F(SlowStoreTest, NoRideIsAcceptedWithAVehicleThatIsBeingReplaced) {
   list->AwaitReading();
   MakeAvailable(process_, "d1");
   shared_->HoldProfiles();
-  const Asked update(process_, UpdateOf("d1", "vehicle"));
+  const rpc::Asked update(process_.server().driver_service(), UpdateOf("d1", "vehicle"));
   shared_->AwaitHeld();
   const v1::Offer offer = OfferTo(process_, "d1", "ride-1");
-  const Asked accept(process_, ResponseOf("d1", offer.offer_id()));
+  const rpc::Asked accept(process_.server().driver_service(), ResponseOf("d1", offer.offer_id()));
   v1::StreamDriverRequest command;
   command.set_command_id("c1");
   *command.mutable_respond_to_offer() = ResponseOf("", offer.offer_id());

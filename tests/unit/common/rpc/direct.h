@@ -16,18 +16,40 @@
 
 namespace hail::rpc {
 
+// A call of the unary method that takes `Request`. Waits for the answer at its end at the latest.
+template <typename S, typename Request>
+class Asked {
+ public:
+  using Response = ResponseTo<S, Request>;
+
+  Asked(S* service, Request request, CallContext call = {}) : call_(std::move(call)), request_(std::move(request)) {
+    constexpr auto kMethod = MethodOf<S, Request>();
+    kMethod.Serve(*service, call_, request_, [this](absl::StatusOr<Response> response) {
+      answer_ = std::move(response);
+      answered_.Notify();
+    });
+  }
+  ~Asked() { answered_.WaitForNotification(); }
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+
+  bool answered() const { return answered_.HasBeenNotified(); }
+  const absl::StatusOr<Response>& Answer() const {
+    answered_.WaitForNotification();
+    return answer_;
+  }
+
+ private:
+  const CallContext call_;
+  const Request request_;
+  absl::StatusOr<Response> answer_ = absl::UnknownError("not answered");
+  absl::Notification answered_;
+};
+
 // Calls the unary method that takes `request`, and waits for its answer.
 template <typename S, typename Request>
 absl::StatusOr<ResponseTo<S, Request>> Ask(S* service, const Request& request, const CallContext& call = {}) {
-  constexpr auto kMethod = MethodOf<S, Request>();
-  absl::StatusOr<ResponseTo<S, Request>> answer = absl::UnknownError("not answered");
-  absl::Notification answered;
-  kMethod.Serve(*service, call, request, [&](absl::StatusOr<ResponseTo<S, Request>> response) {
-    answer = std::move(response);
-    answered.Notify();
-  });
-  answered.WaitForNotification();
-  return answer;
+  return Asked(service, request, call).Answer();
 }
 
 // Keeps what a session sends. Thread-safe.
