@@ -1,4 +1,7 @@
-# For builds with HAIL_SANITIZE=thread: the sanitizer's view of absl's locks and statuses. See tsan/absl_locks.cc.
+# For builds with HAIL_SANITIZE=thread: the sanitizer's view of absl's locks and statuses (see tsan/absl_locks.cc), and
+# protobuf's classes as the packaged library has them (see tsan/include).
+
+include_directories(BEFORE SYSTEM ${CMAKE_CURRENT_LIST_DIR}/tsan/include)
 
 get_target_property(HAIL_ABSL_INCLUDE absl::synchronization INTERFACE_INCLUDE_DIRECTORIES)
 find_file(HAIL_ABSL_OPTIONS absl/base/options.h PATHS ${HAIL_ABSL_INCLUDE} REQUIRED)
