@@ -751,7 +751,10 @@ TEST_F(OneProcessTest, ARideOnAStream) {
   for (const v1::CommandResult& result : results(3)) {
     // The one without an id is refused.
     EXPECT_EQ(rpc::FromProto(result.status()).ok(), !result.command_id().empty()) << result.DebugString();
-    EXPECT_EQ(result.state().has_ride(), result.command_id() == "c2") << result.DebugString();
+    // Its answer may have the state before or after the one that is named: each command is answered when it is done.
+    if (!result.command_id().empty()) {
+      EXPECT_EQ(result.state().has_ride(), result.command_id() == "c2") << result.DebugString();
+    }
   }
   EXPECT_EQ(Await(*list, v1::StreamDriverResponse::kOfferUpdate).offer_update().offer_id(), offer_id);
 
