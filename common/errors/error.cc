@@ -5,7 +5,7 @@
 #include "absl/strings/cord.h"
 #include "common/errors/payload.h"
 #include "common/proto/time.h"
-#include "google_rpc/error_details.pb.h"
+#include "google/rpc/error_details.pb.h"
 
 namespace hail {
 namespace {

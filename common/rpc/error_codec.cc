@@ -31,8 +31,8 @@ bool SameMessage(const std::string& type_url, std::string_view known) {
 
 }  // namespace
 
-hail::type::v1::Status ToProto(const absl::Status& status) {
-  hail::type::v1::Status proto;
+google::rpc::Status ToProto(const absl::Status& status) {
+  google::rpc::Status proto;
   proto.set_code(static_cast<std::int32_t>(status.code()));
   if (status.ok()) return proto;
   proto.set_message(std::string(status.message()));
@@ -51,7 +51,7 @@ hail::type::v1::Status ToProto(const absl::Status& status) {
   return proto;
 }
 
-absl::Status FromProto(const hail::type::v1::Status& proto) {
+absl::Status FromProto(const google::rpc::Status& proto) {
   if (proto.code() == 0) return absl::OkStatus();
   // Codes outside google.rpc.Code become UNKNOWN.
   const absl::Status bare(static_cast<absl::StatusCode>(proto.code()), proto.message());

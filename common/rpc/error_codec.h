@@ -3,7 +3,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "hail/type/v1/status.pb.h"
+#include "google/rpc/status.pb.h"
 
 namespace hail::rpc {
 
@@ -11,10 +11,10 @@ namespace hail::rpc {
 // named, RetryInfo if there is a retry delay. An error without a Reason gets the Reason of its code (DEADLINE_EXCEEDED:
 // OUTCOME_UNKNOWN, UNIMPLEMENTED: NOT_SERVED), otherwise INTERNAL, because a missing Reason is a bug. CANCELLED is sent
 // without details: its client is gone.
-hail::type::v1::Status ToProto(const absl::Status& status);
+google::rpc::Status ToProto(const absl::Status& status);
 
 // The inverse: DetailsOf finds reason, metadata, field and retry_after again. An unknown reason becomes INTERNAL with
 // the name in metadata "unknown_reason"; the code stays.
-absl::Status FromProto(const hail::type::v1::Status& status);
+absl::Status FromProto(const google::rpc::Status& status);
 
 }  // namespace hail::rpc

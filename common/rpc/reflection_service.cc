@@ -5,11 +5,11 @@
 #include "absl/status/statusor.h"
 #include "common/rpc/message_bytes.h"
 #include "common/rpc/status.h"
-#include "google_rpc/error_details.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpc/reflection/v1/reflection.pb.h"
 #include "grpc/reflection/v1alpha/reflection.pb.h"
-#include "hail/type/v1/status.pb.h"
 
 namespace hail::rpc {
 namespace {
@@ -32,7 +32,7 @@ ServedDescriptors::ServedDescriptors(const std::vector<std::string>& services) {
   AddFile(grpc::reflection::v1alpha::ServerReflectionRequest::descriptor()->file());
   // Content of google.protobuf.Any, which no file refers to by name.
   AddFile(google::rpc::ErrorInfo::descriptor()->file());
-  AddFile(hail::type::v1::Status::descriptor()->file());
+  AddFile(google::rpc::Status::descriptor()->file());
   for (const std::string& service : services) {
     const auto* const found = pb::DescriptorPool::generated_pool()->FindServiceByName(service);
     if (found == nullptr) continue;

@@ -8,7 +8,7 @@ namespace hail::rpc {
 namespace {
 
 grpc::Status Encode(const absl::Status& status) {
-  const hail::type::v1::Status proto = ToProto(status);
+  const google::rpc::Status proto = ToProto(status);
   return grpc::Status(static_cast<grpc::StatusCode>(proto.code()), proto.message(),
                       proto.details().empty() ? std::string() : proto.SerializeAsString());
 }
@@ -29,7 +29,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  hail::type::v1::Status proto;
+  google::rpc::Status proto;
   // Unreadable details are not Hail's; code and message count in any case.
   if (!proto.ParseFromString(status.error_details())) proto.Clear();
   proto.set_code(static_cast<std::int32_t>(status.error_code()));

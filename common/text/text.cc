@@ -43,6 +43,11 @@ absl::Status CheckText(std::string_view text, std::size_t max_bytes, std::string
   return absl::OkStatus();
 }
 
+absl::Status CheckNote(std::string_view note, std::string_view field) {
+  constexpr std::size_t kMaxBytes = 512;
+  return CheckText(note, kMaxBytes, field);
+}
+
 std::string Shown(std::string_view text) { return Escaped(text, false); }
 
 std::string ShownLines(std::string_view text) { return Escaped(text, true); }

@@ -14,6 +14,9 @@ namespace hail {
 // The joiners used in words and emoji are allowed. Ids are stricter: CheckId (common/ids/uuid.h).
 absl::Status CheckText(std::string_view text, std::size_t max_bytes, std::string_view field);
 
+// The note of a cancelation, by a rider or a driver: CheckText with at most 512 bytes.
+absl::Status CheckNote(std::string_view note, std::string_view field);
+
 // `text` for a terminal: characters that CheckText refuses as \u001b, bytes that are not UTF-8 as U+FFFD. Idempotent. A
 // JSON text stays the same JSON.
 std::string Shown(std::string_view text);

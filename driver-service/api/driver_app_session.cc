@@ -50,7 +50,9 @@ void DriverAppSession::OnMessage(const v1::StreamDriverRequest& request) {
   absl::MutexLock lock(&mutex_);
   switch (phase_) {
     case Phase::kNew:
-      Open(request);
+      if (request.has_open()) return Open(request.open(), "open.", /*sends=*/true);
+      sink_->Finish(ProtocolViolation("the first message must be open"));
+      phase_ = Phase::kEnded;
       return;
     case Phase::kOpen:
       Handle(request);
@@ -59,6 +61,16 @@ void DriverAppSession::OnMessage(const v1::StreamDriverRequest& request) {
     case Phase::kEnded:
       return;
   }
+}
+
+void DriverAppSession::Watch(const v1::WatchDriverRequest& request) {
+  v1::OpenSession open;
+  open.set_driver_id(request.driver_id());
+  if (request.has_cursor()) *open.mutable_cursor() = request.cursor();
+  open.set_incarnation_id(request.incarnation_id());
+  open.set_opening(request.opening());
+  absl::MutexLock lock(&mutex_);
+  Open(open, "", /*sends=*/false);
 }
 
 void DriverAppSession::OnHalfClose() { sink_->Finish(); }
@@ -100,28 +112,23 @@ void DriverAppSession::OnEnd() {
   });
 }
 
-void DriverAppSession::Open(const v1::StreamDriverRequest& request) {
-  if (!request.has_open()) {
-    sink_->Finish(ProtocolViolation("the first message must be open"));
-    phase_ = Phase::kEnded;
-    return;
-  }
-  absl::Status status = rpc::CheckSpeaksFor(call_.caller, request.open().driver_id(), "open.driver_id");
-  absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request.open());
+void DriverAppSession::Open(const v1::OpenSession& request, const std::string& path, bool sends) {
+  absl::Status status = rpc::CheckSpeaksFor(call_.caller, request.driver_id(), path + "driver_id");
+  absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request);
   if (status.ok()) status = cursor.status();
-  if (status.ok() && request.open().opening() < 0) status = InvalidField("open.opening", "must not be negative");
-  if (status.ok() && !request.open().incarnation_id().empty()) {
-    status = CheckId(request.open().incarnation_id(), "open.incarnation_id");
+  if (status.ok() && request.opening() < 0) status = InvalidField(path + "opening", "must not be negative");
+  if (status.ok() && !request.incarnation_id().empty()) {
+    status = CheckId(request.incarnation_id(), path + "incarnation_id");
   }
   if (!status.ok()) {
     sink_->Finish(status);
     phase_ = Phase::kEnded;
     return;
   }
-  driver_id_ = request.open().driver_id();
+  driver_id_ = request.driver_id();
   phase_ = Phase::kOpening;
   sink_->PauseReading();
-  const Opening opening{request.open().incarnation_id(), request.open().opening()};
+  const Opening opening{request.incarnation_id(), request.opening(), sends};
   commands_.host().ClaimForStream(driver_id_, opening,
                                   [self = shared_from_this(), cursor = *std::move(cursor), opening](
                                       const absl::StatusOr<ClaimedSession>& claimed, Dispatch& core, Now now) {

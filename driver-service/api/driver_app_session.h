@@ -1,4 +1,4 @@
-// One StreamDriver stream: the session and the commands of a driver's app.
+// One StreamDriver or WatchDriver stream: the session and the commands of a driver's app.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,9 @@ class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverReques
   // `commands` must outlive the stream's calls and the dispatch loop.
   DriverAppSession(DriverCommands& commands, std::shared_ptr<Sink> sink, const rpc::CallContext& call);
 
+  // Opens the session of a WatchDriver stream. Call it once, before anything else.
+  void Watch(const v1::WatchDriverRequest& request) ABSL_LOCKS_EXCLUDED(mutex_);
+
   void OnMessage(const v1::StreamDriverRequest& request) override ABSL_LOCKS_EXCLUDED(mutex_);
   void OnHalfClose() override;
   void OnHeartbeat() override;
@@ -37,7 +40,8 @@ class DriverAppSession final : public rpc::InboundSession<v1::StreamDriverReques
  private:
   enum class Phase { kNew, kOpening, kOpen, kEnded };
 
-  void Open(const v1::StreamDriverRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `path` precedes the fields' names in errors. `sends` as in Opening.
+  void Open(const v1::OpenSession& request, const std::string& path, bool sends) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs on the loop, with the result of the claim.
   void Opened(const absl::StatusOr<ClaimedSession>& claimed, const std::optional<RideCursor>& cursor,
               const Opening& opening, Dispatch& core, Now now) ABSL_LOCKS_EXCLUDED(mutex_);

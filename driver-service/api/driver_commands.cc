@@ -6,13 +6,13 @@
 
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
+#include "common/text/text.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/ride_codec.h"
 
 namespace hail::driver {
 namespace {
 
-constexpr std::size_t kMaxNoteBytes = 512;
 // An accept is answered when its outcome is certain. A client without a deadline of its own repeats it after this time.
 constexpr absl::Duration kAnswerTime = absl::Minutes(1);
 // Wall time.
@@ -22,8 +22,7 @@ absl::Status CheckCancel(const v1::DriverCancel& cancel) {
   if (cancel.reason() < type::v1::CANCEL_REASON_UNSPECIFIED || cancel.reason() > type::v1::CANCEL_REASON_OTHER) {
     return InvalidField("cancel.reason", "must be a reason that drivers can give");
   }
-  if (cancel.note().size() > kMaxNoteBytes) return InvalidField("cancel.note", "must be at most 512 bytes");
-  return absl::OkStatus();
+  return CheckNote(cancel.note(), "cancel.note");
 }
 
 // Sets the step for a rider-service of the previous version, with the contract's numbers. A command that this version
@@ -145,7 +144,7 @@ void DriverCommands::EndTurn(const std::string& driver_id) {
     return;
   }
   const DispatchHost::Input next = std::move(waiting->second.front());
-  waiting->second.erase(waiting->second.begin());
+  waiting->second.pop_front();
   host_.Here(next);
 }
 
@@ -275,6 +274,16 @@ void DriverCommands::RespondToOffer(const std::string& driver_id, const std::str
       }
     });
     Respond(driver_id, offer_id, accept, answer);
+  });
+}
+
+void DriverCommands::AcknowledgeOffer(const std::string& driver_id, const std::string& offer_id,
+                                      std::function<void(absl::StatusOr<DriverState>)> done) {
+  host_.WithSession(driver_id, [driver_id, offer_id, done = std::move(done)](absl::StatusOr<std::int64_t> session,
+                                                                             Dispatch& core, Now now) {
+    if (!session.ok()) return done(session.status());
+    core.OfferReceived(now, driver_id, offer_id);
+    done(core.State(now, driver_id));
   });
 }
 

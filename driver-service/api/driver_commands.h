@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -57,6 +57,10 @@ class DriverCommands {
   void RespondToOffer(const std::string& driver_id, const std::string& offer_id, bool accept, absl::Time deadline,
                       std::function<void(absl::StatusOr<RespondResult>)> done);
 
+  // `done` runs on the loop, with the state after it.
+  void AcknowledgeOffer(const std::string& driver_id, const std::string& offer_id,
+                        std::function<void(absl::StatusOr<DriverState>)> done);
+
   // On the loop: Dispatch::Respond, for an answer from a call or from a stream. An accept waits for the end of an open
   // write of the driver's profile.
   void Respond(const std::string& driver_id, const std::string& offer_id, bool accept, RespondDone done);
@@ -101,7 +105,7 @@ class DriverCommands {
   // Drivers whose rows must be read again. Used on the loop only.
   std::set<std::string> reading_again_;
   // Drivers with a turn under way, and the turns that wait for its end. Loop only.
-  std::map<std::string, std::vector<DispatchHost::Input>> turns_;
+  std::map<std::string, std::deque<DispatchHost::Input>> turns_;
 };
 
 }  // namespace hail::driver

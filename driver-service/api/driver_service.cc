@@ -5,6 +5,7 @@
 
 #include "common/errors/check.h"
 #include "common/errors/error.h"
+#include "common/ids/uuid.h"
 #include "common/logging/log.h"
 #include "driver-service/api/driver_app_session.h"
 #include "driver-service/codec/driver_codec.h"
@@ -118,6 +119,11 @@ void DriverService::RespondToOffer(const rpc::CallContext& call, const v1::Respo
   AtSession(call, request, std::move(done));
 }
 
+void DriverService::AcknowledgeOffer(const rpc::CallContext& call, const v1::AcknowledgeOfferRequest& request,
+                                     Done<v1::AcknowledgeOfferResponse> done) {
+  AtSession(call, request, std::move(done));
+}
+
 void DriverService::AdvanceTrip(const rpc::CallContext& call, const v1::AdvanceTripRequest& request,
                                 Done<v1::AdvanceTripResponse> done) {
   commands_.host().Post([driver_id = request.driver_id()](Dispatch& core, Now now) { core.Contact(now, driver_id); });
@@ -153,6 +159,14 @@ void DriverService::ListTrips(const rpc::CallContext& call, const v1::ListTripsR
 std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> DriverService::StreamDriver(
     const rpc::CallContext& call, std::shared_ptr<rpc::Sink<v1::StreamDriverResponse>> sink) {
   return std::make_shared<DriverAppSession>(commands_, std::move(sink), call);
+}
+
+std::shared_ptr<rpc::StreamSession> DriverService::WatchDriver(
+    const rpc::CallContext& call, const v1::WatchDriverRequest& request,
+    std::shared_ptr<rpc::Sink<v1::StreamDriverResponse>> sink) {
+  auto session = std::make_shared<DriverAppSession>(commands_, std::move(sink), call);
+  session->Watch(request);
+  return session;
 }
 
 // ---- The public methods
@@ -206,6 +220,18 @@ void DriverService::RespondAtOwner(const rpc::CallContext& call, const v1::Respo
                              *response.mutable_state() = ToProto(result->state);
                              done(std::move(response));
                            });
+}
+
+void DriverService::AcknowledgeAtOwner(const rpc::CallContext&, const v1::AcknowledgeOfferRequest& request,
+                                       Done<v1::AcknowledgeOfferResponse> done) {
+  if (absl::Status status = CheckId(request.offer_id(), "offer_id"); !status.ok()) return done(status);
+  commands_.AcknowledgeOffer(request.driver_id(), request.offer_id(),
+                             [done = std::move(done)](const absl::StatusOr<DriverState>& state) {
+                               if (!state.ok()) return done(state.status());
+                               v1::AcknowledgeOfferResponse response;
+                               *response.mutable_state() = ToProto(*state);
+                               done(std::move(response));
+                             });
 }
 
 absl::Time DriverService::Deadline(const rpc::CallContext& call) const {

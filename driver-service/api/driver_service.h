@@ -36,9 +36,12 @@ class DriverService final {
                    {.person = &DriverService::DriverOf, .at_owner = &DriverService::UpdateLocationAtOwner}),
         rpc::Unary("RespondToOffer", &DriverService::RespondToOffer,
                    {.person = &DriverService::DriverOf, .at_owner = &DriverService::RespondAtOwner}),
+        rpc::Unary("AcknowledgeOffer", &DriverService::AcknowledgeOffer,
+                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::AcknowledgeAtOwner}),
         rpc::Unary("AdvanceTrip", &DriverService::AdvanceTrip, {.person = &DriverService::DriverOf}),
         rpc::Unary("ListTrips", &DriverService::ListTrips, {.person = &DriverService::DriverOf}),
-        rpc::Bidi("StreamDriver", &DriverService::StreamDriver));
+        rpc::Bidi("StreamDriver", &DriverService::StreamDriver),
+        rpc::ServerStream("WatchDriver", &DriverService::WatchDriver));
   }
 
   // Both must outlive every call.
@@ -61,11 +64,15 @@ class DriverService final {
                       Done<v1::UpdateLocationResponse> done);
   void RespondToOffer(const rpc::CallContext& call, const v1::RespondToOfferRequest& request,
                       Done<v1::RespondToOfferResponse> done);
+  void AcknowledgeOffer(const rpc::CallContext& call, const v1::AcknowledgeOfferRequest& request,
+                        Done<v1::AcknowledgeOfferResponse> done);
   void AdvanceTrip(const rpc::CallContext& call, const v1::AdvanceTripRequest& request,
                    Done<v1::AdvanceTripResponse> done);
   void ListTrips(const rpc::CallContext& call, const v1::ListTripsRequest& request, Done<v1::ListTripsResponse> done);
   std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> StreamDriver(
       const rpc::CallContext& call, std::shared_ptr<rpc::Sink<v1::StreamDriverResponse>> sink);
+  std::shared_ptr<rpc::StreamSession> WatchDriver(const rpc::CallContext& call, const v1::WatchDriverRequest& request,
+                                                  std::shared_ptr<rpc::Sink<v1::StreamDriverResponse>> sink);
 
  private:
   template <typename Request>
@@ -94,6 +101,8 @@ class DriverService final {
                              Done<v1::UpdateLocationResponse> done);
   void RespondAtOwner(const rpc::CallContext& call, const v1::RespondToOfferRequest& request,
                       Done<v1::RespondToOfferResponse> done);
+  void AcknowledgeAtOwner(const rpc::CallContext& call, const v1::AcknowledgeOfferRequest& request,
+                          Done<v1::AcknowledgeOfferResponse> done);
 
   // Runs a call at the owner of the session; claims the session if it has none.
   template <typename Request, typename Response>

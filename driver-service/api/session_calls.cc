@@ -30,7 +30,7 @@ std::string AnswerBytes(absl::StatusOr<std::string> response) {
 
 absl::StatusOr<std::string> ResponseIn(replica::v1::ForwardedAnswer& answer) {
   if (answer.has_response()) return std::move(*answer.mutable_response());
-  type::v1::Status error;
+  google::rpc::Status error;
   if (answer.has_error() && error.ParseFromString(answer.error())) {
     if (absl::Status status = rpc::FromProto(error); !status.ok()) return status;
   }

@@ -53,7 +53,9 @@ struct StreamMessage {
   void operator()(const OfferView& offer) { *response.mutable_offer() = ToProto(offer); }
   void operator()(const OfferUpdate& update) { *response.mutable_offer_update() = ToProto(update); }
   void operator()(const CaughtUp& caught_up) { response.mutable_caught_up()->set_sequence(caught_up.sequence); }
-  void operator()(const Reset&) { response.mutable_reset()->set_message("the cursor is not of a ride of this driver"); }
+  void operator()(const Reset&) {
+    response.mutable_start_over()->set_message("the cursor is not of a ride of this driver");
+  }
   void operator()(const Replaced&) { response.mutable_replaced(); }
   // Ends the stream without a message.
   void operator()(const Moved&) {}

@@ -12,6 +12,8 @@ struct Opening {
   std::string incarnation_id;
   // Rising within the run. 0: unknown.
   std::int64_t number = 0;
+  // Whether the app can send on the stream. If not, only its unary calls show that it is there.
+  bool sends = true;
 };
 
 // A session, as of its claim.

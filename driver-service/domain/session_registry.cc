@@ -84,6 +84,7 @@ std::int64_t SessionRegistry::OpenStream(Now now, const Driver& driver, Availabi
   // The epoch of the next positions has changed.
   if (session.ride != nullptr) effects_.OnTrip(driver.driver_id, session.epoch, session.ride);
   Subscribe(now, session);
+  if (!opening.sends) Contact(now, driver.driver_id);
   return session.epoch;
 }
 
@@ -222,6 +223,12 @@ DriverState SessionRegistry::StateOf(Now now, Session& session) const {
   return state;
 }
 
+bool SessionRegistry::ShowsItself(const Session& session) { return session.stream != 0 && session.opening.sends; }
+
+bool SessionRegistry::IsConnected(Now now, const Session& session) const {
+  return ShowsItself(session) || now.wall - session.last_unary < options_.contact_time;
+}
+
 DriverStatus SessionRegistry::StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const {
   blocked_by = {};
   if (session.ride != nullptr) return DriverStatus::kOnTrip;
@@ -230,7 +237,7 @@ DriverStatus SessionRegistry::StatusOf(Now now, const Session& session, BlockedB
   }
   if (session.availability != Availability::kOnline) return DriverStatus::kOffline;
   const std::optional<Fix> fix = index_.Find(session.driver.driver_id);
-  if (session.stream == 0 && now.wall - session.last_unary >= options_.contact_time) {
+  if (!IsConnected(now, session)) {
     blocked_by = BlockedBy::kNotConnected;
   } else if (!session.synced) {
     blocked_by = BlockedBy::kNotSynced;
@@ -244,8 +251,7 @@ DriverStatus SessionRegistry::StatusOf(Now now, const Session& session, BlockedB
 
 void SessionRegistry::UpdateOfferable(Now now, Session& session) {
   MayHaveChanged(session);
-  const bool connected = session.stream != 0 || now.wall - session.last_unary < options_.contact_time;
-  const bool offerable = session.availability == Availability::kOnline && connected && session.synced &&
+  const bool offerable = session.availability == Availability::kOnline && IsConnected(now, session) && session.synced &&
                          session.ride == nullptr && session.live_offer == nullptr;
   if (offerable == session.offerable) return;
   session.offerable = offerable;
@@ -324,9 +330,9 @@ void SessionRegistry::Tick(Now now) {
 
 void SessionRegistry::Review(Now now, const std::string& driver_id) {
   Session* session = FindSession(driver_id);
-  if (session == nullptr || session->stream != 0) return;
+  if (session == nullptr || ShowsItself(*session)) return;
   UpdateOfferable(now, *session);
-  const bool tied = session->ride != nullptr || session->live_offer != nullptr;
+  const bool tied = session->stream != 0 || session->ride != nullptr || session->live_offer != nullptr;
   const absl::Time idle_at = session->last_seen + options_.session_idle;
   if (!tied && now.wall >= idle_at) {
     if (feed_up_) effects_.FeedUnsubscribe(driver_id);

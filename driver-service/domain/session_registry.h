@@ -179,6 +179,10 @@ class SessionRegistry {
   DriverState StateOf(Now now, Session& session) const;
   // The status; if the driver wants to be online but cannot get offers, also the reason.
   DriverStatus StatusOf(Now now, const Session& session, BlockedBy& blocked_by) const;
+  // Whether the session's stream is open and shows that the app is there: its client sends heartbeats.
+  static bool ShowsItself(const Session& session);
+  // Whether the app is there: by its stream, or by a recent unary call.
+  bool IsConnected(Now now, const Session& session) const;
   // The state sent to a stream may have changed: SendStates checks it.
   void MayHaveChanged(const Session& session);
   // Schedules a check of a state that may change by time, or by a position.

@@ -83,6 +83,11 @@ void AssignmentService::ListDriverRides(const rpc::CallContext&, const pb::ListD
                               });
 }
 
+void AssignmentService::GetRide(const rpc::CallContext&, const pb::GetRideRequest& request,
+                                Done<pb::GetRideResponse> done) {
+  ports_.rides->GetForOperator(request.ride_id(), AnswerWithRide(std::move(done)));
+}
+
 void AssignmentService::ResolveRide(const rpc::CallContext& call, const pb::ResolveRideRequest& request,
                                     Done<pb::ResolveRideResponse> done) {
   const auto resolution = DecodeResolution(request.resolution());

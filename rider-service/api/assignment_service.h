@@ -29,7 +29,7 @@ class AssignmentService final {
         rpc::Unary("FindAssignment", &AssignmentService::FindAssignment),
         rpc::Unary("RecordTripEvent", &AssignmentService::RecordTripEvent),
         rpc::Unary("ListDriverRides", &AssignmentService::ListDriverRides),
-        rpc::Unary("ResolveRide", &AssignmentService::ResolveRide),
+        rpc::Unary("GetRide", &AssignmentService::GetRide), rpc::Unary("ResolveRide", &AssignmentService::ResolveRide),
         rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers,
                   {.queue = kDriversQueue, .ages = false, .greets = true}),
         // No heartbeats: there may be nothing to report for a long time; keepalive detects a dead connection.
@@ -52,6 +52,8 @@ class AssignmentService final {
                        Done<internal::v1::RecordTripEventResponse> done);
   void ListDriverRides(const rpc::CallContext& call, const internal::v1::ListDriverRidesRequest& request,
                        Done<internal::v1::ListDriverRidesResponse> done);
+  void GetRide(const rpc::CallContext& call, const internal::v1::GetRideRequest& request,
+               Done<internal::v1::GetRideResponse> done);
   void ResolveRide(const rpc::CallContext& call, const internal::v1::ResolveRideRequest& request,
                    Done<internal::v1::ResolveRideResponse> done);
   std::shared_ptr<rpc::InboundSession<internal::v1::WatchDriversRequest>> WatchDrivers(

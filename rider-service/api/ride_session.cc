@@ -149,7 +149,7 @@ void RideSession::SendCaughtUp(std::int64_t sequence) {
 
 void RideSession::SendReset(const std::string& text) {
   WatchRideResponse message;
-  message.mutable_reset()->set_message(text);
+  message.mutable_start_over()->set_message(text);
   sink_->Send(std::move(message));
 }
 

@@ -19,7 +19,6 @@ constexpr double kMinTripM = 20;
 constexpr std::size_t kMaxAddressBytes = 256;
 constexpr std::size_t kMaxPlaceNoteBytes = 256;
 constexpr std::size_t kMaxNameBytes = 128;
-constexpr std::size_t kMaxNoteBytes = 512;
 constexpr std::size_t kMaxLabels = 16;
 constexpr std::size_t kMaxLabelBytes = 64;
 
@@ -106,10 +105,6 @@ absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& 
 absl::Status CheckTexts(const RideRequest& request) {
   if (absl::Status status = CheckLabels(request.labels()); !status.ok()) return status;
   return CheckText(request.rider_display_name(), kMaxNameBytes, "rider_display_name");
-}
-
-absl::Status CheckNote(const std::string& note, const std::string& field) {
-  return CheckText(note, kMaxNoteBytes, field);
 }
 
 absl::Status CheckReason(CancelReason reason, const std::string& field) {

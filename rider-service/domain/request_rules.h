@@ -29,9 +29,6 @@ absl::Status CheckLabels(const google::protobuf::Map<std::string, std::string>& 
 // Checks the other texts of a request.
 absl::Status CheckTexts(const RideRequest& request);
 
-// At most 512 bytes, and valid by CheckText.
-absl::Status CheckNote(const std::string& note, const std::string& field);
-
 // Checks that a person may give the reason.
 absl::Status CheckReason(CancelReason reason, const std::string& field);
 

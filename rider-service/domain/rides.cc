@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/errors/error.h"
+#include "common/text/text.h"
 #include "rider-service/domain/page_token.h"
 #include "rider-service/domain/ride_refusals.h"
 #include "rider-service/domain/view.h"
@@ -271,6 +272,15 @@ void Rides::ListForDriver(std::string driver_id, int page_size, std::string page
 }
 
 // --- Operators ---
+
+void Rides::GetForOperator(std::string ride_id, Done<Ride> done) {
+  if (absl::Status status = CheckId(ride_id, "ride_id"); !status.ok()) return done(status);
+  ports_.store->ById(std::move(ride_id), [done = std::move(done)](absl::StatusOr<std::optional<Ride>> ride) {
+    if (!ride.ok()) return done(std::move(ride).status());
+    if (!*ride) return done(NoSuchRide());
+    done(RideForOperator(**std::move(ride)));
+  });
+}
 
 void Rides::ResolveRide(const Now& now, std::string ride_id, Resolution resolution, std::string note,
                         absl::Time deadline, Done<Ride> done) {

@@ -105,6 +105,8 @@ class Rides {
 
   // --- Operators ---
 
+  // RIDE_NOT_FOUND.
+  void GetForOperator(std::string ride_id, Done<Ride> done);
   void ResolveRide(const Now& now, std::string ride_id, Resolution resolution, std::string note, absl::Time deadline,
                    Done<Ride> done);
 

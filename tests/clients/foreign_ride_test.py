@@ -44,12 +44,14 @@ METHODS = {
     DRIVER + "SetAvailability": {"driver_id"},
     DRIVER + "UpdateLocation": {"driver_id", "session_epoch"},
     DRIVER + "RespondToOffer": {"driver_id", "offer_id"},
+    DRIVER + "AcknowledgeOffer": {"driver_id", "offer_id"},
     DRIVER + "AdvanceTrip": {"driver_id", "ride_id"},
     DRIVER + "ListTrips": {"driver_id", "page_token"},
     DRIVER + "StreamDriver": {
         "open.driver_id", "open.cursor.ride_id", "location.driver_id", "location.session_epoch",
         "set_availability.driver_id", "respond_to_offer.driver_id", "respond_to_offer.offer_id",
         "offer_received.offer_id", "advance_trip.driver_id", "advance_trip.ride_id"},
+    DRIVER + "WatchDriver": {"driver_id", "cursor.ride_id"},
 }
 
 # The only errors for a client that names another person's offer or ride.
@@ -352,6 +354,11 @@ class ForeignRide(unittest.TestCase):
             self.refused(self.drivers, DRIVER + "RespondToOffer", {
                 "driver_id": self.mallory_drives.id, "offer_id": self.offer, "response": response})
 
+    def try_AcknowledgeOffer(self, _):
+        # Has no effect: the ride and its offer stay as they are. The answer shows Mallory's own state.
+        self.nothing_in(self.drivers.unary(DRIVER + "AcknowledgeOffer", {
+            "driver_id": self.mallory_drives.id, "offer_id": self.offer}))
+
     def try_AdvanceTrip(self, _):
         for step in STEPS:
             for leg in (0, 1):
@@ -365,18 +372,33 @@ class ForeignRide(unittest.TestCase):
         self.refused(self.drivers, DRIVER + "ListTrips", {
             "driver_id": self.mallory_drives.id, "page_token": self.page}, {("INVALID_ARGUMENT", "INVALID_FIELD")})
 
+    def nothing_of_the_ride(self, opening):
+        """`opening` holds the messages up to `caught_up` of a session that names the ride in its cursor."""
+        self.nothing_in(opening)
+        self.assertTrue(any("start_over" in message for message in opening), opening)
+        snapshot, = (message["snapshot"] for message in opening if "snapshot" in message)
+        self.assertNotIn("ride", snapshot)
+        self.assertNotIn("offer", snapshot)
+        self.assertFalse(any("event" in message for message in opening), opening)
+
+    def try_WatchDriver(self, _):
+        opening = []
+        watch = self.drivers.server_stream(DRIVER + "WatchDriver", {
+            "driver_id": self.mallory_drives.id, "cursor": {"ride_id": self.ride["ride_id"], "sequence": "1"}},
+            timeout=20)
+        for message in watch:
+            opening.append(message)
+            if "caught_up" in message:
+                break
+        watch.close()
+        self.nothing_of_the_ride(opening)
+
     def try_StreamDriver(self, _):
         stream = Stream(self.drivers, DRIVER + "StreamDriver")
         self.addCleanup(stream.close)
         stream.send({"open": {"driver_id": self.mallory_drives.id, "cursor": {
             "ride_id": self.ride["ride_id"], "sequence": "1"}}})
-        came = stream.until("caught_up")
-        self.nothing_in(came)
-        self.assertTrue(any("reset" in message for message in came), came)
-        snapshot, = (message["snapshot"] for message in came if "snapshot" in message)
-        self.assertNotIn("ride", snapshot)
-        self.assertNotIn("offer", snapshot)
-        self.assertFalse(any("event" in message for message in came), came)
+        self.nothing_of_the_ride(stream.until("caught_up"))
 
         number = 0
 

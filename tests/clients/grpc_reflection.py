@@ -156,11 +156,14 @@ class Client:
 
     def server_stream(self, method, request, timeout=None):
         call, to_message, from_message = self._prepare(method, self.channel.unary_stream)
+        stream = call(to_message(request), timeout=timeout)
         try:
-            for message in call(to_message(request), timeout=timeout):
+            for message in stream:
                 yield from_message(message)
         except grpc.RpcError as error:
             raise self._error(error) from None
+        finally:
+            stream.cancel()
 
     def bidi(self, method, timeout=None):
         call, to_message, from_message = self._prepare(method, self.channel.stream_stream)
@@ -205,13 +208,23 @@ class Client:
             add(name)
         self._symbols.add(symbol)
 
+    def _status_type(self):
+        try:
+            self._learn("google.rpc.Status")
+            return "google.rpc.Status"
+        except LookupError:
+            # A release up to 8f60d66 has the same message under another name.
+            self._learn("hail.type.v1.Status")
+            return "hail.type.v1.Status"
+
     def _prepare(self, method, kind):
         service, name = method.rsplit("/", 1)
         self._learn(service)
         # Learns the types of error details, to which no method refers. Does so in advance, because an overloaded server
         # does not answer reflection either.
-        for detail in ("hail.type.v1.Status", "google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.BadRequest"):
+        for detail in ("google.rpc.ErrorInfo", "google.rpc.RetryInfo", "google.rpc.BadRequest"):
             self._learn(detail)
+        self._status_type()
         descriptor = self._pool.FindServiceByName(service).methods_by_name[name]
         request = _message_class(self._pool, descriptor.input_type)
         response = _message_class(self._pool, descriptor.output_type)
@@ -232,8 +245,7 @@ class Client:
         reason, field, metadata, retry_after = "", "", {}, None
         if encoded:
             # The trailer is a google.rpc.Status; its details name their own types.
-            self._learn("hail.type.v1.Status")
-            status = _message_class(self._pool, self._pool.FindMessageTypeByName("hail.type.v1.Status"))
+            status = _message_class(self._pool, self._pool.FindMessageTypeByName(self._status_type()))
             for detail in status.FromString(encoded).details:
                 detail = any_pb2.Any.FromString(detail.SerializeToString())
                 type_name = detail.TypeName()

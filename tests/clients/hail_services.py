@@ -59,6 +59,11 @@ class Service:
             time.sleep(0.02)
         return json.loads(self.port_file.read_text())
 
+    def kill(self):
+        """As a crash: nothing is drained."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self, seconds=30):
         """Drains the service and returns its exit status."""
         if self._process is None:

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Keeps README and docs/ in step with the programs: configuration keys, error reasons, and the files, targets and functions they name.
+"""Keeps README and docs/ in step with the programs: configuration keys, error reasons, the sandbox's scripts, and the
+files, targets and functions they name.
 
     readme_test.py BIN_DIR SOURCE_DIR
     readme_test.py --write BIN_DIR SOURCE_DIR    puts the tables in
@@ -12,7 +13,13 @@ import sys
 
 # The page of each table, by the table's marks.
 TABLES = {"reasons": "docs/errors.md", "rider-service": "docs/configuration.md",
-          "driver-service": "docs/configuration.md"}
+          "driver-service": "docs/configuration.md", "ride-scripts": "docs/sandbox.md",
+          "rider-scripts": "docs/sandbox.md"}
+# The commands that print tables, by the table's marks.
+COMMANDS = {"rider-service": ("rider-service", "--help-markdown"),
+            "driver-service": ("driver-service", "--help-markdown"),
+            "ride-scripts": ("hail-sim", "--scripts-markdown", "rides"),
+            "rider-scripts": ("hail-sim", "--scripts-markdown", "riders")}
 # `file`: `name`, `Class::Name` …
 NAMED = re.compile(r"`([\w./-]+\.(?:cc|h|py|proto))`:\s((?:`[\w:]+`(?:,\s)?)+)")
 
@@ -74,9 +81,9 @@ def main():
     problems = []
 
     tables = {"reasons": reasons(source)}
-    for service in ("rider-service", "driver-service"):
-        tables[service] = subprocess.run([bin_dir / service, "--help-markdown"], check=True, capture_output=True,
-                                         stdin=subprocess.DEVNULL, text=True).stdout
+    for name, (program, *words) in COMMANDS.items():
+        tables[name] = subprocess.run([bin_dir / program, *words], check=True, capture_output=True,
+                                      stdin=subprocess.DEVNULL, text=True).stdout
     for name, table in tables.items():
         page = source / TABLES[name]
         pattern = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->\n)", re.DOTALL)

@@ -10,7 +10,7 @@ namespace hail::fuzz {
 namespace {
 
 void Details(Input& input) {
-  type::v1::Status proto;
+  google::rpc::Status proto;
   if (!proto.ParseFromString(input.Rest())) return;
   const absl::Status status = rpc::FromProto(proto);
   Require(status.ok() == (proto.code() == 0), "an error stays an error");

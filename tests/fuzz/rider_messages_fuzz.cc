@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/ids/uuid.h"
+#include "common/text/text.h"
 #include "rider-service/api/api_codec.h"
 #include "rider-service/api/nearby_cars.h"
 #include "rider-service/api/telemetry.h"
@@ -93,7 +94,7 @@ void Cancel(const std::string& bytes) {
   rpb::CancelRideRequest request;
   if (!request.ParseFromString(bytes)) return;
   const rider::CancelReason reason = rider::DecodeReason(request.reason());
-  if (!rider::CheckReason(reason, "reason").ok() || !rider::CheckNote(request.note(), "note").ok()) return;
+  if (!rider::CheckReason(reason, "reason").ok() || !CheckNote(request.note(), "note").ok()) return;
   const auto change =
       rider::CancelByRider(AskedFor("ride-1", {}, kStart).ride, reason, request.note(), kStart + absl::Seconds(5));
   Require(change.ok() && change->ride.state() == rider::RideState::kCanceled, "the rider of a ride can cancel it");

@@ -52,7 +52,7 @@ std::string DriverServiceTest::ReasonOf(const grpc::Status& status) {
   return details.has_value() ? std::string(ReasonName(details->reason)) : "";
 }
 
-std::string DriverServiceTest::ReasonOf(const hail::type::v1::Status& status) {
+std::string DriverServiceTest::ReasonOf(const google::rpc::Status& status) {
   const auto details = DetailsOf(rpc::FromProto(status));
   return details.has_value() ? std::string(ReasonName(details->reason)) : "";
 }

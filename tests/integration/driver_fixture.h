@@ -32,7 +32,7 @@ class DriverServiceTest : public ::testing::Test {
   std::unique_ptr<DriverApp> AppOnTrip(const std::string& driver_id, const std::string& ride_id);
   // The ErrorInfo reason of a failed call ("" if there is none).
   static std::string ReasonOf(const grpc::Status& status);
-  static std::string ReasonOf(const hail::type::v1::Status& status);
+  static std::string ReasonOf(const google::rpc::Status& status);
   // The field that the call's BadRequest names ("" if there is none).
   static std::string FieldOf(const grpc::Status& status);
 

@@ -129,7 +129,7 @@ TEST_F(DriverStreamTest, ACursorThatMakesNoSenseIsReset) {
   auto app = AppOnTrip("ada", "ride-1");
   app->Drop();
   app->Resume("ride-1", 99);
-  app->Next([](const DriverApp::Response& response) { return response.has_reset(); }, "reset");
+  app->Next([](const DriverApp::Response& response) { return response.has_start_over(); }, "reset");
   EXPECT_EQ(app->Next(IsSnapshot, "a snapshot").snapshot().ride().ride_id(), "ride-1");
   app->Next(IsCaughtUp, "caught_up");
 }

@@ -154,6 +154,26 @@ TEST_F(RiderAssignments, ADriversRidesAreListedByAssignment) {
   EXPECT_EQ(listed, driven);
 }
 
+TEST_F(RiderAssignments, AnOperatorReadsWhatRiderAndDriverRead) {
+  auto client = Client();
+  auto order = RiderClient::RideRequest("ann", "request-1");
+  (*order.mutable_labels())["trip"] = "7";
+  const auto requested = client.Request(order);
+  ASSERT_TRUE(requested.ok());
+  const Ride assigned = client.MustConfirm(requested.response.ride(), "driver-1");
+  EXPECT_TRUE(assigned.labels().empty()) << "drivers do not see labels";
+  hail::internal::v1::GetRideRequest request;
+  request.set_ride_id(assigned.ride_id());
+  hail::internal::v1::GetRideResponse response;
+  ASSERT_TRUE(client.assignments().GetRide(PatientContext().get(), request, &response).ok());
+  EXPECT_EQ(response.ride().rider_id(), "ann");
+  EXPECT_EQ(response.ride().labels().at("trip"), "7");
+  EXPECT_EQ(response.ride().offer_id(), assigned.offer_id());
+  EXPECT_EQ(response.ride().sequence(), assigned.sequence());
+  request.set_ride_id("no-such-ride");
+  EXPECT_EQ(ErrorOf(client.assignments().GetRide(PatientContext().get(), request, &response)).reason, "RIDE_NOT_FOUND");
+}
+
 TEST_F(RiderAssignments, AnOperatorEndsARideOnce) {
   auto client = Client();
   const Ride requested = client.MustRequest("ann");

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "google_rpc/error_details.pb.h"
-#include "hail/type/v1/status.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 
 namespace hail::testing {
 
@@ -21,7 +21,7 @@ std::unique_ptr<grpc::ClientContext> PatientContext(absl::Duration limit) {
 
 WireError ErrorOf(const grpc::Status& status) {
   WireError error;
-  hail::type::v1::Status details;
+  google::rpc::Status details;
   if (!details.ParseFromString(status.error_details())) return error;
   for (const google::protobuf::Any& any : details.details()) {
     google::rpc::ErrorInfo info;

@@ -401,8 +401,10 @@ void Judge::ConfirmAsked(const std::string& replica, const std::string& offer_id
   if (shown == live_.end()) return;
   shown->second.confirming = true;
   if (attempt > 1) return;
-  // Before the offer was shown it may have waited this long in the stream's queue.
-  const absl::Duration slow = Wrong() > absl::ZeroDuration() ? shown->second.remaining / kClockSlew : absl::Duration();
+  // A clock that is slowed down passes the remaining time in kClockSlew / (kClockSlew - 1) of it.
+  const absl::Duration slow =
+      Wrong() > absl::ZeroDuration() ? shown->second.remaining / (kClockSlew - 1) : absl::Duration();
+  // Before the offer was shown it may have waited 2 ms in the stream's queue.
   if (clock_->Read().domain > shown->second.expires + slow + absl::Milliseconds(2) * clock_->scale().scale) {
     Fail(7, "an expired offer is not accepted", name);
   }

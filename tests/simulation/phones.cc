@@ -55,7 +55,7 @@ std::string Brief(const dpb::StreamDriverResponse& message) {
     return absl::StrCat("state ", message.state().revision(), ": ", dpb::DriverStatus_Name(message.state().status()),
                         " ", dpb::Availability_Name(message.state().availability()));
   }
-  if (message.has_reset()) return "reset";
+  if (message.has_start_over()) return "reset";
   if (message.has_draining()) return "draining";
   if (message.has_replaced()) return "replaced";
   return "something";
@@ -246,8 +246,10 @@ void DriverPhone::Call(const sim::DriverCall& call) {
 
 void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   Universe& u = *universe_;
-  if (present_ != nullptr && handover) handed_over_[stream_] = present_;
-  present_.reset();
+  if (call_ != nullptr && handover) handed_over_[stream_] = call_;
+  if (watch_ != nullptr && handover) handed_over_[stream_] = watch_;
+  call_.reset();
+  watch_.reset();
   const std::uint64_t stream = ++stream_;
   u.Note(agent_.driver_id(), " opens stream ", stream, handover ? " (handover)" : "");
   if (u.OfferConfirming(agent_.driver_id())) u.Hit(Situation::kDriverMovedToAnotherStreamWhileConfirming);
@@ -264,16 +266,26 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   auto end = std::make_shared<ClientEnd<dpb::StreamDriverResponse>>();
   end->on_message = [this, stream](const dpb::StreamDriverResponse& message) { Received(stream, message); };
   end->on_end = [this, stream](const absl::Status& status) { Ended(stream, status); };
-  present_ = OpenMethod<driver::DriverService, DriverNode, dpb::StreamDriverRequest>(
-      &u.network(), &u.driver_phones(), end, [&u] { return u.driver(); }, {},
-      [this, end](DriverNode& node) {
-        end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
-          OnSent(replica, message);
-        };
-      });
-  dpb::StreamDriverRequest first;
-  *first.mutable_open() = open;
-  present_->Send(first);
+  const auto opens = [this, end](DriverNode& node) {
+    end->on_sent = [this, replica = node.replica()](const dpb::StreamDriverResponse& message) {
+      OnSent(replica, message);
+    };
+  };
+  const auto host = [&u] { return u.driver(); };
+  if (agent_.watches()) {
+    dpb::WatchDriverRequest request;
+    request.set_driver_id(open.driver_id());
+    if (open.has_cursor()) *request.mutable_cursor() = open.cursor();
+    request.set_incarnation_id(open.incarnation_id());
+    request.set_opening(open.opening());
+    watch_ = OpenMethod<driver::DriverService, DriverNode>(&u.network(), &u.driver_phones(), end, host, request, opens);
+  } else {
+    call_ = OpenMethod<driver::DriverService, DriverNode, dpb::StreamDriverRequest>(&u.network(), &u.driver_phones(),
+                                                                                    end, host, {}, opens);
+    dpb::StreamDriverRequest first;
+    *first.mutable_open() = open;
+    call_->Send(first);
+  }
   if (u.stormy() && random_.Chance(u.plan().wish_races)) WishElsewhere();
 }
 
@@ -292,7 +304,7 @@ void DriverPhone::WishElsewhere() {
 }
 
 void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
-  if (present_ == nullptr) return;
+  if (call_ == nullptr) return;
   dpb::StreamDriverRequest message = sound;
   if (message.has_location() && clock_error_ != absl::ZeroDuration() && universe_->stormy()) {
     for (auto& position : *message.mutable_location()->mutable_positions()) {
@@ -329,11 +341,20 @@ void DriverPhone::Send(const dpb::StreamDriverRequest& sound) {
   if (ends != offer_ends_.end() && universe_->stormy() && random_.Chance(plan.last_moment)) {
     const absl::Time when = ends->second + absl::Milliseconds(random_.Between(-30, 30));
     universe_->scheduler().At(when, nullptr, [this, message, stream = stream_] {
-      if (stream == stream_ && present_ != nullptr) present_->Send(message);
+      if (stream == stream_ && call_ != nullptr) call_->Send(message);
     });
     return;
   }
-  present_->Send(message);
+  call_->Send(message);
+}
+
+void DriverPhone::Pass(const dpb::StreamDriverRequest& command) {
+  if (agent_.watches()) {
+    Twin(agent_.WithDriverId(command));
+  } else if (call_ != nullptr) {
+    commands_[command.command_id()] = command;
+    call_->Send(command);
+  }
 }
 
 void DriverPhone::Mischief(const dpb::StreamDriverRequest& step) {
@@ -358,7 +379,7 @@ void DriverPhone::Mischief(const dpb::StreamDriverRequest& step) {
       break;
   }
   universe_->judge().DriverAsked(agent_.driver_id(), trip);
-  present_->Send(wrong);
+  call_->Send(wrong);
 }
 
 void DriverPhone::Twin(const dpb::StreamDriverRequest& command) {
@@ -383,6 +404,12 @@ void DriverPhone::Twin(const dpb::StreamDriverRequest& command) {
     });
   } else if (command.has_location()) {
     CallDriver(u, command.location(), [](const auto&) {});
+  } else if (command.has_offer_received()) {
+    if (u.stormy() && random_.Chance(u.plan().deaf)) return;
+    dpb::AcknowledgeOfferRequest request;
+    request.set_driver_id(agent_.driver_id());
+    request.set_offer_id(command.offer_received().offer_id());
+    CallDriver(u, request, [](const auto&) {});
   }
 }
 
@@ -399,8 +426,7 @@ void DriverPhone::BreakOnTrip() {
     dpb::StreamDriverRequest command;
     command.set_command_id(absl::StrCat("o", ++mischief_));
     command.mutable_set_availability()->set_availability(availability);
-    commands_[command.command_id()] = command;
-    if (present_ != nullptr) present_->Send(command);
+    Pass(command);
   };
   desired(dpb::AVAILABILITY_OFFLINE);
   universe_->scheduler().After(universe_->clock().scale().ToWall(absl::Seconds(random_.Between(20, 120))), nullptr,
@@ -412,7 +438,7 @@ void DriverPhone::Wait(const type::v1::Ride& ride) {
       ride.state() != type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF) {
     return;
   }
-  if (present_ == nullptr || !waits_.Chance(universe_->plan().waits)) return;
+  if ((call_ == nullptr && watch_ == nullptr) || !waits_.Chance(universe_->plan().waits)) return;
   dpb::StreamDriverRequest command;
   command.set_command_id(absl::StrCat("w", ++mischief_));
   dpb::AdvanceTripRequest& step = *command.mutable_advance_trip();
@@ -421,14 +447,14 @@ void DriverPhone::Wait(const type::v1::Ride& ride) {
   step.set_leg(ride.leg());
   step.mutable_wait()->set_reason(static_cast<type::v1::WaitReason>(waits_.Index(3)));
   universe_->judge().DriverAsked(agent_.driver_id(), step);
-  commands_[command.command_id()] = command;
-  present_->Send(command);
-  if (waits_.Chance(0.3)) present_->Send(command);
+  Pass(command);
+  if (waits_.Chance(0.3)) Pass(command);
 }
 
 void DriverPhone::Drop() {
   ++stream_;
-  present_.reset();
+  call_.reset();
+  watch_.reset();
 }
 
 void DriverPhone::OnSent(const std::string& replica, const dpb::StreamDriverResponse& message) {
@@ -462,6 +488,7 @@ void DriverPhone::Answered(const dpb::StreamDriverRequest& command, const sim::C
     if (command.has_advance_trip()) u.judge().StepAnswered(agent_.driver_id(), command.advance_trip());
     if (command.respond_to_offer().response() == dpb::OFFER_RESPONSE_ACCEPT) {
       u.judge().AcceptGranted(agent_.driver_id(), command.respond_to_offer().offer_id());
+      if (agent_.watches()) u.Hit(Situation::kWatchingDriverGotARide);
     }
     if (command.has_set_availability() && !agent_.ride_id().empty() &&
         command.set_availability().availability() == dpb::AVAILABILITY_OFFLINE) {
@@ -520,7 +547,8 @@ void DriverPhone::Received(std::uint64_t stream, const dpb::StreamDriverResponse
 void DriverPhone::Ended(std::uint64_t stream, const absl::Status& status) {
   handed_over_.erase(stream);
   if (stream != stream_) return;
-  present_.reset();
+  call_.reset();
+  watch_.reset();
   agent_.OnStreamEnd(universe_->clock().Read(), OutcomeOf(status));
 }
 
@@ -606,7 +634,7 @@ void Stranger::Pry() {
       watch.set_after_sequence(1000);
       auto end = std::make_shared<ClientEnd<rpb::WatchRideResponse>>();
       end->on_message = [&u](const rpb::WatchRideResponse& message) {
-        if (message.has_reset()) u.Hit(Situation::kRiderCursorAhead);
+        if (message.has_start_over()) u.Hit(Situation::kRiderCursorAhead);
         if (message.has_event() && message.event().sequence() > 1000) {
           u.judge().Fail(5, "no event is made up", message.event().ride_id());
         }

@@ -73,11 +73,15 @@ class DriverPhone final : private sim::DriverOut {
 
  private:
   using Stream = ClientCall<driver::v1::StreamDriverRequest, driver::v1::StreamDriverResponse>;
+  using Watch = ClientCall<driver::v1::WatchDriverRequest, driver::v1::StreamDriverResponse>;
 
   void Call(const sim::DriverCall& call) override;
   void Open(const driver::v1::OpenSession& open, bool handover) override;
   void Send(const driver::v1::StreamDriverRequest& message) override;
   void Twin(const driver::v1::StreamDriverRequest& command) override;
+  // These drivers have no scripts.
+  void FindScript(const std::string&) override {}
+  void Acts(const std::string&, const sim::RideScript&, sim::DriverPhase, sim::DriverAct) override {}
   void Drop() override;
   void Wake(absl::Duration domain, sim::DriverTimer timer, std::uint64_t token) override;
   void WakeWall(absl::Duration wall, sim::DriverTimer timer, std::uint64_t token) override;
@@ -97,6 +101,8 @@ class DriverPhone final : private sim::DriverOut {
   void Wait(const type::v1::Ride& ride);
   // Sends an invalid step along with a valid one.
   void Mischief(const driver::v1::StreamDriverRequest& step);
+  // Sends a command of the phone's own, the way that its agent sends: on the stream, or by a unary call.
+  void Pass(const driver::v1::StreamDriverRequest& command);
 
   Universe* const universe_;
   sim::DriverAgent agent_;
@@ -108,8 +114,10 @@ class DriverPhone final : private sim::DriverOut {
   // The number of coming messages that carry wrong positions.
   int wrong_places_ = 0;
   std::uint64_t stream_ = 0;
-  std::shared_ptr<Stream> present_;
-  std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
+  // One of the two is set, or none.
+  std::shared_ptr<Stream> call_;
+  std::shared_ptr<Watch> watch_;
+  std::map<std::uint64_t, std::shared_ptr<void>> handed_over_;
   std::map<std::string, driver::v1::StreamDriverRequest> commands_;
   // Assignments, and whether the phone suppresses their acknowledgement as long as the storm lasts.
   std::map<std::string, bool> unseen_;

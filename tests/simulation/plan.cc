@@ -87,6 +87,7 @@ Plan PlanOf(std::uint64_t seed) {
   plan.people.pause = Odd(random, 0.5);
   plan.people.unary = random.Unit();
   plan.people.watch = random.Unit();
+  plan.people.driver_watch = random.Unit();
   plan.mischief = Odd(random, 0.5);
   plan.cancel_races = Odd(random, 0.2);
   plan.twin_riders = Odd(random, 0.3);

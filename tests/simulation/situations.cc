@@ -64,6 +64,8 @@ std::string_view NameOf(Situation situation) {
       return "answer came after revocation";
     case Situation::kAcceptRepeatedWhileConfirming:
       return "accept repeated while confirming";
+    case Situation::kWatchingDriverGotARide:
+      return "a driver who watches accepted an offer and got the ride";
     case Situation::kForgottenOfferWasTheAssignment:
       return "forgotten offer looked up: it was the assignment";
     case Situation::kForgottenOfferWasNot:

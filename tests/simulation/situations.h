@@ -43,6 +43,7 @@ enum class Situation : std::size_t {
   kAnswerCameAfterExpiry,
   kAnswerCameAfterRevocation,
   kAcceptRepeatedWhileConfirming,
+  kWatchingDriverGotARide,
   kForgottenOfferWasTheAssignment,
   kForgottenOfferWasNot,
   kOfferNeverReceived,

@@ -30,6 +30,8 @@ from stored_record import LATER, LATER_RIDE, FIELD, RIDE_OF_EVENT, VALUE, conten
 
 # The decision by which releases promise to keep fields that a later version stored.
 KEEPS_UNKNOWN_FIELDS = "0029"
+# WatchDriver and AcknowledgeOffer.
+HAS_WATCH_DRIVER = "0035"
 
 
 class Table:
@@ -241,6 +243,8 @@ class CityUpgrade(City):
     def __init__(self, options, directory, table):
         super().__init__(options, directory, options.old)
         self.table = table
+        if not promises(options.ref, HAS_WATCH_DRIVER):
+            self.sim_command += ["--driver-watch", "0"]
 
     def carry_out(self):
         self.print_heading()

@@ -35,7 +35,7 @@ void RiderAudit::Receive(const hail::rider::v1::WatchRideResponse& message) {
     case Message::kCaughtUp:
       Reaches(message.caught_up().sequence());
       break;
-    case Message::kReset:
+    case Message::kStartOver:
       snapshot_due_ = true;
       break;
     default:

@@ -35,17 +35,25 @@ constexpr double kPingOfTwo = 0.03;
 constexpr double kWanders = 0.5;
 constexpr double kWanderRangeM = 4'000;
 
+// Of scripted drivers, domain time: from the arrival to the next step; the same for a driver who waits for the rider.
+constexpr absl::Duration kBoarding = absl::Seconds(10);
+constexpr absl::Duration kLongBoarding = absl::Minutes(1);
+// The share of the way to the pickup after which they give a ride up.
+constexpr double kGiveUpAfter = 0.5;
+
 LatLng Place(const tpb::Place& place) { return {place.position().latitude_deg(), place.position().longitude_deg()}; }
 
 }  // namespace
 
 DriverAgent::DriverAgent(dpb::Driver profile, const LatLng& position, const Odds& odds, const World* world,
-                         std::uint64_t seed, DriverOut* out)
+                         std::uint64_t seed, DriverOut* out, Decisions decisions)
     : profile_(std::move(profile)),
       odds_(odds),
       world_(world),
       random_(seed, "driver " + profile_.display_name()),
+      watches_(Random(seed, "watches " + profile_.display_name()).Chance(odds.driver_watch)),
       out_(out),
+      decisions_(decisions),
       motion_(position) {}
 
 void DriverAgent::Begin(const Now&) { Register(); }
@@ -122,8 +130,17 @@ void DriverAgent::OnStreamEnd(const Now&, const Outcome& outcome) {
   Lost(draining_.value_or(stream_backoff_.Next(random_, outcome.retry_after)), false);
 }
 
+dpb::StreamDriverRequest DriverAgent::WithDriverId(dpb::StreamDriverRequest message) const {
+  if (message.has_set_availability()) message.mutable_set_availability()->set_driver_id(driver_id());
+  if (message.has_respond_to_offer()) message.mutable_respond_to_offer()->set_driver_id(driver_id());
+  if (message.has_advance_trip()) message.mutable_advance_trip()->set_driver_id(driver_id());
+  if (message.has_location()) message.mutable_location()->set_driver_id(driver_id());
+  return message;
+}
+
 void DriverAgent::Ping(const Now& now) {
-  if (!connected_) return;
+  // The unary call needs the session's epoch, which the snapshot brings.
+  if (!connected_ || (watches_ && !ready_)) return;
   dpb::StreamDriverRequest message;
   dpb::UpdateLocationRequest& location = *message.mutable_location();
   const auto add = [&](absl::Duration age) {
@@ -140,11 +157,11 @@ void DriverAgent::Ping(const Now& now) {
   // A phone that was in a tunnel sends the positions it kept.
   if (random_.Chance(kPingOfTwo)) add(absl::Seconds(2));
   add(absl::ZeroDuration());
-  if (ready_ && session_epoch_ != 0 && random_.Chance(kTwinPing)) {
-    location.set_driver_id(driver_id());
+  const bool twin = ready_ && session_epoch_ != 0 && random_.Chance(kTwinPing);
+  if (twin || watches_) {
     location.set_session_epoch(session_epoch_);
     out_->Count("unary_pings");
-    out_->Twin(message);
+    out_->Twin(WithDriverId(message));
     return;
   }
   last_sent_ = now.wall;
@@ -156,19 +173,15 @@ void DriverAgent::Issue(const Now& now, dpb::StreamDriverRequest message) {
   message.set_command_id(id);
   Command& command = commands_[id];
   command.message = std::move(message);
-  command.twin = random_.Chance(odds_.unary);
+  command.twin = random_.Chance(odds_.unary) || watches_;
   Dispatch(now, command);
 }
 
 void DriverAgent::Dispatch(const Now& now, Command& command) {
   if (command.twin) {
     command.sent = now.wall;
-    dpb::StreamDriverRequest twin = command.message;
-    if (twin.has_set_availability()) twin.mutable_set_availability()->set_driver_id(driver_id());
-    if (twin.has_respond_to_offer()) twin.mutable_respond_to_offer()->set_driver_id(driver_id());
-    if (twin.has_advance_trip()) twin.mutable_advance_trip()->set_driver_id(driver_id());
     out_->Count("unary_commands");
-    out_->Twin(twin);
+    out_->Twin(WithDriverId(command.message));
   } else if (ready_) {
     command.sent = last_sent_ = now.wall;
     out_->Count("stream_commands");
@@ -245,7 +258,7 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
     case dpb::StreamDriverResponse::kDraining:
       draining_ = DecodeDuration(message.draining().retry_after());
       break;
-    case dpb::StreamDriverResponse::kReset:
+    case dpb::StreamDriverResponse::kStartOver:
       cursor_.Clear();
       break;
     case dpb::StreamDriverResponse::kReplaced:
@@ -256,11 +269,19 @@ void DriverAgent::OnMessage(const Now& now, const dpb::StreamDriverResponse& mes
   }
 }
 
-void DriverAgent::Offered(const Now& now, const dpb::Offer& offer) {
+void DriverAgent::Acknowledge(const Now& now, const std::string& offer_id) {
   dpb::StreamDriverRequest received;
-  received.mutable_offer_received()->set_offer_id(offer.offer_id());
-  out_->Send(received);
+  received.mutable_offer_received()->set_offer_id(offer_id);
+  if (watches_) {
+    out_->Twin(received);
+    return;
+  }
   last_sent_ = now.wall;
+  out_->Send(received);
+}
+
+void DriverAgent::Offered(const Now& now, const dpb::Offer& offer) {
+  Acknowledge(now, offer.offer_id());
   if (!ride_.ride_id().empty()) out_->Count("offers_on_trip");
   const bool again = !offers_seen_.insert(offer.offer_id()).second;
   if (again) {
@@ -269,6 +290,10 @@ void DriverAgent::Offered(const Now& now, const dpb::Offer& offer) {
   }
   offer_ = offer;
   ++offer_token_;
+  if (decisions_ == Decisions::kScripted) {
+    out_->FindScript(offer.ride_id());
+    return;
+  }
   const double seconds = std::min(kDecideMaxS, random_.LogNormal(kDecideMedianS, 0.4));
   out_->Wake(absl::Seconds(seconds), DriverTimer::kDecide, offer_token_);
   if (random_.Chance(odds_.disconnect)) {
@@ -282,11 +307,27 @@ void DriverAgent::Decide(const Now& now, std::uint64_t token) {
     out_->Count("ignored");
     return;
   }
+  Respond(now, random_.Chance(odds_.decline) ? dpb::OFFER_RESPONSE_DECLINE : dpb::OFFER_RESPONSE_ACCEPT);
+}
+
+void DriverAgent::Respond(const Now& now, dpb::OfferResponse response) {
   dpb::StreamDriverRequest answer;
   answer.mutable_respond_to_offer()->set_offer_id(offer_->offer_id());
-  answer.mutable_respond_to_offer()->set_response(random_.Chance(odds_.decline) ? dpb::OFFER_RESPONSE_DECLINE
-                                                                                : dpb::OFFER_RESPONSE_ACCEPT);
+  answer.mutable_respond_to_offer()->set_response(response);
   Issue(now, std::move(answer));
+}
+
+void DriverAgent::OnScript(const Now& now, const std::string& ride_id, const RideScript& script, int declines) {
+  const bool known = script_ride_id_ == ride_id;
+  script_ = &script;
+  script_ride_id_ = ride_id;
+  if (ride_.ride_id() == ride_id) {
+    if (!known) Plan(now);
+  } else if (offer_ && offer_->ride_id() == ride_id) {
+    const DriverAct act = NextAct(script, DriverPhase::kOffered, {.declines = declines});
+    out_->Acts(ride_id, script, DriverPhase::kOffered, act);
+    Respond(now, act == DriverAct::kDecline ? dpb::OFFER_RESPONSE_DECLINE : dpb::OFFER_RESPONSE_ACCEPT);
+  }
 }
 
 void DriverAgent::OnResult(const Now& now, const CommandAnswer& answer) {
@@ -363,6 +404,7 @@ void DriverAgent::LetGo(const Now& now) {
   ride_.Clear();
   ++plan_;
   motion_.Stop(now.domain);
+  if (decisions_ == Decisions::kScripted) Wander(now);
   std::erase_if(commands_, [&](const auto& entry) {
     return !entry.second.sent && entry.second.message.has_advance_trip() &&
            entry.second.message.advance_trip().ride_id() == ride_id;
@@ -391,13 +433,20 @@ void DriverAgent::Release(const Now& now, const std::string& ride_id, std::int64
   }
 }
 
+absl::Duration DriverAgent::DriveToPickup(const Now& now) {
+  const LatLng pickup = Place(ride_.pickup());
+  return motion_.DriveTo(now.domain, pickup, DriveTime(DistanceM(motion_.At(now.domain), pickup)));
+}
+
 void DriverAgent::Plan(const Now& now) {
   ++plan_;
+  if (decisions_ == Decisions::kScripted && ride_.state() != tpb::RIDE_STATE_ENROUTE_TO_DROPOFF) {
+    PlanByScript(now);
+    return;
+  }
   switch (ride_.state()) {
     case tpb::RIDE_STATE_ENROUTE_TO_PICKUP: {
-      const LatLng pickup = Place(ride_.pickup());
-      const absl::Duration drive =
-          motion_.DriveTo(now.domain, pickup, DriveTime(DistanceM(motion_.At(now.domain), pickup)));
+      const absl::Duration drive = DriveToPickup(now);
       out_->Wake(drive, DriverTimer::kStep, plan_);
       if (gives_up_ && *gives_up_ < 1) out_->Wake(drive * *gives_up_, DriverTimer::kGiveUp, plan_);
       break;
@@ -418,6 +467,31 @@ void DriverAgent::Plan(const Now& now) {
     }
     default:
       break;
+  }
+}
+
+void DriverAgent::PlanByScript(const Now& now) {
+  // Stands while the script is being found: the ride may be from an earlier run.
+  motion_.Stop(now.domain);
+  if (script_ride_id_ != ride_.ride_id()) {
+    out_->FindScript(ride_.ride_id());
+    return;
+  }
+  const bool there = ride_.state() == tpb::RIDE_STATE_ARRIVED_AT_PICKUP;
+  const DriverPhase phase = there ? DriverPhase::kAtPickup : DriverPhase::kToPickup;
+  const DriverAct act = NextAct(*script_, phase, {.given_up = ride_.redispatch_count()});
+  out_->Acts(ride_.ride_id(), *script_, phase, act);
+  if (act == DriverAct::kStandStill) return;
+  const absl::Duration until = there ? kBoarding : DriveToPickup(now);
+  if (act == DriverAct::kGiveUp) {
+    out_->Wake(there ? until : until * kGiveUpAfter, DriverTimer::kGiveUp, plan_);
+  } else if (act == DriverAct::kWait) {
+    dpb::StreamDriverRequest wait = TripCommand();
+    wait.mutable_advance_trip()->mutable_wait()->set_reason(tpb::WAIT_REASON_RIDER_NOT_THERE);
+    Issue(now, std::move(wait));
+    out_->Wake(kLongBoarding, DriverTimer::kStep, plan_);
+  } else {
+    out_->Wake(until, DriverTimer::kStep, plan_);
   }
 }
 
@@ -506,7 +580,7 @@ void DriverAgent::OnTimer(const Now& now, DriverTimer timer, std::uint64_t token
         Lost(stream_backoff_.Next(random_), false);
         break;
       }
-      if (now.wall - last_sent_ >= kHeartbeat) {
+      if (!watches_ && now.wall - last_sent_ >= kHeartbeat) {
         dpb::StreamDriverRequest heartbeat;
         heartbeat.mutable_heartbeat();
         last_sent_ = now.wall;
@@ -532,17 +606,19 @@ void DriverAgent::OnTimer(const Now& now, DriverTimer timer, std::uint64_t token
     case DriverTimer::kOnline:
       SetAvailability(now, dpb::AVAILABILITY_ONLINE);
       break;
-    case DriverTimer::kWander: {
+    case DriverTimer::kWander:
       out_->Wake(absl::Seconds(random_.Between(60, 300)), DriverTimer::kWander, 0);
-      if (!ride_.ride_id().empty() || motion_.Moving(now.domain) || !random_.Chance(kWanders)) break;
-      // Toward a place with demand, at half the speed of a car with a passenger or a pickup.
-      const std::optional<LatLng> place = world_->Demand(random_);
-      const double distance = place ? DistanceM(motion_.At(now.domain), *place) : 0;
-      if (distance > 0 && distance < kWanderRangeM) {
-        motion_.DriveTo(now.domain, *place, 2 * DriveTime(distance));
-      }
+      if (ride_.ride_id().empty() && !motion_.Moving(now.domain) && random_.Chance(kWanders)) Wander(now);
       break;
-    }
+  }
+}
+
+void DriverAgent::Wander(const Now& now) {
+  // Toward a place with demand, at half the speed of a car with a passenger or a pickup.
+  const std::optional<LatLng> place = world_->Demand(random_);
+  const double distance = place ? DistanceM(motion_.At(now.domain), *place) : 0;
+  if (distance > 0 && (distance < kWanderRangeM || decisions_ == Decisions::kScripted)) {
+    motion_.DriveTo(now.domain, *place, 2 * DriveTime(distance));
   }
 }
 

@@ -19,6 +19,7 @@
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/outcome.h"
 #include "tests/tools/hail-sim/random.h"
+#include "tests/tools/hail-sim/ride_scripts.h"
 #include "tests/tools/hail-sim/world.h"
 
 namespace hail::sim {
@@ -49,14 +50,18 @@ class DriverOut {
   virtual ~DriverOut() = default;
   // Answered by OnReply.
   virtual void Call(const DriverCall& call) = 0;
-  // Opens a stream in place of the present one. With `handover` the present one stays open, as when a phone changes
-  // networks: the service has to end it.
+  // Opens a stream in place of the present one, by WatchDriver if the agent watches. With `handover` the present one
+  // stays open, as when a phone changes networks: the service has to end it.
   virtual void Open(const hail::driver::v1::OpenSession& open, bool handover) = 0;
   virtual void Send(const hail::driver::v1::StreamDriverRequest& message) = 0;
-  // Makes the unary twin's call of a command; answered by OnResult with the command's id.
+  // Makes the unary call for a message that WithDriverId returned; a command is answered by OnResult with its id.
   virtual void Twin(const hail::driver::v1::StreamDriverRequest& command) = 0;
   // Breaks the connection; this stream delivers no more messages.
   virtual void Drop() = 0;
+  // Of scripted drivers only. Finds the ride's script; answered by OnScript, unless the ride is over.
+  virtual void FindScript(const std::string& ride_id) = 0;
+  // Of scripted drivers only. The driver does this with the ride now.
+  virtual void Acts(const std::string& ride_id, const RideScript& script, DriverPhase phase, DriverAct act) = 0;
   // Calls OnTimer after this much domain time, or wall time.
   virtual void Wake(absl::Duration domain, DriverTimer timer, std::uint64_t token) = 0;
   virtual void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) = 0;
@@ -72,10 +77,17 @@ struct CommandAnswer {
   std::optional<hail::type::v1::Ride> ride;
 };
 
+enum class Decisions {
+  // By the odds.
+  kDrawn,
+  // By the script of each ride. Such drivers also return to a place with demand after each ride.
+  kScripted,
+};
+
 class DriverAgent {
  public:
   DriverAgent(hail::driver::v1::Driver profile, const LatLng& position, const Odds& odds, const World* world,
-              std::uint64_t seed, DriverOut* out);
+              std::uint64_t seed, DriverOut* out, Decisions decisions = Decisions::kDrawn);
 
   // Starts the driver's day.
   void Begin(const Now& now);
@@ -85,8 +97,16 @@ class DriverAgent {
   // The present stream ended by itself.
   void OnStreamEnd(const Now& now, const Outcome& outcome);
   void OnTimer(const Now& now, DriverTimer timer, std::uint64_t token);
+  // `declines`: how many drivers declined the ride.
+  void OnScript(const Now& now, const std::string& ride_id, const RideScript& script, int declines);
+  // The driver wants no more rides.
+  void GoOffline(const Now& now) { SetAvailability(now, hail::driver::v1::AVAILABILITY_OFFLINE); }
 
   const std::string& driver_id() const { return profile_.driver_id(); }
+  // The app receives by WatchDriver and sends by unary calls alone. The same for the agent's whole life.
+  bool watches() const { return watches_; }
+  // The message as its unary call needs it.
+  hail::driver::v1::StreamDriverRequest WithDriverId(hail::driver::v1::StreamDriverRequest message) const;
   LatLng position(const Now& now) const { return motion_.At(now.domain); }
   // The driver's current ride, as the driver knows it. Empty: none.
   const std::string& ride_id() const { return ride_.ride_id(); }
@@ -112,18 +132,26 @@ class DriverAgent {
   void Open(const Now& now, bool handover);
   void Lost(absl::Duration wait, bool domain);
   void Ping(const Now& now);
+  // Shows that the app has the offer.
+  void Acknowledge(const Now& now, const std::string& offer_id);
   void Issue(const Now& now, hail::driver::v1::StreamDriverRequest message);
   void Dispatch(const Now& now, Command& command);
   // Whether sending a command again has no point, because its subject is over.
   bool Stale(const hail::driver::v1::StreamDriverRequest& message) const;
   void Offered(const Now& now, const hail::driver::v1::Offer& offer);
   void Decide(const Now& now, std::uint64_t token);
+  void Respond(const Now& now, hail::driver::v1::OfferResponse response);
   void Adopt(const Now& now, const hail::type::v1::Ride& ride);
   // The driver has no current ride any more.
   void LetGo(const Now& now);
   // The assignment is over permanently.
   void Release(const Now& now, const std::string& ride_id, std::int64_t epoch, bool completed);
   void Plan(const Now& now);
+  // Plan, for a ride with a script.
+  void PlanByScript(const Now& now);
+  // Drives to the pickup; returns the driving time.
+  absl::Duration DriveToPickup(const Now& now);
+  void Wander(const Now& now);
   void Step(const Now& now);
   void GiveUp(const Now& now);
   void SetAvailability(const Now& now, hail::driver::v1::Availability availability);
@@ -133,7 +161,9 @@ class DriverAgent {
   const Odds odds_;
   const World* const world_;
   Random random_;
+  const bool watches_;
   DriverOut* const out_;
+  const Decisions decisions_;
   Motion motion_;
 
   bool registered_ = false;
@@ -172,6 +202,9 @@ class DriverAgent {
   // When the driver gives this assignment up, as a share of the way to the pickup (below 1) or of the boarding (above
   // 1).
   std::optional<double> gives_up_;
+  // Of a scripted driver: the last script found, and its ride.
+  const RideScript* script_ = nullptr;
+  std::string script_ride_id_;
   // The epochs of ended assignments.
   std::map<std::string, std::int64_t> over_;
 };

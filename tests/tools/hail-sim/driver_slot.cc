@@ -13,13 +13,28 @@ namespace dpb = hail::driver::v1;
 namespace tpb = hail::type::v1;
 
 DriverSlot::DriverSlot(PhoneContext* context, dpb::DriverService::Stub* stub, dpb::Driver profile,
-                       const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed)
+                       const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed,
+                       ScriptBook* scripts)
     : context_(context),
       stub_(stub),
-      agent_(std::move(profile), position, odds, world, seed, this),
+      scripts_(scripts),
+      agent_(std::move(profile), position, odds, world, seed, this,
+             scripts == nullptr ? Decisions::kDrawn : Decisions::kScripted),
       audit_(context->report.violations) {}
 
 void DriverSlot::Begin() { agent_.Begin(context_->clock.Read()); }
+
+void DriverSlot::GoOffline() { agent_.GoOffline(context_->clock.Read()); }
+
+void DriverSlot::FindScript(const std::string& ride_id) {
+  scripts_->Find(ride_id, [this, ride_id](const RideScript& script, int declines) {
+    agent_.OnScript(context_->clock.Read(), ride_id, script, declines);
+  });
+}
+
+void DriverSlot::Acts(const std::string& ride_id, const RideScript& script, DriverPhase phase, DriverAct act) {
+  scripts_->Acts(agent_.driver_id(), ride_id, script, phase, act);
+}
 
 void DriverSlot::Write(absl::Time wall, const char* kind, nlohmann::json fields) {
   context_->ledger->Write(Ledger::kDrivers, wall, agent_.driver_id(), kind, std::move(fields));
@@ -33,7 +48,7 @@ void DriverSlot::StartCall(const Request& request,
   StartUnary<Request, Response>(
       [this, method](grpc::ClientContext* context, const Request* message, Response* response,
                      std::function<void(grpc::Status)> finished) {
-        (stub_->async()->*method)(context, message, response, std::move(finished));
+        (For(context)->*method)(context, message, response, std::move(finished));
       },
       request, std::is_same_v<Request, dpb::RespondToOfferRequest> ? kAnswerDeadline : kCallDeadline,
       [this, done = std::move(done)](absl::Time wall, const grpc::Status& status, const Response& response) {
@@ -92,6 +107,15 @@ void DriverSlot::Twin(const dpb::StreamDriverRequest& command) {
         [this](absl::Time, const Outcome& outcome, const dpb::UpdateLocationResponse&) {
           if (!outcome.ok()) Count("unary_pings_refused " + outcome.Name());
         });
+  } else if (command.has_offer_received()) {
+    dpb::AcknowledgeOfferRequest request;
+    request.set_driver_id(agent_.driver_id());
+    request.set_offer_id(command.offer_received().offer_id());
+    StartCall<dpb::AcknowledgeOfferRequest, dpb::AcknowledgeOfferResponse>(
+        request, &Async::AcknowledgeOffer,
+        [this](absl::Time, const Outcome& outcome, const dpb::AcknowledgeOfferResponse&) {
+          Count(outcome.ok() ? "unary_acknowledgements" : "unary_acknowledgements_refused " + outcome.Name());
+        });
   }
 }
 
@@ -116,34 +140,49 @@ void DriverSlot::Open(const dpb::OpenSession& open, bool handover) {
   }
   Write(context_->clock.Read().wall, "connect", std::move(fields));
   Count("driver_streams");
+  StreamEvents<dpb::StreamDriverResponse> events = {
+      [this, stream](absl::Time wall, dpb::StreamDriverResponse message) {
+        context_->inbox.Post([this, wall, stream, message = std::move(message)] { Received(wall, stream, message); });
+      },
+      [this, stream](absl::Time wall, const grpc::Status& status) {
+        context_->inbox.Post([this, wall, stream, outcome = OutcomeOf(status)] { Ended(wall, stream, outcome); });
+      }};
+  if (agent_.watches()) {
+    dpb::WatchDriverRequest request;
+    request.set_driver_id(open.driver_id());
+    if (open.has_cursor()) *request.mutable_cursor() = open.cursor();
+    request.set_incarnation_id(open.incarnation_id());
+    request.set_opening(open.opening());
+    present_ = ReadCall<dpb::WatchDriverRequest, dpb::StreamDriverResponse>::Start(
+        [this](grpc::ClientContext* context, const dpb::WatchDriverRequest* request,
+               grpc::ClientReadReactor<dpb::StreamDriverResponse>* reactor) {
+          For(context)->WatchDriver(context, request, reactor);
+        },
+        std::move(request), std::move(events), &context_->in_flight);
+    return;
+  }
   dpb::StreamDriverRequest first;
   *first.mutable_open() = open;
-  present_ = Stream::Start(
+  present_ = sending_ = Stream::Start(
       [this](grpc::ClientContext* context,
              grpc::ClientBidiReactor<dpb::StreamDriverRequest, dpb::StreamDriverResponse>* reactor) {
-        stub_->async()->StreamDriver(context, reactor);
+        For(context)->StreamDriver(context, reactor);
       },
-      std::move(first),
-      {[this, stream](absl::Time wall, dpb::StreamDriverResponse message) {
-         context_->inbox.Post([this, wall, stream, message = std::move(message)] { Received(wall, stream, message); });
-       },
-       [this, stream](absl::Time wall, const grpc::Status& status) {
-         context_->inbox.Post([this, wall, stream, outcome = OutcomeOf(status)] { Ended(wall, stream, outcome); });
-       }},
-      &context_->in_flight);
+      std::move(first), std::move(events), &context_->in_flight);
 }
 
 void DriverSlot::Send(const dpb::StreamDriverRequest& message) {
-  if (!present_) return;
+  if (!sending_) return;
   if (!message.command_id().empty()) Write(context_->clock.Read().wall, "command", Entry(message));
   if (message.has_location()) Count("pings");
-  present_->Send(message);
+  sending_->Send(message);
 }
 
 void DriverSlot::Drop() {
   ++stream_;
   if (present_) present_->Cancel();
   present_.reset();
+  sending_.reset();
   Write(context_->clock.Read().wall, "disconnect", {{"by", "client"}});
 }
 
@@ -151,6 +190,7 @@ void DriverSlot::HangUp() {
   ++stream_;
   if (present_) present_->Cancel();
   present_.reset();
+  sending_.reset();
   for (auto& [stream, call] : handed_over_) call->Cancel();
   handed_over_.clear();
 }
@@ -209,7 +249,7 @@ void DriverSlot::Received(absl::Time wall, std::uint64_t stream, const dpb::Stre
     case Message::kCaughtUp:
       Write(wall, "caught_up", {{"sequence", message.caught_up().sequence()}});
       break;
-    case Message::kReset:
+    case Message::kStartOver:
       Write(wall, "reset", nlohmann::json::object());
       Count("resets");
       break;
@@ -230,6 +270,7 @@ void DriverSlot::Ended(absl::Time wall, std::uint64_t stream, const Outcome& out
   handed_over_.erase(stream);
   if (stream != stream_) return;
   present_.reset();
+  sending_.reset();
   nlohmann::json fields = Entry(outcome);
   fields["by"] = "server";
   Write(wall, "disconnect", std::move(fields));

@@ -11,15 +11,19 @@
 #include "tests/tools/hail-sim/calls.h"
 #include "tests/tools/hail-sim/driver_agent.h"
 #include "tests/tools/hail-sim/phone_context.h"
+#include "tests/tools/hail-sim/script_book.h"
 
 namespace hail::sim {
 
 class DriverSlot final : public DriverOut {
  public:
+  // `scripts` decides about rides in place of the odds; null: the odds decide.
   DriverSlot(PhoneContext* context, hail::driver::v1::DriverService::Stub* stub, hail::driver::v1::Driver profile,
-             const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed);
+             const LatLng& position, const Odds& odds, const World* world, std::uint64_t seed,
+             ScriptBook* scripts = nullptr);
 
   void Begin();
+  void GoOffline();
   // Ends all streams and ignores later messages.
   void HangUp();
 
@@ -32,6 +36,8 @@ class DriverSlot final : public DriverOut {
   void Send(const hail::driver::v1::StreamDriverRequest& message) override;
   void Twin(const hail::driver::v1::StreamDriverRequest& command) override;
   void Drop() override;
+  void FindScript(const std::string& ride_id) override;
+  void Acts(const std::string& ride_id, const RideScript& script, DriverPhase phase, DriverAct act) override;
   void Wake(absl::Duration domain, DriverTimer timer, std::uint64_t token) override;
   void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) override;
   void Count(const std::string& what) override;
@@ -40,6 +46,11 @@ class DriverSlot final : public DriverOut {
   using Async = hail::driver::v1::DriverService::StubInterface::async_interface;
   using Stream = BidiCall<hail::driver::v1::StreamDriverRequest, hail::driver::v1::StreamDriverResponse>;
 
+  // The stub for a call of this driver, which it authorizes.
+  Async* For(grpc::ClientContext* call) const {
+    context_->Authorize(call, "hail-driver", agent_.driver_id());
+    return stub_->async();
+  }
   template <class Request, class Response>
   void StartCall(const Request& request,
                  void (Async::*method)(grpc::ClientContext*, const Request*, Response*,
@@ -53,12 +64,15 @@ class DriverSlot final : public DriverOut {
 
   PhoneContext* const context_;
   hail::driver::v1::DriverService::Stub* const stub_;
+  ScriptBook* const scripts_;
   DriverAgent agent_;
   DriverAudit audit_;
   // Counts streams. Messages of an earlier stream are ignored, except `replaced`.
   std::uint64_t stream_ = 0;
-  std::shared_ptr<Stream> present_;
-  std::map<std::uint64_t, std::shared_ptr<Stream>> handed_over_;
+  // The same stream twice, if the agent does not watch; `sending_` is null otherwise.
+  std::shared_ptr<StreamHandle> present_;
+  std::shared_ptr<Stream> sending_;
+  std::map<std::uint64_t, std::shared_ptr<StreamHandle>> handed_over_;
 };
 
 }  // namespace hail::sim

@@ -1,20 +1,28 @@
-// hail-sim: a city of simulated riders and drivers against two running services.
+// hail-sim: a city of simulated riders and drivers against two running services, or a sandbox for the author of an app.
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/errors/status_macros.h"
 #include "common/time/time_anchor.h"
 #include "tests/tools/hail-sim/city.h"
 #include "tests/tools/hail-sim/instant.h"
 #include "tests/tools/hail-sim/rejects.h"
+#include "tests/tools/hail-sim/ride_scripts.h"
+#include "tests/tools/hail-sim/rider_scripts.h"
+#include "tests/tools/hail-sim/sandbox.h"
+#include "tests/tools/hail-sim/sandbox_options.h"
 #include "tests/tools/hail-sim/simulation.h"
 
 namespace {
@@ -29,6 +37,7 @@ constexpr int kInterrupted = 130;
 struct Arguments {
   std::string rider;
   std::string driver;
+  std::string token_key;
   std::string trips;
   std::string traces;
   std::string rejects;
@@ -49,12 +58,16 @@ struct Arguments {
   int channels = 8;
   bool json = false;
   bool no_progress = false;
+  bool sandbox = false;
+  // Its options that a city does not have.
+  SandboxArguments sandbox_only;
   // Below 0: the default, which depends on the kind of run.
   double decline = -1;
   double ignore = -1;
   double driver_cancel = -1;
   double rider_cancel = -1;
   double disconnect = -1;
+  double driver_watch = -1;
 };
 
 // Defaults for a drawn city. In a replay people behave unless an option says otherwise.
@@ -68,7 +81,10 @@ constexpr absl::Duration kCityLength = absl::Seconds(40);
 constexpr absl::Duration kShortestCity = absl::Minutes(20);
 
 int Fail(const absl::Status& status) {
-  std::fprintf(stderr, "hail-sim: %s\n", std::string(status.message()).c_str());
+  // One problem a line.
+  for (const std::string& problem : std::vector<std::string>(absl::StrSplit(status.message(), '\n'))) {
+    std::fprintf(stderr, "hail-sim: %s\n", problem.c_str());
+  }
   return kUsage;
 }
 
@@ -117,7 +133,36 @@ absl::StatusOr<Play> DrawCity(const Arguments& arguments, const hail::TimeScale&
   return play;
 }
 
+// The options that a city and a sandbox share. INVALID_ARGUMENT lists all problems, one a line.
+absl::StatusOr<RunOptions> SharedOptions(const Arguments& arguments) {
+  RunOptions options;
+  std::vector<std::string> problems;
+  options.rider_address = arguments.rider;
+  options.driver_address = arguments.driver;
+  if (arguments.rider.empty()) problems.emplace_back("--rider is required");
+  if (!arguments.token_key.empty()) {
+    absl::StatusOr<hail::TokenKey> key = hail::TokenKey::Read(arguments.token_key);
+    if (key.ok()) options.token_key = *std::move(key);
+    if (!key.ok()) problems.emplace_back(key.status().message());
+  }
+  const absl::StatusOr<hail::TimeScale> time = hail::ParseTimeScale(arguments.speed, arguments.anchor);
+  if (time.ok()) options.time = *time;
+  if (!time.ok()) problems.emplace_back(time.status().message());
+  options.seed = arguments.seed;
+  options.channels = arguments.channels;
+  if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+  return options;
+}
+
+int RunSandbox(const SandboxArguments& arguments, const absl::StatusOr<RunOptions>& shared) {
+  absl::StatusOr<SandboxOptions> options = CheckSandbox(arguments, shared);
+  if (!options.ok()) return Fail(options.status());
+  const absl::Status status = Sandbox(*std::move(options), &stop).Run();
+  return status.ok() ? 0 : Fail(status);
+}
+
 int Run(const Arguments& arguments) {
+  if (arguments.rider.empty()) return Fail(absl::InvalidArgumentError("--rider is required"));
   const std::string run_id =
       arguments.run_id.empty() ? absl::StrCat("s", absl::ToUnixMillis(absl::Now())) : arguments.run_id;
   if (!arguments.rejects.empty()) {
@@ -131,22 +176,17 @@ int Run(const Arguments& arguments) {
     return *wrong == 0 ? 0 : 1;
   }
   if (arguments.driver.empty()) return Fail(absl::InvalidArgumentError("--driver is required"));
-  const absl::StatusOr<hail::TimeScale> time = hail::ParseTimeScale(arguments.speed, arguments.anchor);
-  if (!time.ok()) return Fail(time.status());
-  absl::StatusOr<Play> play = arguments.trips.empty() ? DrawCity(arguments, *time) : ReadReplay(arguments);
+  const absl::StatusOr<RunOptions> shared = SharedOptions(arguments);
+  if (!shared.ok()) return Fail(shared.status());
+  absl::StatusOr<Play> play = arguments.trips.empty() ? DrawCity(arguments, shared->time) : ReadReplay(arguments);
   if (!play.ok()) return Fail(play.status());
 
-  RunOptions options;
-  options.rider_address = arguments.rider;
-  options.driver_address = arguments.driver;
-  options.time = *time;
-  options.seed = arguments.seed;
+  RunOptions options = *shared;
   options.run_id = run_id;
   options.reuse_riders = arguments.trips.empty();
   options.trips_from = play->from;
   options.quiet = absl::Seconds(arguments.quiet);
   options.duration = absl::Seconds(arguments.duration);
-  options.channels = arguments.channels;
   options.progress = !arguments.no_progress;
   if (arguments.trips.empty()) options.odds = kCityOdds;
   const auto set = [](double given, double& odds) {
@@ -157,6 +197,7 @@ int Run(const Arguments& arguments) {
   set(arguments.driver_cancel, options.odds.driver_cancel);
   set(arguments.rider_cancel, options.odds.rider_cancel);
   set(arguments.disconnect, options.odds.disconnect);
+  set(arguments.driver_watch, options.odds.driver_watch);
 
   Ledger ledger;
   if (!arguments.ledger.empty()) {
@@ -193,14 +234,17 @@ int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app{
       "Simulates riders and drivers, each with its own stream, over Hail's public API. Draws a seeded city, or replays "
-      "recorded trips (columns as in the README of the data; plain or gzip).\n"
-      "Exit status: 0 all promises kept; 1 a ride was lost, double-booked or unaccounted for, or events were missed, "
-      "repeated or out of order; 2 the run could not be played; 130 interrupted.",
+      "recorded trips (columns as in the README of the data; plain or gzip). With --sandbox: scripted people for the "
+      "author of an app, until SIGTERM or SIGINT (docs/sandbox.md).\n"
+      "Exit status: 0 all promises kept, or the sandbox was stopped; 1 a ride was lost, double-booked or unaccounted "
+      "for, or events were missed, repeated or out of order; 2 the run could not be played; 130 interrupted.",
       "hail-sim"};
   app.set_version_flag("--version", "hail-sim " HAIL_VERSION);
-  app.add_option("--rider", arguments.rider, "rider-service's public address; of replicas: ipv4:IP:PORT,IP:PORT")
-      ->required();
+  app.add_option("--rider", arguments.rider,
+                 "rider-service's public address; of replicas: ipv4:IP:PORT,IP:PORT. Required");
   app.add_option("--driver", arguments.driver, "driver-service's public address; of replicas: as with --rider");
+  app.add_option("--token-key", arguments.token_key,
+                 "private key that signs a token for each rider and driver, for an edge: build/edge/token.key");
   app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
   app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
   app.add_option("--from", arguments.from, "replay from this instant: ISO 8601 with offset, or epoch seconds");
@@ -211,11 +255,12 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--anchor", arguments.anchor,
                  "WALL:DOMAIN in epoch seconds; the services' time_anchor, required unless --speed is 1");
-  app.add_option("--drivers", arguments.drivers,
-                 absl::StrCat("how many drivers; at most this many of the traces' cabs. Default: all cabs of the "
-                              "traces; a third of the trips; ",
-                              kCityDrivers, " in a drawn city"))
-      ->check(CLI::PositiveNumber);
+  CLI::Option* const drivers = app.add_option(
+      "--drivers", arguments.drivers,
+      absl::StrCat(
+          "how many drivers; at most this many of the traces' cabs. Default: all cabs of the traces; a third of the "
+          "trips; ",
+          kCityDrivers, " in a drawn city; ", kSandboxDrivers, " in a sandbox, or 0 with --riders"));
   app.add_option(
          "--max-rides,--rides", arguments.rides,
          absl::StrCat("how many rides; at most this many of the trips. Default: all; ", kCityRides, " in a drawn city"))
@@ -237,6 +282,11 @@ int main(int argc, char** argv) {
   odds("--disconnect", arguments.disconnect,
        "odds that a connection drops and is resumed: per ride for riders, per offer and per assignment for drivers",
        kCityOdds.disconnect);
+  app.add_option("--driver-watch", arguments.driver_watch,
+                 absl::StrCat("odds that a driver's app receives by WatchDriver and sends by unary calls, as a page in "
+                              "a browser does. Default: ",
+                              Odds().driver_watch))
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", arguments.seed, "everything drawn follows from it")->capture_default_str();
   app.add_option("--ledger", arguments.ledger, "directory for the record of what clients saw; see hail-check");
   app.add_option("--report", arguments.report, "file for the report (JSON)");
@@ -251,6 +301,29 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--run-id", arguments.run_id, "marks this run's ids. Default: from the clock");
   app.add_flag("--json", arguments.json, "print the report as JSON instead of a table");
+  CLI::Option* const sandbox = app.add_flag("--sandbox", arguments.sandbox, "scripted people around a place");
+  SandboxArguments& only = arguments.sandbox_only;
+  const std::vector<CLI::Option*> sandbox_only = {
+      app.add_option("--around", only.around, "the place: LAT,LNG; --around=LAT,LNG for a latitude below 0"),
+      app.add_option("--radius", only.radius_m, "metres around it in which drivers are and rides begin")
+          ->capture_default_str(),
+      app.add_option("--rider-internal", only.rider_internal,
+                     "rider-service's internal address, where the sandbox reads the labels of rides; required with "
+                     "drivers"),
+      app.add_option("--riders", only.riders, "how many riders")->capture_default_str(),
+      app.add_option("--every", only.every_s, "wall seconds between two requests of the riders")->capture_default_str(),
+      app.add_option("--rider-script", only.rider_script, "what all riders do. Default: each script in turn")};
+  for (CLI::Option* option : sandbox_only) option->group("Sandbox");
+  sandbox->group("Sandbox");
+  app.add_option_function<std::string>(
+         "--scripts-markdown",
+         [](const std::string& people) {
+           std::cout << (people == "rides" ? RideScriptsTable() : RiderScriptsTable());
+           throw CLI::Success();
+         },
+         "print the sandbox's scripts, of `rides` or of `riders`, as a table")
+      ->check(CLI::IsMember({"rides", "riders"}))
+      ->group("Sandbox");
   app.add_flag("--no-progress", arguments.no_progress, "no line a second on stderr");
   try {
     app.parse(argc, argv);
@@ -263,5 +336,24 @@ int main(int argc, char** argv) {
   action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  return Run(arguments);
+  if (!arguments.sandbox) {
+    for (const CLI::Option* option : sandbox_only) {
+      if (option->count() > 0) return Fail(absl::InvalidArgumentError(option->get_name() + " needs --sandbox"));
+    }
+    if (drivers->count() > 0 && arguments.drivers < 1) {
+      return Fail(absl::InvalidArgumentError("--drivers must be above 0"));
+    }
+    return Run(arguments);
+  }
+  const std::set<std::string> shared = {"--sandbox", "--rider",   "--driver", "--token-key", "--speed",
+                                        "--anchor",  "--drivers", "--seed",   "--channels",  "--run-id"};
+  for (const CLI::Option* option : app.get_options()) {
+    const bool known = shared.contains(option->get_name()) ||
+                       std::find(sandbox_only.begin(), sandbox_only.end(), option) != sandbox_only.end();
+    if (option->count() > 0 && !known) only.foreign.push_back(option->get_name());
+  }
+  only.driver = arguments.driver;
+  only.run_id = arguments.run_id;
+  if (drivers->count() > 0) only.drivers = arguments.drivers;
+  return RunSandbox(only, SharedOptions(arguments));
 }

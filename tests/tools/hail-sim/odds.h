@@ -17,6 +17,8 @@ struct Odds {
   double pause = 0.01;
   // Per command: the unary twin is called instead of the stream's command.
   double unary = 0.1;
+  // Per driver: the app receives by WatchDriver and sends by unary calls alone, as a page in a browser does.
+  double driver_watch = 0.1;
   // Per ride: WatchRide and CancelRide instead of StreamRide.
   double watch = 0.5;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,15 @@
 #include "common/time/clock.h"
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/records.h"
+#include "tests/tools/tokens/token_key.h"
 
 namespace hail::sim {
 
 struct RunOptions {
   std::string rider_address;
   std::string driver_address;
+  // Signs each call's token, for an edge. Unset: calls have none.
+  std::optional<TokenKey> token_key;
   TimeScale time;
   Odds odds;
   std::uint64_t seed = 1;

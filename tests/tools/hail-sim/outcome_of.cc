@@ -21,6 +21,6 @@ Outcome OutcomeOf(const absl::Status& status) {
 }  // namespace
 
 Outcome OutcomeOf(const grpc::Status& status) { return OutcomeOf(rpc::FromGrpc(status)); }
-Outcome OutcomeOf(const hail::type::v1::Status& status) { return OutcomeOf(rpc::FromProto(status)); }
+Outcome OutcomeOf(const google::rpc::Status& status) { return OutcomeOf(rpc::FromProto(status)); }
 
 }  // namespace hail::sim

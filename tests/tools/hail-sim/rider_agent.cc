@@ -35,13 +35,14 @@ void Put(const LatLng& from, tpb::LatLng* to) {
 }  // namespace
 
 RiderAgent::RiderAgent(std::string rider_id, std::string request_id, const Trip& trip, std::string product_id,
-                       const Odds& odds, std::uint64_t seed, RiderOut* out)
+                       const Odds& odds, std::uint64_t seed, RiderOut* out, const RiderScript* script)
     : rider_id_(std::move(rider_id)),
       request_id_(std::move(request_id)),
       trip_(trip),
       odds_(odds),
       random_(seed, "rider " + trip.trip_id),
       out_(out),
+      script_(script),
       product_id_(std::move(product_id)),
       repeats_request_(random_.Chance(kRepeatsRequest)),
       bidirectional_(!random_.Chance(odds.watch)) {}
@@ -71,6 +72,7 @@ void RiderAgent::Quote() {
   Put(trip_.pickup, call.mutable_pickup()->mutable_position());
   Put(trip_.dropoff, call.mutable_dropoff()->mutable_position());
   call.set_seats(trip_.seats);
+  if (script_ != nullptr) call.set_product_id(product_id_);
   out_->Call(call);
 }
 
@@ -86,6 +88,15 @@ void RiderAgent::Request(const Now& now) {
   call.set_seats(trip_.seats);
   call.set_quote_token(quote_token_);
   (*call.mutable_labels())["trip"] = trip_.trip_id.substr(0, 64);
+  if (script_ != nullptr) {
+    call.set_rider_display_name(std::string("Sandbox rider: ") + script_->name);
+    if (script_->notes) {
+      call.mutable_pickup()->set_address("1 Sandbox Street");
+      call.mutable_pickup()->set_note("blue door, ring twice");
+      call.mutable_dropoff()->set_address("2 Sandbox Street");
+      call.mutable_dropoff()->set_note("to the back entrance, please");
+    }
+  }
   out_->Call(call);
 }
 
@@ -161,6 +172,7 @@ void RiderAgent::Acknowledged(const Now& now, const tpb::Ride& ride) {
   Learn(now, ride);
   Open(now);
   if (repeats_request_) Request(now);
+  if (called_off_) Cancel();
   if (random_.Chance(odds_.rider_cancel)) {
     // Spread over matching, the way to the pickup and the trip, so that each kind of cancellation occurs.
     const absl::Duration likely = absl::Seconds(240) + DriveTime(DistanceM(trip_.pickup, trip_.dropoff)) * 0.5;
@@ -192,8 +204,11 @@ void RiderAgent::Open(const Now& now) {
 
 void RiderAgent::Learn(const Now& now, const tpb::Ride& ride) {
   if (ride.sequence() < ride_.sequence()) return;
+  const bool changed = ride.state() != ride_.state();
   ride_ = ride;
   last_news_ = now.wall;
+  if (script_ == nullptr || !changed) return;
+  if (const auto after = CancelsAfter(*script_, ride_.state())) out_->Wake(*after, RiderTimer::kScript, 0);
 }
 
 void RiderAgent::OnUpdate(const Now& now, const rpb::WatchRideResponse& message) {
@@ -209,7 +224,7 @@ void RiderAgent::OnUpdate(const Now& now, const rpb::WatchRideResponse& message)
       cursor_ = std::max(cursor_.value_or(0), message.event().sequence());
       Learn(now, message.event().ride());
       break;
-    case rpb::WatchRideResponse::kReset:
+    case rpb::WatchRideResponse::kStartOver:
       cursor_.reset();
       break;
     case rpb::WatchRideResponse::kDraining:
@@ -283,16 +298,25 @@ void RiderAgent::Cancel() {
   out_->Call(cancel);
 }
 
+void RiderAgent::CallOff() {
+  called_off_ = true;
+  if (!asked_) done_ = true;
+  if (!ride_id_.empty()) Cancel();
+}
+
 void RiderAgent::OnTimer(const Now& now, RiderTimer timer, std::uint64_t token) {
   switch (timer) {
     case RiderTimer::kRequest:
       if (ride_id_.empty() && !done_) Request(now);
       break;
     case RiderTimer::kQuote:
-      if (!asked_) Quote();
+      if (!asked_ && !done_) Quote();
       break;
     case RiderTimer::kCancel:
       Cancel();
+      break;
+    case RiderTimer::kScript:
+      if (ride_.state() == script_->cancels_in) Cancel();
       break;
     case RiderTimer::kDrop:
       if (!connected_ || done_ || IsFinal(ride_.state())) break;

@@ -15,6 +15,7 @@
 #include "tests/tools/hail-sim/outcome.h"
 #include "tests/tools/hail-sim/random.h"
 #include "tests/tools/hail-sim/records.h"
+#include "tests/tools/hail-sim/rider_scripts.h"
 
 namespace hail::sim {
 
@@ -28,7 +29,7 @@ using RiderReply = std::variant<hail::rider::v1::ListProductsResponse, hail::rid
                                 hail::rider::v1::GetActiveRideResponse, hail::rider::v1::ListRidesResponse,
                                 hail::rider::v1::CancelRideResponse, hail::rider::v1::ListNearbyCarsResponse>;
 
-enum class RiderTimer { kRequest, kQuote, kCancel, kDrop, kReconnect, kWatchdog };
+enum class RiderTimer { kRequest, kQuote, kCancel, kDrop, kReconnect, kWatchdog, kScript };
 
 // The functions of a rider's phone.
 class RiderOut {
@@ -50,9 +51,10 @@ class RiderOut {
 
 class RiderAgent {
  public:
-  // `product_id` is the product for riders who did not get quotes.
+  // `product_id` is the product for riders who did not get quotes, and for riders with a script. `script` decides
+  // before the odds; null: only the odds do.
   RiderAgent(std::string rider_id, std::string request_id, const Trip& trip, std::string product_id, const Odds& odds,
-             std::uint64_t seed, RiderOut* out);
+             std::uint64_t seed, RiderOut* out, const RiderScript* script = nullptr);
 
   // The rider starts to want a ride.
   void Begin(const Now& now);
@@ -62,6 +64,8 @@ class RiderAgent {
   // The present stream ended by itself.
   void OnStreamEnd(const Now& now, const Outcome& outcome);
   void OnTimer(const Now& now, RiderTimer timer, std::uint64_t token);
+  // The rider cancels the ride, or does not request one any more.
+  void CallOff();
 
   const std::string& rider_id() const { return rider_id_; }
   const std::string& request_id() const { return request_id_; }
@@ -96,6 +100,7 @@ class RiderAgent {
   const Odds odds_;
   Random random_;
   RiderOut* const out_;
+  const RiderScript* const script_;
 
   std::string product_id_;
   std::string quote_token_;
@@ -104,6 +109,7 @@ class RiderAgent {
   bool bidirectional_ = false;
   bool connected_ = false;
   bool canceling_ = false;
+  bool called_off_ = false;
   bool done_ = false;
   std::optional<Outcome> refusal_;
   std::string ride_id_;

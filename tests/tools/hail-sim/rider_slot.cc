@@ -32,10 +32,11 @@ absl::Status CheckClock(const TimeScale& scale, absl::Time sent, const Now& now,
 }  // namespace
 
 RiderSlot::RiderSlot(PhoneContext* context, rpb::RiderService::Stub* stub, std::string rider_id, std::string request_id,
-                     const Trip& trip, std::string product_id, const Odds& odds, std::uint64_t seed)
+                     const Trip& trip, std::string product_id, const Odds& odds, std::uint64_t seed,
+                     const RiderScript* script)
     : context_(context),
       stub_(stub),
-      agent_(std::move(rider_id), std::move(request_id), trip, std::move(product_id), odds, seed, this),
+      agent_(std::move(rider_id), std::move(request_id), trip, std::move(product_id), odds, seed, this, script),
       audit_(context->report.violations) {}
 
 void RiderSlot::Begin() { agent_.Begin(context_->clock.Read()); }
@@ -54,7 +55,7 @@ void RiderSlot::StartCall(const Request& request,
   StartUnary<Request, Response>(
       [this, method](grpc::ClientContext* context, const Request* message, Response* response,
                      std::function<void(grpc::Status)> done) {
-        (stub_->async()->*method)(context, message, response, std::move(done));
+        (For(context)->*method)(context, message, response, std::move(done));
       },
       request, kCallDeadline,
       [this, sent, request](absl::Time wall, const grpc::Status& status, const Response& response) {
@@ -135,7 +136,7 @@ void RiderSlot::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
     bidirectional_ = Stream::Start(
         [this](grpc::ClientContext* context,
                grpc::ClientBidiReactor<rpb::StreamRideRequest, rpb::StreamRideResponse>* reactor) {
-          stub_->async()->StreamRide(context, reactor);
+          For(context)->StreamRide(context, reactor);
         },
         std::move(first),
         {[this, stream](absl::Time wall, rpb::StreamRideResponse message) {
@@ -153,7 +154,7 @@ void RiderSlot::Open(const rpb::WatchRideRequest& open, bool bidirectional) {
   handle_ = Watch::Start(
       [this](grpc::ClientContext* context, const rpb::WatchRideRequest* request,
              grpc::ClientReadReactor<rpb::WatchRideResponse>* reactor) {
-        stub_->async()->WatchRide(context, request, reactor);
+        For(context)->WatchRide(context, request, reactor);
       },
       open,
       {[this, stream](absl::Time wall, rpb::WatchRideResponse message) {
@@ -203,7 +204,7 @@ void RiderSlot::Received(absl::Time wall, std::uint64_t stream, const rpb::Watch
       Write(wall, "caught_up", {{"sequence", message.caught_up().sequence()}});
       Count("resumes_caught_up");
       break;
-    case Message::kReset:
+    case Message::kStartOver:
       Write(wall, "reset", nlohmann::json::object());
       Count("resets");
       break;
@@ -266,7 +267,7 @@ void RiderSlot::Check(absl::Time deadline, std::function<void()> done) {
   StartUnary<rpb::GetRideRequest, rpb::GetRideResponse>(
       [this](grpc::ClientContext* context, const rpb::GetRideRequest* message, rpb::GetRideResponse* response,
              std::function<void(grpc::Status)> finished) {
-        stub_->async()->GetRide(context, message, response, std::move(finished));
+        For(context)->GetRide(context, message, response, std::move(finished));
       },
       std::move(request), kCallDeadline,
       [this, deadline, done = std::move(done)](absl::Time wall, const grpc::Status& status,

@@ -18,11 +18,13 @@ namespace hail::sim {
 class RiderSlot final : public RiderOut {
  public:
   RiderSlot(PhoneContext* context, hail::rider::v1::RiderService::Stub* stub, std::string rider_id,
-            std::string request_id, const Trip& trip, std::string product_id, const Odds& odds, std::uint64_t seed);
+            std::string request_id, const Trip& trip, std::string product_id, const Odds& odds, std::uint64_t seed,
+            const RiderScript* script = nullptr);
 
   void Begin();
   // Reads the ride's outcome, repeatedly until a definite answer or `deadline` (wall); then calls `done`.
   void Check(absl::Time deadline, std::function<void()> done);
+  void CallOff() { agent_.CallOff(); }
   // Ends the stream, if any, and ignores later messages.
   void HangUp();
 
@@ -44,6 +46,13 @@ class RiderSlot final : public RiderOut {
  private:
   using Stream = BidiCall<hail::rider::v1::StreamRideRequest, hail::rider::v1::StreamRideResponse>;
 
+  using Async = hail::rider::v1::RiderService::StubInterface::async_interface;
+
+  // The stub for a call of this rider, which it authorizes.
+  Async* For(grpc::ClientContext* call) const {
+    context_->Authorize(call, "hail-rider", agent_.rider_id());
+    return stub_->async();
+  }
   template <class Request, class Response>
   void StartCall(const Request& request,
                  void (hail::rider::v1::RiderService::StubInterface::async_interface::*method)(

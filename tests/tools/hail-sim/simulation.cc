@@ -9,11 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
-#include "tests/tools/hail-sim/backoff.h"
-#include "tests/tools/hail-sim/entries.h"
-#include "tests/tools/hail-sim/outcome_of.h"
+#include "common/errors/status_macros.h"
+#include "tests/tools/hail-sim/channel.h"
+#include "tests/tools/hail-sim/town.h"
 
 namespace hail::sim {
 
@@ -28,6 +26,8 @@ constexpr absl::Duration kServicesUp = absl::Seconds(20);
 constexpr absl::Duration kDriversUp = absl::Seconds(20);
 constexpr absl::Duration kCheckFor = absl::Seconds(20);
 constexpr absl::Duration kSettleFor = absl::Seconds(10);
+// How many trips' pickups are tried for products.
+constexpr std::size_t kPlacesAsked = 50;
 // Between two drivers' starts.
 constexpr absl::Duration kDriverEvery = absl::Milliseconds(3);
 // The longest sleep, so that Ctrl-C is noticed.
@@ -44,26 +44,6 @@ constexpr int kOrdinarySeats = 4;
 // The share of requests by returning riders.
 constexpr double kComesBack = 0.3;
 
-const char* const kMakes[] = {"Toyota", "Ford", "Honda", "Hyundai", "Nissan"};
-const char* const kModels[] = {"Prius", "Crown Victoria", "Odyssey", "Ioniq", "Altima"};
-const char* const kColors[] = {"yellow", "white", "black", "silver", "blue"};
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  // Channels with equal arguments would share one connection.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // This is also the time limit of one attempt: on a busy machine a handshake takes long.
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  // Each app decides which calls to repeat, and when. Also, with gRPC's own retries gRPC 1.51 loses one in a hundred
-  // streams that HAProxy answers with 503: they never end, even if they are cancelled.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // With a list of replicas (ipv4:…) each call and each stream goes to the next replica.
-  arguments.SetLoadBalancingPolicyName("round_robin");
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
-
 }  // namespace
 
 Simulation::Simulation(RunOptions options, std::vector<Trip> trips, std::vector<Start> starts, Ledger* ledger,
@@ -74,7 +54,7 @@ Simulation::Simulation(RunOptions options, std::vector<Trip> trips, std::vector<
       world_(trips_),
       stop_(stop),
       context_(options_.time, ledger) {
-  context_.at = [this](absl::Time wall, std::function<void()> task) { At(wall, std::move(task)); };
+  context_.token_key = options_.token_key;
   for (int i = 0; i < options_.channels; ++i) {
     rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.rider_address)));
     driver_stubs_.push_back(dpb::DriverService::NewStub(MakeChannel(options_.driver_address)));
@@ -86,67 +66,21 @@ Simulation::~Simulation() {
   context_.in_flight.AwaitNone();
 }
 
-void Simulation::At(absl::Time wall, std::function<void()> task) {
-  timers_.push({wall, next_order_++, std::move(task)});
-}
-
 bool Simulation::CutOff() const { return *stop_ || !context_.clock_error.ok() || WallNow() >= cut_off_; }
 
 void Simulation::Turn(const std::function<bool()>& until, absl::Time deadline) {
   absl::Time ask = absl::InfinitePast();
   while (!CutOff()) {
-    absl::Time now = WallNow();
+    const absl::Time now = WallNow();
     if (now >= deadline) return;
     if (now >= ask) {
       if (until()) return;
       ask = now + kUntilEvery;
     }
-    absl::Time wake = std::min(deadline, now + kNap);
-    if (!timers_.empty()) wake = std::min(wake, timers_.top().wall);
-    for (const std::function<void()>& task : context_.inbox.Take(wake)) task();
-    now = WallNow();
-    // Only timers that are due now: timers set meanwhile must not starve the inbox.
-    while (!timers_.empty() && timers_.top().wall <= now) {
-      context_.report.simulator_lag_ms.Add(absl::ToDoubleMilliseconds(now - timers_.top().wall));
-      const std::function<void()> task = timers_.top().task;
-      timers_.pop();
-      task();
-    }
+    loop_.Turn(std::min(deadline, now + kNap));
     context_.ledger->Flush();
     Progress(now);
   }
-}
-
-absl::Status Simulation::LearnRegion() {
-  const absl::Time deadline = WallNow() + kServicesUp;
-  std::size_t next = 0;
-  Outcome outcome;
-  Backoff backoff;
-  Random random(options_.seed, "products");
-  while (!CutOff() && WallNow() < deadline && next < trips_.size() && next < 50) {
-    grpc::ClientContext call;
-    call.set_deadline(absl::ToChronoTime(deadline));
-    call.set_wait_for_ready(true);
-    rpb::ListProductsRequest request;
-    request.mutable_position()->set_latitude_deg(trips_[next].pickup.latitude_deg);
-    request.mutable_position()->set_longitude_deg(trips_[next].pickup.longitude_deg);
-    rpb::ListProductsResponse response;
-    outcome = OutcomeOf(rider_stubs_.front()->ListProducts(&call, request, &response));
-    if (outcome.ok() && response.products_size() > 0) {
-      products_.assign(response.products().begin(), response.products().end());
-      return absl::OkStatus();
-    }
-    // Broken records lie outside every area.
-    if (outcome.Retryable()) {
-      absl::SleepFor(backoff.Next(random, outcome.retry_after));
-    } else {
-      ++next;
-    }
-  }
-  if (trips_.empty()) return absl::FailedPreconditionError("no trips in that time");
-  return absl::FailedPreconditionError(absl::StrCat("rider-service at ", options_.rider_address,
-                                                    " offers no products where the trips start: ", outcome.Name(), " ",
-                                                    outcome.message));
 }
 
 void Simulation::StartDrivers() {
@@ -157,10 +91,7 @@ void Simulation::StartDrivers() {
     profile.set_driver_id(absl::StrCat(options_.run_id, "-", starts_[i].taxi_id));
     profile.set_display_name(starts_[i].taxi_id);
     profile.set_region_id(products_.front().region_id());
-    const std::size_t car = random.Index(std::size(kMakes));
-    profile.mutable_vehicle()->set_make(kMakes[car]);
-    profile.mutable_vehicle()->set_model(kModels[car]);
-    profile.mutable_vehicle()->set_color(kColors[random.Index(std::size(kColors))]);
+    *profile.mutable_vehicle() = DrawVehicle(random);
     profile.mutable_vehicle()->set_plate(absl::StrFormat("SIM%05d", i));
     int seats = kOrdinarySeats;
     for (const rpb::Product& product : products_) {
@@ -172,7 +103,7 @@ void Simulation::StartDrivers() {
     profile.mutable_vehicle()->set_seats(seats);
     drivers_.push_back(std::make_unique<DriverSlot>(&context_, driver_stubs_[i % driver_stubs_.size()].get(), profile,
                                                     starts_[i].position, options_.odds, &world_, options_.seed));
-    At(start, [driver = drivers_.back().get()] { driver->Begin(); });
+    loop_.At(start, [driver = drivers_.back().get()] { driver->Begin(); });
   }
 }
 
@@ -220,7 +151,12 @@ bool Simulation::DriversFree() const {
 absl::StatusOr<Report> Simulation::Run() {
   started_ = WallNow();
   if (options_.duration > absl::ZeroDuration()) cut_off_ = started_ + options_.duration;
-  if (absl::Status status = LearnRegion(); !status.ok()) return status;
+  // Broken records lie outside every area.
+  std::vector<LatLng> places;
+  for (std::size_t i = 0; i < trips_.size() && i < kPlacesAsked; ++i) places.push_back(trips_[i].pickup);
+  if (places.empty()) return absl::FailedPreconditionError("no trips in that time");
+  HAIL_ASSIGN_OR_RETURN(products_, FindProducts(context_, rider_stubs_.front().get(), options_.run_id, places,
+                                                WallNow() + kServicesUp, [this] { return CutOff(); }));
   StartDrivers();
   const auto ready = [this] {
     return std::count_if(drivers_.begin(), drivers_.end(), [](const auto& driver) { return driver->agent().ready(); });
@@ -236,7 +172,7 @@ absl::StatusOr<Report> Simulation::Run() {
   context_.ledger->Flush();
   for (std::size_t i = 0; i < trips_.size(); ++i) {
     const absl::Duration after = trips_[i].request_time - options_.trips_from;
-    At(begin.wall + options_.time.ToWall(after), [this, i] { StartRider(i); });
+    loop_.At(begin.wall + options_.time.ToWall(after), [this, i] { StartRider(i); });
   }
   Turn([this] { return RidersDone() || Quiet(); }, absl::InfiniteFuture());
   const bool cut_off = CutOff();
@@ -275,15 +211,7 @@ void Simulation::Check() {
   };
   next();
   // After the deadline every check has ended by itself, so no callback refers to this frame.
-  while (open > 0) {
-    for (const std::function<void()>& task : context_.inbox.Take(WallNow() + kNap)) task();
-    const absl::Time now = WallNow();
-    while (!timers_.empty() && timers_.top().wall <= now) {
-      const std::function<void()> task = timers_.top().task;
-      timers_.pop();
-      task();
-    }
-  }
+  while (open > 0) loop_.Turn(WallNow() + kNap);
 }
 
 void Simulation::Settle() {

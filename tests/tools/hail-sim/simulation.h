@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <queue>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/tools/hail-sim/driver_slot.h"
+#include "tests/tools/hail-sim/loop.h"
 #include "tests/tools/hail-sim/options.h"
 #include "tests/tools/hail-sim/phone_context.h"
 #include "tests/tools/hail-sim/rider_slot.h"
@@ -32,22 +32,12 @@ class Simulation {
   absl::StatusOr<Report> Run();
 
  private:
-  struct Timer {
-    absl::Time wall;
-    // Timers of one instant fire in the order they were set.
-    std::uint64_t order;
-    std::function<void()> task;
-    bool operator<(const Timer& other) const { return wall != other.wall ? wall > other.wall : order > other.order; }
-  };
-
   absl::Time WallNow() const { return context_.clock.Read().wall; }
-  void At(absl::Time wall, std::function<void()> task);
   // Handles received messages and due timers until `until` holds (it is checked now and then), the run is cut off, or
   // `deadline` (wall).
   void Turn(const std::function<bool()>& until, absl::Time deadline);
   bool CutOff() const;
 
-  absl::Status LearnRegion();
   void StartDrivers();
   void StartRider(std::size_t index);
   bool RidersDone() const;
@@ -65,13 +55,12 @@ class Simulation {
   const World world_;
   const std::atomic<bool>* const stop_;
   PhoneContext context_;
+  Loop loop_{&context_};
 
   std::vector<std::unique_ptr<hail::rider::v1::RiderService::Stub>> rider_stubs_;
   std::vector<std::unique_ptr<hail::driver::v1::DriverService::Stub>> driver_stubs_;
   std::vector<std::unique_ptr<RiderSlot>> riders_;
   std::vector<std::unique_ptr<DriverSlot>> drivers_;
-  std::priority_queue<Timer> timers_;
-  std::uint64_t next_order_ = 0;
 
   // The region's products, cheapest first.
   std::vector<hail::rider::v1::Product> products_;

@@ -135,9 +135,9 @@ DriveSession::Requests DriveSession::OnMessage(const driver::StreamDriverRespons
     case Response::kState:
       SayChange(message.state());
       break;
-    case Response::kReset:
+    case Response::kStartOver:
       cursor_.Clear();
-      say_("starting over: " + message.reset().message());
+      say_("starting over: " + message.start_over().message());
       break;
     case Response::kDraining:
       retry_after_ = DecodeDuration(message.draining().retry_after());

@@ -257,7 +257,7 @@ TEST_F(DriveSessionTest, ResumesWithTheLastEventsCursor) {
   EXPECT_EQ(open.open().cursor().sequence(), 3);
 
   StreamDriverResponse reset;
-  reset.mutable_reset();
+  reset.mutable_start_over();
   session.OnMessage(reset, now_);
   EXPECT_FALSE(session.Open(now_)[0].open().has_cursor());
 }

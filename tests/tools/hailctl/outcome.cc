@@ -40,7 +40,7 @@ std::string Metadata(const Failure& failure, const std::string& key) {
 
 Failure FailureOf(const grpc::Status& status) { return FailureOf(rpc::FromGrpc(status)); }
 
-Failure FailureOf(const hail::type::v1::Status& status) { return FailureOf(rpc::FromProto(status)); }
+Failure FailureOf(const google::rpc::Status& status) { return FailureOf(rpc::FromProto(status)); }
 
 ExitCode ExitCodeOf(const Failure& failure) {
   if (failure.foreign) return kUnavailable;

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "google/rpc/status.pb.h"
 #include "grpcpp/support/status.h"
-#include "hail/type/v1/status.pb.h"
 
 namespace hail::ctl {
 
@@ -46,7 +46,7 @@ struct Failure {
 // Reads the details in the trailer of a failed call.
 Failure FailureOf(const grpc::Status& status);
 // The same for the outcome of a command on a stream. `status` must not be OK.
-Failure FailureOf(const hail::type::v1::Status& status);
+Failure FailureOf(const google::rpc::Status& status);
 
 ExitCode ExitCodeOf(const Failure& failure);
 

@@ -63,7 +63,7 @@ TEST(FailureOf, ReadsTheDetailsOfACommand) {
 }
 
 TEST(FailureOf, KeepsAReasonItDoesNotKnow) {
-  hail::type::v1::Status status = rpc::ToProto(FailedPrecondition(Reason::kRideEnded, "over"));
+  google::rpc::Status status = rpc::ToProto(FailedPrecondition(Reason::kRideEnded, "over"));
   ASSERT_EQ(status.details_size(), 1);
   std::string& info = *status.mutable_details(0)->mutable_value();
   const std::string::size_type at = info.find("RIDE_ENDED");

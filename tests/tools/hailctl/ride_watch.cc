@@ -51,9 +51,9 @@ std::string RideWatcher::OnMessage(const WatchRideResponse& message) {
       return EventLine(message.event());
     case WatchRideResponse::kTelemetry:
       return TelemetryLine(message.telemetry());
-    case WatchRideResponse::kReset:
+    case WatchRideResponse::kStartOver:
       last_sequence_.reset();
-      return Shown("starting over: " + message.reset().message());
+      return Shown("starting over: " + message.start_over().message());
     case WatchRideResponse::kDraining:
       retry_after_ = DecodeDuration(message.draining().retry_after());
       return "";

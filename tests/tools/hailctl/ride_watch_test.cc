@@ -42,7 +42,7 @@ TEST(RideWatcher, AGivenCursorIsUsed) {
 TEST(RideWatcher, ForgetsTheCursorOnReset) {
   RideWatcher watcher("rider", "ride", 9);
   WatchRideResponse reset;
-  reset.mutable_reset()->set_message("cursor 9 is ahead of 4");
+  reset.mutable_start_over()->set_message("cursor 9 is ahead of 4");
   EXPECT_THAT(watcher.OnMessage(reset), HasSubstr("cursor 9 is ahead of 4"));
   EXPECT_FALSE(watcher.Open().has_after_sequence());
 }

@@ -309,7 +309,7 @@ TEST(DriverCodec, EachMessageOfTheCoreIsOneOfTheStream) {
   EXPECT_TRUE(ToProto(DriverMessage(offer)).has_offer());
   EXPECT_EQ(ToProto(DriverMessage(OfferUpdate{.offer_id = "o1"})).offer_update().offer_id(), "o1");
   EXPECT_EQ(ToProto(DriverMessage(CaughtUp{4})).caught_up().sequence(), 4);
-  EXPECT_TRUE(ToProto(DriverMessage(Reset{})).has_reset());
+  EXPECT_TRUE(ToProto(DriverMessage(Reset{})).has_start_over());
   EXPECT_TRUE(ToProto(DriverMessage(Replaced{})).has_replaced());
 }
 

@@ -390,6 +390,32 @@ TEST_F(SessionTest, WithoutFurtherCallsADriverIsNotConnected) {
   EXPECT_EQ(index_.offerable_count(), 0u);
 }
 
+TEST_F(SessionTest, AStreamOnWhichNothingCanBeSentIsKeptAliveByCalls) {
+  Open(1, std::nullopt, {.sends = false});
+  AnswerFeed("d1");
+  Pass(absl::Seconds(34));
+  Move("d1", 300);
+  EXPECT_EQ(index_.offerable_count(), 1u) << "the opening is a call, too";
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected);
+  EXPECT_EQ(index_.offerable_count(), 0u);
+  EXPECT_TRUE(core_->Contact(now_, "d1"));
+  EXPECT_EQ(index_.offerable_count(), 1u);
+  // It may be silent for as long as it likes: the stream remains the driver's session.
+  Pass(absl::Minutes(30));
+  ASSERT_TRUE(core_->HasSession("d1"));
+  EXPECT_EQ(index_.offerable_count(), 0u);
+  // A stream that sends takes its place, and needs no calls.
+  Take();
+  Open(2);
+  EXPECT_THAT(Take(), testing::Contains("s1 replaced"));
+  AnswerFeed("d1");
+  Pass(absl::Minutes(1));
+  Move("d1", 300);
+  EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
+  EXPECT_EQ(index_.offerable_count(), 1u);
+}
+
 TEST_F(SessionTest, AnIdleSessionIsForgotten) {
   Open(1);
   AnswerFeed("d1");

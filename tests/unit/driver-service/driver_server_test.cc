@@ -56,7 +56,7 @@ TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
               IsEmpty());
   EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.at_owner != nullptr; }),
               ElementsAre("RegisterDriver", "UpdateDriver", "GetDriverState", "SetAvailability", "UpdateLocation",
-                          "RespondToOffer"));
+                          "RespondToOffer", "AcknowledgeOffer"));
 }
 
 // --- The surroundings of the service ---
@@ -265,6 +265,12 @@ class Process {
   std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(const std::shared_ptr<StreamList>& list,
                                                                        const rpc::CallContext& call = {}) {
     return server_.driver_service()->StreamDriver(call, list);
+  }
+  std::shared_ptr<rpc::StreamSession> Watch(const std::string& driver_id, const std::shared_ptr<StreamList>& list,
+                                            const rpc::CallContext& call = {}) {
+    v1::WatchDriverRequest request;
+    request.set_driver_id(driver_id);
+    return server_.driver_service()->WatchDriver(call, request, list);
   }
   std::shared_ptr<rpc::InboundSession<pb::DispatchRequest>> Link(const std::shared_ptr<LinkList>& list) {
     return server_.dispatch_service()->Dispatch({}, list);
@@ -481,6 +487,9 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   v1::GetDriverRequest get;
   v1::GetDriverStateRequest state;
   v1::ListTripsRequest trips;
+  v1::AcknowledgeOfferRequest received;
+  received.set_driver_id("d1");
+  received.set_offer_id("offer");
   get.set_driver_id("d1");
   state.set_driver_id("d1");
   trips.set_driver_id("d1");
@@ -491,6 +500,7 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   EXPECT_TRUE(refused(WishOf("d1")));
   EXPECT_TRUE(refused(LocationOf("d1")));
   EXPECT_TRUE(refused(ResponseOf("d1", "offer")));
+  EXPECT_TRUE(refused(received));
   EXPECT_TRUE(refused(ArriveOf("d1", "ride")));
   EXPECT_TRUE(refused(trips));
   const auto list = std::make_shared<StreamList>();
@@ -498,6 +508,9 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   stream->OnMessage(OpenOf("d1"));
   EXPECT_TRUE(HasReason(list->AwaitEnd(), Reason::kIdentityMismatch));
   stream->OnEnd();
+  const auto watched = std::make_shared<StreamList>();
+  process_.Watch("d1", watched, call)->OnEnd();
+  EXPECT_TRUE(HasReason(watched->AwaitEnd(), Reason::kIdentityMismatch));
   EXPECT_EQ(process_.State("d1").session_epoch(), 0) << "nothing was done";
 }
 
@@ -773,6 +786,54 @@ TEST_F(OneProcessTest, ARideOnAStream) {
   stream->OnEnd();
 }
 
+TEST_F(OneProcessTest, ARideOnAWatchAndByUnaryCalls) {
+  MakeAvailable(process_, "d1");
+  const auto list = std::make_shared<StreamList>();
+  const auto watch = process_.Watch("d1", list);
+  EXPECT_EQ(Await(*list, v1::StreamDriverResponse::kSnapshot).snapshot().availability(), v1::AVAILABILITY_ONLINE);
+  Await(*list, v1::StreamDriverResponse::kCaughtUp);
+
+  OfferTo(process_, "d1", "ride-1");
+  v1::AcknowledgeOfferRequest received;
+  received.set_driver_id("d1");
+  EXPECT_EQ(FieldOf(process_.Ask(received).status()), "offer_id");
+  received.set_offer_id(Await(*list, v1::StreamDriverResponse::kOffer).offer().offer_id());
+  const auto acknowledged = process_.Ask(received);
+  ASSERT_TRUE(acknowledged.ok()) << acknowledged.status();
+  EXPECT_EQ(acknowledged->state().offer().offer_id(), received.offer_id());
+  // The 3 s in which an offer must be acknowledged.
+  clock_.Advance(absl::Seconds(4));
+  ASSERT_TRUE(process_.Ask(LocationOf("d1", 2)).ok());
+  EXPECT_EQ(process_.State("d1").offer().offer_id(), received.offer_id());
+  ASSERT_TRUE(process_.Ask(ResponseOf("d1", received.offer_id())).ok());
+  const auto accepted = [](const std::vector<v1::StreamDriverResponse>& messages) {
+    return std::any_of(messages.begin(), messages.end(), [](const auto& message) {
+      return message.offer_update().status() == v1::OFFER_STATUS_ACCEPTED;
+    });
+  };
+  EXPECT_TRUE(accepted(list->Await(accepted)));
+
+  watch->OnHeartbeat();
+  Await(*list, v1::StreamDriverResponse::kHeartbeat);
+  // A stream of the same driver takes its place.
+  const auto newer = std::make_shared<StreamList>();
+  const auto stream = process_.Stream(newer);
+  stream->OnMessage(OpenOf("d1"));
+  EXPECT_TRUE(list->AwaitEnd().ok());
+  Await(*list, v1::StreamDriverResponse::kReplaced);
+  watch->OnEnd();
+  EXPECT_TRUE(Await(*newer, v1::StreamDriverResponse::kSnapshot).has_snapshot());
+  stream->OnEnd();
+}
+
+TEST_F(OneProcessTest, AWatchIsRefusedAsAStreamIs) {
+  const auto list = std::make_shared<StreamList>();
+  const auto stranger = process_.Watch("nobody", list);
+  EXPECT_TRUE(HasReason(list->AwaitEnd(), Reason::kDriverNotFound));
+  EXPECT_THAT(list->AwaitCount(0), IsEmpty());
+  stranger->OnEnd();
+}
+
 TEST_F(OneProcessTest, AStreamBeginsWithOpenAndHasOnlyOne) {
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
   v1::StreamDriverRequest heartbeat;
@@ -971,7 +1032,7 @@ class TwoProcessesTest : public DriverServerTest {
     return answer;
   }
   static absl::Status ErrorIn(const replica::v1::ForwardedAnswer& answer) {
-    type::Status error;
+    google::rpc::Status error;
     if (!answer.has_error() || !error.ParseFromString(answer.error())) return absl::OkStatus();
     return rpc::FromProto(error);
   }

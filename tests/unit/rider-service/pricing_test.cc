@@ -364,12 +364,6 @@ TEST(CheckLabels, AreFewAndShort) {
   EXPECT_EQ(FieldOf(CheckLabels(Labels({{"k", std::string(65, 'v')}}))), "labels");
 }
 
-TEST(CheckNote, IsShort) {
-  EXPECT_TRUE(CheckNote(std::string(512, 'x'), "note").ok());
-  EXPECT_EQ(FieldOf(CheckNote(std::string(513, 'x'), "note")), "note");
-  EXPECT_EQ(FieldOf(CheckNote("lost\nthe rider", "note")), "note") << "a line of its own";
-}
-
 TEST(CheckReason, SystemReasonsAreTheSystems) {
   EXPECT_TRUE(CheckReason(CancelReason::kUnspecified, "reason").ok());
   EXPECT_TRUE(CheckReason(CancelReason::kOther, "reason").ok());

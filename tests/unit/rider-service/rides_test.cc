@@ -476,6 +476,21 @@ TEST_F(RidesTest, PagesOfADriversList) {
 
 // --- Operators and the book ---
 
+TEST_F(RidesTest, OperatorsReadARideOfAnyRider) {
+  RideRequest order = Order();
+  (*order.mutable_labels())["trip"] = "7";
+  const Ride ride = *Request(order);
+  const auto get = [&](const std::string& ride_id) {
+    return Await<Ride>([&](auto done) { rides_->GetForOperator(ride_id, done); });
+  };
+  const Ride read = *get(ride.ride_id());
+  const auto shown = Shown(read);
+  EXPECT_EQ(shown.rider_id(), "rider-1");
+  EXPECT_EQ(shown.labels().at("trip"), "7");
+  EXPECT_TRUE(HasReason(get("nosuch").status(), Reason::kRideNotFound));
+  EXPECT_EQ(FieldOf(get("").status()), "ride_id");
+}
+
 TEST_F(RidesTest, OperatorsEndWhatNobodyElseWill) {
   const Ride ride = *Request(Order());
   EXPECT_EQ(FieldOf(Resolve(ride.ride_id(), Resolution::kCancel, "").status()), "note");
@@ -574,6 +589,7 @@ TEST_F(RidesTest, AStoreThatIsGoneIsSaidSo) {
   EXPECT_TRUE(gone(Resolve("ride-1", Resolution::kCancel, "ann").status()));
   EXPECT_TRUE(gone(List({"rider-1", 0, "", {}}).status()));
   EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->Get("rider-1", "ride-1", done); }).status()));
+  EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->GetForOperator("ride-1", done); }).status()));
   EXPECT_TRUE(gone(Await<std::optional<Ride>>([&](auto done) { rides_->GetActive("rider-1", done); }).status()));
   EXPECT_TRUE(gone(Await<Ride>([&](auto done) { rides_->FindAssignment("d", "o", done); }).status()));
   EXPECT_TRUE(gone(Await<Rides::Listed>([&](auto done) { rides_->ListForDriver("d", 0, "", done); }).status()));

@@ -29,7 +29,7 @@ rpb::WatchRideResponse CaughtUp(std::int64_t sequence) {
 
 rpb::WatchRideResponse Reset() {
   rpb::WatchRideResponse message;
-  message.mutable_reset();
+  message.mutable_start_over();
   return message;
 }
 

@@ -41,6 +41,8 @@ class FakePhone final : public DriverOut {
   void WakeWall(absl::Duration wall, DriverTimer timer, std::uint64_t token) override {
     alarms.push_back({wall, timer, token});
   }
+  void FindScript(const std::string& ride_id) override { scripts_asked.push_back(ride_id); }
+  void Acts(const std::string&, const RideScript&, DriverPhase, DriverAct act) override { acts.push_back(act); }
   void Count(const std::string& what) override { ++counts[what]; }
 
   const Alarm* Find(DriverTimer timer) const {
@@ -68,6 +70,8 @@ class FakePhone final : public DriverOut {
   std::vector<dpb::StreamDriverRequest> twins;
   std::vector<dpb::UpdateLocationRequest> pings;
   std::vector<Alarm> alarms;
+  std::vector<std::string> scripts_asked;
+  std::vector<DriverAct> acts;
   std::map<std::string, int> counts;
   int handovers = 0;
   int drops = 0;
@@ -78,6 +82,7 @@ class DriverAgentTest : public ::testing::Test {
   DriverAgentTest() {
     odds_.unary = 0;
     odds_.pause = 0;
+    odds_.driver_watch = 0;
     Trip trip;
     trip.pickup = kPickup;
     trip.dropoff = kDropoff;
@@ -88,10 +93,10 @@ class DriverAgentTest : public ::testing::Test {
   Now At(int seconds) const { return {kStart + absl::Seconds(seconds), kStart + absl::Seconds(seconds)}; }
 
   // Registered, in session, online.
-  void Start() {
+  void Start(Decisions decisions = Decisions::kDrawn) {
     dpb::Driver profile;
     profile.set_driver_id("d1");
-    agent_ = std::make_unique<DriverAgent>(profile, kHome, odds_, &world_, 1, &phone_);
+    agent_ = std::make_unique<DriverAgent>(profile, kHome, odds_, &world_, 1, &phone_, decisions);
     agent_->Begin(At(0));
     agent_->OnReply(At(0), phone_.calls.front(), {}, dpb::RegisterDriverResponse());
     Snapshot();
@@ -183,6 +188,32 @@ TEST_F(DriverAgentTest, ReceivesAnOfferAtOnceAndAnswersLater) {
   Fire(DriverTimer::kDecide, 4);
   EXPECT_EQ(phone_.Command().respond_to_offer().offer_id(), "o1");
   EXPECT_EQ(phone_.Command().respond_to_offer().response(), dpb::OFFER_RESPONSE_ACCEPT);
+}
+
+TEST_F(DriverAgentTest, AWatchingAppSendsByUnaryCallsAlone) {
+  odds_.driver_watch = 1;
+  dpb::Driver profile;
+  profile.set_driver_id("d1");
+  agent_ = std::make_unique<DriverAgent>(profile, kHome, odds_, &world_, 1, &phone_);
+  agent_->Begin(At(0));
+  agent_->OnReply(At(0), phone_.calls.front(), {}, dpb::RegisterDriverResponse());
+  // Before the snapshot the app does not know the epoch that its positions need.
+  EXPECT_TRUE(phone_.twins.empty());
+  Snapshot();
+  EXPECT_EQ(phone_.twins.back().set_availability().driver_id(), "d1");
+  EXPECT_EQ(phone_.twins.back().set_availability().availability(), dpb::AVAILABILITY_ONLINE);
+  agent_->OnResult(At(1), {phone_.twins.back().command_id(), {}, {}});
+  agent_->OnTimer(At(4), DriverTimer::kPing, 0);
+  EXPECT_EQ(phone_.twins.back().location().driver_id(), "d1");
+  EXPECT_EQ(phone_.twins.back().location().session_epoch(), 7);
+  Offer("o1");
+  EXPECT_EQ(phone_.twins.back().offer_received().offer_id(), "o1");
+  Fire(DriverTimer::kDecide, 4);
+  EXPECT_EQ(phone_.twins.back().respond_to_offer().driver_id(), "d1");
+  EXPECT_EQ(phone_.twins.back().respond_to_offer().offer_id(), "o1");
+  Fire(DriverTimer::kWatchdog, 6);
+  EXPECT_TRUE(phone_.sent.empty());
+  EXPECT_TRUE(phone_.pings.empty());
 }
 
 TEST_F(DriverAgentTest, DeclinesAndIgnoresAtTheOddsGiven) {
@@ -373,6 +404,145 @@ TEST_F(DriverAgentTest, LeavesASilentStreamAndKeepsAQuietOneAlive) {
   EXPECT_TRUE(phone_.sent.back().has_heartbeat());
   agent_->OnTimer(At(14), DriverTimer::kWatchdog, stream);
   EXPECT_EQ(phone_.drops, 1);
+}
+
+// --- With scripts ---
+
+class ScriptedDriverTest : public DriverAgentTest {
+ protected:
+  ScriptedDriverTest() { Start(Decisions::kScripted); }
+
+  void Script(const char* name, int declines = 0) { agent_->OnScript(At(2), "ride", *FindRideScript(name), declines); }
+  // Offered, accepted, assigned.
+  void Take(const char* name, int given_up = 0) {
+    Offer("o1");
+    Script(name);
+    EXPECT_EQ(phone_.Command().respond_to_offer().response(), dpb::OFFER_RESPONSE_ACCEPT);
+    tpb::Ride ride = Ride(tpb::RIDE_STATE_ENROUTE_TO_PICKUP, 2);
+    ride.set_redispatch_count(given_up);
+    Event(tpb::RIDE_EVENT_TYPE_ASSIGNED, ride);
+    EXPECT_TRUE(phone_.Command().advance_trip().has_seen());
+    phone_.sent.clear();
+  }
+  void Arrive() {
+    Fire(DriverTimer::kStep, 200);
+    EXPECT_TRUE(phone_.Command().advance_trip().has_arrive());
+    phone_.alarms.clear();
+    Event(tpb::RIDE_EVENT_TYPE_ARRIVED_AT_PICKUP, Ride(tpb::RIDE_STATE_ARRIVED_AT_PICKUP, 3), 200);
+  }
+};
+
+TEST_F(ScriptedDriverTest, AnswersOnceTheScriptIsFound) {
+  const int before = phone_.Commands();
+  Offer("o1");
+  EXPECT_EQ(phone_.sent.back().offer_received().offer_id(), "o1") << "the service waits 3 s for it";
+  EXPECT_EQ(phone_.scripts_asked, std::vector<std::string>{"ride"});
+  EXPECT_EQ(phone_.Commands(), before);
+  EXPECT_EQ(phone_.Find(DriverTimer::kDecide), nullptr);
+  Script("decline-3", 2);
+  EXPECT_EQ(phone_.Command().respond_to_offer().offer_id(), "o1");
+  EXPECT_EQ(phone_.Command().respond_to_offer().response(), dpb::OFFER_RESPONSE_DECLINE);
+  EXPECT_EQ(phone_.acts, std::vector{DriverAct::kDecline});
+}
+
+TEST_F(ScriptedDriverTest, AcceptsAfterThreeDeclined) {
+  Offer("o1");
+  Script("decline-3", 3);
+  EXPECT_EQ(phone_.Command().respond_to_offer().response(), dpb::OFFER_RESPONSE_ACCEPT);
+}
+
+TEST_F(ScriptedDriverTest, DoesNotAnswerAnOfferThatIsOver) {
+  const int before = phone_.Commands();
+  Offer("o1");
+  dpb::StreamDriverResponse update;
+  update.mutable_offer_update()->set_offer_id("o1");
+  update.mutable_offer_update()->set_status(dpb::OFFER_STATUS_REVOKED);
+  agent_->OnMessage(At(2), update);
+  Script("accept");
+  EXPECT_EQ(phone_.Commands(), before);
+  EXPECT_TRUE(phone_.acts.empty());
+}
+
+TEST_F(ScriptedDriverTest, DrivesFromTheOfferToTheDropoffAndReturns) {
+  Take("accept");
+  EXPECT_GT(phone_.Find(DriverTimer::kStep)->after, absl::Seconds(60)) << "the way to the pickup is 556 m";
+  Arrive();
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep)->after, absl::Seconds(10));
+  Fire(DriverTimer::kStep, 210);
+  EXPECT_TRUE(phone_.Command().advance_trip().has_start());
+  Event(tpb::RIDE_EVENT_TYPE_STARTED, Ride(tpb::RIDE_STATE_ENROUTE_TO_DROPOFF, 4), 210);
+  Fire(DriverTimer::kStep, 700);
+  EXPECT_TRUE(phone_.Command().advance_trip().has_complete());
+  Event(tpb::RIDE_EVENT_TYPE_COMPLETED, Ride(tpb::RIDE_STATE_COMPLETED, 5), 700);
+  // The one place with demand is the pickup.
+  EXPECT_NEAR(DistanceM(agent_->position(At(5'000)), kPickup), 0, 1);
+}
+
+TEST_F(ScriptedDriverTest, GivesTheRideUpHalfwayUnlessAnotherDid) {
+  Take("cancel-before-arrival");
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep), nullptr);
+  const absl::Duration half = phone_.Find(DriverTimer::kGiveUp)->after;
+  Fire(DriverTimer::kGiveUp, 2 + static_cast<int>(absl::ToInt64Seconds(half)));
+  EXPECT_TRUE(phone_.Command().advance_trip().has_cancel());
+  const LatLng there = agent_->position(At(2 + static_cast<int>(absl::ToInt64Seconds(half))));
+  EXPECT_NEAR(DistanceM(there, kHome), DistanceM(there, kPickup), 20);
+
+  phone_ = FakePhone();
+  Start(Decisions::kScripted);
+  Take("cancel-before-arrival", 1);
+  EXPECT_EQ(phone_.Find(DriverTimer::kGiveUp), nullptr);
+  EXPECT_NE(phone_.Find(DriverTimer::kStep), nullptr);
+}
+
+TEST_F(ScriptedDriverTest, StandsStillAndReportsPositions) {
+  Take("never-move");
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep), nullptr);
+  EXPECT_EQ(agent_->position(At(3'600)), kHome);
+  const std::size_t pings = phone_.pings.size() + phone_.twins.size();
+  agent_->OnTimer(At(4), DriverTimer::kPing, 0);
+  EXPECT_EQ(phone_.pings.size() + phone_.twins.size(), pings + 1);
+}
+
+TEST_F(ScriptedDriverTest, CancelsAtThePickup) {
+  Take("cancel-at-pickup");
+  Arrive();
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep), nullptr);
+  Fire(DriverTimer::kGiveUp, 210);
+  EXPECT_EQ(phone_.Command().advance_trip().cancel().reason(), tpb::CANCEL_REASON_RIDER_NOT_FOUND);
+}
+
+TEST_F(ScriptedDriverTest, WaitsAtThePickupAndGoesOn) {
+  Take("wait-at-pickup");
+  Arrive();
+  EXPECT_EQ(phone_.Command().advance_trip().wait().reason(), tpb::WAIT_REASON_RIDER_NOT_THERE);
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep)->after, absl::Minutes(1));
+  // The event of the wait is no reason to begin the wait again.
+  const int commands = phone_.Commands();
+  Event(tpb::RIDE_EVENT_TYPE_WAITING, Ride(tpb::RIDE_STATE_ARRIVED_AT_PICKUP, 4), 201);
+  EXPECT_EQ(phone_.Commands(), commands);
+  Fire(DriverTimer::kStep, 260);
+  EXPECT_TRUE(phone_.Command().advance_trip().has_start());
+}
+
+TEST_F(ScriptedDriverTest, FindsTheScriptOfARideFromAnEarlierRun) {
+  const tpb::Ride ride = Ride(tpb::RIDE_STATE_ARRIVED_AT_PICKUP, 3);
+  Snapshot(&ride, nullptr, dpb::AVAILABILITY_ONLINE);
+  EXPECT_EQ(phone_.scripts_asked, std::vector<std::string>{"ride"});
+  EXPECT_EQ(phone_.Find(DriverTimer::kStep), nullptr);
+  Script("accept");
+  EXPECT_NE(phone_.Find(DriverTimer::kStep), nullptr);
+  // A second answer changes nothing.
+  const std::size_t alarms = phone_.alarms.size();
+  Script("accept");
+  EXPECT_EQ(phone_.alarms.size(), alarms);
+}
+
+TEST_F(ScriptedDriverTest, GoesOffline) {
+  agent_->GoOffline(At(3));
+  EXPECT_EQ(phone_.Command().set_availability().availability(), dpb::AVAILABILITY_OFFLINE);
+  EXPECT_EQ(agent_->unanswered(), 1u);
+  Answer();
+  EXPECT_EQ(agent_->unanswered(), 0u);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ class RiderAgentTest : public ::testing::Test {
 
   Now At(int seconds) const { return {kStart + absl::Seconds(seconds), kStart + absl::Seconds(seconds)}; }
 
-  void Make() { agent_ = std::make_unique<RiderAgent>("r1", "q1", trip_, "economy", odds_, 1, &phone_); }
+  void Make() { agent_ = std::make_unique<RiderAgent>("r1", "q1", trip_, "economy", odds_, 1, &phone_, script_); }
 
   // Up to the acknowledgement.
   void Acknowledge() {
@@ -104,6 +104,7 @@ class RiderAgentTest : public ::testing::Test {
 
   Trip trip_;
   Odds odds_;
+  const RiderScript* script_ = nullptr;
   FakePhone phone_;
   std::unique_ptr<RiderAgent> agent_;
 };
@@ -209,7 +210,7 @@ TEST_F(RiderAgentTest, ForgetsItsCursorOnReset) {
   Acknowledge();
   Receive(5, tpb::RIDE_STATE_ENROUTE_TO_PICKUP, true);
   rpb::WatchRideResponse reset;
-  reset.mutable_reset();
+  reset.mutable_start_over();
   agent_->OnUpdate(At(1), reset);
   agent_->OnStreamEnd(At(2), Failed(14));
   agent_->OnTimer(At(3), RiderTimer::kReconnect, phone_.Find(RiderTimer::kReconnect)->token);
@@ -275,6 +276,78 @@ TEST_F(RiderAgentTest, CancelsAtTheOddsGiven) {
   odds_.rider_cancel = 0;
   Acknowledge();
   EXPECT_EQ(phone_.Find(RiderTimer::kCancel), nullptr);
+}
+
+// --- With scripts ---
+
+TEST_F(RiderAgentTest, OrdersTheProductOfItsTurnWithNotesAndItsScriptAsName) {
+  script_ = FindRiderScript("note");
+  Make();
+  agent_->OnTimer(At(0), RiderTimer::kQuote, 0);
+  EXPECT_EQ(phone_.Last<rpb::QuoteRideRequest>().product_id(), "economy");
+  agent_->OnTimer(At(0), RiderTimer::kRequest, 0);
+  const auto request = phone_.Last<rpb::RequestRideRequest>();
+  EXPECT_EQ(request.product_id(), "economy");
+  EXPECT_EQ(request.rider_display_name(), "Sandbox rider: note");
+  EXPECT_NE(request.pickup().note(), "");
+  EXPECT_NE(request.dropoff().note(), "");
+
+  script_ = FindRiderScript("ride");
+  Make();
+  agent_->OnTimer(At(0), RiderTimer::kRequest, 0);
+  EXPECT_EQ(phone_.Last<rpb::RequestRideRequest>().pickup().note(), "");
+}
+
+TEST_F(RiderAgentTest, CancelsInTheStateOfItsScript) {
+  script_ = FindRiderScript("cancel-before-pickup");
+  Acknowledge();
+  EXPECT_EQ(phone_.Find(RiderTimer::kScript), nullptr);
+  Receive(2, tpb::RIDE_STATE_ENROUTE_TO_PICKUP);
+  ASSERT_NE(phone_.Find(RiderTimer::kScript), nullptr);
+  EXPECT_EQ(phone_.Find(RiderTimer::kScript)->after, kRiderCancelsAfter);
+  const std::size_t alarms = phone_.alarms.size();
+  Receive(3, tpb::RIDE_STATE_ENROUTE_TO_PICKUP);
+  EXPECT_EQ(phone_.alarms.size(), alarms) << "the assignment was seen: the same state";
+  agent_->OnTimer(At(7), RiderTimer::kScript, 0);
+  EXPECT_TRUE(phone_.sent.back().has_cancel_ride());
+}
+
+TEST_F(RiderAgentTest, DoesNotCancelOnceTheStateIsOver) {
+  script_ = FindRiderScript("cancel-while-matching");
+  Acknowledge();
+  ASSERT_NE(phone_.Find(RiderTimer::kScript), nullptr);
+  Receive(2, tpb::RIDE_STATE_ENROUTE_TO_PICKUP);
+  agent_->OnTimer(At(7), RiderTimer::kScript, 0);
+  EXPECT_TRUE(phone_.sent.empty());
+  EXPECT_EQ(phone_.Calls<rpb::CancelRideRequest>(), 0);
+}
+
+TEST_F(RiderAgentTest, CallsOffARideThatIsUnderWayOrOnItsWay) {
+  Acknowledge();
+  agent_->CallOff();
+  EXPECT_TRUE(phone_.sent.back().has_cancel_ride());
+  EXPECT_FALSE(agent_->done());
+
+  // The request's answer is outstanding.
+  phone_ = FakePhone();
+  Make();
+  agent_->OnTimer(At(0), RiderTimer::kRequest, 0);
+  agent_->CallOff();
+  EXPECT_TRUE(phone_.sent.empty());
+  rpb::RequestRideResponse reply;
+  reply.mutable_ride()->set_ride_id("ride");
+  reply.mutable_ride()->set_state(tpb::RIDE_STATE_MATCHING);
+  agent_->OnReply(At(0), phone_.Last<rpb::RequestRideRequest>(), {}, reply);
+  EXPECT_TRUE(phone_.sent.back().has_cancel_ride());
+
+  // There is no request yet.
+  phone_ = FakePhone();
+  Make();
+  agent_->Begin(At(0));
+  agent_->CallOff();
+  EXPECT_TRUE(agent_->done());
+  agent_->OnTimer(At(5), RiderTimer::kRequest, 0);
+  EXPECT_EQ(phone_.Calls<rpb::RequestRideRequest>(), 0);
 }
 
 }  // namespace

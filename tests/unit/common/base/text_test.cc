@@ -83,6 +83,15 @@ TEST(ShownTest, EscapesAllThatCheckTextRefuses) {
 
 TEST(ShownLinesTest, KeepsOnlyNewlines) { EXPECT_EQ(ShownLines("a\nb\r\x1B"), "a\nb\\u000d\\u001b"); }
 
+TEST(CheckNoteTest, IsShort) {
+  EXPECT_THAT(CheckNote(std::string(512, 'x'), "note"), IsOk());
+  for (const std::string& bad : {std::string(513, 'x'), "lost\nthe rider"s}) {
+    const absl::Status refused = CheckNote(bad, "note");
+    EXPECT_THAT(refused, HasReason(Reason::kInvalidField));
+    EXPECT_EQ(DetailsOf(refused)->field, "note");
+  }
+}
+
 TEST(CodePointAtTest, ReadsOnlyWhatUtf8Allows) {
   char32_t code = 0;
   EXPECT_EQ(CodePointAt("\xF4\x8F\xBF\xBF", &code), 4u);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/errors/error.h"
-#include "google_rpc/error_details.pb.h"
+#include "google/rpc/error_details.pb.h"
 
 namespace hail::rpc {
 namespace {
@@ -18,7 +18,7 @@ TEST(StatusTest, OkIsOk) {
 }
 
 TEST(StatusTest, DetailsGoOutAsGoogleRpcMessages) {
-  const hail::type::v1::Status proto = ToProto(MakeError(
+  const google::rpc::Status proto = ToProto(MakeError(
       absl::StatusCode::kInvalidArgument, "too far north",
       {.reason = Reason::kInvalidField, .field = "pickup.position.latitude_deg", .metadata = {{"max", "90"}}}));
   EXPECT_EQ(proto.code(), 3);
@@ -36,7 +36,7 @@ TEST(StatusTest, DetailsGoOutAsGoogleRpcMessages) {
 
 TEST(StatusTest, TheTrailerHoldsCodeAndMessageToo) {
   const grpc::Status status = ToGrpc(NotFound(Reason::kRideNotFound, "no such ride"));
-  hail::type::v1::Status trailer;
+  google::rpc::Status trailer;
   ASSERT_TRUE(trailer.ParseFromString(status.error_details()));
   EXPECT_EQ(trailer.code(), 5);
   EXPECT_EQ(trailer.message(), "no such ride");
@@ -60,7 +60,7 @@ TEST(StatusTest, EveryReasonSurvivesTheWayThereAndBack) {
 }
 
 TEST(StatusTest, AReasonOfANewerPeerIsKeptByName) {
-  hail::type::v1::Status proto;
+  google::rpc::Status proto;
   proto.set_code(9);
   google::rpc::ErrorInfo info;
   info.set_domain("hail");
@@ -88,7 +88,7 @@ TEST(StatusTest, WhatHasNoReasonGetsTheOneOfItsCode) {
 
 // An error of another program must not pass for one of Hail's.
 TEST(StatusTest, WithoutHailsErrorInfoNothingIsHails) {
-  hail::type::v1::Status proto;
+  google::rpc::Status proto;
   proto.set_code(13);
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_seconds(3);

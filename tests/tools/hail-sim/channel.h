@@ -1,0 +1,14 @@
+// Channels as docs/clients.md requires.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "grpcpp/channel.h"
+
+namespace hail::sim {
+
+// With a connection of its own. Of several replicas (ipv4:IP:PORT,IP:PORT) each call goes to the next one.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+
+}  // namespace hail::sim
