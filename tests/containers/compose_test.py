@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """deploy/compose.cluster.yml as containers, under a misbehaving city, with the actions of an operator and with failures.
 
-Builds the images, starts the cluster, and hail-sim on the ports that the balancer publishes on 127.0.0.1. While rides are
+Builds the images, starts the cluster, and hail-sim on the port that the edge publishes on 127.0.0.1. While rides are
 under way: a replica's process dies by SIGKILL and Docker starts it again; a container is killed and Compose brings it back;
 PostgreSQL is stopped for a while, and killed; NATS is restarted; there are more replicas for a time; all of them are replaced
-as docs/operations.md says; the balancer is restarted. With --rolling only what an operator does to replicas is done, and then
-no call may be refused for good. Between the steps the balancer must have removed stopped replicas and added new ones. In the
+as docs/operations.md says; the edge is restarted. With --rolling only what an operator does to replicas is done, and then
+no call may be refused for good. Between the steps the edge must have removed stopped replicas and added new ones. In the
 end hail-check judges the ledgers of the clients and the data in PostgreSQL.
 
-Needs Docker, Compose of either generation, and ports 50051 and 50052. Images that cannot be pulled are built from
-Debian's packages (engines/Dockerfile), under their names while the test runs. Leaves no container, but the images hail/*.
+Needs Docker, Compose of either generation, and ports 8080 and 8443. Images that cannot be pulled are built from Debian's
+and PyPI's packages (engines/Dockerfile), under their names while the test runs. Leaves no container, but the images hail/*.
 
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content; 77 without Docker.
 """
@@ -33,11 +33,14 @@ from postgres import export  # noqa: E402
 from trial import Failure  # noqa: E402
 from two_services import epoch  # noqa: E402
 
-ENGINES = {"postgres": "postgres:15", "nats": "nats:2.9", "haproxy": "haproxy:2.6"}
+ENGINES = {"postgres": "postgres:15", "nats": "nats:2.9", "node": "node:22-bookworm-slim",
+           "envoy": "envoyproxy/envoy:v1.40.0"}
 SERVICES = {"rider": "rider-service", "driver": "driver-service"}
-# HAProxy's log line when a server comes or goes.
-CAME = re.compile(r"Server (rider|driver)/(\S+) .*is UP")
-WENT = re.compile(r"Server (rider|driver)/(\S+) .*is (?:going )?DOWN")
+# Prints the numbers of replicas that take calls. Envoy's image has few programs, but bash.
+IN_TURN = """exec 3<>/dev/tcp/127.0.0.1/9901
+printf 'GET /stats?filter=membership_healthy HTTP/1.1\\r\\nHost: edge\\r\\nConnection: close\\r\\n\\r\\n' >&3
+while IFS= read -r line <&3; do echo "$line"; done"""
+HEALTHY = re.compile(r"cluster\.(rider|driver)-service\.membership_healthy: (\d+)")
 
 
 def run(*command, check=True, timeout=900, **kwargs):
@@ -102,15 +105,9 @@ class Cluster:
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
     def in_turn(self):
-        """How many replicas of each service the balancer has, according to its log."""
-        servers = {kind: {} for kind in SERVICES}
-        for line in run("docker", "logs", self.container("balancer")).splitlines():
-            if "Starting" in line or "New worker" in line:
-                servers = {kind: {} for kind in SERVICES}
-            for pattern, up in ((CAME, True), (WENT, False)):
-                if match := pattern.search(line):
-                    servers[match[1]][match[2]] = up
-        return {kind: sum(known.values()) for kind, known in servers.items()}
+        """How many replicas of each service the edge has."""
+        counts = run("docker", "exec", self.container("edge"), "bash", "-c", IN_TURN, check=False)
+        return {kind: int(count) for kind, count in HEALTHY.findall(counts)}
 
     def say(self, what):
         try:
@@ -125,12 +122,12 @@ class Cluster:
         begin = time.time()
         while not holds():
             if time.time() - begin > seconds:
-                raise Failure(f"after {seconds} s this still does not hold: {what}; the balancer has {self.in_turn()}")
+                raise Failure(f"after {seconds} s this still does not hold: {what}; the edge has {self.in_turn()}")
             time.sleep(0.2)
         self.say(f"  {what}: {time.time() - begin:.1f} s")
 
     def await_in_turn(self, rider, driver):
-        self.await_that(f"the balancer has {rider} + {driver}", lambda: self.in_turn() == {"rider": rider, "driver": driver})
+        self.await_that(f"the edge has {rider} + {driver}", lambda: self.in_turn() == {"rider": rider, "driver": driver})
 
     def await_healthy(self, *containers):
         def healthy():
@@ -146,7 +143,7 @@ class Cluster:
             if succeeds("docker", "pull", image, timeout=300):
                 continue
             stand_in = f"hail/stand-in-{engine}"
-            print(f"{image} is not available: using a stand-in from Debian's packages", flush=True)
+            print(f"{image} is not available: using a stand-in from packages", flush=True)
             run("docker", "build", "--target", engine, "-t", stand_in, str(ROOT / "tests/containers/engines"))
             run("docker", "tag", stand_in, image)
             self.borrowed.append(image)
@@ -159,11 +156,13 @@ class Cluster:
         self.compose("up", "-d")
         self.say("compose up")
         self.await_in_turn(2, 2)
-        self.await_that("hailctl health through the published ports", lambda: self.tools("--timeout", "2", "health"))
+        self.await_that("hailctl health through the published port",
+                        lambda: self.tools("--timeout", "2", "health", "127.0.0.1:8080"))
         options = self.options
-        run("docker", "run", "-d", "--name", self.sim, "--network", "host", "--entrypoint", "hail-sim", "hail/tools",
-            "--rider", "127.0.0.1:50051", "--driver", "127.0.0.1:50052", "--ledger", "/data/ledger", "--report",
-            "/data/report.json", "--speed", str(options.speed), "--anchor", self.anchor, "--seed", str(options.seed),
+        run("docker", "run", "-d", "--name", self.sim, "--network", "host", "--volume",
+            f"{self.project}_edge-files:/etc/hail/edge:ro", "--entrypoint", "hail-sim", "hail/tools",
+            "--rider", "127.0.0.1:8080", "--driver", "127.0.0.1:8080", "--token-key", "/etc/hail/edge/token.key",
+            "--ledger", "/data/ledger", "--report", "/data/report.json", "--speed", str(options.speed), "--anchor", self.anchor, "--seed", str(options.seed),
             "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
             "--quiet", "60", "--no-progress")
 
@@ -218,10 +217,10 @@ class Cluster:
         self.step("NATS is restarted")
         run("docker", "restart", self.container("nats"))
 
-    def restart_balancer(self):
-        self.step("the balancer is restarted")
+    def restart_edge(self):
+        self.step("the edge is restarted")
         begin = time.time()
-        run("docker", "restart", self.container("balancer"))
+        run("docker", "restart", self.container("edge"))
         self.say(f"  restarted: {time.time() - begin:.1f} s")
         self.await_in_turn(2, 2)
 
@@ -255,7 +254,7 @@ class Cluster:
             "nats": [self.restart_nats],
             "postgres": [self.postgres_away, self.postgres_crash],
             "replicas": replicas,
-            "balancer": [self.restart_balancer]}
+            "edge": [self.restart_edge]}
         for what in self.options.only or (["replicas"] if self.options.rolling else plan):
             for step in plan[what]:
                 step()
@@ -298,7 +297,7 @@ class Cluster:
 
     def keep(self):
         """Keeps all logs that may show the cause of a failure."""
-        names = [self.sim] + [name for service in (*SERVICES.values(), "balancer", "postgres", "nats")
+        names = [self.sim] + [name for service in (*SERVICES.values(), "edge", "postgres", "nats")
                               for name in self.containers(service, every=True)]
         for name in names:
             log = run("docker", "logs", "--timestamps", name, check=False)
@@ -321,7 +320,7 @@ class Cluster:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rolling", action="store_true", help="nothing but what an operator does to replicas")
-    parser.add_argument("--only", nargs="+", choices=["process", "container", "nats", "postgres", "replicas", "balancer"],
+    parser.add_argument("--only", nargs="+", choices=["process", "container", "nats", "postgres", "replicas", "edge"],
                         help="a part of it")
     parser.add_argument("--seed", type=int, default=1, help="of the city (1)")
     parser.add_argument("--speed", type=float, default=10, help="domain seconds a wall second (10)")

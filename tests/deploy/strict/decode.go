@@ -14,12 +14,15 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	yamldocuments "k8s.io/apimachinery/pkg/util/yaml"
+	gatewayv1alpha2 "sigs.k8s.io/gateway-api/apis/v1alpha2"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
 // Kinds that Hail's manifests may contain. Any other kind is a problem, because it would go unchecked.
 var kinds = map[metav1.TypeMeta]func() metav1.Object{
+	{APIVersion: "v1", Kind: "ConfigMap"}:                           func() metav1.Object { return &corev1.ConfigMap{} },
 	{APIVersion: "v1", Kind: "Namespace"}:                           func() metav1.Object { return &corev1.Namespace{} },
 	{APIVersion: "v1", Kind: "Secret"}:                              func() metav1.Object { return &corev1.Secret{} },
 	{APIVersion: "v1", Kind: "Service"}:                             func() metav1.Object { return &corev1.Service{} },
@@ -28,6 +31,9 @@ var kinds = map[metav1.TypeMeta]func() metav1.Object{
 	{APIVersion: "autoscaling/v2", Kind: "HorizontalPodAutoscaler"}: func() metav1.Object { return &autoscalingv2.HorizontalPodAutoscaler{} },
 	{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"}:     func() metav1.Object { return &networkingv1.NetworkPolicy{} },
 	{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"}:          func() metav1.Object { return &policyv1.PodDisruptionBudget{} },
+	// The newest types that Debian's Go compiles are of earlier versions; v1 has all of their fields that Hail uses.
+	{APIVersion: "gateway.networking.k8s.io/v1", Kind: "Gateway"}:   func() metav1.Object { return &gatewayv1beta1.Gateway{} },
+	{APIVersion: "gateway.networking.k8s.io/v1", Kind: "GRPCRoute"}: func() metav1.Object { return &gatewayv1alpha2.GRPCRoute{} },
 }
 
 // Decode returns the objects of a stream of YAML documents, or all problems with them.

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	gatewayv1alpha2 "sigs.k8s.io/gateway-api/apis/v1alpha2"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 )
 
 // The pods of a Deployment or a StatefulSet.
@@ -26,15 +28,18 @@ type workload struct {
 type ends struct {
 	workloads []workload
 	scaled    map[string]bool
-	services  map[string]bool
+	services  map[string]*corev1.Service
 	secrets   map[string]*corev1.Secret
+	configs   map[string]*corev1.ConfigMap
+	gateways  map[string]bool
 	problems  []error
 }
 
 // LooseEnds returns objects that are valid by themselves but do not fit together: names of ports, labels, targets and
 // secrets that match nothing among `objects`, and pods that are killed before they have drained.
 func LooseEnds(objects []metav1.Object) []error {
-	e := ends{scaled: map[string]bool{}, services: map[string]bool{}, secrets: map[string]*corev1.Secret{}}
+	e := ends{scaled: map[string]bool{}, services: map[string]*corev1.Service{}, secrets: map[string]*corev1.Secret{},
+		configs: map[string]*corev1.ConfigMap{}, gateways: map[string]bool{}}
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *appsv1.Deployment:
@@ -42,9 +47,13 @@ func LooseEnds(objects []metav1.Object) []error {
 		case *appsv1.StatefulSet:
 			e.workloads = append(e.workloads, workload{"StatefulSet " + o.Name, o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template})
 		case *corev1.Service:
-			e.services[o.Name] = true
+			e.services[o.Name] = o
 		case *corev1.Secret:
 			e.secrets[o.Name] = o
+		case *corev1.ConfigMap:
+			e.configs[o.Name] = o
+		case *gatewayv1beta1.Gateway:
+			e.gateways[o.Name] = true
 		case *autoscalingv2.HorizontalPodAutoscaler:
 			e.scaled[o.Spec.ScaleTargetRef.Kind+" "+o.Spec.ScaleTargetRef.Name] = true
 		}
@@ -61,7 +70,7 @@ func LooseEnds(objects []metav1.Object) []error {
 		case *policyv1.PodDisruptionBudget:
 			e.pods("PodDisruptionBudget "+o.Name, o.Spec.Selector)
 		case *appsv1.StatefulSet:
-			if !e.services[o.Spec.ServiceName] {
+			if e.services[o.Spec.ServiceName] == nil {
 				e.say("StatefulSet %s: no Service %q", o.Name, o.Spec.ServiceName)
 			}
 			claims := map[string]bool{}
@@ -71,6 +80,8 @@ func LooseEnds(objects []metav1.Object) []error {
 			e.mounts("StatefulSet "+o.Name, &o.Spec.Template.Spec, claims)
 		case *appsv1.Deployment:
 			e.mounts("Deployment "+o.Name, &o.Spec.Template.Spec, map[string]bool{})
+		case *gatewayv1alpha2.GRPCRoute:
+			e.route(o)
 		}
 	}
 	for _, w := range e.workloads {
@@ -154,11 +165,58 @@ func (e *ends) policy(policy *networkingv1.NetworkPolicy) {
 func (e *ends) mounts(who string, pod *corev1.PodSpec, volumes map[string]bool) {
 	for _, volume := range pod.Volumes {
 		volumes[volume.Name] = true
+		if volume.Projected != nil {
+			e.projected(who, volume.Projected)
+		}
 	}
 	for _, container := range pod.Containers {
 		for _, mount := range container.VolumeMounts {
 			if !volumes[mount.Name] {
 				e.say("%s: no volume %q", who, mount.Name)
+			}
+		}
+	}
+}
+
+// The files that a volume collects must be in ConfigMaps and Secrets.
+func (e *ends) projected(who string, volume *corev1.ProjectedVolumeSource) {
+	for _, source := range volume.Sources {
+		if from := source.ConfigMap; from != nil {
+			config := e.configs[from.Name]
+			for _, item := range from.Items {
+				if config == nil || config.Data[item.Key] == "" && config.BinaryData[item.Key] == nil {
+					e.say("%s: no ConfigMap %s with %s", who, from.Name, item.Key)
+				}
+			}
+		}
+		if from := source.Secret; from != nil {
+			secret := e.secrets[from.Name]
+			for _, item := range from.Items {
+				if secret == nil || secret.StringData[item.Key] == "" {
+					e.say("%s: no Secret %s with %s", who, from.Name, item.Key)
+				}
+			}
+		}
+	}
+}
+
+// A route's gateways and services must be there, with their ports.
+func (e *ends) route(route *gatewayv1alpha2.GRPCRoute) {
+	for _, parent := range route.Spec.ParentRefs {
+		if !e.gateways[string(parent.Name)] {
+			e.say("GRPCRoute %s: no Gateway %s", route.Name, parent.Name)
+		}
+	}
+	for _, rule := range route.Spec.Rules {
+		for _, backend := range rule.BackendRefs {
+			found := false
+			if service := e.services[string(backend.Name)]; service != nil && backend.Port != nil {
+				for _, port := range service.Spec.Ports {
+					found = found || port.Port == int32(*backend.Port)
+				}
+			}
+			if !found {
+				e.say("GRPCRoute %s: no Service %s with that port", route.Name, backend.Name)
 			}
 		}
 	}
@@ -204,6 +262,8 @@ func (e *ends) workload(w workload) {
 				e.say("%s: a probe is missing", who)
 			} else if probe.TCPSocket != nil {
 				e.port(who, []*corev1.PodTemplateSpec{w.pod}, probe.TCPSocket.Port)
+			} else if probe.HTTPGet != nil {
+				e.port(who, []*corev1.PodTemplateSpec{w.pod}, probe.HTTPGet.Port)
 			}
 		}
 	}
@@ -214,10 +274,8 @@ func preStop(container *corev1.Container) time.Duration {
 	if container.Lifecycle == nil || container.Lifecycle.PreStop == nil || container.Lifecycle.PreStop.Exec == nil {
 		return 0
 	}
+	// `sleep SECONDS`, or the edge's `bash /etc/hail/drain SECONDS`.
 	command := container.Lifecycle.PreStop.Exec.Command
-	if len(command) != 2 || command[0] != "sleep" {
-		return 0
-	}
-	seconds, _ := strconv.Atoi(command[1])
+	seconds, _ := strconv.Atoi(command[len(command)-1])
 	return time.Duration(seconds) * time.Second
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The checks must find faults planted into valid manifests: those of the folder MANIFESTS, as rendered.
+// The checks must find faults planted into valid manifests: MANIFESTS and EDGE_MANIFESTS, as rendered.
 func plant(t *testing.T, what, replacement, into string) []error {
 	t.Helper()
 	if bytes.Count([]byte(into), []byte(what)) == 0 {
@@ -23,11 +23,13 @@ func problems(text []byte) []error {
 	return problems
 }
 
-func rendered(t *testing.T) string {
+func rendered(t *testing.T) string { return renderedIn(t, "MANIFESTS") }
+
+func renderedIn(t *testing.T, variable string) string {
 	t.Helper()
-	file := os.Getenv("MANIFESTS")
+	file := os.Getenv(variable)
 	if file == "" {
-		t.Skip("MANIFESTS names no rendered overlay (tests/deploy/check)")
+		t.Skip(variable + " names no rendered manifests (tests/deploy/check)")
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -66,6 +68,31 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if found := plant(t, mistake.what, mistake.replacement, rendered(t)); len(found) == 0 {
+				t.Error("was not found")
+			} else {
+				t.Log(found[0])
+			}
+		})
+	}
+}
+
+func TestMistakesPlantedAtTheEdgeAreFound(t *testing.T) {
+	sound := renderedIn(t, "EDGE_MANIFESTS")
+	if found := problems([]byte(sound)); len(found) != 0 {
+		t.Fatal(found)
+	}
+	for name, mistake := range map[string]struct{ what, replacement string }{
+		"a drain that is cut off":           {"terminationGracePeriodSeconds: 720", "terminationGracePeriodSeconds: 700"},
+		"a probe of a port without a name":  {"path: /healthz\n            port: clear", "path: /healthz\n            port: http"},
+		"a file that nobody makes":          {"key: jwks.json", "key: keys.json"},
+		"a key that is not in the secret":   {"key: tls.key", "key: private.key"},
+		"a gateway that is not there":       {"parentRefs:\n    - name: hail", "parentRefs:\n    - name: door"},
+		"a route to a service's wrong port": {"- name: driver-service\n          port: 50052", "- name: driver-service\n          port: 50051"},
+		"an unknown field of a route":       {"backendRefs:", "backends:"},
+		"an unknown field of a gateway":     {"gatewayClassName:", "gatewayClass:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if found := plant(t, mistake.what, mistake.replacement, sound); len(found) == 0 {
 				t.Error("was not found")
 			} else {
 				t.Log(found[0])

@@ -1,0 +1,138 @@
+#!/usr/bin/python3
+"""The files of an edge: descriptors of the contract, and for development keys, a certificate and tokens.
+
+    deploy/edge/files.py make                     what is missing; the descriptors anew
+    deploy/edge/files.py descriptors FILE         the descriptors alone
+    deploy/edge/files.py token rider ada          prints a token for a rider or driver, for a day
+    deploy/edge/files.py page ada grace           prints the address of the page with a rider and a driver signed in
+
+The folder is build/edge, or HAIL_EDGE_FILES. Needs protoc, python3-cryptography and python3-jwt (deploy/apt-packages-edge.txt).
+"""
+
+import argparse
+import base64
+import datetime
+import ipaddress
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = pathlib.Path(os.environ.get("HAIL_EDGE_FILES") or ROOT / "build/edge")
+ISSUER = "https://id.hail.example"
+KEY_ID = "development"
+# The names under which the edge is reached, for the certificate.
+NAMES = ("localhost", "edge")
+
+
+def write(path, content, mode=0o644):
+    """At once, and never readable by more than `mode` says."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+    partial.rename(path)
+
+
+def make_descriptors(path):
+    """All of the contract that clients see, and the details of errors, which JSON clients get as typed JSON."""
+    partial = path.with_name(path.name + ".partial")
+    subprocess.run(
+        ["protoc", "-I", ROOT / "proto", "-I", ROOT / "proto/third_party", "--include_imports",
+         f"--descriptor_set_out={partial}", "hail/rider/v1/rider_service.proto", "hail/driver/v1/driver_service.proto",
+         "google/rpc/error_details.proto"], check=True)
+    partial.rename(path)
+
+
+def pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def make_certificate(folder):
+    """A certificate that signs itself: clients of this machine take it as their root."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hail, development")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    addresses = [x509.DNSName(name) for name in NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256()))
+    write(folder / "tls.key", pem(key), 0o600)
+    write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def make_token_key(folder):
+    """The key that signs tokens, and its public half as the edge reads it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+
+    def coordinate(number):
+        return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
+
+    write(folder / "token.key", pem(key), 0o600)
+    write(folder / "jwks.json", json.dumps({"keys": [{
+        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID,
+        "x": coordinate(numbers.x), "y": coordinate(numbers.y)}]}).encode())
+
+
+def make(folder):
+    """Makes what is missing in `folder`. The descriptors are always made, because the contract may have changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    make_descriptors(folder / "hail.binpb")
+    if not (folder / "tls.crt").exists():
+        make_certificate(folder)
+    if not (folder / "jwks.json").exists():
+        make_token_key(folder)
+
+
+def token(folder, role, subject, seconds=86400, **claims):
+    """A token for the rider or driver with the id `subject`. `claims` override the usual ones, for tests."""
+    now = int(datetime.datetime.now(datetime.timezone.utc).timestamp())
+    return jwt.encode(
+        {"iss": ISSUER, "aud": f"hail-{role}", "sub": subject, "iat": now, "exp": now + seconds, **claims},
+        (folder / "token.key").read_bytes(), algorithm="ES256", headers={"kid": KEY_ID})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("make")
+    commands.add_parser("descriptors").add_argument("file", type=pathlib.Path)
+    one = commands.add_parser("token")
+    one.add_argument("role", choices=("rider", "driver"))
+    one.add_argument("subject", help="the rider's or driver's id")
+    one.add_argument("--seconds", type=int, default=86400, help="until it expires (a day)")
+    page = commands.add_parser("page")
+    page.add_argument("rider", help="the rider's id")
+    page.add_argument("driver", help="the driver's id")
+    page.add_argument("--edge", default="http://localhost:8080", help="the edge's address (http://localhost:8080)")
+    arguments = parser.parse_args()
+    if arguments.command == "make":
+        make(FOLDER)
+    elif arguments.command == "descriptors":
+        make_descriptors(arguments.file)
+    elif not (FOLDER / "token.key").exists():
+        sys.exit(f"no keys in {FOLDER}: start the edge first (make edge)")
+    elif arguments.command == "token":
+        print(token(FOLDER, arguments.role, arguments.subject, arguments.seconds))
+    else:
+        tokens = "".join(f"&token={token(FOLDER, role, getattr(arguments, role))}" for role in ("rider", "driver"))
+        # Behind the #: no server sees it.
+        print(f"{arguments.edge}/console/#both{tokens}")
+
+
+if __name__ == "__main__":
+    main()
