@@ -209,7 +209,8 @@ $(BUF):
 	@command -v npm >/dev/null || { echo "lint: buf comes with npm; install node and npm first" >&2; exit 1; }
 	@npm install --silent --no-fund --no-audit --prefix $(TOOLS) @bufbuild/buf@$(BUF_VERSION)
 
-lint: setup-checks $(BUF) ## buf lint and buf breaking on the contract, clang-format on the code.
+lint: setup-checks $(BUF) ## buf lint and buf breaking on the contract, clang-format on the code, no conflict left by a merge.
+	@! git grep -nE '^(<{7}|>{7}) ' || { echo "lint: a conflict of a merge was committed" >&2; exit 1; }
 	@mkdir -p build; cd proto && ../$(BUF) lint && ../$(BUF) build -o ../build/contract.binpb && \
 	../$(BUF) breaking ../build/contract.binpb --against released.binpb --config buf.yaml && \
 	echo "lint: proto/ is clean, and compatible with the last release"
