@@ -10,10 +10,10 @@ import {
 import { type Ride, type RideEvent, RideState, type VehicleSchema } from "./gen/hail/type/v1/ride_pb.js";
 import type { Cursor, Draining } from "./gen/hail/type/v1/stream_pb.js";
 import { course, distance, type Point, towards } from "./geo.js";
-import { Model } from "./model.js";
 import type { Link } from "./rider.js";
 import { Backoff, type Failure, failureOf, isAnswer, messagesOf, RESPONSE, retry, sleep } from "./rules.js";
-import { newId, type Person, personOf, signOut, transportOf } from "./session.js";
+import { newId, signOut, transportOf } from "./session.js";
+import { SideApp } from "./side_app.js";
 
 /** A car that stands reports this often, a car that moves more often. */
 const STANDING_EVERY = 5_000;
@@ -38,8 +38,7 @@ export interface LiveOffer {
   length: number;
 }
 
-export class DriverApp extends Model {
-  person?: Person;
+export class DriverApp extends SideApp {
   /** Undefined until it is known; null: this driver is not registered yet. */
   profile?: Driver | null;
   state?: DriverState;
@@ -61,10 +60,6 @@ export class DriverApp extends Model {
   speed = 15;
   driving = false;
 
-  busy = "";
-  failure?: Failure;
-
-  #stop = new AbortController();
   #client: Client<typeof DriverService> = createClient(DriverService, transportOf("driver"));
   readonly #incarnationId = newId();
   #openings = 0n;
@@ -75,9 +70,7 @@ export class DriverApp extends Model {
 
   /** Begins with the driver who is signed in, if there is one. */
   start() {
-    this.#stop.abort();
-    this.#stop = new AbortController();
-    this.person = personOf("driver");
+    this.begin("driver");
     this.profile = undefined;
     this.state = undefined;
     this.offer = undefined;
@@ -92,8 +85,8 @@ export class DriverApp extends Model {
       return;
     }
     const driverId = this.person.id;
-    const { signal } = this.#stop;
-    void this.#do("Looking for your profile", async () => {
+    const { signal } = this;
+    void this.do("Looking for your profile", async () => {
       try {
         this.profile = (await retry((call) => this.#client.getDriver({ driverId }, call), signal)).driver;
       } catch (error) {
@@ -116,8 +109,8 @@ export class DriverApp extends Model {
 
   async register(profile: Profile) {
     const driver = { ...profile, driverId: this.person!.id };
-    await this.#do("Registering", async () => {
-      this.profile = (await retry((call) => this.#client.registerDriver({ driver }, call), this.#stop.signal)).driver;
+    await this.do("Registering", async () => {
+      this.profile = (await retry((call) => this.#client.registerDriver({ driver }, call), this.signal)).driver;
       this.open();
     });
   }
@@ -130,7 +123,7 @@ export class DriverApp extends Model {
     this.replaced = false;
     this.link = "resuming";
     this.changed();
-    const { signal } = this.#stop;
+    const { signal } = this;
     const session = new AbortController();
     signal.addEventListener("abort", () => session.abort());
     void this.#watch(session.signal).finally(() => session.abort());
@@ -143,9 +136,9 @@ export class DriverApp extends Model {
 
   async setOnline(online: boolean) {
     const availability = online ? Availability.ONLINE : Availability.OFFLINE;
-    await this.#do(online ? "Going online" : "Going offline", async () => {
+    await this.do(online ? "Going online" : "Going offline", async () => {
       const driverId = this.person!.id;
-      const { state } = await retry((call) => this.#client.setAvailability({ driverId, availability }, call), this.#stop.signal);
+      const { state } = await retry((call) => this.#client.setAvailability({ driverId, availability }, call), this.signal);
       this.#setState(state);
     });
   }
@@ -156,10 +149,10 @@ export class DriverApp extends Model {
       return;
     }
     const response = accept ? OfferResponse.ACCEPT : OfferResponse.DECLINE;
-    await this.#do(accept ? "Accepting" : "Declining", async () => {
+    await this.do(accept ? "Accepting" : "Declining", async () => {
       const driverId = this.person!.id;
       const answer = await retry((call) => this.#client.respondToOffer(
-        { driverId, offerId: offer.offerId, response }, call), this.#stop.signal, RESPONSE);
+        { driverId, offerId: offer.offerId, response }, call), this.signal, RESPONSE);
       this.#endOffer(answer.offer);
       this.#setState(answer.state);
       this.#setRide(answer.state?.ride);
@@ -176,7 +169,7 @@ export class DriverApp extends Model {
     if (!ride) {
       return;
     }
-    await this.#do(what, () => this.#advance(ride, action));
+    await this.do(what, () => this.#advance(ride, action));
   }
 
   /** Where the ride wants the car, if it wants it somewhere else than it is. */
@@ -217,25 +210,9 @@ export class DriverApp extends Model {
     this.#wake.abort();
   }
 
-  async #do(what: string, work: () => Promise<void>) {
-    this.busy = what;
-    this.failure = undefined;
-    this.changed();
-    const { signal } = this.#stop;
-    try {
-      await work();
-    } catch (error) {
-      if (!signal.aborted) {
-        this.failure = failureOf(error);
-      }
-    }
-    this.busy = "";
-    this.changed();
-  }
-
   async #advance({ rideId, epoch, leg }: Ride, action: Step) {
     const request = { driverId: this.person!.id, rideId, epoch, leg, action };
-    this.#setRide((await retry((call) => this.#client.advanceTrip(request, call), this.#stop.signal)).ride);
+    this.#setRide((await retry((call) => this.#client.advanceTrip(request, call), this.signal)).ride);
   }
 
   // --- The session ---

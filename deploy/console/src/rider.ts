@@ -5,9 +5,9 @@ import { type NearbyCar, type Quote, RiderService, type RideTelemetry } from "./
 import type { CancelReason, Ride, RideEvent } from "./gen/hail/type/v1/ride_pb.js";
 import type { Draining } from "./gen/hail/type/v1/stream_pb.js";
 import { distance, type Point } from "./geo.js";
-import { Model } from "./model.js";
 import { Backoff, type Failure, failureOf, isAnswer, messagesOf, retry, sleep } from "./rules.js";
-import { newId, type Person, personOf, signOut, transportOf } from "./session.js";
+import { newId, signOut, transportOf } from "./session.js";
+import { SideApp } from "./side_app.js";
 
 export type End = "pickup" | "dropoff";
 
@@ -22,8 +22,7 @@ export type Link = "closed" | "live" | "resuming";
 
 const CARS_EVERY = 5_000;
 
-export class RiderApp extends Model {
-  person?: Person;
+export class RiderApp extends SideApp {
   name = "";
   note = "";
   stops: Partial<Record<End, Stop>> = {};
@@ -37,13 +36,7 @@ export class RiderApp extends Model {
   /** How often the watch of this ride resumed. */
   resumed = 0;
 
-  /** What the app waits for, in words. */
-  busy = "";
-  /** The last refusal, or the network's last error. */
-  failure?: Failure;
-
   #telemetry?: RideTelemetry;
-  #stop = new AbortController();
   #client: Client<typeof RiderService> = createClient(RiderService, transportOf("rider"));
   /** The request of which nobody knows the outcome yet: it is repeated before there is another one. */
   #request?: { body: string; requestId: string };
@@ -51,9 +44,7 @@ export class RiderApp extends Model {
 
   /** Begins with the person who is signed in, if there is one. */
   start() {
-    this.#stop.abort();
-    this.#stop = new AbortController();
-    this.person = personOf("rider");
+    this.begin("rider");
     this.#request = undefined;
     this.cars = [];
     this.forgetRide();
@@ -61,8 +52,8 @@ export class RiderApp extends Model {
       return;
     }
     const riderId = this.person.id;
-    const { signal } = this.#stop;
-    void this.#do("Looking for your ride", async () => {
+    const { signal } = this;
+    void this.do("Looking for your ride", async () => {
       const { ride } = await retry((call) => this.#client.getActiveRide({ riderId }, call), signal);
       if (ride) {
         this.#begin(ride);
@@ -126,8 +117,8 @@ export class RiderApp extends Model {
     const riderId = this.person.id;
     // Only the answer to the last question counts.
     const asked = ++this.#asked;
-    await this.#do("Asking for prices", async () => {
-      const { quotes } = await retry((call) => this.#client.quoteRide({ riderId, pickup, dropoff }, call), this.#stop.signal);
+    await this.do("Asking for prices", async () => {
+      const { quotes } = await retry((call) => this.#client.quoteRide({ riderId, pickup, dropoff }, call), this.signal);
       if (asked !== this.#asked) {
         return;
       }
@@ -153,8 +144,8 @@ export class RiderApp extends Model {
       this.#request = { body, requestId: newId() };
     }
     const { requestId } = this.#request;
-    await this.#do("Requesting the ride", async () => {
-      const { ride } = await retry((call) => this.#client.requestRide({ ...request, requestId }, call), this.#stop.signal);
+    await this.do("Requesting the ride", async () => {
+      const { ride } = await retry((call) => this.#client.requestRide({ ...request, requestId }, call), this.signal);
       this.#request = undefined;
       this.quotes = [];
       this.#begin(ride!);
@@ -169,9 +160,9 @@ export class RiderApp extends Model {
     if (!ride) {
       return;
     }
-    await this.#do("Canceling the ride", async () => {
+    await this.do("Canceling the ride", async () => {
       const answer = await retry((call) => this.#client.cancelRide(
-        { riderId: ride.riderId, rideId: ride.rideId, reason, note }, call), this.#stop.signal);
+        { riderId: ride.riderId, rideId: ride.rideId, reason, note }, call), this.signal);
       this.#setRide(answer.ride!);
     });
   }
@@ -189,29 +180,13 @@ export class RiderApp extends Model {
     void this.quote();
   }
 
-  async #do(what: string, work: () => Promise<void>) {
-    this.busy = what;
-    this.failure = undefined;
-    this.changed();
-    const { signal } = this.#stop;
-    try {
-      await work();
-    } catch (error) {
-      if (!signal.aborted) {
-        this.failure = failureOf(error);
-      }
-    }
-    this.busy = "";
-    this.changed();
-  }
-
   #begin(ride: Ride) {
     this.events = [];
     this.#telemetry = undefined;
     this.resumed = 0;
     this.ride = ride;
     this.stops = { pickup: stopOf(ride.pickup), dropoff: stopOf(ride.dropoff) };
-    void this.#watch(ride, this.#stop.signal);
+    void this.#watch(ride, this.signal);
   }
 
   /** Of two states of a ride the one with the higher sequence is the newer, on whatever way they came. */
