@@ -5,7 +5,7 @@ phone and at a desk, while connections break.
     console_test.py BIN_DIR [--screenshots DIRECTORY] [TEST…]
 
 Needs the built page (`make console`), Envoy (`make edge-tools`), Playwright for Python, and Debian's chromium or
-CHROMIUM=PATH. `make console-test` sees to all of it. The screenshots are in build/screenshots unless told otherwise.
+CHROMIUM=PATH. `make console-test` sees to all of it. The screenshots go to build/screenshots by default.
 """
 
 import argparse

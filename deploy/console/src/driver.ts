@@ -384,7 +384,7 @@ export class DriverApp extends SideApp {
       const now = performance.now();
       const target = this.driving ? this.target : undefined;
       if (target && this.position) {
-        // By the time that passed: a page in the background runs seldom.
+        // By the time that passed: a page in the background runs rarely.
         this.heading = course(this.position, target);
         this.position = towards(this.position, target, (this.speed * (now - last)) / 1000);
         this.changed();
