@@ -273,12 +273,8 @@ void DriverPhone::Open(const dpb::OpenSession& open, bool handover) {
   };
   const auto host = [&u] { return u.driver(); };
   if (agent_.watches()) {
-    dpb::WatchDriverRequest request;
-    request.set_driver_id(open.driver_id());
-    if (open.has_cursor()) *request.mutable_cursor() = open.cursor();
-    request.set_incarnation_id(open.incarnation_id());
-    request.set_opening(open.opening());
-    watch_ = OpenMethod<driver::DriverService, DriverNode>(&u.network(), &u.driver_phones(), end, host, request, opens);
+    watch_ = OpenMethod<driver::DriverService, DriverNode>(&u.network(), &u.driver_phones(), end, host,
+                                                           sim::WatchOf(open), opens);
   } else {
     call_ = OpenMethod<driver::DriverService, DriverNode, dpb::StreamDriverRequest>(&u.network(), &u.driver_phones(),
                                                                                     end, host, {}, opens);

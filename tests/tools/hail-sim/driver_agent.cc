@@ -45,6 +45,15 @@ LatLng Place(const tpb::Place& place) { return {place.position().latitude_deg(),
 
 }  // namespace
 
+dpb::WatchDriverRequest WatchOf(const dpb::OpenSession& open) {
+  dpb::WatchDriverRequest request;
+  request.set_driver_id(open.driver_id());
+  if (open.has_cursor()) *request.mutable_cursor() = open.cursor();
+  request.set_incarnation_id(open.incarnation_id());
+  request.set_opening(open.opening());
+  return request;
+}
+
 DriverAgent::DriverAgent(dpb::Driver profile, const LatLng& position, const Odds& odds, const World* world,
                          std::uint64_t seed, DriverOut* out, Decisions decisions)
     : profile_(std::move(profile)),

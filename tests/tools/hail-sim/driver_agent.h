@@ -69,6 +69,9 @@ class DriverOut {
   virtual void Count(const std::string& what) = 0;
 };
 
+// The request that opens the same session by WatchDriver.
+hail::driver::v1::WatchDriverRequest WatchOf(const hail::driver::v1::OpenSession& open);
+
 // The answer to a command, from the stream or from the unary twin.
 struct CommandAnswer {
   std::string command_id;

@@ -148,17 +148,12 @@ void DriverSlot::Open(const dpb::OpenSession& open, bool handover) {
         context_->inbox.Post([this, wall, stream, outcome = OutcomeOf(status)] { Ended(wall, stream, outcome); });
       }};
   if (agent_.watches()) {
-    dpb::WatchDriverRequest request;
-    request.set_driver_id(open.driver_id());
-    if (open.has_cursor()) *request.mutable_cursor() = open.cursor();
-    request.set_incarnation_id(open.incarnation_id());
-    request.set_opening(open.opening());
     present_ = ReadCall<dpb::WatchDriverRequest, dpb::StreamDriverResponse>::Start(
         [this](grpc::ClientContext* context, const dpb::WatchDriverRequest* request,
                grpc::ClientReadReactor<dpb::StreamDriverResponse>* reactor) {
           For(context)->WatchDriver(context, request, reactor);
         },
-        std::move(request), std::move(events), &context_->in_flight);
+        WatchOf(open), std::move(events), &context_->in_flight);
     return;
   }
   dpb::StreamDriverRequest first;
