@@ -302,6 +302,16 @@ setup-deploy: setup
 check-deploy: setup-deploy edge-tools ## What is in deploy/, read strictly by the programs and types it is for; nothing is run.
 	@tests/deploy/check
 
+# REGISTRY: where Hail's images are; TAG: the release.
+REGISTRY ?=
+TAG ?=
+.PHONY: pin-images sbom
+pin-images: ## The images of a release by digest, for kustomize and compose: REGISTRY=registry.example/hail TAG=1.4.0.
+	@deploy/pin-images --registry "$(REGISTRY)" --tag "$(TAG)"
+
+sbom: ## What is in each of Hail's images, as CycloneDX, into build/sbom; needs Docker and the images.
+	@deploy/sbom build/sbom
+
 format: setup-checks ## Put the code into shape with clang-format.
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format -i
 
