@@ -15,6 +15,7 @@
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
+#include "common/service/caller_checks.h"
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
@@ -133,11 +134,15 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .travel_times = &travel_times,
                        .rider = &rider,
                        .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
-                      {.dispatch = options.dispatch, .incarnation_id = incarnation_id});
+                      {.dispatch = options.dispatch,
+                       .incarnation_id = incarnation_id,
+                       .drivers_register = options.drivers_register});
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
-  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service());
-  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service());
+  auto callers = MakeCallerChecks(options.service, &clock, &registry);
+  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
+  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &rpc::ChecksNobody());
 
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
@@ -163,7 +168,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&driver_service},
                                .internal_services = {&dispatch_service},
-                               .healthy = [&] { return store_metrics.Healthy(); },
+                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

@@ -19,6 +19,7 @@
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
+#include "common/service/caller_checks.h"
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
@@ -206,8 +207,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                   .max_streams = options.max_streams,
                   .stream_age = options.service.connection_age},
                  &call_metrics);
-  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service());
-  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service());
+  auto callers = MakeCallerChecks(options.service, &clock, &registry);
+  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
+  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), callers->get());
+  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &rpc::ChecksNobody());
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
   Gauges gauges(&registry);
@@ -223,7 +226,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&rider_service},
                                .internal_services = {&assignment_service},
-                               .healthy = [&] { return store_metrics.Healthy(); },
+                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

@@ -102,8 +102,9 @@ using ReportSession = FunctionSession<v1::ReportLocationsRequest>;
 class FunctionService final : public Service {
  public:
   // `watch`: options of WatchDrivers. ReportLocations needs no heartbeats and does not age.
-  explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true})
-      : Service(gate, v1::AssignmentService::service_full_name()) {
+  explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true},
+                           const Authenticator* authenticator = &ChecksNobody())
+      : Service(gate, v1::AssignmentService::service_full_name(), authenticator) {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
                                                                  [this](const auto& call) { on_find(call); });
     Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
