@@ -159,6 +159,10 @@ class Cluster:
                            ("console", "postgres")):
             if networks[one] & networks[other]:
                 raise Failure(f"{one} and {other} share {networks[one] & networks[other]}")
+        for service in networks:
+            found = self.inspect(self.container(service))["HostConfig"]
+            if found["PidsLimit"] != 512 or not found["Memory"] or not found["NanoCpus"] or not found["ReadonlyRootfs"]:
+                raise Failure(f"{service} lacks a limit: {found['PidsLimit']} {found['Memory']} {found['NanoCpus']}")
         words = [(self.secrets / name).read_text().strip() for name in ("db-password", "nats-password")]
         for service in networks:
             seen = json.dumps(self.inspect(self.container(service)))
