@@ -9,6 +9,7 @@ void KeySchedule::OnRead(absl::Time now, std::optional<absl::Duration> good_for,
       good_for ? std::clamp(*good_for, options_.min_period, options_.max_period) : options_.period;
   last_read_ = now;
   next_read_ = now + period * (1 - 0.1 * random);
+  usable_until_ = next_read_ + options_.max_age;
   retry_ = absl::ZeroDuration();
   unknown_under_way_ = false;
 }

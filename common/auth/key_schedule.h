@@ -19,7 +19,7 @@ class KeySchedule {
     // After a failure: the first wait, which then doubles.
     absl::Duration first_retry = absl::Seconds(1);
     absl::Duration max_retry = absl::Minutes(1);
-    // Keys that could not be read again for this long are no longer used.
+    // Keys that could not be read again for this long after they should have been are no longer used.
     absl::Duration max_age = absl::Hours(24);
     // Between two reads that unknown keys cause: strangers can cause them.
     absl::Duration unknown_key_gap = absl::Seconds(30);
@@ -39,12 +39,13 @@ class KeySchedule {
   absl::Time last_read() const { return last_read_; }
   // Whether the keys last read may still be used.
   bool Usable(absl::Time now) const { return now < usable_until(); }
-  absl::Time usable_until() const { return last_read_ + options_.max_age; }
+  absl::Time usable_until() const { return usable_until_; }
 
  private:
   const Options options_;
   absl::Time next_read_ = absl::InfinitePast();
   absl::Time last_read_ = absl::InfinitePast();
+  absl::Time usable_until_ = absl::InfinitePast();
   absl::Duration retry_ = absl::ZeroDuration();
   absl::Time last_unknown_ = absl::InfinitePast();
   bool unknown_under_way_ = false;

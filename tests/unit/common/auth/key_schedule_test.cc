@@ -39,15 +39,19 @@ TEST(KeyScheduleTest, FailuresAreRepeatedLessAndLessOften) {
   EXPECT_EQ(schedule.next_read() - kNow, absl::Seconds(1));
 }
 
-TEST(KeyScheduleTest, OldKeysAreUsedForADay) {
-  KeySchedule schedule({});
-  schedule.OnRead(kNow, std::nullopt, 0);
-  for (int minute = 5; minute < 24 * 60; ++minute) {
-    schedule.OnFailed(kNow + absl::Minutes(minute));
-    ASSERT_TRUE(schedule.Usable(kNow + absl::Minutes(minute)));
+TEST(KeyScheduleTest, KeysThatAreDueAreUsedForADayMore) {
+  for (const absl::Duration good_for : {absl::Minutes(1), absl::Hours(24)}) {
+    KeySchedule schedule({});
+    schedule.OnRead(kNow, good_for, 0);
+    const absl::Time due = schedule.next_read();
+    for (absl::Time now = due; now < due + absl::Hours(24); now += absl::Minutes(1)) {
+      ASSERT_TRUE(schedule.Usable(now)) << now - due;
+      schedule.OnFailed(now);
+    }
+    EXPECT_FALSE(schedule.Usable(due + absl::Hours(24)));
+    schedule.OnRead(due + absl::Hours(30), good_for, 0);
+    EXPECT_TRUE(schedule.Usable(due + absl::Hours(30)));
   }
-  EXPECT_TRUE(schedule.Usable(kNow + absl::Hours(24) - absl::Seconds(1)));
-  EXPECT_FALSE(schedule.Usable(kNow + absl::Hours(24)));
 }
 
 TEST(KeyScheduleTest, AnUnknownKeyCausesAReadAtOnceAndThenOneIn30Seconds) {
