@@ -79,7 +79,7 @@ class DriverServer final {
   void Stop();
 
   Stats stats() const;
-  // For tests that inspect the core.
+  // For operators' calls, and for tests that inspect the core.
   DispatchHost* dispatch() { return &dispatch_; }
 
  private:

@@ -7,6 +7,7 @@
 #include "common/errors/error.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
+#include "common/logging/person_tag.h"
 #include "driver-service/api/driver_app_session.h"
 #include "driver-service/codec/driver_codec.h"
 
@@ -36,7 +37,8 @@ template <typename Response>
 Done<Response> LogStored(const char* event, const rpc::CallContext& call, Done<Response> done) {
   return [event, &call, done = std::move(done)](const absl::StatusOr<Response>& stored) {
     if (stored.ok()) {
-      Log(LogLevel::kInfo, event, {{"driver_id", stored->driver().driver_id()}, {"request_id", call.request_id}});
+      Log(LogLevel::kInfo, event,
+          {{"driver", PersonTag(stored->driver().driver_id())}, {"request_id", call.request_id}});
     }
     done(stored);
   };

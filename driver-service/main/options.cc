@@ -50,6 +50,9 @@ config::Schema DriverSchema() {
                 DurationFrom(absl::Milliseconds(100), absl::Minutes(10)))
       .Double("search.radius_max", defaults.radius_max_m, "Metres beyond which no driver is asked.",
               DoubleFrom(10, 100'000))
+      .Duration("retention.offers", absl::Hours(90 * 24),
+                "How long the log keeps an offer (wall time since it was made); 0: for ever.",
+                DurationFrom(absl::ZeroDuration(), absl::Hours(100 * 365 * 24)))
       .String("travel.road_graphs", "",
               "Streets to estimate travel times by: PREFIX of PREFIX_nodes.csv and PREFIX_edges.csv (or .csv.gz), more "
               "after commas, each with @FACTOR behind to multiply its times; empty: straight lines.",
@@ -72,6 +75,7 @@ DriverOptions ReadDriverOptions(const config::Values& values) {
   options.dispatch.radius_factor = values.Double("search.radius_factor");
   options.dispatch.radius_step = values.Duration("search.radius_step");
   options.dispatch.radius_max_m = values.Double("search.radius_max");
+  options.keep_offers = values.Duration("retention.offers");
   options.road_graphs = values.String("travel.road_graphs");
   return options;
 }

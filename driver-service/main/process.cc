@@ -21,9 +21,11 @@
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/driver_server.h"
+#include "driver-service/api/privacy_service.h"
 #include "driver-service/api/rider_client.h"
 #include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
+#include "driver-service/main/retention.h"
 #include "driver-service/roads/road_files.h"
 #include "driver-service/storage/postgres_driver_store.h"
 #include "driver-service/storage/sqlite_driver_store.h"
@@ -143,7 +145,10 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
   rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
   rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &rpc::ChecksNobody());
+  PrivacyService privacy({.host = server.dispatch(), .rider = &rider, .drivers = &store, .persons = &store});
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &rpc::ChecksNobody());
 
+  Retention retention(&store, &clock, options.keep_offers, &registry);
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
     // No driver has this id: only the store's answer counts.
@@ -164,10 +169,11 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   absl::Notification ready;
   server.Start([&] { ready.Notify(); });
   ready.WaitForNotification();
+  if (options.keep_offers > absl::ZeroDuration()) retention.Start(&housekeeping);
   if (bus != nullptr) Log(LogLevel::kInfo, "replica_joined", {{"replica", incarnation_id}});
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&driver_service},
-                               .internal_services = {&dispatch_service},
+                               .internal_services = {&dispatch_service, &privacy_service},
                                .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});

@@ -26,6 +26,8 @@
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
 #include "rider-service/api/commit_log.h"
+#include "rider-service/api/privacy_service.h"
+#include "rider-service/api/retention.h"
 #include "rider-service/api/rider_server.h"
 #include "rider-service/main/driver_client.h"
 #include "rider-service/storage/postgres_ride_store.h"
@@ -157,6 +159,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   RideDatabase& store = *database;
   const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
   if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
+  const auto pseudonym_key = Await<std::string>([&](Done<std::string> done) { store.PseudonymKey(std::move(done)); });
+  if (!pseudonym_key.ok()) return FailedToStart("pseudonym_key_not_read", pseudonym_key.status());
 
   std::unique_ptr<Bus> bus;
   // The same bus, if it reaches other replicas.
@@ -172,6 +176,9 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   DriverClient driver_service(options.driver_service, options.search_timeout);
   CommitLog commit_log(&registry);
   CachedCounts live_rides;
+  People people(&store, &store, Pseudonyms(*pseudonym_key));
+  PrivacyService privacy(&people);
+  Retention retention(&people, &clock, options.keep_rides, &registry);
   // Their threads use the objects between here and their Stop below.
   Loop dispatch_loop("scheduler");
   Loop housekeeping("housekeeping");
@@ -211,6 +218,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
   rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), callers->get());
   rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &rpc::ChecksNobody());
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &rpc::ChecksNobody());
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
   Gauges gauges(&registry);
@@ -223,9 +231,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
   server.Start();
+  if (options.keep_rides > absl::ZeroDuration()) retention.Start(&housekeeping);
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&rider_service},
-                               .internal_services = {&assignment_service},
+                               .internal_services = {&assignment_service, &privacy_service},
                                .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});

@@ -18,6 +18,9 @@ namespace hail::ctl {
 struct Options {
   std::string rider_address = "127.0.0.1:50051";
   std::string driver_address = "127.0.0.1:50052";
+  // For operators' commands.
+  std::string rider_internal_address = "127.0.0.1:50061";
+  std::string driver_internal_address = "127.0.0.1:50062";
   // One JSON object a line instead of tables.
   bool json = false;
   // For one unary call; a stream has no limit.

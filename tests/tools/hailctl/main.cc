@@ -14,6 +14,7 @@
 #include "tests/tools/hailctl/driver_commands.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/health.h"
+#include "tests/tools/hailctl/privacy_commands.h"
 #include "tests/tools/hailctl/ride_commands.h"
 
 namespace hail::ctl {
@@ -171,10 +172,32 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
       ->check(CLI::Range(0, 1'000'000));
 }
 
+void AddPrivacyCommands(CLI::App& app, PrivacyArguments& arguments, Command& chosen) {
+  const auto add = [&](CLI::App& person, const std::string& id, const std::string& name, const std::string& what,
+                       ExitCode (*run)(Context&, const PrivacyArguments&)) {
+    CLI::App& command = *person.add_subcommand(name, what);
+    command.callback(
+        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    command.add_option(id, arguments.id, "whose data")->required();
+    return &command;
+  };
+  CLI::App& rider = *app.add_subcommand("rider", "what an operator can do with a rider's data")->require_subcommand(1);
+  CLI::App& driver = *app.get_subcommand("driver");
+  for (CLI::App* erase :
+       {add(rider, "RIDER_ID", "erase", "erase the rider from all rides, for good", RiderErase),
+        add(driver, "DRIVER_ID", "erase", "for operators: erase the driver, for good", DriverErase)}) {
+    erase->add_option("--note", arguments.note, "who does it and why, for the log; name the case, not the person")
+        ->required();
+  }
+  add(rider, "RIDER_ID", "export", "all that is stored of the rider, as JSON", RiderExport);
+  add(driver, "DRIVER_ID", "export", "for operators: all that is stored of the driver, as JSON", DriverExport);
+}
+
 int Main(int argc, char** argv) {
   Options options;
   RideArguments ride;
   DriverArguments driver;
+  PrivacyArguments privacy;
   std::vector<std::string> health;
   Command chosen;
 
@@ -192,6 +215,15 @@ int Main(int argc, char** argv) {
       ->envname("HAILCTL_DRIVER")
       ->take_last()
       ->capture_default_str();
+  app.add_option("--rider-internal", options.rider_internal_address, "rider-service's internal address, for operators")
+      ->envname("HAILCTL_RIDER_INTERNAL")
+      ->take_last()
+      ->capture_default_str();
+  app.add_option("--driver-internal", options.driver_internal_address,
+                 "driver-service's internal address, for operators")
+      ->envname("HAILCTL_DRIVER_INTERNAL")
+      ->take_last()
+      ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object a line; failures too, on standard error");
   app.add_option("--timeout", options.timeout_s, "seconds for one call")
       ->take_last()
@@ -200,6 +232,7 @@ int Main(int argc, char** argv) {
 
   AddRideCommands(app, ride, chosen);
   AddDriverCommands(app, driver, chosen);
+  AddPrivacyCommands(app, privacy, chosen);
   CLI::App& check = *app.add_subcommand("health", "whether the services serve");
   check.add_option("ADDRESS", health, "only these");
   check.callback([&] { chosen = [&health](Context& context) { return Health(context, health); }; });
