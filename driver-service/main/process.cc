@@ -19,6 +19,7 @@
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
+#include "common/service/service_tls.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/driver_server.h"
 #include "driver-service/api/privacy_service.h"
@@ -103,10 +104,16 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   StoreMetrics store_metrics(&registry, &clock);
   OfferMetrics offer_metrics(&registry);
 
+  std::unique_ptr<ServiceTls> tls;
+  if (options.service.tls) {
+    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kRiderService, &registry);
+    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
+    tls = *std::move(started);
+  }
   std::unique_ptr<DriverDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   DriverDatabase& store = *database;
@@ -120,14 +127,14 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const RoadTravelTimes travel_times(*std::move(graphs));
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "driver-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "driver-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
-  RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
+  RiderClient rider(RiderChannel(options.rider_service, tls == nullptr ? nullptr : tls->Peer()), &loop, &clock);
   DriverServer server({.store = &store,
                        .bus = bus.get(),
                        .clock = &clock,
@@ -141,12 +148,14 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .drivers_register = options.drivers_register});
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
+  // Without TLS, whoever reaches the internal listener is trusted.
+  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
   auto callers = MakeCallerChecks(options.service, &clock, &registry);
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
   rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
-  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &rpc::ChecksNobody());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &internal_callers);
   PrivacyService privacy({.host = server.dispatch(), .rider = &rider, .drivers = &store, .persons = &store});
-  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &rpc::ChecksNobody());
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
 
   Retention retention(&store, &clock, options.keep_offers, &registry);
   Loop housekeeping("housekeeping");
@@ -172,7 +181,8 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   if (options.keep_offers > absl::ZeroDuration()) retention.Start(&housekeeping);
   if (bus != nullptr) Log(LogLevel::kInfo, "replica_joined", {{"replica", incarnation_id}});
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&driver_service},
+                              {.tls = tls.get(),
+                               .public_services = {&driver_service},
                                .internal_services = {&dispatch_service, &privacy_service},
                                .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,

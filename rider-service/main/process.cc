@@ -23,6 +23,7 @@
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
+#include "common/service/service_tls.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
 #include "rider-service/api/commit_log.h"
@@ -149,11 +150,17 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   CallMetrics call_metrics(&registry);
   StoreMetrics store_metrics(&registry, &clock);
 
+  std::unique_ptr<ServiceTls> tls;
+  if (options.service.tls) {
+    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kDriverService, &registry);
+    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
+    tls = *std::move(started);
+  }
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   std::unique_ptr<RideDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, incarnation_id, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   RideDatabase& store = *database;
@@ -168,12 +175,12 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (options.service.nats_url.empty()) {
     bus = MakeLocalBus();
   } else {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "rider-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "rider-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     nats = made->get();
     bus = *std::move(made);
   }
-  DriverClient driver_service(options.driver_service, options.search_timeout);
+  DriverClient driver_service(options.driver_service, tls == nullptr ? nullptr : tls->Peer(), options.search_timeout);
   CommitLog commit_log(&registry);
   CachedCounts live_rides;
   People people(&store, &store, Pseudonyms(*pseudonym_key));
@@ -214,11 +221,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                   .max_streams = options.max_streams,
                   .stream_age = options.service.connection_age},
                  &call_metrics);
+  // Without TLS, whoever reaches the internal listener is trusted.
+  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
   auto callers = MakeCallerChecks(options.service, &clock, &registry);
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
   rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), callers->get());
-  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &rpc::ChecksNobody());
-  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &rpc::ChecksNobody());
+  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &internal_callers);
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
   Gauges gauges(&registry);
@@ -233,7 +242,8 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   server.Start();
   if (options.keep_rides > absl::ZeroDuration()) retention.Start(&housekeeping);
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&rider_service},
+                              {.tls = tls.get(),
+                               .public_services = {&rider_service},
                                .internal_services = {&assignment_service, &privacy_service},
                                .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,

@@ -95,7 +95,6 @@ func (e *ends) container(who string, container *corev1.Container, pinned bool) {
 			e.say("%s: has the secret %s in its environment", who, from.SecretRef.Name)
 		}
 	}
-	tls := false
 	for _, variable := range container.Env {
 		if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
 			e.say("%s: has the secret %s in its environment", who, from.SecretKeyRef.Name)
@@ -103,7 +102,6 @@ func (e *ends) container(who string, container *corev1.Container, pinned bool) {
 		if password.MatchString(variable.Value) || secretName.MatchString(variable.Name) && !strings.HasPrefix(variable.Value, "/") {
 			e.say("%s: %s has a secret in the environment", who, variable.Name)
 		}
-		tls = tls || variable.Name == "HAIL_TLS_CERTIFICATE" && variable.Value != ""
 	}
 	for _, argument := range append(append([]string{}, container.Command...), container.Args...) {
 		if password.MatchString(argument) {
@@ -116,8 +114,8 @@ func (e *ends) container(who string, container *corev1.Container, pinned bool) {
 		}
 	}
 	for _, probe := range []*corev1.Probe{container.StartupProbe, container.ReadinessProbe, container.LivenessProbe} {
-		if probe != nil && probe.GRPC != nil && tls {
-			e.say("%s: a probe by gRPC speaks in the clear, and the port has TLS", who)
+		if probe != nil && probe.GRPC != nil {
+			e.say("%s: a probe by gRPC speaks in the clear, which a port with TLS refuses", who)
 		}
 	}
 	if pinned && !digest.MatchString(container.Image) {

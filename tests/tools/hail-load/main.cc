@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/rpc/tls.h"
+#include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet.h"
 #include "tests/tools/hail-load/offers.h"
 #include "tests/tools/hail-load/overload.h"
@@ -19,6 +21,7 @@
 #include "tests/tools/hail-load/request_load.h"
 #include "tests/tools/hail-load/watch_load.h"
 #include "tests/tools/hail-load/watched_process.h"
+#include "tests/tools/tls_options.h"
 
 namespace {
 
@@ -101,6 +104,9 @@ int main(int argc, char** argv) {
       "hail-load"};
   app.set_version_flag("--version", "hail-load " HAIL_VERSION);
   app.require_subcommand(1);
+  app.fallthrough();
+  hail::rpc::ChannelTls tls;
+  hail::AddTlsOptions(app, &tls);
   std::vector<std::string> processes;
   std::string report;
   std::string svg;
@@ -229,6 +235,12 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  const auto credentials = hail::rpc::MakeChannelCredentials(tls);
+  if (!credentials.ok()) {
+    std::cerr << "hail-load: " << std::string(credentials.status().message()) << "\n";
+    return kUsage;
+  }
+  hail::load::UseCredentials(*credentials);
   if (rides->parsed()) {
     hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
     return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));

@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/errors/status_macros.h"
+#include "common/rpc/tls.h"
 #include "common/time/time_anchor.h"
 #include "tests/tools/hail-sim/city.h"
 #include "tests/tools/hail-sim/instant.h"
@@ -24,6 +25,7 @@
 #include "tests/tools/hail-sim/sandbox.h"
 #include "tests/tools/hail-sim/sandbox_options.h"
 #include "tests/tools/hail-sim/simulation.h"
+#include "tests/tools/tls_options.h"
 
 namespace {
 
@@ -38,6 +40,7 @@ struct Arguments {
   std::string rider;
   std::string driver;
   std::string token_key;
+  hail::rpc::ChannelTls tls;
   std::string trips;
   std::string traces;
   std::string rejects;
@@ -145,6 +148,9 @@ absl::StatusOr<RunOptions> SharedOptions(const Arguments& arguments) {
     if (key.ok()) options.token_key = *std::move(key);
     if (!key.ok()) problems.emplace_back(key.status().message());
   }
+  const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
+  if (credentials.ok()) options.credentials = *credentials;
+  if (!credentials.ok()) problems.emplace_back(credentials.status().message());
   const absl::StatusOr<hail::TimeScale> time = hail::ParseTimeScale(arguments.speed, arguments.anchor);
   if (time.ok()) options.time = *time;
   if (!time.ok()) problems.emplace_back(time.status().message());
@@ -168,7 +174,9 @@ int Run(const Arguments& arguments) {
   if (!arguments.rejects.empty()) {
     const absl::StatusOr<std::vector<Reject>> rejects = ReadRejects(arguments.rejects);
     if (!rejects.ok()) return Fail(rejects.status());
-    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *rejects, run_id);
+    const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
+    if (!credentials.ok()) return Fail(credentials.status());
+    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *credentials, *rejects, run_id);
     if (!wrong.ok()) {
       Fail(wrong.status());
       return 1;
@@ -245,6 +253,7 @@ int main(int argc, char** argv) {
   app.add_option("--driver", arguments.driver, "driver-service's public address; of replicas: as with --rider");
   app.add_option("--token-key", arguments.token_key,
                  "private key that signs a token for each rider and driver, for an edge: build/edge/token.key");
+  hail::AddTlsOptions(app, &arguments.tls);
   app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
   app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
   app.add_option("--from", arguments.from, "replay from this instant: ISO 8601 with offset, or epoch seconds");

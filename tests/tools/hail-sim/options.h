@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "grpcpp/security/credentials.h"
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/records.h"
 #include "tests/tools/tokens/token_key.h"
@@ -19,6 +21,8 @@ struct RunOptions {
   std::string driver_address;
   // Signs each call's token, for an edge. Unset: calls have none.
   std::optional<TokenKey> token_key;
+  // Of all channels; null: plaintext.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
   TimeScale time;
   Odds odds;
   std::uint64_t seed = 1;

@@ -2,12 +2,15 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "common/rpc/tls.h"
 #include "common/text/text.h"
 #include "hail/type/v1/ride.pb.h"
 #include "tests/tools/hailctl/context.h"
@@ -16,6 +19,7 @@
 #include "tests/tools/hailctl/health.h"
 #include "tests/tools/hailctl/privacy_commands.h"
 #include "tests/tools/hailctl/ride_commands.h"
+#include "tests/tools/tls_options.h"
 
 namespace hail::ctl {
 namespace {
@@ -230,6 +234,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(0.01, 3600.0));
 
+  rpc::ChannelTls tls;
+  AddTlsOptions(app, &tls, "HAILCTL_");
+
   AddRideCommands(app, ride, chosen);
   AddDriverCommands(app, driver, chosen);
   AddPrivacyCommands(app, privacy, chosen);
@@ -248,6 +255,12 @@ int Main(int argc, char** argv) {
     std::cerr << ShownLines(err.str());
     return code == 0 ? kOk : kUsage;
   }
+  absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = rpc::MakeChannelCredentials(tls);
+  if (!credentials.ok()) {
+    std::cerr << "hailctl: " << ShownLines(std::string(credentials.status().message())) << "\n";
+    return kUsage;
+  }
+  options.credentials = *std::move(credentials);
   Context context(options);
   return chosen(context);
 }
