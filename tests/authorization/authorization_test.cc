@@ -9,6 +9,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,9 @@
 #include "common/time/clock.h"
 #include "driver-service/api/dispatch_service.h"
 #include "driver-service/api/driver_service.h"
+#include "driver-service/api/privacy_service.h"
 #include "rider-service/api/assignment_service.h"
+#include "rider-service/api/privacy_service.h"
 #include "rider-service/api/rider_service.h"
 #include "tests/authorization/matrix.h"
 #include "tests/authorization/wire_call.h"
@@ -44,9 +47,18 @@ that does not check its callers answers OK to all. Without `auth.anonymous`, nob
 "rider, one ride" is a rider whose identity names a ride: the columns say whose ride that is. A viewer's identity names a ride and no rider.
 )";
 
+// Both services have a PrivacyService.
+template <typename S>
+std::string TitleOf() {
+  return absl::StrCat(S::kName, " at ", std::is_same_v<S, rider::RiderService> || std::is_same_v<S, rider::AssignmentService> ||
+                                                std::is_same_v<S, rider::PrivacyService>
+                                            ? "rider-service"
+                                            : "driver-service");
+}
+
 template <typename S>
 std::string SectionOf() {
-  std::string text = absl::StrCat("\n## ", S::kName,
+  std::string text = absl::StrCat("\n## ", TitleOf<S>(),
                                   "\n\n| method | caller | its own | another's | no person |\n|---|---|---|---|---|\n");
   for (const Line& line : Lines<S>()) {
     absl::StrAppend(&text, "| ", line.method, " | ", absl::StrJoin(line.callers, "; "), " | ",
@@ -82,7 +94,8 @@ std::map<std::string, std::array<std::string, kWhose.size()>> PageOutcomes() {
 
 TEST(AuthorizationTable, ThePageIsThatOfTheTables) {
   const std::string made = absl::StrCat(kIntroduction, SectionOf<rider::RiderService>(), SectionOf<driver::DriverService>(),
-                                        SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>());
+                                        SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>(),
+                                        SectionOf<rider::PrivacyService>(), SectionOf<driver::PrivacyService>());
   if (std::getenv("HAIL_WRITE_TABLE") != nullptr) std::ofstream(PagePath()) << made;
   EXPECT_EQ(Page(), made) << "HAIL_WRITE_TABLE=1 writes it anew";
 }
@@ -172,6 +185,7 @@ class OverTheWire : public ::testing::Test {
  protected:
   // A cell of the page, and the call that it is about.
   struct Cell {
+    grpc::GenericStub* stub;
     std::string path;
     std::string request;
     std::string_view kind;
@@ -180,38 +194,41 @@ class OverTheWire : public ::testing::Test {
   };
 
   void SetUp() override {
-    const absl::Status started =
-        host_.Start({&rider_, &driver_, &assignment_, &dispatch_}, {}, [] { return true; });
-    ASSERT_TRUE(started.ok()) << started;
-    AddCells<rider::RiderService>();
-    AddCells<driver::DriverService>();
-    AddCells<rider::AssignmentService>();
-    AddCells<driver::DispatchService>();
-    ASSERT_EQ(cells_.size(), 32 * kCallers.size() * kWhose.size());
+    rider_stub_ = Serve(rider_host_, {&rider_, &assignment_, &rider_privacy_});
+    driver_stub_ = Serve(driver_host_, {&driver_, &dispatch_, &driver_privacy_});
+    AddCells<rider::RiderService>(rider_stub_.get());
+    AddCells<rider::AssignmentService>(rider_stub_.get());
+    AddCells<rider::PrivacyService>(rider_stub_.get());
+    AddCells<driver::DriverService>(driver_stub_.get());
+    AddCells<driver::DispatchService>(driver_stub_.get());
+    AddCells<driver::PrivacyService>(driver_stub_.get());
+    ASSERT_EQ(cells_.size(), 38 * kCallers.size() * kWhose.size());
+  }
+
+  // All calls of a stub are on one connection.
+  static std::unique_ptr<grpc::GenericStub> Serve(rpc::ServiceHost& host, const std::vector<grpc::Service*>& services) {
+    const absl::Status started = host.Start(services, {}, [] { return true; });
+    EXPECT_TRUE(started.ok()) << started;
+    return std::make_unique<grpc::GenericStub>(rpc::MakeChannel(absl::StrCat("127.0.0.1:", host.port())));
   }
 
   template <typename S>
-  void AddCells() {
+  void AddCells(grpc::GenericStub* stub) {
     const auto outcomes = PageOutcomes();
     const auto add = [&]<typename Row>(const Row& row) {
       typename Row::Request request;
       Name(&request);
       for (const std::string_view kind : kCallers) {
-        const auto found = outcomes.find(absl::StrCat(S::kName, "/", row.name, "/", std::string(kind)));
+        const auto found = outcomes.find(absl::StrCat(TitleOf<S>(), "/", row.name, "/", std::string(kind)));
         ASSERT_NE(found, outcomes.end()) << row.name << " " << kind;
         for (std::size_t i = 0; i < kWhose.size(); ++i) {
-          cells_.push_back({absl::StrCat("/", S::kName, "/", row.name), request.SerializeAsString(), kind, kWhose[i],
+          cells_.push_back({stub, absl::StrCat("/", S::kName, "/", row.name), request.SerializeAsString(), kind, kWhose[i],
                             found->second[i]});
         }
       }
     };
     std::apply([&](const auto&... rows) { (add(rows), ...); }, S::Methods());
   }
-  // All calls on one connection.
-  grpc::GenericStub Stub() const {
-    return grpc::GenericStub(rpc::MakeChannel(absl::StrCat("127.0.0.1:", host_.port())));
-  }
-
   const SystemClock clock_;
   const Believer believer_;
   rpc::Gate gate_{&clock_, {}, nullptr};
@@ -219,25 +236,30 @@ class OverTheWire : public ::testing::Test {
   Reachable<driver::DriverService> drivers_;
   Reachable<rider::AssignmentService> assignments_;
   Reachable<driver::DispatchService> dispatches_;
+  Reachable<rider::PrivacyService> riders_people_;
+  Reachable<driver::PrivacyService> drivers_people_;
   rpc::GrpcService<Reachable<rider::RiderService>> rider_{&gate_, &rides_, &believer_};
   rpc::GrpcService<Reachable<driver::DriverService>> driver_{&gate_, &drivers_, &believer_};
   rpc::GrpcService<Reachable<rider::AssignmentService>> assignment_{&gate_, &assignments_, &believer_};
   rpc::GrpcService<Reachable<driver::DispatchService>> dispatch_{&gate_, &dispatches_, &believer_};
-  rpc::ServiceHost host_{{}, &gate_};
+  rpc::GrpcService<Reachable<rider::PrivacyService>> rider_privacy_{&gate_, &riders_people_, &believer_};
+  rpc::GrpcService<Reachable<driver::PrivacyService>> driver_privacy_{&gate_, &drivers_people_, &believer_};
+  rpc::ServiceHost rider_host_{{}, &gate_};
+  rpc::ServiceHost driver_host_{{}, &gate_};
+  std::unique_ptr<grpc::GenericStub> rider_stub_;
+  std::unique_ptr<grpc::GenericStub> driver_stub_;
   std::vector<Cell> cells_;
 };
 
 TEST_F(OverTheWire, EachCallIsAnsweredAsThePageSays) {
-  grpc::GenericStub stub = Stub();
   for (const Cell& cell : cells_) {
-    WireCall call(&stub, cell.path, cell.request, Saying(cell.kind, cell.whose));
+    WireCall call(cell.stub, cell.path, cell.request, Saying(cell.kind, cell.whose));
     EXPECT_EQ(OutcomeOf(call), cell.expected) << cell.path << " " << cell.kind << " " << static_cast<int>(cell.whose);
   }
 }
 
 // A proxy sends many people's calls over one connection: an identity must not stay with it.
 TEST_F(OverTheWire, CallsOfManyCallersOnOneConnectionAreAnsweredEachAsItsOwn) {
-  grpc::GenericStub stub = Stub();
   constexpr std::size_t kAtOnce = 128;
   std::uint64_t seed = 1;
   for (int round = 0; round < 40; ++round) {
@@ -245,7 +267,7 @@ TEST_F(OverTheWire, CallsOfManyCallersOnOneConnectionAreAnsweredEachAsItsOwn) {
     for (std::size_t i = 0; i < kAtOnce; ++i) {
       const Cell& cell = cells_[SplitMix64(seed) % cells_.size()];
       calls.emplace_back(&cell,
-                         std::make_unique<WireCall>(&stub, cell.path, cell.request, Saying(cell.kind, cell.whose)));
+                         std::make_unique<WireCall>(cell.stub, cell.path, cell.request, Saying(cell.kind, cell.whose)));
     }
     for (const auto& [cell, call] : calls) {
       EXPECT_EQ(OutcomeOf(*call), cell->expected) << cell->path << " " << cell->kind << " " << static_cast<int>(cell->whose);
