@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,15 +10,15 @@
 #include "common/time/clock.h"
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/records.h"
-#include "tests/tools/tokens/token_key.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::sim {
 
 struct RunOptions {
   std::string rider_address;
   std::string driver_address;
-  // Signs each call's token, for an edge. Unset: calls have none.
-  std::optional<TokenKey> token_key;
+  // Of each call. Null: calls have none.
+  std::shared_ptr<TokenSource> tokens;
   TimeScale time;
   Odds odds;
   std::uint64_t seed = 1;

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "tests/tools/hail-sim/outcome.h"
 #include "tests/tools/hail-sim/records.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::sim {
 
@@ -16,8 +17,8 @@ std::string ExpectedAnswer(const Reject& reject);
 
 // Sends each record as the request of a new rider, cancels accepted rides, and prints the table reason × expected
 // answer × count. Returns the number of unexpected answers. UNAVAILABLE if the service does not answer, or stops
-// answering.
+// answering. `tokens` may be null.
 absl::StatusOr<int> PlayRejects(const std::string& rider_address, const std::vector<Reject>& rejects,
-                                const std::string& run_id);
+                                const std::string& run_id, TokenSource* tokens);
 
 }  // namespace hail::sim
