@@ -202,8 +202,15 @@ fuzz: setup-fuzz ## Fuzz each target for TIME seconds with libFuzzer (clang).
 # How often it is all done, and how much heavier than in `make test`.
 ROUNDS ?= 3
 HEAVY ?= 3
-hostile: build ## Hostile clients beside a well-behaved rider and driver, for some minutes.
+# Further arguments for the attacks on the edge: HOSTILE_ARGS="--only bombs --seconds 10". DIRECT=1: afterwards the same on
+# the services' own ports, which nothing judges; that takes gigabytes of memory.
+HOSTILE_ARGS ?=
+hostile: build edge-tools ## Hostile clients beside well-behaved ones, at the services and at the edge; 10 minutes. DIRECT=1: see docs/security.md.
+	@deploy/setup deploy/apt-packages-hostile.txt
 	@/usr/bin/python3 -B tests/clients/hostile_client_test.py build/$(PRESET)/bin --rounds $(ROUNDS) --heavy $(HEAVY)
+	@/usr/bin/python3 -B tests/clients/hostile_edge_test.py build/$(PRESET)/bin --report build/hostile/edge.json $(HOSTILE_ARGS)
+	@$(if $(filter 1,$(DIRECT)),/usr/bin/python3 -B tests/clients/hostile_edge_test.py build/$(PRESET)/bin --direct \
+	  --report build/hostile/direct.json $(HOSTILE_ARGS))
 
 $(BUF):
 	@command -v npm >/dev/null || { echo "lint: buf comes with npm; install node and npm first" >&2; exit 1; }
@@ -301,6 +308,16 @@ setup-deploy: setup
 
 check-deploy: setup-deploy edge-tools ## What is in deploy/, read strictly by the programs and types it is for; nothing is run.
 	@tests/deploy/check
+
+# REGISTRY: where Hail's images are; TAG: the release.
+REGISTRY ?=
+TAG ?=
+.PHONY: pin-images sbom
+pin-images: ## The images of a release by digest, for kustomize and compose: REGISTRY=registry.example/hail TAG=1.4.0.
+	@deploy/pin-images --registry "$(REGISTRY)" --tag "$(TAG)"
+
+sbom: ## What is in each of Hail's images, as CycloneDX, into build/sbom; needs Docker and the images.
+	@deploy/sbom build/sbom
 
 format: setup-checks ## Put the code into shape with clang-format.
 	@$(CXX_FILES) | xargs -0 --no-run-if-empty clang-format -i

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
+#include "common/errors/status_macros.h"
 #include "common/exec/loop.h"
 #include "common/logging/log.h"
 
@@ -71,6 +72,8 @@ class Nats final : public NatsBus {
           natsOptions_SetErrorHandler(made, OnError, this)}) {
       if (status != NATS_OK) return absl::InvalidArgumentError(absl::StrCat("NATS: ", natsStatus_GetText(status)));
     }
+    absl::Status secured = Secure(options.files, made);
+    if (!secured.ok()) return secured;
     natsConnection* connection = nullptr;
     const natsStatus status = natsConnection_Connect(&connection, made);
     connection_.reset(connection);
@@ -116,6 +119,26 @@ class Nats final : public NatsBus {
   }
 
  private:
+  static absl::Status Secure(const NatsFiles& files, natsOptions* made) {
+    const auto must = [](natsStatus status, const std::string& file) {
+      if (status == NATS_OK) return absl::OkStatus();
+      const char* const detail = nats_GetLastError(nullptr);
+      return absl::InvalidArgumentError(
+          absl::StrCat("NATS: ", file, ": ", detail != nullptr ? detail : natsStatus_GetText(status)));
+    };
+    if (files.tls()) {
+      HAIL_RETURN_IF_ERROR(must(natsOptions_SetSecure(made, true), "TLS"));
+    }
+    if (!files.ca.empty()) {
+      HAIL_RETURN_IF_ERROR(must(natsOptions_LoadCATrustedCertificates(made, files.ca.c_str()), files.ca));
+    }
+    if (!files.certificate.empty()) {
+      HAIL_RETURN_IF_ERROR(must(
+          natsOptions_LoadCertificatesChain(made, files.certificate.c_str(), files.key.c_str()), files.certificate));
+    }
+    if (files.credentials.empty()) return absl::OkStatus();
+    return must(natsOptions_SetUserCredentialsFromFiles(made, files.credentials.c_str(), nullptr), files.credentials);
+  }
   static void OnMessage(natsConnection*, natsSubscription*, natsMsg* message, void* closure) {
     auto* const self = static_cast<Nats*>(closure);
     const Owned<natsMsg> owned(message, natsMsg_Destroy);

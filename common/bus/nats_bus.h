@@ -22,9 +22,24 @@ namespace hail {
 // Whether the scheme of `url` is nats: or tls:.
 bool IsNatsUrl(std::string_view url);
 
+// Files, read as follows; each may be empty.
+struct NatsFiles {
+  // The authorities that sign servers' certificates (PEM), beside the system's. With it every connection has TLS, and
+  // the certificate must name the host of the URL. Read once.
+  std::string ca;
+  // The certificate to show, and its key (PEM). Read once.
+  std::string certificate;
+  std::string key;
+  // NATS's own credentials (a user's JWT and seed), read for each connection.
+  std::string credentials;
+
+  bool tls() const { return !ca.empty() || !certificate.empty(); }
+};
+
 struct NatsOptions {
   // nats://USER:PASSWORD@HOST:PORT or tls://…; separate several servers of one cluster by commas.
   std::string url;
+  NatsFiles files = {};
   // First words of this service's subjects: "hail.rider".
   std::string prefix;
   // The client name that the server shows.
@@ -45,7 +60,7 @@ class NatsBus : public Bus {
 };
 
 // Thread-safe, as is the bus it returns. Does not wait for the server: the bus connects in the background, and
-// reconnects after each loss. INVALID_ARGUMENT for a malformed URL.
+// reconnects after each loss. INVALID_ARGUMENT for a malformed URL or a file that cannot be used.
 absl::StatusOr<std::unique_ptr<NatsBus>> MakeNatsBus(const NatsOptions& options);
 
 }  // namespace hail

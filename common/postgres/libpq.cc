@@ -1,5 +1,6 @@
 #include "common/postgres/libpq.h"
 
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,12 +37,28 @@ std::string FirstLine(std::string_view text) {
   return std::string(absl::StripAsciiWhitespace(std::string(text.substr(0, text.find('\n')))));
 }
 
+// Of the first line; empty if the file cannot be read: then the server refuses the connection, and says so.
+std::string PasswordIn(const std::string& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return line;
+}
+
 }  // namespace
 
 ConnPtr StartConnect(const ConnectParams& params) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
+  std::string password;
   for (const auto& [keyword, value] : params) {
+    if (keyword == kPasswordFile) {
+      password = PasswordIn(value);
+      keywords.push_back("password");
+      values.push_back(password.c_str());
+      continue;
+    }
     keywords.push_back(keyword.c_str());
     values.push_back(value.c_str());
   }

@@ -1,9 +1,13 @@
 #include "common/postgres/url.h"
 
+#include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <memory>
+
+#include "absl/strings/str_split.h"
 
 namespace hail::postgres {
 
@@ -46,6 +50,21 @@ std::string WithoutPassword(const std::string& url) {
     shown.replace(at, std::min(shown.find_first_of("& ", at), shown.size()) - at, "***");
   }
   return shown;
+}
+
+bool IsVerified(const ConnectParams& params) {
+  std::string hosts;
+  for (const auto& [keyword, value] : params) {
+    if (keyword == "sslmode" && value == "verify-full") return true;
+    if (keyword == "host" || keyword == "hostaddr") hosts += value + ",";
+  }
+  const std::vector<std::string> each = absl::StrSplit(hosts, ',', absl::SkipEmpty());
+  return std::all_of(each.begin(), each.end(), [](const std::string& host) {
+    in_addr v4{};
+    // A name with a slash is the folder of a socket; 127.example.com is a name like any other.
+    return host[0] == '/' || host[0] == '@' || host == "localhost" || host == "::1" ||
+           (inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET);
+  });
 }
 
 void SetDefault(ConnectParams* params, const std::string& keyword, const std::string& value) {

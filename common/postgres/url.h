@@ -11,7 +11,7 @@
 
 namespace hail::postgres {
 
-// libpq's keywords and values, for PQconnectStartParams.
+// libpq's keywords and values, for PQconnectStartParams, and kPasswordFile.
 using ConnectParams = std::vector<std::pair<std::string, std::string>>;
 
 // Whether the scheme of `url` is postgres: or postgresql:.
@@ -23,6 +23,14 @@ absl::StatusOr<ConnectParams> ParseUrl(const std::string& url);
 
 // `url` for printing: passwords become ***. Accepts malformed URLs.
 std::string WithoutPassword(const std::string& url);
+
+// A keyword of Hail's own: the file with the password, read for each new connection, so that a new password needs no
+// restart. (libpq's own passfile must be readable by its owner alone, which a secret of Kubernetes is not.)
+inline constexpr char kPasswordFile[] = "hail_password_file";
+
+// Whether nobody on the network can read or redirect the connections: every host is this machine, or the server's
+// certificate and name are checked (sslmode=verify-full).
+bool IsVerified(const ConnectParams& params);
 
 // Adds `keyword` = `value` unless `params` has the keyword.
 void SetDefault(ConnectParams* params, const std::string& keyword, const std::string& value);

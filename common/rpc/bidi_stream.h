@@ -35,10 +35,11 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
         greets_(options.greets) {}
 
   template <typename MakeSession>
-  void Open(const MakeSession& make_session) {
-    call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
-      return make_session(writer_, GrpcCallContext(*context_));
-    });
+  void Open(const Authenticator& authenticator, const MakeSession& make_session) {
+    OpenFor(authenticator, *context_, *call_, *writer_,
+            [&](const CallContext& call) -> std::shared_ptr<InboundSession<Request>> {
+              return make_session(writer_, call);
+            });
     if (greets_ && writer_->open()) this->StartSendInitialMetadata();
     writer_->ReadOn();
   }
@@ -73,11 +74,12 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 // `make_session(std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr to an
 // InboundSession<Request>. Otherwise like ServeStream.
 template <typename Request, typename Response, typename MakeSession>
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, grpc::CallbackServerContext* context,
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, const Authenticator& authenticator,
+                                                                       grpc::CallbackServerContext* context,
                                                                        const char* method, const StreamOptions& options,
                                                                        const MakeSession& make_session) {
   auto* reactor = new detail::BidiReactor<Request, Response>(gate, context, method, options);
-  reactor->Open(make_session);
+  reactor->Open(authenticator, make_session);
   return reactor;
 }
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/rpc/identity.h"
+#include "common/auth/caller.h"
 
 namespace hail::rpc {
 
@@ -19,8 +19,8 @@ struct CallContext {
   std::string request_id;
   // The caller's address ("ipv4:127.0.0.1:41234").
   std::string peer;
-  // The identity of the caller.
-  Caller caller;
+  // Who calls; nobody if the transport does not say.
+  auth::Caller caller;
 
   // Whether the client has stopped waiting for the answer. Must not be called after the answer.
   virtual bool cancelled() const { return false; }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace hail::rpc {
 
@@ -20,8 +21,9 @@ struct IdempotentMethod {
 // A channel to `target` (common/rpc/target.h), over all its addresses in turn (round_robin). If the target names
 // replicas, only over those whose health is SERVING. Reconnects with a back-off of at most 2 s; keepalive; messages up
 // to 16 MiB. gRPC retries `idempotent` methods that end UNAVAILABLE, a few times and within the call's deadline; it
-// throttles retries when many fail.
+// throttles retries when many fail. `credentials`: null for plaintext (common/rpc/tls.h).
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
-                                           const std::vector<IdempotentMethod>& idempotent = {});
+                                           const std::vector<IdempotentMethod>& idempotent = {},
+                                           std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 
 }  // namespace hail::rpc

@@ -32,10 +32,11 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
   }
 
   template <typename MakeSession>
-  void Open(const MakeSession& make_session) {
-    call_->Open([&]() -> std::shared_ptr<InboundSession<Request>> {
-      return make_session(writer_, GrpcCallContext(*context_));
-    });
+  void Open(const Authenticator& authenticator, const MakeSession& make_session) {
+    OpenFor(authenticator, *context_, *call_, *writer_,
+            [&](const CallContext& call) -> std::shared_ptr<InboundSession<Request>> {
+              return make_session(writer_, call);
+            });
     if (greets_ && writer_->open()) this->StartSendInitialMetadata();
     writer_->ReadOn();
   }
@@ -66,11 +67,12 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
 // InboundSession<Request>, which sends nothing, and finishes the writer when it is drained or half-closed. Otherwise
 // like ServeBidi.
 template <typename Request, typename Response, typename MakeSession>
-grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, grpc::CallbackServerContext* context,
+grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, const Authenticator& authenticator,
+                                                        grpc::CallbackServerContext* context,
                                                         grpc::ByteBuffer* response, const char* method,
                                                         const StreamOptions& options, const MakeSession& make_session) {
   auto* reactor = new detail::ReadReactor<Request, Response>(gate, context, response, method, options);
-  reactor->Open(make_session);
+  reactor->Open(authenticator, make_session);
   return reactor;
 }
 

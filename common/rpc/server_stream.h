@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/rpc/authenticator.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
@@ -23,6 +24,21 @@ namespace hail::rpc {
 
 namespace detail {
 
+// Opens `call` with the session that `make_session(const CallContext&)` returns for its caller; null: refused.
+template <typename MakeSession>
+void OpenFor(const Authenticator& authenticator, const grpc::CallbackServerContext& context, StreamCall& call,
+             StreamWriterBase& writer, const MakeSession& make_session) {
+  call.Open([&](absl::Time wall) -> StreamCall::Opened {
+    absl::StatusOr<auth::Caller> caller = authenticator.Authenticate(context, wall);
+    if (!caller.ok()) {
+      writer.Abort(caller.status());
+      return {};
+    }
+    const absl::Time expires = ExpiryOf(*caller);
+    return {make_session(GrpcCallContext(context, *std::move(caller))), expires};
+  });
+}
+
 template <typename Response>
 class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public StreamTransport<Response> {
  public:
@@ -33,8 +49,9 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
         greets_(options.greets) {}
 
   template <typename Request, typename MakeSession>
-  void Open(const grpc::ByteBuffer& request, std::size_t max_bytes, const MakeSession& make_session) {
-    call_->Open([&]() -> std::shared_ptr<StreamSession> {
+  void Open(const Authenticator& authenticator, const grpc::ByteBuffer& request, std::size_t max_bytes,
+            const MakeSession& make_session) {
+    OpenFor(authenticator, *context_, *call_, *writer_, [&](const CallContext& call) -> std::shared_ptr<StreamSession> {
       // gRPC made these bytes for this call alone, and would keep them until its end.
       auto& bytes = const_cast<grpc::ByteBuffer&>(request);
       Request message;
@@ -42,7 +59,7 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
         writer_->Abort(read);
         return nullptr;
       }
-      return make_session(message, writer_, GrpcCallContext(*context_));
+      return make_session(message, writer_, call);
     });
     if (greets_ && writer_->open()) this->StartSendInitialMetadata();
   }
@@ -72,15 +89,16 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 }  // namespace detail
 
 // `make_session(const Request&, std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr
-// to a StreamSession. It runs before this returns, may send and even finish, and must not block. `method` must live
-// forever. Returns the reactor for gRPC. A refused call (DRAINING, OVERLOADED, a request that is too large or
-// unreadable) makes no session.
+// to a StreamSession; null: it has refused the caller, and finished the writer. It runs before this returns, may send and
+// even finish, and must not block. `method` must live forever. Returns the reactor for gRPC. A refused call (DRAINING,
+// OVERLOADED, UNAUTHENTICATED by `authenticator`, a request that is too large or unreadable) makes no session.
 template <typename Request, typename Response, typename MakeSession>
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, grpc::CallbackServerContext* context,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, const Authenticator& authenticator,
+                                                        grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, const char* method,
                                                         const StreamOptions& options, const MakeSession& make_session) {
   auto* reactor = new detail::WriteReactor<Response>(gate, context, method, options);
-  reactor->template Open<Request>(*request, gate->options().max_request_bytes, make_session);
+  reactor->template Open<Request>(authenticator, *request, gate->options().max_request_bytes, make_session);
   return reactor;
 }
 

@@ -1,7 +1,7 @@
 // A service as our servers run it. gRPC sees bytes only (message_bytes.h); the service sees messages.
 //
 //   RiderService rider_service(…);                           // a plain class with a table of methods: methods.h
-//   GrpcService<RiderService> served(&gate, &rider_service);
+//   GrpcService<RiderService> served(&gate, &rider_service, &authenticator);
 #pragma once
 
 #include <deque>
@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/rpc/authenticator.h"
 #include "common/rpc/bidi_stream.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound_stream.h"
@@ -34,8 +35,8 @@ namespace hail::rpc {
 // `method` must live forever. Handlers are called on gRPC's threads, concurrently, and must not block.
 class Service : public grpc::Service {
  protected:
-  // `gate` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
-  Service(Gate* gate, std::string full_name);
+  // `gate` and `authenticator` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
+  Service(Gate* gate, std::string full_name, const Authenticator* authenticator);
 
   // See unary.h for `handler` and `admit`.
   template <typename Request, typename Response, typename Handler, typename Admit>
@@ -45,7 +46,7 @@ class Service : public grpc::Service {
         new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
             [this, method, handler = std::move(handler), admit = std::move(admit)](
                 grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-              return ServeUnary<Request, Response>(gate_, context, request, response, method, handler, admit);
+              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler, admit);
             }));
   }
   template <typename Request, typename Response, typename Handler>
@@ -60,7 +61,7 @@ class Service : public grpc::Service {
                            new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                [this, method, options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-                                 return ServeStream<Request, Response>(gate_, context, request, method, options,
+                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method, options,
                                                                        make_session);
                                }));
   }
@@ -72,7 +73,7 @@ class Service : public grpc::Service {
                            new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                [this, method, options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
-                                 return ServeInbound<Request, Response>(gate_, context, response, method, options,
+                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response, method, options,
                                                                         make_session);
                                }));
   }
@@ -84,7 +85,7 @@ class Service : public grpc::Service {
         method, grpc::internal::RpcMethod::BIDI_STREAMING,
         new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
             [this, method, options, make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
-              return ServeBidi<Request, Response>(gate_, context, method, options, make_session);
+              return ServeBidi<Request, Response>(gate_, *authenticator_, context, method, options, make_session);
             }));
   }
 
@@ -99,6 +100,7 @@ class Service : public grpc::Service {
 
   Gate* const gate_;
   const std::string full_name_;
+  const Authenticator* const authenticator_;
   // gRPC keeps pointers to them.
   std::deque<std::string> paths_;
 };
@@ -107,8 +109,9 @@ class Service : public grpc::Service {
 template <typename S>
 class GrpcService final : public Service {
  public:
-  // Both must outlive the server.
-  GrpcService(Gate* gate, S* service) : Service(gate, S::kName), service_(service) {
+  // All must outlive the server.
+  GrpcService(Gate* gate, S* service, const Authenticator* authenticator)
+      : Service(gate, S::kName, authenticator), service_(service) {
     std::apply([this](const auto&... methods) { (Serve(methods), ...); }, S::Methods());
   }
 
@@ -128,26 +131,26 @@ class GrpcService final : public Service {
   void Serve(const rpc::ServerStream<S, Request, Response>& method) {
     ServerStream<Request, Response>(
         method.name, method.options,
-        [service = service_, open = method.open](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
-                                                 const CallContext& call) {
-          return (service->*open)(call, request, std::move(writer));
+        [service = service_, method](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
+                                     const CallContext& call) {
+          return method.Open(*service, call, request, std::move(writer));
         });
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::ClientStream<S, Request, Response>& method) {
-    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method));
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::Bidi<S, Request, Response>& method) {
-    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method));
   }
 
-  template <typename Response, typename Open>
-  auto Opener(Open open) const {
-    return [service = service_, open](std::shared_ptr<StreamWriter<Response>> writer, const CallContext& call) {
-      return (service->*open)(call, std::move(writer));
+  template <typename Response, typename Row>
+  auto Opener(const Row& method) const {
+    return [service = service_, method](std::shared_ptr<StreamWriter<Response>> writer, const CallContext& call) {
+      return method.Open(*service, call, std::move(writer));
     };
   }
 

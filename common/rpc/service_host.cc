@@ -74,7 +74,10 @@ class NamesOfServices final : public grpc::ServerBuilderOption {
 
 // A gRPC server on one address, with our services on it.
 struct detail::Listener {
-  Listener(absl::Status refusal, CallObserver* observer) : refusing(std::move(refusal), observer) {}
+  // Plaintext if `secured_by` is null.
+  Listener(absl::Status refusal, CallObserver* observer, std::shared_ptr<grpc::ServerCredentials> secured_by)
+      : refusing(std::move(refusal), observer),
+        credentials(secured_by != nullptr ? std::move(secured_by) : grpc::InsecureServerCredentials()) {}
   ~Listener() {
     if (server != nullptr) Close();
   }
@@ -105,7 +108,7 @@ struct detail::Listener {
   }
 
   bool Listen(const std::string& address, const ListenerLimits& limits, grpc::ServerBuilder* builder) {
-    builder->AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder->AddListeningPort(address, credentials, &port);
     builder->RegisterService(&health);
     builder->RegisterCallbackGenericService(&refusing);
     SetLimits(limits, builder);
@@ -121,6 +124,7 @@ struct detail::Listener {
 
   HealthService health;
   RefusingService refusing;
+  const std::shared_ptr<grpc::ServerCredentials> credentials;
   std::vector<std::unique_ptr<ReflectionService>> reflection;
   int port = 0;
   // Destroyed first.
@@ -143,12 +147,16 @@ int ServiceHost::port() const { return PortOf(public_); }
 
 int ServiceHost::internal_port() const { return PortOf(internal_); }
 
+int ServiceHost::health_port() const { return PortOf(health_); }
+
 absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_services,
                                 const std::vector<grpc::Service*>& internal_services, std::function<bool()> healthy) {
   const auto bind = [this](const std::string& address, const std::vector<grpc::Service*>& services,
-                           ListenerLimits limits, bool reflection, std::unique_ptr<detail::Listener>* listener) {
+                           ListenerLimits limits, bool reflection,
+                           const std::shared_ptr<grpc::ServerCredentials>& credentials,
+                           std::unique_ptr<detail::Listener>* listener) {
     limits.age = options_.connection_age;
-    auto made = std::make_unique<detail::Listener>(NoSuchMethod(), &gate_->observer());
+    auto made = std::make_unique<detail::Listener>(NoSuchMethod(), &gate_->observer(), credentials);
     if (reflection) made->Reflect(gate_);
     if (!made->Serve(address, services, limits)) {
       return Unavailable(Reason::kInternal, "cannot listen on " + address);
@@ -156,12 +164,17 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
     *listener = std::move(made);
     return absl::OkStatus();
   };
-  absl::Status bound = bind(options_.listen, public_services, options_.limits, options_.reflection, &public_);
+  absl::Status bound = bind(options_.listen, public_services, options_.limits, options_.reflection,
+                            options_.credentials, &public_);
   if (!bound.ok()) return bound;
+  if (!options_.health_listen.empty()) {
+    bound = bind(options_.health_listen, {}, options_.limits, false, nullptr, &health_);
+    if (!bound.ok()) return bound;
+  }
   // Applies to servers built from here on: channelz describes connections, which must not be public.
   grpc::channelz::experimental::InitChannelzService();
   bound = bind(options_.internal_listen, internal_services, options_.internal_limits, options_.internal_reflection,
-               &internal_);
+               options_.internal_credentials, &internal_);
   if (!bound.ok()) return bound;
   SetServing(healthy());
   awake_stub_ = std::make_unique<grpc::GenericStub>(public_->server->InProcessChannel(grpc::ChannelArguments()));
@@ -173,6 +186,7 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
 void ServiceHost::SetServing(bool serving) {
   public_->health.SetServing(serving);
   internal_->health.SetServing(serving);
+  if (health_ != nullptr) health_->health.SetServing(serving);
 }
 
 void ServiceHost::Beat(const std::function<bool()>& healthy) {
@@ -238,20 +252,24 @@ void ServiceHost::Drain() {
   // All admitted calls have been answered. From Shutdown on, gRPC ends new calls on open connections with CANCELLED,
   // until it closes the connections and clients notice. A deadline in the past makes this period short; a deadline of
   // one second would mean one second of CANCELLED.
-  public_->Close();
-  internal_->Close();
-  public_->server->Wait();
-  internal_->server->Wait();
+  for (const auto* listener : {&public_, &internal_, &health_}) {
+    if (*listener != nullptr) (*listener)->Close();
+  }
+  for (const auto* listener : {&public_, &internal_, &health_}) {
+    if (*listener != nullptr) (*listener)->server->Wait();
+  }
 }
 
 NotServingHost::NotServingHost(const HostOptions& options) {
   const absl::Status refusal = Unavailable(Reason::kStoreUnavailable, "the store is not available yet");
-  const auto bind = [&refusal](const std::string& address, const ListenerLimits& limits) {
-    auto made = std::make_unique<detail::Listener>(refusal, nullptr);
+  const auto bind = [&refusal](const std::string& address, const ListenerLimits& limits,
+                               const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+    auto made = std::make_unique<detail::Listener>(refusal, nullptr, credentials);
     return made->Refuse(address, limits) ? std::move(made) : nullptr;
   };
-  public_ = bind(options.listen, options.limits);
-  internal_ = bind(options.internal_listen, options.internal_limits);
+  public_ = bind(options.listen, options.limits, options.credentials);
+  internal_ = bind(options.internal_listen, options.internal_limits, options.internal_credentials);
+  if (!options.health_listen.empty()) health_ = bind(options.health_listen, options.limits, nullptr);
 }
 
 NotServingHost::~NotServingHost() = default;

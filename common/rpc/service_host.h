@@ -28,6 +28,7 @@
 #include "common/time/cond_var.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 
 namespace hail::rpc {
@@ -40,6 +41,11 @@ struct HostOptions {
   // HOST:PORT; port 0 takes a free one.
   std::string listen = "127.0.0.1:0";
   std::string internal_listen = "127.0.0.1:0";
+  // Where health alone is served, without TLS; empty: nowhere.
+  std::string health_listen;
+  // Of listen and internal_listen; null: no TLS.
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  std::shared_ptr<grpc::ServerCredentials> internal_credentials;
   // gRPC's own limits; the gate's limits are lower.
   ListenerLimits limits = PublicLimits();
   ListenerLimits internal_limits = InternalLimits();
@@ -58,7 +64,7 @@ struct HostOptions {
   absl::Duration retry_spread = absl::Seconds(2);
 };
 
-// Not thread-safe, except port() and internal_port() after Start.
+// Not thread-safe, except port(), internal_port() and health_port() after Start.
 class ServiceHost {
  public:
   // `gate` must outlive the host.
@@ -77,6 +83,8 @@ class ServiceHost {
 
   int port() const;
   int internal_port() const;
+  // 0 without health_listen.
+  int health_port() const;
 
   // Sets health to NOT_SERVING, waits for the notice, then drains streams and refuses new calls. The servers close when
   // all have ended, or at the end of the grace, after cancelling the rest. When this returns, no handler runs.
@@ -93,6 +101,7 @@ class ServiceHost {
   // Null until Start has bound it.
   std::unique_ptr<detail::Listener> public_;
   std::unique_ptr<detail::Listener> internal_;
+  std::unique_ptr<detail::Listener> health_;
   std::unique_ptr<grpc::GenericStub> awake_stub_;
 
   absl::Mutex mutex_;
@@ -112,7 +121,7 @@ class NotServingHost {
   NotServingHost(const NotServingHost&) = delete;
   NotServingHost& operator=(const NotServingHost&) = delete;
 
-  // Whether both addresses are bound.
+  // Whether listen and internal_listen are bound.
   bool bound() const { return public_ != nullptr && internal_ != nullptr; }
   // 0 if not bound.
   int port() const;
@@ -121,6 +130,7 @@ class NotServingHost {
  private:
   std::unique_ptr<detail::Listener> public_;
   std::unique_ptr<detail::Listener> internal_;
+  std::unique_ptr<detail::Listener> health_;
 };
 
 // Writes {"listen":50051,…} to `path` atomically: readers (this user only) see all or nothing; a link of that name is

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/errors/error.h"
+#include "common/rpc/authenticator.h"
 #include "common/rpc/deadline.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/grpc_call_context.h"
@@ -64,8 +65,9 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 template <typename Request, typename Response>
 class UnaryCall {
  public:
-  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, grpc::ByteBuffer* answer)
-      : reactor_(reactor), answer_(answer), context_(*context) {}
+  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, auth::Caller caller,
+            grpc::ByteBuffer* answer)
+      : reactor_(reactor), answer_(answer), context_(*context, std::move(caller)) {}
   ~UnaryCall() { Finish(Internal("the call was dropped")); }
   UnaryCall(const UnaryCall&) = delete;
   UnaryCall& operator=(const UnaryCall&) = delete;
@@ -110,15 +112,16 @@ class UnaryCall {
   std::atomic<bool> finished_{false};
 };
 
-// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, INVALID_ARGUMENT
-// for a request that is too large or unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
+// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, UNAUTHENTICATED by
+// `authenticator`, INVALID_ARGUMENT for a request that is too large or unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
 // which must not block. If it throws, the call ends with INTERNAL. `method` must live forever. Returns the reactor for
 // gRPC.
 //
-// `admit(absl::Time deadline)` runs first and may refuse the call before its request is decoded, because under overload
-// most calls end there.
+// `admit(absl::Time deadline)` runs first and may refuse the call before its caller is known and its request is decoded,
+// because under overload most calls end there.
 template <typename Request, typename Response, typename Handler, typename Admit>
-grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+grpc::ServerUnaryReactor* ServeUnary(Gate* gate, const Authenticator& authenticator,
+                                     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response, const char* method, const Handler& handler,
                                      const Admit& admit) {
   absl::Status entered = gate->EnterUnary();
@@ -132,7 +135,12 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* co
     reactor->End(entered);
     return reactor;
   }
-  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, response);
+  absl::StatusOr<auth::Caller> caller = authenticator.Authenticate(*context, gate->Wall());
+  if (!caller.ok()) {
+    reactor->End(caller.status());
+    return reactor;
+  }
+  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, *std::move(caller), response);
   // gRPC made these bytes for this call alone, and would keep them until its end.
   auto& bytes = const_cast<grpc::ByteBuffer&>(*request);
   if (const absl::Status read = call->Read(bytes, gate->options().max_request_bytes); !read.ok()) {

@@ -6,6 +6,7 @@
 #include "common/logging/log.h"
 #include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
+#include "common/service/serve.h"
 
 namespace hail {
 namespace {
@@ -16,11 +17,12 @@ constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
 }  // namespace
 
-absl::Status AwaitStore(const config::ServiceSettings& settings, const std::function<absl::Status()>& open) {
+absl::Status AwaitStore(const config::ServiceSettings& settings, const ServiceTls* tls,
+                        const std::function<absl::Status()>& open) {
   absl::Status status = open();
   if (!absl::IsUnavailable(status)) return status;
 
-  const rpc::NotServingHost host({.listen = settings.listen, .internal_listen = settings.internal_listen});
+  const rpc::NotServingHost host(ListenersOf(settings, tls));
   // Without bound addresses the service still waits for the store: an unreachable port also says that it does not
   // serve.
   if (!host.bound()) Log(LogLevel::kWarn, "health_not_served", {{"listen", settings.listen}});

@@ -1,9 +1,10 @@
 #include "common/service/serve.h"
 
+#include <utility>
+
 #include "absl/synchronization/mutex.h"
 #include "common/logging/log.h"
 #include "common/rpc/open_files.h"
-#include "common/rpc/service_host.h"
 #include "common/rpc/termination.h"
 
 // jemalloc reads this when the process starts: freed memory is returned to the system within ten seconds, also in an
@@ -14,25 +15,36 @@ const char* malloc_conf = "background_thread:true";
 
 namespace hail {
 
+rpc::HostOptions ListenersOf(const config::ServiceSettings& settings, const ServiceTls* tls) {
+  rpc::HostOptions options{.listen = settings.listen,
+                           .internal_listen = settings.internal_listen,
+                           .health_listen = settings.health_listen};
+  if (tls != nullptr) {
+    options.credentials = tls->Public();
+    options.internal_credentials = tls->Internal();
+  }
+  return options;
+}
+
 int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Serving& serving) {
 #ifdef NDEBUG
   // Debian's abseil looks for deadlock cycles at each lock, as in a debug build; gRPC locks often.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   const int open_files = rpc::UseAllOpenFiles();
-  rpc::ServiceHost host({.listen = settings.listen,
-                         .internal_listen = settings.internal_listen,
-                         .reflection = settings.reflection,
-                         .internal_reflection = settings.internal_reflection,
-                         .notice = settings.shutdown_notice,
-                         .grace = settings.shutdown_grace,
-                         .connection_age = settings.connection_age},
-                        gate);
+  rpc::HostOptions options = ListenersOf(settings, serving.tls);
+  options.reflection = settings.reflection;
+  options.internal_reflection = settings.internal_reflection;
+  options.notice = settings.shutdown_notice;
+  options.grace = settings.shutdown_grace;
+  options.connection_age = settings.connection_age;
+  rpc::ServiceHost host(std::move(options), gate);
   absl::Status started = host.Start(serving.public_services, serving.internal_services, serving.healthy);
   if (started.ok() && !serving.port_file.empty()) {
-    started = rpc::WritePortFile(
-        serving.port_file,
-        {{"listen", host.port()}, {"internal_listen", host.internal_port()}, {"metrics_listen", serving.metrics_port}});
+    started = rpc::WritePortFile(serving.port_file, {{"listen", host.port()},
+                                                     {"internal_listen", host.internal_port()},
+                                                     {"metrics_listen", serving.metrics_port},
+                                                     {"health_listen", host.health_port()}});
   }
   if (!started.ok()) return FailedToStart("not_serving", started);
   Log(LogLevel::kInfo, "serving",

@@ -69,12 +69,33 @@ bool Checkpointer::Insist(std::int64_t bytes) {
   return true;
 }
 
+absl::Status Checkpointer::Empty(Connection& writer) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !working_; };
+    mutex_.Await(absl::Condition(&idle));
+    working_ = true;
+  }
+  const int result = Checkpoint(writer.handle(), SQLITE_CHECKPOINT_TRUNCATE);
+  {
+    absl::MutexLock lock(&mutex_);
+    working_ = false;
+    if (result == SQLITE_OK) {
+      wal_now_bytes_ = 0;
+      trigger_bytes_ = wal_bytes_;
+      insist_bytes_ = kInsistAtOnce * wal_bytes_;
+    }
+  }
+  if (result == SQLITE_OK) return absl::OkStatus();
+  return Unavailable(Reason::kStoreUnavailable, std::string("sqlite: the WAL is in use: ") + sqlite3_errstr(result));
+}
+
 void Checkpointer::Run() {
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
       const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return stopping_ || wal_now_bytes_ >= trigger_bytes_;
+        return stopping_ || (!working_ && wal_now_bytes_ >= trigger_bytes_);
       };
       mutex_.Await(absl::Condition(&wanted));
       if (stopping_) return;
@@ -89,13 +110,13 @@ void Checkpointer::Run() {
   }
 }
 
-void Checkpointer::Checkpoint(sqlite3* db, int mode) {
+int Checkpointer::Checkpoint(sqlite3* db, int mode) {
   const absl::Time began = WallNow();
   int in_wal = 0;
   int written = 0;
   const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, &in_wal, &written);
   // A failed checkpoint is retried when the WAL has grown.
-  if (observer_ == nullptr) return;
+  if (observer_ == nullptr) return result;
   const int primary = result & 0xff;
   if (result == SQLITE_OK) {
     observer_->OnCheckpoint(written, WallNow() - began);
@@ -103,6 +124,7 @@ void Checkpointer::Checkpoint(sqlite3* db, int mode) {
     observer_->OnCheckpointFailed(
         Unavailable(Reason::kStoreUnavailable, std::string("sqlite: checkpoint: ") + sqlite3_errstr(result)));
   }
+  return result;
 }
 
 void Checkpointer::Stop() {

@@ -24,6 +24,10 @@ class Checkpointer {
   // thread starts.
   void Follow(Connection& writer);
 
+  // Writes everything back and empties the WAL, on the writer's thread between two commits. STORE_UNAVAILABLE if
+  // another connection prevents it for longer than the writer's lock time-out.
+  absl::Status Empty(Connection& writer) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Writes everything back and empties the WAL, unless another connection prevents it. Idempotent.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -32,7 +36,8 @@ class Checkpointer {
   // Records the WAL's size after a commit. Returns whether the writer itself must write back.
   bool Insist(std::int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
-  void Checkpoint(sqlite3* db, int mode);
+  // Returns SQLite's result.
+  int Checkpoint(sqlite3* db, int mode);
 
   const std::unique_ptr<Connection> connection_;
   const std::int64_t wal_bytes_;
@@ -45,7 +50,7 @@ class Checkpointer {
   std::int64_t trigger_bytes_ ABSL_GUARDED_BY(mutex_);
   // The WAL size at which the writer writes back.
   std::int64_t insist_bytes_ ABSL_GUARDED_BY(mutex_);
-  // Whether this thread is writing back.
+  // Whether this thread is writing back, or Empty.
   bool working_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Mutex join_mutex_;

@@ -98,7 +98,8 @@ class Connection {
   static constexpr std::size_t kMaxIdle = 256;
 
   // Opens the database file, and creates it for kReadWrite. Sets WAL, synchronous=FULL, foreign keys, temporary tables
-  // in memory, no automatic checkpoints (the caller runs them), and a lock time-out of `busy_timeout`.
+  // in memory, zeros in place of deleted values, no automatic checkpoints (the caller runs them), and a lock time-out
+  // of `busy_timeout`.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode,
                                                           absl::Duration busy_timeout = absl::Seconds(5));
   ~Connection();

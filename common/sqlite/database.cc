@@ -97,6 +97,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   HAIL_RETURN_IF_ERROR(MakeFolder(std::filesystem::path(options.path).parent_path()));
   HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
   std::unique_ptr<Database> database(new Database());
+  const std::filesystem::path folder = std::filesystem::path(options.path).parent_path();
+  database->folder_ = folder.empty() ? "." : folder.string();
   HAIL_ASSIGN_OR_RETURN(database->lock_, FileLock::Take(options.path + ".lock"));
 
   HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
@@ -132,6 +134,22 @@ void Database::ProbeWrite(Done done) {
         HAIL_ASSIGN_OR_RETURN(const std::int64_t version, SchemaVersion(connection));
         // SQLite writes the page even if the number is unchanged.
         return connection.Execute("PRAGMA user_version=" + std::to_string(version));
+      },
+      std::move(done));
+}
+
+void Database::Scrub(Done done) {
+  writer_->SubmitAlone(
+      [this](Connection& connection) -> absl::Status {
+        // SQLite copies the file by way of a temporary one. It must not be in memory, nor anywhere else than beside the
+        // file: a container can often write nowhere else.
+        std::string folder;
+        for (const char c : folder_) folder += c == '\'' ? "''" : std::string(1, c);
+        const absl::Status written =
+            connection.Execute("PRAGMA temp_store_directory='" + folder + "'; PRAGMA temp_store=FILE; VACUUM;");
+        HAIL_RETURN_IF_ERROR(connection.Execute("PRAGMA temp_store=MEMORY"));
+        HAIL_RETURN_IF_ERROR(written);
+        return checkpointer_->Empty(connection);
       },
       std::move(done));
 }

@@ -34,12 +34,27 @@ void GroupCommitter::Submit(Deadline deadline, Job job, Done done, Work work) {
     absl::MutexLock lock(&mutex_);
     refused = AdmitLocked(deadline, work);
     if (refused.ok()) {
-      queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus()});
+      queue_.push_back({deadline, std::move(job), std::move(done), absl::OkStatus(), /*alone=*/false});
       const absl::Time by = work == Work::kUnhurried ? WallNow() + options_.unhurried_wait : absl::InfinitePast();
       if (by < begin_by_) {
         begin_by_ = by;
         changed_.Signal();
       }
+      return;
+    }
+  }
+  done(std::move(refused));
+}
+
+void GroupCommitter::SubmitAlone(Job job, Done done) {
+  absl::Status refused;
+  {
+    absl::MutexLock lock(&mutex_);
+    refused = AdmitLocked(absl::InfiniteFuture(), Work::kBegun);
+    if (refused.ok()) {
+      queue_.push_back({absl::InfiniteFuture(), std::move(job), std::move(done), absl::OkStatus(), /*alone=*/true});
+      begin_by_ = absl::InfinitePast();
+      changed_.Signal();
       return;
     }
   }
@@ -87,15 +102,12 @@ void GroupCommitter::Run() {
       absl::MutexLock lock(&mutex_);
       AwaitWork();
       if (queue_.empty()) break;
-      while (!queue_.empty() && batch.size() < options_.max_batch) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      Take(batch);
       begin_by_ = queue_.empty() ? absl::InfiniteFuture() : absl::InfinitePast();
       wait_.BatchBegan(WallNow(), batch.size());
     }
     const absl::Time began = WallNow();
-    const absl::Status status = Commit(batch);
+    const absl::Status status = batch.front().alone ? RunAlone(batch) : Commit(batch);
     if (observer_ != nullptr) observer_->OnBatch(batch.size(), WallNow() - began, status);
     for (Entry& entry : batch) {
       try {
@@ -109,6 +121,24 @@ void GroupCommitter::Run() {
     wait_.BatchEnded(WallNow());
   }
   connection_.reset();
+}
+
+void GroupCommitter::Take(std::vector<Entry>& batch) {
+  do {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  } while (!batch.front().alone && !queue_.empty() && !queue_.front().alone && batch.size() < options_.max_batch);
+}
+
+absl::Status GroupCommitter::RunAlone(std::vector<Entry>& batch) {
+  Entry& entry = batch.front();
+  try {
+    entry.outcome = entry.job(*connection_);
+  } catch (const std::exception& thrown) {
+    if (observer_ != nullptr) observer_->OnException(thrown.what());
+    entry.outcome = Internal("the job failed");
+  }
+  return entry.outcome;
 }
 
 absl::Status GroupCommitter::Commit(std::vector<Entry>& batch) {

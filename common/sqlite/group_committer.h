@@ -74,6 +74,9 @@ class GroupCommitter {
     Submit(deadline, std::move(plain_job), std::move(plain_done), work);
   }
 
+  // The same for a job that runs between two batches, outside a transaction (VACUUM). Changes by others wait for it.
+  void SubmitAlone(Job job, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The result that Submit would give such a job now: OVERLOADED, STORE_UNAVAILABLE, or OK, which is no promise.
   absl::Status Admit(Deadline deadline, Work work) const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -90,6 +93,8 @@ class GroupCommitter {
     Job job;
     Done done;
     absl::Status outcome;
+    // Runs outside a transaction.
+    bool alone = false;
   };
 
   void Run();
@@ -97,6 +102,10 @@ class GroupCommitter {
   void AwaitWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // OK, or the reason why a job is refused now.
   absl::Status AdmitLocked(Deadline deadline, Work work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves the next batch out of the queue: one job that runs alone, or those before the next such job.
+  void Take(std::vector<Entry>& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Runs the only job of `batch`.
+  absl::Status RunAlone(std::vector<Entry>& batch);
   // Runs `batch` as one transaction, sets each entry's outcome, returns the transaction's.
   absl::Status Commit(std::vector<Entry>& batch);
   absl::Status RunJobs(std::vector<Entry>& batch);

@@ -3,6 +3,7 @@
 
     deploy/edge/files.py make                     what is missing; the descriptors anew
     deploy/edge/files.py descriptors FILE         the descriptors alone
+    deploy/edge/files.py services FOLDER          an authority and certificates of services, edge and operators (mTLS)
     deploy/edge/files.py token rider ada          prints a token for a rider or driver, for an hour
     deploy/edge/files.py page ada grace           prints the address of the page with a rider and a driver signed in
 
@@ -23,7 +24,7 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = pathlib.Path(os.environ.get("HAIL_EDGE_FILES") or ROOT / "build/edge")
@@ -35,6 +36,9 @@ LONGEST = 3600
 SERVER = {"aud": ["hail-rider", "hail-driver"], "authorization": {"rider_id": "*", "driver_id": "*", "ride_id": "*"}}
 # The names under which the edge is reached, for the certificate.
 NAMES = ("localhost", "edge")
+# Who is who between the services (docs/security.md).
+PARTIES = ("rider-service", "driver-service", "edge", "operator")
+TRUST_DOMAIN = "hail"
 
 
 def write(path, content, mode=0o644):
@@ -78,6 +82,59 @@ def make_certificate(folder):
     write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
+def make_authority(folder):
+    """The key and certificate of the authority in `folder`; new ones if there are none."""
+    key_file, certificate_file = folder / "ca.key", folder / "ca.crt"
+    if key_file.exists() and certificate_file.exists():
+        return (serialization.load_pem_private_key(key_file.read_bytes(), None),
+                x509.load_pem_x509_certificates(certificate_file.read_bytes())[0])
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hail, development authority")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256()))
+    write(key_file, pem(key), 0o600)
+    write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
+    return key, certificate
+
+
+def make_party(folder, party, authority, days):
+    """The key and certificate of one party. Its URI says who it is; its host names are those of compose and Kubernetes,
+    and this machine's, for clients that check the host."""
+    signer, issuer = authority
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    names = [x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}/{party}"), x509.DNSName(party)]
+    if party.endswith("-service"):
+        names += [x509.DNSName(f"{party}-internal"), x509.DNSName("localhost"),
+                  x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, party)]))
+        .issuer_name(issuer.subject).public_key(key.public_key()).serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256()))
+    write(folder / f"{party}.key", pem(key), 0o600)
+    write(folder / f"{party}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def make_services(folder, days=90, renew=()):
+    """The authority and the certificates that `folder` does not have; new ones for the parties in `renew`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority = make_authority(folder)
+    for party in PARTIES:
+        if party in renew or not (folder / f"{party}.crt").exists():
+            make_party(folder, party, authority, days)
+
+
 def make_token_key(folder):
     """The key that signs tokens, and its public half as the edge reads it."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -117,6 +174,10 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("make")
     commands.add_parser("descriptors").add_argument("file", type=pathlib.Path)
+    services = commands.add_parser("services")
+    services.add_argument("folder", type=pathlib.Path, help="gets ca.crt, ca.key, and NAME.crt, NAME.key of each party")
+    services.add_argument("--days", type=int, default=90, help="until new certificates expire (90)")
+    services.add_argument("--renew", action="append", default=[], choices=PARTIES, help="replace this party's; again and again")
     one = commands.add_parser("token")
     one.add_argument("role", choices=("rider", "driver", "server"))
     one.add_argument("subject", help="the rider's or driver's id, or the server's name")
@@ -130,6 +191,8 @@ def main():
         make(FOLDER)
     elif arguments.command == "descriptors":
         make_descriptors(arguments.file)
+    elif arguments.command == "services":
+        make_services(arguments.folder, arguments.days, arguments.renew)
     elif not (FOLDER / "token.key").exists():
         sys.exit(f"no keys in {FOLDER}: start the edge first (make edge)")
     elif arguments.command == "token":

@@ -90,6 +90,15 @@ bool DispatchHost::Post(Input input) {
   return parts_.loop.Post([this, input = std::move(input)] { input(core_, parts_.clock.Read()); });
 }
 
+void DispatchHost::ForgetDriver(const std::string& driver_id, std::int64_t session_epoch) {
+  Post([this, driver_id, session_epoch](Dispatch& core, Now now) {
+    // A session that nobody owns ends wherever it is.
+    core.OnClaims(now, {{.driver_id = driver_id, .epoch = session_epoch}});
+    parts_.index.Remove(driver_id);
+    ToReplicas(SessionClaimed{driver_id, session_epoch, false});
+  });
+}
+
 void DispatchHost::WithSession(const std::string& driver_id, SessionInput input,
                                std::function<void(const SessionClaim&)> elsewhere, std::int64_t gone) {
   Post([this, driver_id, input = std::move(input), elsewhere = std::move(elsewhere), gone](Dispatch& core, Now now) {

@@ -92,6 +92,10 @@ class DispatchHost final : private Effects {
   // Claims the session for a stream of the driver's app. Never runs once the loop has stopped.
   void ClaimForStream(const std::string& driver_id, const Opening& opening, ClaimInput input);
 
+  // The driver's profile was deleted: no replica keeps what it knows of the driver. `session_epoch`: above those of all
+  // claims of the driver's session.
+  void ForgetDriver(const std::string& driver_id, std::int64_t session_epoch);
+
   // A number that no other stream or link of this process has.
   std::int64_t NewId() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
 

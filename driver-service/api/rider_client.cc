@@ -27,10 +27,12 @@ absl::Status ErrorForCaller(const absl::Status& status) {
   return Unavailable(Reason::kPeerUnavailable, "rider-service cannot be reached");
 }
 
-std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target) {
+std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target,
+                                            std::shared_ptr<grpc::ChannelCredentials> credentials) {
   const std::string service = internal::v1::AssignmentService::service_full_name();
   return rpc::MakeChannel(target,
-                          {{service, "FindAssignment"}, {service, "RecordTripEvent"}, {service, "ListDriverRides"}});
+                          {{service, "FindAssignment"}, {service, "RecordTripEvent"}, {service, "ListDriverRides"}},
+                          std::move(credentials));
 }
 
 RiderClient::RiderClient(const std::shared_ptr<grpc::Channel>& channel, Executor* loop, const Clock* clock)

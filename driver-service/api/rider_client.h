@@ -10,12 +10,14 @@
 #include "common/time/clock.h"
 #include "driver-service/api/rider_calls.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 
 namespace hail::driver {
 
 // The channel to rider-service at `target`. Idempotent calls are retried if the server does not answer.
-std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target);
+std::shared_ptr<grpc::Channel> RiderChannel(const std::string& target,
+                                            std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 
 // Thread-safe.
 class RiderClient final : public RiderCalls {

@@ -7,6 +7,7 @@
 #include "common/logging/log.h"
 #include "common/rpc/termination.h"
 #include "common/service/grpc_log.h"
+#include "common/service/secured.h"
 #include "driver-service/main/options.h"
 #include "driver-service/main/process.h"
 
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
   const hail::driver::DriverOptions options = hail::driver::ReadDriverOptions(loaded.values);
   hail::InitLogging({.service = program.name, .level = options.service.log_level});
   hail::LogWhatGrpcSays();
+  if (hail::IsSecured(options.service)) hail::KeepMemoryPrivate();
+  hail::LogDoubts(options.service);
   const int exit_code = hail::driver::RunDriverService(options, loaded.port_file);
   hail::ShutdownLogging();
   return exit_code;

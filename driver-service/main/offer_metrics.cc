@@ -1,6 +1,7 @@
 #include "driver-service/main/offer_metrics.h"
 
 #include "common/logging/log.h"
+#include "common/logging/person_tag.h"
 
 namespace hail::driver {
 
@@ -33,7 +34,7 @@ void OfferMetrics::OnSettled(const OfferRecord& record) {
       {{"offer_id", record.offer_id},
        {"ride_id", record.ride_id},
        {"epoch", record.epoch},
-       {"driver_id", record.driver_id},
+       {"driver", PersonTag(record.driver_id)},
        {"outcome", outcome},
        {"reason", reason},
        {"received", record.received}});

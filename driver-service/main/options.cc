@@ -28,9 +28,12 @@ config::Schema DriverSchema() {
                           .metrics_listen = "127.0.0.1:9465",
                           .data_dir = "hail-data/driver-service",
                           .store_file = "driver.db",
-                          .bus = true},
+                          .bus = true,
+                          .audience = "hail-driver"},
                          &schema);
   schema
+      .Bool("auth.drivers_register", false,
+            "Whether drivers may register themselves; else only the operator, by a token of the role server or operator.")
       .String("rider_service", "127.0.0.1:50061",
               "Internal address of rider-service: HOST:PORT, dns:///NAME:PORT or ipv4:IP:PORT,IP:PORT.", config::Peer())
       .Duration("offer.receive_time", defaults.receive_time,
@@ -47,6 +50,9 @@ config::Schema DriverSchema() {
                 DurationFrom(absl::Milliseconds(100), absl::Minutes(10)))
       .Double("search.radius_max", defaults.radius_max_m, "Metres beyond which no driver is asked.",
               DoubleFrom(10, 100'000))
+      .Duration("retention.offers", absl::Hours(90 * 24),
+                "How long the log keeps an offer (wall time since it was made); 0: for ever.",
+                DurationFrom(absl::ZeroDuration(), absl::Hours(100 * 365 * 24)))
       .String("travel.road_graphs", "",
               "Streets to estimate travel times by: PREFIX of PREFIX_nodes.csv and PREFIX_edges.csv (or .csv.gz), more "
               "after commas, each with @FACTOR behind to multiply its times; empty: straight lines.",
@@ -61,6 +67,7 @@ config::Schema DriverSchema() {
 DriverOptions ReadDriverOptions(const config::Values& values) {
   DriverOptions options;
   options.service = config::ReadServiceSettings(values);
+  options.drivers_register = values.Bool("auth.drivers_register");
   options.rider_service = values.String("rider_service");
   options.dispatch.receive_time = values.Duration("offer.receive_time");
   options.dispatch.position_freshness = values.Duration("position.freshness");
@@ -68,6 +75,7 @@ DriverOptions ReadDriverOptions(const config::Values& values) {
   options.dispatch.radius_factor = values.Double("search.radius_factor");
   options.dispatch.radius_step = values.Duration("search.radius_step");
   options.dispatch.radius_max_m = values.Double("search.radius_max");
+  options.keep_offers = values.Duration("retention.offers");
   options.road_graphs = values.String("travel.road_graphs");
   return options;
 }

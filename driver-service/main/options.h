@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/config/schema.h"
 #include "common/config/service_keys.h"
 #include "driver-service/domain/dispatch.h"
@@ -11,9 +12,13 @@ namespace hail::driver {
 
 struct DriverOptions {
   config::ServiceSettings service;
+  // Whether drivers may register themselves.
+  bool drivers_register = false;
   // The peer's internal address.
   std::string rider_service;
   DispatchOptions dispatch;
+  // Wall time; zero: for ever.
+  absl::Duration keep_offers;
   // In the format of ReadRoadGraphs.
   std::string road_graphs;
 };

@@ -15,14 +15,18 @@
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
+#include "common/service/caller_checks.h"
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
+#include "common/service/service_tls.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/driver_server.h"
+#include "driver-service/api/privacy_service.h"
 #include "driver-service/api/rider_client.h"
 #include "driver-service/domain/road_travel_times.h"
 #include "driver-service/main/offer_metrics.h"
+#include "driver-service/main/retention.h"
 #include "driver-service/roads/road_files.h"
 #include "driver-service/storage/postgres_driver_store.h"
 #include "driver-service/storage/sqlite_driver_store.h"
@@ -100,10 +104,16 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   StoreMetrics store_metrics(&registry, &clock);
   OfferMetrics offer_metrics(&registry);
 
+  std::unique_ptr<ServiceTls> tls;
+  if (options.service.tls) {
+    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kRiderService, &registry);
+    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
+    tls = *std::move(started);
+  }
   std::unique_ptr<DriverDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   DriverDatabase& store = *database;
@@ -117,14 +127,14 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const RoadTravelTimes travel_times(*std::move(graphs));
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "driver-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "driver-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
-  RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
+  RiderClient rider(RiderChannel(options.rider_service, tls == nullptr ? nullptr : tls->Peer()), &loop, &clock);
   DriverServer server({.store = &store,
                        .bus = bus.get(),
                        .clock = &clock,
@@ -133,12 +143,21 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .travel_times = &travel_times,
                        .rider = &rider,
                        .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
-                      {.dispatch = options.dispatch, .incarnation_id = incarnation_id});
+                      {.dispatch = options.dispatch,
+                       .incarnation_id = incarnation_id,
+                       .drivers_register = options.drivers_register});
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
-  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service());
-  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service());
+  // Without TLS, whoever reaches the internal listener is trusted.
+  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
+  auto callers = MakeCallerChecks(options.service, &clock, &registry);
+  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
+  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &internal_callers);
+  PrivacyService privacy({.host = server.dispatch(), .rider = &rider, .drivers = &store, .persons = &store});
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
 
+  Retention retention(&store, &clock, options.keep_offers, &registry);
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
     // No driver has this id: only the store's answer counts.
@@ -159,11 +178,13 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   absl::Notification ready;
   server.Start([&] { ready.Notify(); });
   ready.WaitForNotification();
+  if (options.keep_offers > absl::ZeroDuration()) retention.Start(&housekeeping);
   if (bus != nullptr) Log(LogLevel::kInfo, "replica_joined", {{"replica", incarnation_id}});
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&driver_service},
-                               .internal_services = {&dispatch_service},
-                               .healthy = [&] { return store_metrics.Healthy(); },
+                              {.tls = tls.get(),
+                               .public_services = {&driver_service},
+                               .internal_services = {&dispatch_service, &privacy_service},
+                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

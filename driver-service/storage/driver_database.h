@@ -7,11 +7,12 @@
 
 #include "absl/status/status.h"
 #include "driver-service/domain/driver_store.h"
+#include "driver-service/domain/person_store.h"
 
 namespace hail::driver {
 
 // Thread-safe.
-class DriverDatabase : public DriverStore {
+class DriverDatabase : public DriverStore, public PersonStore {
  public:
   // Checks whether commits work: commits a change that keeps the value.
   virtual void ProbeWrite(std::function<void(absl::Status)> done) = 0;

@@ -49,6 +49,24 @@ inline constexpr char kOfferColumns[] =
     " offer_id, ride_id, epoch, driver_id, outcome, revoke_reason, received, made_time, settled_time, pickup_eta_us,"
     " pickup_distance_m";
 
+// A row of kOfferColumns; `text`, `number` and `real` read the value of a column.
+template <typename Text, typename Number, typename Real>
+OfferRecord OfferOfRow(const Text& text, const Number& number, const Real& real) {
+  OfferRecord record;
+  record.offer_id = text(0);
+  record.ride_id = text(1);
+  record.epoch = number(2);
+  record.driver_id = text(3);
+  record.outcome = OfferStatusNamed(text(4));
+  record.reason = RevokeReasonNamed(text(5));
+  record.received = number(6) != 0;
+  record.made_time = absl::FromUnixMicros(number(7));
+  record.settled_time = absl::FromUnixMicros(number(8));
+  record.pickup_eta = absl::Microseconds(number(9));
+  record.pickup_distance_m = real(10);
+  return record;
+}
+
 // Calls `bind` with an offer's values of kOfferColumns.
 template <typename Bind>
 decltype(auto) BindOffer(const OfferRecord& record, const Bind& bind) {

@@ -55,6 +55,11 @@ void OfferLogBuffer::Flush(bool hurry) {
   });
 }
 
+void OfferLogBuffer::Forget(const std::string& driver_id) {
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(waiting_, [&](const OfferRecord& record) { return record.driver_id == driver_id; });
+}
+
 void OfferLogBuffer::Drain() {
   const auto idle = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !writing_; };
   while (true) {

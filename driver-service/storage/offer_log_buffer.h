@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -28,6 +29,8 @@ class OfferLogBuffer {
 
   // Never waits.
   void Append(OfferRecord record) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Drops the waiting records of the driver, except those in a write under way.
+  void Forget(const std::string& driver_id) ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns when all appended records have been written, or lost.
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
   // Records that were never written: too many were waiting, or the store refused them.

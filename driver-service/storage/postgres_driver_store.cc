@@ -70,12 +70,27 @@ const Statement kGetSession{"SELECT" + std::string(kDriverColumns) + ", session_
 const Statement kRecentClaims{
     "SELECT driver_id, session_epoch, session_replica, session_stream FROM drivers"
     " WHERE session_claimed > now() - $1 * interval '1 microsecond'"};
+// --- Erasure and export ---
+
+const Statement kEraseProfile{
+    "WITH gone AS (DELETE FROM drivers WHERE driver_id = $1 AND online = 0 RETURNING session_epoch)"
+    " SELECT session_epoch + 1, 0 FROM gone"
+    " UNION ALL SELECT 0, 1 FROM drivers WHERE driver_id = $1 AND online = 1"};
+const Statement kOffersOf{"SELECT" + std::string(kOfferColumns) +
+                          " FROM offers WHERE driver_id = $1 AND offer_id COLLATE \"C\" > $2"
+                          " ORDER BY offer_id COLLATE \"C\" LIMIT $3"};
+const Statement kDeleteOffersOf{
+    "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE driver_id = $1 LIMIT $2) RETURNING 1"};
+const Statement kDeleteOffersBefore{
+    "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE offer_id < $1 LIMIT $2) RETURNING 1"};
+
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
 std::vector<const Statement*> AllStatements() {
   std::vector<const Statement*> all = postgres::LeaseStatements();
   all.insert(all.end(), {&kInsert, &kLoad, &kSetWish, &kReplace, &kInsertRecord, &kClaim, &kClaimIdle, &kLoadSession,
-                         &kGetSession, &kRecentClaims, &kProbe, &kFindOffer});
+                         &kGetSession, &kRecentClaims, &kProbe, &kFindOffer, &kEraseProfile, &kOffersOf,
+                         &kDeleteOffersOf, &kDeleteOffersBefore});
   return all;
 }
 
@@ -262,6 +277,56 @@ void PostgresDriverStore::FindOffer(const std::string& offer_id, FindOfferDone d
                                          OfferStatusNamed(rows.Bytes(0, 2)), RevokeReasonNamed(rows.Bytes(0, 3))}));
       });
 }
+
+void PostgresDriverStore::EraseProfile(const std::string& driver_id, Done<ErasedProfile> done) {
+  offer_log_.Forget(driver_id);
+  std::vector<Command> commands;
+  commands.push_back({&kEraseProfile, Params::Of(driver_id)});
+  pool_.Write(
+      std::move(commands), KeyOfDriver(driver_id), absl::InfiniteFuture(),
+      [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
+        if (!answer.ok()) return done(answer.status());
+        const Rows& rows = answer->front();
+        if (rows.size() == 0) return done(ErasedProfile());
+        done(ErasedProfile{.existed = true, .online = rows.Int64(0, 1) != 0, .session_epoch = rows.Int64(0, 0)});
+      });
+}
+
+void PostgresDriverStore::OffersOf(const std::string& driver_id, const std::string& after, int limit,
+                                   Done<std::vector<OfferRecord>> done) {
+  pool_.Read({&kOffersOf, Params::Of(driver_id, after, limit)},
+             [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& answer) {
+               if (!answer.ok()) return done(answer.status());
+               const Rows& rows = answer->front();
+               std::vector<OfferRecord> offers;
+               for (int i = 0; i < rows.size(); ++i) {
+                 offers.push_back(OfferOfRow([&](int column) { return std::string(rows.Bytes(i, column)); },
+                                             [&](int column) { return rows.Int64(i, column); },
+                                             [&](int column) { return rows.Double(i, column); }));
+               }
+               done(std::move(offers));
+             });
+}
+
+void PostgresDriverStore::DeleteOffersOf(const std::string& driver_id, int limit, Done<int> done) {
+  DeleteOffers({&kDeleteOffersOf, Params::Of(driver_id, limit)}, std::move(done));
+}
+
+void PostgresDriverStore::DeleteOffersBefore(const std::string& before, int limit, Done<int> done) {
+  DeleteOffers({&kDeleteOffersBefore, Params::Of(before, limit)}, std::move(done));
+}
+
+void PostgresDriverStore::DeleteOffers(Command command, Done<int> done) {
+  std::vector<Command> commands;
+  commands.push_back(std::move(command));
+  pool_.Write(std::move(commands), kKeyOfLog, absl::InfiniteFuture(),
+              [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+                done(rows.ok() ? absl::StatusOr<int>(rows->front().size()) : rows.status());
+              });
+}
+
+// The server reuses the space of deleted values by itself; see docs/operations.md.
+void PostgresDriverStore::Scrub(Done<bool> done) { done(true); }
 
 void PostgresDriverStore::ProbeWrite(std::function<void(absl::Status)> done) {
   pool_.Write({{&kProbe, Params()}}, "", absl::InfiniteFuture(),

@@ -58,6 +58,13 @@ class PostgresDriverStore final : public DriverDatabase {
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
   void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
+  void EraseProfile(const std::string& driver_id, Done<ErasedProfile> done) override;
+  void OffersOf(const std::string& driver_id, const std::string& after, int limit,
+                Done<std::vector<OfferRecord>> done) override;
+  void DeleteOffersOf(const std::string& driver_id, int limit, Done<int> done) override;
+  void DeleteOffersBefore(const std::string& before, int limit, Done<int> done) override;
+  void Scrub(Done<bool> done) override;
+
   void ProbeWrite(std::function<void(absl::Status)> done) override;
   std::size_t depth() const override { return pool_.writes_queued() + pool_.reads_queued(); }
   std::uint64_t lost_records() const override { return offer_log_.lost(); }
@@ -67,6 +74,8 @@ class PostgresDriverStore final : public DriverDatabase {
   PostgresDriverStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
                       postgres::Observer* observer);
 
+  // `command` deletes offers, and returns a row for each.
+  void DeleteOffers(postgres::Command command, Done<int> done);
   // `claim` returns a row if it claimed the session for `replica`.
   void Claim(const std::string& driver_id, postgres::Command claim, ClaimDone done);
 

@@ -70,6 +70,11 @@ UPDATE drivers SET online = 0, version = 1 WHERE driver_id IN (
     FROM drivers WHERE online = 1 AND plate_key <> '') AS ranked
   WHERE place > 1);
 CREATE UNIQUE INDEX drivers_online_by_plate ON drivers (plate_key) WHERE online = 1 AND plate_key <> '';
+)sql"},
+          // The sessions of a driver who registers again after an erasure have later epochs than those before: replicas
+          // may remember these.
+          {R"sql(
+ALTER TABLE drivers ALTER COLUMN session_epoch SET DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT;
 )sql"}};
 }
 

@@ -127,6 +127,37 @@ absl::StatusOr<std::optional<LoggedOffer>> LoadOffer(Connection& connection, con
                                      OfferStatusNamed(query->Text(2)), RevokeReasonNamed(query->Text(3))});
 }
 
+absl::StatusOr<ErasedProfile> DeleteProfile(Connection& connection, const std::string& driver_id) {
+  const absl::StatusOr<std::optional<StoredDriver>> known = Load(connection, driver_id);
+  if (!known.ok()) return known.status();
+  ErasedProfile erased;
+  erased.existed = known->has_value();
+  erased.online = erased.existed && (*known)->availability == Availability::kOnline;
+  if (!erased.existed || erased.online) return erased;
+  absl::StatusOr<Statement> remove = connection.Prepare("DELETE FROM drivers WHERE driver_id = ?");
+  if (!remove.ok()) return remove.status();
+  if (absl::Status status = remove->BindAll(driver_id).Run(); !status.ok()) return status;
+  return erased;
+}
+
+absl::StatusOr<std::vector<OfferRecord>> LoadOffers(Connection& connection, const std::string& driver_id,
+                                                    const std::string& after, int limit) {
+  absl::StatusOr<Statement> query =
+      connection.Prepare("SELECT" + std::string(kOfferColumns) +
+                         " FROM offers WHERE driver_id = ? AND offer_id > ? ORDER BY offer_id LIMIT ?");
+  if (!query.ok()) return query.status();
+  query->BindAll(driver_id, after, limit);
+  std::vector<OfferRecord> offers;
+  while (true) {
+    const absl::StatusOr<bool> row = query->Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return offers;
+    offers.push_back(OfferOfRow([&](int column) { return std::string(query->Text(column)); },
+                                [&](int column) { return query->Int64(column); },
+                                [&](int column) { return query->Double(column); }));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteDriverStore>> SqliteDriverStore::Open(const Options& options, const Clock* clock,
@@ -203,6 +234,52 @@ void SqliteDriverStore::FindOffer(const std::string& offer_id, FindOfferDone don
   database_->readers().SubmitFor<std::optional<LoggedOffer>>(
       absl::InfiniteFuture(), [offer_id](Connection& connection) { return LoadOffer(connection, offer_id); },
       std::move(done));
+}
+
+void SqliteDriverStore::EraseProfile(const std::string& driver_id, Done<ErasedProfile> done) {
+  // A write of the log under way is before this one in the writer's queue, or has it.
+  offer_log_.Forget(driver_id);
+  database_->writer().SubmitFor<ErasedProfile>(
+      absl::InfiniteFuture(), [driver_id](Connection& connection) { return DeleteProfile(connection, driver_id); },
+      [this, done = std::move(done)](absl::StatusOr<ErasedProfile> erased) {
+        if (erased.ok()) erased->session_epoch = NextEpoch();
+        done(std::move(erased));
+      });
+}
+
+void SqliteDriverStore::OffersOf(const std::string& driver_id, const std::string& after, int limit,
+                                 Done<std::vector<OfferRecord>> done) {
+  database_->readers().SubmitFor<std::vector<OfferRecord>>(
+      absl::InfiniteFuture(),
+      [driver_id, after, limit](Connection& connection) { return LoadOffers(connection, driver_id, after, limit); },
+      std::move(done));
+}
+
+void SqliteDriverStore::DeleteOffersOf(const std::string& driver_id, int limit, Done<int> done) {
+  DeleteOffers("driver_id = ?", driver_id, limit, std::move(done));
+}
+
+void SqliteDriverStore::DeleteOffersBefore(const std::string& before, int limit, Done<int> done) {
+  DeleteOffers("offer_id < ?", before, limit, std::move(done));
+}
+
+void SqliteDriverStore::DeleteOffers(const std::string& where, const std::string& value, int limit, Done<int> done) {
+  database_->writer().SubmitFor<int>(
+      absl::InfiniteFuture(),
+      [where, value, limit](Connection& connection) -> absl::StatusOr<int> {
+        absl::StatusOr<Statement> remove = connection.Prepare(
+            "DELETE FROM offers WHERE offer_id IN (SELECT offer_id FROM offers WHERE " + where + " LIMIT ?)");
+        if (!remove.ok()) return remove.status();
+        if (absl::Status status = remove->BindAll(value, limit).Run(); !status.ok()) return status;
+        return static_cast<int>(connection.Changes());
+      },
+      std::move(done));
+}
+
+void SqliteDriverStore::Scrub(Done<bool> done) {
+  database_->Scrub([done = std::move(done)](const absl::Status& status) {
+    done(status.ok() ? absl::StatusOr<bool>(true) : status);
+  });
 }
 
 std::int64_t SqliteDriverStore::NextEpoch() {

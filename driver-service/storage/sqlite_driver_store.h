@@ -53,6 +53,13 @@ class SqliteDriverStore final : public DriverDatabase {
   void AppendOfferLog(OfferRecord record) override { offer_log_.Append(std::move(record)); }
   void FindOffer(const std::string& offer_id, FindOfferDone done) override;
 
+  void EraseProfile(const std::string& driver_id, Done<ErasedProfile> done) override;
+  void OffersOf(const std::string& driver_id, const std::string& after, int limit,
+                Done<std::vector<OfferRecord>> done) override;
+  void DeleteOffersOf(const std::string& driver_id, int limit, Done<int> done) override;
+  void DeleteOffersBefore(const std::string& before, int limit, Done<int> done) override;
+  void Scrub(Done<bool> done) override;
+
   void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
   std::size_t depth() const override { return database_->writer().depth() + database_->readers().depth(); }
   std::uint64_t lost_records() const override { return offer_log_.lost(); }
@@ -62,6 +69,8 @@ class SqliteDriverStore final : public DriverDatabase {
   SqliteDriverStore(std::unique_ptr<sqlite::Database> database, const Clock* clock, std::size_t max_waiting_records);
 
   std::int64_t NextEpoch();
+  // Deletes at most `limit` offers for which `where`, about `value`, holds.
+  void DeleteOffers(const std::string& where, const std::string& value, int limit, Done<int> done);
 
   const Clock* const clock_;
   std::atomic<std::int64_t> last_epoch_{0};

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "common/logging/log.h"
+#include "common/logging/person_tag.h"
 
 namespace hail::rider {
 namespace {
@@ -64,9 +65,8 @@ void CommitLog::OnCommitted(const Ride& ride, const RideEvent* event) {
     // The state alone does not show the actor: CANCELED may come from the rider, the driver or an operator.
     Log(LogLevel::kInfo, "ride_" + NameOf(event->type()),
         {{"ride_id", ride.ride_id()},
-         {"rider_id", ride.rider_id()},
-         {"request_id", ride.request_id()},
-         {"driver_id", event->driver_id},
+         {"rider", PersonTag(ride.rider_id())},
+         {"driver", PersonTag(event->driver_id)},
          {"sequence", event->sequence()},
          {"epoch", ride.epoch()},
          {"canceled_by", CanceledBy(ride)}});

@@ -4,6 +4,7 @@
 
 #include "common/errors/error.h"
 #include "common/logging/log.h"
+#include "common/logging/person_tag.h"
 #include "rider-service/api/api_codec.h"
 
 namespace hail::rider {
@@ -37,7 +38,7 @@ void DriverFeedSession::Subscribe(const hail::internal::v1::SubscribeDriver& sub
         if (self == nullptr) return;
         const absl::StatusOr<RideEvent> event = self->ports_.codec->Decode(*payload);
         if (!event.ok()) {
-          Log(LogLevel::kError, "bad_bus_payload", {{"driver_id", driver_id}, {"status", event.status()}});
+          Log(LogLevel::kError, "bad_bus_payload", {{"driver", PersonTag(driver_id)}, {"status", event.status()}});
           return;
         }
         self->Feed(driver_id, number, [&event](DriverFeed& feed) { feed.OnEvent(*event); });

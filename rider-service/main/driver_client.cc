@@ -8,9 +8,10 @@
 
 namespace hail::rider {
 
-DriverClient::DriverClient(const std::string& address, absl::Duration search_timeout)
+DriverClient::DriverClient(const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                           absl::Duration search_timeout)
     : stub_(hail::internal::v1::DispatchService::NewStub(
-          rpc::MakeChannel(address, {{"hail.internal.v1.DispatchService", "SearchDrivers"}}))),
+          rpc::MakeChannel(address, {{"hail.internal.v1.DispatchService", "SearchDrivers"}}, std::move(credentials)))),
       search_timeout_(search_timeout) {}
 
 void DriverClient::Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) {

@@ -8,6 +8,7 @@
 #include "common/exec/executor.h"
 #include "common/rpc/outgoing_calls.h"
 #include "common/time/clock.h"
+#include "grpcpp/security/credentials.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
 #include "rider-service/api/dispatch_client.h"
 #include "rider-service/api/driver_search.h"
@@ -17,8 +18,10 @@ namespace hail::rider {
 // Thread-safe.
 class DriverClient final : public DriverSearch {
  public:
-  // Each search ends within `search_timeout` (wall time), whatever its caller's deadline.
-  DriverClient(const std::string& address, absl::Duration search_timeout);
+  // Each search ends within `search_timeout` (wall time), whatever its caller's deadline. `credentials`: null for
+  // plaintext.
+  DriverClient(const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+               absl::Duration search_timeout);
 
   void Search(SearchRequest request, const rpc::CallContext& call, Done<SearchResponse> done) override;
 

@@ -8,6 +8,7 @@
 #include "common/logging/log.h"
 #include "common/rpc/termination.h"
 #include "common/service/grpc_log.h"
+#include "common/service/secured.h"
 #include "rider-service/main/options.h"
 #include "rider-service/main/process.h"
 
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
 
   hail::InitLogging({.service = program.name, .level = options.service.log_level});
   hail::LogWhatGrpcSays();
+  if (hail::IsSecured(options.service)) hail::KeepMemoryPrivate();
+  hail::LogDoubts(options.service);
   const int exit_code = hail::rider::RunRiderService(options, *std::move(regions), loaded.port_file);
   hail::ShutdownLogging();
   return exit_code;

@@ -18,7 +18,8 @@ config::Schema RiderSchema() {
                           .metrics_listen = "127.0.0.1:9464",
                           .data_dir = "hail-data/rider-service",
                           .store_file = "rider.db",
-                          .bus = true},
+                          .bus = true,
+                          .audience = "hail-rider"},
                          &schema);
   schema
       .String("driver_service", "127.0.0.1:50062",
@@ -43,6 +44,9 @@ config::Schema RiderSchema() {
                 config::DurationFrom(absl::Milliseconds(10), absl::Seconds(10)))
       .Duration("feed.check_every", absl::Seconds(2), "How often watched rides are checked against the store.",
                 config::DurationFrom(absl::Milliseconds(100), absl::Seconds(60)))
+      .Duration("retention.rides", absl::Hours(400 * 24),
+                "How long ended rides name their persons and exact places (wall time since the request); 0: for ever.",
+                config::DurationFrom(absl::ZeroDuration(), absl::Hours(100 * 365 * 24)))
       .Int("limits.max_calls", 256, "Unary calls in flight; beyond it calls are refused (OVERLOADED).",
            config::IntFrom(1, 1'000'000))
       .Int("limits.max_streams", 100'000, "Open streams; beyond it streams are refused (OVERLOADED).",
@@ -64,6 +68,7 @@ RiderOptions ReadRiderOptions(const config::Values& values) {
   options.quote_valid_for = values.Duration("quote.valid_for");
   options.search_timeout = values.Duration("search.timeout");
   options.feed_check = values.Duration("feed.check_every");
+  options.keep_rides = values.Duration("retention.rides");
   options.max_calls = static_cast<std::size_t>(values.Int("limits.max_calls"));
   options.max_streams = static_cast<std::size_t>(values.Int("limits.max_streams"));
   options.store_readers = static_cast<int>(values.Int("store.readers"));

@@ -27,8 +27,9 @@ struct RiderOptions {
   std::vector<std::string> regions;
   RideRules rules;
   absl::Duration quote_valid_for;  // domain time
-  absl::Duration search_timeout;   // wall time, as the next two
+  absl::Duration search_timeout;   // wall time, as the next three
   absl::Duration feed_check;
+  absl::Duration keep_rides;
   std::size_t max_calls = 0;
   std::size_t max_streams = 0;
   int store_readers = 0;

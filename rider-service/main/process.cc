@@ -19,12 +19,16 @@
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
 #include "common/service/call_metrics.h"
+#include "common/service/caller_checks.h"
 #include "common/service/data_dir.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
+#include "common/service/service_tls.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
 #include "rider-service/api/commit_log.h"
+#include "rider-service/api/privacy_service.h"
+#include "rider-service/api/retention.h"
 #include "rider-service/api/rider_server.h"
 #include "rider-service/main/driver_client.h"
 #include "rider-service/storage/postgres_ride_store.h"
@@ -146,16 +150,24 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   CallMetrics call_metrics(&registry);
   StoreMetrics store_metrics(&registry, &clock);
 
+  std::unique_ptr<ServiceTls> tls;
+  if (options.service.tls) {
+    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kDriverService, &registry);
+    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
+    tls = *std::move(started);
+  }
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   std::unique_ptr<RideDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, incarnation_id, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, open) : open();
+  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   RideDatabase& store = *database;
   const auto quote_key = Await<std::string>([&](Done<std::string> done) { store.QuoteKey(std::move(done)); });
   if (!quote_key.ok()) return FailedToStart("quote_key_not_read", quote_key.status());
+  const auto pseudonym_key = Await<std::string>([&](Done<std::string> done) { store.PseudonymKey(std::move(done)); });
+  if (!pseudonym_key.ok()) return FailedToStart("pseudonym_key_not_read", pseudonym_key.status());
 
   std::unique_ptr<Bus> bus;
   // The same bus, if it reaches other replicas.
@@ -163,14 +175,17 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (options.service.nats_url.empty()) {
     bus = MakeLocalBus();
   } else {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .prefix = kBusSubject, .name = "rider-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "rider-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     nats = made->get();
     bus = *std::move(made);
   }
-  DriverClient driver_service(options.driver_service, options.search_timeout);
+  DriverClient driver_service(options.driver_service, tls == nullptr ? nullptr : tls->Peer(), options.search_timeout);
   CommitLog commit_log(&registry);
   CachedCounts live_rides;
+  People people(&store, &store, Pseudonyms(*pseudonym_key));
+  PrivacyService privacy(&people);
+  Retention retention(&people, &clock, options.keep_rides, &registry);
   // Their threads use the objects between here and their Stop below.
   Loop dispatch_loop("scheduler");
   Loop housekeeping("housekeeping");
@@ -206,8 +221,13 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                   .max_streams = options.max_streams,
                   .stream_age = options.service.connection_age},
                  &call_metrics);
-  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service());
-  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service());
+  // Without TLS, whoever reaches the internal listener is trusted.
+  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
+  auto callers = MakeCallerChecks(options.service, &clock, &registry);
+  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
+  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), callers->get());
+  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &internal_callers);
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
   Gauges gauges(&registry);
@@ -220,10 +240,12 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (!exposer.ok()) return FailedToStart("metrics_not_served", exposer.status());
 
   server.Start();
+  if (options.keep_rides > absl::ZeroDuration()) retention.Start(&housekeeping);
   const int exit_code = Serve(options.service, &gate,
-                              {.public_services = {&rider_service},
-                               .internal_services = {&assignment_service},
-                               .healthy = [&] { return store_metrics.Healthy(); },
+                              {.tls = tls.get(),
+                               .public_services = {&rider_service},
+                               .internal_services = {&assignment_service, &privacy_service},
+                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

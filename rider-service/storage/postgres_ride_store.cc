@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "common/errors/error.h"
 #include "common/failpoint/failpoint.h"
 #include "common/postgres/lease.h"
@@ -105,8 +106,8 @@ const Statement kDeny{
     " AND NOT EXISTS (SELECT 1 FROM events WHERE " +
     TypeIs(RideEventType::kRedispatched) + " AND events.driver_id = $2 AND events.offer_id = $1)"};
 
-const Statement kMakeKey{"INSERT INTO secrets (name, value) VALUES ('quote_key', $1) ON CONFLICT (name) DO NOTHING"};
-const Statement kReadKey{"SELECT value FROM secrets WHERE name = 'quote_key'"};
+const Statement kMakeSecret{"INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"};
+const Statement kReadSecret{"SELECT value FROM secrets WHERE name = $1"};
 const Statement kProbe{"UPDATE schema_version SET version = version WHERE one = 1"};
 
 // --- Statements that read ---
@@ -167,14 +168,46 @@ const Statement kKeptElsewhere{"SELECT ride, internals FROM rides WHERE ride_id 
 const Statement kCountLive{"SELECT state, COUNT(*), MIN(update_time_us) FROM rides WHERE " + StateIn(kLive) +
                            " GROUP BY state"};
 
+// --- Statements for the erasure of persons ---
+
+const Statement kIdsOfRider{"SELECT ride_id FROM rides WHERE rider_id = $1 AND ride_id > $2 ORDER BY ride_id LIMIT $3"};
+const Statement kIdsOfDriver{
+    "SELECT ride_id FROM (SELECT DISTINCT ride_id COLLATE \"C\" AS ride_id FROM events WHERE driver_id = $1) AS theirs"
+    " WHERE ride_id > $2 ORDER BY ride_id LIMIT $3"};
+const Statement kIdsOfOld{"SELECT ride_id FROM rides WHERE coarse = 0 AND ride_id < $1 AND ride_id > $2 AND " +
+                          StateIn(kFinal) + " ORDER BY ride_id LIMIT $3"};
+const Statement kLiveOfRider{"SELECT ride_id FROM rides WHERE rider_id = $1 AND " + StateIn(kLive) + " LIMIT 1"};
+const Statement kLiveWithDriver{"SELECT ride_id FROM rides WHERE " + StateIn(kLive) +
+                                " AND ride_id IN (SELECT ride_id FROM events WHERE driver_id = $1) LIMIT 1"};
+const Statement kToRewrite{R"sql(
+SELECT r.ride, r.internals, e.event, e.driver_id, e.driver_sequence, e.ended, e.former
+FROM rides AS r LEFT JOIN events AS e ON e.ride_id = r.ride_id
+WHERE r.ride_id = $1 ORDER BY e.sequence)sql"};
+// $2 and $3 are the row as read: nobody has changed or rewritten it since. The bytes of the events come as hexadecimal
+// text, because arrays of it need no binary format.
+const Statement kRewrite{R"sql(
+WITH u AS (
+  UPDATE rides SET rider_id = $4, request_id = $5, quote_id = $6, driver_id = $7, ride = $8, internals = $9,
+    coarse = GREATEST(coarse, $10)
+  WHERE ride_id = $1 AND ride = $2 AND internals = $3 RETURNING ride_id),
+e AS (
+  UPDATE events SET driver_id = NULLIF(x.driver_id, ''), event = decode(x.event, 'hex'),
+    former = decode(NULLIF(x.former, ''), 'hex')
+  FROM u, UNNEST($11::BIGINT[], $12::TEXT[], $13::TEXT[], $14::TEXT[]) AS x (sequence, driver_id, event, former)
+  WHERE events.ride_id = u.ride_id AND events.sequence = x.sequence)
+SELECT 1 FROM u)sql"};
+const Statement kForgetDriversOffers{"DELETE FROM settled_offers WHERE driver_id = $1 OR settle_time_us < $2"};
+
 std::vector<const Statement*> AllStatements() {
   std::vector<const Statement*> all = postgres::LeaseStatements();
   all.insert(all.end(),
              {&kInsert,       &kWhyNotInserted, &kUpdate,        &kUpdateWithEvent, &kAssign,          &kWhyNotAssigned,
-              &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeKey,         &kReadKey,         &kProbe,
+              &kForgetOffers, &kLockOffer,      &kDeny,          &kMakeSecret,      &kReadSecret,      &kProbe,
               &kById,         &kByRequest,      &kActiveOfRider, &kByOffer,         &kOfRider,         &kOfDriver,
               &kLog,          &kDriver,         &kDriverEvents,  &kSequences,       &kDriverSequences, &kDispatchable,
               &kCountLive,    &kOrphans,        &kKeptElsewhere, &kToChange,        &kGivenUpByOffer});
+  all.insert(all.end(), {&kIdsOfRider, &kIdsOfDriver, &kIdsOfOld, &kLiveOfRider, &kLiveWithDriver, &kToRewrite,
+                         &kRewrite, &kForgetDriversOffers});
   return all;
 }
 
@@ -289,14 +322,12 @@ bool Assigns(const Ride& before, const Ride& after) {
 
 Command UpdateOf(const Ride& before, const Ride& after, const std::optional<RideEvent>& event,
                  const std::string& keeper, absl::Time wall) {
-  const std::optional<std::string> driver_id =
-      after.driver() == nullptr ? std::nullopt : std::optional(after.driver()->driver_id());
   Command command;
-  command.params = Params::Of(after.ride_id(), before.sequence(), before.epoch(), driver_id, OrNull(after.offer_id()),
-                              static_cast<int>(after.state()), after.sequence(), after.epoch(),
-                              after.seen_time().has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time()),
-                              OrNull(after.assign_time()), OrNull(after.match_deadline()), Blob{after.bytes()},
-                              Blob{InternalsBytes(after)}, keeper);
+  command.params = Params::Of(after.ride_id(), before.sequence(), before.epoch(), DriverIdOf(after),
+                              OrNull(after.offer_id()), static_cast<int>(after.state()), after.sequence(),
+                              after.epoch(), after.seen_time().has_value() ? 1 : 0,
+                              absl::ToUnixMicros(after.update_time()), OrNull(after.assign_time()),
+                              OrNull(after.match_deadline()), Blob{after.bytes()}, Blob{InternalsBytes(after)}, keeper);
   command.statement = &kUpdate;
   if (!event) return command;
   command.statement = &kUpdateWithEvent;
@@ -312,6 +343,22 @@ Command UpdateOf(const Ride& before, const Ride& after, const std::optional<Ride
   command.statement = &kAssign;
   command.params.Add(absl::ToUnixMicros(wall));
   return command;
+}
+
+// Writes the rewritten log over the row `rows`, as read by kToRewrite.
+Command RewriteOf(const Rows& rows, const RideLog& log, bool coarse) {
+  std::vector<std::int64_t> sequences;
+  std::vector<std::string> drivers, events, formers;
+  for (const RideEvent& event : log.events) {
+    sequences.push_back(event.sequence());
+    drivers.push_back(event.driver_id);
+    events.push_back(absl::BytesToHexString(EventBytes(event)));
+    formers.push_back(event.former ? absl::BytesToHexString(event.former->bytes()) : "");
+  }
+  const Ride& ride = log.ride;
+  return {&kRewrite, Params::Of(ride.ride_id(), Blob{rows.Bytes(0, 0)}, Blob{rows.Bytes(0, 1)}, ride.rider_id(),
+                                ride.request_id(), OrNull(ride.quote_id()), DriverIdOf(ride), Blob{ride.bytes()},
+                                Blob{InternalsBytes(ride)}, coarse ? 1 : 0, sequences, drivers, events, formers)};
 }
 
 // The caller's error for an error of the pool.
@@ -332,6 +379,15 @@ struct PostgresRideStore::Creation {
   RideChange change;
   absl::Time deadline;
   Done<Created> done;
+  int attempts = 0;
+};
+
+// A rewriting of an ended ride.
+struct PostgresRideStore::Rewriting {
+  std::string ride_id;
+  Rewrite rewrite;
+  bool coarse = false;
+  Done<bool> done;
   int attempts = 0;
 };
 
@@ -671,12 +727,16 @@ void PostgresRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
       std::move(done));
 }
 
-void PostgresRideStore::QuoteKey(Done<std::string> done) {
-  const absl::StatusOr<std::string> key = DrawQuoteKey();
+void PostgresRideStore::QuoteKey(Done<std::string> done) { Secret(kQuoteKey, std::move(done)); }
+
+void PostgresRideStore::PseudonymKey(Done<std::string> done) { Secret(kPseudonymKey, std::move(done)); }
+
+void PostgresRideStore::Secret(const char* name, Done<std::string> done) {
+  const absl::StatusOr<std::string> key = DrawSecret();
   if (!key.ok()) return done(key);
   std::vector<Command> commands;
-  commands.push_back({&kMakeKey, Params::Of(Blob{*key})});
-  commands.push_back({&kReadKey, Params()});
+  commands.push_back({&kMakeSecret, Params::Of(name, Blob{*key})});
+  commands.push_back({&kReadSecret, Params::Of(name)});
   pool_->Write(std::move(commands), "", absl::InfiniteFuture(),
                [done = std::move(done)](absl::StatusOr<std::vector<Rows>> rows) {
                  if (rows.ok()) {
@@ -707,6 +767,72 @@ std::string PostgresRideStore::KeeperAt(const Rows& rows, int row, int column) c
   std::string keeper(rows.Bytes(row, column));
   return keeper == incarnation_id_ ? "" : keeper;
 }
+
+// --- Erasure of persons ---
+
+void PostgresRideStore::RideIds(RideSelection selection, std::string after, int limit,
+                                Done<std::vector<std::string>> done) {
+  using Of = RideSelection::Of;
+  const Statement* statement = selection.of == Of::kRider    ? &kIdsOfRider
+                               : selection.of == Of::kDriver ? &kIdsOfDriver
+                                                             : &kIdsOfOld;
+  Read<std::vector<std::string>>(
+      {statement, Params::Of(selection.key, after, limit)},
+      [](const Rows& rows) -> absl::StatusOr<std::vector<std::string>> {
+        std::vector<std::string> ids;
+        for (int row = 0; row < rows.size(); ++row) ids.emplace_back(rows.Bytes(row, 0));
+        return ids;
+      },
+      std::move(done));
+}
+
+void PostgresRideStore::FindLive(RideSelection selection, Done<std::optional<std::string>> done) {
+  if (selection.of == RideSelection::Of::kOld) return done(std::optional<std::string>());
+  Read<std::optional<std::string>>(
+      {selection.of == RideSelection::Of::kRider ? &kLiveOfRider : &kLiveWithDriver, Params::Of(selection.key)},
+      [](const Rows& rows) -> absl::StatusOr<std::optional<std::string>> {
+        if (rows.size() == 0) return std::optional<std::string>();
+        return std::optional<std::string>(rows.Bytes(0, 0));
+      },
+      std::move(done));
+}
+
+void PostgresRideStore::RewriteRide(std::string ride_id, Rewrite rewrite, bool coarse, Done<bool> done) {
+  TryRewrite(std::make_shared<Rewriting>(Rewriting{std::move(ride_id), std::move(rewrite), coarse, std::move(done)}));
+}
+
+void PostgresRideStore::TryRewrite(std::shared_ptr<Rewriting> rewriting) {
+  if (++rewriting->attempts > kMaxAttempts) return rewriting->done(ConcurrentModification());
+  Command load{&kToRewrite, Params::Of(rewriting->ride_id)};
+  pool_->Read(std::move(load), [this, rewriting](absl::StatusOr<std::vector<Rows>> rows) {
+    if (!rows.ok()) return rewriting->done(ErrorForCaller(rows.status()));
+    absl::StatusOr<RideLog> log = LogOf(rows->front());
+    if (absl::IsNotFound(log.status())) return rewriting->done(false);
+    if (!log.ok()) return rewriting->done(log.status());
+    if (!IsFinal(log->ride.state())) return rewriting->done(false);
+    std::vector<Command> commands;
+    commands.push_back(RewriteOf(rows->front(), rewriting->rewrite(*std::move(log)), rewriting->coarse));
+    pool_->Write(std::move(commands), KeyOfRide(rewriting->ride_id), absl::InfiniteFuture(),
+                 [this, rewriting](absl::StatusOr<std::vector<Rows>> written) {
+                   if (!written.ok()) return rewriting->done(ErrorForCaller(written.status()));
+                   if (written->front().size() == 0) return TryRewrite(rewriting);
+                   rewriting->done(true);
+                 });
+  });
+}
+
+void PostgresRideStore::ForgetOffers(std::string driver_id, Done<bool> done) {
+  std::vector<Command> commands;
+  commands.push_back(
+      {&kForgetDriversOffers, Params::Of(driver_id, absl::ToUnixMicros(clock_->Read().wall - kKeepSettled))});
+  pool_->Write(std::move(commands), "", absl::InfiniteFuture(),
+               [done = std::move(done)](const absl::StatusOr<std::vector<Rows>>& rows) {
+                 done(rows.ok() ? absl::StatusOr<bool>(true) : ErrorForCaller(rows.status()));
+               });
+}
+
+// The server reuses the space of earlier values by itself; see docs/operations.md.
+void PostgresRideStore::Scrub(Done<bool> done) { done(true); }
 
 void PostgresRideStore::ProbeWrite(std::function<void(absl::Status)> done) {
   pool_->Write({{&kProbe, Params()}}, "", absl::InfiniteFuture(),

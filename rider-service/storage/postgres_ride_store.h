@@ -64,6 +64,13 @@ class PostgresRideStore final : public RideDatabase {
   void Dispatchable(Done<std::vector<Ride>> done) override;
   void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
+
+  void RideIds(RideSelection selection, std::string after, int limit, Done<std::vector<std::string>> done) override;
+  void FindLive(RideSelection selection, Done<std::optional<std::string>> done) override;
+  void RewriteRide(std::string ride_id, Rewrite rewrite, bool coarse, Done<bool> done) override;
+  void ForgetOffers(std::string driver_id, Done<bool> done) override;
+  void Scrub(Done<bool> done) override;
+  void PseudonymKey(Done<std::string> done) override;
   bool shared() const override { return true; }
   void RenewLease(absl::Duration lease, std::function<void(absl::Status)> done) override;
   void Orphans(Done<std::vector<Ride>> done) override;
@@ -77,6 +84,7 @@ class PostgresRideStore final : public RideDatabase {
  private:
   struct Creation;
   struct Attempt;
+  struct Rewriting;
 
   PostgresRideStore(const postgres::ConnectParams& params, const PostgresStoreOptions& options, const Clock* clock,
                     postgres::Observer* observer);
@@ -92,6 +100,9 @@ class PostgresRideStore final : public RideDatabase {
   void Finish(const std::shared_ptr<Attempt>& attempt, absl::StatusOr<Changed> result) ABSL_LOCKS_EXCLUDED(mutex_);
   void DecideAndUpdate(const std::shared_ptr<Attempt>& attempt);
   void FindWhyNotUpdated(std::shared_ptr<Attempt> attempt);
+  void TryRewrite(std::shared_ptr<Rewriting> rewriting);
+  // The secret of that name; made at the first call.
+  void Secret(const char* name, Done<std::string> done);
   // The owner in that column, if it is another process.
   std::string KeeperAt(const postgres::Rows& rows, int row, int column) const;
 

@@ -5,12 +5,13 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "rider-service/domain/person_store.h"
 #include "rider-service/domain/ride_store.h"
 
 namespace hail::rider {
 
 // Thread-safe.
-class RideDatabase : public RideStore {
+class RideDatabase : public RideStore, public PersonStore {
  public:
   // Checks whether commits work: commits a change that keeps the value.
   virtual void ProbeWrite(std::function<void(absl::Status)> done) = 0;

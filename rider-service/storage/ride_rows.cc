@@ -8,11 +8,6 @@
 #include "rider-service/codec/record_codec.h"
 
 namespace hail::rider {
-namespace {
-
-constexpr std::size_t kQuoteKeyBytes = 32;
-
-}  // namespace
 
 std::optional<std::string> OrNull(const std::string& text) {
   if (text.empty()) return std::nullopt;
@@ -22,6 +17,11 @@ std::optional<std::string> OrNull(const std::string& text) {
 std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time) {
   if (!time) return std::nullopt;
   return absl::ToUnixMicros(*time);
+}
+
+std::optional<std::string> DriverIdOf(const Ride& ride) {
+  if (ride.driver() == nullptr) return std::nullopt;
+  return ride.driver()->driver_id();
 }
 
 absl::StatusOr<RideEvent> EventOfRow(std::string_view event, std::string_view driver_id, std::int64_t driver_sequence,
@@ -48,8 +48,8 @@ RidePage Page(std::vector<Ride> rides, int limit) {
   return page;
 }
 
-absl::StatusOr<std::string> DrawQuoteKey() {
-  std::string key(kQuoteKeyBytes, '\0');
+absl::StatusOr<std::string> DrawSecret() {
+  std::string key(kSecretBytes, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(key.data()), static_cast<int>(key.size())) != 1) {
     return Internal("the system's random generator failed");
   }

@@ -24,6 +24,9 @@ inline constexpr absl::Duration kKeepSettled = absl::Hours(1);
 std::optional<std::string> OrNull(const std::string& text);
 std::optional<std::int64_t> OrNull(const std::optional<absl::Time>& time);
 
+// The id of the present or last driver, for the row.
+std::optional<std::string> DriverIdOf(const Ride& ride);
+
 // An event by its columns; `former` is unset where it is NULL.
 absl::StatusOr<RideEvent> EventOfRow(std::string_view event, std::string_view driver_id, std::int64_t driver_sequence,
                                      bool ended, std::optional<std::string_view> former);
@@ -31,7 +34,10 @@ absl::StatusOr<RideEvent> EventOfRow(std::string_view event, std::string_view dr
 // Cuts a page that was read with one extra row.
 RidePage Page(std::vector<Ride> rides, int limit);
 
-// For RideStore::QuoteKey.
-absl::StatusOr<std::string> DrawQuoteKey();
+// A secret of the table `secrets`: its name, and its length in bytes.
+inline constexpr char kQuoteKey[] = "quote_key";
+inline constexpr char kPseudonymKey[] = "pseudonym_key";
+inline constexpr std::size_t kSecretBytes = 32;
+absl::StatusOr<std::string> DrawSecret();
 
 }  // namespace hail::rider

@@ -77,6 +77,11 @@ CREATE INDEX events_given_up ON events (driver_id, offer_id) WHERE type = 7;
 -- A driver's assignments, those included that ended before the ride did: instead of the index that had the others only.
 CREATE INDEX events_assigned ON events (driver_id, event_time_us, ride_id, sequence) WHERE type = 2;
 DROP INDEX rides_of_driver;
+)sql"},
+          {R"sql(
+-- 1: the persons were erased because of the ride's age.
+ALTER TABLE rides ADD COLUMN coarse INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX rides_in_detail ON rides (ride_id) WHERE coarse = 0;
 )sql"}};
 }
 

@@ -99,10 +99,8 @@ absl::StatusOr<bool> UpdateRide(Connection& db, const Ride& before, const Ride& 
       " WHERE ride_id = ? AND sequence = ? AND epoch = ?");
   if (!update.ok()) return update.status();
   const std::string internals = InternalsBytes(after);
-  const std::optional<std::string> driver_id =
-      after.driver() == nullptr ? std::nullopt : std::optional(after.driver()->driver_id());
-  update->BindAll(driver_id, OrNull(after.offer_id()), static_cast<int>(after.state()), after.sequence(), after.epoch(),
-                  after.seen_time().has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time()),
+  update->BindAll(DriverIdOf(after), OrNull(after.offer_id()), static_cast<int>(after.state()), after.sequence(),
+                  after.epoch(), after.seen_time().has_value() ? 1 : 0, absl::ToUnixMicros(after.update_time()),
                   OrNull(after.assign_time()), OrNull(after.match_deadline()), Blob{after.bytes()}, Blob{internals},
                   after.ride_id(), before.sequence(), before.epoch());
   if (absl::Status status = update->Run(); !status.ok()) return status;
@@ -338,18 +336,89 @@ absl::StatusOr<RideLog> Log(Connection& db, const std::string& ride_id, const st
   return log;
 }
 
-absl::StatusOr<std::string> LoadOrMakeQuoteKey(Connection& db) {
-  absl::StatusOr<Statement> query = db.Prepare("SELECT value FROM secrets WHERE name = 'quote_key'");
+absl::StatusOr<std::string> LoadOrMakeSecret(Connection& db, const char* name) {
+  absl::StatusOr<Statement> query = db.Prepare("SELECT value FROM secrets WHERE name = ?");
   if (!query.ok()) return query.status();
+  query->BindAll(name);
   const absl::StatusOr<bool> row = query->Step();
   if (!row.ok()) return row.status();
   if (*row) return std::string(query->Bytes(0));
-  const absl::StatusOr<std::string> key = DrawQuoteKey();
+  const absl::StatusOr<std::string> key = DrawSecret();
   if (!key.ok()) return key;
-  absl::StatusOr<Statement> insert = db.Prepare("INSERT INTO secrets (name, value) VALUES ('quote_key', ?)");
+  absl::StatusOr<Statement> insert = db.Prepare("INSERT INTO secrets (name, value) VALUES (?, ?)");
   if (!insert.ok()) return insert.status();
-  if (absl::Status status = insert->Bind(1, Blob{*key}).Run(); !status.ok()) return status;
+  if (absl::Status status = insert->BindAll(name, Blob{*key}).Run(); !status.ok()) return status;
   return key;
+}
+
+absl::StatusOr<std::vector<std::string>> SelectIds(Connection& db, const RideSelection& selection,
+                                                   const std::string& after, int limit) {
+  static const std::string rider = "SELECT ride_id FROM rides WHERE rider_id = ? AND ride_id > ?";
+  static const std::string driver = "SELECT DISTINCT ride_id FROM events WHERE driver_id = ? AND ride_id > ?";
+  static const std::string old =
+      "SELECT ride_id FROM rides WHERE coarse = 0 AND ride_id < ? AND ride_id > ? AND " + StateIn(kFinal);
+  using Of = RideSelection::Of;
+  absl::StatusOr<Statement> query = db.Prepare((selection.of == Of::kRider    ? rider
+                                                : selection.of == Of::kDriver ? driver
+                                                                              : old) +
+                                               " ORDER BY ride_id LIMIT ?");
+  if (!query.ok()) return query.status();
+  query->BindAll(selection.key, after, limit);
+  return ReadAll<std::string>(
+      *query, [](const Statement& row) -> absl::StatusOr<std::string> { return std::string(row.Text(0)); });
+}
+
+absl::StatusOr<std::optional<std::string>> SelectLive(Connection& db, const RideSelection& selection) {
+  static const std::string rider = "SELECT ride_id FROM rides WHERE rider_id = ? AND " + StateIn(kLive) + " LIMIT 1";
+  static const std::string driver = "SELECT ride_id FROM rides WHERE " + StateIn(kLive) +
+                                    " AND ride_id IN (SELECT ride_id FROM events WHERE driver_id = ?) LIMIT 1";
+  if (selection.of == RideSelection::Of::kOld) return std::optional<std::string>();
+  absl::StatusOr<Statement> query = db.Prepare(selection.of == RideSelection::Of::kRider ? rider : driver);
+  if (!query.ok()) return query.status();
+  const absl::StatusOr<bool> row = query->BindAll(selection.key).Step();
+  if (!row.ok()) return row.status();
+  return *row ? std::optional(std::string(query->Text(0))) : std::nullopt;
+}
+
+absl::Status ReplaceEvent(Connection& db, const RideEvent& event) {
+  absl::StatusOr<Statement> update =
+      db.Prepare("UPDATE events SET driver_id = ?, event = ?, former = ? WHERE ride_id = ? AND sequence = ?");
+  if (!update.ok()) return update.status();
+  const std::string bytes = EventBytes(event);
+  update->BindAll(OrNull(event.driver_id), Blob{bytes},
+                  event.former ? std::optional(Blob{event.former->bytes()}) : std::nullopt, event.ride_id(),
+                  event.sequence());
+  return update->Run();
+}
+
+absl::StatusOr<bool> RewriteLog(Connection& db, const std::string& ride_id, const Rewrite& rewrite, bool coarse) {
+  absl::StatusOr<RideLog> log = Log(db, ride_id, 0);
+  if (absl::IsNotFound(log.status())) return false;
+  if (!log.ok()) return log.status();
+  if (!IsFinal(log->ride.state())) return false;
+  log = rewrite(*std::move(log));
+  const Ride& ride = log->ride;
+  absl::StatusOr<Statement> update = db.Prepare(
+      "UPDATE rides SET rider_id = ?, request_id = ?, quote_id = ?, driver_id = ?, ride = ?, internals = ?,"
+      " coarse = MAX(coarse, ?) WHERE ride_id = ?");
+  if (!update.ok()) return update.status();
+  const std::string internals = InternalsBytes(ride);
+  update->BindAll(ride.rider_id(), ride.request_id(), OrNull(ride.quote_id()), DriverIdOf(ride), Blob{ride.bytes()},
+                  Blob{internals}, coarse ? 1 : 0, ride_id);
+  if (absl::Status status = update->Run(); !status.ok()) return status;
+  for (const RideEvent& event : log->events) {
+    if (absl::Status status = ReplaceEvent(db, event); !status.ok()) return status;
+  }
+  return true;
+}
+
+absl::StatusOr<bool> DeleteDenials(Connection& db, const std::string& driver_id, absl::Time wall) {
+  absl::StatusOr<Statement> forget = db.Prepare("DELETE FROM denied_offers WHERE driver_id = ? OR deny_time_us < ?");
+  if (!forget.ok()) return forget.status();
+  if (absl::Status status = forget->BindAll(driver_id, absl::ToUnixMicros(wall - kKeepSettled)).Run(); !status.ok()) {
+    return status;
+  }
+  return true;
 }
 
 }  // namespace
@@ -512,8 +581,49 @@ void SqliteRideStore::CountLive(Done<std::map<RideState, LiveRides>> done) {
       std::move(done));
 }
 
-void SqliteRideStore::QuoteKey(Done<std::string> done) {
-  database_->writer().SubmitFor<std::string>(absl::InfiniteFuture(), LoadOrMakeQuoteKey, std::move(done));
+void SqliteRideStore::QuoteKey(Done<std::string> done) { Secret(kQuoteKey, std::move(done)); }
+
+void SqliteRideStore::PseudonymKey(Done<std::string> done) { Secret(kPseudonymKey, std::move(done)); }
+
+void SqliteRideStore::Secret(const char* name, Done<std::string> done) {
+  database_->writer().SubmitFor<std::string>(
+      absl::InfiniteFuture(), [name](Connection& db) { return LoadOrMakeSecret(db, name); }, std::move(done));
+}
+
+void SqliteRideStore::RideIds(RideSelection selection, std::string after, int limit,
+                              Done<std::vector<std::string>> done) {
+  Read<std::vector<std::string>>([selection = std::move(selection), after = std::move(after),
+                                  limit](Connection& db) { return SelectIds(db, selection, after, limit); },
+                                 std::move(done));
+}
+
+void SqliteRideStore::FindLive(RideSelection selection, Done<std::optional<std::string>> done) {
+  Read<std::optional<std::string>>(
+      [selection = std::move(selection)](Connection& db) { return SelectLive(db, selection); }, std::move(done));
+}
+
+void SqliteRideStore::RewriteRide(std::string ride_id, Rewrite rewrite, bool coarse, Done<bool> done) {
+  database_->writer().SubmitFor<bool>(
+      absl::InfiniteFuture(),
+      [ride_id = std::move(ride_id), rewrite = std::move(rewrite), coarse](Connection& db) {
+        return RewriteLog(db, ride_id, rewrite, coarse);
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::ForgetOffers(std::string driver_id, Done<bool> done) {
+  database_->writer().SubmitFor<bool>(
+      absl::InfiniteFuture(),
+      [driver_id = std::move(driver_id), wall = clock_->Read().wall](Connection& db) {
+        return DeleteDenials(db, driver_id, wall);
+      },
+      std::move(done));
+}
+
+void SqliteRideStore::Scrub(Done<bool> done) {
+  database_->Scrub([done = std::move(done)](const absl::Status& status) {
+    done(status.ok() ? absl::StatusOr<bool>(true) : status);
+  });
 }
 
 }  // namespace hail::rider

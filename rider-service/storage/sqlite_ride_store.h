@@ -45,6 +45,13 @@ class SqliteRideStore final : public RideDatabase {
   void CountLive(Done<std::map<RideState, LiveRides>> done) override;
   void QuoteKey(Done<std::string> done) override;
 
+  void RideIds(RideSelection selection, std::string after, int limit, Done<std::vector<std::string>> done) override;
+  void FindLive(RideSelection selection, Done<std::optional<std::string>> done) override;
+  void RewriteRide(std::string ride_id, Rewrite rewrite, bool coarse, Done<bool> done) override;
+  void ForgetOffers(std::string driver_id, Done<bool> done) override;
+  void Scrub(Done<bool> done) override;
+  void PseudonymKey(Done<std::string> done) override;
+
   void ProbeWrite(std::function<void(absl::Status)> done) override { database_->ProbeWrite(std::move(done)); }
   std::size_t writes_queued() const override { return database_->writer().depth(); }
   std::size_t reads_queued() const override { return database_->readers().depth(); }
@@ -53,6 +60,8 @@ class SqliteRideStore final : public RideDatabase {
  private:
   SqliteRideStore(std::unique_ptr<sqlite::Database> database, const Clock* clock)
       : clock_(clock), database_(std::move(database)) {}
+  // The secret of that name; made at the first call.
+  void Secret(const char* name, Done<std::string> done);
   // Runs `query` (Connection& -> StatusOr<T>) on a reader.
   template <typename T, typename Query>
   void Read(Query query, Done<T> done);

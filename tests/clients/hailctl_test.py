@@ -30,7 +30,8 @@ class Hailctl(unittest.TestCase):
 
     def command(self, *words):
         return [str(pathlib.Path(self.bin_dir) / "hailctl"), "--rider", self.services.rider,
-                "--driver", self.services.driver, *words]
+                "--driver", self.services.driver, "--rider-internal", self.services.rider_internal,
+                "--driver-internal", self.services.driver_internal, *words]
 
     def run_it(self, *words, expect=OK):
         done = subprocess.run(
@@ -141,6 +142,30 @@ class Hailctl(unittest.TestCase):
                 break
         self.assertEqual(len(cars), 1)
         self.assertNotIn("d3", json.dumps(cars))
+
+    def test_an_operator_exports_and_erases_people(self):
+        ride = self.request("p1", "--name", "Quux", "--label", "for=waldo")
+        busy = self.json("rider", "erase", "p1", "--note", "case 1", expect=REFUSED)["error"]
+        self.assertEqual((busy["reason"], busy["metadata"]), ("RIDER_BUSY", {"ride_id": ride["ride_id"]}))
+        self.run_it("ride", "cancel", ride["ride_id"], "--rider-id", "p1")
+        exported = self.json("rider", "export", "p1")
+        self.assertEqual(exported["rides"][0]["ride"]["rider_display_name"], "Quux")
+        self.assertEqual([event["sequence"] for event in exported["rides"][0]["events"]], ["1", "2"])
+        self.run_it("rider", "erase", "p1", expect=USAGE)
+        self.assertEqual(self.run_it("rider", "erase", "p1", "--note", "case 1").stdout, "erased from 1 rides\n")
+        self.assertEqual(self.json("rider", "export", "p1"), {})
+        self.assertIn("no rides", self.run_it("ride", "list", "--rider-id", "p1").stdout)
+
+        self.run_it("driver", "register", "p2", "--name", "Grault", "--plate", "P2P2")
+        exported = self.run_it("driver", "export", "p2").stdout.splitlines()
+        self.assertEqual(json.loads(exported[0])["driver"]["display_name"], "Grault")
+        self.assertEqual(json.loads(exported[1]), {})
+        self.run_it("driver", "online", "p2")
+        busy = self.json("driver", "erase", "p2", "--note", "case 2", expect=REFUSED)["error"]
+        self.assertEqual(busy["reason"], "DRIVER_BUSY")
+        self.run_it("driver", "offline", "p2")
+        self.assertEqual(self.json("driver", "erase", "p2", "--note", "case 2"), {"profile": True})
+        self.run_it("driver", "show", "p2", expect=NOT_FOUND)
 
     def test_health(self):
         self.assertEqual(self.run_it("health").stdout.count(" serving"), 2)

@@ -86,7 +86,7 @@ class Commands(edge_test.EdgeTest):
 
     def start(self, command):
         for shown, here in (("127.0.0.1:50051", self.services.rider), ("localhost:8443", f"localhost:{self.edge.ports['tls']}"),
-                            ("build/edge/tls.crt", str(self.edge.root))):
+                            ("build/edge/", f"{self.edge.root.parent}/")):
             command = command.replace(shown, here)
         session = Session(command, environment=self.environment)
         self.addCleanup(session.close)

@@ -33,7 +33,7 @@ from postgres import export  # noqa: E402
 from trial import Failure  # noqa: E402
 from two_services import epoch  # noqa: E402
 
-ENGINES = {"postgres": "postgres:15", "nats": "nats:2.9", "node": "node:22-bookworm-slim",
+ENGINES = {"postgres": "postgres:15", "nats": "nats:2.11", "node": "node:22-bookworm-slim",
            "envoy": "envoyproxy/envoy:v1.40.0"}
 SERVICES = {"rider": "rider-service", "driver": "driver-service"}
 # Prints the numbers of replicas that take calls. Envoy's image has few programs, but bash.
@@ -70,6 +70,7 @@ class Cluster:
         self.compose_command = ["docker", "compose"] if succeeds("docker", "compose", "version") else ["docker-compose"]
         self.compose_command += ["-p", self.project, "-f", "docker-compose.yml", "-f", "deploy/compose.cluster.yml"]
         self.anchor = ""
+        self.secrets = directory / "secrets"
         self.borrowed = []
         self.steps = 0
 
@@ -77,7 +78,8 @@ class Cluster:
 
     def compose(self, *arguments):
         return run(*self.compose_command, *arguments, cwd=ROOT, timeout=3600,
-                   env={**os.environ, "TIME_SCALE": str(self.options.speed), "TIME_ANCHOR": self.anchor})
+                   env={**os.environ, "TIME_SCALE": str(self.options.speed), "TIME_ANCHOR": self.anchor,
+                        "HAIL_SECRETS": str(self.secrets)})
 
     def containers(self, service, every=False):
         """Ids, the oldest first; `every`: includes stopped containers."""
@@ -149,12 +151,32 @@ class Cluster:
             self.borrowed.append(image)
         self.compose("--profile", "demo", "build")
 
+    def apart(self):
+        """The networks hold: no app's neighbour reaches a service, and no secret is in a variable or on a command line."""
+        networks = {service: set(self.inspect(self.container(service))["NetworkSettings"]["Networks"])
+                    for service in (*SERVICES.values(), "edge", "console", "postgres", "nats")}
+        for one, other in (("console", "rider-service"), ("console", "driver-service"), ("edge", "postgres"), ("edge", "nats"),
+                           ("console", "postgres")):
+            if networks[one] & networks[other]:
+                raise Failure(f"{one} and {other} share {networks[one] & networks[other]}")
+        for service in networks:
+            found = self.inspect(self.container(service))["HostConfig"]
+            if found["PidsLimit"] != 512 or not found["Memory"] or not found["NanoCpus"] or not found["ReadonlyRootfs"]:
+                raise Failure(f"{service} lacks a limit: {found['PidsLimit']} {found['Memory']} {found['NanoCpus']}")
+        words = [(self.secrets / name).read_text().strip() for name in ("db-password", "nats-password")]
+        for service in networks:
+            seen = json.dumps(self.inspect(self.container(service)))
+            if any(word in seen for word in words):
+                raise Failure(f"`docker inspect` shows a password of {service}")
+
     def start(self):
         self.get_images()
+        run(str(ROOT / "deploy/secrets"), str(self.secrets))
         self.begin = time.time()
         self.anchor = f"{self.begin:.0f}:{epoch('2008-05-22T18:00:00-07:00'):.0f}"
         self.compose("up", "-d")
         self.say("compose up")
+        self.apart()
         self.await_in_turn(2, 2)
         self.await_that("hailctl health through the published port",
                         lambda: self.tools("--timeout", "2", "health", "127.0.0.1:8080"))
@@ -311,7 +333,8 @@ class Cluster:
         except Failure as failure:
             print(f"not all logs are kept: {failure}")
         run("docker", "rm", "-f", "-v", self.sim, check=False)
-        run(*self.compose_command, "down", "--volumes", "--remove-orphans", "--timeout", "1", cwd=ROOT, check=False)
+        run(*self.compose_command, "down", "--volumes", "--remove-orphans", "--timeout", "1", cwd=ROOT, check=False,
+            env={**os.environ, "HAIL_SECRETS": str(self.secrets)})
         for image in self.borrowed:
             # Remove only its name: the built layers stay for the next run.
             run("docker", "rmi", image, check=False)

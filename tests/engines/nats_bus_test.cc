@@ -4,16 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "common/bus/request_reply.h"
 #include "common/exec/loop.h"
 #include "tests/engines/nats_server.h"
+#include "tests/unit/common/tls/certificates.h"
+#include "tests/unit/temp_file.h"
 
 namespace hail {
 namespace {
@@ -52,33 +57,37 @@ class Received {
   const std::unique_ptr<Bus::Subscription> subscription_;
 };
 
+// Waits until the bus is connected, or is not.
+bool AwaitConnected(const NatsBus& bus, bool connected = true) {
+  const absl::Time limit = absl::Now() + kPatience;
+  while (bus.stats().connected != connected) {
+    if (absl::Now() > limit) return false;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  return true;
+}
+
+void Say(Bus& bus, const std::string& topic, const std::string& text) {
+  bus.Publish(topic, std::make_shared<const std::string>(text));
+}
+
+// Waits until `from` reaches `to`: an open connection may not have sent its subscriptions yet.
+void Join(Bus& from, Bus& to) {
+  Received joined(to, "joined");
+  const absl::Time limit = absl::Now() + kPatience;
+  while (joined.texts().empty()) {
+    ASSERT_LT(absl::Now(), limit) << "no way between the replicas";
+    Say(from, "joined", "");
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+}
+
 class NatsBusTest : public ::testing::Test {
  protected:
   std::unique_ptr<NatsBus> Replica(const std::string& prefix = "hail.test", std::size_t max_queue = 10'000) const {
     auto bus = MakeNatsBus({.url = server_.url(), .prefix = prefix, .name = "test", .max_queue = max_queue});
     EXPECT_TRUE(bus.ok()) << bus.status();
     return *std::move(bus);
-  }
-  static bool AwaitConnected(const NatsBus& bus, bool connected = true) {
-    const absl::Time limit = absl::Now() + kPatience;
-    while (bus.stats().connected != connected) {
-      if (absl::Now() > limit) return false;
-      absl::SleepFor(absl::Milliseconds(5));
-    }
-    return true;
-  }
-  static void Say(Bus& bus, const std::string& topic, const std::string& text) {
-    bus.Publish(topic, std::make_shared<const std::string>(text));
-  }
-  // Waits until `from` reaches `to`: an open connection may not have sent its subscriptions yet.
-  static void Join(Bus& from, Bus& to) {
-    Received joined(to, "joined");
-    const absl::Time limit = absl::Now() + kPatience;
-    while (joined.texts().empty()) {
-      ASSERT_LT(absl::Now(), limit) << "no way between the replicas";
-      Say(from, "joined", "");
-      absl::SleepFor(absl::Milliseconds(5));
-    }
   }
 
   testing::NatsServer server_;
@@ -211,6 +220,106 @@ TEST(NatsUrlTest, WhatIsNoUrlIsRefused) {
   EXPECT_TRUE(IsNatsUrl("tls://nats.example:4222"));
   for (const std::string bad : {"local:", "nats:", "http://127.0.0.1", ""}) EXPECT_FALSE(IsNatsUrl(bad)) << bad;
   EXPECT_FALSE(MakeNatsBus({.url = "nats://127.0.0.1:no-port", .prefix = "hail.test", .name = "test"}).ok());
+}
+
+// deploy/nats.conf, with certificates of this test.
+class NatsTlsTest : public ::testing::Test {
+ protected:
+  NatsTlsTest() {
+    Write("nats", authority_.Identity("IP:127.0.0.1,DNS:localhost"));
+    for (const char* name : {"rider-service", "driver-service", "stranger"}) {
+      Write(name, authority_.Identity(std::string("URI:spiffe://hail/") + name + ",DNS:" + name));
+    }
+    Write("elsewhere", authority_.Identity("DNS:elsewhere"));
+  }
+
+  void Write(const std::string& name, const tls::IdentityPem& pem) {
+    folder_.Write(name + ".crt", pem.certificate);
+    folder_.Write(name + ".key", pem.key);
+    folder_.Write("ca.crt", pem.ca);
+  }
+  // `certificate`: what the server shows.
+  std::unique_ptr<testing::NatsServer> Serve(const std::string& certificate = "nats") const {
+    std::ifstream in(HAIL_SOURCE_DIR "/deploy/nats.conf");
+    std::stringstream text;
+    text << in.rdbuf();
+    auto server = std::make_unique<testing::NatsServer>(absl::StrReplaceAll(
+        text.str(),
+        {{"port: 4222", ""}, {"/etc/hail/nats/nats", folder_.path(certificate)}, {"/etc/hail/nats", folder_.path("")}}));
+    server->Start();
+    return server;
+  }
+  // Connects as `name`.
+  std::unique_ptr<NatsBus> As(const std::string& name, const testing::NatsServer& server, const std::string& prefix) const {
+    auto bus = MakeNatsBus({.url = "tls://" + server.address(),
+                            .files = {.ca = folder_.path("ca.crt"),
+                                      .certificate = folder_.path(name + ".crt"),
+                                      .key = folder_.path(name + ".key")},
+                            .prefix = prefix,
+                            .name = name});
+    EXPECT_TRUE(bus.ok()) << bus.status();
+    return *std::move(bus);
+  }
+
+  const testing::TempDirectory folder_;
+  const testing::TestAuthority authority_;
+};
+
+TEST_F(NatsTlsTest, AServiceHasItsOwnSubjectsAlone) {
+  const auto server = Serve();
+  const auto one = As("rider-service", *server, "hail.rider"), two = As("rider-service", *server, "hail.rider");
+  ASSERT_TRUE(AwaitConnected(*one) && AwaitConnected(*two)) << server->log();
+  Join(*one, *two);
+  const auto driver = As("driver-service", *server, "hail.driver"), other = As("driver-service", *server, "hail.driver");
+  Join(*driver, *other);
+  // With rider-service's certificate among driver-service's subjects: neither heard nor seen.
+  Received asks(*driver, "ask.1");
+  const auto intruder = As("rider-service", *server, "hail.driver");
+  ASSERT_TRUE(AwaitConnected(*intruder));
+  Received seen(*intruder, "ask.1");
+  Say(*intruder, "ask.1", "forged");
+  Say(*other, "ask.1", "genuine");
+  EXPECT_TRUE(asks.Await("genuine"));
+  // What the intruder says comes back to itself alone.
+  EXPECT_TRUE(seen.Await("forged"));
+  Join(*other, *driver);
+  EXPECT_THAT(asks.texts(), ElementsAre("genuine"));
+  EXPECT_THAT(seen.texts(), ElementsAre("forged"));
+}
+
+TEST_F(NatsTlsTest, StrangersAreNotConnected) {
+  const auto server = Serve();
+  const auto good = As("rider-service", *server, "hail.rider");
+  const auto stranger = As("stranger", *server, "hail.rider");
+  const auto plain = MakeNatsBus({.url = server->url(), .prefix = "hail.rider", .name = "plain"});
+  const auto nameless = MakeNatsBus({.url = "tls://" + server->address(),
+                                     .files = {.ca = folder_.path("ca.crt")},
+                                     .prefix = "hail.rider",
+                                     .name = "nameless"});
+  ASSERT_TRUE(AwaitConnected(*good));
+  // Until each of them has been refused.
+  const absl::Time limit = absl::Now() + kPatience;
+  while (server->log().find("User in cert") == std::string::npos && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(10));
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_FALSE(stranger->stats().connected);
+  if (plain.ok()) EXPECT_FALSE((*plain)->stats().connected);
+  if (nameless.ok()) EXPECT_FALSE((*nameless)->stats().connected);
+}
+
+TEST_F(NatsTlsTest, TheServerMustBeTheOneOfTheUrl) {
+  const auto elsewhere = Serve("elsewhere");
+  const auto bus = As("rider-service", *elsewhere, "hail.rider");
+  const auto server = Serve();
+  const auto good = As("rider-service", *server, "hail.rider");
+  ASSERT_TRUE(AwaitConnected(*good));
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_FALSE(bus->stats().connected);
+}
+
+TEST(NatsFilesTest, FilesThatCannotBeUsedAreNamed) {
+  const auto bus = MakeNatsBus({.url = "tls://127.0.0.1:1", .files = {.ca = "/none/ca.crt"}, .prefix = "x", .name = "y"});
+  ASSERT_FALSE(bus.ok());
+  EXPECT_THAT(std::string(bus.status().message()), ::testing::HasSubstr("/none/ca.crt"));
 }
 
 }  // namespace

@@ -29,14 +29,15 @@ std::string ReadFile(const std::string& path) {
 
 }  // namespace
 
-NatsServer::NatsServer() {
+NatsServer::NatsServer(const std::string& config) {
+  std::ofstream(folder_.path("config")) << config;
   Run(-1);
   Kill();
 }
 
 NatsServer::~NatsServer() { Kill(); }
 
-std::string NatsServer::url() const { return "nats://127.0.0.1:" + std::to_string(port_); }
+std::string NatsServer::log() const { return ReadFile(folder_.path("log")); }
 
 void NatsServer::Start() { Run(port_); }
 
@@ -52,7 +53,7 @@ void NatsServer::Run(int port) {
   const std::string ports_folder = folder_.path("ports");
   fs::remove_all(ports_folder);
   fs::create_directory(ports_folder);
-  pid_ = SpawnEngine({kProgram, "-a", "127.0.0.1", "-p", std::to_string(port), "--ports_file_dir", ports_folder},
+  pid_ = SpawnEngine({kProgram, "-c", folder_.path("config"), "-a", "127.0.0.1", "-p", std::to_string(port), "--ports_file_dir", ports_folder},
                      folder_.path("log"));
   const std::string ports = ports_folder + "/nats-server_" + std::to_string(pid_) + ".ports";
   // Wait until the file is there and complete.

@@ -12,14 +12,18 @@ namespace hail::testing {
 // Not thread-safe. A failure fails the running test. So does a machine without the server: `make setup` installs it.
 class NatsServer {
  public:
-  // Finds a port; Start() makes it serve there.
-  NatsServer();
+  // Finds a port; Start() makes it serve there. `config`: text of the server's configuration file, without a port.
+  explicit NatsServer(const std::string& config = "");
   ~NatsServer();
   NatsServer(const NatsServer&) = delete;
   NatsServer& operator=(const NatsServer&) = delete;
 
   // nats://127.0.0.1:PORT
-  std::string url() const;
+  std::string url() const { return "nats://" + address(); }
+  // 127.0.0.1:PORT
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  // What the server has logged so far.
+  std::string log() const;
 
   // Returns once the server accepts connections.
   void Start();

@@ -1,6 +1,7 @@
 #include "tests/integration/health.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -22,12 +23,10 @@ bool Await(const std::function<bool()>& holds) {
   return true;
 }
 
-}  // namespace
-
-Health HealthOf(const ServiceProcess& service) {
+Health AskHealth(const std::shared_ptr<grpc::Channel>& channel) {
   // grpc.health.v1.HealthCheckResponse {status}: field 1, a varint; 1 is SERVING and 2 NOT_SERVING. The request for the
   // whole server is empty.
-  grpc::GenericStub stub(service.PublicChannel());
+  grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
   const grpc::Slice nothing;
@@ -47,6 +46,12 @@ Health HealthOf(const ServiceProcess& service) {
   if (bytes == "\x08\x01") return Health::kServing;
   return bytes == "\x08\x02" ? Health::kNotServing : Health::kNone;
 }
+
+}  // namespace
+
+Health HealthOf(const ServiceProcess& service) { return AskHealth(service.PublicChannel()); }
+
+Health HealthAt(const std::string& address) { return AskHealth(MakeTestChannel(address)); }
 
 bool Serving(const ServiceProcess& service) { return HealthOf(service) == Health::kServing; }
 

@@ -1,6 +1,8 @@
 // The health that a service reports.
 #pragma once
 
+#include <string>
+
 #include "tests/integration/process.h"
 
 namespace hail::testing {
@@ -8,7 +10,9 @@ namespace hail::testing {
 // kNone: no answer.
 enum class Health { kNone, kServing, kNotServing };
 
-// The status that the standard health service reports on the public address for the whole server.
+// The status that the standard health service reports at "127.0.0.1:PORT" for the whole server, in the clear.
+Health HealthAt(const std::string& address);
+// The same, on the public address for the whole server.
 Health HealthOf(const ServiceProcess& service);
 // Whether the status is SERVING.
 bool Serving(const ServiceProcess& service);

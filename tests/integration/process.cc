@@ -98,7 +98,7 @@ bool ServiceProcess::Start() {
   unlink(port_file.c_str());
   std::vector<std::string> argv = {BinaryPath(binary_), "--port-file", port_file};
   std::map<std::string, std::string> settings = settings_;
-  for (const std::string key : {"listen", "internal_listen", "metrics_listen"}) {
+  for (const std::string key : {"listen", "internal_listen", "metrics_listen", "health_listen"}) {
     settings.emplace(key, "127.0.0.1:" + std::to_string(ports_[key]));
   }
   settings.emplace("data_dir", data_dir());
@@ -169,9 +169,19 @@ std::string ServiceProcess::Address(const std::string& key) const {
   return "127.0.0.1:" + std::to_string(ports_.at(key));
 }
 
-std::shared_ptr<grpc::Channel> ServiceProcess::PublicChannel() const { return MakeTestChannel(public_address()); }
+void ServiceProcess::UseCredentials(std::shared_ptr<grpc::ChannelCredentials> on_public,
+                                    std::shared_ptr<grpc::ChannelCredentials> on_internal) {
+  public_credentials_ = std::move(on_public);
+  internal_credentials_ = std::move(on_internal);
+}
 
-std::shared_ptr<grpc::Channel> ServiceProcess::InternalChannel() const { return MakeTestChannel(internal_address()); }
+std::shared_ptr<grpc::Channel> ServiceProcess::PublicChannel() const {
+  return MakeTestChannel(public_address(), public_credentials_);
+}
+
+std::shared_ptr<grpc::Channel> ServiceProcess::InternalChannel() const {
+  return MakeTestChannel(internal_address(), internal_credentials_);
+}
 
 std::string ServiceProcess::Log() const { return ReadFile(dir_.path() + "/err.log"); }
 
@@ -199,7 +209,8 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address,
+                                               std::shared_ptr<grpc::ChannelCredentials> credentials) {
   grpc::ChannelArguments arguments;
   // Otherwise two channels of one test share a connection, and the back-off of one delays the other.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -207,7 +218,8 @@ std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address) {
   // This is also the time limit of one attempt: on a busy machine a handshake takes long.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (credentials == nullptr) credentials = grpc::InsecureChannelCredentials();
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 std::string HttpGet(const std::string& address, const std::string& path) {

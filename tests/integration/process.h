@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace hail::testing {
 
@@ -64,7 +65,11 @@ class ServiceProcess {
   std::string public_address() const { return Address("listen"); }
   std::string internal_address() const { return Address("internal_listen"); }
   std::string metrics_address() const { return Address("metrics_listen"); }
+  std::string health_address() const { return Address("health_listen"); }
 
+  // With what the channels below show themselves, on the public and the internal address. Null: plaintext.
+  void UseCredentials(std::shared_ptr<grpc::ChannelCredentials> on_public,
+                      std::shared_ptr<grpc::ChannelCredentials> on_internal);
   // New channels, each with a connection of its own and quick reconnects.
   std::shared_ptr<grpc::Channel> PublicChannel() const;
   std::shared_ptr<grpc::Channel> InternalChannel() const;
@@ -80,6 +85,8 @@ class ServiceProcess {
   const std::string binary_;
   std::map<std::string, std::string> settings_;
   std::map<std::string, std::string> env_;
+  std::shared_ptr<grpc::ChannelCredentials> public_credentials_;
+  std::shared_ptr<grpc::ChannelCredentials> internal_credentials_;
   TempDir dir_;
   std::map<std::string, int> ports_;
   pid_t pid_ = 0;
@@ -100,7 +107,9 @@ Ran RunProgram(const std::string& binary, const std::vector<std::string>& args,
 std::string ReadFile(const std::string& path);
 
 // A channel to `address` with a connection of its own and quick reconnects.
-std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address);
+// `credentials` null: plaintext.
+std::shared_ptr<grpc::Channel> MakeTestChannel(const std::string& address,
+                                               std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 
 // The body of GET http://`address``path`; empty (and a failure) if there is none.
 std::string HttpGet(const std::string& address, const std::string& path);

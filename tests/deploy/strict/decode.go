@@ -25,6 +25,7 @@ var kinds = map[metav1.TypeMeta]func() metav1.Object{
 	{APIVersion: "v1", Kind: "ConfigMap"}:                           func() metav1.Object { return &corev1.ConfigMap{} },
 	{APIVersion: "v1", Kind: "Namespace"}:                           func() metav1.Object { return &corev1.Namespace{} },
 	{APIVersion: "v1", Kind: "Secret"}:                              func() metav1.Object { return &corev1.Secret{} },
+	{APIVersion: "v1", Kind: "ServiceAccount"}:                      func() metav1.Object { return &corev1.ServiceAccount{} },
 	{APIVersion: "v1", Kind: "Service"}:                             func() metav1.Object { return &corev1.Service{} },
 	{APIVersion: "apps/v1", Kind: "Deployment"}:                     func() metav1.Object { return &appsv1.Deployment{} },
 	{APIVersion: "apps/v1", Kind: "StatefulSet"}:                    func() metav1.Object { return &appsv1.StatefulSet{} },

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,67 +20,88 @@ import (
 
 // The pods of a Deployment or a StatefulSet.
 type workload struct {
-	name     string
-	replicas *int32
-	selector *metav1.LabelSelector
-	pod      *corev1.PodTemplateSpec
+	name      string
+	namespace string
+	replicas  *int32
+	selector  *metav1.LabelSelector
+	pod       *corev1.PodTemplateSpec
 }
+
+// What the objects are called by. A name is unique in its namespace.
+type name struct{ namespace, name string }
+
+func of(object metav1.Object) name { return name{object.GetNamespace(), object.GetName()} }
 
 type ends struct {
 	workloads []workload
 	scaled    map[string]bool
-	services  map[string]*corev1.Service
-	secrets   map[string]*corev1.Secret
-	configs   map[string]*corev1.ConfigMap
-	gateways  map[string]bool
+	services  map[name]*corev1.Service
+	secrets   map[name]*corev1.Secret
+	configs   map[name]*corev1.ConfigMap
+	gateways  map[name]bool
 	problems  []error
 }
 
 // LooseEnds returns objects that are valid by themselves but do not fit together: names of ports, labels, targets and
 // secrets that match nothing among `objects`, and pods that are killed before they have drained.
 func LooseEnds(objects []metav1.Object) []error {
-	e := ends{scaled: map[string]bool{}, services: map[string]*corev1.Service{}, secrets: map[string]*corev1.Secret{},
-		configs: map[string]*corev1.ConfigMap{}, gateways: map[string]bool{}}
+	e := collect(objects)
+	e.fit(objects)
+	return e.problems
+}
+
+// The objects by their names.
+func collect(objects []metav1.Object) *ends {
+	e := &ends{scaled: map[string]bool{}, services: map[name]*corev1.Service{}, secrets: map[name]*corev1.Secret{},
+		configs: map[name]*corev1.ConfigMap{}, gateways: map[name]bool{}}
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *appsv1.Deployment:
-			e.workloads = append(e.workloads, workload{"Deployment " + o.Name, o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template})
+			e.workloads = append(e.workloads, workload{"Deployment " + o.Name, o.Namespace, o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template})
 		case *appsv1.StatefulSet:
-			e.workloads = append(e.workloads, workload{"StatefulSet " + o.Name, o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template})
+			e.workloads = append(e.workloads, workload{"StatefulSet " + o.Name, o.Namespace, o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template})
 		case *corev1.Service:
-			e.services[o.Name] = o
+			e.services[of(o)] = o
 		case *corev1.Secret:
-			e.secrets[o.Name] = o
+			e.secrets[of(o)] = o
 		case *corev1.ConfigMap:
-			e.configs[o.Name] = o
+			e.configs[of(o)] = o
 		case *gatewayv1beta1.Gateway:
-			e.gateways[o.Name] = true
+			e.gateways[of(o)] = true
 		case *autoscalingv2.HorizontalPodAutoscaler:
 			e.scaled[o.Spec.ScaleTargetRef.Kind+" "+o.Spec.ScaleTargetRef.Name] = true
 		}
 	}
+	return e
+}
+
+func (e *ends) fit(objects []metav1.Object) {
 	for _, object := range objects {
 		switch o := object.(type) {
 		case *corev1.Service:
-			pods := e.pods("Service "+o.Name, &metav1.LabelSelector{MatchLabels: o.Spec.Selector})
+			if o.Spec.Type == corev1.ServiceTypeExternalName {
+				e.external(o)
+				break
+			}
+			pods := e.pods("Service "+o.Name, o.Namespace, &metav1.LabelSelector{MatchLabels: o.Spec.Selector})
 			for _, port := range o.Spec.Ports {
 				e.port("Service "+o.Name, pods, port.TargetPort)
 			}
 		case *networkingv1.NetworkPolicy:
 			e.policy(o)
 		case *policyv1.PodDisruptionBudget:
-			e.pods("PodDisruptionBudget "+o.Name, o.Spec.Selector)
+			e.pods("PodDisruptionBudget "+o.Name, o.Namespace, o.Spec.Selector)
 		case *appsv1.StatefulSet:
-			if e.services[o.Spec.ServiceName] == nil {
+			if e.services[name{o.Namespace, o.Spec.ServiceName}] == nil {
 				e.say("StatefulSet %s: no Service %q", o.Name, o.Spec.ServiceName)
 			}
 			claims := map[string]bool{}
 			for _, claim := range o.Spec.VolumeClaimTemplates {
 				claims[claim.Name] = true
 			}
-			e.mounts("StatefulSet "+o.Name, &o.Spec.Template.Spec, claims)
+			e.mounts("StatefulSet "+o.Name, o.Namespace, &o.Spec.Template.Spec, claims)
 		case *appsv1.Deployment:
-			e.mounts("Deployment "+o.Name, &o.Spec.Template.Spec, map[string]bool{})
+			e.mounts("Deployment "+o.Name, o.Namespace, &o.Spec.Template.Spec, map[string]bool{})
 		case *gatewayv1alpha2.GRPCRoute:
 			e.route(o)
 		}
@@ -94,22 +116,29 @@ func LooseEnds(objects []metav1.Object) []error {
 	for target := range e.scaled {
 		e.say("HorizontalPodAutoscaler: no %s", target)
 	}
-	return e.problems
 }
 
 func (e *ends) say(format string, values ...any) {
 	e.problems = append(e.problems, fmt.Errorf(format, values...))
 }
 
-// Returns the pods that a selector matches; no pod is a problem.
-func (e *ends) pods(who string, selector *metav1.LabelSelector) (found []*corev1.PodTemplateSpec) {
+// A name inside the cluster must be that of a Service.
+func (e *ends) external(service *corev1.Service) {
+	parts := strings.Split(service.Spec.ExternalName, ".")
+	if len(parts) > 2 && parts[2] == "svc" && e.services[name{parts[1], parts[0]}] == nil {
+		e.say("Service %s: no Service %s in %s", service.Name, parts[0], parts[1])
+	}
+}
+
+// Returns the pods of a namespace that a selector matches; no pod is a problem.
+func (e *ends) pods(who, namespace string, selector *metav1.LabelSelector) (found []*corev1.PodTemplateSpec) {
 	matcher, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
 		e.say("%s: %v", who, err)
 		return nil
 	}
 	for _, w := range e.workloads {
-		if matcher.Matches(labels.Set(w.pod.Labels)) {
+		if w.namespace == namespace && matcher.Matches(labels.Set(w.pod.Labels)) {
 			found = append(found, w.pod)
 		}
 	}
@@ -119,19 +148,19 @@ func (e *ends) pods(who string, selector *metav1.LabelSelector) (found []*corev1
 	return found
 }
 
-// Each of the pods must have the port, if the port is given by name.
+// Each of the pods must have the port.
 func (e *ends) port(who string, pods []*corev1.PodTemplateSpec, port intstr.IntOrString) {
 	for _, pod := range pods {
-		if port.Type == intstr.String && !hasPort(&pod.Spec, port.StrVal) {
-			e.say("%s: the pods have no port %q", who, port.StrVal)
+		if !hasPort(&pod.Spec, port) {
+			e.say("%s: the pods have no port %s", who, port.String())
 		}
 	}
 }
 
-func hasPort(pod *corev1.PodSpec, name string) bool {
+func hasPort(pod *corev1.PodSpec, wanted intstr.IntOrString) bool {
 	for _, container := range pod.Containers {
 		for _, port := range container.Ports {
-			if port.Name == name {
+			if port.Name != "" && port.Name == wanted.StrVal || port.ContainerPort == wanted.IntVal {
 				return true
 			}
 		}
@@ -139,34 +168,14 @@ func hasPort(pod *corev1.PodSpec, name string) bool {
 	return false
 }
 
-func (e *ends) policy(policy *networkingv1.NetworkPolicy) {
-	who := "NetworkPolicy " + policy.Name
-	pods := e.pods(who, &policy.Spec.PodSelector)
-	for _, rule := range policy.Spec.Ingress {
-		for _, port := range rule.Ports {
-			if port.Port != nil {
-				e.port(who, pods, *port.Port)
-			}
-			if port.Port == nil || port.Port.StrVal == "internal" && len(rule.From) == 0 {
-				e.say("%s: opens the internal port to everybody", who)
-			}
-		}
-		if len(rule.Ports) == 0 {
-			e.say("%s: opens all ports", who)
-		}
-		for _, from := range rule.From {
-			if from.PodSelector != nil {
-				e.pods(who, from.PodSelector)
-			}
-		}
-	}
-}
-
-func (e *ends) mounts(who string, pod *corev1.PodSpec, volumes map[string]bool) {
+func (e *ends) mounts(who, namespace string, pod *corev1.PodSpec, volumes map[string]bool) {
 	for _, volume := range pod.Volumes {
 		volumes[volume.Name] = true
 		if volume.Projected != nil {
-			e.projected(who, volume.Projected)
+			e.projected(who, namespace, volume.Projected)
+		}
+		if from := volume.Secret; from != nil && e.secrets[name{namespace, from.SecretName}] == nil {
+			e.say("%s: no Secret %s", who, from.SecretName)
 		}
 	}
 	for _, container := range pod.Containers {
@@ -179,10 +188,10 @@ func (e *ends) mounts(who string, pod *corev1.PodSpec, volumes map[string]bool) 
 }
 
 // The files that a volume collects must be in ConfigMaps and Secrets.
-func (e *ends) projected(who string, volume *corev1.ProjectedVolumeSource) {
+func (e *ends) projected(who, namespace string, volume *corev1.ProjectedVolumeSource) {
 	for _, source := range volume.Sources {
 		if from := source.ConfigMap; from != nil {
-			config := e.configs[from.Name]
+			config := e.configs[name{namespace, from.Name}]
 			for _, item := range from.Items {
 				if config == nil || config.Data[item.Key] == "" && config.BinaryData[item.Key] == nil {
 					e.say("%s: no ConfigMap %s with %s", who, from.Name, item.Key)
@@ -190,7 +199,7 @@ func (e *ends) projected(who string, volume *corev1.ProjectedVolumeSource) {
 			}
 		}
 		if from := source.Secret; from != nil {
-			secret := e.secrets[from.Name]
+			secret := e.secrets[name{namespace, from.Name}]
 			for _, item := range from.Items {
 				if secret == nil || secret.StringData[item.Key] == "" {
 					e.say("%s: no Secret %s with %s", who, from.Name, item.Key)
@@ -203,14 +212,18 @@ func (e *ends) projected(who string, volume *corev1.ProjectedVolumeSource) {
 // A route's gateways and services must be there, with their ports.
 func (e *ends) route(route *gatewayv1alpha2.GRPCRoute) {
 	for _, parent := range route.Spec.ParentRefs {
-		if !e.gateways[string(parent.Name)] {
+		namespace := route.Namespace
+		if parent.Namespace != nil {
+			namespace = string(*parent.Namespace)
+		}
+		if !e.gateways[name{namespace, string(parent.Name)}] {
 			e.say("GRPCRoute %s: no Gateway %s", route.Name, parent.Name)
 		}
 	}
 	for _, rule := range route.Spec.Rules {
 		for _, backend := range rule.BackendRefs {
 			found := false
-			if service := e.services[string(backend.Name)]; service != nil && backend.Port != nil {
+			if service := e.services[name{route.Namespace, string(backend.Name)}]; service != nil && backend.Port != nil {
 				for _, port := range service.Spec.Ports {
 					found = found || port.Port == int32(*backend.Port)
 				}
@@ -245,12 +258,6 @@ func (e *ends) workload(w workload) {
 					e.say("%s: %s: %v", who, variable.Name, err)
 				}
 			}
-			if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
-				secret := e.secrets[from.SecretKeyRef.Name]
-				if secret == nil || secret.StringData[from.SecretKeyRef.Key] == "" {
-					e.say("%s: %s: no secret %s with %s", who, variable.Name, from.SecretKeyRef.Name, from.SecretKeyRef.Key)
-				}
-			}
 		}
 		// Plus 2 s for calls cut off then (common/rpc/service_host.cc); the shutdown does more than that.
 		needs := preStop(&container) + drain["HAIL_SHUTDOWN_NOTICE"] + drain["HAIL_SHUTDOWN_GRACE"] + 2*time.Second
@@ -264,6 +271,8 @@ func (e *ends) workload(w workload) {
 				e.port(who, []*corev1.PodTemplateSpec{w.pod}, probe.TCPSocket.Port)
 			} else if probe.HTTPGet != nil {
 				e.port(who, []*corev1.PodTemplateSpec{w.pod}, probe.HTTPGet.Port)
+			} else if probe.GRPC != nil {
+				e.port(who, []*corev1.PodTemplateSpec{w.pod}, intstr.FromInt(int(probe.GRPC.Port)))
 			}
 		}
 	}

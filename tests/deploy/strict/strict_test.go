@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"regexp"
 	"testing"
 )
 
@@ -18,7 +19,7 @@ func plant(t *testing.T, what, replacement, into string) []error {
 func problems(text []byte) []error {
 	objects, problems := Decode(text)
 	if len(problems) == 0 {
-		problems = LooseEnds(objects)
+		problems = append(LooseEnds(objects), Unguarded(objects, false)...)
 	}
 	return problems
 }
@@ -61,10 +62,30 @@ func TestPlantedMistakesAreFound(t *testing.T) {
 		"a port without a name":               {"targetPort: grpc", "targetPort: http"},
 		"labels that select nothing":          {"  selector:\n    app.kubernetes.io/name: rider-service", "  selector:\n    app.kubernetes.io/name: riders"},
 		"a target that is not there":          {"scaleTargetRef:\n    apiVersion: apps/v1\n    kind: Deployment", "scaleTargetRef:\n    apiVersion: apps/v1\n    kind: StatefulSet"},
-		"a secret that is not there":          {"key: store-url", "key: database"},
+		"a secret that is not there":          {"secretName: hail-engines", "secretName: engines"},
 		"a volume that is not there":          {"- emptyDir:\n          sizeLimit: 1Mi\n        name: data", "- emptyDir: {}\n        name: other"},
 		"a pod that is killed while draining": {"terminationGracePeriodSeconds: 40", "terminationGracePeriodSeconds: 25"},
 		"a root file system that is written":  {"readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"},
+		"no default deny":                     {"  name: default-deny\n  namespace: hail\nspec:\n  podSelector: {}", "  name: default-deny\n  namespace: hail\nspec:\n  podSelector:\n    matchLabels:\n      app.kubernetes.io/name: rider-service"},
+		"default deny of one direction":       {"  policyTypes:\n  - Ingress\n  - Egress\n---", "  policyTypes:\n  - Ingress\n---"},
+		"calls from each namespace":           {"kubernetes.io/metadata.name: hail-edge", "kubernetes.io/metadata.name: default"},
+		"metrics for each namespace":          {"    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: monitoring", "    - namespaceSelector: {}"},
+		"calls to everywhere":                 {"  egress:\n  - ports:\n    - port: 5432\n    to:\n    - namespaceSelector:\n        matchLabels:\n          kubernetes.io/metadata.name: databases\n", "  egress:\n  - ports:\n    - port: 5432\n"},
+		"calls to a port that nobody has":     {"- port: 50062", "- port: 50099"},
+		"a password in the environment":       {"- name: HAIL_SHUTDOWN_NOTICE\n          value: 3s", "- name: HAIL_STORE_URL\n          value: postgres://hail:PASSWORD@db/hail"},
+		"a secret in the environment":         {"- name: HAIL_SHUTDOWN_NOTICE\n          value: 3s", "- name: HAIL_BUS_URL\n          valueFrom:\n            secretKeyRef:\n              name: hail-engines\n              key: engines.json"},
+		"a password on the command line":      {"- --config\n", "- --set\n        - store.url=postgres://hail:PASSWORD@db/hail\n        - --config\n"},
+		"no limit of a disk":                  {"            ephemeral-storage: 512Mi\n", ""},
+		"no limit of processors":              {"          limits:\n            cpu: \"2\"\n", "          limits:\n"},
+		"a port of the node":                  {"- containerPort: 50051\n", "- containerPort: 50051\n          hostPort: 50051\n"},
+		"a probe of a port that is not there": {"tcpSocket:\n            port: internal", "tcpSocket:\n            port: inside"},
+		"a probe that knows no TLS":           {"readinessProbe:\n          exec:", "readinessProbe:\n          grpc:\n            port: 50051\n          exec:"},
+		"a namespace without Pod Security":    {"pod-security.kubernetes.io/enforce: restricted", "pod-security.kubernetes.io/enforce: baseline"},
+		"Pod Security of any version":         {"pod-security.kubernetes.io/enforce-version: v1.27", "pod-security.kubernetes.io/enforce-version: latest"},
+		"the token of an account":             {"automountServiceAccountToken: false\nkind: ServiceAccount", "kind: ServiceAccount"},
+		"no account":                          {"      serviceAccountName: rider-service\n", ""},
+		"the service for the world":           {"type: ClusterIP", "type: LoadBalancer"},
+		"no disruption budget":                {"kind: PodDisruptionBudget\nmetadata:\n  labels:\n    app.kubernetes.io/part-of: hail\n  name: rider-service\n  namespace: hail", "kind: PodDisruptionBudget\nmetadata:\n  labels:\n    app.kubernetes.io/part-of: hail\n  name: rider-service\n  namespace: other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if found := plant(t, mistake.what, mistake.replacement, rendered(t)); len(found) == 0 {
@@ -89,6 +110,10 @@ func TestMistakesPlantedAtTheEdgeAreFound(t *testing.T) {
 		"a gateway that is not there":       {"parentRefs:\n    - name: hail", "parentRefs:\n    - name: door"},
 		"a route to a service's wrong port": {"- name: driver-service\n          port: 50052", "- name: driver-service\n          port: 50051"},
 		"an unknown field of a route":       {"backendRefs:", "backends:"},
+		"a clear port for everybody":        {"  - from:\n    - namespaceSelector:\n        matchLabels:\n          hail-edge-clear: allowed\n    ports:\n", "  - ports:\n"},
+		"the clear port for the world":      {"targetPort: tls", "targetPort: clear"},
+		"a name that leads nowhere":         {"externalName: rider-service.hail.svc", "externalName: riders.hail.svc"},
+		"an edge that calls anywhere":       {"    - podSelector:\n        matchLabels:\n          app.kubernetes.io/name: console\n", "    - ipBlock:\n        cidr: 0.0.0.0/0\n"},
 		"an unknown field of a gateway":     {"gatewayClassName:", "gatewayClass:"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,5 +137,19 @@ func TestTheInternalPortStaysInside(t *testing.T) {
 		"  - ports:\n", rendered(t))
 	if len(open) == 0 {
 		t.Error("a policy that opens the internal port to everybody passed")
+	}
+}
+
+func TestAnImageByItsTagIsFoundInARelease(t *testing.T) {
+	release := renderedIn(t, "RELEASE_MANIFESTS")
+	objects, wrong := Decode([]byte(release))
+	if found := append(wrong, Unguarded(objects, true)...); len(found) != 0 {
+		t.Fatal(found)
+	}
+	for _, manifests := range []string{rendered(t), regexp.MustCompile(`@sha256:[0-9a-f]{64}`).ReplaceAllString(release, ":1.0")} {
+		objects, _ = Decode([]byte(manifests))
+		if len(Unguarded(objects, true)) == 0 {
+			t.Error("images by their tags passed")
+		}
 	}
 }

@@ -1,10 +1,25 @@
 #include "tests/tools/hail-load/connections.h"
 
+#include <utility>
+
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 
 namespace hail::load {
+
+namespace {
+
+std::shared_ptr<grpc::ChannelCredentials>& Credentials() {
+  static auto& credentials = *new std::shared_ptr<grpc::ChannelCredentials>(grpc::InsecureChannelCredentials());
+  return credentials;
+}
+
+}  // namespace
+
+void UseCredentials(std::shared_ptr<grpc::ChannelCredentials> credentials) {
+  Credentials() = credentials != nullptr ? std::move(credentials) : grpc::InsecureChannelCredentials();
+}
 
 std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, int count) {
   grpc::ChannelArguments arguments;
@@ -20,7 +35,7 @@ std::vector<std::shared_ptr<grpc::Channel>> Connect(const std::string& address, 
   arguments.SetLoadBalancingPolicyName("round_robin");
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < count; ++i) {
-    channels.push_back(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
+    channels.push_back(grpc::CreateCustomChannel(address, Credentials(), arguments));
   }
   return channels;
 }

@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "common/rpc/tls.h"
 #include "tests/tools/hail-load/authorize.h"
+#include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet.h"
 #include "tests/tools/hail-load/offers.h"
 #include "tests/tools/hail-load/overload.h"
@@ -20,6 +22,7 @@
 #include "tests/tools/hail-load/request_load.h"
 #include "tests/tools/hail-load/watch_load.h"
 #include "tests/tools/hail-load/watched_process.h"
+#include "tests/tools/tls_options.h"
 
 namespace {
 
@@ -109,6 +112,8 @@ int main(int argc, char** argv) {
                  "folder of a key (hailctl token), or its file, that signs a token for each rider and driver");
   app.add_option("--token-file", tokens.file,
                  "file with one token for all calls, a server's; read again when it changes");
+  hail::rpc::ChannelTls tls;
+  hail::AddTlsOptions(app, &tls);
   std::vector<std::string> processes;
   std::string report;
   std::string svg;
@@ -241,6 +246,12 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   hail::load::SetTokens(*source);
+  const auto credentials = hail::rpc::MakeChannelCredentials(tls);
+  if (!credentials.ok()) {
+    std::cerr << "hail-load: " << std::string(credentials.status().message()) << "\n";
+    return kUsage;
+  }
+  hail::load::UseCredentials(*credentials);
   if (rides->parsed()) {
     hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
     return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));

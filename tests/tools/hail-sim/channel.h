@@ -5,10 +5,13 @@
 #include <string>
 
 #include "grpcpp/channel.h"
+#include "grpcpp/security/credentials.h"
 
 namespace hail::sim {
 
 // With a connection of its own. Of several replicas (ipv4:IP:PORT,IP:PORT) each call goes to the next one.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+// `credentials` null: plaintext.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           std::shared_ptr<grpc::ChannelCredentials> credentials);
 
 }  // namespace hail::sim

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/errors/status_macros.h"
+#include "common/rpc/tls.h"
 #include "common/time/time_anchor.h"
 #include "tests/tools/hail-sim/city.h"
 #include "tests/tools/hail-sim/instant.h"
@@ -25,6 +26,7 @@
 #include "tests/tools/hail-sim/sandbox.h"
 #include "tests/tools/hail-sim/sandbox_options.h"
 #include "tests/tools/hail-sim/simulation.h"
+#include "tests/tools/tls_options.h"
 
 namespace {
 
@@ -40,6 +42,7 @@ struct Arguments {
   std::string driver;
   hail::TokenSource::Options tokens;
   double token_seconds = 3600;
+  hail::rpc::ChannelTls tls;
   std::string trips;
   std::string traces;
   std::string rejects;
@@ -151,6 +154,9 @@ absl::StatusOr<RunOptions> SharedOptions(const Arguments& arguments) {
   absl::StatusOr<std::shared_ptr<hail::TokenSource>> tokens = TokensOf(arguments);
   if (tokens.ok()) options.tokens = *std::move(tokens);
   if (!tokens.ok()) problems.emplace_back(tokens.status().message());
+  const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
+  if (credentials.ok()) options.credentials = *credentials;
+  if (!credentials.ok()) problems.emplace_back(credentials.status().message());
   const absl::StatusOr<hail::TimeScale> time = hail::ParseTimeScale(arguments.speed, arguments.anchor);
   if (time.ok()) options.time = *time;
   if (!time.ok()) problems.emplace_back(time.status().message());
@@ -176,7 +182,9 @@ int Run(const Arguments& arguments) {
     if (!rejects.ok()) return Fail(rejects.status());
     const auto tokens = TokensOf(arguments);
     if (!tokens.ok()) return Fail(tokens.status());
-    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *rejects, run_id, tokens->get());
+    const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
+    if (!credentials.ok()) return Fail(credentials.status());
+    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *credentials, *rejects, run_id, tokens->get());
     if (!wrong.ok()) {
       Fail(wrong.status());
       return 1;
@@ -260,6 +268,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--token-file", arguments.tokens.file,
                  "file with one token for all calls, a server's; read again when it changes");
+  hail::AddTlsOptions(app, &arguments.tls);
   app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
   app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
   app.add_option("--from", arguments.from, "replay from this instant: ISO 8601 with offset, or epoch seconds");

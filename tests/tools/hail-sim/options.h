@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "common/time/clock.h"
+#include "grpcpp/security/credentials.h"
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/records.h"
 #include "tests/tools/tokens/token_source.h"
@@ -19,6 +20,8 @@ struct RunOptions {
   std::string driver_address;
   // Of each call. Null: calls have none.
   std::shared_ptr<TokenSource> tokens;
+  // Of all channels; null: plaintext.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
   TimeScale time;
   Odds odds;
   std::uint64_t seed = 1;

@@ -4,12 +4,12 @@
 #include <cstdio>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-sim/channel.h"
 #include "tests/tools/hail-sim/outcome_of.h"
 
 namespace hail::sim {
@@ -51,9 +51,9 @@ std::string ExpectedAnswer(const Reject& reject) {
   return "OK";
 }
 
-absl::StatusOr<int> PlayRejects(const std::string& rider_address, const std::vector<Reject>& rejects,
-                                const std::string& run_id, TokenSource* tokens) {
-  const auto stub = rpb::RiderService::NewStub(grpc::CreateChannel(rider_address, grpc::InsecureChannelCredentials()));
+absl::StatusOr<int> PlayRejects(const std::string& rider_address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                const std::vector<Reject>& rejects, const std::string& run_id, TokenSource* tokens) {
+  const auto stub = rpb::RiderService::NewStub(MakeChannel(rider_address, std::move(credentials)));
   const auto arm = [tokens](grpc::ClientContext& call, const std::string& rider_id) {
     const std::string token =
         tokens == nullptr ? "" : tokens->Authorization({.role = "rider", .subject = rider_id}, absl::Now());

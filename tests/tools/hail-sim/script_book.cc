@@ -37,11 +37,12 @@ constexpr char kNoRide[] = "sandbox-asks-whether-rides-can-be-read";
 
 }  // namespace
 
-ScriptBook::ScriptBook(PhoneContext* context, const std::string& address, Say say)
+ScriptBook::ScriptBook(PhoneContext* context, const std::string& address,
+                       std::shared_ptr<grpc::ChannelCredentials> credentials, Say say)
     : context_(context),
       address_(address),
       say_(std::move(say)),
-      stub_(ipb::AssignmentService::NewStub(MakeChannel(address))),
+      stub_(ipb::AssignmentService::NewStub(MakeChannel(address, std::move(credentials)))),
       random_(1, "script book") {}
 
 absl::Status ScriptBook::AwaitService(absl::Time deadline, const std::function<bool()>& stopped) {

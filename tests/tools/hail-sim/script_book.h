@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "grpcpp/security/credentials.h"
 #include "hail/internal/v1/assignment_service.grpc.pb.h"
 #include "tests/tools/hail-sim/backoff.h"
 #include "tests/tools/hail-sim/phone_context.h"
@@ -22,7 +23,8 @@ class ScriptBook {
   using Found = std::function<void(const RideScript& script, int declines)>;
 
   // `address`: rider-service's internal one. `say` gets a line for people.
-  ScriptBook(PhoneContext* context, const std::string& address, Say say);
+  ScriptBook(PhoneContext* context, const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+             Say say);
 
   // Blocks until rides can be read, or `deadline` (wall). FAILED_PRECONDITION if they cannot.
   absl::Status AwaitService(absl::Time deadline, const std::function<bool()>& stopped);

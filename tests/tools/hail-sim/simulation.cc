@@ -56,8 +56,8 @@ Simulation::Simulation(RunOptions options, std::vector<Trip> trips, std::vector<
       context_(options_.time, ledger) {
   context_.tokens = options_.tokens;
   for (int i = 0; i < options_.channels; ++i) {
-    rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.rider_address)));
-    driver_stubs_.push_back(dpb::DriverService::NewStub(MakeChannel(options_.driver_address)));
+    rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.rider_address, options_.credentials)));
+    driver_stubs_.push_back(dpb::DriverService::NewStub(MakeChannel(options_.driver_address, options_.credentials)));
   }
 }
 

@@ -11,7 +11,7 @@
 
 namespace hail::ctl {
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+std::shared_ptr<grpc::Channel> Context::Connect(const std::string& address) const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   // This is also the time limit of one attempt: on a busy machine a handshake takes long.
@@ -19,7 +19,8 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   // Each command decides which calls to repeat, and when (docs/clients.md).
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(
+      address, options_.credentials != nullptr ? options_.credentials : grpc::InsecureChannelCredentials(), arguments);
 }
 
 std::string JsonText(const google::protobuf::Message& message) {

@@ -8,6 +8,7 @@
 #include "google/protobuf/message.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/security/credentials.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/tools/hailctl/outcome.h"
@@ -19,18 +20,20 @@ namespace hail::ctl {
 struct Options {
   std::string rider_address = "127.0.0.1:50051";
   std::string driver_address = "127.0.0.1:50052";
+  // For operators' commands.
+  std::string rider_internal_address = "127.0.0.1:50061";
+  std::string driver_internal_address = "127.0.0.1:50062";
   // One JSON object a line instead of tables.
   bool json = false;
   // For one unary call; a stream has no limit.
   double timeout_s = 10;
+  // Of all channels; null: plaintext.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
   // Of the calls. By default none.
   std::shared_ptr<TokenSource> tokens;
   // Whose command it is, where a token is signed for it.
   TokenFor bearer;
 };
-
-// A channel that detects a dead address within the call's deadline and reconnects within 2 s.
-std::shared_ptr<grpc::Channel> Connect(const std::string& address);
 
 // `message` in the JSON mapping of protobuf, on one line, with the contract's field names.
 std::string JsonText(const google::protobuf::Message& message);
@@ -41,6 +44,9 @@ class Context {
 
   const Options& options() const { return options_; }
   bool json() const { return options_.json; }
+
+  // A channel that detects a dead address within the call's deadline and reconnects within 2 s.
+  std::shared_ptr<grpc::Channel> Connect(const std::string& address) const;
 
   // Created at first use.
   hail::rider::v1::RiderService::Stub& rider();

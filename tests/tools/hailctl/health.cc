@@ -27,7 +27,7 @@ std::string StatusWord(const grpc::ByteBuffer& response) {
 }
 
 std::pair<std::string, grpc::Status> Ask(const Context& context, const std::string& address) {
-  grpc::GenericStub stub(Connect(address));
+  grpc::GenericStub stub(context.Connect(address));
   grpc::CompletionQueue queue;
   grpc::ByteBuffer response;
   // An empty HealthCheckRequest asks for the server as a whole.

@@ -2,20 +2,25 @@
 #include <cstdlib>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "common/rpc/tls.h"
 #include "common/text/text.h"
 #include "hail/type/v1/ride.pb.h"
 #include "tests/tools/hailctl/context.h"
 #include "tests/tools/hailctl/driver_commands.h"
 #include "tests/tools/hailctl/format.h"
 #include "tests/tools/hailctl/health.h"
+#include "tests/tools/hailctl/privacy_commands.h"
 #include "tests/tools/hailctl/ride_commands.h"
 #include "tests/tools/hailctl/token_command.h"
+#include "tests/tools/tls_options.h"
 
 namespace hail::ctl {
 namespace {
@@ -208,10 +213,33 @@ void AddTokenCommand(CLI::App& app, TokenArguments& arguments, Command& chosen) 
   command.add_option("--ride-id", arguments.bearer.ride_id, "the ride it is for");
 }
 
+void AddPrivacyCommands(CLI::App& app, PrivacyArguments& arguments, Command& chosen) {
+  const auto add = [&](CLI::App& person, const std::string& id, const std::string& name, const std::string& what,
+                       ExitCode (*run)(Context&, const PrivacyArguments&)) {
+    CLI::App& command = *person.add_subcommand(name, what);
+    command.callback([&arguments, &chosen, run] {
+      chosen = {[&arguments, run](Context& c) { return run(c, arguments); }, {}};
+    });
+    command.add_option(id, arguments.id, "whose data")->required();
+    return &command;
+  };
+  CLI::App& rider = *app.add_subcommand("rider", "what an operator can do with a rider's data")->require_subcommand(1);
+  CLI::App& driver = *app.get_subcommand("driver");
+  for (CLI::App* erase :
+       {add(rider, "RIDER_ID", "erase", "erase the rider from all rides, for good", RiderErase),
+        add(driver, "DRIVER_ID", "erase", "for operators: erase the driver, for good", DriverErase)}) {
+    erase->add_option("--note", arguments.note, "who does it and why, for the log; name the case, not the person")
+        ->required();
+  }
+  add(rider, "RIDER_ID", "export", "all that is stored of the rider, as JSON", RiderExport);
+  add(driver, "DRIVER_ID", "export", "for operators: all that is stored of the driver, as JSON", DriverExport);
+}
+
 int Main(int argc, char** argv) {
   Options options;
   RideArguments ride;
   DriverArguments driver;
+  PrivacyArguments privacy;
   std::vector<std::string> health;
   TokenArguments token;
   TokenSource::Options tokens;
@@ -231,6 +259,15 @@ int Main(int argc, char** argv) {
       ->envname("HAILCTL_DRIVER")
       ->take_last()
       ->capture_default_str();
+  app.add_option("--rider-internal", options.rider_internal_address, "rider-service's internal address, for operators")
+      ->envname("HAILCTL_RIDER_INTERNAL")
+      ->take_last()
+      ->capture_default_str();
+  app.add_option("--driver-internal", options.driver_internal_address,
+                 "driver-service's internal address, for operators")
+      ->envname("HAILCTL_DRIVER_INTERNAL")
+      ->take_last()
+      ->capture_default_str();
   app.add_option("--token-file", tokens.file, "file with the token of all calls; read again when it changes")
       ->envname("HAILCTL_TOKEN_FILE")
       ->take_last();
@@ -244,8 +281,12 @@ int Main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(0.01, 3600.0));
 
+  rpc::ChannelTls tls;
+  AddTlsOptions(app, &tls, "HAILCTL_");
+
   AddRideCommands(app, ride, chosen);
   AddDriverCommands(app, driver, chosen);
+  AddPrivacyCommands(app, privacy, chosen);
   CLI::App& check = *app.add_subcommand("health", "whether the services serve");
   check.add_option("ADDRESS", health, "only these");
   check.callback([&] { chosen = {[&health](Context& context) { return Health(context, health); }, {}}; });
@@ -262,6 +303,12 @@ int Main(int argc, char** argv) {
     std::cerr << ShownLines(err.str());
     return code == 0 ? kOk : kUsage;
   }
+  absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials = rpc::MakeChannelCredentials(tls);
+  if (!credentials.ok()) {
+    std::cerr << "hailctl: " << ShownLines(std::string(credentials.status().message())) << "\n";
+    return kUsage;
+  }
+  options.credentials = *std::move(credentials);
   options.bearer = chosen.bearer;
   // `token` is what makes the key.
   if (!app.got_subcommand("token")) {

@@ -52,9 +52,9 @@ TEST(MethodTable, IsTheContract) {
 }
 
 TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
-  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.person == nullptr; }),
+  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& row) { return row.access.person == nullptr; }),
               IsEmpty());
-  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.at_owner != nullptr; }),
+  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& row) { return row.options.at_owner != nullptr; }),
               ElementsAre("RegisterDriver", "UpdateDriver", "GetDriverState", "SetAvailability", "UpdateLocation",
                           "RespondToOffer", "AcknowledgeOffer"));
 }
@@ -218,7 +218,8 @@ using LinkList = rpc::ListSink<pb::DispatchResponse>;
 // One process of driver-service. If `bus` is null, the process is the only one.
 class Process {
  public:
-  Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id)
+  Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id,
+          bool drivers_register = false)
       : server_({.store = store,
                  .bus = bus,
                  .clock = clock,
@@ -227,7 +228,7 @@ class Process {
                  .travel_times = &travel_times_,
                  .rider = &rider_,
                  .on_offer_settled = [this](const OfferRecord&) { ++offers_settled_; }},
-                {.dispatch = {}, .incarnation_id = incarnation_id}) {
+                {.dispatch = {}, .incarnation_id = incarnation_id, .drivers_register = drivers_register}) {
     absl::Notification ready;
     server_.Start([&] { ready.Notify(); });
     ready.WaitForNotification();
@@ -244,7 +245,7 @@ class Process {
   int offers_settled() const { return offers_settled_; }
 
   template <typename Request>
-  auto Ask(const Request& request, const rpc::CallContext& call = {}) {
+  auto Ask(const Request& request, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::Ask(server_.driver_service(), request, call);
   }
   v1::DriverState State(const std::string& driver_id) {
@@ -263,17 +264,17 @@ class Process {
     return state;
   }
   std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(const std::shared_ptr<StreamList>& list,
-                                                                       const rpc::CallContext& call = {}) {
-    return server_.driver_service()->StreamDriver(call, list);
+                                                                       const rpc::CallContext& call = rpc::UncheckedCall()) {
+    return rpc::OpenInbound<v1::StreamDriverRequest>(server_.driver_service(), list, call);
   }
   std::shared_ptr<rpc::StreamSession> Watch(const std::string& driver_id, const std::shared_ptr<StreamList>& list,
-                                            const rpc::CallContext& call = {}) {
+                                            const rpc::CallContext& call = rpc::UncheckedCall()) {
     v1::WatchDriverRequest request;
     request.set_driver_id(driver_id);
-    return server_.driver_service()->WatchDriver(call, request, list);
+    return rpc::Open(server_.driver_service(), request, list, call);
   }
   std::shared_ptr<rpc::InboundSession<pb::DispatchRequest>> Link(const std::shared_ptr<LinkList>& list) {
-    return server_.dispatch_service()->Dispatch({}, list);
+    return rpc::OpenInbound<pb::DispatchRequest>(server_.dispatch_service(), list);
   }
 
  private:
@@ -424,8 +425,9 @@ class DriverServerTest : public ::testing::Test {
     store_->Stop();
   }
 
-  Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id) {
-    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, incarnation_id));
+  Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id, bool drivers_register = false) {
+    return *processes_.emplace_back(
+        std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
   }
 
   // Registers the driver, who then wants rides and is at Market Street.
@@ -479,8 +481,7 @@ TEST_F(OneProcessTest, ADriverIsRegisteredAndFound) {
 
 TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
-  rpc::CallContext call;
-  call.caller.subject = "d2";
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .driver = "d2"});
   const auto refused = [&](const auto& request) {
     return HasReason(process_.Ask(request, call).status(), Reason::kIdentityMismatch);
   };
@@ -493,7 +494,7 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   get.set_driver_id("d1");
   state.set_driver_id("d1");
   trips.set_driver_id("d1");
-  EXPECT_TRUE(refused(RegisterOf("d1")));
+  EXPECT_TRUE(HasReason(process_.Ask(RegisterOf("d2"), call).status(), Reason::kRoleNotAllowed));
   EXPECT_TRUE(refused(UpdateOf("d1", "display_name")));
   EXPECT_TRUE(refused(get));
   EXPECT_TRUE(refused(state));
@@ -509,9 +510,18 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   EXPECT_TRUE(HasReason(list->AwaitEnd(), Reason::kIdentityMismatch));
   stream->OnEnd();
   const auto watched = std::make_shared<StreamList>();
-  process_.Watch("d1", watched, call)->OnEnd();
+  EXPECT_EQ(process_.Watch("d1", watched, call), nullptr);
   EXPECT_TRUE(HasReason(watched->AwaitEnd(), Reason::kIdentityMismatch));
   EXPECT_EQ(process_.State("d1").session_epoch(), 0) << "nothing was done";
+}
+
+TEST_F(DriverServerTest, DriversRegisterThemselvesWhereTheOperatorSaysSo) {
+  Process& open = Add(store_.get(), nullptr, "open", /*drivers_register=*/true);
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .driver = "d1"});
+  EXPECT_TRUE(open.Ask(RegisterOf("d1"), call).ok());
+  EXPECT_TRUE(HasReason(open.Ask(RegisterOf("d2"), call).status(), Reason::kIdentityMismatch));
+  const rpc::CallContext rider = rpc::CallOf({.role = auth::Role::kRider, .rider = "d1", .driver = "d1"});
+  EXPECT_TRUE(HasReason(open.Ask(RegisterOf("d1"), rider).status(), Reason::kRoleNotAllowed));
 }
 
 TEST_F(OneProcessTest, AStateWithoutASessionIsTheStoredOne) {
@@ -551,7 +561,7 @@ TEST_F(OneProcessTest, AWishAndAPositionMakeADriverAvailable) {
 }
 
 TEST_F(OneProcessTest, TheDeadlineOfTheCallIsTheWrites) {
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.deadline = clock_.Read().wall - absl::Seconds(1);
   EXPECT_TRUE(absl::IsDeadlineExceeded(process_.Ask(RegisterOf("d1"), call).status()));
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
@@ -672,7 +682,7 @@ TEST_F(OneProcessTest, ARideByUnaryCalls) {
   EXPECT_EQ(reports[0].locations(0).ride_id(), "ride-1");
   EXPECT_EQ(process_.offers_settled(), 1);
 
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.deadline = clock_.Read().wall + absl::Seconds(4);
   call.traceparent = "the trace";
   const auto arrived = process_.Ask(ArriveOf("d1", "ride-1"), call);
@@ -1121,6 +1131,11 @@ TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   v1::SetAvailabilityResponse response;
   ASSERT_TRUE(response.ParseFromString(desired.response()));
   EXPECT_EQ(response.state().availability(), v1::AVAILABILITY_ONLINE);
+
+  // The replica that forwards a call has checked its caller, whoever that is.
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .subject = "d1", .driver = "d1"});
+  EXPECT_TRUE(second_.Ask(WishOf("d1"), call).ok());
+  EXPECT_TRUE(HasReason(second_.Ask(WishOf("d2"), call).status(), Reason::kIdentityMismatch));
 
   EXPECT_TRUE(Forwarded("d2", "SetAvailability", WishOf("d2").SerializeAsString()).no_session());
   const std::string arrive = ArriveOf("d1", "ride-1").SerializeAsString();

@@ -102,8 +102,9 @@ using ReportSession = FunctionSession<v1::ReportLocationsRequest>;
 class FunctionService final : public Service {
  public:
   // `watch`: options of WatchDrivers. ReportLocations needs no heartbeats and does not age.
-  explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true})
-      : Service(gate, v1::AssignmentService::service_full_name()) {
+  explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true},
+                           const Authenticator* authenticator = &ChecksNobody())
+      : Service(gate, v1::AssignmentService::service_full_name(), authenticator) {
     Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
                                                                  [this](const auto& call) { on_find(call); });
     Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
@@ -149,8 +150,11 @@ class RecordingObserver final : public CallObserver {
 // One server, complete. Its clock stands still, and its gate ticks only when the test calls Tick().
 struct TestServer {
   explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {},
-                      const StreamOptions& watch = {.greets = true})
-      : gate(&clock, WithoutTicks(gate_options), &observer), service(&gate, watch), host(host_options, &gate) {}
+                      const StreamOptions& watch = {.greets = true},
+                      const Authenticator* authenticator = &ChecksNobody())
+      : gate(&clock, WithoutTicks(gate_options), &observer),
+        service(&gate, watch, authenticator),
+        host(host_options, &gate) {}
 
   void Start() {
     const absl::Status started = host.Start({}, {&service}, [] { return true; });

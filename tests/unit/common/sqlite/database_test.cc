@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
 #include "tests/matchers.h"
 #include "tests/unit/common/sqlite/fixture.h"
@@ -78,6 +81,73 @@ TEST_F(DatabaseTest, AnEndEmptiesTheWal) {
   database.reset();
   EXPECT_FALSE(std::filesystem::exists(path() + "-wal"));
   EXPECT_THAT(Names(*Open()), ElementsAre("a"));
+}
+
+// The bytes of the database's files.
+std::string BytesOf(const std::string& path) {
+  std::string bytes;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::ifstream file(path + suffix, std::ios::binary);
+    bytes.append(std::istreambuf_iterator<char>(file), {});
+  }
+  return bytes;
+}
+
+absl::Status Scrub(Database& database) {
+  absl::Notification done;
+  absl::Status outcome;
+  database.Scrub([&](absl::Status status) {
+    outcome = std::move(status);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return outcome;
+}
+
+TEST_F(DatabaseTest, AScrubLeavesNothingOfEarlierValues) {
+  auto database = Open();
+  // Enough to split pages, in an order that leaves copies of moved rows behind.
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_TRUE(Do(database->writer(), Insert((i * 7919) % 4001, "secret-" + std::string(i % 90, 'x'))).ok());
+  }
+  ASSERT_TRUE(Do(database->writer(), [](Connection& connection) {
+                return connection.Execute("UPDATE item SET name = 'gone' || id");
+              }).ok());
+  EXPECT_NE(BytesOf(path()).find("secret-"), std::string::npos);
+  EXPECT_EQ(Scrub(*database), absl::OkStatus());
+  EXPECT_EQ(BytesOf(path()).find("secret-"), std::string::npos);
+  EXPECT_EQ(Names(*database).size(), 400u);
+  ASSERT_TRUE(Do(database->writer(), Insert(5000, "after")).ok());
+  EXPECT_EQ(Names(*database).size(), 401u);
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(path()).parent_path())) {
+    EXPECT_THAT(entry.path().string(), ::testing::StartsWith(path()));
+  }
+}
+
+TEST_F(DatabaseTest, AScrubWaitsForReadersAndDoesNotStopThem) {
+  auto database = Open();
+  ASSERT_TRUE(Do(database->writer(), Insert(1, "a")).ok());
+  absl::Notification reading, go_on;
+  database->readers().Submit(
+      absl::InfiniteFuture(),
+      [&](Connection& connection) -> absl::Status {
+        auto select = connection.Prepare("SELECT name FROM item");
+        if (!select.ok()) return select.status();
+        const auto row = select->Step();
+        reading.Notify();
+        go_on.WaitForNotification();
+        return row.status();
+      },
+      [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+  reading.WaitForNotification();
+  absl::Notification scrubbed;
+  database->Scrub([&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    scrubbed.Notify();
+  });
+  go_on.Notify();
+  scrubbed.WaitForNotification();
+  EXPECT_THAT(Names(*database), ElementsAre("a"));
 }
 
 TEST_F(DatabaseTest, MigratesStepByStepAndKeepsData) {
