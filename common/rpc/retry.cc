@@ -20,7 +20,9 @@ bool IsAnswer(absl::StatusCode code, bool by_hail) {
   }
 }
 
-bool IsAnswer(const absl::Status& status) { return IsAnswer(status.code(), DetailsOf(status).has_value()); }
+bool IsAnswer(const absl::Status& status) {
+  return IsAnswer(status.code(), DetailsOf(status).has_value()) && !HasReason(status, Reason::kTokenExpired);
+}
 
 std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
   const std::optional<ErrorDetails> details = DetailsOf(status);

@@ -15,7 +15,8 @@ namespace hail::rpc {
 // whatever its code: a proxy whose upstream dies ends an open stream as INTERNAL.
 bool IsAnswer(absl::StatusCode code, bool by_hail);
 
-// The same for a status that FromGrpc or FromProto made. OK is an answer.
+// The same for a status that FromGrpc or FromProto made. OK is an answer. TOKEN_EXPIRED is none: repeat the call with a
+// new token.
 bool IsAnswer(const absl::Status& status);
 
 // RetryInfo, if `status` carries one.

@@ -4,7 +4,7 @@
     deploy/edge/files.py make                     what is missing; the descriptors anew
     deploy/edge/files.py descriptors FILE         the descriptors alone
     deploy/edge/files.py services FOLDER          an authority and certificates of services, edge and operators (mTLS)
-    deploy/edge/files.py token rider ada          prints a token for a rider or driver, for a day
+    deploy/edge/files.py token rider ada          prints a token for a rider or driver, for an hour
     deploy/edge/files.py page ada grace           prints the address of the page with a rider and a driver signed in
 
 The folder is build/edge, or HAIL_EDGE_FILES. Needs protoc, python3-cryptography and python3-jwt (deploy/apt-packages-edge.txt).
@@ -30,6 +30,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = pathlib.Path(os.environ.get("HAIL_EDGE_FILES") or ROOT / "build/edge")
 ISSUER = "https://id.hail.example"
 KEY_ID = "development"
+# Seconds. The services refuse tokens that live longer.
+LONGEST = 3600
+# A server's token is for both services, and for all riders and drivers.
+SERVER = {"aud": ["hail-rider", "hail-driver"], "authorization": {"rider_id": "*", "driver_id": "*", "ride_id": "*"}}
 # The names under which the edge is reached, for the certificate.
 NAMES = ("localhost", "edge")
 # Who is who between the services (docs/security.md).
@@ -155,11 +159,13 @@ def make(folder):
         make_token_key(folder)
 
 
-def token(folder, role, subject, seconds=86400, **claims):
-    """A token for the rider or driver with the id `subject`. `claims` override the usual ones, for tests."""
+def token(folder, role, subject, seconds=LONGEST, **claims):
+    """A token for the rider or driver with the id `subject`, or for a server that acts for everybody. `claims` override the
+    usual ones, for tests."""
     now = int(datetime.datetime.now(datetime.timezone.utc).timestamp())
     return jwt.encode(
-        {"iss": ISSUER, "aud": f"hail-{role}", "sub": subject, "iat": now, "exp": now + seconds, **claims},
+        {"iss": ISSUER, "aud": f"hail-{role}", "sub": subject, "role": role, "iat": now, "exp": now + seconds,
+         **(SERVER if role == "server" else {}), **claims},
         (folder / "token.key").read_bytes(), algorithm="ES256", headers={"kid": KEY_ID})
 
 
@@ -173,9 +179,9 @@ def main():
     services.add_argument("--days", type=int, default=90, help="until new certificates expire (90)")
     services.add_argument("--renew", action="append", default=[], choices=PARTIES, help="replace this party's; again and again")
     one = commands.add_parser("token")
-    one.add_argument("role", choices=("rider", "driver"))
-    one.add_argument("subject", help="the rider's or driver's id")
-    one.add_argument("--seconds", type=int, default=86400, help="until it expires (a day)")
+    one.add_argument("role", choices=("rider", "driver", "server"))
+    one.add_argument("subject", help="the rider's or driver's id, or the server's name")
+    one.add_argument("--seconds", type=int, default=LONGEST, help="until it expires (an hour, and no more)")
     page = commands.add_parser("page")
     page.add_argument("rider", help="the rider's id")
     page.add_argument("driver", help="the driver's id")

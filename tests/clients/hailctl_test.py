@@ -4,10 +4,12 @@
     hailctl_test.py BIN_DIR
 """
 
+import base64
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import hail_services
@@ -169,6 +171,36 @@ class Hailctl(unittest.TestCase):
         self.assertEqual(self.run_it("health").stdout.count(" serving"), 2)
         nobody = f"127.0.0.1:{hail_services.free_port()}"
         self.run_it("--timeout", "5", "health", nobody, expect=UNAVAILABLE)
+
+    def test_tokens_for_development(self):
+        with tempfile.TemporaryDirectory() as folder:
+            keys = pathlib.Path(folder) / "made/keys"
+
+            def claims(*words):
+                token = self.run_it("token", *words, "--token-key", str(keys)).stdout.strip()
+                header, payload, signature = token.split(".")
+                self.assertEqual(len(signature), 86)
+                return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+            ada = claims("rider", "ada")
+            self.assertEqual((ada["aud"], ada["sub"], ada["role"]), ("hail-rider", "ada", "rider"))
+            self.assertEqual(ada["exp"] - ada["iat"], 3600)
+            self.assertNotIn("authorization", ada)
+            self.assertEqual((keys / "token.key").stat().st_mode & 0o777, 0o600)
+            self.assertNotIn('"d"', (keys / "jwks.json").read_text())
+            server = claims("server", "backend", "--rider-id", "*", "--seconds", "60")
+            self.assertEqual(server["authorization"], {"rider_id": "*"})
+            self.assertEqual(server["aud"], ["hail-rider", "hail-driver"])
+            self.assertEqual(server["exp"] - server["iat"], 60)
+
+            # With a key or a token in a file the commands work as without; whether it counts is the services' business.
+            self.run_it("--token-key", str(keys), "ride", "products", "--at", "37.7955,-122.3937")
+            file = pathlib.Path(folder) / "token"
+            file.write_text("x")
+            self.run_it("--token-file", str(file), "ride", "products", "--at", "37.7955,-122.3937")
+            self.run_it("--token-file", str(file), "--token-key", str(keys), "cars", "--at", "37.7,-122.3", expect=USAGE)
+            self.run_it("--token-file", str(keys / "none"), "cars", "--at", "37.7,-122.3", expect=USAGE)
+            self.run_it("token", "admin", "ada", expect=USAGE)
 
     def test_wrong_usage(self):
         self.run_it(expect=USAGE)

@@ -16,6 +16,7 @@
 #include "common/exec/loop.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet_drivers.h"
 #include "tests/tools/hail-load/metrics_page.h"
@@ -73,6 +74,7 @@ class Riders {
     request.set_rider_id(rider_id);
     request.set_ride_id(ride_id);
     hail::rider::v1::GetRideResponse response;
+    AuthorizeRider(&context, rider_id);
     stubs_[0]->GetRide(&context, request, &response);
     return response.ride();
   }
@@ -82,6 +84,7 @@ class Riders {
     RiderService::Stub* const stub = stubs_[next_ % stubs_.size()].get();
     sim::StartUnary<hail::rider::v1::RequestRideRequest, hail::rider::v1::RequestRideResponse>(
         [stub](auto* context, auto* request, auto* response, auto done) {
+          AuthorizeRider(context, request->rider_id());
           stub->async()->RequestRide(context, request, response, std::move(done));
         },
         request, kDeadline,

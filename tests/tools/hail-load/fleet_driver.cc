@@ -8,6 +8,7 @@
 #include "common/errors/error.h"
 #include "common/proto/time.h"
 #include "common/rpc/status.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-sim/outcome.h"
 
 namespace hail::load {
@@ -53,8 +54,11 @@ void FleetDriver::Open(std::int64_t attempt) {
     });
   };
   stream_ = sim::BidiCall<Request, Response>::Start(
-      [this](auto* context, auto* reactor) { stub_->async()->StreamDriver(context, reactor); }, std::move(open),
-      std::move(events), fleet_->in_flight);
+      [this](auto* context, auto* reactor) {
+        AuthorizeDriver(context, driver_id_);
+        stub_->async()->StreamDriver(context, reactor);
+      },
+      std::move(open), std::move(events), fleet_->in_flight);
   stream_->Send(Position());
   if (online_) return;
   Request request;

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/rpc/tls.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet.h"
 #include "tests/tools/hail-load/offers.h"
@@ -104,7 +105,13 @@ int main(int argc, char** argv) {
       "hail-load"};
   app.set_version_flag("--version", "hail-load " HAIL_VERSION);
   app.require_subcommand(1);
+  // The options before the command are accepted after it, too.
   app.fallthrough();
+  hail::TokenSource::Options tokens;
+  app.add_option("--token-key", tokens.key,
+                 "folder of a key (hailctl token), or its file, that signs a token for each rider and driver");
+  app.add_option("--token-file", tokens.file,
+                 "file with one token for all calls, a server's; read again when it changes");
   hail::rpc::ChannelTls tls;
   hail::AddTlsOptions(app, &tls);
   std::vector<std::string> processes;
@@ -214,11 +221,9 @@ int main(int argc, char** argv) {
   seconds(road, "--length", offers.length, "seconds that count. Default: 20");
 
   hail::load::WatchPlan watches;
-  std::string token_key;
   CLI::App* const watching = app.add_subcommand(
       "watches", "Riders who watch their rides: the memory of a watch, and how long an event takes to arrive.");
   watching->add_option("--rider", watches.rider_address, "address of rider-service or the edge")->required();
-  watching->add_option("--token-key", token_key, "file of the key that signs a token for each rider, for the edge");
   watching->add_option("--watches", watches.watches, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
   watching->add_option("--connections", watches.connections, "connections they share")
       ->check(CLI::Range(1, 1000))
@@ -235,6 +240,12 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  const auto source = hail::TokenSource::Make(tokens);
+  if (!source.ok()) {
+    std::cerr << "hail-load: " << std::string(source.status().message()) << "\n";
+    return kUsage;
+  }
+  hail::load::SetTokens(*source);
   const auto credentials = hail::rpc::MakeChannelCredentials(tls);
   if (!credentials.ok()) {
     std::cerr << "hail-load: " << std::string(credentials.status().message()) << "\n";
@@ -298,14 +309,6 @@ int main(int argc, char** argv) {
   }
   if (watching->parsed()) {
     watches.processes = watched;
-    if (!token_key.empty()) {
-      const auto key = hail::TokenKey::Read(token_key);
-      if (!key.ok()) {
-        std::cerr << "hail-load: " << std::string(key.status().message()) << "\n";
-        return kUsage;
-      }
-      watches.token_key = *key;
-    }
     const auto measured = hail::load::MeasureWatches(watches);
     if (measured.ok()) return Print(*measured);
     std::cerr << "hail-load: " << std::string(measured.status().message()) << "\n";

@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet_drivers.h"
 #include "tests/tools/hail-load/pacer.h"
@@ -117,6 +118,7 @@ class Watcher final : public grpc::ClientReadReactor<WatchRideResponse> {
     request_.set_rider_id(rider_id);
     request_.set_ride_id(ride_id);
     in_flight_->Begin();
+    AuthorizeRider(&context_, request_.rider_id());
     stub.async()->WatchRide(&context_, &request_, this);
     StartRead(&message_);
     StartCall();
@@ -167,6 +169,7 @@ class Riders {
     RiderService::Stub* const stub = stubs_[number % stubs_.size()].get();
     sim::StartUnary<RequestRideRequest, RequestRideResponse>(
         [stub](auto* context, auto* request, auto* response, auto done) {
+          AuthorizeRider(context, request->rider_id());
           stub->async()->RequestRide(context, request, response, std::move(done));
         },
         FleetRequest(run_id_, number), kDeadline,

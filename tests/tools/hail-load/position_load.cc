@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/pacer.h"
 #include "tests/tools/hail-load/register.h"
@@ -47,6 +48,7 @@ class Sender final : public grpc::ClientBidiReactor<Request, Response> {
          double longitude)
       : shared_(shared), latitude_(latitude), longitude_(longitude) {
     message_.mutable_open()->set_driver_id(driver_id);
+    AuthorizeDriver(&context_, driver_id);
     stub.async()->StreamDriver(&context_, this);
     StartRead(&response_);
     StartWrite(&message_);

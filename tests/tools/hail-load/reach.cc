@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/internal/v1/dispatch_service.grpc.pb.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/register.h"
 
@@ -58,6 +59,7 @@ absl::StatusOr<Reach> MeasureReach(const ReachPlan& plan) {
   }
 
   grpc::ClientContext context;
+  AuthorizeDriver(&context, kDriver);
   const auto stream = stubs.front()->StreamDriver(&context);
   // The received messages do not matter, but must be read.
   std::thread reader([&stream] {

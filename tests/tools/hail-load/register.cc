@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/tools/hail-load/authorize.h"
 
 namespace hail::load {
 namespace {
@@ -29,6 +30,7 @@ grpc::Status RegisterOne(DriverService::Stub& stub, const std::string& driver_id
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
     context.set_deadline(absl::ToChronoTime(absl::Now() + kDeadline));
+    AuthorizeServer(&context);
     hail::driver::v1::RegisterDriverResponse response;
     status = stub.RegisterDriver(&context, request, &response);
     if (status.ok()) break;

@@ -6,6 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-sim/calls.h"
 
@@ -45,6 +46,7 @@ void RequestLoad::Send(Done done) {
   auto* const stub = stubs_[number % stubs_.size()].get();
   sim::StartUnary<RequestRideRequest, RequestRideResponse>(
       [stub](auto* context, auto* request, auto* response, auto done) {
+        AuthorizeRider(context, request->rider_id());
         stub->async()->RequestRide(context, request, response, std::move(done));
       },
       std::move(request), deadline_,

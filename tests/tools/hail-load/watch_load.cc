@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
+#include "tests/tools/hail-load/authorize.h"
 #include "tests/tools/hail-load/connections.h"
 #include "tests/tools/hail-load/fleet_drivers.h"
 #include "tests/tools/hail-load/pacer.h"
@@ -88,13 +89,9 @@ class Tally {
 // A rider, the ride, and its watch. Outlives its calls.
 class Rider final : public grpc::ClientReadReactor<WatchRideResponse> {
  public:
-  Rider(const WatchPlan& plan, RiderService::Stub* stub, const std::string& run_id, std::uint64_t number, Tally* tally,
+  Rider(RiderService::Stub* stub, const std::string& run_id, std::uint64_t number, Tally* tally,
         sim::CallsInFlight* in_flight)
-      : stub_(stub), tally_(tally), in_flight_(in_flight), request_(FleetRequest(run_id, number)) {
-    if (plan.token_key) {
-      token_ = "Bearer " + plan.token_key->Token("hail-rider", request_.rider_id(), absl::Now(), absl::Hours(1));
-    }
-  }
+      : stub_(stub), tally_(tally), in_flight_(in_flight), request_(FleetRequest(run_id, number)) {}
 
   void Request() {
     sim::StartUnary<RequestRideRequest, RequestRideResponse>(
@@ -160,15 +157,12 @@ class Rider final : public grpc::ClientReadReactor<WatchRideResponse> {
   }
 
  private:
-  void Authorize(grpc::ClientContext* context) const {
-    if (!token_.empty()) context->AddMetadata("authorization", token_);
-  }
+  void Authorize(grpc::ClientContext* context) const { AuthorizeRider(context, request_.rider_id()); }
 
   RiderService::Stub* const stub_;
   Tally* const tally_;
   sim::CallsInFlight* const in_flight_;
   const RequestRideRequest request_;
-  std::string token_;
   grpc::ClientContext context_;
   WatchRideRequest watch_;
   WatchRideResponse message_;
@@ -187,7 +181,7 @@ absl::StatusOr<Watches> MeasureWatches(const WatchPlan& plan) {
   sim::CallsInFlight in_flight;
   std::vector<std::unique_ptr<Rider>> riders;
   for (int i = 0; i < plan.watches; ++i) {
-    riders.push_back(std::make_unique<Rider>(plan, stubs[i % stubs.size()].get(), run_id, i, &tally, &in_flight));
+    riders.push_back(std::make_unique<Rider>(stubs[i % stubs.size()].get(), run_id, i, &tally, &in_flight));
   }
   const auto each = [&](double rate, int count, const std::function<void(Rider&, absl::Time)>& act) {
     int next = 0;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,15 +9,12 @@
 #include "absl/time/time.h"
 #include "tests/tools/hail-load/histogram.h"
 #include "tests/tools/hail-load/watched_process.h"
-#include "tests/tools/tokens/token_key.h"
 
 namespace hail::load {
 
 struct WatchPlan {
   // Of rider-service or the edge.
   std::string rider_address;
-  // Signs a token for each rider. Unset: the calls have none.
-  std::optional<TokenKey> token_key;
   int watches = 10'000;
   // Shared TCP connections.
   int connections = 100;

@@ -48,7 +48,9 @@ void DriverSlot::StartCall(const Request& request,
   StartUnary<Request, Response>(
       [this, method](grpc::ClientContext* context, const Request* message, Response* response,
                      std::function<void(grpc::Status)> finished) {
-        (For(context)->*method)(context, message, response, std::move(finished));
+        // Drivers are registered by the operator's backend.
+        Async* const stub = std::is_same_v<Request, dpb::RegisterDriverRequest> ? ForServer(context) : For(context);
+        (stub->*method)(context, message, response, std::move(finished));
       },
       request, std::is_same_v<Request, dpb::RespondToOfferRequest> ? kAnswerDeadline : kCallDeadline,
       [this, done = std::move(done)](absl::Time wall, const grpc::Status& status, const Response& response) {

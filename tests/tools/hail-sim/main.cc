@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -39,7 +40,8 @@ constexpr int kInterrupted = 130;
 struct Arguments {
   std::string rider;
   std::string driver;
-  std::string token_key;
+  hail::TokenSource::Options tokens;
+  double token_seconds = 3600;
   hail::rpc::ChannelTls tls;
   std::string trips;
   std::string traces;
@@ -136,6 +138,12 @@ absl::StatusOr<Play> DrawCity(const Arguments& arguments, const hail::TimeScale&
   return play;
 }
 
+absl::StatusOr<std::shared_ptr<hail::TokenSource>> TokensOf(const Arguments& arguments) {
+  hail::TokenSource::Options tokens = arguments.tokens;
+  tokens.valid_for = absl::Seconds(arguments.token_seconds);
+  return hail::TokenSource::Make(tokens);
+}
+
 // The options that a city and a sandbox share. INVALID_ARGUMENT lists all problems, one a line.
 absl::StatusOr<RunOptions> SharedOptions(const Arguments& arguments) {
   RunOptions options;
@@ -143,11 +151,9 @@ absl::StatusOr<RunOptions> SharedOptions(const Arguments& arguments) {
   options.rider_address = arguments.rider;
   options.driver_address = arguments.driver;
   if (arguments.rider.empty()) problems.emplace_back("--rider is required");
-  if (!arguments.token_key.empty()) {
-    absl::StatusOr<hail::TokenKey> key = hail::TokenKey::Read(arguments.token_key);
-    if (key.ok()) options.token_key = *std::move(key);
-    if (!key.ok()) problems.emplace_back(key.status().message());
-  }
+  absl::StatusOr<std::shared_ptr<hail::TokenSource>> tokens = TokensOf(arguments);
+  if (tokens.ok()) options.tokens = *std::move(tokens);
+  if (!tokens.ok()) problems.emplace_back(tokens.status().message());
   const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
   if (credentials.ok()) options.credentials = *credentials;
   if (!credentials.ok()) problems.emplace_back(credentials.status().message());
@@ -174,9 +180,11 @@ int Run(const Arguments& arguments) {
   if (!arguments.rejects.empty()) {
     const absl::StatusOr<std::vector<Reject>> rejects = ReadRejects(arguments.rejects);
     if (!rejects.ok()) return Fail(rejects.status());
+    const auto tokens = TokensOf(arguments);
+    if (!tokens.ok()) return Fail(tokens.status());
     const auto credentials = hail::rpc::MakeChannelCredentials(arguments.tls);
     if (!credentials.ok()) return Fail(credentials.status());
-    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *credentials, *rejects, run_id);
+    const absl::StatusOr<int> wrong = PlayRejects(arguments.rider, *credentials, *rejects, run_id, tokens->get());
     if (!wrong.ok()) {
       Fail(wrong.status());
       return 1;
@@ -251,8 +259,15 @@ int main(int argc, char** argv) {
   app.add_option("--rider", arguments.rider,
                  "rider-service's public address; of replicas: ipv4:IP:PORT,IP:PORT. Required");
   app.add_option("--driver", arguments.driver, "driver-service's public address; of replicas: as with --rider");
-  app.add_option("--token-key", arguments.token_key,
-                 "private key that signs a token for each rider and driver, for an edge: build/edge/token.key");
+  app.add_option(
+      "--token-key", arguments.tokens.key,
+      "folder of a key (hailctl token), or its file, that signs a token for each rider and driver: build/edge");
+  app.add_option("--token-seconds", arguments.token_seconds,
+                 "how long such a token lives. It is renewed in the middle; a ride goes on over it")
+      ->check(CLI::Range(1.0, 86'400.0))
+      ->capture_default_str();
+  app.add_option("--token-file", arguments.tokens.file,
+                 "file with one token for all calls, a server's; read again when it changes");
   hail::AddTlsOptions(app, &arguments.tls);
   app.add_option("--trips", arguments.trips, "trips to replay (CSV). Without: a city drawn from --seed");
   app.add_option("--traces", arguments.traces, "where drivers start: each cab's first ping in the window (CSV)");
@@ -354,8 +369,9 @@ int main(int argc, char** argv) {
     }
     return Run(arguments);
   }
-  const std::set<std::string> shared = {"--sandbox", "--rider",   "--driver", "--token-key", "--speed",
-                                        "--anchor",  "--drivers", "--seed",   "--channels",  "--run-id"};
+  const std::set<std::string> shared = {"--sandbox",    "--rider",         "--driver",   "--token-key",
+                                        "--token-file", "--token-seconds", "--speed",    "--anchor",
+                                        "--drivers",    "--seed",          "--channels", "--run-id"};
   for (const CLI::Option* option : app.get_options()) {
     const bool known = shared.contains(option->get_name()) ||
                        std::find(sandbox_only.begin(), sandbox_only.end(), option) != sandbox_only.end();

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,15 +11,15 @@
 #include "grpcpp/security/credentials.h"
 #include "tests/tools/hail-sim/odds.h"
 #include "tests/tools/hail-sim/records.h"
-#include "tests/tools/tokens/token_key.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::sim {
 
 struct RunOptions {
   std::string rider_address;
   std::string driver_address;
-  // Signs each call's token, for an edge. Unset: calls have none.
-  std::optional<TokenKey> token_key;
+  // Of each call. Null: calls have none.
+  std::shared_ptr<TokenSource> tokens;
   // Of all channels; null: plaintext.
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   TimeScale time;

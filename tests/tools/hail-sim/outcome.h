@@ -18,7 +18,8 @@ struct Outcome {
   std::optional<absl::Duration> retry_after;
 
   bool ok() const { return code == 0; }
-  // Whether the same call may be repeated: the outcome is unknown, or the service asks for another try.
+  // Whether the same call may be repeated: the outcome is unknown, the service asks for another try, or
+  // a token has expired.
   bool Retryable() const;
   // "OFFER_EXPIRED", or the code if no reason is known.
   std::string Name() const;

@@ -3,7 +3,7 @@
 
 #include <functional>
 #include <map>
-#include <optional>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -13,29 +13,27 @@
 #include "tests/tools/hail-sim/inbox.h"
 #include "tests/tools/hail-sim/ledger.h"
 #include "tests/tools/hail-sim/report.h"
-#include "tests/tools/tokens/token_key.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::sim {
 
 // Used on the simulation's thread, except for `inbox` and `in_flight`.
 class PhoneContext {
  public:
-  // Longer than a run: a stream is opened with one token.
-  static constexpr absl::Duration kTokenTime = absl::Hours(24);
-
   PhoneContext(const TimeScale& scale, Ledger* ledger) : clock(scale), ledger(ledger) {}
 
-  // Adds a token for the rider or driver `id` to a call, if there is a key. `audience` as in TokenKey.
-  void Authorize(grpc::ClientContext* call, const char* audience, const std::string& id) const {
-    if (!token_key) return;
-    call->AddMetadata("authorization", "Bearer " + token_key->Token(audience, id, clock.Read().wall, kTokenTime));
+  // Adds a token for `bearer` to a call, if there are tokens. Each call and each stream goes through here.
+  void Authorize(grpc::ClientContext* call, const TokenFor& bearer) const {
+    if (tokens == nullptr) return;
+    const std::string token = tokens->Authorization(bearer, clock.Read().wall);
+    if (!token.empty()) call->AddMetadata("authorization", token);
   }
 
   // Runs `task` on the simulation's thread at `wall` or soon after.
   std::function<void(absl::Time wall, std::function<void()> task)> at;
 
-  // Signs tokens for the edge. Unset: calls have none.
-  std::optional<TokenKey> token_key;
+  // Null: calls have none.
+  std::shared_ptr<TokenSource> tokens;
   const SystemClock clock;
   Inbox inbox;
   CallsInFlight in_flight;

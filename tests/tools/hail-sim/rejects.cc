@@ -51,11 +51,13 @@ std::string ExpectedAnswer(const Reject& reject) {
   return "OK";
 }
 
-absl::StatusOr<int> PlayRejects(const std::string& rider_address,
-                                std::shared_ptr<grpc::ChannelCredentials> credentials, const std::vector<Reject>& rejects,
-                                const std::string& run_id) {
+absl::StatusOr<int> PlayRejects(const std::string& rider_address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                const std::vector<Reject>& rejects, const std::string& run_id, TokenSource* tokens) {
   const auto stub = rpb::RiderService::NewStub(MakeChannel(rider_address, std::move(credentials)));
-  const auto arm = [](grpc::ClientContext& call) {
+  const auto arm = [tokens](grpc::ClientContext& call, const std::string& rider_id) {
+    const std::string token =
+        tokens == nullptr ? "" : tokens->Authorization({.role = "rider", .subject = rider_id}, absl::Now());
+    if (!token.empty()) call.AddMetadata("authorization", token);
     call.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
     call.set_wait_for_ready(true);
   };
@@ -70,7 +72,7 @@ absl::StatusOr<int> PlayRejects(const std::string& rider_address,
     Put(rejects[i].dropoff, request.mutable_dropoff());
     rpb::RequestRideResponse response;
     grpc::ClientContext call;
-    arm(call);
+    arm(call, request.rider_id());
     const Outcome outcome = OutcomeOf(stub->RequestRide(&call, request, &response));
     if (outcome.Retryable()) {
       return absl::UnavailableError(absl::StrCat("record ", i + 1, ": ", outcome.Name(), " ", outcome.message));
@@ -88,7 +90,7 @@ absl::StatusOr<int> PlayRejects(const std::string& rider_address,
     cancel.set_ride_id(response.ride().ride_id());
     rpb::CancelRideResponse canceled;
     grpc::ClientContext cancel_call;
-    arm(cancel_call);
+    arm(cancel_call, request.rider_id());
     const Outcome canceling = OutcomeOf(stub->CancelRide(&cancel_call, cancel, &canceled));
     if (canceling.Retryable()) return absl::UnavailableError(absl::StrCat("canceling: ", canceling.message));
   }

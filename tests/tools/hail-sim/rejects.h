@@ -9,6 +9,7 @@
 #include "grpcpp/security/credentials.h"
 #include "tests/tools/hail-sim/outcome.h"
 #include "tests/tools/hail-sim/records.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::sim {
 
@@ -18,9 +19,8 @@ std::string ExpectedAnswer(const Reject& reject);
 
 // Sends each record as the request of a new rider, cancels accepted rides, and prints the table reason × expected
 // answer × count. Returns the number of unexpected answers. UNAVAILABLE if the service does not answer, or stops
-// answering.
-absl::StatusOr<int> PlayRejects(const std::string& rider_address,
-                                std::shared_ptr<grpc::ChannelCredentials> credentials, const std::vector<Reject>& rejects,
-                                const std::string& run_id);
+// answering. `tokens` may be null.
+absl::StatusOr<int> PlayRejects(const std::string& rider_address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                const std::vector<Reject>& rejects, const std::string& run_id, TokenSource* tokens);
 
 }  // namespace hail::sim

@@ -50,7 +50,7 @@ class RiderSlot final : public RiderOut {
 
   // The stub for a call of this rider, which it authorizes.
   Async* For(grpc::ClientContext* call) const {
-    context_->Authorize(call, "hail-rider", agent_.rider_id());
+    context_->Authorize(call, {.role = "rider", .subject = agent_.rider_id()});
     return stub_->async();
   }
   template <class Request, class Response>

@@ -46,7 +46,7 @@ Sandbox::Sandbox(SandboxOptions options, const std::atomic<bool>* stop)
       world_(WorldOf(SpreadOver(options_.around, options_.radius_m, options_.drivers))),
       random_(options_.run.seed, "sandbox"),
       seats_(options_.riders) {
-  context_.token_key = options_.run.token_key;
+  context_.tokens = options_.run.tokens;
   for (int i = 0; i < options_.run.channels; ++i) {
     rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.run.rider_address, options_.run.credentials)));
     if (options_.drivers == 0) continue;

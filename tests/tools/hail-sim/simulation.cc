@@ -54,7 +54,7 @@ Simulation::Simulation(RunOptions options, std::vector<Trip> trips, std::vector<
       world_(trips_),
       stop_(stop),
       context_(options_.time, ledger) {
-  context_.token_key = options_.token_key;
+  context_.tokens = options_.tokens;
   for (int i = 0; i < options_.channels; ++i) {
     rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.rider_address, options_.credentials)));
     driver_stubs_.push_back(dpb::DriverService::NewStub(MakeChannel(options_.driver_address, options_.credentials)));

@@ -31,7 +31,7 @@ absl::StatusOr<std::vector<rpb::Product>> FindProducts(const PhoneContext& conte
     grpc::ClientContext call;
     call.set_deadline(absl::ToChronoTime(std::min(deadline, context.clock.Read().wall + kCallDeadline)));
     call.set_wait_for_ready(true);
-    context.Authorize(&call, "hail-rider", caller);
+    context.Authorize(&call, {.role = "rider", .subject = caller});
     rpb::ListProductsRequest request;
     request.mutable_position()->set_latitude_deg(places[next].latitude_deg);
     request.mutable_position()->set_longitude_deg(places[next].longitude_deg);

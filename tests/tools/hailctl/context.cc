@@ -2,6 +2,7 @@
 
 #include <iostream>
 
+#include "absl/time/clock.h"
 #include "common/text/text.h"
 #include "google/protobuf/util/json_util.h"
 #include "grpcpp/create_channel.h"
@@ -38,6 +39,12 @@ hail::rider::v1::RiderService::Stub& Context::rider() {
 hail::driver::v1::DriverService::Stub& Context::driver() {
   if (driver_ == nullptr) driver_ = hail::driver::v1::DriverService::NewStub(Connect(options_.driver_address));
   return *driver_;
+}
+
+void Context::Authorize(grpc::ClientContext* call) const {
+  if (options_.tokens == nullptr || options_.bearer.role.empty()) return;
+  const std::string token = options_.tokens->Authorization(options_.bearer, absl::Now());
+  if (!token.empty()) call->AddMetadata("authorization", token);
 }
 
 void Context::Print(const google::protobuf::Message& message, const std::string& text) const {

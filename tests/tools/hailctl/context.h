@@ -12,6 +12,7 @@
 #include "hail/driver/v1/driver_service.grpc.pb.h"
 #include "hail/rider/v1/rider_service.grpc.pb.h"
 #include "tests/tools/hailctl/outcome.h"
+#include "tests/tools/tokens/token_source.h"
 
 namespace hail::ctl {
 
@@ -28,6 +29,10 @@ struct Options {
   double timeout_s = 10;
   // Of all channels; null: plaintext.
   std::shared_ptr<grpc::ChannelCredentials> credentials;
+  // Of the calls. By default none.
+  std::shared_ptr<TokenSource> tokens;
+  // Whose command it is, where a token is signed for it.
+  TokenFor bearer;
 };
 
 // `message` in the JSON mapping of protobuf, on one line, with the contract's field names.
@@ -47,10 +52,14 @@ class Context {
   hail::rider::v1::RiderService::Stub& rider();
   hail::driver::v1::DriverService::Stub& driver();
 
+  // Adds the token, if there is one. Each stream calls it; Call does it itself.
+  void Authorize(grpc::ClientContext* call) const;
+
   // Makes one unary call by `call(context)`. Returns OK, or the error to Report.
   template <typename MakeCall>
   grpc::Status Call(MakeCall call) const {
     grpc::ClientContext context;
+    Authorize(&context);
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::milliseconds(static_cast<std::int64_t>(options_.timeout_s * 1000)));
     return call(&context);

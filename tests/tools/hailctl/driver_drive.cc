@@ -88,6 +88,7 @@ ExitCode DriverDrive(Context& context, const DriverArguments& arguments) {
   std::optional<absl::Time> last_message;
   while (!finished()) {
     grpc::ClientContext call;
+    context.Authorize(&call);
     const auto stream = context.driver().StreamDriver(&call);
     Inbox inbox;
     bool writable = true;

@@ -19,6 +19,7 @@
 #include "tests/tools/hailctl/health.h"
 #include "tests/tools/hailctl/privacy_commands.h"
 #include "tests/tools/hailctl/ride_commands.h"
+#include "tests/tools/hailctl/token_command.h"
 #include "tests/tools/tls_options.h"
 
 namespace hail::ctl {
@@ -29,7 +30,20 @@ constexpr char kFooter[] =
     "Exit codes: 0 done; 1 bug; 2 wrong command line or field; 3 not found; 4 refused; 5 no answer or too busy, try\n"
     "again; 6 the watched ride was canceled or found no driver.";
 
-using Command = std::function<ExitCode(Context&)>;
+// Where `hailctl token` keeps its key.
+constexpr char kKeyFolder[] = "hail-data/keys";
+
+struct Command {
+  std::function<ExitCode(Context&)> run;
+  TokenFor bearer;
+};
+
+// The subject of a token where the command names nobody.
+constexpr char kNobody[] = "hailctl";
+
+TokenFor RiderOf(const RideArguments& arguments) {
+  return {.role = "rider", .subject = arguments.rider_id.empty() ? kNobody : arguments.rider_id};
+}
 
 std::vector<std::string> CancelReasons() {
   using hail::type::v1::CancelReason;
@@ -52,8 +66,9 @@ void AddRideCommands(CLI::App& app, RideArguments& arguments, Command& chosen) {
   const auto add = [&](const std::string& name, const std::string& what,
                        ExitCode (*run)(Context&, const RideArguments&)) {
     CLI::App& command = *ride.add_subcommand(name, what);
-    command.callback(
-        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    command.callback([&arguments, &chosen, run] {
+      chosen = {[&arguments, run](Context& c) { return run(c, arguments); }, RiderOf(arguments)};
+    });
     return &command;
   };
   const auto rider_id = [&](CLI::App* command) {
@@ -106,7 +121,7 @@ void AddRideCommands(CLI::App& app, RideArguments& arguments, Command& chosen) {
   list->add_option("--limit", arguments.limit, "how many")->capture_default_str()->check(CLI::Range(1, 10'000));
 
   CLI::App& cars = *app.add_subcommand("cars", "cars for hire near a position");
-  cars.callback([&] { chosen = [&arguments](Context& c) { return Cars(c, arguments); }; });
+  cars.callback([&] { chosen = {[&arguments](Context& c) { return Cars(c, arguments); }, RiderOf(arguments)}; });
   cars.add_option("--at", arguments.at, "LAT,LNG")->required();
   cars.add_option("--radius", arguments.radius_m, "metres, at most 5000")->check(CLI::Range(1.0, 5000.0));
   cars.add_option("--product", arguments.product_id, "only this product");
@@ -118,8 +133,12 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
   const auto add = [&](const std::string& name, const std::string& what,
                        ExitCode (*run)(Context&, const DriverArguments&)) {
     CLI::App& command = *driver.add_subcommand(name, what);
-    command.callback(
-        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    command.callback([&arguments, &chosen, run] {
+      // Drivers are registered by the operator's backend.
+      const bool registers = run == &DriverRegister;
+      chosen = {[&arguments, run](Context& c) { return run(c, arguments); },
+                registers ? ServerToken(kNobody) : TokenFor{.role = "driver", .subject = arguments.driver_id}};
+    });
     command.add_option("DRIVER_ID", arguments.driver_id, "the driver's id")->required();
     return &command;
   };
@@ -176,12 +195,31 @@ void AddDriverCommands(CLI::App& app, DriverArguments& arguments, Command& chose
       ->check(CLI::Range(0, 1'000'000));
 }
 
+void AddTokenCommand(CLI::App& app, TokenArguments& arguments, Command& chosen) {
+  CLI::App& command = *app.add_subcommand("token", "print a token for development; makes its key at first use");
+  command.footer(std::string("The key is in --token-key, or in ") + kKeyFolder +
+                 ": token.key, which signs, and jwks.json for the services (auth.keys) and the edge.");
+  command.callback([&] { chosen = {[&arguments](Context& c) { return Token(c, arguments); }, {}}; });
+  command.add_option("ROLE", arguments.bearer.role, "rider, driver, viewer, server or operator")
+      ->required()
+      ->check(CLI::IsMember({"rider", "driver", "viewer", "server", "operator"}));
+  command.add_option("SUBJECT", arguments.bearer.subject, "who it is; for a rider or driver the id")->required();
+  command.add_option("--seconds", arguments.seconds, "how long it lives; services take no more than an hour")
+      ->check(CLI::Range(1.0, 86'400.0))
+      ->capture_default_str();
+  command.add_option("--rider-id", arguments.bearer.rider_id,
+                     "the rider it is for; * for all, as a server or operator");
+  command.add_option("--driver-id", arguments.bearer.driver_id, "the driver it is for");
+  command.add_option("--ride-id", arguments.bearer.ride_id, "the ride it is for");
+}
+
 void AddPrivacyCommands(CLI::App& app, PrivacyArguments& arguments, Command& chosen) {
   const auto add = [&](CLI::App& person, const std::string& id, const std::string& name, const std::string& what,
                        ExitCode (*run)(Context&, const PrivacyArguments&)) {
     CLI::App& command = *person.add_subcommand(name, what);
-    command.callback(
-        [&arguments, &chosen, run] { chosen = [&arguments, run](Context& c) { return run(c, arguments); }; });
+    command.callback([&arguments, &chosen, run] {
+      chosen = {[&arguments, run](Context& c) { return run(c, arguments); }, {}};
+    });
     command.add_option(id, arguments.id, "whose data")->required();
     return &command;
   };
@@ -203,6 +241,8 @@ int Main(int argc, char** argv) {
   DriverArguments driver;
   PrivacyArguments privacy;
   std::vector<std::string> health;
+  TokenArguments token;
+  TokenSource::Options tokens;
   Command chosen;
 
   CLI::App app("A command line for Hail: order rides, drive them, look at them.", "hailctl");
@@ -228,6 +268,13 @@ int Main(int argc, char** argv) {
       ->envname("HAILCTL_DRIVER_INTERNAL")
       ->take_last()
       ->capture_default_str();
+  app.add_option("--token-file", tokens.file, "file with the token of all calls; read again when it changes")
+      ->envname("HAILCTL_TOKEN_FILE")
+      ->take_last();
+  app.add_option("--token-key", tokens.key,
+                 "folder of a development key, which signs a token for each command's rider or driver")
+      ->envname("HAILCTL_TOKEN_KEY")
+      ->take_last();
   app.add_flag("--json", options.json, "one JSON object a line; failures too, on standard error");
   app.add_option("--timeout", options.timeout_s, "seconds for one call")
       ->take_last()
@@ -242,7 +289,8 @@ int Main(int argc, char** argv) {
   AddPrivacyCommands(app, privacy, chosen);
   CLI::App& check = *app.add_subcommand("health", "whether the services serve");
   check.add_option("ADDRESS", health, "only these");
-  check.callback([&] { chosen = [&health](Context& context) { return Health(context, health); }; });
+  check.callback([&] { chosen = {[&health](Context& context) { return Health(context, health); }, {}}; });
+  AddTokenCommand(app, token, chosen);
 
   try {
     app.parse(argc, argv);
@@ -261,8 +309,19 @@ int Main(int argc, char** argv) {
     return kUsage;
   }
   options.credentials = *std::move(credentials);
+  options.bearer = chosen.bearer;
+  // `token` is what makes the key.
+  if (!app.got_subcommand("token")) {
+    auto source = TokenSource::Make(tokens);
+    if (!source.ok()) {
+      return Report({.code = grpc::StatusCode::INVALID_ARGUMENT, .message = std::string(source.status().message())},
+                    options.json);
+    }
+    options.tokens = *std::move(source);
+  }
+  token.folder = tokens.key.empty() ? kKeyFolder : tokens.key;
   Context context(options);
-  return chosen(context);
+  return chosen.run(context);
 }
 
 }  // namespace

@@ -95,6 +95,13 @@ std::string HintFor(const Failure& failure) {
       reason == "REPLICA_TOO_OLD" || reason == "PEER_UNAVAILABLE" || reason == "DRAINING") {
     return "try again in a moment";
   }
+  if (reason == "TOKEN_MISSING") {
+    return "--token-file or --token-key gives the calls a token; `hailctl token` makes one for development";
+  }
+  if (reason == "TOKEN_EXPIRED") return "get a new token: they live for an hour at most";
+  if (reason == "TOKEN_INVALID") return "the service has other keys, or the token is for another one; its log says why";
+  if (reason == "ROLE_NOT_ALLOWED") return "this takes a token of another role";
+  if (reason == "RATE_LIMITED") return "try again in a moment";
   if (reason == "OUTCOME_UNKNOWN") return "the outcome is unknown; repeat the same command to see it";
   if (!failure.foreign) return "";
   // Not Hail's error: the call did not reach the service.

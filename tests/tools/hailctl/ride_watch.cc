@@ -72,6 +72,7 @@ ExitCode RideWatch(Context& context, const RideArguments& arguments) {
   bool missing = false;
   for (;;) {
     grpc::ClientContext call;
+    context.Authorize(&call);
     grpc::Status status;
     {
       SilenceGuard guard(&call);

@@ -1,7 +1,18 @@
 #include "tests/tools/hailctl/ride_watch.h"
 
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/errors/error.h"
+#include "common/rpc/status.h"
 #include "gmock/gmock.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "tests/conformance/temp_folder.h"
+#include "tests/tools/hailctl/context.h"
+#include "tests/tools/hailctl/ride_commands.h"
 
 namespace hail::ctl {
 namespace {
@@ -91,6 +102,54 @@ TEST(RideWatcher, TellsOnceHowLongADrainingServerAskedToWait) {
   watcher.OnMessage(draining);
   EXPECT_EQ(watcher.TakeRetryAfter(), absl::Milliseconds(1500));
   EXPECT_FALSE(watcher.TakeRetryAfter().has_value());
+}
+
+// Ends the first stream because its token has expired, the second one with the ride.
+class ExpiringService final : public hail::rider::v1::RiderService::Service {
+ public:
+  grpc::Status WatchRide(grpc::ServerContext* context, const hail::rider::v1::WatchRideRequest* request,
+                         grpc::ServerWriter<WatchRideResponse>* writer) override {
+    const auto token = context->client_metadata().find("authorization");
+    tokens.push_back(
+        token == context->client_metadata().end() ? "" : std::string(token->second.data(), token->second.size()));
+    cursors.push_back(request->after_sequence());
+    if (tokens.size() > 1) {
+      writer->Write(Event(4, hail::type::v1::RIDE_STATE_COMPLETED));
+      return grpc::Status::OK;
+    }
+    writer->Write(Event(3, hail::type::v1::RIDE_STATE_ENROUTE_TO_DROPOFF));
+    return rpc::ToGrpc(MakeError(absl::StatusCode::kUnauthenticated, "expired", {.reason = Reason::kTokenExpired}));
+  }
+
+  // Of each stream. Read after the last.
+  std::vector<std::string> tokens;
+  std::vector<std::int64_t> cursors;
+};
+
+TEST(RideWatch, AStreamWhoseTokenExpiredResumesWithANewOne) {
+  ExpiringService service;
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const TempFolder folder;
+  ASSERT_TRUE(TokenKey::Make(folder.path("keys")).ok());
+  Options options;
+  options.rider_address = "127.0.0.1:" + std::to_string(port);
+  // Used for half of its life, so each stream has another one.
+  options.tokens = *TokenSource::Make({.key = folder.path("keys"), .valid_for = absl::Nanoseconds(2)});
+  options.bearer = {.role = "rider", .subject = "ada"};
+  Context context(options);
+  RideArguments arguments;
+  arguments.rider_id = "ada";
+  arguments.ride_id = "r1";
+  EXPECT_EQ(RideWatch(context, arguments), kOk);
+  ASSERT_EQ(service.tokens.size(), 2u);
+  EXPECT_THAT(service.tokens[0], testing::StartsWith("Bearer ey"));
+  EXPECT_THAT(service.tokens[1], testing::StartsWith("Bearer ey"));
+  EXPECT_NE(service.tokens[0], service.tokens[1]);
+  EXPECT_EQ(service.cursors[1], 3);
 }
 
 }  // namespace

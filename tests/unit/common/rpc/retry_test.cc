@@ -31,6 +31,15 @@ TEST(IsAnswerTest, AReasonThatIsNotKnownIsStillHails) {
   EXPECT_TRUE(IsAnswer(FromGrpc(ToGrpc(status))));
 }
 
+TEST(IsAnswerTest, AnExpiredTokenIsReplaced) {
+  const auto refused = [](Reason reason) {
+    return FromGrpc(ToGrpc(MakeError(absl::StatusCode::kUnauthenticated, "m", {.reason = reason})));
+  };
+  EXPECT_FALSE(IsAnswer(refused(Reason::kTokenExpired)));
+  EXPECT_TRUE(IsAnswer(refused(Reason::kTokenInvalid)));
+  EXPECT_TRUE(IsAnswer(refused(Reason::kTokenMissing)));
+}
+
 TEST(BackoffTest, DoublesFromATenthOfASecondToTwo) {
   Backoff backoff;
   for (const int ms : {100, 200, 400, 800, 1600, 2000, 2000}) EXPECT_EQ(backoff.Next(0), absl::Milliseconds(ms));

@@ -1,0 +1,71 @@
+#include "tests/tools/tokens/token_source.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace hail {
+namespace {
+
+// More bearers than a run has at a time.
+constexpr std::size_t kMostSigned = 65'536;
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<TokenSource>> TokenSource::Make(const Options& options) {
+  if (!options.file.empty() && !options.key.empty()) {
+    return absl::InvalidArgumentError("tokens come from a file or are signed with a key, not both");
+  }
+  std::shared_ptr<TokenSource> source(new TokenSource(options));
+  if (!options.key.empty()) {
+    absl::StatusOr<TokenKey> key = TokenKey::Read(options.key);
+    if (!key.ok()) return absl::InvalidArgumentError(key.status().message());
+    source->key_ = *std::move(key);
+  }
+  if (!options.file.empty()) {
+    const absl::MutexLock lock(&source->mutex_);
+    if (absl::Status status = source->ReadFile(); !status.ok()) return status;
+  }
+  return source;
+}
+
+std::string TokenSource::Authorization(const TokenFor& bearer, absl::Time now) {
+  if (options_.file.empty() && !key_) return "";
+  const absl::MutexLock lock(&mutex_);
+  if (!key_) {
+    // A file that is being replaced: the token before it is as good as any.
+    ReadFile().IgnoreError();
+    return "Bearer " + token_;
+  }
+  if (signed_.size() >= kMostSigned) signed_.clear();
+  Signed& known = signed_[{bearer.role, bearer.subject}];
+  if (known.token.empty() || now >= known.renew) {
+    known = {key_->Token(bearer, now, options_.valid_for), now + options_.valid_for / 2};
+  }
+  return "Bearer " + known.token;
+}
+
+absl::Status TokenSource::ReadFile() {
+  struct stat state = {};
+  if (stat(options_.file.c_str(), &state) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(options_.file, ": cannot be read"));
+  }
+  std::string version =
+      absl::StrCat(state.st_ino, " ", state.st_size, " ", state.st_mtim.tv_sec, " ", state.st_mtim.tv_nsec);
+  if (version == version_) return absl::OkStatus();
+  std::ostringstream text;
+  text << std::ifstream(options_.file).rdbuf();
+  std::string token(absl::StripAsciiWhitespace(text.str()));
+  if (token.empty()) return absl::InvalidArgumentError(absl::StrCat(options_.file, ": has no token"));
+  token_ = std::move(token);
+  version_ = std::move(version);
+  return absl::OkStatus();
+}
+
+}  // namespace hail
