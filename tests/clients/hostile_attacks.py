@@ -13,7 +13,6 @@ import os
 import random
 import resource
 import select
-import socket
 import struct
 import sys
 import time
@@ -232,10 +231,15 @@ def bad_headers(target, service):
     bad = [h2.call_headers(METHODS[service][1], *target.token(service), header)
            for header in (("trace-bin", "%%%"), ("x-bin", "="), ("x-large", "a" * 17_000))]
     body = h2.message(ADA)
-    again_and_again(target, service, AGREEING, lambda first, number: (b"".join(
-        h2.frame(h2.HEADERS, first + 2 * i, bad[number % 3][:16_000], h2.END_HEADERS if len(bad[number % 3]) <= 16_000 else 0)
-        + (h2.frame(h2.CONTINUATION, first + 2 * i, bad[number % 3][16_000:], h2.END_HEADERS) if len(bad[number % 3]) > 16_000 else b"")
-        + h2.frame(h2.DATA, first + 2 * i, body, h2.END_STREAM) for i in range(5)), 5))
+
+    def call(stream, block):
+        frames = h2.frame(h2.HEADERS, stream, block[:16_000], 0 if block[16_000:] else h2.END_HEADERS)
+        if block[16_000:]:
+            frames += h2.frame(h2.CONTINUATION, stream, block[16_000:], h2.END_HEADERS)
+        return frames + h2.frame(h2.DATA, stream, body, h2.END_STREAM)
+
+    again_and_again(target, service, AGREEING, lambda first, number: (
+        b"".join(call(first + 2 * i, bad[number % 3]) for i in range(5)), 5))
 
 
 def flood(target, service, headers_of):
@@ -248,10 +252,11 @@ def flood(target, service, headers_of):
         opened = closed = 0
         pending = b""
         while not target.over():
-            calls = b"".join(
-                h2.frame(h2.HEADERS, 2 * (opened + i) + 1, h2.call_headers(METHODS[service][0], *headers_of(sent + i)), h2.END_HEADERS)
-                + h2.frame(h2.DATA, 2 * (opened + i) + 1, body, h2.END_STREAM) for i in range(min(100 - (opened - closed), 50)))
             new = min(100 - (opened - closed), 50)
+            blocks = [h2.call_headers(METHODS[service][0], *headers_of(sent + i)) for i in range(new)]
+            calls = b"".join(
+                h2.frame(h2.HEADERS, stream, block, h2.END_HEADERS) + h2.frame(h2.DATA, stream, body, h2.END_STREAM)
+                for stream, block in zip(range(2 * opened + 1, 1 << 31, 2), blocks))
             opened += new
             sent += new
             try:
@@ -372,7 +377,7 @@ def main():
     target = Target(**fields)
     try:
         ATTACKS[name](target, service)
-    except (OSError, socket.timeout) as error:
+    except OSError as error:
         target.counts["error"] = str(error)
     print(json.dumps(target.counts))
 

@@ -42,6 +42,8 @@ EVENING = 1211504400
 MOST_MEMORY = 256
 ENOUGH_MEMORY = 768
 LONGEST = 0.05
+# The edge's counters, and what the table calls them.
+COUNTERS = {"http_local_rate_limit.rate_limited": "limited", "premature_resets": "cut for resets"}
 # An attack on each service, except where its service makes no difference at the edge.
 BOTH = {"bombs", "zero_window", "rapid_reset", "rapid_reset_streams", "one_subject", "many_subjects", "bad_headers"}
 
@@ -176,9 +178,9 @@ class Hostile:
         report = self.directory / f"report-{len(self.rows)}.json"
         with open(self.directory / "sim.log", "ab") as log:
             city = subprocess.Popen(
-                [str(self.bin_dir / "hail-sim"), "--rider", address["rider"], "--driver", address["driver"], "--speed", str(SPEED),
-                 "--anchor", anchor, "--drivers", "160", "--rides", str(int(160 * max(1, length / 60))), "--length", str(length),
-                 "--report", str(report), "--no-progress", *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                [str(self.bin_dir / "hail-sim"), "--rider", address["rider"], "--driver", address["driver"], "--no-progress",
+                 "--speed", str(SPEED), "--anchor", anchor, "--drivers", "160", "--rides", str(int(160 * max(1, length / 60))),
+                 "--length", str(length), "--report", str(report), *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         stack.callback(lambda: city.poll() is None and city.kill())
         return city, report
 
@@ -248,10 +250,10 @@ class Hostile:
             longest = max(LONGEST, 5 * normal["p99"])
             fields = {"address": address, "source": "127.0.0.2", "seconds": self.seconds, "tokens": tokens, "tls": edge.tls}
             for name, service in plan:
-                before, premature = (self.number(edge, each) for each in ("http_local_rate_limit.rate_limited", "premature_resets"))
+                before = [self.number(edge, counter) for counter in COUNTERS]
                 counts, (begin, end), peak = self.attack(name, service, fields, pids, usual)
-                counts["limited"] = self.number(edge, "http_local_rate_limit.rate_limited") - before
-                counts["premature"] = self.number(edge, "premature_resets") - premature
+                for counter, number in zip(COUNTERS, before):
+                    counts[COUNTERS[counter]] = self.number(edge, counter) - number
                 # A call that began in the attack has its answer.
                 time.sleep(0.5)
                 self.judge(self.row(name, service, counts, beside.between(begin, end), peak), longest)
