@@ -63,6 +63,16 @@ std::string_view ReasonName(Reason reason) {
       return "PEER_UNAVAILABLE";
     case Reason::kIdentityMismatch:
       return "IDENTITY_MISMATCH";
+    case Reason::kTokenMissing:
+      return "TOKEN_MISSING";
+    case Reason::kTokenExpired:
+      return "TOKEN_EXPIRED";
+    case Reason::kTokenInvalid:
+      return "TOKEN_INVALID";
+    case Reason::kRoleNotAllowed:
+      return "ROLE_NOT_ALLOWED";
+    case Reason::kRateLimited:
+      return "RATE_LIMITED";
     case Reason::kProtocolViolation:
       return "PROTOCOL_VIOLATION";
     case Reason::kUnreadableMessage:

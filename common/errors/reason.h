@@ -65,6 +65,16 @@ enum class Reason {
   kPeerUnavailable,
   // PERMISSION_DENIED: the caller may not act for the rider or driver named.
   kIdentityMismatch,
+  // UNAUTHENTICATED: the call carries no token; sign in.
+  kTokenMissing,
+  // UNAUTHENTICATED: the token has expired; repeat the call with a new one.
+  kTokenExpired,
+  // UNAUTHENTICATED: the token is damaged, forged, from another issuer, or for another service; sign in again.
+  kTokenInvalid,
+  // PERMISSION_DENIED: callers with this role may not call the method.
+  kRoleNotAllowed,
+  // RESOURCE_EXHAUSTED: the caller makes too many calls of this kind; retry after RetryInfo.
+  kRateLimited,
   // INVALID_ARGUMENT / FAILED_PRECONDITION: the contract does not allow this order of messages in a stream.
   kProtocolViolation,
   // INVALID_ARGUMENT: the bytes are not a message of the method's type.
