@@ -106,6 +106,7 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
           "How long a client's connection, or an app's stream, is kept before it is asked to make another, so that "
           "new replicas get their share; 0: for ever.",
           DurationFrom(absl::ZeroDuration(), absl::Hours(24)));
+  AddLimitKeys(schema);
   schema->CheckAll(CheckTime);
 }
 
@@ -132,6 +133,7 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   settings.shutdown_grace = values.Duration("shutdown.grace");
   const absl::Duration age = values.Duration("connection.age");
   settings.connection_age = age > absl::ZeroDuration() ? age : absl::InfiniteDuration();
+  settings.limits = ReadLimitSettings(values);
   return settings;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/config/limit_keys.h"
 #include "common/config/schema.h"
 #include "common/logging/level.h"
 #include "common/postgres/url.h"
@@ -28,7 +29,7 @@ struct ServiceDefaults {
 };
 
 // Declares listen, internal_listen, metrics_listen, reflection, data_dir, store.url, bus.url, time_scale, time_anchor,
-// log.level, shutdown.notice, shutdown.grace and connection.age.
+// log.level, shutdown.notice, shutdown.grace, connection.age, and the keys of limit_keys.h.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // The values of those keys, ready for use.
@@ -53,6 +54,7 @@ struct ServiceSettings {
   absl::Duration shutdown_grace;
   // Maximum age of connections, and of apps' streams; InfiniteDuration: no limit.
   absl::Duration connection_age;
+  LimitSettings limits;
 };
 
 // `values` must come from a schema that AddServiceKeys filled.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -34,9 +35,14 @@ absl::Status TooLate();
 // that.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  // `entered`: the gate let the call in.
-  UnaryReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, bool entered)
+  // `entered`: on whose account the gate let the call in; nullopt: it did not.
+  UnaryReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method,
+               const std::optional<limits::Party>& entered)
       : gate_(gate), context_(context), method_(method), entered_(entered), began_(gate->Wall()) {}
+  // The call must have entered, and not have ended.
+  absl::Status Charge(const auth::Caller& caller, limits::Class what) {
+    return gate_->ChargeUnary(caller, what, &*entered_);
+  }
   // `bytes`: the size of the answer.
   void End(const absl::Status& status, std::size_t bytes = 0);
   void OnDone() override;
@@ -49,7 +55,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   Gate* const gate_;
   grpc::CallbackServerContext* const context_;
   const char* const method_;
-  const bool entered_;
+  std::optional<limits::Party> entered_;
   const absl::Time began_;
   absl::StatusCode code_ = absl::StatusCode::kUnknown;
   UnreadAnswer answer_;
@@ -121,8 +127,10 @@ template <typename Request, typename Response, typename Handler, typename Admit>
 grpc::ServerUnaryReactor* ServeUnary(Gate* gate, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                      grpc::ByteBuffer* response, const char* method, const Handler& handler,
                                      const Admit& admit) {
-  absl::Status entered = gate->EnterUnary();
-  auto* reactor = new detail::UnaryReactor(gate, context, method, entered.ok());
+  limits::Party party;
+  absl::Status entered = gate->EnterUnary(limits::Key(), &party);
+  auto* reactor = new detail::UnaryReactor(gate, context, method,
+                                           entered.ok() ? std::optional<limits::Party>(party) : std::nullopt);
   // The client may have left while the call waited inside gRPC. Work without a client would delay other calls.
   if (entered.ok() && (context->IsCancelled() || FromGrpcDeadline(context->raw_deadline()) <= WallNow())) {
     entered = detail::TooLate();
