@@ -51,6 +51,7 @@ find_package(spdlog REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
 # Before gRPC: its own config file would find no protobuf::libprotobuf. Newer protobuf brings a config file that knows

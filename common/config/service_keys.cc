@@ -57,6 +57,13 @@ bool IsLoopback(const std::string& address) {
   return inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+std::vector<std::string> CheckAuthMode(const Values& values) {
+  if (values.String("auth.mode") != "off" || IsLoopback(values.String("listen"))) return {};
+  return {
+      "auth.mode: off needs a listen address of this machine (127.…, ::1, localhost); set auth.mode=tokens, or "
+      "auth.mode=insecure to serve everybody"};
+}
+
 std::vector<std::string> CheckTime(const Values& values) {
   const auto scale = ParseTimeScale(values.Double("time_scale"), values.String("time_anchor"));
   if (scale.ok()) return {};
@@ -106,8 +113,9 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
           "How long a client's connection, or an app's stream, is kept before it is asked to make another, so that "
           "new replicas get their share; 0: for ever.",
           DurationFrom(absl::ZeroDuration(), absl::Hours(24)));
+  AddAuthKeys(defaults.audience, schema);
   AddLimitKeys(schema);
-  schema->CheckAll(CheckTime);
+  schema->CheckAll(CheckAuthMode).CheckAll(CheckTime);
 }
 
 ServiceSettings ReadServiceSettings(const Values& values) {
@@ -115,6 +123,7 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   settings.listen = values.String("listen");
   settings.internal_listen = values.String("internal_listen");
   settings.metrics_listen = values.String("metrics_listen");
+  settings.auth = ReadAuthSettings(values);
   settings.internal_reflection = values.String("reflection") == "on";
   settings.reflection =
       settings.internal_reflection || (values.String("reflection") == "auto" && IsLoopback(settings.listen));

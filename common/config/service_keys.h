@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/config/auth_keys.h"
 #include "common/config/limit_keys.h"
 #include "common/config/schema.h"
 #include "common/logging/level.h"
@@ -26,10 +27,12 @@ struct ServiceDefaults {
   std::string store_file;
   // Whether the replicas of the service exchange messages: bus.url may then be a NATS URL.
   bool bus = false;
+  // "hail-rider"
+  std::string audience;
 };
 
 // Declares listen, internal_listen, metrics_listen, reflection, data_dir, store.url, bus.url, time_scale, time_anchor,
-// log.level, shutdown.notice, shutdown.grace, connection.age, and the keys of limit_keys.h.
+// log.level, shutdown.notice, shutdown.grace, connection.age and the keys of AddAuthKeys and AddLimitKeys.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // The values of those keys, ready for use.
@@ -37,6 +40,8 @@ struct ServiceSettings {
   std::string listen;
   std::string internal_listen;
   std::string metrics_listen;
+  // Who may call listen.
+  AuthSettings auth;
   // Whether gRPC reflection is served on listen and internal_listen.
   bool reflection = false;
   bool internal_reflection = false;

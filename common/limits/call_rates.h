@@ -49,7 +49,7 @@ inline constexpr std::array<ClassRow, kClasses - 1> kClassRows{{
     {Class::kRequestRide, "limits.request_ride", "10/min,60/h", "request a ride"},
     {Class::kQuoteRide, "limits.quote_ride", "60/min", "ask for a quote"},
     {Class::kNearbyCars, "limits.nearby_cars", "30/min", "ask for the cars nearby"},
-    {Class::kRegisterDriver, "limits.register_driver", "1/min", "register or change a driver"},
+    {Class::kRegisterDriver, "limits.register_driver", "1/min", "register a driver"},
 }};
 
 struct CallLimits {

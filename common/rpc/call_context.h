@@ -1,10 +1,13 @@
 // The properties of a call besides its request, over any transport.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
-#include "common/rpc/identity.h"
+#include "common/auth/caller.h"
+#include "common/limits/network.h"
+#include "common/rpc/call_recorder.h"
 
 namespace hail::rpc {
 
@@ -19,8 +22,12 @@ struct CallContext {
   std::string request_id;
   // The caller's address ("ipv4:127.0.0.1:41234").
   std::string peer;
-  // The identity of the caller.
-  Caller caller;
+  // The network of the caller (limits/network.h), if it is known and the caller's own.
+  std::optional<limits::Network> network;
+  // Where the call is recorded that is to be; null: nowhere. Outlives the call.
+  CallRecorder* recorder = nullptr;
+  // Who calls; nobody if the transport does not say.
+  auth::Caller caller;
 
   // Whether the client has stopped waiting for the answer. Must not be called after the answer.
   virtual bool cancelled() const { return false; }

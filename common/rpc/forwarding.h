@@ -8,7 +8,6 @@
 #include <tuple>
 #include <utility>
 
-#include "absl/time/time.h"
 #include "common/errors/error.h"
 #include "common/exec/done.h"
 #include "common/rpc/methods.h"
@@ -20,7 +19,7 @@ namespace detail {
 // False if the row belongs to another method.
 template <typename S, typename Row>
 bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const std::string& bytes,
-                      absl::Time deadline, const Done<std::string>& done) {
+                      const CallContext& context, const Done<std::string>& done) {
   if constexpr (Row::kClientStreams || Row::kServerStreams) {
     return false;
   } else {
@@ -30,7 +29,7 @@ bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const
       typename Row::Request request;
     };
     const auto arrived = std::make_shared<Arrived>();
-    arrived->context.deadline = deadline;
+    arrived->context = context;
     if (!arrived->request.ParseFromString(bytes)) {
       done(Internal("a forwarded request cannot be read"));
       return true;
@@ -46,15 +45,15 @@ bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const
 
 }  // namespace detail
 
-// Serves the call `method` that another replica has forwarded; that replica has checked the caller's identity. `bytes`
-// is the encoded request; `done` gets the encoded response. PEER_UNAVAILABLE if this version does not know the method,
-// or does not serve it for other replicas: the other replica is newer. `deadline`: wall time.
+// Serves the call `method` that another replica has forwarded. That replica has checked the caller by the table, so
+// context.caller only says who it is. `bytes` is the encoded request; `done` gets the encoded response. PEER_UNAVAILABLE
+// if this version does not know the method, or does not serve it for other replicas: the other replica is newer.
 template <typename S>
-void ServeForwarded(S& service, std::string_view method, const std::string& bytes, absl::Time deadline,
+void ServeForwarded(S& service, std::string_view method, const std::string& bytes, const CallContext& context,
                     const Done<std::string>& done) {
   const bool served = std::apply(
       [&](const auto&... rows) {
-        return (detail::ServeForwardedBy(rows, service, method, bytes, deadline, done) || ...);
+        return (detail::ServeForwardedBy(rows, service, method, bytes, context, done) || ...);
       },
       S::Methods());
   if (served) return;

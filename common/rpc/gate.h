@@ -25,6 +25,7 @@
 #include "common/limits/key.h"
 #include "common/limits/network.h"
 #include "common/limits/party.h"
+#include "common/rpc/call_recorder.h"
 #include "common/time/clock.h"
 #include "common/time/cond_var.h"
 
@@ -92,6 +93,8 @@ struct GateOptions {
   std::size_t max_streams_of_subject = 3;
   // How often a subject or network may call (RATE_LIMITED). The default limits nobody.
   limits::CallLimits rates;
+  // For the contexts of the calls. Must outlive the gate; may be null.
+  CallRecorder* recorder = nullptr;
   // Size limit of requests in bytes; larger ones are refused (INVALID_ARGUMENT).
   std::size_t max_request_bytes = 64 * 1024;
   // Wall time, like all durations here. Time between two heartbeats sent on a stream.

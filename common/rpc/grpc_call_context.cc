@@ -1,6 +1,7 @@
 #include "common/rpc/grpc_call_context.h"
 
 #include <string>
+#include <utility>
 
 #include "common/rpc/deadline.h"
 #include "common/rpc/metadata.h"
@@ -16,12 +17,16 @@ std::string Metadata(const grpc::CallbackServerContext& context, const char* key
 
 }  // namespace
 
-GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context) : context_(context) {
+GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context, auth::Caller who,
+                                 const std::optional<limits::Network>& from, CallRecorder* records)
+    : context_(context) {
   deadline = FromGrpcDeadline(context.raw_deadline());
   traceparent = CheckedTraceparent(Metadata(context, "traceparent"));
   request_id = CheckedRequestId(Metadata(context, "x-request-id"));
   peer = context.peer();
-  // No authentication is configured, so no caller is authenticated: `caller` stays empty.
+  network = from;
+  recorder = records;
+  caller = std::move(who);
 }
 
 }  // namespace hail::rpc

@@ -5,10 +5,12 @@
 //    public:
 //     static constexpr char kName[] = "hail.rider.v1.RiderService";
 //     static constexpr auto Methods() {
-//       return std::tuple(rpc::Unary("GetRide", &RiderService::GetRide, {.person = &RiderService::RiderOf}),
-//                         rpc::Unary("ListProducts", &RiderService::ListProducts),
-//                         rpc::ServerStream("WatchRide", &RiderService::WatchRide, {.queue = 128}),
-//                         rpc::Bidi("StreamRide", &RiderService::StreamRide));
+//       return std::tuple(
+//           rpc::Unary("GetRide", &RiderService::GetRide, {.roles = kReaders, .person = &RiderService::RiderOf}),
+//           rpc::Unary("ListProducts", &RiderService::ListProducts, {.roles = rpc::Roles::Everybody()}),
+//           rpc::ServerStream("WatchRide", &RiderService::WatchRide,
+//                             {.roles = kReaders, .person = &RiderService::RiderOf}, {.queue = 128}),
+//           rpc::Bidi("StreamRide", &RiderService::StreamRide, {.roles = kRiders, .person = &RiderService::RiderOf}));
 //     }
 //
 //     void GetRide(const rpc::CallContext& call, const GetRideRequest& request, Done<GetRideResponse> done);
@@ -34,7 +36,9 @@
 #include "absl/time/time.h"
 #include "common/exec/done.h"
 #include "common/rpc/call_context.h"
+#include "common/rpc/checked_session.h"
 #include "common/rpc/identity.h"
+#include "common/rpc/recording.h"
 #include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 
@@ -55,25 +59,20 @@ struct StreamOptions {
   bool greets = false;
 };
 
-// The person that a request names, and the field with the id.
-struct Person {
-  const std::string& id;
-  const char* field;
-};
-
 template <typename S, typename Req, typename Resp>
 struct UnaryOptions {
-  // The rider or driver for whom the caller must be allowed to act (identity.h). Null: the call concerns no person.
-  Person (*person)(const Req&) = nullptr;
   // Called before the request is decoded, and may refuse it: under overload most calls end there. Null: every call is
   // admitted.
   absl::Status (S::*admit)(absl::Time deadline) const = nullptr;
+  // Roles that may make the call besides those of its Access, by the service's configuration. Null: none.
+  Roles (S::*further_roles)() const = nullptr;
   // The implementation of the call at the replica that has the person's session; other replicas forward the call to it
   // (forwarding.h). Null: the call needs no session.
   void (S::*at_owner)(const CallContext&, const Req&, Done<Resp>) = nullptr;
 };
 
-// The rows of a table. `S` is the class, `Req` and `Resp` are the messages.
+// The rows of a table. `S` is the class, `Req` and `Resp` are the messages. Every transport calls Serve or Open, which
+// check the caller by `access` before the service sees the call.
 
 template <typename S, typename Req, typename Resp>
 struct Unary {
@@ -83,25 +82,37 @@ struct Unary {
   static constexpr bool kServerStreams = false;
 
   constexpr Unary(const char* name, void (S::*call)(const CallContext&, const Req&, Done<Resp>),
-                  const UnaryOptions<S, Req, Resp>& options = {})
-      : name(name), call(call), options(options) {}
+                  const Access<Req>& access, const UnaryOptions<S, Req, Resp>& options = {})
+      : name(name), call(call), access(access), options(options) {}
 
   absl::Status Admit(const S& service, absl::Time deadline) const {
     return options.admit == nullptr ? absl::OkStatus() : (service.*options.admit)(deadline);
   }
 
-  // Called by the transport: checks the authorization, then calls the method.
   void Serve(S& service, const CallContext& context, const Req& request, Done<Resp> done) const {
-    if (options.person != nullptr) {
-      const Person person = options.person(request);
-      const absl::Status speaks = CheckSpeaksFor(context.caller, person.id, person.field);
-      if (!speaks.ok()) return done(speaks);
+    const RecordedCall recorded{.context = context, .service = S::kName, .method = name};
+    const absl::Status allowed = access.Check(context.caller, request, RolesAt(service));
+    if (!allowed.ok()) {
+      Record(recorded, access, &request, allowed);
+      return done(allowed);
+    }
+    if (IsRecorded(context, access)) {
+      done = [recorded, access = access, &request, done = std::move(done)](absl::StatusOr<Resp> response) {
+        Record(recorded, access, &request, response.status());
+        done(std::move(response));
+      };
     }
     (service.*call)(context, request, std::move(done));
   }
 
+  // The roles that may call the method at `service`.
+  Roles RolesAt(const S& service) const {
+    return options.further_roles == nullptr ? access.roles : access.roles | (service.*options.further_roles)();
+  }
+
   const char* name;
   void (S::*call)(const CallContext&, const Req&, Done<Resp>);
+  Access<Req> access;
   UnaryOptions<S, Req, Resp> options;
 };
 
@@ -115,15 +126,54 @@ struct ServerStream {
   constexpr ServerStream(const char* name,
                          std::shared_ptr<StreamSession> (S::*open)(const CallContext&, const Req&,
                                                                    std::shared_ptr<Sink<Resp>>),
-                         const StreamOptions& options = {})
-      : name(name), open(open), options(options) {}
+                         const Access<Req>& access, const StreamOptions& options = {})
+      : name(name), open(open), access(access), options(options) {}
+
+  // Null if the caller is refused; the sink is then finished.
+  std::shared_ptr<StreamSession> Open(S& service, const CallContext& context, const Req& request,
+                                      std::shared_ptr<Sink<Resp>> sink) const {
+    const absl::Status allowed = access.Check(context.caller, request, access.roles);
+    Record({.context = context, .service = S::kName, .method = name, .stream = true}, access, &request, allowed);
+    if (!allowed.ok()) {
+      sink->Finish(allowed);
+      return nullptr;
+    }
+    return (service.*open)(context, request, std::move(sink));
+  }
 
   const char* name;
   std::shared_ptr<StreamSession> (S::*open)(const CallContext&, const Req&, std::shared_ptr<Sink<Resp>>);
+  Access<Req> access;
   StreamOptions options;
 };
 
-// The response is always empty: nothing may be sent on the sink.
+namespace detail {
+
+// Opens a stream with an inbound half. Null if the caller is refused; the sink is then finished.
+template <typename S, typename Req, typename Resp>
+std::shared_ptr<InboundSession<Req>> OpenChecked(
+    S& service, const char* name,
+    std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>),
+    const Access<Req>& access, const CallContext& context, std::shared_ptr<Sink<Resp>> sink) {
+  const absl::Status allowed = CheckRole(context.caller, access.roles);
+  // Whose stream it is, its first message says.
+  if (!allowed.ok() || access.person == nullptr) {
+    Record<Req>({.context = context, .service = S::kName, .method = name, .stream = true}, access, nullptr, allowed);
+  }
+  if (!allowed.ok()) {
+    sink->Finish(allowed);
+    return nullptr;
+  }
+  std::shared_ptr<InboundSession<Req>> session = (service.*open)(context, sink);
+  if (access.person == nullptr) return session;
+  return std::make_shared<CheckedSession<Req, Resp>>(access, context, S::kName, name, std::move(sink),
+                                                     std::move(session));
+}
+
+}  // namespace detail
+
+// Of streams with an inbound half, each message is checked that names a person. The response is always empty: nothing
+// may be sent on the sink.
 template <typename S, typename Req, typename Resp>
 struct ClientStream {
   using Request = Req;
@@ -134,11 +184,17 @@ struct ClientStream {
   constexpr ClientStream(const char* name,
                          std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&,
                                                                          std::shared_ptr<Sink<Resp>>),
-                         const StreamOptions& options = {})
-      : name(name), open(open), options(options) {}
+                         const Access<Req>& access, const StreamOptions& options = {})
+      : name(name), open(open), access(access), options(options) {}
+
+  std::shared_ptr<InboundSession<Req>> Open(S& service, const CallContext& context,
+                                            std::shared_ptr<Sink<Resp>> sink) const {
+    return detail::OpenChecked(service, name, open, access, context, std::move(sink));
+  }
 
   const char* name;
   std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>);
+  Access<Req> access;
   StreamOptions options;
 };
 
@@ -151,11 +207,17 @@ struct Bidi {
 
   constexpr Bidi(const char* name,
                  std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>),
-                 const StreamOptions& options = {})
-      : name(name), open(open), options(options) {}
+                 const Access<Req>& access, const StreamOptions& options = {})
+      : name(name), open(open), access(access), options(options) {}
+
+  std::shared_ptr<InboundSession<Req>> Open(S& service, const CallContext& context,
+                                            std::shared_ptr<Sink<Resp>> sink) const {
+    return detail::OpenChecked(service, name, open, access, context, std::move(sink));
+  }
 
   const char* name;
   std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>);
+  Access<Req> access;
   StreamOptions options;
 };
 

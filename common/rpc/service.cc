@@ -37,7 +37,10 @@ void QuietProtobuf() {}
 
 }  // namespace
 
-Service::Service(Gate* gate, std::string full_name) : gate_(gate), full_name_(std::move(full_name)) { QuietProtobuf(); }
+Service::Service(Gate* gate, std::string full_name, const Authenticator* authenticator)
+    : gate_(gate), full_name_(std::move(full_name)), authenticator_(authenticator) {
+  QuietProtobuf();
+}
 
 void Service::Add(const char* method, RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
                   const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler) {

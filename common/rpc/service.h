@@ -1,7 +1,7 @@
 // A service as our servers run it. gRPC sees bytes only (message_bytes.h); the service sees messages.
 //
 //   RiderService rider_service(…);                           // a plain class with a table of methods: methods.h
-//   GrpcService<RiderService> served(&gate, &rider_service);
+//   GrpcService<RiderService> served(&gate, &rider_service, &authenticator);
 #pragma once
 
 #include <deque>
@@ -12,10 +12,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/rpc/authenticator.h"
 #include "common/rpc/bidi_stream.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound_stream.h"
 #include "common/rpc/methods.h"
+#include "common/rpc/refusal.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/unary.h"
 #include "google/protobuf/descriptor.h"
@@ -34,18 +36,19 @@ namespace hail::rpc {
 // `method` must live forever. Handlers are called on gRPC's threads, concurrently, and must not block.
 class Service : public grpc::Service {
  protected:
-  // `gate` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
-  Service(Gate* gate, std::string full_name);
+  // `gate` and `authenticator` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
+  Service(Gate* gate, std::string full_name, const Authenticator* authenticator);
 
-  // See unary.h for `handler` and `admit`.
+  // See unary.h for `handler` and `admit`. `limit`: what a call, or the opening of a stream, counts as.
   template <typename Request, typename Response, typename Handler, typename Admit>
-  void Unary(const char* method, Handler handler, Admit admit) {
+  void Unary(const char* method, Handler handler, Admit admit, limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(
         method, grpc::internal::RpcMethod::NORMAL_RPC,
         new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-            [this, method, handler = std::move(handler), admit = std::move(admit)](
+            [this, method = NameOf(method, limit), handler = std::move(handler), admit = std::move(admit)](
                 grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-              return ServeUnary<Request, Response>(gate_, context, request, response, method, handler, admit);
+              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler,
+                                                   admit);
             }));
   }
   template <typename Request, typename Response, typename Handler>
@@ -55,37 +58,41 @@ class Service : public grpc::Service {
 
   // See server_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void ServerStream(const char* method, const StreamOptions& options, MakeSession make_session) {
+  void ServerStream(const char* method, const StreamOptions& options, MakeSession make_session,
+                    limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(method, grpc::internal::RpcMethod::SERVER_STREAMING,
                            new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                               [this, method, options, make_session = std::move(make_session)](
+                               [this, method = NameOf(method, limit), options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-                                 return ServeStream<Request, Response>(gate_, context, request, method, options,
-                                                                       make_session);
+                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method,
+                                                                       options, make_session);
                                }));
   }
 
   // See inbound_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void Inbound(const char* method, const StreamOptions& options, MakeSession make_session) {
+  void Inbound(const char* method, const StreamOptions& options, MakeSession make_session,
+               limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(method, grpc::internal::RpcMethod::CLIENT_STREAMING,
                            new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                               [this, method, options, make_session = std::move(make_session)](
+                               [this, method = NameOf(method, limit), options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
-                                 return ServeInbound<Request, Response>(gate_, context, response, method, options,
-                                                                        make_session);
+                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response,
+                                                                        method, options, make_session);
                                }));
   }
 
   // See bidi_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void Bidi(const char* method, const StreamOptions& options, MakeSession make_session) {
-    Add<Request, Response>(
-        method, grpc::internal::RpcMethod::BIDI_STREAMING,
-        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-            [this, method, options, make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
-              return ServeBidi<Request, Response>(gate_, context, method, options, make_session);
-            }));
+  void Bidi(const char* method, const StreamOptions& options, MakeSession make_session,
+            limits::Class limit = limits::Class::kFree) {
+    Add<Request, Response>(method, grpc::internal::RpcMethod::BIDI_STREAMING,
+                           new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                               [this, method = NameOf(method, limit), options,
+                                make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
+                                 return ServeBidi<Request, Response>(gate_, *authenticator_, context, method, options,
+                                                                     make_session);
+                               }));
   }
 
  private:
@@ -97,8 +104,11 @@ class Service : public grpc::Service {
   void Add(const char* method, grpc::internal::RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
            const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler);
 
+  MethodName NameOf(const char* method, limits::Class limit) const { return {full_name_.c_str(), method, limit}; }
+
   Gate* const gate_;
   const std::string full_name_;
+  const Authenticator* const authenticator_;
   // gRPC keeps pointers to them.
   std::deque<std::string> paths_;
 };
@@ -107,8 +117,9 @@ class Service : public grpc::Service {
 template <typename S>
 class GrpcService final : public Service {
  public:
-  // Both must outlive the server.
-  GrpcService(Gate* gate, S* service) : Service(gate, S::kName), service_(service) {
+  // All must outlive the server.
+  GrpcService(Gate* gate, S* service, const Authenticator* authenticator)
+      : Service(gate, S::kName, authenticator), service_(service) {
     std::apply([this](const auto&... methods) { (Serve(methods), ...); }, S::Methods());
   }
 
@@ -121,33 +132,35 @@ class GrpcService final : public Service {
           method.Serve(*service, answer->context(), answer->request(),
                        [answer](const absl::StatusOr<Response>& response) { answer->Finish(response); });
         },
-        [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); });
+        [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); },
+        method.access.limit);
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::ServerStream<S, Request, Response>& method) {
     ServerStream<Request, Response>(
         method.name, method.options,
-        [service = service_, open = method.open](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
-                                                 const CallContext& call) {
-          return (service->*open)(call, request, std::move(writer));
-        });
+        [service = service_, method](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
+                                     const CallContext& call) {
+          return method.Open(*service, call, request, std::move(writer));
+        },
+        method.access.limit);
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::ClientStream<S, Request, Response>& method) {
-    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method), method.access.limit);
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::Bidi<S, Request, Response>& method) {
-    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method.open));
+    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method), method.access.limit);
   }
 
-  template <typename Response, typename Open>
-  auto Opener(Open open) const {
-    return [service = service_, open](std::shared_ptr<StreamWriter<Response>> writer, const CallContext& call) {
-      return (service->*open)(call, std::move(writer));
+  template <typename Response, typename Row>
+  auto Opener(const Row& method) const {
+    return [service = service_, method](std::shared_ptr<StreamWriter<Response>> writer, const CallContext& call) {
+      return method.Open(*service, call, std::move(writer));
     };
   }
 

@@ -9,6 +9,13 @@
 #include "common/errors/reason.h"
 
 namespace hail::rpc::detail {
+namespace {
+
+// How long before its caller's identity ends a stream is drained: 30 s before a token's `exp`, which ends the identity
+// a minute later. Time enough to get a new token and to reconnect.
+constexpr absl::Duration kNotice = absl::Seconds(90);
+
+}  // namespace
 
 StreamCall::StreamCall(Gate* gate, const char* method, std::shared_ptr<StreamWriterBase> writer, bool must_beat,
                        bool ages)
@@ -30,18 +37,24 @@ void StreamCall::Guard(absl::FunctionRef<void()> body) {
   }
 }
 
-void StreamCall::Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) {
+absl::Status StreamCall::Open(const limits::Key& network,
+                              absl::FunctionRef<Opened(absl::Time wall, std::uint64_t number)> make_session) {
   // Held from before the gate knows the stream until there is a session, so that a Drain in between waits.
   absl::MutexLock lock(&session_mutex_);
-  absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this());
+  absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this(), network);
   if (!number.ok()) {
     writer_->Abort(number.status());
-    return;
+    return number.status();
   }
   entered_ = true;
   number_ = *number;
   gate_->observer().OnStreamOpened(method_);
-  Guard([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_) { session_ = make_session(); });
+  Guard([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_) {
+    Opened opened = make_session(opened_, *number);
+    session_ = std::move(opened.session);
+    expires_ = opened.expires;
+  });
+  return absl::OkStatus();
 }
 
 void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {
@@ -101,8 +114,13 @@ absl::Time StreamCall::Beat(absl::Time wall) {
                              {.reason = Reason::kStreamSilent}));
     return wall;
   }
-  if (ages_ && !told_to_go_ && options.stream_age < absl::InfiniteDuration() &&
-      wall - opened_ >= options.stream_age * 0.9 + Gate::Share(options.stream_age * 0.2, number_)) {
+  if (wall >= expires_) {
+    writer_->Abort(MakeError(absl::StatusCode::kUnauthenticated,
+                             "the token has expired; open the stream with a new one",
+                             {.reason = Reason::kTokenExpired}));
+    return wall;
+  }
+  if (!told_to_go_ && wall >= LeaveAt()) {
     told_to_go_ = true;
     StreamSession& session = *session_;
     Guard([&session] { session.OnDrain(absl::ZeroDuration()); });
@@ -111,8 +129,18 @@ absl::Time StreamCall::Beat(absl::Time wall) {
   // Without an inbound half, or without heartbeats from the client, there is no message to wait for.
   const absl::Duration patience = must_beat_ ? options.heartbeat_patience : absl::ZeroDuration();
   BeatIfDue(wall, patience);
-  const absl::Time beat = last_beat_ + options.heartbeat + patience;
-  return must_beat_ ? std::min(beat, last_heard_ + options.silence) : beat;
+  absl::Time next = std::min(last_beat_ + options.heartbeat + patience, expires_);
+  if (!told_to_go_) next = std::min(next, LeaveAt());
+  return must_beat_ ? std::min(next, last_heard_ + options.silence) : next;
+}
+
+absl::Time StreamCall::LeaveAt() const {
+  absl::Time at = absl::InfiniteFuture();
+  const absl::Duration age = gate_->options().stream_age;
+  if (ages_ && age < absl::InfiniteDuration()) at = opened_ + age * 0.9 + Gate::Share(age * 0.2, number_);
+  // A client that has not got a new token by now comes back with the old one: it is not sent away again.
+  if (const absl::Time notice = expires_ - kNotice; opened_ < notice) at = std::min(at, notice);
+  return at;
 }
 
 void StreamCall::BeatIfDue(absl::Time wall, absl::Duration patience) {

@@ -22,8 +22,18 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   // `must_beat`: the client must send heartbeats, and counts as gone when silent. `ages`: see GateOptions::stream_age.
   StreamCall(Gate* gate, const char* method, std::shared_ptr<StreamWriterBase> writer, bool must_beat, bool ages);
 
-  // Enters the gate and makes the session. If the gate refuses, or `make_session` throws, the stream ends.
-  void Open(absl::FunctionRef<std::shared_ptr<StreamSession>()> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
+  struct Opened {
+    // Null: refused; the writer is finished.
+    std::shared_ptr<StreamSession> session;
+    // Wall time until which the caller's identity holds. The session is drained shortly before, so that the client
+    // opens another stream with a new identity. A stream that is open then ends with TOKEN_EXPIRED.
+    absl::Time expires = absl::InfiniteFuture();
+  };
+  // Enters the gate, on the account of `network`, and makes the session; `wall` is the present time, `number` the
+  // stream's at the gate. If the gate refuses, or `make_session` throws, the stream ends. Returns the gate's answer.
+  absl::Status Open(const limits::Key& network,
+                    absl::FunctionRef<Opened(absl::Time wall, std::uint64_t number)> make_session)
+      ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // Calls the session, if there is one (not refused, not ended).
   void WithSession(absl::FunctionRef<void(StreamSession&)> use) ABSL_LOCKS_EXCLUDED(session_mutex_);
@@ -39,8 +49,12 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   void Cancel() override;
 
  private:
-  // Checks an open stream for silence, due heartbeats and age. Returns the time of the next check.
+  // Checks an open stream for silence, due heartbeats, age and its caller's identity. Returns the time of the next
+  // check.
   absl::Time Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
+
+  // When the session is to be drained; InfiniteFuture: never.
+  absl::Time LeaveAt() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_);
 
   // Sends a heartbeat if the last one is at least GateOptions::heartbeat + `patience` old. There must be a session.
   void BeatIfDue(absl::Time wall, absl::Duration patience) ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_);
@@ -64,6 +78,7 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   std::uint64_t number_ ABSL_GUARDED_BY(session_mutex_) = 0;
   absl::Time last_heard_ ABSL_GUARDED_BY(session_mutex_);
   absl::Time last_beat_ ABSL_GUARDED_BY(session_mutex_);
+  absl::Time expires_ ABSL_GUARDED_BY(session_mutex_) = absl::InfiniteFuture();
   bool told_to_go_ ABSL_GUARDED_BY(session_mutex_) = false;
 };
 

@@ -20,6 +20,7 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   const int open_files = rpc::UseAllOpenFiles();
+  rpc::LimitConnectionsOfNetwork(static_cast<std::size_t>(settings.limits.connections_of_network));
   rpc::ServiceHost host({.listen = settings.listen,
                          .internal_listen = settings.internal_listen,
                          .reflection = settings.reflection,

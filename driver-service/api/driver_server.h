@@ -51,6 +51,8 @@ class DriverServer final {
     DispatchOptions dispatch;
     // Names this run of the process, as in the store.
     std::string incarnation_id;
+    // Whether drivers may register themselves.
+    bool drivers_register = false;
   };
   struct Stats {
     // At most one second old.

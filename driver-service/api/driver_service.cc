@@ -50,11 +50,11 @@ void DriverService::RegisterDriver(const rpc::CallContext& call, const v1::Regis
   RegisterAtOwner(call, request, LogStored("driver_registered", call, std::move(done)));
 }
 
-void DriverService::Register(const v1::RegisterDriverRequest& request, std::int64_t gone, absl::Time deadline,
-                             Done<v1::RegisterDriverResponse> done) {
+void DriverService::Register(const rpc::CallContext& call, const v1::RegisterDriverRequest& request, std::int64_t gone,
+                             absl::Time deadline, Done<v1::RegisterDriverResponse> done) {
   commands_.Register(
       FromProto(request.driver()), gone, deadline,
-      [this, &request, gone, deadline, done = std::move(done)](const absl::StatusOr<ClaimedSession>& written) {
+      [this, &call, &request, gone, deadline, done = std::move(done)](const absl::StatusOr<ClaimedSession>& written) {
         if (!written.ok()) return done(written.status());
         if (written->claimed) {
           v1::RegisterDriverResponse response;
@@ -63,14 +63,14 @@ void DriverService::Register(const v1::RegisterDriverRequest& request, std::int6
         }
         const SessionClaim& owner = written->session;
         // Retry once. If another replica was faster, the caller may retry.
-        const auto again = [this, &request, epoch = owner.epoch, deadline, done] {
-          Register(request, epoch, deadline, done);
+        const auto again = [this, &call, &request, epoch = owner.epoch, deadline, done] {
+          Register(call, request, epoch, deadline, done);
         };
         if (gone != 0) return done(SessionCalls::NoAnswer());
         // Claimed here, and forgotten since.
         if (owner.replica == commands_.host().replica()) return again();
         if (!calls_.joined()) return done(SessionCalls::NoAnswer());
-        Forward(owner.replica, request, done, again);
+        Forward(owner.replica, call, request, done, again);
       });
 }
 
@@ -84,17 +84,17 @@ void DriverService::GetDriver(const rpc::CallContext&, const v1::GetDriverReques
   });
 }
 
-void DriverService::GetDriverState(const rpc::CallContext&, const v1::GetDriverStateRequest& request,
+void DriverService::GetDriverState(const rpc::CallContext& call, const v1::GetDriverStateRequest& request,
                                    Done<v1::GetDriverStateResponse> done) {
-  commands_.host().Post([this, &request, done = std::move(done)](Dispatch& core, Now now) {
+  commands_.host().Post([this, &call, &request, done = std::move(done)](Dispatch& core, Now now) {
     const std::string& driver_id = request.driver_id();
     if (core.HasSession(driver_id)) return done(ResponseOf(core.ReadState(now, driver_id, request.session_epoch())));
-    commands_.store().GetSession(driver_id, [this, &request, done](const absl::StatusOr<ClaimedSession>& known) {
+    commands_.store().GetSession(driver_id, [this, &call, &request, done](const absl::StatusOr<ClaimedSession>& known) {
       if (!known.ok()) return done(known.status());
       const std::string& owner = known->session.replica;
       const auto as_stored = [done, stored = known->stored] { done(ResponseOf(WithoutSession(stored))); };
       if (!calls_.joined() || owner.empty() || owner == commands_.host().replica()) return as_stored();
-      Forward(owner, request, done, as_stored);
+      Forward(owner, call, request, done, as_stored);
     });
   });
 }
@@ -247,24 +247,25 @@ void DriverService::AtSession(const rpc::CallContext& call, const Request& reque
   // Not a static_assert: with -fsanitize=undefined, GCC 12 does not take the comparison for a constant.
   HAIL_CHECK(kAtOwner != nullptr);
   if (!calls_.joined()) return (this->*kAtOwner)(call, request, std::move(done));
-  const std::string& driver_id = kMethod.options.person(request).id;
+  const std::string& driver_id = kMethod.access.person(request)->id;
   const auto here = [this, &call, &request, done](const absl::StatusOr<std::int64_t>& session, Dispatch&, Now) {
     if (!session.ok()) return done(session.status());
     (this->*kAtOwner)(call, request, done);
   };
-  commands_.host().WithSession(driver_id, here, [this, &driver_id, &request, here, done](const SessionClaim& owner) {
+  commands_.host().WithSession(driver_id, here, [this, &driver_id, &call, &request, here,
+                                                 done](const SessionClaim& owner) {
     // Retry once. If another replica was faster, the caller may retry.
     const auto no_session = [this, &driver_id, here, done, gone = owner.epoch] {
       commands_.host().WithSession(
           driver_id, here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);
     };
-    Forward(owner.replica, request, done, no_session);
+    Forward(owner.replica, call, request, done, no_session);
   });
 }
 
 template <typename Request, typename Response>
-void DriverService::Forward(const std::string& owner, const Request& request, Done<Response> done,
-                            std::function<void()> no_session) {
+void DriverService::Forward(const std::string& owner, const rpc::CallContext& call, const Request& request,
+                            Done<Response> done, std::function<void()> no_session) {
   constexpr auto kMethod = rpc::MethodOf<DriverService, Request>();
   HAIL_CHECK(kMethod.options.at_owner != nullptr);
   const auto read = [done = std::move(done)](const absl::StatusOr<std::string>& bytes) {
@@ -273,8 +274,8 @@ void DriverService::Forward(const std::string& owner, const Request& request, Do
     if (!response.ParseFromString(*bytes)) return done(Internal("another replica's answer cannot be read"));
     done(std::move(response));
   };
-  calls_.Forward(owner, kMethod.options.person(request).id, kMethod.name, request.SerializeAsString(), read,
-                 std::move(no_session));
+  calls_.Forward(owner, call.caller, kMethod.access.person(request)->id, kMethod.name, request.SerializeAsString(),
+                 read, std::move(no_session));
 }
 
 }  // namespace hail::driver

@@ -1,10 +1,12 @@
 // hail.driver.v1.DriverService, called by drivers' apps over any transport. Each method decodes, calls the domain,
-// encodes. Methods that need the driver's session run at its owner: here, or at another replica.
+// encodes; the table has checked the caller by then. Methods that need the driver's session run at its owner: here, or
+// at another replica.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -22,30 +24,57 @@ class DriverService final {
  public:
   static constexpr char kName[] = "hail.driver.v1.DriverService";
   static constexpr auto Methods() {
+    // Those who act for a driver. To read his state counts as his app's receipt of an offer.
+    constexpr rpc::Roles kDrivers = {auth::Role::kDriver, auth::Role::kServer};
+    constexpr rpc::Roles kReaders = {auth::Role::kDriver, auth::Role::kServer, auth::Role::kOperator};
+    // Nobody becomes a driver by himself, unless the operator says so (auth.drivers_register).
+    constexpr rpc::Roles kRegistrars = {auth::Role::kServer, auth::Role::kOperator};
     return std::tuple(
         rpc::Unary("RegisterDriver", &DriverService::RegisterDriver,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::RegisterAtOwner}),
+                   {.roles = kRegistrars,
+                    .person = &DriverService::DriverOf,
+                    .limit = limits::Class::kRegisterDriver,
+                    .audit = audit::Audited::kAlways},
+                   {.further_roles = &DriverService::FurtherRegistrars, .at_owner = &DriverService::RegisterAtOwner}),
         rpc::Unary("UpdateDriver", &DriverService::UpdateDriver,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::UpdateAtOwner}),
-        rpc::Unary("GetDriver", &DriverService::GetDriver, {.person = &DriverService::DriverOf}),
+                   {.roles = kReaders,
+                    .person = &DriverService::DriverOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kAlways},
+                   {.at_owner = &DriverService::UpdateAtOwner}),
+        rpc::Unary("GetDriver", &DriverService::GetDriver, {.roles = kReaders, .person = &DriverService::DriverOf}),
         rpc::Unary("GetDriverState", &DriverService::GetDriverState,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::GetStateAtOwner}),
+                   {.roles = kDrivers, .person = &DriverService::DriverOf},
+                   {.at_owner = &DriverService::GetStateAtOwner}),
         rpc::Unary("SetAvailability", &DriverService::SetAvailability,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::SetAvailabilityAtOwner}),
+                   {.roles = kDrivers, .person = &DriverService::DriverOf, .limit = limits::Class::kWrite},
+                   {.at_owner = &DriverService::SetAvailabilityAtOwner}),
         rpc::Unary("UpdateLocation", &DriverService::UpdateLocation,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::UpdateLocationAtOwner}),
+                   {.roles = kDrivers,
+                    .person = &DriverService::DriverOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kDenied},
+                   {.at_owner = &DriverService::UpdateLocationAtOwner}),
         rpc::Unary("RespondToOffer", &DriverService::RespondToOffer,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::RespondAtOwner}),
+                   {.roles = kDrivers, .person = &DriverService::DriverOf, .limit = limits::Class::kWrite},
+                   {.at_owner = &DriverService::RespondAtOwner}),
         rpc::Unary("AcknowledgeOffer", &DriverService::AcknowledgeOffer,
-                   {.person = &DriverService::DriverOf, .at_owner = &DriverService::AcknowledgeAtOwner}),
-        rpc::Unary("AdvanceTrip", &DriverService::AdvanceTrip, {.person = &DriverService::DriverOf}),
-        rpc::Unary("ListTrips", &DriverService::ListTrips, {.person = &DriverService::DriverOf}),
-        rpc::Bidi("StreamDriver", &DriverService::StreamDriver),
-        rpc::ServerStream("WatchDriver", &DriverService::WatchDriver));
+                   {.roles = kDrivers, .person = &DriverService::DriverOf, .limit = limits::Class::kWrite},
+                   {.at_owner = &DriverService::AcknowledgeAtOwner}),
+        rpc::Unary("AdvanceTrip", &DriverService::AdvanceTrip,
+                   {.roles = kDrivers, .person = &DriverService::DriverOf, .limit = limits::Class::kWrite}),
+        rpc::Unary("ListTrips", &DriverService::ListTrips, {.roles = kReaders, .person = &DriverService::DriverOf}),
+        rpc::Bidi("StreamDriver", &DriverService::StreamDriver,
+                  {.roles = kDrivers, .person = &DriverService::DriverInOpen}),
+        rpc::ServerStream("WatchDriver", &DriverService::WatchDriver,
+                          {.roles = kDrivers, .person = &DriverService::DriverOf}));
   }
 
-  // Both must outlive every call.
-  DriverService(DriverCommands* commands, SessionCalls* calls) : commands_(*commands), calls_(*calls) {}
+  // Both must outlive every call. `drivers_register`: drivers may register themselves.
+  DriverService(DriverCommands* commands, SessionCalls* calls, bool drivers_register)
+      : commands_(*commands), calls_(*calls), drivers_register_(drivers_register) {}
+
+  rpc::Roles FurtherRegistrars() const { return drivers_register_ ? rpc::Roles{auth::Role::kDriver} : rpc::Roles(); }
 
   // Claims no session.
   void RegisterDriver(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
@@ -76,20 +105,25 @@ class DriverService final {
 
  private:
   template <typename Request>
-  static rpc::Person DriverOf(const Request& request) {
-    return {request.driver_id(), "driver_id"};
+  static std::optional<rpc::Person> DriverOf(const Request& request) {
+    return rpc::Person{request.driver_id(), "driver_id", rpc::Person::Kind::kDriver};
   }
-  static rpc::Person DriverOf(const v1::RegisterDriverRequest& request) {
-    return {request.driver().driver_id(), "driver.driver_id"};
+  static std::optional<rpc::Person> DriverOf(const v1::RegisterDriverRequest& request) {
+    return rpc::Person{request.driver().driver_id(), "driver.driver_id", rpc::Person::Kind::kDriver};
   }
-  static rpc::Person DriverOf(const v1::UpdateDriverRequest& request) {
-    return {request.driver().driver_id(), "driver.driver_id"};
+  static std::optional<rpc::Person> DriverOf(const v1::UpdateDriverRequest& request) {
+    return rpc::Person{request.driver().driver_id(), "driver.driver_id", rpc::Person::Kind::kDriver};
+  }
+  // The session refuses commands that name another driver than the stream's.
+  static std::optional<rpc::Person> DriverInOpen(const v1::StreamDriverRequest& message) {
+    if (!message.has_open()) return std::nullopt;
+    return rpc::Person{message.open().driver_id(), "open.driver_id", rpc::Person::Kind::kDriver};
   }
 
   // The same methods, with the session here.
   void RegisterAtOwner(const rpc::CallContext& call, const v1::RegisterDriverRequest& request,
                        Done<v1::RegisterDriverResponse> done) {
-    Register(request, /*gone=*/0, Deadline(call), std::move(done));
+    Register(call, request, /*gone=*/0, Deadline(call), std::move(done));
   }
   void UpdateAtOwner(const rpc::CallContext& call, const v1::UpdateDriverRequest& request,
                      Done<v1::UpdateDriverResponse> done);
@@ -110,15 +144,17 @@ class DriverService final {
   // Forwards a call to the replica `owner`: `done` gets its answer; `no_session` runs if it has no session of the
   // driver.
   template <typename Request, typename Response>
-  void Forward(const std::string& owner, const Request& request, Done<Response> done, std::function<void()> no_session);
+  void Forward(const std::string& owner, const rpc::CallContext& call, const Request& request, Done<Response> done,
+               std::function<void()> no_session);
   // `gone` as in DriverCommands.
-  void Register(const v1::RegisterDriverRequest& request, std::int64_t gone, absl::Time deadline,
-                Done<v1::RegisterDriverResponse> done);
+  void Register(const rpc::CallContext& call, const v1::RegisterDriverRequest& request, std::int64_t gone,
+                absl::Time deadline, Done<v1::RegisterDriverResponse> done);
   // The deadline of the answer: the caller's, or a short one.
   absl::Time Deadline(const rpc::CallContext& call) const;
 
   DriverCommands& commands_;
   SessionCalls& calls_;
+  const bool drivers_register_;
 };
 
 }  // namespace hail::driver

@@ -37,6 +37,24 @@ absl::StatusOr<std::string> ResponseIn(replica::v1::ForwardedAnswer& answer) {
   return Internal("another replica's answer cannot be read");
 }
 
+replica::v1::ForwardedCaller ToProto(const auth::Identity& identity) {
+  replica::v1::ForwardedCaller caller;
+  caller.set_role(std::string(auth::RoleName(identity.role)));
+  caller.set_subject(identity.subject);
+  caller.set_key_id(identity.key_id);
+  return caller;
+}
+
+auth::Caller CallerIn(const replica::v1::ForwardedCall& call) {
+  if (!call.has_caller()) return auth::Caller::Unchecked();
+  auth::Identity identity;
+  // A role that this version does not know stays the one that may do least.
+  identity.role = auth::TokenRole(call.caller().role()).value_or(auth::Role::kViewer);
+  identity.subject = call.caller().subject();
+  identity.key_id = call.caller().key_id();
+  return auth::Caller(std::move(identity));
+}
+
 }  // namespace
 
 absl::Status SessionCalls::NoAnswer() {
@@ -53,12 +71,14 @@ void SessionCalls::Join(Bus* bus, Serve serve) {
 
 void SessionCalls::Leave() { request_server_.reset(); }
 
-void SessionCalls::Forward(const std::string& owner, const std::string& driver_id, const char* method,
-                           const std::string& request, Done<std::string> done, std::function<void()> no_session) {
+void SessionCalls::Forward(const std::string& owner, const auth::Caller& caller, const std::string& driver_id,
+                           const char* method, const std::string& request, Done<std::string> done,
+                           std::function<void()> no_session) {
   replica::v1::ForwardedCall call;
   call.set_driver_id(driver_id);
   call.set_method(method);
   call.set_request(request);
+  if (caller.identity() != nullptr) *call.mutable_caller() = ToProto(*caller.identity());
   asker_->Ask(owner, call.SerializeAsString(), kForwardTime,
               [done = std::move(done), no_session = std::move(no_session)](const absl::StatusOr<std::string>& bytes) {
                 replica::v1::ForwardedAnswer answer;
@@ -79,7 +99,10 @@ void SessionCalls::OnForwarded(std::string_view bytes, const RequestServer::Repl
       if (!host_->HasOrOpensSession(call.driver_id())) reply(NoSession());
       return;
     }
-    serve_(call.method(), call.request(), now.wall + kForwardTime,
+    rpc::CallContext context;
+    context.deadline = now.wall + kForwardTime;
+    context.caller = CallerIn(call);
+    serve_(call.method(), call.request(), context,
            [reply](absl::StatusOr<std::string> response) { reply(AnswerBytes(std::move(response))); });
   });
 }

@@ -9,17 +9,19 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/auth/caller.h"
 #include "common/bus/request_reply.h"
 #include "common/exec/done.h"
+#include "common/rpc/call_context.h"
 #include "driver-service/api/dispatch_host.h"
 
 namespace hail::driver {
 
-// Thread-safe. The called replica checks the caller's identity; the owner trusts it.
+// Thread-safe. The called replica checks the caller; the owner trusts it, and learns who calls.
 class SessionCalls {
  public:
   // Serves a forwarded call (rpc::ServeForwarded). On the loop; must not block.
-  using Serve = std::function<void(const std::string& method, const std::string& request, absl::Time deadline,
+  using Serve = std::function<void(const std::string& method, const std::string& request, const rpc::CallContext& call,
                                    Done<std::string> done)>;
 
   // `host` must outlive this.
@@ -33,11 +35,11 @@ class SessionCalls {
   // Whether there may be other replicas.
   bool joined() const { return asker_ != nullptr; }
 
-  // Forwards a call to the replica `owner`. `done` gets the bytes of the response, or an error: PEER_UNAVAILABLE if the
+  // Forwards a call of `caller` to the replica `owner`. `done` gets the bytes of the response, or an error: PEER_UNAVAILABLE if the
   // owner does not answer in time. `no_session` runs instead if the owner has no session of the driver. On any thread;
   // after the loop has stopped possibly neither runs.
-  void Forward(const std::string& owner, const std::string& driver_id, const char* method, const std::string& request,
-               Done<std::string> done, std::function<void()> no_session);
+  void Forward(const std::string& owner, const auth::Caller& caller, const std::string& driver_id, const char* method,
+               const std::string& request, Done<std::string> done, std::function<void()> no_session);
 
   // The owner of the session does not answer.
   static absl::Status NoAnswer();

@@ -28,9 +28,12 @@ config::Schema DriverSchema() {
                           .metrics_listen = "127.0.0.1:9465",
                           .data_dir = "hail-data/driver-service",
                           .store_file = "driver.db",
-                          .bus = true},
+                          .bus = true,
+                          .audience = "hail-driver"},
                          &schema);
   schema
+      .Bool("auth.drivers_register", false,
+            "Whether drivers may register themselves; else only the operator, by a token of the role server or operator.")
       .String("rider_service", "127.0.0.1:50061",
               "Internal address of rider-service: HOST:PORT, dns:///NAME:PORT or ipv4:IP:PORT,IP:PORT.", config::Peer())
       .Duration("offer.receive_time", defaults.receive_time,
@@ -61,6 +64,7 @@ config::Schema DriverSchema() {
 DriverOptions ReadDriverOptions(const config::Values& values) {
   DriverOptions options;
   options.service = config::ReadServiceSettings(values);
+  options.drivers_register = values.Bool("auth.drivers_register");
   options.rider_service = values.String("rider_service");
   options.dispatch.receive_time = values.Duration("offer.receive_time");
   options.dispatch.position_freshness = values.Duration("position.freshness");

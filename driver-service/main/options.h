@@ -11,6 +11,8 @@ namespace hail::driver {
 
 struct DriverOptions {
   config::ServiceSettings service;
+  // Whether drivers may register themselves.
+  bool drivers_register = false;
   // The peer's internal address.
   std::string rider_service;
   DispatchOptions dispatch;

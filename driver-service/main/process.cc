@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/audit/audit_log.h"
 #include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
 #include "common/ids/uuid.h"
@@ -14,8 +15,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
+#include "common/service/call_audit.h"
 #include "common/service/call_metrics.h"
+#include "common/service/caller_checks.h"
+#include "common/service/caller_limits.h"
 #include "common/service/data_dir.h"
+#include "common/service/limit_metrics.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/store_metrics.h"
@@ -133,11 +138,20 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .travel_times = &travel_times,
                        .rider = &rider,
                        .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
-                      {.dispatch = options.dispatch, .incarnation_id = incarnation_id});
+                      {.dispatch = options.dispatch,
+                       .incarnation_id = incarnation_id,
+                       .drivers_register = options.drivers_register});
 
-  rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
-  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service());
-  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service());
+  auto audit_log = audit::AuditLog::Open({.service = "driver-service", .file = options.service.limits.audit_file});
+  if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
+  CallAudit call_audit(audit_log->get(), &clock);
+  rpc::Gate gate(&clock,
+                 LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
+                 &call_metrics);
+  auto callers = MakeCallerChecks(options.service, &clock, &registry);
+  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
+  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &rpc::ChecksNobody());
 
   Loop housekeeping("housekeeping");
   housekeeping.Every(kProbeEvery, [&] {
@@ -151,6 +165,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   });
 
   const ProcessMetrics process_metrics(&registry, &gate, bus.get());
+  const LimitMetrics limit_metrics(&registry, &gate, audit_log->get());
   Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] { gauges.Set(server.stats(), store); });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
@@ -163,7 +178,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const int exit_code = Serve(options.service, &gate,
                               {.public_services = {&driver_service},
                                .internal_services = {&dispatch_service},
-                               .healthy = [&] { return store_metrics.Healthy(); },
+                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

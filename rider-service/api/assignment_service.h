@@ -24,16 +24,20 @@ class AssignmentService final {
 
   static constexpr char kName[] = "hail.internal.v1.AssignmentService";
   static constexpr auto Methods() {
+    constexpr rpc::Roles kDriverService = {auth::Role::kDriverService};
+    constexpr rpc::Roles kOperators = {auth::Role::kOperator};
     return std::tuple(
-        rpc::Unary("ConfirmAssignment", &AssignmentService::ConfirmAssignment),
-        rpc::Unary("FindAssignment", &AssignmentService::FindAssignment),
-        rpc::Unary("RecordTripEvent", &AssignmentService::RecordTripEvent),
-        rpc::Unary("ListDriverRides", &AssignmentService::ListDriverRides),
-        rpc::Unary("GetRide", &AssignmentService::GetRide), rpc::Unary("ResolveRide", &AssignmentService::ResolveRide),
-        rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers,
+        rpc::Unary("ConfirmAssignment", &AssignmentService::ConfirmAssignment, {.roles = kDriverService}),
+        rpc::Unary("FindAssignment", &AssignmentService::FindAssignment, {.roles = kDriverService}),
+        rpc::Unary("RecordTripEvent", &AssignmentService::RecordTripEvent, {.roles = kDriverService}),
+        rpc::Unary("ListDriverRides", &AssignmentService::ListDriverRides, {.roles = kDriverService}),
+        rpc::Unary("GetRide", &AssignmentService::GetRide, {.roles = kOperators}),
+        rpc::Unary("ResolveRide", &AssignmentService::ResolveRide,
+                   {.roles = kOperators, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
+        rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers, {.roles = kDriverService},
                   {.queue = kDriversQueue, .ages = false, .greets = true}),
         // No heartbeats: there may be nothing to report for a long time; keepalive detects a dead connection.
-        rpc::ClientStream("ReportLocations", &AssignmentService::ReportLocations,
+        rpc::ClientStream("ReportLocations", &AssignmentService::ReportLocations, {.roles = kDriverService},
                           {.must_beat = false, .max_message_bytes = kMaxReportBytes, .ages = false, .greets = true}));
   }
 

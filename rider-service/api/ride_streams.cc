@@ -7,7 +7,6 @@
 #include "common/ids/shown_id.h"
 #include "common/ids/uuid.h"
 #include "common/rpc/error_codec.h"
-#include "common/rpc/identity.h"
 #include "rider-service/codec/ride_codec.h"
 
 namespace hail::rider {
@@ -56,21 +55,17 @@ CommandResult Result(const std::string& command_id, const absl::Status& status) 
   return result;
 }
 
-}  // namespace
-
-absl::Status CheckWatch(const WatchRideRequest& request, const rpc::Caller& caller) {
-  if (const absl::Status status = rpc::CheckSpeaksFor(caller, request.rider_id(), "rider_id"); !status.ok()) {
-    return status;
-  }
+absl::Status CheckWatch(const WatchRideRequest& request) {
   if (const absl::Status status = CheckId(request.ride_id(), "ride_id"); !status.ok()) return status;
   if (request.after_sequence() < 0) return InvalidField("after_sequence", "must not be negative");
   return absl::OkStatus();
 }
 
-WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& request, const rpc::Caller& caller,
-                         std::shared_ptr<WatchSink> sink)
+}  // namespace
+
+WatchStream::WatchStream(const SessionPorts& ports, const WatchRideRequest& request, std::shared_ptr<WatchSink> sink)
     : sink_(std::move(sink)), ride_id_(request.ride_id()) {
-  if (const absl::Status status = CheckWatch(request, caller); !status.ok()) {
+  if (const absl::Status status = CheckWatch(request); !status.ok()) {
     sink_->Finish(status);
     return;
   }
@@ -131,10 +126,9 @@ void RideStream::CommandSink::Answer(CommandResult result) {
   sink_->Send(std::move(response));
 }
 
-RideStream::RideStream(const SessionPorts& ports, Rides* rides, rpc::Caller caller, std::shared_ptr<StreamSink> sink)
+RideStream::RideStream(const SessionPorts& ports, Rides* rides, std::shared_ptr<StreamSink> sink)
     : ports_(ports),
       rides_(rides),
-      caller_(std::move(caller)),
       sink_(std::move(sink)),
       commands_(std::make_shared<CommandSink>(sink_)) {}
 
@@ -156,7 +150,7 @@ void RideStream::OnMessage(const StreamRideRequest& message) {
 }
 
 void RideStream::Open(const WatchRideRequest& request) {
-  if (const absl::Status status = CheckWatch(request, caller_); !status.ok()) return sink_->Finish(status);
+  if (const absl::Status status = CheckWatch(request); !status.ok()) return sink_->Finish(status);
   rider_id_ = request.rider_id();
   ride_id_ = request.ride_id();
   session_ = RideSession::Open(ports_, rider_id_, ride_id_, CursorOf(request), commands_);

@@ -9,7 +9,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "common/rpc/identity.h"
 #include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 #include "hail/rider/v1/rider_service.pb.h"
@@ -21,13 +20,10 @@ namespace hail::rider {
 using WatchSink = rpc::Sink<hail::rider::v1::WatchRideResponse>;
 using StreamSink = rpc::Sink<hail::rider::v1::StreamRideResponse>;
 
-// INVALID_FIELD or IDENTITY_MISMATCH if the watch is not allowed.
-absl::Status CheckWatch(const hail::rider::v1::WatchRideRequest& request, const rpc::Caller& caller);
-
 class WatchStream final : public rpc::StreamSession {
  public:
   // Opens the session, or finishes the sink with the error.
-  WatchStream(const SessionPorts& ports, const hail::rider::v1::WatchRideRequest& request, const rpc::Caller& caller,
+  WatchStream(const SessionPorts& ports, const hail::rider::v1::WatchRideRequest& request,
               std::shared_ptr<WatchSink> sink);
 
   void OnHeartbeat() override;
@@ -43,7 +39,7 @@ class WatchStream final : public rpc::StreamSession {
 
 class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideRequest> {
  public:
-  RideStream(const SessionPorts& ports, Rides* rides, rpc::Caller caller, std::shared_ptr<StreamSink> sink);
+  RideStream(const SessionPorts& ports, Rides* rides, std::shared_ptr<StreamSink> sink);
 
   void OnMessage(const hail::rider::v1::StreamRideRequest& message) override;
   void OnHalfClose() override;
@@ -83,7 +79,6 @@ class RideStream final : public rpc::InboundSession<hail::rider::v1::StreamRideR
 
   const SessionPorts ports_;
   Rides* const rides_;
-  const rpc::Caller caller_;
   const std::shared_ptr<StreamSink> sink_;
   // Delays the end until open commands are answered.
   const std::shared_ptr<CommandSink> commands_;

@@ -137,15 +137,15 @@ void RiderService::ListNearbyCars(const rpc::CallContext& call, const v1::ListNe
                         });
 }
 
-std::shared_ptr<rpc::StreamSession> RiderService::WatchRide(const rpc::CallContext& call,
+std::shared_ptr<rpc::StreamSession> RiderService::WatchRide(const rpc::CallContext&,
                                                             const v1::WatchRideRequest& request,
                                                             std::shared_ptr<rpc::Sink<v1::WatchRideResponse>> sink) {
-  return std::make_shared<WatchStream>(ports_.session, request, call.caller, std::move(sink));
+  return std::make_shared<WatchStream>(ports_.session, request, std::move(sink));
 }
 
 std::shared_ptr<rpc::InboundSession<v1::StreamRideRequest>> RiderService::StreamRide(
-    const rpc::CallContext& call, std::shared_ptr<rpc::Sink<v1::StreamRideResponse>> sink) {
-  return std::make_shared<RideStream>(ports_.session, ports_.rides, call.caller, std::move(sink));
+    const rpc::CallContext&, std::shared_ptr<rpc::Sink<v1::StreamRideResponse>> sink) {
+  return std::make_shared<RideStream>(ports_.session, ports_.rides, std::move(sink));
 }
 
 }  // namespace hail::rider

@@ -1,9 +1,11 @@
 // hail.rider.v1.RiderService, called by riders' apps over any transport. Each method decodes, calls the domain,
-// encodes.
+// encodes. The table has checked the caller by then.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <tuple>
 
 #include "absl/status/status.h"
@@ -26,17 +28,34 @@ class RiderService final {
 
   static constexpr char kName[] = "hail.rider.v1.RiderService";
   static constexpr auto Methods() {
-    return std::tuple(rpc::Unary("ListProducts", &RiderService::ListProducts),
-                      rpc::Unary("QuoteRide", &RiderService::QuoteRide, {.person = &RiderService::RiderOf}),
-                      rpc::Unary("RequestRide", &RiderService::RequestRide,
-                                 {.person = &RiderService::RiderOf, .admit = &RiderService::AdmitRequest}),
-                      rpc::Unary("GetRide", &RiderService::GetRide, {.person = &RiderService::RiderOf}),
-                      rpc::Unary("GetActiveRide", &RiderService::GetActiveRide, {.person = &RiderService::RiderOf}),
-                      rpc::Unary("ListRides", &RiderService::ListRides, {.person = &RiderService::RiderOf}),
-                      rpc::Unary("CancelRide", &RiderService::CancelRide, {.person = &RiderService::RiderOf}),
-                      rpc::Unary("ListNearbyCars", &RiderService::ListNearbyCars),
-                      rpc::ServerStream("WatchRide", &RiderService::WatchRide, {.queue = kRiderQueue}),
-                      rpc::Bidi("StreamRide", &RiderService::StreamRide, {.queue = kRiderQueue}));
+    // An app may show these before its rider has signed in.
+    constexpr rpc::Roles kEverybody = rpc::Roles::Everybody();
+    constexpr rpc::Roles kRiders = {auth::Role::kRider, auth::Role::kServer};
+    constexpr rpc::Roles kReaders = {auth::Role::kRider, auth::Role::kServer, auth::Role::kOperator};
+    constexpr rpc::Roles kSharers = {auth::Role::kRider, auth::Role::kViewer, auth::Role::kServer,
+                                     auth::Role::kOperator};
+    return std::tuple(
+        rpc::Unary("ListProducts", &RiderService::ListProducts,
+                   {.roles = kEverybody, .audit = audit::Audited::kDenied}),
+        rpc::Unary("QuoteRide", &RiderService::QuoteRide,
+                   {.roles = kRiders, .person = &RiderService::RiderOf, .limit = limits::Class::kQuoteRide}),
+        rpc::Unary("RequestRide", &RiderService::RequestRide,
+                   {.roles = kRiders, .person = &RiderService::RiderOf, .limit = limits::Class::kRequestRide},
+                   {.admit = &RiderService::AdmitRequest}),
+        rpc::Unary("GetRide", &RiderService::GetRide,
+                   {.roles = kSharers, .person = &RiderService::RiderOf, .ride = &RiderService::RideOf}),
+        rpc::Unary("GetActiveRide", &RiderService::GetActiveRide,
+                   {.roles = kReaders, .person = &RiderService::RiderOf}),
+        rpc::Unary("ListRides", &RiderService::ListRides, {.roles = kReaders, .person = &RiderService::RiderOf}),
+        rpc::Unary("CancelRide", &RiderService::CancelRide,
+                   {.roles = kRiders, .person = &RiderService::RiderOf, .limit = limits::Class::kWrite}),
+        rpc::Unary("ListNearbyCars", &RiderService::ListNearbyCars,
+                   {.roles = kEverybody, .limit = limits::Class::kNearbyCars, .audit = audit::Audited::kDenied}),
+        rpc::ServerStream("WatchRide", &RiderService::WatchRide,
+                          {.roles = kSharers, .person = &RiderService::RiderOf, .ride = &RiderService::RideOf},
+                          {.queue = kRiderQueue}),
+        rpc::Bidi("StreamRide", &RiderService::StreamRide, {.roles = kRiders, .person = &RiderService::RiderInOpen},
+                  {.queue = kRiderQueue}));
   }
 
   // All must outlive every call.
@@ -69,8 +88,16 @@ class RiderService final {
 
  private:
   template <typename Request>
-  static rpc::Person RiderOf(const Request& request) {
-    return {request.rider_id(), "rider_id"};
+  static std::optional<rpc::Person> RiderOf(const Request& request) {
+    return rpc::Person{request.rider_id(), "rider_id", rpc::Person::Kind::kRider};
+  }
+  // The session refuses commands that name another ride or rider than the stream's.
+  static std::optional<rpc::Person> RiderInOpen(const v1::StreamRideRequest& message) {
+    return message.has_open() ? RiderOf(message.open()) : std::nullopt;
+  }
+  template <typename Request>
+  static const std::string& RideOf(const Request& request) {
+    return request.ride_id();
   }
   Now ReadClock() const { return ports_.session.clock->Read(); }
 

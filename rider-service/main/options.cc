@@ -18,7 +18,8 @@ config::Schema RiderSchema() {
                           .metrics_listen = "127.0.0.1:9464",
                           .data_dir = "hail-data/rider-service",
                           .store_file = "rider.db",
-                          .bus = true},
+                          .bus = true,
+                          .audience = "hail-rider"},
                          &schema);
   schema
       .String("driver_service", "127.0.0.1:50062",

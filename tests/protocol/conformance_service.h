@@ -20,11 +20,14 @@ class ConformanceService {
  public:
   static constexpr char kName[] = "connectrpc.conformance.v1.ConformanceService";
   static constexpr auto Methods() {
-    return std::tuple(rpc::Unary("Unary", &ConformanceService::Unary),
-                      // The suite wants the headers before the first message.
-                      rpc::ServerStream("ServerStream", &ConformanceService::ServerStream, {.greets = true}),
-                      rpc::ClientStream("ClientStream", &ConformanceService::ClientStream, {.must_beat = false}),
-                      rpc::Bidi("BidiStream", &ConformanceService::BidiStream, {.must_beat = false}));
+    constexpr auto kEverybody = rpc::Roles::Everybody();
+    return std::tuple(
+        rpc::Unary("Unary", &ConformanceService::Unary, {.roles = kEverybody}),
+        // The suite wants the headers before the first message.
+        rpc::ServerStream("ServerStream", &ConformanceService::ServerStream, {.roles = kEverybody}, {.greets = true}),
+        rpc::ClientStream("ClientStream", &ConformanceService::ClientStream, {.roles = kEverybody},
+                          {.must_beat = false}),
+        rpc::Bidi("BidiStream", &ConformanceService::BidiStream, {.roles = kEverybody}, {.must_beat = false}));
   }
 
   // Delayed answers run on `executor`, which must outlive the server.

@@ -153,7 +153,7 @@ class ServerCall final : public ServerEnd,
 
   template <typename MakeSession>
   void Open(MakeSession&& make_session) {
-    call_->Open([&]() -> std::shared_ptr<rpc::StreamSession> { return make_session(writer_); });
+    call_->Open([&](absl::Time) -> rpc::detail::StreamCall::Opened { return {make_session(writer_)}; });
     if (inbound_) writer_->ReadOn();
     ToClient([](ClientEnd<Response>& client) {
       if (client.on_connected) client.on_connected();
@@ -437,6 +437,13 @@ void Call(Network* network, Route* route, const Life* life, std::function<Host*(
   }
 }
 
+// Nobody in the simulated city speaks for another.
+inline rpc::CallContext UncheckedCall() {
+  rpc::CallContext call;
+  call.caller = auth::Caller::Unchecked();
+  return call;
+}
+
 // A unary call by the table of `Service` (common/rpc/methods.h). `Host::service` finds the service in a process;
 // `Host::Observe` observes the answer.
 template <typename Service, typename Host, typename Request>
@@ -455,6 +462,7 @@ void CallMethod(Network* network, Route* route, const Life* life, std::function<
           Request request;
         };
         const auto arrived = std::make_shared<Arrived>();
+        arrived->context = UncheckedCall();
         arrived->context.deadline = deadline;
         arrived->request = request;
         kMethod.Serve(service, arrived->context, arrived->request,
@@ -479,9 +487,9 @@ auto OpenMethod(Network* network, Route* route, std::shared_ptr<ClientEnd<rpc::R
         constexpr auto kMethod = rpc::MethodOf<Service, Request>();
         Service& service = process.service(static_cast<const Service*>(nullptr));
         if constexpr (kMethod.kClientStreams) {
-          return (service.*kMethod.open)(rpc::CallContext(), std::move(writer));
+          return kMethod.Open(service, UncheckedCall(), std::move(writer));
         } else {
-          return (service.*kMethod.open)(rpc::CallContext(), request, std::move(writer));
+          return kMethod.Open(service, UncheckedCall(), request, std::move(writer));
         }
       });
 }

@@ -52,11 +52,25 @@ TEST(MethodTable, IsTheContract) {
 }
 
 TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
-  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.person == nullptr; }),
+  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& row) { return row.access.person == nullptr; }),
               IsEmpty());
-  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& options) { return options.at_owner != nullptr; }),
+  EXPECT_THAT(rpc::UnaryMethodsOf<DriverService>([](const auto& row) { return row.options.at_owner != nullptr; }),
               ElementsAre("RegisterDriver", "UpdateDriver", "GetDriverState", "SetAvailability", "UpdateLocation",
                           "RespondToOffer", "AcknowledgeOffer"));
+}
+
+TEST(MethodTable, SaysWhatACallCountsAsAndWhatIsAudited) {
+  const auto counts_as = [](limits::Class what) {
+    return rpc::UnaryMethodsOf<DriverService>([what](const auto& row) { return row.access.limit == what; });
+  };
+  EXPECT_THAT(counts_as(limits::Class::kFree), IsEmpty());
+  EXPECT_THAT(counts_as(limits::Class::kRegisterDriver), ElementsAre("RegisterDriver"));
+  EXPECT_THAT(counts_as(limits::Class::kRead), ElementsAre("GetDriver", "GetDriverState", "ListTrips"));
+  const auto audited = [](audit::Audited which) {
+    return rpc::UnaryMethodsOf<DriverService>([which](const auto& row) { return row.access.audit == which; });
+  };
+  EXPECT_THAT(audited(audit::Audited::kAlways), ElementsAre("RegisterDriver", "UpdateDriver"));
+  EXPECT_THAT(audited(audit::Audited::kDenied), ElementsAre("UpdateLocation"));
 }
 
 // --- The surroundings of the service ---
@@ -244,7 +258,7 @@ class Process {
   int offers_settled() const { return offers_settled_; }
 
   template <typename Request>
-  auto Ask(const Request& request, const rpc::CallContext& call = {}) {
+  auto Ask(const Request& request, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::Ask(server_.driver_service(), request, call);
   }
   v1::DriverState State(const std::string& driver_id) {
@@ -263,17 +277,17 @@ class Process {
     return state;
   }
   std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(const std::shared_ptr<StreamList>& list,
-                                                                       const rpc::CallContext& call = {}) {
-    return server_.driver_service()->StreamDriver(call, list);
+                                                                       const rpc::CallContext& call = rpc::UncheckedCall()) {
+    return rpc::OpenInbound<v1::StreamDriverRequest>(server_.driver_service(), list, call);
   }
   std::shared_ptr<rpc::StreamSession> Watch(const std::string& driver_id, const std::shared_ptr<StreamList>& list,
-                                            const rpc::CallContext& call = {}) {
+                                            const rpc::CallContext& call = rpc::UncheckedCall()) {
     v1::WatchDriverRequest request;
     request.set_driver_id(driver_id);
-    return server_.driver_service()->WatchDriver(call, request, list);
+    return rpc::Open(server_.driver_service(), request, list, call);
   }
   std::shared_ptr<rpc::InboundSession<pb::DispatchRequest>> Link(const std::shared_ptr<LinkList>& list) {
-    return server_.dispatch_service()->Dispatch({}, list);
+    return rpc::OpenInbound<pb::DispatchRequest>(server_.dispatch_service(), list);
   }
 
  private:
@@ -479,8 +493,7 @@ TEST_F(OneProcessTest, ADriverIsRegisteredAndFound) {
 
 TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
-  rpc::CallContext call;
-  call.caller.subject = "d2";
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .driver = "d2"});
   const auto refused = [&](const auto& request) {
     return HasReason(process_.Ask(request, call).status(), Reason::kIdentityMismatch);
   };
@@ -493,7 +506,7 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   get.set_driver_id("d1");
   state.set_driver_id("d1");
   trips.set_driver_id("d1");
-  EXPECT_TRUE(refused(RegisterOf("d1")));
+  EXPECT_TRUE(HasReason(process_.Ask(RegisterOf("d2"), call).status(), Reason::kRoleNotAllowed));
   EXPECT_TRUE(refused(UpdateOf("d1", "display_name")));
   EXPECT_TRUE(refused(get));
   EXPECT_TRUE(refused(state));
@@ -509,7 +522,7 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   EXPECT_TRUE(HasReason(list->AwaitEnd(), Reason::kIdentityMismatch));
   stream->OnEnd();
   const auto watched = std::make_shared<StreamList>();
-  process_.Watch("d1", watched, call)->OnEnd();
+  EXPECT_EQ(process_.Watch("d1", watched, call), nullptr);
   EXPECT_TRUE(HasReason(watched->AwaitEnd(), Reason::kIdentityMismatch));
   EXPECT_EQ(process_.State("d1").session_epoch(), 0) << "nothing was done";
 }
@@ -551,7 +564,7 @@ TEST_F(OneProcessTest, AWishAndAPositionMakeADriverAvailable) {
 }
 
 TEST_F(OneProcessTest, TheDeadlineOfTheCallIsTheWrites) {
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.deadline = clock_.Read().wall - absl::Seconds(1);
   EXPECT_TRUE(absl::IsDeadlineExceeded(process_.Ask(RegisterOf("d1"), call).status()));
   ASSERT_TRUE(process_.Ask(RegisterOf("d1")).ok());
@@ -672,7 +685,7 @@ TEST_F(OneProcessTest, ARideByUnaryCalls) {
   EXPECT_EQ(reports[0].locations(0).ride_id(), "ride-1");
   EXPECT_EQ(process_.offers_settled(), 1);
 
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.deadline = clock_.Read().wall + absl::Seconds(4);
   call.traceparent = "the trace";
   const auto arrived = process_.Ask(ArriveOf("d1", "ride-1"), call);

@@ -26,6 +26,7 @@ namespace {
 namespace pb = hail::internal::v1;
 namespace type = hail::type::v1;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // --- The tables ---
@@ -36,8 +37,26 @@ TEST(MethodTable, IsTheContract) {
 }
 
 TEST(MethodTable, SaysWhichCallsConcernNoRider) {
-  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>([](const auto& options) { return options.person == nullptr; }),
+  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>([](const auto& row) { return row.access.person == nullptr; }),
               ElementsAre("ListProducts", "ListNearbyCars"));
+}
+
+TEST(MethodTable, SaysWhatACallCountsAsAndWhatIsAudited) {
+  const auto counts_as = [](limits::Class what) {
+    return rpc::UnaryMethodsOf<RiderService>([what](const auto& row) { return row.access.limit == what; });
+  };
+  EXPECT_THAT(counts_as(limits::Class::kFree), IsEmpty());
+  EXPECT_THAT(counts_as(limits::Class::kRequestRide), ElementsAre("RequestRide"));
+  EXPECT_THAT(counts_as(limits::Class::kQuoteRide), ElementsAre("QuoteRide"));
+  EXPECT_THAT(counts_as(limits::Class::kNearbyCars), ElementsAre("ListNearbyCars"));
+  EXPECT_THAT(counts_as(limits::Class::kWrite), ElementsAre("CancelRide"));
+  // Reads by staff are audited wherever they reach a person's data.
+  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>(
+                  [](const auto& row) { return row.access.audit == audit::Audited::kDenied; }),
+              ElementsAre("ListProducts", "ListNearbyCars"));
+  EXPECT_THAT(rpc::UnaryMethodsOf<AssignmentService>(
+                  [](const auto& row) { return row.access.audit == audit::Audited::kAlways; }),
+              ElementsAre("ResolveRide"));
 }
 
 TEST(MethodTable, FindsAMethodByItsRequest) {
@@ -103,11 +122,11 @@ class RiderServerTest : public StoreFixture {
   }
 
   template <typename Request>
-  auto AskRider(const Request& request, const rpc::CallContext& call = {}) {
+  auto AskRider(const Request& request, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::Ask(server_->rider_service(), request, call);
   }
   template <typename Request>
-  auto AskAssignment(const Request& request, const rpc::CallContext& call = {}) {
+  auto AskAssignment(const Request& request, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::Ask(server_->assignment_service(), request, call);
   }
 
@@ -177,17 +196,15 @@ TEST_F(RiderServerTest, ARequestIsAnsweredWithItsRideAlsoTheSecondTime) {
 }
 
 TEST_F(RiderServerTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
-  rpc::CallContext call;
-  call.caller.subject = "r2";
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kRider, .rider = "r2"});
   EXPECT_TRUE(HasReason(AskRider(RequestOf("r1"), call).status(), Reason::kIdentityMismatch));
   const auto list = std::make_shared<WatchList>();
-  const auto session = server_->rider_service()->WatchRide(call, WatchOf(RideOf("r1"), "r1"), list);
+  EXPECT_EQ(rpc::Open(server_->rider_service(), WatchOf(RideOf("r1"), "r1"), list, call), nullptr);
   EXPECT_TRUE(HasReason(list->AwaitEnd(), Reason::kIdentityMismatch));
-  session->OnEnd();
 }
 
 TEST_F(RiderServerTest, TheDeadlineOfTheCallIsTheWrites) {
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.deadline = clock_.Read().wall - absl::Seconds(1);
   EXPECT_TRUE(absl::IsDeadlineExceeded(AskRider(RequestOf("r1"), call).status()));
   v1::GetActiveRideRequest active;
@@ -230,7 +247,7 @@ TEST_F(RiderServerTest, AQuoteHasThePickupTimeOfTheQuickestCarIfThereIsAnswer) {
   *quote.mutable_pickup() = RequestOf("r1").pickup();
   *quote.mutable_dropoff() = RequestOf("r1").dropoff();
   quote.set_product_id("economy");
-  rpc::CallContext call;
+  rpc::CallContext call = rpc::UncheckedCall();
   call.traceparent = "the trace";
   const auto without = AskRider(quote, call);
   ASSERT_TRUE(without.ok()) << without.status();
@@ -261,7 +278,7 @@ TEST_F(RiderServerTest, ARideInHandShowsWhenItsDriverWasLastSeen) {
   const type::Ride ride = RideOf("r1");
   ASSERT_TRUE(AskAssignment(ConfirmOf(ride, "d1")).ok());
   const auto none = std::make_shared<rpc::ListSink<pb::ReportLocationsResponse>>();
-  const auto reports = server_->assignment_service()->ReportLocations({}, none);
+  const auto reports = rpc::OpenInbound<pb::ReportLocationsRequest>(server_->assignment_service(), none);
   pb::ReportLocationsRequest report;
   auto* location = report.add_locations();
   location->set_driver_id("d1");
@@ -287,7 +304,7 @@ TEST_F(RiderServerTest, ARideInHandShowsWhenItsDriverWasLastSeen) {
 TEST_F(RiderServerTest, AWatcherSeesTheRideAndThenItsEvents) {
   const type::Ride ride = RideOf("r1");
   const auto list = std::make_shared<WatchList>();
-  const auto session = server_->rider_service()->WatchRide({}, WatchOf(ride, "r1"), list);
+  const auto session = rpc::Open(server_->rider_service(), WatchOf(ride, "r1"), list);
   ASSERT_THAT(list->AwaitCount(1), SizeIs(1));
   ASSERT_TRUE(AskAssignment(ConfirmOf(ride, "d1")).ok());
   ASSERT_TRUE(CancelOf(ride, "r1").ok());
@@ -303,7 +320,7 @@ TEST_F(RiderServerTest, AWatcherSeesTheRideAndThenItsEvents) {
 TEST_F(RiderServerTest, NothingFollowsDraining) {
   const type::Ride ride = RideOf("r1");
   const auto list = std::make_shared<WatchList>();
-  const auto session = server_->rider_service()->WatchRide({}, WatchOf(ride, "r1"), list);
+  const auto session = rpc::Open(server_->rider_service(), WatchOf(ride, "r1"), list);
   ASSERT_THAT(list->AwaitCount(1), SizeIs(1));
   session->OnDrain(absl::Seconds(2));
   ASSERT_TRUE(CancelOf(ride, "r1").ok());
@@ -323,13 +340,13 @@ TEST_F(RiderServerTest, AStreamBeginsWithOpenAndEndsAfterTheLastAnswer) {
   cancel.mutable_cancel_ride()->set_reason(type::CANCEL_REASON_CHANGED_PLANS);
 
   const auto refused = std::make_shared<StreamList>();
-  const auto wrong = server_->rider_service()->StreamRide({}, refused);
+  const auto wrong = rpc::OpenInbound<v1::StreamRideRequest>(server_->rider_service(), refused);
   wrong->OnMessage(cancel);
   EXPECT_TRUE(HasReason(refused->AwaitEnd(), Reason::kProtocolViolation));
   wrong->OnEnd();
 
   const auto list = std::make_shared<StreamList>();
-  const auto session = server_->rider_service()->StreamRide({}, list);
+  const auto session = rpc::OpenInbound<v1::StreamRideRequest>(server_->rider_service(), list);
   session->OnMessage(open);
   session->OnMessage(cancel);
   session->OnHalfClose();
@@ -348,7 +365,7 @@ TEST_F(RiderServerTest, AStreamBeginsWithOpenAndEndsAfterTheLastAnswer) {
 TEST_F(RiderServerTest, DriverServiceWatchesADriversRides) {
   const type::Ride ride = RideOf("r1");
   const auto list = std::make_shared<DriversList>();
-  const auto session = server_->assignment_service()->WatchDrivers({}, list);
+  const auto session = rpc::OpenInbound<pb::WatchDriversRequest>(server_->assignment_service(), list);
   pb::WatchDriversRequest subscribe;
   subscribe.mutable_subscribe()->set_driver_id("d1");
   subscribe.mutable_subscribe()->set_subscription(7);
@@ -374,7 +391,7 @@ TEST_F(RiderServerTest, ManyCallAndWatchAtOnce) {
   constexpr int kThreads = 6;
   constexpr int kRides = 8;
   const auto drivers = std::make_shared<DriversList>();
-  const auto feed = server_->assignment_service()->WatchDrivers({}, drivers);
+  const auto feed = rpc::OpenInbound<pb::WatchDriversRequest>(server_->assignment_service(), drivers);
   for (int thread = 0; thread < kThreads; ++thread) {
     pb::WatchDriversRequest subscribe;
     subscribe.mutable_subscribe()->set_driver_id("d" + std::to_string(thread));
@@ -389,7 +406,7 @@ TEST_F(RiderServerTest, ManyCallAndWatchAtOnce) {
       for (int i = 0; i < kRides; ++i) {
         const type::Ride ride = RideOf(rider_id, std::to_string(i));
         const auto list = std::make_shared<WatchList>();
-        const auto session = server_->rider_service()->WatchRide({}, WatchOf(ride, rider_id), list);
+        const auto session = rpc::Open(server_->rider_service(), WatchOf(ride, rider_id), list);
         EXPECT_TRUE(AskAssignment(ConfirmOf(ride, driver_id)).ok());
         session->OnHeartbeat();
         (void)server_->stats();

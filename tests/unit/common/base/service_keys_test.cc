@@ -21,7 +21,8 @@ Schema ServiceSchema() {
                   .metrics_listen = "127.0.0.1:9464",
                   .data_dir = "hail-data/rider-service",
                   .store_file = "rider.db",
-                  .bus = true},
+                  .bus = true,
+                  .audience = "hail-rider"},
                  &schema);
   return schema;
 }
@@ -78,6 +79,44 @@ TEST(ServiceKeysTest, ReflectionIsForThisMachineUnlessItIsSaidOtherwise) {
     EXPECT_EQ(reflection(anywhere, "on"), std::pair(true, true)) << anywhere;
   }
   EXPECT_TRUE(ReadServiceSettings(ValuesWith(ServiceSchema())).reflection);
+}
+
+TEST(ServiceKeysTest, CallersAreCheckedUnlessListenIsOfThisMachineOrItIsSaidInWords) {
+  EXPECT_THAT(Problems({"listen=0.0.0.0:50051"}), ElementsAre(HasSubstr("auth.mode=insecure to serve everybody")));
+  EXPECT_THAT(Problems({"listen=0.0.0.0:50051", "auth.mode=insecure"}), ElementsAre());
+  EXPECT_THAT(Problems({"listen=localhost:50051", "auth.mode=insecure"}), ElementsAre());
+  EXPECT_THAT(Problems({"auth.mode=none"}), ElementsAre(HasSubstr("off, insecure, tokens")));
+
+  EXPECT_THAT(Problems({"auth.mode=tokens"}),
+              ElementsAre(HasSubstr("auth.keys: auth.mode=tokens needs it"), HasSubstr("auth.issuer")));
+  EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=keys.json", "auth.issuer=hail", "auth.audience="}),
+              ElementsAre(HasSubstr("auth.audience")));
+  EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=keys.json", "auth.issuer=hail", "listen=0.0.0.0:1"}),
+              ElementsAre());
+  // Whoever names keys must not serve everybody by mistake.
+  EXPECT_THAT(Problems({"auth.keys=keys.json"}), ElementsAre(HasSubstr("no effect unless auth.mode=tokens")));
+  EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=http://hail/keys", "auth.issuer=hail"}),
+              ElementsAre(HasSubstr("file or an https URL")));
+  EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=keys.json", "auth.issuer=hail", "auth.keys_ca=ca.pem"}),
+              ElementsAre(HasSubstr("auth.keys_ca")));
+}
+
+TEST(ServiceKeysTest, TheSettingsSayWhoMayCall) {
+  const AuthSettings off = ReadServiceSettings(ValuesWith(ServiceSchema())).auth;
+  EXPECT_EQ(off.mode, AuthMode::kOff);
+  EXPECT_TRUE(off.anonymous);
+  const AuthSettings tokens = ReadServiceSettings(ValuesWith(ServiceSchema(), {{"auth.mode", "tokens"},
+                                                                               {"auth.keys", "https://hail/keys"},
+                                                                               {"auth.keys_ca", "ca.pem"},
+                                                                               {"auth.issuer", "hail"},
+                                                                               {"auth.anonymous", "false"}}))
+                                  .auth;
+  EXPECT_EQ(tokens.mode, AuthMode::kTokens);
+  EXPECT_EQ(tokens.keys, "https://hail/keys");
+  EXPECT_EQ(tokens.keys_ca, "ca.pem");
+  EXPECT_EQ(tokens.issuer, "hail");
+  EXPECT_EQ(tokens.audience, "hail-rider");
+  EXPECT_FALSE(tokens.anonymous);
 }
 
 TEST(ServiceKeysTest, BadValuesAreRefused) {

@@ -31,13 +31,13 @@ std::vector<std::string> TableFaults() {
   return faults;
 }
 
-// The unary methods of `S` whose options satisfy `condition`.
+// The unary methods of `S` whose rows satisfy `condition`.
 template <typename S, typename Condition>
 std::vector<std::string> UnaryMethodsOf(Condition condition) {
   std::vector<std::string> names;
   const auto check = [&]<typename Method>(const Method& method) {
     if constexpr (!Method::kClientStreams && !Method::kServerStreams) {
-      if (condition(method.options)) names.push_back(method.name);
+      if (condition(method)) names.push_back(method.name);
     }
   };
   std::apply([&](const auto&... methods) { (check(methods), ...); }, S::Methods());

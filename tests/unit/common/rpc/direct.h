@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,13 +17,24 @@
 
 namespace hail::rpc {
 
+// The context of a call of `caller`.
+inline CallContext CallOf(auth::Caller caller) {
+  CallContext call;
+  call.caller = std::move(caller);
+  return call;
+}
+inline CallContext CallOf(auth::Identity identity) { return CallOf(auth::Caller(std::move(identity))); }
+// Of a call at a listener that checks nobody.
+inline CallContext UncheckedCall() { return CallOf(auth::Caller::Unchecked()); }
+
 // A call of the unary method that takes `Request`. Waits for the answer at its end at the latest.
 template <typename S, typename Request>
 class Asked {
  public:
   using Response = ResponseTo<S, Request>;
 
-  Asked(S* service, Request request, CallContext call = {}) : call_(std::move(call)), request_(std::move(request)) {
+  Asked(S* service, Request request, CallContext call = UncheckedCall())
+      : call_(std::move(call)), request_(std::move(request)) {
     constexpr auto kMethod = MethodOf<S, Request>();
     kMethod.Serve(*service, call_, request_, [this](absl::StatusOr<Response> response) {
       answer_ = std::move(response);
@@ -48,8 +60,24 @@ class Asked {
 
 // Calls the unary method that takes `request`, and waits for its answer.
 template <typename S, typename Request>
-absl::StatusOr<ResponseTo<S, Request>> Ask(S* service, const Request& request, const CallContext& call = {}) {
+absl::StatusOr<ResponseTo<S, Request>> Ask(S* service, const Request& request,
+                                           const CallContext& call = UncheckedCall()) {
   return Asked(service, request, call).Answer();
+}
+
+// Opens the stream of the method that takes `request`. Null: the caller is refused.
+template <typename S, typename Request>
+auto Open(S* service, const Request& request, std::shared_ptr<Sink<ResponseTo<S, Request>>> sink,
+          const CallContext& call = UncheckedCall()) {
+  constexpr auto kMethod = MethodOf<S, Request>();
+  return kMethod.Open(*service, call, request, std::move(sink));
+}
+// The same for a stream that takes messages of type `Request`.
+template <typename Request, typename S>
+auto OpenInbound(S* service, std::shared_ptr<Sink<ResponseTo<S, Request>>> sink,
+                 const CallContext& call = UncheckedCall()) {
+  constexpr auto kMethod = MethodOf<S, Request>();
+  return kMethod.Open(*service, call, std::move(sink));
 }
 
 // Keeps what a session sends. Thread-safe.

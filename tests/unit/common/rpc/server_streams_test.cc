@@ -591,7 +591,8 @@ TEST_F(ServerStreamsTest, AClientStreamEndsWhenDrained) {
 class CountingService final : public Service {
  public:
   // WatchRide counts up to after_sequence; an unset one leaves the stream open until it is drained.
-  explicit CountingService(Gate* gate) : Service(gate, hail::rider::v1::RiderService::service_full_name()) {
+  explicit CountingService(Gate* gate)
+      : Service(gate, hail::rider::v1::RiderService::service_full_name(), &ChecksNobody()) {
     using Request = hail::rider::v1::WatchRideRequest;
     using Response = hail::rider::v1::WatchRideResponse;
     ServerStream<Request, Response>(

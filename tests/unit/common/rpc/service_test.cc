@@ -38,7 +38,7 @@ grpc::ByteBuffer Bytes(const std::string& text) {
 // A service with a server stream, the fourth kind of method.
 class WatchService final : public Service {
  public:
-  explicit WatchService(Gate* gate) : Service(gate, rider::RiderService::service_full_name()) {
+  explicit WatchService(Gate* gate) : Service(gate, rider::RiderService::service_full_name(), &ChecksNobody()) {
     ServerStream<rider::WatchRideRequest, rider::WatchRideResponse>(
         "WatchRide", {},
         [](const rider::WatchRideRequest&, const std::shared_ptr<StreamWriter<rider::WatchRideResponse>>& writer,
@@ -156,7 +156,7 @@ TEST_F(ServiceTest, AServerStreamIsNotOpenedByARequestThatCannotBeRead) {
 
 TEST(ServiceDeathTest, WhatIsNotInTheContractIsNotServed) {
   struct Wrong final : Service {
-    explicit Wrong(Gate* gate, int what) : Service(gate, v1::AssignmentService::service_full_name()) {
+    explicit Wrong(Gate* gate, int what) : Service(gate, v1::AssignmentService::service_full_name(), &ChecksNobody()) {
       const auto nothing = [](const auto&) {};
       if (what == 0) Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindNothing", nothing);
       if (what == 1) Unary<v1::FindAssignmentRequest, v1::ResolveRideResponse>("FindAssignment", nothing);
