@@ -181,6 +181,7 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
           DurationFrom(absl::ZeroDuration(), absl::Hours(24)));
   AddTlsKeys(schema);
   AddAuthKeys(defaults.audience, schema);
+  AddLimitKeys(schema);
   schema->CheckAll(CheckAuthMode).CheckAll(CheckListeners).CheckAll(CheckPasswordFile).CheckAll(CheckTime);
 }
 
@@ -220,6 +221,7 @@ ServiceSettings ReadServiceSettings(const Values& values) {
   const absl::Duration age = values.Duration("connection.age");
   settings.connection_age = age > absl::ZeroDuration() ? age : absl::InfiniteDuration();
   if (settings.tls) settings.connection_age = std::min(settings.connection_age, kLongestTlsConnection);
+  settings.limits = ReadLimitSettings(values);
   return settings;
 }
 

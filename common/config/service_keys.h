@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "common/bus/nats_bus.h"
 #include "common/config/auth_keys.h"
+#include "common/config/limit_keys.h"
 #include "common/config/schema.h"
 #include "common/config/tls_keys.h"
 #include "common/logging/level.h"
@@ -37,7 +38,7 @@ bool IsLoopback(const std::string& address);
 
 // Declares listen, internal_listen, metrics_listen, health_listen, tls.*, reflection, data_dir, store.url,
 // store.password_file, bus.*, time_scale, time_anchor, log.level, shutdown.notice, shutdown.grace, connection.age and the
-// keys of AddAuthKeys.
+// keys of AddAuthKeys and AddLimitKeys.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // The values of those keys, ready for use.
@@ -71,6 +72,7 @@ struct ServiceSettings {
   // Maximum age of connections, and of apps' streams; InfiniteDuration: no limit. With TLS at most an hour: a peer's
   // certificate is checked once, when it connects.
   absl::Duration connection_age;
+  LimitSettings limits;
 };
 
 // `values` must come from a schema that AddServiceKeys filled.

@@ -62,6 +62,11 @@ void LogLine::PutValue(const LogValue& value, std::string* out) {
 
 std::string LogLine::Json(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
                           std::initializer_list<LogField> fields) {
+  return JsonOf(time, level, service, event, absl::MakeConstSpan(fields.begin(), fields.size()));
+}
+
+std::string LogLine::JsonOf(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
+                            absl::Span<const LogField> fields) {
   std::string out = "{";
   PutMember("time", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()), &out);
   PutMember("level", LogLevelName(level), &out);

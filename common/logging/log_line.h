@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "common/logging/log.h"
 
 namespace hail {
@@ -16,6 +17,9 @@ class LogLine {
   // U+2028/2029; bytes that are not UTF-8 become U+FFFD; a number that is not finite becomes null.
   static std::string Json(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
                           std::initializer_list<LogField> fields);
+  // The same with fields that are put together as the program runs.
+  static std::string JsonOf(absl::Time time, LogLevel level, std::string_view service, std::string_view event,
+                            absl::Span<const LogField> fields);
 
  private:
   static void PutValue(const LogValue& value, std::string* out);

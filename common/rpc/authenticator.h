@@ -1,9 +1,12 @@
 // Where a listener's callers get their identity.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/auth/caller.h"
+#include "common/limits/network.h"
 #include "grpcpp/server_context.h"
 
 namespace hail::rpc {
@@ -17,6 +20,10 @@ class Authenticator {
   //
   // The answer belongs to the call alone: one connection carries calls of many callers.
   virtual absl::StatusOr<auth::Caller> Authenticate(const grpc::ServerContextBase& call, absl::Time wall) const = 0;
+  // The network that the call comes from, if its calls are limited: see client_network.h. nullopt: they are not.
+  virtual std::optional<limits::Network> NetworkOf(const grpc::ServerContextBase& /*call*/) const {
+    return std::nullopt;
+  }
 };
 
 // For listeners that check nobody. Lives forever.

@@ -27,16 +27,18 @@ template <typename Request, typename Response>
 class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                           public StreamTransport<Response> {
  public:
-  BidiReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
+  BidiReactor(Gate* gate, grpc::CallbackServerContext* context, const MethodName& method, const StreamOptions& options)
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+        gate_(gate),
         context_(context),
+        method_(method),
         writer_(std::make_shared<StreamWriter<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, writer_, options.must_beat, options.ages)),
+        call_(std::make_shared<StreamCall>(gate, method.method, writer_, options.must_beat, options.ages)),
         greets_(options.greets) {}
 
   template <typename MakeSession>
   void Open(const Authenticator& authenticator, const MakeSession& make_session) {
-    OpenFor(authenticator, *context_, *call_, *writer_,
+    OpenFor(gate_, authenticator, method_, *context_, *call_, *writer_,
             [&](const CallContext& call) -> std::shared_ptr<InboundSession<Request>> {
               return make_session(writer_, call);
             });
@@ -63,7 +65,9 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
  private:
   Intake<Request> intake_;
   OutgoingMessage outgoing_;
+  Gate* const gate_;
   grpc::CallbackServerContext* const context_;
+  const MethodName method_;
   const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
@@ -76,7 +80,8 @@ class BidiReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* ServeBidi(Gate* gate, const Authenticator& authenticator,
                                                                        grpc::CallbackServerContext* context,
-                                                                       const char* method, const StreamOptions& options,
+                                                                       const MethodName& method,
+                                                                       const StreamOptions& options,
                                                                        const MakeSession& make_session) {
   auto* reactor = new detail::BidiReactor<Request, Response>(gate, context, method, options);
   reactor->Open(authenticator, make_session);

@@ -1,10 +1,13 @@
 // The properties of a call besides its request, over any transport.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "common/auth/caller.h"
+#include "common/limits/network.h"
+#include "common/rpc/call_recorder.h"
 
 namespace hail::rpc {
 
@@ -19,6 +22,10 @@ struct CallContext {
   std::string request_id;
   // The caller's address ("ipv4:127.0.0.1:41234").
   std::string peer;
+  // The network of the caller (limits/network.h), if it is known and the caller's own.
+  std::optional<limits::Network> network;
+  // Where the call is recorded that is to be; null: nowhere. Outlives the call.
+  CallRecorder* recorder = nullptr;
   // Who calls; nobody if the transport does not say.
   auth::Caller caller;
 

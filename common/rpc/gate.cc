@@ -7,6 +7,7 @@
 
 #include "common/errors/error.h"
 #include "common/errors/reason.h"
+#include "common/ids/uuid.h"
 #include "grpc/grpc.h"
 
 namespace hail::rpc {
@@ -45,10 +46,45 @@ const absl::Status& TooManyCalls() {
   return *refusal;
 }
 
+// How long one who has too much at a time waits; its end depends on the caller alone.
+constexpr absl::Duration kUntilLess = absl::Seconds(1);
+
+absl::Status RateLimited(std::string_view message, absl::Duration retry_after) {
+  return MakeError(absl::StatusCode::kResourceExhausted, message,
+                   {.reason = Reason::kRateLimited, .retry_after = retry_after});
+}
+
+absl::Status TooOften(absl::Duration wait) { return RateLimited("too many calls of this kind", wait); }
+
+// Made once, as TooManyCalls.
+const absl::Status& TooManyOfOne() {
+  static const auto* const refusal =
+      new absl::Status(RateLimited("the caller has too many calls or streams open", kUntilLess));
+  return *refusal;
+}
+
+std::size_t PartOf(std::size_t all, double share) {
+  return std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(all) * share));
+}
+
+// Operators, and their backends.
+bool IsStaff(const auth::Identity& identity) {
+  return identity.role == auth::Role::kServer || identity.role == auth::Role::kOperator;
+}
+
+// The other service's calls are for everybody.
+bool IsPeer(const auth::Identity& identity) {
+  return identity.role == auth::Role::kRiderService || identity.role == auth::Role::kDriverService;
+}
+
 }  // namespace
 
 Gate::Gate(const Clock* clock, GateOptions options, CallObserver* observer)
-    : clock_(clock), options_(options), observer_(observer != nullptr ? observer : &NoObserver()) {
+    : clock_(clock),
+      options_(std::move(options)),
+      observer_(observer != nullptr ? observer : &NoObserver()),
+      keys_(SystemRandom()),
+      rates_(options_.rates) {
   if (options_.tick <= absl::ZeroDuration()) return;
   ticker_ = std::thread([this] { RunTicks(); });
   pthread_setname_np(ticker_.native_handle(), "gate");
@@ -63,25 +99,92 @@ Gate::~Gate() {
   if (ticker_.joinable()) ticker_.join();
 }
 
+limits::Key Gate::KeyOf(const std::optional<limits::Network>& network) const {
+  return network ? keys_.OfNetwork(*network) : limits::Key();
+}
+
+limits::Key Gate::KeyOf(const auth::Caller& caller) const {
+  const auth::Identity* const identity = caller.identity();
+  if (identity == nullptr || IsPeer(*identity)) return {};
+  return keys_.OfSubject(auth::RoleName(identity->role), identity->subject);
+}
+
+absl::Status Gate::EnterUnary(const limits::Key& network, limits::Party* party) {
+  absl::Duration wait;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (draining_) return Draining();
+    if (unary_in_flight_ >= options_.max_unary_in_flight) return TooManyCalls();
+    if (!call_shares_.Enter(network, PartOf(options_.max_unary_in_flight, options_.network_share))) {
+      ++limited_;
+      return TooManyOfOne();
+    }
+    // Last, because a call that is refused for another reason must not use up a rate.
+    wait = rates_.TakeOfNetwork(network, Wall());
+    if (wait == absl::ZeroDuration()) {
+      ++unary_in_flight_;
+      *party = {.network = network};
+      return absl::OkStatus();
+    }
+    call_shares_.Leave(network);
+    ++limited_;
+  }
+  return TooOften(wait);
+}
+
 absl::Status Gate::EnterUnary() {
+  limits::Party nobody;
+  return EnterUnary({}, &nobody);
+}
+
+absl::Status Gate::ChargeUnary(const auth::Caller& caller, limits::Class what, limits::Party* party) {
+  if (caller.unchecked()) return absl::OkStatus();
+  const bool staff = caller.identity() != nullptr && IsStaff(*caller.identity());
+  const std::size_t most =
+      PartOf(options_.max_unary_in_flight, staff ? options_.network_share : options_.subject_share);
   absl::MutexLock lock(&mutex_);
-  if (draining_) return Draining();
-  if (unary_in_flight_ >= options_.max_unary_in_flight) return TooManyCalls();
-  ++unary_in_flight_;
+  return Charge(caller, what, most, &call_shares_, party);
+}
+
+absl::Status Gate::Charge(const auth::Caller& caller, limits::Class what, std::size_t most, limits::FairShare* shares,
+                          limits::Party* party) {
+  const limits::Key subject = KeyOf(caller);
+  if (!shares->Enter(subject, most)) {
+    rates_.GiveBackToNetwork(party->network);
+    ++limited_;
+    return TooManyOfOne();
+  }
+  const auth::Identity* const identity = caller.identity();
+  if (identity != nullptr && !subject) return absl::OkStatus();
+  absl::Duration wait;
+  if (identity == nullptr || !IsStaff(*identity)) wait = rates_.Take(subject ? subject : party->network, what, Wall());
+  if (wait > absl::ZeroDuration()) {
+    shares->Leave(subject);
+    rates_.GiveBackToNetwork(party->network);
+    ++limited_;
+    return TooOften(wait);
+  }
+  party->subject = subject;
   return absl::OkStatus();
 }
 
-void Gate::LeaveUnary() {
+void Gate::LeaveUnary(const limits::Party& party) {
   absl::MutexLock lock(&mutex_);
-  if (--unary_in_flight_ == 0) changed_.SignalAll();
+  Leave(party);
+  if (unary_in_flight_ == 0) changed_.SignalAll();
 }
 
-void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) {
+void Gate::Leave(const limits::Party& party) {
+  --unary_in_flight_;
+  call_shares_.Leave(party);
+}
+
+void Gate::Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, const limits::Party* entered) {
   const absl::Time now = Wall();
   std::vector<grpc_call*> over;
   {
     absl::MutexLock lock(&mutex_);
-    if (entered) --unary_in_flight_;
+    if (entered != nullptr) Leave(*entered);
     ++answers_;
     answer->call_ = call;
     answer->bytes_ = bytes;
@@ -132,18 +235,38 @@ void Gate::CutOffUnread(absl::Time wall) {
   CutOff(late);
 }
 
-absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream) {
+absl::StatusOr<std::uint64_t> Gate::EnterStream(std::weak_ptr<LiveStream> stream, const limits::Key& network) {
   absl::MutexLock lock(&mutex_);
   if (draining_) return Draining();
   if (streams_.size() >= options_.max_streams) return Overloaded("too many streams are open", absl::Seconds(5));
-  streams_.emplace(++last_number_, std::move(stream));
+  if (!stream_shares_.Enter(network, PartOf(options_.max_streams, options_.network_share))) {
+    ++limited_;
+    return TooManyOfOne();
+  }
+  if (const absl::Duration wait = rates_.TakeOfNetwork(network, Wall()); wait > absl::ZeroDuration()) {
+    stream_shares_.Leave(network);
+    ++limited_;
+    return TooOften(wait);
+  }
+  streams_.emplace(++last_number_, Open{std::move(stream), {.network = network}});
   if (options_.tick > absl::ZeroDuration()) due_.emplace(Wall() + options_.tick, last_number_);
   return last_number_;
 }
 
+absl::Status Gate::ChargeStream(std::uint64_t number, const auth::Caller& caller, limits::Class what) {
+  if (caller.unchecked()) return absl::OkStatus();
+  const bool staff = caller.identity() != nullptr && IsStaff(*caller.identity());
+  const std::size_t most =
+      staff ? PartOf(options_.max_streams, options_.network_share) : options_.max_streams_of_subject;
+  absl::MutexLock lock(&mutex_);
+  return Charge(caller, what, most, &stream_shares_, &streams_.at(number).party);
+}
+
 void Gate::LeaveStream(std::uint64_t number) {
   absl::MutexLock lock(&mutex_);
-  streams_.erase(number);
+  const auto open = streams_.find(number);
+  stream_shares_.Leave(open->second.party);
+  streams_.erase(open);
   if (streams_.empty()) changed_.SignalAll();
 }
 
@@ -151,8 +274,8 @@ std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> Gate::Live() 
   std::vector<std::pair<std::uint64_t, std::shared_ptr<LiveStream>>> live;
   absl::MutexLock lock(&mutex_);
   live.reserve(streams_.size());
-  for (const auto& [number, stream] : streams_) {
-    if (std::shared_ptr<LiveStream> alive = stream.lock()) live.emplace_back(number, std::move(alive));
+  for (const auto& [number, open] : streams_) {
+    if (std::shared_ptr<LiveStream> alive = open.stream.lock()) live.emplace_back(number, std::move(alive));
   }
   return live;
 }
@@ -200,6 +323,16 @@ std::size_t Gate::streams() const {
   return streams_.size();
 }
 
+std::uint64_t Gate::limited() const {
+  absl::MutexLock lock(&mutex_);
+  return limited_;
+}
+
+std::size_t Gate::rate_buckets() const {
+  absl::MutexLock lock(&mutex_);
+  return rates_.buckets();
+}
+
 void Gate::Tick() {
   const absl::Time wall = Wall();
   for (const auto& [number, stream] : Live()) stream->Tick(wall);
@@ -245,7 +378,7 @@ void Gate::TakeDue(absl::Time wall, std::vector<std::pair<std::uint64_t, std::sh
     due_.erase(due_.begin());
     const auto known = streams_.find(number);
     if (known == streams_.end()) continue;
-    if (std::shared_ptr<LiveStream> stream = known->second.lock()) step->emplace_back(number, std::move(stream));
+    if (std::shared_ptr<LiveStream> stream = known->second.stream.lock()) step->emplace_back(number, std::move(stream));
   }
 }
 

@@ -1,11 +1,12 @@
-// Limits the calls in flight of a server, tracks its open streams, ticks them (heartbeats, silence), and drains them on
-// shutdown.
+// Limits the calls of a server, of all callers and of each, tracks its open streams, ticks them (heartbeats, silence),
+// and drains them on shutdown.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,6 +19,13 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/auth/caller.h"
+#include "common/limits/call_rates.h"
+#include "common/limits/fair_share.h"
+#include "common/limits/key.h"
+#include "common/limits/network.h"
+#include "common/limits/party.h"
+#include "common/rpc/call_recorder.h"
 #include "common/time/clock.h"
 #include "common/time/cond_var.h"
 
@@ -76,6 +84,17 @@ struct GateOptions {
   std::size_t max_unread_bytes = 32 << 20;
   // Limit of the open streams; more are refused (OVERLOADED).
   std::size_t max_streams = 100'000;
+  // The share of these two limits that one subject, and all subjects of one network, may take; more calls and streams
+  // of theirs are refused (RATE_LIMITED), and nobody else's. Staff has the share of a network. At least one call, or
+  // stream, is always allowed.
+  double subject_share = 1.0 / 16;
+  double network_share = 1.0 / 4;
+  // Limit of the open streams of one subject, unless it is staff.
+  std::size_t max_streams_of_subject = 3;
+  // How often a subject or network may call (RATE_LIMITED). The default limits nobody.
+  limits::CallLimits rates;
+  // For the contexts of the calls. Must outlive the gate; may be null.
+  CallRecorder* recorder = nullptr;
   // Size limit of requests in bytes; larger ones are refused (INVALID_ARGUMENT).
   std::size_t max_request_bytes = 64 * 1024;
   // Wall time, like all durations here. Time between two heartbeats sent on a stream.
@@ -110,18 +129,32 @@ class Gate {
 
   const GateOptions& options() const { return options_; }
   absl::Time Wall() const { return clock_->Read().wall; }
+  // Nobody's for nullopt.
+  limits::Key KeyOf(const std::optional<limits::Network>& network) const;
   // Never null.
   CallObserver& observer() const { return *observer_; }
 
-  // DRAINING or OVERLOADED; or OK: then LeaveUnary must follow, once.
+  // DRAINING, RATE_LIMITED or OVERLOADED; or OK: then LeaveUnary must follow, once, with `party`, which is now on the
+  // account of `network` (KeyOf).
+  absl::Status EnterUnary(const limits::Key& network, limits::Party* party) ABSL_LOCKS_EXCLUDED(mutex_);
+  // For a call that has entered and whose caller is known now: RATE_LIMITED, or OK; then `party` is on the caller's
+  // account, too.
+  absl::Status ChargeUnary(const auth::Caller& caller, limits::Class what, limits::Party* party)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveUnary(const limits::Party& party = {}) ABSL_LOCKS_EXCLUDED(mutex_);
+  // On nobody's account.
   absl::Status EnterUnary() ABSL_LOCKS_EXCLUDED(mutex_);
-  void LeaveUnary() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Called just before `call` is finished with an answer of `bytes`. The call leaves the gate if it had `entered`.
-  // AnswerTaken must follow when gRPC is done with the call.
-  void Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, bool entered) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Called just before `call` is finished with an answer of `bytes`. The call leaves the gate if it had entered, as a
+  // call of `entered`; null: it had not. AnswerTaken must follow when gRPC is done with the call.
+  void Answer(UnreadAnswer* answer, grpc_call* call, std::size_t bytes, const limits::Party* entered)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void AnswerTaken(UnreadAnswer* answer) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The same for a stream; pass the number to LeaveStream. The gate keeps only a weak pointer to `stream`.
-  absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same for a stream; pass the number to ChargeStream and LeaveStream. The gate keeps only a weak pointer to
+  // `stream`.
+  absl::StatusOr<std::uint64_t> EnterStream(std::weak_ptr<LiveStream> stream, const limits::Key& network = {})
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status ChargeStream(std::uint64_t number, const auth::Caller& caller, limits::Class what)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void LeaveStream(std::uint64_t number) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // From now on the gate refuses every new call and stream, and drains each live stream, with a share of `spread` as
@@ -139,11 +172,29 @@ class Gate {
   bool draining() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t unary_in_flight() const ABSL_LOCKS_EXCLUDED(mutex_);
   std::size_t streams() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Calls and streams refused with RATE_LIMITED, since the start.
+  std::uint64_t limited() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The callers and networks whose calls are remembered for their rates.
+  std::size_t rate_buckets() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ticks all streams and checks all unread answers now.
   void Tick() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  // Nobody's for a caller who is not known.
+  limits::Key KeyOf(const auth::Caller& caller) const;
+  // Takes one of the caller's share and rate; for a caller without a token the network's rate. A call that is refused
+  // gives back what it took of the network's rate, which is others', too.
+  absl::Status Charge(const auth::Caller& caller, limits::Class what, std::size_t most, limits::FairShare* shares,
+                      limits::Party* party) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // A stream that is open, and on whose account.
+  struct Open {
+    std::weak_ptr<LiveStream> stream;
+    limits::Party party;
+  };
+
+  void Leave(const limits::Party& party) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Removes the answer from the list.
   void Unlink(UnreadAnswer* answer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Removes the oldest answers while `while_so` holds. The returned calls are held; the caller cancels them without the
@@ -175,7 +226,12 @@ class Gate {
   UnreadAnswer* oldest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   UnreadAnswer* newest_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::unordered_map<std::uint64_t, std::weak_ptr<LiveStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<std::uint64_t, Open> streams_ ABSL_GUARDED_BY(mutex_);
+  const limits::Keys keys_;
+  limits::CallRates rates_ ABSL_GUARDED_BY(mutex_);
+  limits::FairShare call_shares_ ABSL_GUARDED_BY(mutex_);
+  limits::FairShare stream_shares_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t limited_ ABSL_GUARDED_BY(mutex_) = 0;
   // The next tick of each stream (wall), and its number. The entry of a stream that has left is dropped when its time
   // comes.
   std::set<std::pair<absl::Time, std::uint64_t>> due_ ABSL_GUARDED_BY(mutex_);

@@ -17,11 +17,15 @@ std::string Metadata(const grpc::CallbackServerContext& context, const char* key
 
 }  // namespace
 
-GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context, auth::Caller who) : context_(context) {
+GrpcCallContext::GrpcCallContext(const grpc::CallbackServerContext& context, auth::Caller who,
+                                 const std::optional<limits::Network>& from, CallRecorder* records)
+    : context_(context) {
   deadline = FromGrpcDeadline(context.raw_deadline());
   traceparent = CheckedTraceparent(Metadata(context, "traceparent"));
   request_id = CheckedRequestId(Metadata(context, "x-request-id"));
   peer = context.peer();
+  network = from;
+  recorder = records;
   caller = std::move(who);
 }
 

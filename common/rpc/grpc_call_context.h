@@ -9,7 +9,8 @@ namespace hail::rpc {
 class GrpcCallContext final : public CallContext {
  public:
   // `context` must outlive the last call of cancelled().
-  GrpcCallContext(const grpc::CallbackServerContext& context, auth::Caller who);
+  GrpcCallContext(const grpc::CallbackServerContext& context, auth::Caller who,
+                  const std::optional<limits::Network>& from, CallRecorder* records);
 
   bool cancelled() const override { return context_.IsCancelled(); }
 

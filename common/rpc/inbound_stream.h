@@ -21,19 +21,21 @@ namespace detail {
 template <typename Request, typename Response>
 class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, public StreamTransport<Response> {
  public:
-  ReadReactor(Gate* gate, grpc::CallbackServerContext* context, grpc::ByteBuffer* response, const char* method,
+  ReadReactor(Gate* gate, grpc::CallbackServerContext* context, grpc::ByteBuffer* response, const MethodName& method,
               const StreamOptions& options)
       : intake_(options.max_message_bytes > 0 ? options.max_message_bytes : gate->options().max_request_bytes),
+        gate_(gate),
         context_(context),
+        method_(method),
         writer_(std::make_shared<StreamWriter<Response>>(this, 0)),
-        call_(std::make_shared<StreamCall>(gate, method, writer_, options.must_beat, options.ages)),
+        call_(std::make_shared<StreamCall>(gate, method.method, writer_, options.must_beat, options.ages)),
         greets_(options.greets) {
     *response = EmptyMessage();
   }
 
   template <typename MakeSession>
   void Open(const Authenticator& authenticator, const MakeSession& make_session) {
-    OpenFor(authenticator, *context_, *call_, *writer_,
+    OpenFor(gate_, authenticator, method_, *context_, *call_, *writer_,
             [&](const CallContext& call) -> std::shared_ptr<InboundSession<Request>> {
               return make_session(writer_, call);
             });
@@ -55,7 +57,9 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
 
  private:
   Intake<Request> intake_;
+  Gate* const gate_;
   grpc::CallbackServerContext* const context_;
+  const MethodName method_;
   const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
@@ -69,7 +73,7 @@ class ReadReactor final : public grpc::ServerReadReactor<grpc::ByteBuffer>, publ
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerReadReactor<grpc::ByteBuffer>* ServeInbound(Gate* gate, const Authenticator& authenticator,
                                                         grpc::CallbackServerContext* context,
-                                                        grpc::ByteBuffer* response, const char* method,
+                                                        grpc::ByteBuffer* response, const MethodName& method,
                                                         const StreamOptions& options, const MakeSession& make_session) {
   auto* reactor = new detail::ReadReactor<Request, Response>(gate, context, response, method, options);
   reactor->Open(authenticator, make_session);

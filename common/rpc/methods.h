@@ -38,6 +38,7 @@
 #include "common/rpc/call_context.h"
 #include "common/rpc/checked_session.h"
 #include "common/rpc/identity.h"
+#include "common/rpc/recording.h"
 #include "common/rpc/sink.h"
 #include "common/rpc/stream_session.h"
 
@@ -89,8 +90,18 @@ struct Unary {
   }
 
   void Serve(S& service, const CallContext& context, const Req& request, Done<Resp> done) const {
+    const RecordedCall recorded{.context = context, .service = S::kName, .method = name};
     const absl::Status allowed = access.Check(context.caller, request, RolesAt(service));
-    if (!allowed.ok()) return done(allowed);
+    if (!allowed.ok()) {
+      Record(recorded, access, &request, allowed);
+      return done(allowed);
+    }
+    if (IsRecorded(context, access)) {
+      done = [recorded, access = access, &request, done = std::move(done)](absl::StatusOr<Resp> response) {
+        Record(recorded, access, &request, response.status());
+        done(std::move(response));
+      };
+    }
     (service.*call)(context, request, std::move(done));
   }
 
@@ -121,7 +132,9 @@ struct ServerStream {
   // Null if the caller is refused; the sink is then finished.
   std::shared_ptr<StreamSession> Open(S& service, const CallContext& context, const Req& request,
                                       std::shared_ptr<Sink<Resp>> sink) const {
-    if (const absl::Status allowed = access.Check(context.caller, request, access.roles); !allowed.ok()) {
+    const absl::Status allowed = access.Check(context.caller, request, access.roles);
+    Record({.context = context, .service = S::kName, .method = name, .stream = true}, access, &request, allowed);
+    if (!allowed.ok()) {
       sink->Finish(allowed);
       return nullptr;
     }
@@ -139,15 +152,22 @@ namespace detail {
 // Opens a stream with an inbound half. Null if the caller is refused; the sink is then finished.
 template <typename S, typename Req, typename Resp>
 std::shared_ptr<InboundSession<Req>> OpenChecked(
-    S& service, std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>),
+    S& service, const char* name,
+    std::shared_ptr<InboundSession<Req>> (S::*open)(const CallContext&, std::shared_ptr<Sink<Resp>>),
     const Access<Req>& access, const CallContext& context, std::shared_ptr<Sink<Resp>> sink) {
-  if (const absl::Status allowed = CheckRole(context.caller, access.roles); !allowed.ok()) {
+  const absl::Status allowed = CheckRole(context.caller, access.roles);
+  // Whose stream it is, its first message says.
+  if (!allowed.ok() || access.person == nullptr) {
+    Record<Req>({.context = context, .service = S::kName, .method = name, .stream = true}, access, nullptr, allowed);
+  }
+  if (!allowed.ok()) {
     sink->Finish(allowed);
     return nullptr;
   }
   std::shared_ptr<InboundSession<Req>> session = (service.*open)(context, sink);
   if (access.person == nullptr) return session;
-  return std::make_shared<CheckedSession<Req, Resp>>(access, context.caller, std::move(sink), std::move(session));
+  return std::make_shared<CheckedSession<Req, Resp>>(access, context, S::kName, name, std::move(sink),
+                                                     std::move(session));
 }
 
 }  // namespace detail
@@ -169,7 +189,7 @@ struct ClientStream {
 
   std::shared_ptr<InboundSession<Req>> Open(S& service, const CallContext& context,
                                             std::shared_ptr<Sink<Resp>> sink) const {
-    return detail::OpenChecked(service, open, access, context, std::move(sink));
+    return detail::OpenChecked(service, name, open, access, context, std::move(sink));
   }
 
   const char* name;
@@ -192,7 +212,7 @@ struct Bidi {
 
   std::shared_ptr<InboundSession<Req>> Open(S& service, const CallContext& context,
                                             std::shared_ptr<Sink<Resp>> sink) const {
-    return detail::OpenChecked(service, open, access, context, std::move(sink));
+    return detail::OpenChecked(service, name, open, access, context, std::move(sink));
   }
 
   const char* name;

@@ -1,6 +1,9 @@
-// Limits the connections of a server to the number of files that the process may have open, less a reserve for all
-// other files.
+// Limits the connections of a server: all of them to the number of files that the process may have open, less a reserve
+// for all other files, and those of one network to a number of their own.
 #pragma once
+
+#include <cstddef>
+#include <cstdint>
 
 namespace hail::rpc {
 
@@ -13,5 +16,16 @@ namespace hail::rpc {
 int UseAllOpenFiles();
 
 inline constexpr int kReservedFiles = 64;
+
+// From now on servers close new connections at once of a network (limits/network.h) that has `most` open already. 0: no
+// limit, as before the first call. Connections of this machine are the edge's in the same pod, or an operator's: they
+// are not limited unless `loopback_too` (tests). Only connections that may be limited are counted.
+void LimitConnectionsOfNetwork(std::size_t most, bool loopback_too = false);
+
+// New connections that were closed at once for either reason, since the start.
+std::uint64_t ConnectionsRefused();
+
+// Connections that are counted now, for tests.
+std::size_t ConnectionsCounted();
 
 }  // namespace hail::rpc

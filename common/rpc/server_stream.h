@@ -14,6 +14,7 @@
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
 #include "common/rpc/methods.h"
+#include "common/rpc/refusal.h"
 #include "common/rpc/stream_call.h"
 #include "common/rpc/stream_session.h"
 #include "common/rpc/stream_writer.h"
@@ -26,32 +27,44 @@ namespace detail {
 
 // Opens `call` with the session that `make_session(const CallContext&)` returns for its caller; null: refused.
 template <typename MakeSession>
-void OpenFor(const Authenticator& authenticator, const grpc::CallbackServerContext& context, StreamCall& call,
-             StreamWriterBase& writer, const MakeSession& make_session) {
-  call.Open([&](absl::Time wall) -> StreamCall::Opened {
+void OpenFor(Gate* gate, const Authenticator& authenticator, const MethodName& method,
+             const grpc::CallbackServerContext& context, StreamCall& call, StreamWriterBase& writer,
+             const MakeSession& make_session) {
+  const std::optional<limits::Network> network = authenticator.NetworkOf(context);
+  const auto refused = [&](auth::Caller caller, const absl::Status& status) {
+    RecordRefusal(gate, context, std::move(caller), network, method, /*stream=*/true, status);
+  };
+  const auto open = [&](absl::Time wall, std::uint64_t number) -> StreamCall::Opened {
     absl::StatusOr<auth::Caller> caller = authenticator.Authenticate(context, wall);
-    if (!caller.ok()) {
-      writer.Abort(caller.status());
+    const absl::Status charged = caller.ok() ? gate->ChargeStream(number, *caller, method.limit) : caller.status();
+    if (!charged.ok()) {
+      refused(caller.ok() ? *std::move(caller) : auth::Caller(), charged);
+      writer.Abort(charged);
       return {};
     }
     const absl::Time expires = ExpiryOf(*caller);
-    return {make_session(GrpcCallContext(context, *std::move(caller))), expires};
-  });
+    return {make_session(GrpcCallContext(context, *std::move(caller), network, gate->options().recorder)), expires};
+  };
+  if (const absl::Status entered = call.Open(gate->KeyOf(network), open); !entered.ok()) {
+    refused(auth::Caller(), entered);
+  }
 }
 
 template <typename Response>
 class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public StreamTransport<Response> {
  public:
-  WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, const StreamOptions& options)
-      : context_(context),
+  WriteReactor(Gate* gate, grpc::CallbackServerContext* context, const MethodName& method, const StreamOptions& options)
+      : gate_(gate),
+        context_(context),
+        method_(method),
         writer_(std::make_shared<StreamWriter<Response>>(this, options.queue)),
-        call_(std::make_shared<StreamCall>(gate, method, writer_, /*must_beat=*/false, options.ages)),
+        call_(std::make_shared<StreamCall>(gate, method.method, writer_, /*must_beat=*/false, options.ages)),
         greets_(options.greets) {}
 
   template <typename Request, typename MakeSession>
   void Open(const Authenticator& authenticator, const grpc::ByteBuffer& request, std::size_t max_bytes,
             const MakeSession& make_session) {
-    OpenFor(authenticator, *context_, *call_, *writer_, [&](const CallContext& call) -> std::shared_ptr<StreamSession> {
+    const auto open = [&](const CallContext& call) -> std::shared_ptr<StreamSession> {
       // gRPC made these bytes for this call alone, and would keep them until its end.
       auto& bytes = const_cast<grpc::ByteBuffer&>(request);
       Request message;
@@ -60,7 +73,8 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
         return nullptr;
       }
       return make_session(message, writer_, call);
-    });
+    };
+    OpenFor(gate_, authenticator, method_, *context_, *call_, *writer_, open);
     if (greets_ && writer_->open()) this->StartSendInitialMetadata();
   }
 
@@ -79,7 +93,9 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
   void TransportCancel() override { context_->TryCancel(); }
 
  private:
+  Gate* const gate_;
   grpc::CallbackServerContext* const context_;
+  const MethodName method_;
   const std::shared_ptr<StreamWriter<Response>> writer_;
   const std::shared_ptr<StreamCall> call_;
   const bool greets_;
@@ -89,13 +105,14 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 }  // namespace detail
 
 // `make_session(const Request&, std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr
-// to a StreamSession; null: it has refused the caller, and finished the writer. It runs before this returns, may send and
-// even finish, and must not block. `method` must live forever. Returns the reactor for gRPC. A refused call (DRAINING,
-// OVERLOADED, UNAUTHENTICATED by `authenticator`, a request that is too large or unreadable) makes no session.
+// to a StreamSession; null: it has refused the caller, and finished the writer. It runs before this returns, may send
+// and even finish, and must not block. The names in `method` must live forever. Returns the reactor for gRPC. A refused
+// call (DRAINING, OVERLOADED, UNAUTHENTICATED by `authenticator`, a request that is too large or unreadable) makes no
+// session.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, const Authenticator& authenticator,
                                                         grpc::CallbackServerContext* context,
-                                                        const grpc::ByteBuffer* request, const char* method,
+                                                        const grpc::ByteBuffer* request, const MethodName& method,
                                                         const StreamOptions& options, const MakeSession& make_session) {
   auto* reactor = new detail::WriteReactor<Response>(gate, context, method, options);
   reactor->template Open<Request>(authenticator, *request, gate->options().max_request_bytes, make_session);

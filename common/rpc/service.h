@@ -17,6 +17,7 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/inbound_stream.h"
 #include "common/rpc/methods.h"
+#include "common/rpc/refusal.h"
 #include "common/rpc/server_stream.h"
 #include "common/rpc/unary.h"
 #include "google/protobuf/descriptor.h"
@@ -38,15 +39,16 @@ class Service : public grpc::Service {
   // `gate` and `authenticator` must outlive the server. `full_name`: "hail.rider.v1.RiderService".
   Service(Gate* gate, std::string full_name, const Authenticator* authenticator);
 
-  // See unary.h for `handler` and `admit`.
+  // See unary.h for `handler` and `admit`. `limit`: what a call, or the opening of a stream, counts as.
   template <typename Request, typename Response, typename Handler, typename Admit>
-  void Unary(const char* method, Handler handler, Admit admit) {
+  void Unary(const char* method, Handler handler, Admit admit, limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(
         method, grpc::internal::RpcMethod::NORMAL_RPC,
         new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-            [this, method, handler = std::move(handler), admit = std::move(admit)](
+            [this, method = NameOf(method, limit), handler = std::move(handler), admit = std::move(admit)](
                 grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler, admit);
+              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler,
+                                                   admit);
             }));
   }
   template <typename Request, typename Response, typename Handler>
@@ -56,37 +58,41 @@ class Service : public grpc::Service {
 
   // See server_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void ServerStream(const char* method, const StreamOptions& options, MakeSession make_session) {
+  void ServerStream(const char* method, const StreamOptions& options, MakeSession make_session,
+                    limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(method, grpc::internal::RpcMethod::SERVER_STREAMING,
                            new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                               [this, method, options, make_session = std::move(make_session)](
+                               [this, method = NameOf(method, limit), options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method, options,
-                                                                       make_session);
+                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method,
+                                                                       options, make_session);
                                }));
   }
 
   // See inbound_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void Inbound(const char* method, const StreamOptions& options, MakeSession make_session) {
+  void Inbound(const char* method, const StreamOptions& options, MakeSession make_session,
+               limits::Class limit = limits::Class::kFree) {
     Add<Request, Response>(method, grpc::internal::RpcMethod::CLIENT_STREAMING,
                            new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                               [this, method, options, make_session = std::move(make_session)](
+                               [this, method = NameOf(method, limit), options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
-                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response, method, options,
-                                                                        make_session);
+                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response,
+                                                                        method, options, make_session);
                                }));
   }
 
   // See bidi_stream.h.
   template <typename Request, typename Response, typename MakeSession>
-  void Bidi(const char* method, const StreamOptions& options, MakeSession make_session) {
-    Add<Request, Response>(
-        method, grpc::internal::RpcMethod::BIDI_STREAMING,
-        new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-            [this, method, options, make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
-              return ServeBidi<Request, Response>(gate_, *authenticator_, context, method, options, make_session);
-            }));
+  void Bidi(const char* method, const StreamOptions& options, MakeSession make_session,
+            limits::Class limit = limits::Class::kFree) {
+    Add<Request, Response>(method, grpc::internal::RpcMethod::BIDI_STREAMING,
+                           new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+                               [this, method = NameOf(method, limit), options,
+                                make_session = std::move(make_session)](grpc::CallbackServerContext* context) {
+                                 return ServeBidi<Request, Response>(gate_, *authenticator_, context, method, options,
+                                                                     make_session);
+                               }));
   }
 
  private:
@@ -97,6 +103,8 @@ class Service : public grpc::Service {
   // Aborts if the contract has no such method.
   void Add(const char* method, grpc::internal::RpcMethod::RpcType type, const google::protobuf::Descriptor* request,
            const google::protobuf::Descriptor* response, grpc::internal::MethodHandler* handler);
+
+  MethodName NameOf(const char* method, limits::Class limit) const { return {full_name_.c_str(), method, limit}; }
 
   Gate* const gate_;
   const std::string full_name_;
@@ -124,7 +132,8 @@ class GrpcService final : public Service {
           method.Serve(*service, answer->context(), answer->request(),
                        [answer](const absl::StatusOr<Response>& response) { answer->Finish(response); });
         },
-        [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); });
+        [service = service_, method](absl::Time deadline) { return method.Admit(*service, deadline); },
+        method.access.limit);
   }
 
   template <typename Request, typename Response>
@@ -134,17 +143,18 @@ class GrpcService final : public Service {
         [service = service_, method](const Request& request, std::shared_ptr<StreamWriter<Response>> writer,
                                      const CallContext& call) {
           return method.Open(*service, call, request, std::move(writer));
-        });
+        },
+        method.access.limit);
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::ClientStream<S, Request, Response>& method) {
-    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method));
+    Inbound<Request, Response>(method.name, method.options, Opener<Response>(method), method.access.limit);
   }
 
   template <typename Request, typename Response>
   void Serve(const rpc::Bidi<S, Request, Response>& method) {
-    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method));
+    Bidi<Request, Response>(method.name, method.options, Opener<Response>(method), method.access.limit);
   }
 
   template <typename Response, typename Row>

@@ -37,22 +37,24 @@ void StreamCall::Guard(absl::FunctionRef<void()> body) {
   }
 }
 
-void StreamCall::Open(absl::FunctionRef<Opened(absl::Time wall)> make_session) {
+absl::Status StreamCall::Open(const limits::Key& network,
+                              absl::FunctionRef<Opened(absl::Time wall, std::uint64_t number)> make_session) {
   // Held from before the gate knows the stream until there is a session, so that a Drain in between waits.
   absl::MutexLock lock(&session_mutex_);
-  absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this());
+  absl::StatusOr<std::uint64_t> number = gate_->EnterStream(weak_from_this(), network);
   if (!number.ok()) {
     writer_->Abort(number.status());
-    return;
+    return number.status();
   }
   entered_ = true;
   number_ = *number;
   gate_->observer().OnStreamOpened(method_);
   Guard([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(session_mutex_) {
-    Opened opened = make_session(opened_);
+    Opened opened = make_session(opened_, *number);
     session_ = std::move(opened.session);
     expires_ = opened.expires;
   });
+  return absl::OkStatus();
 }
 
 void StreamCall::WithSession(absl::FunctionRef<void(StreamSession&)> use) {
@@ -113,7 +115,8 @@ absl::Time StreamCall::Beat(absl::Time wall) {
     return wall;
   }
   if (wall >= expires_) {
-    writer_->Abort(MakeError(absl::StatusCode::kUnauthenticated, "the token has expired; open the stream with a new one",
+    writer_->Abort(MakeError(absl::StatusCode::kUnauthenticated,
+                             "the token has expired; open the stream with a new one",
                              {.reason = Reason::kTokenExpired}));
     return wall;
   }

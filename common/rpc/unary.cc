@@ -15,7 +15,7 @@ absl::Status TooLate() {
 void UnaryReactor::End(const absl::Status& status, std::size_t bytes) {
   code_ = status.code();
   HAIL_FAILPOINT(kReplyUnary);
-  gate_->Answer(&answer_, context_->c_call(), bytes, entered_);
+  gate_->Answer(&answer_, context_->c_call(), bytes, entered_ ? &*entered_ : nullptr);
   // `this` may be deleted when it returns.
   Finish(ToGrpc(status));
 }

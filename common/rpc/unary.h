@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -20,6 +21,7 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/grpc_call_context.h"
 #include "common/rpc/message_bytes.h"
+#include "common/rpc/refusal.h"
 #include "common/time/clock.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
@@ -35,9 +37,14 @@ absl::Status TooLate();
 // that.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  // `entered`: the gate let the call in.
-  UnaryReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method, bool entered)
+  // `entered`: on whose account the gate let the call in; nullopt: it did not.
+  UnaryReactor(Gate* gate, grpc::CallbackServerContext* context, const char* method,
+               const std::optional<limits::Party>& entered)
       : gate_(gate), context_(context), method_(method), entered_(entered), began_(gate->Wall()) {}
+  // The call must have entered, and not have ended.
+  absl::Status Charge(const auth::Caller& caller, limits::Class what) {
+    return gate_->ChargeUnary(caller, what, &*entered_);
+  }
   // `bytes`: the size of the answer.
   void End(const absl::Status& status, std::size_t bytes = 0);
   void OnDone() override;
@@ -50,7 +57,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
   Gate* const gate_;
   grpc::CallbackServerContext* const context_;
   const char* const method_;
-  const bool entered_;
+  std::optional<limits::Party> entered_;
   const absl::Time began_;
   absl::StatusCode code_ = absl::StatusCode::kUnknown;
   UnreadAnswer answer_;
@@ -65,9 +72,8 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 template <typename Request, typename Response>
 class UnaryCall {
  public:
-  UnaryCall(detail::UnaryReactor* reactor, grpc::CallbackServerContext* context, auth::Caller caller,
-            grpc::ByteBuffer* answer)
-      : reactor_(reactor), answer_(answer), context_(*context, std::move(caller)) {}
+  UnaryCall(detail::UnaryReactor* reactor, GrpcCallContext context, grpc::ByteBuffer* answer)
+      : reactor_(reactor), answer_(answer), context_(std::move(context)) {}
   ~UnaryCall() { Finish(Internal("the call was dropped")); }
   UnaryCall(const UnaryCall&) = delete;
   UnaryCall& operator=(const UnaryCall&) = delete;
@@ -112,35 +118,43 @@ class UnaryCall {
   std::atomic<bool> finished_{false};
 };
 
-// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, UNAUTHENTICATED by
-// `authenticator`, INVALID_ARGUMENT for a request that is too large or unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
-// which must not block. If it throws, the call ends with INTERNAL. `method` must live forever. Returns the reactor for
-// gRPC.
+// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, UNAUTHENTICATED
+// by `authenticator`, RATE_LIMITED for a caller that has too many, INVALID_ARGUMENT for a request that is too large or
+// unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws,
+// the call ends with INTERNAL. The names in `method` must live forever. Returns the reactor for gRPC.
 //
-// `admit(absl::Time deadline)` runs first and may refuse the call before its caller is known and its request is decoded,
-// because under overload most calls end there.
+// `admit(absl::Time deadline)` runs first and may refuse the call before its caller is known and its request is
+// decoded, because under overload most calls end there.
 template <typename Request, typename Response, typename Handler, typename Admit>
 grpc::ServerUnaryReactor* ServeUnary(Gate* gate, const Authenticator& authenticator,
                                      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                                     grpc::ByteBuffer* response, const char* method, const Handler& handler,
+                                     grpc::ByteBuffer* response, const MethodName& method, const Handler& handler,
                                      const Admit& admit) {
-  absl::Status entered = gate->EnterUnary();
-  auto* reactor = new detail::UnaryReactor(gate, context, method, entered.ok());
+  const std::optional<limits::Network> network = authenticator.NetworkOf(*context);
+  limits::Party party;
+  absl::Status entered = gate->EnterUnary(gate->KeyOf(network), &party);
+  auto* reactor = new detail::UnaryReactor(gate, context, method.method,
+                                           entered.ok() ? std::optional<limits::Party>(party) : std::nullopt);
   // The client may have left while the call waited inside gRPC. Work without a client would delay other calls.
   if (entered.ok() && (context->IsCancelled() || FromGrpcDeadline(context->raw_deadline()) <= WallNow())) {
     entered = detail::TooLate();
   }
   if (entered.ok()) entered = admit(FromGrpcDeadline(context->raw_deadline()));
   if (!entered.ok()) {
+    detail::RecordRefusal(gate, *context, auth::Caller(), network, method, /*stream=*/false, entered);
     reactor->End(entered);
     return reactor;
   }
   absl::StatusOr<auth::Caller> caller = authenticator.Authenticate(*context, gate->Wall());
-  if (!caller.ok()) {
-    reactor->End(caller.status());
+  absl::Status charged = caller.ok() ? reactor->Charge(*caller, method.limit) : caller.status();
+  if (!charged.ok()) {
+    detail::RecordRefusal(gate, *context, caller.ok() ? *std::move(caller) : auth::Caller(), network, method,
+                          /*stream=*/false, charged);
+    reactor->End(charged);
     return reactor;
   }
-  auto call = std::make_shared<UnaryCall<Request, Response>>(reactor, context, *std::move(caller), response);
+  auto call = std::make_shared<UnaryCall<Request, Response>>(
+      reactor, GrpcCallContext(*context, *std::move(caller), network, gate->options().recorder), response);
   // gRPC made these bytes for this call alone, and would keep them until its end.
   auto& bytes = const_cast<grpc::ByteBuffer&>(*request);
   if (const absl::Status read = call->Read(bytes, gate->options().max_request_bytes); !read.ok()) {
@@ -150,7 +164,7 @@ grpc::ServerUnaryReactor* ServeUnary(Gate* gate, const Authenticator& authentica
   try {
     handler(call);
   } catch (const std::exception& thrown) {
-    gate->observer().OnException(method, thrown.what());
+    gate->observer().OnException(method.method, thrown.what());
     call->Finish(Internal("the call failed"));
   }
   return reactor;

@@ -32,6 +32,7 @@ int Serve(const config::ServiceSettings& settings, rpc::Gate* gate, const Servin
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
   const int open_files = rpc::UseAllOpenFiles();
+  rpc::LimitConnectionsOfNetwork(static_cast<std::size_t>(settings.limits.connections_of_network));
   rpc::HostOptions options = ListenersOf(settings, serving.tls);
   options.reflection = settings.reflection;
   options.internal_reflection = settings.internal_reflection;

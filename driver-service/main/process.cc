@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
+#include "common/audit/audit_log.h"
 #include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
 #include "common/ids/uuid.h"
@@ -14,9 +15,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
+#include "common/service/call_audit.h"
 #include "common/service/call_metrics.h"
 #include "common/service/caller_checks.h"
+#include "common/service/caller_limits.h"
 #include "common/service/data_dir.h"
+#include "common/service/limit_metrics.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/service_tls.h"
@@ -147,7 +151,12 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
                        .incarnation_id = incarnation_id,
                        .drivers_register = options.drivers_register});
 
-  rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
+  auto audit_log = audit::AuditLog::Open({.service = "driver-service", .file = options.service.limits.audit_file});
+  if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
+  CallAudit call_audit(audit_log->get(), &clock);
+  rpc::Gate gate(&clock,
+                 LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
+                 &call_metrics);
   // Without TLS, whoever reaches the internal listener is trusted.
   const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
   auto callers = MakeCallerChecks(options.service, &clock, &registry);
@@ -170,6 +179,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   });
 
   const ProcessMetrics process_metrics(&registry, &gate, bus.get());
+  const LimitMetrics limit_metrics(&registry, &gate, audit_log->get());
   Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] { gauges.Set(server.stats(), store); });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);

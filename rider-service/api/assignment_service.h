@@ -32,7 +32,8 @@ class AssignmentService final {
         rpc::Unary("RecordTripEvent", &AssignmentService::RecordTripEvent, {.roles = kDriverService}),
         rpc::Unary("ListDriverRides", &AssignmentService::ListDriverRides, {.roles = kDriverService}),
         rpc::Unary("GetRide", &AssignmentService::GetRide, {.roles = kOperators}),
-        rpc::Unary("ResolveRide", &AssignmentService::ResolveRide, {.roles = kOperators}),
+        rpc::Unary("ResolveRide", &AssignmentService::ResolveRide,
+                   {.roles = kOperators, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
         rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers, {.roles = kDriverService},
                   {.queue = kDriversQueue, .ages = false, .greets = true}),
         // No heartbeats: there may be nothing to report for a long time; keepalive detects a dead connection.

@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "common/audit/audit_log.h"
 #include "common/bus/bus.h"
 #include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
@@ -18,9 +19,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
+#include "common/service/call_audit.h"
 #include "common/service/call_metrics.h"
 #include "common/service/caller_checks.h"
+#include "common/service/caller_limits.h"
 #include "common/service/data_dir.h"
+#include "common/service/limit_metrics.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
 #include "common/service/service_tls.h"
@@ -216,10 +220,14 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     }
   });
 
+  auto audit_log = audit::AuditLog::Open({.service = "rider-service", .file = options.service.limits.audit_file});
+  if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
+  CallAudit call_audit(audit_log->get(), &clock);
   rpc::Gate gate(&clock,
-                 {.max_unary_in_flight = options.max_calls,
-                  .max_streams = options.max_streams,
-                  .stream_age = options.service.connection_age},
+                 LimitedBy(options.service.limits, &call_audit,
+                           {.max_unary_in_flight = options.max_calls,
+                            .max_streams = options.max_streams,
+                            .stream_age = options.service.connection_age}),
                  &call_metrics);
   // Without TLS, whoever reaches the internal listener is trusted.
   const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
@@ -230,6 +238,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
+  const LimitMetrics limit_metrics(&registry, &gate, audit_log->get());
   Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] {
     gauges.SetRides(live_rides.rides(), clock.Read().domain);

@@ -103,6 +103,7 @@ class Services:
         rider, driver = self.rider_service.await_ports(), self.driver_service.await_ports()
         self.rider = f"127.0.0.1:{rider['listen']}"
         self.driver = f"127.0.0.1:{driver['listen']}"
+        self.rider_metrics = f"127.0.0.1:{rider['metrics_listen']}"
         self.driver_metrics = f"127.0.0.1:{driver['metrics_listen']}"
         return self
 

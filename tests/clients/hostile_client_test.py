@@ -8,14 +8,18 @@ and afterwards the services must hold no more memory and files than before.
 """
 
 import argparse
+import collections
 import contextlib
 import itertools
 import os
 import random
+import re
 import sys
+import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 import uuid
 import zlib
 
@@ -24,6 +28,7 @@ import grpc
 import a_ride
 import hail_services
 import raw_http2 as h2
+import tokens
 from grpc_reflection import CallError, Client
 
 RIDER = "hail.rider.v1.RiderService/"
@@ -779,6 +784,100 @@ class WhatOneStrangerCosts(unittest.TestCase):
             self.beside(address, service, method, payload, expected, attack)
 
 
+class FloodOfOneCaller(unittest.TestCase):
+    """Callers with tokens, of whom one calls without pause. All calls of the others are answered, soon."""
+
+    # As in WhatOneStrangerCosts.
+    longest = 0.5
+    most_memory = 300
+    neighbours = 5
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="hail-test-")
+        self.addCleanup(directory.cleanup)
+        self.issuer = tokens.Issuer(directory.name)
+        settings = self.issuer.settings()
+        running = hail_services.running(HostileClient.bin_dir, rider=settings, driver=settings)
+        self.services = running.__enter__()
+        self.addCleanup(running.__exit__, None, None, None)
+        self.each = ((self.services.rider, self.services.rider_service, self.services.rider_metrics, "rider",
+                      RIDER + "GetActiveRide", "OK"),
+                     (self.services.driver, self.services.driver_service, self.services.driver_metrics, "driver",
+                      DRIVER + "GetDriver", "NOT_FOUND"))
+
+    @staticmethod
+    def limited(metrics):
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(r"hail_\w+_calls_limited_total ", line))
+
+    @staticmethod
+    def request(name):
+        return b"\x0a" + bytes([len(name)]) + name.encode()
+
+    def flood(self, address, service, metrics, role, method, expected, headers):
+        """Calls with `headers` in turn for some seconds, beside others whose calls must not notice."""
+        over, took, outcomes = threading.Event(), [], collections.Counter()
+
+        def call_now_and_then(name):
+            sent = (("authorization", "Bearer " + self.issuer.token(role, name)), ("x-forwarded-for", "198.51.100.1"))
+            with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                call = channel.unary_unary("/" + method)
+                while not over.is_set():
+                    began = time.monotonic()
+                    try:
+                        call(self.request(name), timeout=20, metadata=sent)
+                        outcomes["OK"] += 1
+                    except grpc.RpcError as error:
+                        outcomes[error.code().name] += 1
+                    took.append(time.monotonic() - began)
+                    over.wait(0.05)
+
+        others = [threading.Thread(target=call_now_and_then, args=(f"other-{i}",)) for i in range(self.neighbours)]
+        for other in others:
+            other.start()
+        try:
+            connection = h2.Connection(address).greet().agree()
+            self.addCleanup(connection.close)
+            seconds = 4 * HostileClient.heavy
+            answered = connection.call_on_and_on("/" + method, self.request("eve"), 200, seconds, headers)
+        finally:
+            over.set()
+            for other in others:
+                other.join()
+        slowest = sorted(took)[int(len(took) * 0.99)]
+        peak = WhatOneStrangerCosts.peak(service.pid)
+        limited = self.limited(metrics)
+        print(f"    {service.name}: {answered / seconds:.0f} calls a second, {limited:.0f} of {answered} limited; "
+              f"others: {dict(outcomes)}, p99 {slowest * 1000:.0f} ms; peak {peak:.0f} MiB")
+        self.assertEqual(set(outcomes), {expected})
+        self.assertGreater(len(took), 20 * self.neighbours)
+        self.assertGreater(limited, answered / 2)
+        if not HostileClient.any_memory:
+            self.assertLess(peak, self.most_memory)
+            self.assertLess(slowest, self.longest)
+
+    def test_of_one_subject(self):
+        for address, service, metrics, role, method, expected in self.each:
+            eve = ("authorization", "Bearer " + self.issuer.token(role, "eve"))
+            # From everywhere at once: it is still one subject.
+            headers = [(eve, ("x-forwarded-for", f"203.0.113.{i}")) for i in range(100)]
+            self.flood(address, service, metrics, role, method, expected, headers)
+
+    def test_of_one_address_with_many_tokens(self):
+        for address, service, metrics, role, method, expected in self.each:
+            # Each subject alone would be let in.
+            headers = [(("authorization", "Bearer " + self.issuer.token(role, f"eve-{i}")),
+                        ("x-forwarded-for", f"10.0.0.{i % 250}, 203.0.113.9")) for i in range(300)]
+            self.flood(address, service, metrics, role, method, expected, headers)
+
+    def test_of_tokens_that_are_not_valid(self):
+        for address, service, metrics, role, method, expected in self.each:
+            forged = "Bearer " + self.issuer.token(role, "eve")[:-6] + "AAAAAA"
+            headers = [(("authorization", forged), ("x-forwarded-for", "203.0.113.9"))]
+            self.flood(address, service, metrics, role, method, expected, headers)
+
+
 def load_tests(loader, _, __):
     suite = unittest.TestSuite()
     names = loader.getTestCaseNames(HostileClient)
@@ -787,6 +886,7 @@ def load_tests(loader, _, __):
     suite.addTest(HostileClient("test_zz_nothing_is_held_when_it_is_over"))
     suite.addTests(loader.loadTestsFromTestCase(FewOpenFiles))
     suite.addTests(loader.loadTestsFromTestCase(WhatOneStrangerCosts))
+    suite.addTests(loader.loadTestsFromTestCase(FloodOfOneCaller))
     return suite
 
 

@@ -107,9 +107,10 @@ class Connection:
     def open(self, stream, path, *more, flags=END_HEADERS):
         return self.send(frame(HEADERS, stream, call_headers(path, *more), flags))
 
-    def call_on_and_on(self, path, payload, in_flight, seconds):
-        """Calls a unary method for `seconds` with `in_flight` calls at a time; returns the number of answers."""
-        block, body = call_headers(path), message(payload)
+    def call_on_and_on(self, path, payload, in_flight, seconds, headers=((),)):
+        """Calls a unary method for `seconds` with `in_flight` calls at a time; returns the number of answers. The calls
+        have the sets of further headers in `headers` in turn."""
+        blocks, body = [call_headers(path, *more) for more in headers], message(payload)
         self.send(frame(WINDOW_UPDATE, payload=struct.pack(">I", 1 << 30)))
         give_up = time.monotonic() + seconds
         sent = answered = 0
@@ -117,6 +118,7 @@ class Connection:
         while time.monotonic() < give_up:
             calls = b""
             while sent - answered < in_flight and len(calls) < 1 << 15:
+                block = blocks[sent % len(blocks)]
                 calls += frame(HEADERS, 2 * sent + 1, block, END_HEADERS) + frame(DATA, 2 * sent + 1, body, END_STREAM)
                 sent += 1
             received = self.socket.recv(1 << 18) if self.send(calls) else b""

@@ -59,6 +59,20 @@ TEST(MethodTable, SaysWhichCallsNameADriverAndWhichAreForwarded) {
                           "RespondToOffer", "AcknowledgeOffer"));
 }
 
+TEST(MethodTable, SaysWhatACallCountsAsAndWhatIsAudited) {
+  const auto counts_as = [](limits::Class what) {
+    return rpc::UnaryMethodsOf<DriverService>([what](const auto& row) { return row.access.limit == what; });
+  };
+  EXPECT_THAT(counts_as(limits::Class::kFree), IsEmpty());
+  EXPECT_THAT(counts_as(limits::Class::kRegisterDriver), ElementsAre("RegisterDriver"));
+  EXPECT_THAT(counts_as(limits::Class::kRead), ElementsAre("GetDriver", "GetDriverState", "ListTrips"));
+  const auto audited = [](audit::Audited which) {
+    return rpc::UnaryMethodsOf<DriverService>([which](const auto& row) { return row.access.audit == which; });
+  };
+  EXPECT_THAT(audited(audit::Audited::kAlways), ElementsAre("RegisterDriver", "UpdateDriver"));
+  EXPECT_THAT(audited(audit::Audited::kDenied), ElementsAre("UpdateLocation"));
+}
+
 // --- The surroundings of the service ---
 
 // The feed of a rider-service that knows of no rides.

@@ -26,6 +26,7 @@ namespace {
 namespace pb = hail::internal::v1;
 namespace type = hail::type::v1;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // --- The tables ---
@@ -38,6 +39,24 @@ TEST(MethodTable, IsTheContract) {
 TEST(MethodTable, SaysWhichCallsConcernNoRider) {
   EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>([](const auto& row) { return row.access.person == nullptr; }),
               ElementsAre("ListProducts", "ListNearbyCars"));
+}
+
+TEST(MethodTable, SaysWhatACallCountsAsAndWhatIsAudited) {
+  const auto counts_as = [](limits::Class what) {
+    return rpc::UnaryMethodsOf<RiderService>([what](const auto& row) { return row.access.limit == what; });
+  };
+  EXPECT_THAT(counts_as(limits::Class::kFree), IsEmpty());
+  EXPECT_THAT(counts_as(limits::Class::kRequestRide), ElementsAre("RequestRide"));
+  EXPECT_THAT(counts_as(limits::Class::kQuoteRide), ElementsAre("QuoteRide"));
+  EXPECT_THAT(counts_as(limits::Class::kNearbyCars), ElementsAre("ListNearbyCars"));
+  EXPECT_THAT(counts_as(limits::Class::kWrite), ElementsAre("CancelRide"));
+  // Reads by staff are audited wherever they reach a person's data.
+  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>(
+                  [](const auto& row) { return row.access.audit == audit::Audited::kDenied; }),
+              ElementsAre("ListProducts", "ListNearbyCars"));
+  EXPECT_THAT(rpc::UnaryMethodsOf<AssignmentService>(
+                  [](const auto& row) { return row.access.audit == audit::Audited::kAlways; }),
+              ElementsAre("ResolveRide"));
 }
 
 TEST(MethodTable, FindsAMethodByItsRequest) {

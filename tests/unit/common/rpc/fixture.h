@@ -103,10 +103,12 @@ class FunctionService final : public Service {
  public:
   // `watch`: options of WatchDrivers. ReportLocations needs no heartbeats and does not age.
   explicit FunctionService(Gate* gate, const StreamOptions& watch = {.greets = true},
-                           const Authenticator* authenticator = &ChecksNobody())
+                           const Authenticator* authenticator = &ChecksNobody(),
+                           limits::Class limit = limits::Class::kFree)
       : Service(gate, v1::AssignmentService::service_full_name(), authenticator) {
-    Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>("FindAssignment",
-                                                                 [this](const auto& call) { on_find(call); });
+    Unary<v1::FindAssignmentRequest, v1::FindAssignmentResponse>(
+        "FindAssignment", [this](const auto& call) { on_find(call); }, [](absl::Time) { return absl::OkStatus(); },
+        limit);
     Bidi<v1::WatchDriversRequest, v1::WatchDriversResponse>(
         "WatchDrivers", watch, [this](std::shared_ptr<WatchStreamWriter> writer, const CallContext&) {
           auto session = std::make_shared<WatchSession>(writer);
