@@ -51,9 +51,8 @@ std::string ExpectedAnswer(const Reject& reject) {
   return "OK";
 }
 
-absl::StatusOr<int> PlayRejects(const std::string& rider_address,
-                                std::shared_ptr<grpc::ChannelCredentials> credentials, const std::vector<Reject>& rejects,
-                                const std::string& run_id) {
+absl::StatusOr<int> PlayRejects(const std::string& rider_address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                const std::vector<Reject>& rejects, const std::string& run_id) {
   const auto stub = rpb::RiderService::NewStub(MakeChannel(rider_address, std::move(credentials)));
   const auto arm = [](grpc::ClientContext& call) {
     call.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));

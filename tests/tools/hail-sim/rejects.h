@@ -19,8 +19,7 @@ std::string ExpectedAnswer(const Reject& reject);
 // Sends each record as the request of a new rider, cancels accepted rides, and prints the table reason × expected
 // answer × count. Returns the number of unexpected answers. UNAVAILABLE if the service does not answer, or stops
 // answering.
-absl::StatusOr<int> PlayRejects(const std::string& rider_address,
-                                std::shared_ptr<grpc::ChannelCredentials> credentials, const std::vector<Reject>& rejects,
-                                const std::string& run_id);
+absl::StatusOr<int> PlayRejects(const std::string& rider_address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+                                const std::vector<Reject>& rejects, const std::string& run_id);
 
 }  // namespace hail::sim
