@@ -133,8 +133,8 @@ class Nats final : public NatsBus {
       HAIL_RETURN_IF_ERROR(must(natsOptions_LoadCATrustedCertificates(made, files.ca.c_str()), files.ca));
     }
     if (!files.certificate.empty()) {
-      HAIL_RETURN_IF_ERROR(must(
-          natsOptions_LoadCertificatesChain(made, files.certificate.c_str(), files.key.c_str()), files.certificate));
+      HAIL_RETURN_IF_ERROR(must(natsOptions_LoadCertificatesChain(made, files.certificate.c_str(), files.key.c_str()),
+                                files.certificate));
     }
     if (files.credentials.empty()) return absl::OkStatus();
     return must(natsOptions_SetUserCredentialsFromFiles(made, files.credentials.c_str(), nullptr), files.credentials);

@@ -129,10 +129,11 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
               "Where the other service and operators call, HOST:PORT; never publish it.", Address(true))
       .String("metrics_listen", defaults.metrics_listen,
               "Where Prometheus scrapes /metrics, HOST:PORT with a numeric host.", Address(true))
-      .String("health_listen", "",
-              "Where the health service alone is served, without TLS, for probes of this machine: HOST:PORT on loopback; "
-              "empty: nowhere.",
-              CheckHealthListen)
+      .String(
+          "health_listen", "",
+          "Where the health service alone is served, without TLS, for probes of this machine: HOST:PORT on loopback; "
+          "empty: nowhere.",
+          CheckHealthListen)
       .String(
           "reflection", "auto",
           "Whether gRPC's reflection describes what is served: on and off hold for listen and internal_listen; auto "
@@ -163,8 +164,9 @@ void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema) {
                 "File with NATS credentials, a user's JWT and seed; read for each new connection.");
     schema->CheckAll(CheckBusFiles);
   }
-  schema->Double("time_scale", 1, "Domain seconds a wall second; the same in both services and the simulator.",
-              DoubleFrom(0.001, 10'000))
+  schema
+      ->Double("time_scale", 1, "Domain seconds a wall second; the same in both services and the simulator.",
+               DoubleFrom(0.001, 10'000))
       .String("time_anchor", "",
               "WALL:DOMAIN in epoch seconds, where domain time meets wall time; required unless time_scale is 1.")
       .String("log.level", "info", "Least severe lines that are logged: debug, info, warn or error.",

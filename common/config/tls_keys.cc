@@ -23,7 +23,8 @@ std::vector<std::string> CheckTls(const Values& values) {
   const std::optional<TlsSettings> settings = ReadTlsSettings(values);
   if (!settings) {
     for (const char* key : {"tls.edges", "tls.peers", "tls.operators"}) {
-      if (!values.String(key).empty()) problems.push_back(absl::StrCat(key, " needs tls.certificate, tls.key and tls.ca"));
+      if (!values.String(key).empty())
+        problems.push_back(absl::StrCat(key, " needs tls.certificate, tls.key and tls.ca"));
     }
     return problems;
   }
@@ -54,9 +55,10 @@ std::vector<std::string> CheckTls(const Values& values) {
 
 void AddTlsKeys(Schema* schema) {
   schema
-      ->String("tls.certificate", "",
-               "File with this service's certificate and the intermediate ones after it (PEM), for its listeners and its "
-               "calls to the other service; empty: no TLS.")
+      ->String(
+          "tls.certificate", "",
+          "File with this service's certificate and the intermediate ones after it (PEM), for its listeners and its "
+          "calls to the other service; empty: no TLS.")
       .String("tls.key", "", "File with the certificate's private key (PEM).")
       .String("tls.ca", "", "File with the authorities that sign certificates of services, edges and operators (PEM).")
       .String("tls.edges", "",
@@ -71,10 +73,10 @@ void AddTlsKeys(Schema* schema) {
 
 std::optional<TlsSettings> ReadTlsSettings(const Values& values) {
   TlsSettings settings;
-  settings.files = {.certificate = values.String("tls.certificate"),
-                    .key = values.String("tls.key"),
-                    .ca = values.String("tls.ca")};
-  if (settings.files.certificate.empty() && settings.files.key.empty() && settings.files.ca.empty()) return std::nullopt;
+  settings.files = {
+      .certificate = values.String("tls.certificate"), .key = values.String("tls.key"), .ca = values.String("tls.ca")};
+  if (settings.files.certificate.empty() && settings.files.key.empty() && settings.files.ca.empty())
+    return std::nullopt;
   const auto names = [&](const char* key) { return tls::NameList(tls::SplitNames(values.String(key))); };
   settings.edges = names("tls.edges");
   settings.peers = names("tls.peers");

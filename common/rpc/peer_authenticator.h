@@ -1,4 +1,4 @@
-// Who calls on the internal listener: whoever the client certificate of the connection names.
+// Who calls on the internal listener: the one that the client certificate of the connection names.
 #pragma once
 
 #include "common/rpc/authenticator.h"

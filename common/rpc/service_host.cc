@@ -164,8 +164,8 @@ absl::Status ServiceHost::Start(const std::vector<grpc::Service*>& public_servic
     *listener = std::move(made);
     return absl::OkStatus();
   };
-  absl::Status bound = bind(options_.listen, public_services, options_.limits, options_.reflection,
-                            options_.credentials, &public_);
+  absl::Status bound =
+      bind(options_.listen, public_services, options_.limits, options_.reflection, options_.credentials, &public_);
   if (!bound.ok()) return bound;
   if (!options_.health_listen.empty()) {
     bound = bind(options_.health_listen, {}, options_.limits, false, nullptr, &health_);

@@ -103,8 +103,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
   if (tls.ca.empty()) return grpc::InsecureChannelCredentials();
 
   tls_api::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<tls_api::FileWatcherCertificateProvider>(
-      tls.key, tls.certificate, tls.ca, kReadEverySeconds));
+  options.set_certificate_provider(
+      std::make_shared<tls_api::FileWatcherCertificateProvider>(tls.key, tls.certificate, tls.ca, kReadEverySeconds));
   options.watch_root_certs();
   if (!tls.certificate.empty()) options.watch_identity_key_cert_pairs();
   if (!tls.server_name.empty()) {

@@ -1,7 +1,8 @@
 // TLS of listeners and channels.
 //
 // gRPC reads the files again each second, so a connection made later uses what they hold then; open connections stay as
-// they are. It reads whatever it finds: only give it files that are replaced as a whole (common/tls/private_identity.h).
+// they are. It reads whatever it finds: only give it files that are replaced as a whole
+// (common/tls/private_identity.h).
 #pragma once
 
 #include <functional>

@@ -11,8 +11,8 @@ namespace hail {
 // Whether the service protects itself: with TLS, or by who calls.
 bool IsSecured(const config::ServiceSettings& settings);
 
-// Leaves no copy of the process's memory, which holds keys, tokens and addresses: no core dumps, and no other process of
-// this user may read it. Call it early in main, if IsSecured.
+// Leaves no copy of the process's memory, which holds keys, tokens and addresses: no core dumps, and no other process
+// of this user may read it. Call it early in main, if IsSecured.
 void KeepMemoryPrivate();
 
 // What the operator may not have meant: a line each for the log. Empty: nothing.

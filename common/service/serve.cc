@@ -16,9 +16,8 @@ const char* malloc_conf = "background_thread:true";
 namespace hail {
 
 rpc::HostOptions ListenersOf(const config::ServiceSettings& settings, const ServiceTls* tls) {
-  rpc::HostOptions options{.listen = settings.listen,
-                           .internal_listen = settings.internal_listen,
-                           .health_listen = settings.health_listen};
+  rpc::HostOptions options{
+      .listen = settings.listen, .internal_listen = settings.internal_listen, .health_listen = settings.health_listen};
   if (tls != nullptr) {
     options.credentials = tls->Public();
     options.internal_credentials = tls->Internal();

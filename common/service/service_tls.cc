@@ -36,8 +36,8 @@ rpc::TlsIdentity::OnRefused LogRefusals() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServiceTls>> ServiceTls::Start(const config::TlsSettings& settings,
-                                                              auth::Role peer, metrics::Registry* registry) {
+absl::StatusOr<std::unique_ptr<ServiceTls>> ServiceTls::Start(const config::TlsSettings& settings, auth::Role peer,
+                                                              metrics::Registry* registry) {
   HAIL_ASSIGN_OR_RETURN(tls::IdentityPem pem, tls::ReadIdentity(settings.files));
   HAIL_ASSIGN_OR_RETURN(const tls::IdentityInfo info, tls::CheckIdentity(pem, settings.files, WallNow()));
   HAIL_ASSIGN_OR_RETURN(tls::PrivateIdentity copy, tls::PrivateIdentity::Make());
@@ -55,8 +55,9 @@ ServiceTls::ServiceTls(const config::TlsSettings& settings, auth::Role peer, tls
       reload_(settings.files, std::move(pem)),
       identity_(copy_.files(), LogRefusals()),
       callers_({.services = settings.peers, .service_role = peer, .operators = settings.operators}),
-      expires_(registry->Gauges("tls_certificate_expires_seconds", "When the certificate in use ends, in epoch seconds.")
-                   .Of()),
+      expires_(
+          registry->Gauges("tls_certificate_expires_seconds", "When the certificate in use ends, in epoch seconds.")
+              .Of()),
       bad_(registry->Gauges("tls_files_bad", "1 while the TLS files on disk cannot be used.").Of()),
       loaded_(registry->Counters("tls_reloads_total", "New TLS files, by result.").Of({{"result", "ok"}})),
       failed_(registry->Counters("tls_reloads_total", "New TLS files, by result.").Of({{"result", "failed"}})) {}

@@ -19,13 +19,14 @@ namespace hail {
 // Looks at the files each second. A new set that is good is used by every connection made a second or two later; open
 // connections and their streams stay. A bad one changes nothing.
 //
-// Series: tls_certificate_expires_seconds (of the set in use, in epoch seconds); tls_reloads_total{result="ok"|"failed"};
-// tls_files_bad (1 while the files on disk cannot be used). Log: tls_loaded, tls_reloaded, tls_not_reloaded, and
-// tls_peer_refused, at most once a second: a peer has a good certificate, but no name on the list.
-// Thread-safe.
+// Series: tls_certificate_expires_seconds (of the set in use, in epoch seconds);
+// tls_reloads_total{result="ok"|"failed"}; tls_files_bad (1 while the files on disk cannot be used). Log: tls_loaded,
+// tls_reloaded, tls_not_reloaded, and tls_peer_refused, at most once a second: a peer has a good certificate, but no
+// name on the list. Thread-safe.
 class ServiceTls {
  public:
-  // `peer`: what the other service is (kRiderService, kDriverService). `registry` must outlive it. INVALID_ARGUMENT if the files cannot be used, UNAVAILABLE if they cannot be copied.
+  // `peer`: what the other service is (kRiderService, kDriverService). `registry` must outlive it. INVALID_ARGUMENT if
+  // the files cannot be used, UNAVAILABLE if they cannot be copied.
   static absl::StatusOr<std::unique_ptr<ServiceTls>> Start(const config::TlsSettings& settings, auth::Role peer,
                                                            metrics::Registry* registry);
   ~ServiceTls();

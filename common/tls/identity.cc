@@ -97,15 +97,14 @@ absl::Time TimeOf(const ASN1_TIME* time) {
 std::string Shown(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone()); }
 
 std::string SerialOf(const X509* certificate) {
-  const std::unique_ptr<BIGNUM, Free<BN_free>> number(
-      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+  const std::unique_ptr<BIGNUM, Free<BN_free>> number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
   const std::unique_ptr<char, Free<FreeText>> text(number == nullptr ? nullptr : BN_bn2hex(number.get()));
   return text == nullptr ? "" : text.get();
 }
 
 std::vector<std::string> NamesOf(const X509* certificate) {
-  const std::unique_ptr<GENERAL_NAMES, Free<FreeNames>> names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  const std::unique_ptr<GENERAL_NAMES, Free<FreeNames>> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
   std::vector<std::string> found;
   for (const int type : {GEN_URI, GEN_DNS}) {
     for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names.get()); ++i) {
@@ -121,7 +120,7 @@ std::vector<std::string> NamesOf(const X509* certificate) {
   return found;
 }
 
-// What is wrong with one certificate at `now`, whoever signed it.
+// What is wrong with one certificate at `now`, apart from its signature.
 std::vector<std::string> FaultsOf(X509* certificate, absl::Time now) {
   std::vector<std::string> faults;
   const absl::Time not_before = TimeOf(X509_get0_notBefore(certificate));

@@ -112,8 +112,8 @@ absl::Status PrivateIdentity::Publish(const IdentityPem& pem) {
   if (mkdir(set.c_str(), S_IRWXU) != 0) return give_up(Failed(set));
   // One second apart, whenever they are published.
   const timespec changed = {.tv_sec = number, .tv_nsec = 0};
-  for (const auto& [name, text] : {std::pair(kCertificate, &pem.certificate), std::pair(kKey, &pem.key),
-                                   std::pair(kCa, &pem.ca)}) {
+  for (const auto& [name, text] :
+       {std::pair(kCertificate, &pem.certificate), std::pair(kKey, &pem.key), std::pair(kCa, &pem.ca)}) {
     absl::Status written = Write(set + name, *text, changed);
     if (!written.ok()) return give_up(std::move(written));
   }

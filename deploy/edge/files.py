@@ -87,7 +87,7 @@ def make_authority(folder):
     key_file, certificate_file = folder / "ca.key", folder / "ca.crt"
     if key_file.exists() and certificate_file.exists():
         return (serialization.load_pem_private_key(key_file.read_bytes(), None),
-                x509.load_pem_x509_certificates(certificate_file.read_bytes())[0])
+                x509.load_pem_x509_certificate(certificate_file.read_bytes()))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hail, development authority")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -122,16 +122,20 @@ def make_party(folder, party, authority, days):
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256()))
-    write(folder / f"{party}.key", pem(key), 0o600)
-    write(folder / f"{party}.crt", certificate.public_bytes(serialization.Encoding.PEM))
+    folder = folder / party
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write(folder / "ca.crt", issuer.public_bytes(serialization.Encoding.PEM))
+    write(folder / "tls.key", pem(key), 0o600)
+    write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def make_services(folder, days=90, renew=()):
-    """The authority and the certificates that `folder` does not have; new ones for the parties in `renew`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The authority and the certificates that `folder` does not have; new ones for the parties in `renew`. A folder each,
+    with the files that a Secret of Kubernetes has: ca.crt, tls.crt, tls.key."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = make_authority(folder)
     for party in PARTIES:
-        if party in renew or not (folder / f"{party}.crt").exists():
+        if party in renew or not (folder / party / "tls.crt").exists():
             make_party(folder, party, authority, days)
 
 
@@ -175,7 +179,7 @@ def main():
     commands.add_parser("make")
     commands.add_parser("descriptors").add_argument("file", type=pathlib.Path)
     services = commands.add_parser("services")
-    services.add_argument("folder", type=pathlib.Path, help="gets ca.crt, ca.key, and NAME.crt, NAME.key of each party")
+    services.add_argument("folder", type=pathlib.Path, help="gets ca.crt and ca.key of the authority, and a folder for each party: ca.crt, tls.crt, tls.key")
     services.add_argument("--days", type=int, default=90, help="until new certificates expire (90)")
     services.add_argument("--renew", action="append", default=[], choices=PARTIES, help="replace this party's; again and again")
     one = commands.add_parser("token")

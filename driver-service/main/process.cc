@@ -131,7 +131,10 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const RoadTravelTimes travel_times(*std::move(graphs));
   std::unique_ptr<NatsBus> bus;
   if (!options.service.nats_url.empty()) {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "driver-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url,
+                             .files = options.service.nats_files,
+                             .prefix = kBusSubject,
+                             .name = "driver-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     bus = *std::move(made);
   }
@@ -139,17 +142,16 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
   RiderClient rider(RiderChannel(options.rider_service, tls == nullptr ? nullptr : tls->Peer()), &loop, &clock);
-  DriverServer server({.store = &store,
-                       .bus = bus.get(),
-                       .clock = &clock,
-                       .random = SystemRandom(),
-                       .dispatch_loop = &loop,
-                       .travel_times = &travel_times,
-                       .rider = &rider,
-                       .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
-                      {.dispatch = options.dispatch,
-                       .incarnation_id = incarnation_id,
-                       .drivers_register = options.drivers_register});
+  DriverServer server(
+      {.store = &store,
+       .bus = bus.get(),
+       .clock = &clock,
+       .random = SystemRandom(),
+       .dispatch_loop = &loop,
+       .travel_times = &travel_times,
+       .rider = &rider,
+       .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
+      {.dispatch = options.dispatch, .incarnation_id = incarnation_id, .drivers_register = options.drivers_register});
 
   auto audit_log = audit::AuditLog::Open({.service = "driver-service", .file = options.service.limits.audit_file});
   if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
@@ -157,7 +159,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   rpc::Gate gate(&clock,
                  LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
                  &call_metrics);
-  // Without TLS, whoever reaches the internal listener is trusted.
+  // Without TLS, everybody who reaches the internal listener is trusted.
   const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
   auto callers = MakeCallerChecks(options.service, &clock, &registry);
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());

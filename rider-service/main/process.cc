@@ -179,7 +179,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   if (options.service.nats_url.empty()) {
     bus = MakeLocalBus();
   } else {
-    auto made = MakeNatsBus({.url = options.service.nats_url, .files = options.service.nats_files, .prefix = kBusSubject, .name = "rider-service"});
+    auto made = MakeNatsBus({.url = options.service.nats_url,
+                             .files = options.service.nats_files,
+                             .prefix = kBusSubject,
+                             .name = "rider-service"});
     if (!made.ok()) return FailedToStart("bus_not_made", made.status());
     nats = made->get();
     bus = *std::move(made);
@@ -229,7 +232,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
                             .max_streams = options.max_streams,
                             .stream_age = options.service.connection_age}),
                  &call_metrics);
-  // Without TLS, whoever reaches the internal listener is trusted.
+  // Without TLS, everybody who reaches the internal listener is trusted.
   const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
   auto callers = MakeCallerChecks(options.service, &clock, &registry);
   if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());

@@ -412,12 +412,21 @@ class EdgeTest(unittest.TestCase):
         # Fixed ports, because the edge must find a restarted service again.
         cls.services = hail_services.Services(
             cls.bin_dir, directory,
-            *({"listen": f"127.0.0.1:{hail_services.free_port()}", "reflection": "on", **cls.settings} for _ in range(2)))
+            *({"listen": f"127.0.0.1:{hail_services.free_port()}", "reflection": "on", **cls.settings, **cls.more_settings(directory, name)}
+              for name in ("rider-service", "driver-service")))
         stack.callback(lambda: cls.services.stop())
         cls.services.start()
-        cls.edge = Edge(directory, cls.services.rider, cls.services.driver)
+        cls.edge = Edge(directory, cls.services.rider, cls.services.driver, *cls.edge_arguments(directory))
         stack.callback(lambda: cls.edge.stop())
         cls.edge.start().await_services()
+
+    @classmethod
+    def more_settings(cls, directory, service):
+        return {}
+
+    @classmethod
+    def edge_arguments(cls, directory):
+        return []
 
     def rider(self):
         """A new rider's id and token."""
@@ -864,6 +873,66 @@ class Identity(unittest.TestCase):
                     self.assertNotIn(name, metadata)
             self.assertEqual(calls[0][1]["authorization"], "Bearer " + token)
             self.assertTrue(calls[0][1]["x-envoy-original-path"].startswith("/v1/"))
+
+
+class ServicesTls(EdgeTest):
+    """Between the edge and the services, both show certificates."""
+
+    @classmethod
+    def more_settings(cls, directory, service):
+        cls.certificates = directory / "tls"
+        files.make_services(cls.certificates)
+        own = cls.certificates / service
+        other = {"rider-service": "driver-service", "driver-service": "rider-service"}[service]
+        return {"tls.certificate": own / "tls.crt", "tls.key": own / "tls.key", "tls.ca": own / "ca.crt",
+                "tls.edges": "spiffe://hail/edge", "tls.peers": f"spiffe://hail/{other}", "health_listen": "127.0.0.1:0"}
+
+    @classmethod
+    def edge_arguments(cls, directory):
+        return ["--services-tls", str(directory / "tls/edge")]
+
+    def handshakes(self):
+        """How many TLS connections the edge has made to the services."""
+        numbers = self.edge.admin("/stats?filter=cluster.*service.ssl.handshake")
+        return sum(int(line.rsplit(" ", 1)[1]) for line in numbers.splitlines())
+
+    def test_a_ride_under_new_certificates(self):
+        rider, token = self.rider()
+        ride = self.new_ride(rider, token)
+        messages = self.edge.messages(f"/v1/riders/{rider}/rides/{ride['rideId']}:watch", token)
+        self.assertIn("snapshot", next(messages))
+        self.assertGreater(self.handshakes(), 0)
+
+        def serials(service):
+            lines = [json.loads(line) for line in service.log.read_text().splitlines() if '"tls_' in line]
+            return [line["serial"] for line in lines if line["event"] in ("tls_loaded", "tls_reloaded")]
+        files.make_services(self.certificates, renew=files.PARTIES)
+        for service in (self.services.rider_service, self.services.driver_service):
+            await_that(lambda service=service: len(serials(service)) == 2, f"{service.name} has its new certificate")
+        # A service that comes back is called with the new certificates, on both sides.
+        before = self.handshakes()
+        self.services.rider_service.kill()
+        self.services.rider_service.start()
+        self.services.rider_service.await_ports()
+        self.cancel(rider, token, ride)
+        self.assertGreater(self.handshakes(), before)
+
+    def test_the_services_serve_the_edge_alone(self):
+        for address in (self.services.rider, self.services.driver, self.services.rider_internal):
+            with grpc.insecure_channel(address) as channel, self.assertRaises(grpc.RpcError) as caught:
+                channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=30)
+            self.assertEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+    def test_a_service_with_another_name_is_not_called(self):
+        """driver-service's certificate at the place of rider-service: signed by the same authority, but another."""
+        with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
+            confused = Edge(pathlib.Path(directory), self.services.driver, self.services.driver,
+                            "--services-tls", str(self.certificates / "edge"))
+            self.addCleanup(confused.stop)
+            confused.start()
+            await_that(lambda: "ssl.fail_verify_san: 0" not in confused.admin(
+                "/stats?filter=cluster.rider-service.ssl.fail_verify_san"), "the name is refused")
+            self.assertIn("membership_healthy: 0", confused.admin("/stats?filter=cluster.rider-service.membership_healthy"))
 
 
 class Interruptions(EdgeTest):

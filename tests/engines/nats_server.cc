@@ -53,7 +53,8 @@ void NatsServer::Run(int port) {
   const std::string ports_folder = folder_.path("ports");
   fs::remove_all(ports_folder);
   fs::create_directory(ports_folder);
-  pid_ = SpawnEngine({kProgram, "-c", folder_.path("config"), "-a", "127.0.0.1", "-p", std::to_string(port), "--ports_file_dir", ports_folder},
+  pid_ = SpawnEngine({kProgram, "-c", folder_.path("config"), "-a", "127.0.0.1", "-p", std::to_string(port),
+                      "--ports_file_dir", ports_folder},
                      folder_.path("log"));
   const std::string ports = ports_folder + "/nats-server_" + std::to_string(pid_) + ".ports";
   // Wait until the file is there and complete.

@@ -6,7 +6,9 @@
 
 namespace hail::testing {
 
-std::string TestNames(const std::string& name) { return "URI:spiffe://hail/" + name + ",DNS:" + name + ",IP:127.0.0.1"; }
+std::string TestNames(const std::string& name) {
+  return "URI:spiffe://hail/" + name + ",DNS:" + name + ",IP:127.0.0.1";
+}
 
 TlsFolder::TlsFolder() = default;
 
@@ -36,10 +38,8 @@ std::map<std::string, std::string> TlsFolder::Settings(const std::string& servic
 std::shared_ptr<grpc::ChannelCredentials> TlsFolder::Credentials(const std::string& name, const std::string& server) {
   Ensure(name);
   const tls::IdentityFiles own = files(name);
-  return rpc::MakeChannelCredentials({.ca = own.ca,
-                                      .certificate = own.certificate,
-                                      .key = own.key,
-                                      .server_name = "spiffe://hail/" + server})
+  return rpc::MakeChannelCredentials(
+             {.ca = own.ca, .certificate = own.certificate, .key = own.key, .server_name = "spiffe://hail/" + server})
       .value();
 }
 

@@ -1,4 +1,4 @@
-// A TLS client that is told each detail: what it shows, which versions and protocols it speaks, and when it stops.
+// A TLS client of which a test sets each detail: what it shows, which versions and protocols it speaks, and when it stops.
 #pragma once
 
 #include <string>
@@ -25,7 +25,8 @@ struct ProbeResult {
   std::string serial;
 };
 
-// Connects to "127.0.0.1:PORT" and greets. With TLS 1.3 a client learns only after its own handshake that it is refused.
+// Connects to "127.0.0.1:PORT" and greets. With TLS 1.3 a client learns only after its own handshake that it is
+// refused.
 ProbeResult ProbeTls(const std::string& address, const Probe& probe);
 
 // A connection that sends the first `bytes` bytes of a handshake and then nothing.

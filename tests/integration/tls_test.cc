@@ -176,11 +176,19 @@ TEST(TlsCity, NewCertificatesUnderACityLoseNothing) {
   Ran sim;
   std::atomic<bool> over = false;
   std::thread city([&] {
-    sim = RunProgram("hail-sim",
-                     {"--rider", services.rider.public_address(), "--driver", services.driver.public_address(),
-                      "--tls-ca", edge.ca, "--tls-certificate", edge.certificate, "--tls-key", edge.key, "--speed",
-                      absl::StrCat(kSpeed), "--anchor", anchor, "--rides", "60", "--drivers", "80", "--length", "10",
-                      "--disconnect", "0.5", "--ledger", ledger, "--no-progress"},
+    sim = RunProgram("hail-sim", {"--rider",           services.rider.public_address(),
+                                  "--driver",          services.driver.public_address(),
+                                  "--tls-ca",          edge.ca,
+                                  "--tls-certificate", edge.certificate,
+                                  "--tls-key",         edge.key,
+                                  "--speed",           absl::StrCat(kSpeed),
+                                  "--anchor",          anchor,
+                                  "--rides",           "60",
+                                  "--drivers",         "80",
+                                  "--length",          "10",
+                                  "--disconnect",      "0.5",
+                                  "--ledger",          ledger,
+                                  "--no-progress"},
                      {}, absl::Minutes(4));
     over = true;
   });

@@ -48,9 +48,11 @@ Sandbox::Sandbox(SandboxOptions options, const std::atomic<bool>* stop)
       seats_(options_.riders) {
   context_.tokens = options_.run.tokens;
   for (int i = 0; i < options_.run.channels; ++i) {
-    rider_stubs_.push_back(rpb::RiderService::NewStub(MakeChannel(options_.run.rider_address, options_.run.credentials)));
+    rider_stubs_.push_back(
+        rpb::RiderService::NewStub(MakeChannel(options_.run.rider_address, options_.run.credentials)));
     if (options_.drivers == 0) continue;
-    driver_stubs_.push_back(dpb::DriverService::NewStub(MakeChannel(options_.run.driver_address, options_.run.credentials)));
+    driver_stubs_.push_back(
+        dpb::DriverService::NewStub(MakeChannel(options_.run.driver_address, options_.run.credentials)));
   }
   if (options_.drivers > 0) {
     scripts_ = std::make_unique<ScriptBook>(&context_, options_.rider_internal_address, options_.run.credentials,

@@ -147,7 +147,8 @@ TEST(ServiceKeysTest, BadValuesAreRefused) {
 class TlsKeysTest : public ::testing::Test {
  protected:
   std::map<std::string, std::string> Settings(std::map<std::string, std::string> changes = {}) const {
-    changes.insert({{"tls.certificate", certificate_}, {"tls.key", key_}, {"tls.ca", ca_}, {"tls.peers", "driver-service"}});
+    changes.insert(
+        {{"tls.certificate", certificate_}, {"tls.key", key_}, {"tls.ca", ca_}, {"tls.peers", "driver-service"}});
     return changes;
   }
   std::vector<std::string> ProblemsWith(const std::map<std::string, std::string>& changes) const {
@@ -166,12 +167,12 @@ class TlsKeysTest : public ::testing::Test {
 
 TEST_F(TlsKeysTest, SettingsFollow) {
   EXPECT_FALSE(ReadServiceSettings(ValuesWith(ServiceSchema())).tls);
-  const ServiceSettings settings = ReadServiceSettings(
-      ValuesWith(ServiceSchema(), Settings({{"tls.edges", "spiffe://hail/edge, Edge"},
-                                            {"tls.operators", "ops"},
-                                            {"listen", "0.0.0.0:50051"},
-                                            {"auth.mode", "insecure"},
-                                            {"health_listen", "127.0.0.1:50071"}})));
+  const ServiceSettings settings =
+      ReadServiceSettings(ValuesWith(ServiceSchema(), Settings({{"tls.edges", "spiffe://hail/edge, Edge"},
+                                                                {"tls.operators", "ops"},
+                                                                {"listen", "0.0.0.0:50051"},
+                                                                {"auth.mode", "insecure"},
+                                                                {"health_listen", "127.0.0.1:50071"}})));
   ASSERT_TRUE(settings.tls);
   EXPECT_EQ(settings.tls->files.key, key_);
   EXPECT_THAT(settings.tls->edges.names(), ElementsAre("spiffe://hail/edge", "edge"));
@@ -192,8 +193,9 @@ TEST_F(TlsKeysTest, ConnectionsAreAtMostAnHourOld) {
 
 TEST_F(TlsKeysTest, WhatBelongsTogetherIsGivenTogether) {
   EXPECT_THAT(ProblemsWith({}), ElementsAre());
-  EXPECT_THAT(ProblemsWith({{"tls.key", ""}, {"tls.ca", ""}, {"tls.peers", ""}}),
-              ElementsAre(HasSubstr("tls.key is missing"), HasSubstr("tls.ca is missing"), HasSubstr("tls.peers is missing")));
+  EXPECT_THAT(
+      ProblemsWith({{"tls.key", ""}, {"tls.ca", ""}, {"tls.peers", ""}}),
+      ElementsAre(HasSubstr("tls.key is missing"), HasSubstr("tls.ca is missing"), HasSubstr("tls.peers is missing")));
   EXPECT_THAT(Problems({"tls.edges=a", "tls.operators=b"}),
               ElementsAre(HasSubstr("tls.edges needs"), HasSubstr("tls.operators needs")));
   EXPECT_THAT(ProblemsWith({{"tls.operators", "Driver-Service"}}), ElementsAre(HasSubstr("both have driver-service")));
@@ -223,12 +225,12 @@ TEST_F(TlsKeysTest, BadFilesAreAProblemEach) {
 TEST(ServiceKeysTest, SecretsMayBeInFiles) {
   const hail::testing::TempDirectory folder;
   const std::string password = folder.Write("password", "secret\n");
-  const ServiceSettings settings = ReadServiceSettings(
-      ValuesWith(ServiceSchema(), {{"store.url", "postgres://hail:old@db/city"},
-                                   {"store.password_file", password},
-                                   {"bus.url", "tls://nats:4222"},
-                                   {"bus.ca", password},
-                                   {"bus.credentials_file", password}}));
+  const ServiceSettings settings =
+      ReadServiceSettings(ValuesWith(ServiceSchema(), {{"store.url", "postgres://hail:old@db/city"},
+                                                       {"store.password_file", password},
+                                                       {"bus.url", "tls://nats:4222"},
+                                                       {"bus.ca", password},
+                                                       {"bus.credentials_file", password}}));
   EXPECT_EQ(settings.store_database->back(), std::pair(std::string(postgres::kPasswordFile), password));
   EXPECT_EQ(settings.nats_files.ca, password);
   EXPECT_TRUE(settings.nats_files.tls());
@@ -246,8 +248,9 @@ TEST(PostgresUrlTest, AVerifiedConnectionChecksTheServersName) {
                           "postgres://db/city?sslmode=verify-full", "postgres://a,b/city?sslmode=verify-full"}) {
     EXPECT_TRUE(verified(url)) << url;
   }
-  for (const char* url : {"postgres://db/city", "postgres://db/city?sslmode=require", "postgres://localhost,db/city",
-                          "postgres://db/city?sslmode=verify-ca", "postgres://localhost.evil/city", "postgres://127.example.com/city"}) {
+  for (const char* url :
+       {"postgres://db/city", "postgres://db/city?sslmode=require", "postgres://localhost,db/city",
+        "postgres://db/city?sslmode=verify-ca", "postgres://localhost.evil/city", "postgres://127.example.com/city"}) {
     EXPECT_FALSE(verified(url)) << url;
   }
 }

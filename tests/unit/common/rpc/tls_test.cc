@@ -130,7 +130,8 @@ TEST_F(TlsTest, PlaintextIsServedHealthAloneAndOnItsOwnAddress) {
 }
 
 TEST_F(TlsTest, NewConnectionsUseNewFilesAndOldOnesStay) {
-  const auto old_connection = MakeChannel(server_.address(), {}, driver_.identity->Channel(tls::NameList({"rider-service"})));
+  const auto old_connection =
+      MakeChannel(server_.address(), {}, driver_.identity->Channel(tls::NameList({"rider-service"})));
   ASSERT_TRUE(Call(old_connection).ok());
   // Another authority altogether: who trusts the old one alone is let in no more.
   const TestAuthority next("next");

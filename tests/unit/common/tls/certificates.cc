@@ -75,8 +75,9 @@ TestCertificate::TestCertificate(const CertificateSpec& spec, const TestCertific
   if (!spec.purposes.empty()) AddExtension(made, signer, NID_ext_key_usage, spec.purposes);
   EVP_PKEY* const signing = issuer == nullptr ? key_.get() : issuer->key_.get();
   // Ed25519 brings its own digest.
-  const EVP_MD* const digest =
-      EVP_PKEY_get_base_id(signing) == EVP_PKEY_ED25519 ? nullptr : spec.sha1 ? EVP_sha1() : EVP_sha256();
+  const EVP_MD* const digest = EVP_PKEY_get_base_id(signing) == EVP_PKEY_ED25519 ? nullptr
+                               : spec.sha1                                       ? EVP_sha1()
+                                                                                 : EVP_sha256();
   Must(X509_sign(made, signing, digest) > 0, "signing");
 }
 
@@ -85,9 +86,8 @@ std::string TestCertificate::certificate() const {
 }
 
 std::string TestCertificate::key() const {
-  return Pem([this](BIO* bio) {
-    return PEM_write_bio_PrivateKey(bio, key_.get(), nullptr, nullptr, 0, nullptr, nullptr);
-  });
+  return Pem(
+      [this](BIO* bio) { return PEM_write_bio_PrivateKey(bio, key_.get(), nullptr, nullptr, 0, nullptr, nullptr); });
 }
 
 std::string TestCertificate::encrypted_key(const std::string& passphrase) const {

@@ -67,8 +67,9 @@ TEST_F(IdentityTest, GarbageIsNamedByItsFile) {
   // Half a file, as a reader may see it that comes too early.
   EXPECT_EQ(Fault({.certificate = good_.certificate.substr(0, 300), .key = good_.key, .ca = good_.ca}),
             "tls.crt: certificate 1 cannot be parsed");
-  EXPECT_EQ(Fault({.certificate = good_.certificate + good_.certificate.substr(0, 300), .key = good_.key, .ca = good_.ca}),
-            "tls.crt: certificate 2 cannot be parsed");
+  EXPECT_EQ(
+      Fault({.certificate = good_.certificate + good_.certificate.substr(0, 300), .key = good_.key, .ca = good_.ca}),
+      "tls.crt: certificate 2 cannot be parsed");
 }
 
 TEST_F(IdentityTest, EveryProblemIsListed) {
@@ -85,8 +86,8 @@ TEST_F(IdentityTest, AnEncryptedKeyIsRefusedWithoutAQuestion) {
 
 TEST_F(IdentityTest, DatesAreThoseOfNow) {
   const absl::Time from = absl::FromUnixSeconds(1'800'000'000);
-  const IdentityPem spring =
-      Signed({.names = kRider, .not_before = absl::Now() - absl::Minutes(2), .not_after = absl::Now() - absl::Minutes(1)});
+  const IdentityPem spring = Signed(
+      {.names = kRider, .not_before = absl::Now() - absl::Minutes(2), .not_after = absl::Now() - absl::Minutes(1)});
   EXPECT_THAT(Fault(spring), HasSubstr("tls.crt: expired at "));
   EXPECT_THAT(Fault(Signed({.names = kRider, .not_before = from, .not_after = from + absl::Hours(1)})),
               "tls.crt: is not valid before 2027-01-15T08:00:00Z");
@@ -120,8 +121,8 @@ TEST_F(IdentityTest, AChainIsAsGoodAsItsLinks) {
   const auto chain = [&](const CertificateSpec& middle) {
     const TestCertificate intermediate(middle, root);
     const TestCertificate own({.names = kRider}, intermediate);
-    return IdentityPem{.certificate = own.certificate() + intermediate.certificate(), .key = own.key(),
-                       .ca = root.certificate()};
+    return IdentityPem{
+        .certificate = own.certificate() + intermediate.certificate(), .key = own.key(), .ca = root.certificate()};
   };
   const CertificateSpec middle = {
       .common_name = "middle", .not_after = absl::Now() + absl::Hours(1), .authority = true};
@@ -152,7 +153,8 @@ TEST_F(IdentityTest, NoProblemHoldsAPartOfTheKey) {
 
 TEST(ReadIdentityTest, FilesThatCannotBeReadAreListed) {
   const hail::testing::TempDirectory folder;
-  const IdentityFiles files = {.certificate = folder.Write("a", "A"), .key = folder.path("none"), .ca = folder.path("")};
+  const IdentityFiles files = {
+      .certificate = folder.Write("a", "A"), .key = folder.path("none"), .ca = folder.path("")};
   const auto read = ReadIdentity(files);
   ASSERT_FALSE(read.ok());
   EXPECT_THAT(std::string(read.status().message()),
@@ -160,7 +162,8 @@ TEST(ReadIdentityTest, FilesThatCannotBeReadAreListed) {
   const std::string big = folder.Write("big", std::string((1 << 20) + 1, 'x'));
   EXPECT_THAT(std::string(ReadIdentity({.certificate = big, .key = big, .ca = big}).status().message()),
               HasSubstr("larger than 1 MiB"));
-  const auto good = ReadIdentity({.certificate = folder.Write("a", "A"), .key = folder.Write("b", "B"), .ca = folder.Write("c", "")});
+  const auto good =
+      ReadIdentity({.certificate = folder.Write("a", "A"), .key = folder.Write("b", "B"), .ca = folder.Write("c", "")});
   ASSERT_TRUE(good.ok()) << good.status();
   EXPECT_EQ(*good, (IdentityPem{.certificate = "A", .key = "B", .ca = ""}));
 }
