@@ -232,7 +232,8 @@ using LinkList = rpc::ListSink<pb::DispatchResponse>;
 // One process of driver-service. If `bus` is null, the process is the only one.
 class Process {
  public:
-  Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id)
+  Process(DriverStore* store, Bus* bus, const Clock* clock, const std::string& incarnation_id,
+          bool drivers_register = false)
       : server_({.store = store,
                  .bus = bus,
                  .clock = clock,
@@ -241,7 +242,7 @@ class Process {
                  .travel_times = &travel_times_,
                  .rider = &rider_,
                  .on_offer_settled = [this](const OfferRecord&) { ++offers_settled_; }},
-                {.dispatch = {}, .incarnation_id = incarnation_id}) {
+                {.dispatch = {}, .incarnation_id = incarnation_id, .drivers_register = drivers_register}) {
     absl::Notification ready;
     server_.Start([&] { ready.Notify(); });
     ready.WaitForNotification();
@@ -438,8 +439,9 @@ class DriverServerTest : public ::testing::Test {
     store_->Stop();
   }
 
-  Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id) {
-    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, incarnation_id));
+  Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id, bool drivers_register = false) {
+    return *processes_.emplace_back(
+        std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
   }
 
   // Registers the driver, who then wants rides and is at Market Street.
@@ -525,6 +527,15 @@ TEST_F(OneProcessTest, WhoIsAuthenticatedSpeaksForNobodyElse) {
   EXPECT_EQ(process_.Watch("d1", watched, call), nullptr);
   EXPECT_TRUE(HasReason(watched->AwaitEnd(), Reason::kIdentityMismatch));
   EXPECT_EQ(process_.State("d1").session_epoch(), 0) << "nothing was done";
+}
+
+TEST_F(DriverServerTest, DriversRegisterThemselvesWhereTheOperatorSaysSo) {
+  Process& open = Add(store_.get(), nullptr, "open", /*drivers_register=*/true);
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .driver = "d1"});
+  EXPECT_TRUE(open.Ask(RegisterOf("d1"), call).ok());
+  EXPECT_TRUE(HasReason(open.Ask(RegisterOf("d2"), call).status(), Reason::kIdentityMismatch));
+  const rpc::CallContext rider = rpc::CallOf({.role = auth::Role::kRider, .rider = "d1", .driver = "d1"});
+  EXPECT_TRUE(HasReason(open.Ask(RegisterOf("d1"), rider).status(), Reason::kRoleNotAllowed));
 }
 
 TEST_F(OneProcessTest, AStateWithoutASessionIsTheStoredOne) {
@@ -1134,6 +1145,11 @@ TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   v1::SetAvailabilityResponse response;
   ASSERT_TRUE(response.ParseFromString(desired.response()));
   EXPECT_EQ(response.state().availability(), v1::AVAILABILITY_ONLINE);
+
+  // The replica that forwards a call has checked its caller, whoever that is.
+  const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .subject = "d1", .driver = "d1"});
+  EXPECT_TRUE(second_.Ask(WishOf("d1"), call).ok());
+  EXPECT_TRUE(HasReason(second_.Ask(WishOf("d2"), call).status(), Reason::kIdentityMismatch));
 
   EXPECT_TRUE(Forwarded("d2", "SetAvailability", WishOf("d2").SerializeAsString()).no_session());
   const std::string arrive = ArriveOf("d1", "ride-1").SerializeAsString();

@@ -67,7 +67,7 @@ TEST(ServiceKeysTest, SettingsFollow) {
 TEST(ServiceKeysTest, ReflectionIsForThisMachineUnlessItIsSaidOtherwise) {
   const auto reflection = [](const std::string& listen, const std::string& value) {
     const ServiceSettings settings =
-        ReadServiceSettings(ValuesWith(ServiceSchema(), {{"listen", listen}, {"reflection", value}}));
+        ReadServiceSettings(ValuesWith(ServiceSchema(), {{"listen", listen}, {"reflection", value}, {"auth.mode", "insecure"}}));
     return std::pair(settings.reflection, settings.internal_reflection);
   };
   for (const char* here : {"127.0.0.1:50051", "127.8.9.1:0", "[::1]:50051", "localhost:50051"}) {

@@ -152,8 +152,11 @@ class RecordingObserver final : public CallObserver {
 // One server, complete. Its clock stands still, and its gate ticks only when the test calls Tick().
 struct TestServer {
   explicit TestServer(GateOptions gate_options = {}, HostOptions host_options = {},
-                      const StreamOptions& watch = {.greets = true})
-      : gate(&clock, WithoutTicks(gate_options), &observer), service(&gate, watch), host(host_options, &gate) {}
+                      const StreamOptions& watch = {.greets = true},
+                      const Authenticator* authenticator = &ChecksNobody())
+      : gate(&clock, WithoutTicks(gate_options), &observer),
+        service(&gate, watch, authenticator),
+        host(host_options, &gate) {}
 
   void Start() {
     const absl::Status started = host.Start({}, {&service}, [] { return true; });

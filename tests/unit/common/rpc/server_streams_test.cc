@@ -24,10 +24,26 @@ using ::testing::ElementsAre;
 
 using Stream = grpc::ClientReaderWriter<v1::WatchDriversRequest, v1::WatchDriversResponse>;
 
+// Gives every caller the same identity, or refuses it.
+class OneIdentity final : public Authenticator {
+ public:
+  explicit OneIdentity(absl::StatusOr<auth::Caller> caller) : caller_(std::move(caller)) {}
+  absl::StatusOr<auth::Caller> Authenticate(const grpc::ServerContextBase&, absl::Time) const override {
+    return caller_.Get();
+  }
+  void Set(absl::StatusOr<auth::Caller> caller) {
+    caller_.Update([&](auto& value) { value = caller; });
+  }
+
+ private:
+  Watched<absl::StatusOr<auth::Caller>> caller_;
+};
+
 class ServerStreamsTest : public ::testing::Test {
  protected:
-  void Start(GateOptions gate = {}, HostOptions host = {}, const StreamOptions& watch = {.greets = true}) {
-    server_ = std::make_unique<TestServer>(gate, host, watch);
+  void Start(GateOptions gate = {}, HostOptions host = {}, const StreamOptions& watch = {.greets = true},
+             const Authenticator* authenticator = &ChecksNobody()) {
+    server_ = std::make_unique<TestServer>(gate, host, watch, authenticator);
     server_->Start();
     stub_ = v1::AssignmentService::NewStub(MakeChannel(server_->address()));
   }
@@ -491,6 +507,66 @@ TEST_F(ServerStreamsTest, AStreamThatIsOldIsToldToGoOnce) {
   for (Stream* each : {stream.get(), next.get()}) EXPECT_FALSE(each->Finish().ok());
   EXPECT_FALSE(kept->Finish().ok());
   ExpectEnded(2);
+}
+
+TEST_F(ServerStreamsTest, ACallerWithoutAnIdentityOpensNoStream) {
+  const OneIdentity refuses(
+      MakeError(absl::StatusCode::kUnauthenticated, "no good", {.reason = Reason::kTokenInvalid}));
+  Start({}, {}, {.greets = true}, &refuses);
+  OnWatch([](WatchSession&, const std::shared_ptr<WatchStreamWriter>&) {});
+  grpc::ClientContext context, report_context;
+  EXPECT_TRUE(HasReason(FromGrpc(stub_->WatchDrivers(&context)->Finish()), Reason::kTokenInvalid));
+  v1::ReportLocationsResponse response;
+  EXPECT_TRUE(HasReason(FromGrpc(stub_->ReportLocations(&report_context, &response)->Finish()), Reason::kTokenInvalid));
+  EXPECT_TRUE(server_->observer.WaitFor("WatchDrivers UNAUTHENTICATED"));
+  EXPECT_TRUE(server_->observer.WaitFor("ReportLocations UNAUTHENTICATED"));
+  ExpectEnded(0);
+}
+
+TEST_F(ServerStreamsTest, AStreamEndsWithItsCallersIdentity) {
+  OneIdentity identity{auth::Caller()};
+  Start({}, {}, {.must_beat = false}, &identity);
+  const absl::Time begin = server_->clock.Read().wall;
+  const auto expires_after = [&](absl::Duration time) {
+    identity.Set(auth::Caller({.role = auth::Role::kRider, .expires = begin + time}));
+  };
+  const auto tick_at = [&](absl::Duration time) {
+    server_->clock.Advance(begin + time - server_->clock.Read().wall);
+    server_->gate.Tick();
+  };
+  Watched<int> drains;
+  OnWatch([&drains](WatchSession& session, const std::shared_ptr<WatchStreamWriter>&) {
+    session.on_drain = [&drains](absl::Duration) { drains.Update([](int& n) { ++n; }); };
+  });
+  grpc::ClientContext context, late_context, renewed_context;
+  expires_after(absl::Seconds(200));
+  std::unique_ptr<Stream> stream = stub_->WatchDrivers(&context);
+  Opened(0);
+  tick_at(absl::Seconds(109));
+  EXPECT_EQ(drains.Get(), 0);
+  tick_at(absl::Seconds(111));
+  server_->gate.Tick();
+  EXPECT_EQ(drains.Get(), 1);
+
+  // With the same token the next stream would be drained at once, over and over: it lives until the end instead.
+  std::unique_ptr<Stream> late = stub_->WatchDrivers(&late_context);
+  Opened(1);
+  expires_after(absl::Seconds(3600));
+  std::unique_ptr<Stream> renewed = stub_->WatchDrivers(&renewed_context);
+  Opened(2);
+  tick_at(absl::Seconds(199));
+  EXPECT_EQ(drains.Get(), 1);
+  EXPECT_TRUE(Opened(0)->open() && Opened(1)->open());
+  tick_at(absl::Seconds(200));
+  for (Stream* each : {stream.get(), late.get()}) {
+    const absl::Status ended = FromGrpc(each->Finish());
+    EXPECT_EQ(ended.code(), absl::StatusCode::kUnauthenticated);
+    EXPECT_TRUE(HasReason(ended, Reason::kTokenExpired)) << ended;
+  }
+  EXPECT_TRUE(Opened(2)->open());
+  renewed_context.TryCancel();
+  EXPECT_FALSE(renewed->Finish().ok());
+  ExpectEnded(3);
 }
 
 TEST_F(ServerStreamsTest, AStreamOpenedWhileDrainingIsRefused) {
