@@ -79,7 +79,7 @@ struct Access {
   Roles roles;
   // The person for whom the caller must be allowed to act. Null, or without a result: the request concerns no person.
   std::optional<Person> (*person)(const Request&) = nullptr;
-  // See CheckSpeaksFor. Needs `person`.
+  // See CheckSpeaksFor. Without `person` only for the audit log.
   const std::string& (*ride)(const Request&) = nullptr;
   // How often a caller may call it, or open it.
   limits::Class limit = limits::Class::kRead;

@@ -1,5 +1,6 @@
 #include "common/service/caller_checks.h"
 
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "common/auth/key_source.h"
 #include "common/ids/uuid.h"
 #include "common/logging/log.h"
+#include "common/rpc/client_network.h"
 
 namespace hail {
 namespace {
@@ -26,9 +28,9 @@ class TokenChecks final : public CallerChecks {
   TokenChecks(const config::AuthSettings& settings, std::unique_ptr<auth::KeyOrigin> origin, const Clock* clock,
               RandomBits random, metrics::Registry* registry)
       : anonymous_(settings.anonymous),
-        keys_(std::move(origin),
-              auth::IsKeyUrl(settings.keys) ? auth::KeptKeys::ForUrl() : auth::KeptKeys::ForFile(), clock,
-              [random = std::move(random)] { return static_cast<double>(random() >> 11) * 0x1p-53; }, registry),
+        keys_(
+            std::move(origin), auth::IsKeyUrl(settings.keys) ? auth::KeptKeys::ForUrl() : auth::KeptKeys::ForFile(),
+            clock, [random = std::move(random)] { return static_cast<double>(random() >> 11) * 0x1p-53; }, registry),
         tokens_({.issuer = settings.issuer, .audience = settings.audience}, &keys_, registry) {}
 
   absl::StatusOr<auth::Caller> Authenticate(const grpc::ServerContextBase& call, absl::Time wall) const override {
@@ -38,6 +40,9 @@ class TokenChecks final : public CallerChecks {
     for (auto each = begin; each != end; ++each) shown.emplace_back(each->second.data(), each->second.size());
     if (shown.empty() && anonymous_) return auth::Caller();
     return tokens_.Check(shown, wall);
+  }
+  std::optional<limits::Network> NetworkOf(const grpc::ServerContextBase& call) const override {
+    return rpc::NetworkOf(call);
   }
   bool ready() const override { return tokens_.ready(); }
 

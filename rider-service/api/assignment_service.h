@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <tuple>
 
 #include "common/rpc/methods.h"
@@ -31,9 +32,12 @@ class AssignmentService final {
         rpc::Unary("FindAssignment", &AssignmentService::FindAssignment, {.roles = kDriverService}),
         rpc::Unary("RecordTripEvent", &AssignmentService::RecordTripEvent, {.roles = kDriverService}),
         rpc::Unary("ListDriverRides", &AssignmentService::ListDriverRides, {.roles = kDriverService}),
-        rpc::Unary("GetRide", &AssignmentService::GetRide, {.roles = kOperators}),
+        rpc::Unary("GetRide", &AssignmentService::GetRide, {.roles = kOperators, .ride = &AssignmentService::RideOf}),
         rpc::Unary("ResolveRide", &AssignmentService::ResolveRide,
-                   {.roles = kOperators, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
+                   {.roles = kOperators,
+                    .ride = &AssignmentService::RideOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kAlways}),
         rpc::Bidi("WatchDrivers", &AssignmentService::WatchDrivers, {.roles = kDriverService},
                   {.queue = kDriversQueue, .ages = false, .greets = true}),
         // No heartbeats: there may be nothing to report for a long time; keepalive detects a dead connection.
@@ -66,6 +70,11 @@ class AssignmentService final {
       const rpc::CallContext& call, std::shared_ptr<rpc::Sink<internal::v1::ReportLocationsResponse>> sink);
 
  private:
+  template <typename Request>
+  static const std::string& RideOf(const Request& request) {
+    return request.ride_id();
+  }
+
   Now ReadClock() const { return ports_.session.clock->Read(); }
 
   const Ports ports_;

@@ -114,6 +114,7 @@ using WatchSink = Sink<pb::WatchDriversResponse>;
 // Its stream is for drivers, and each `subscribe` names one.
 class Feed {
  public:
+  static constexpr char kName[] = "hail.internal.v1.AssignmentService";
   static constexpr auto Methods() {
     return std::tuple(Unary("FindAssignment", &Feed::Find, {.roles = {Role::kDriver}, .person = &Feed::Finder}),
                       Bidi("WatchDrivers", &Feed::Watch, {.roles = {Role::kDriver}, .person = &Feed::Subscriber}));
