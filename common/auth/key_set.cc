@@ -62,7 +62,7 @@ absl::StatusOr<PublicKey> OfNumbers(const Json& key) {
     HAIL_ASSIGN_OR_RETURN(const std::string x, BytesOf(key, "x"));
     return PublicKey::Ed25519(x);
   }
-  // Among them `oct`: whoever could check tokens with such a key could make them.
+  // Among them `oct`: who can check tokens with such a key can make them.
   return Invalid("it is not RSA, P-256 or Ed25519");
 }
 
@@ -71,7 +71,7 @@ absl::StatusOr<PublicKey> Usable(const Json& key) {
   if (!key.is_object()) return Invalid("it is not a JSON object");
   const std::optional<std::string> id = Text(key, "kid");
   if (!id || id->empty() || id->size() > KeySet::kMaxKeyIdBytes) return Invalid("it has no kid of 1 to 256 bytes");
-  // Whoever can read the set could make tokens with it.
+  // Readers of the set could make tokens with it.
   if (key.contains("d") || key.contains("k")) return Invalid("it is a private key");
   if (key.contains("use") && Text(key, "use") != "sig") return Invalid("its use is not sig");
   if (const auto uses = key.find("key_ops"); uses != key.end()) {

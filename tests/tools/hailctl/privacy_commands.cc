@@ -12,7 +12,9 @@ namespace {
 namespace pb = hail::internal::v1;
 using Stub = pb::PrivacyService::Stub;
 
-std::unique_ptr<Stub> StubAt(const std::string& address) { return pb::PrivacyService::NewStub(Connect(address)); }
+std::unique_ptr<Stub> StubAt(const Context& context, const std::string& address) {
+  return pb::PrivacyService::NewStub(context.Connect(address));
+}
 
 // Prints all pages of `call`, a method of `stub` for `request`.
 template <typename Request, typename Response>
@@ -37,7 +39,7 @@ ExitCode RiderErase(Context& context, const PrivacyArguments& arguments) {
   request.set_rider_id(arguments.id);
   request.set_note(arguments.note);
   pb::EraseRiderResponse response;
-  const auto stub = StubAt(context.options().rider_internal_address);
+  const auto stub = StubAt(context, context.options().rider_internal_address);
   const grpc::Status status =
       context.Call([&](grpc::ClientContext* call) { return stub->EraseRider(call, request, &response); });
   if (!status.ok()) return context.Fail(status);
@@ -48,7 +50,7 @@ ExitCode RiderErase(Context& context, const PrivacyArguments& arguments) {
 ExitCode RiderExport(Context& context, const PrivacyArguments& arguments) {
   pb::ExportRiderRequest request;
   request.set_rider_id(arguments.id);
-  const auto stub = StubAt(context.options().rider_internal_address);
+  const auto stub = StubAt(context, context.options().rider_internal_address);
   return PrintPages(context, *stub, std::move(request), &Stub::ExportRider);
 }
 
@@ -60,7 +62,7 @@ ExitCode DriverErase(Context& context, const PrivacyArguments& arguments) {
   for (const std::string& address :
        {context.options().driver_internal_address, context.options().rider_internal_address}) {
     pb::EraseDriverResponse response;
-    const auto stub = StubAt(address);
+    const auto stub = StubAt(context, address);
     const grpc::Status status =
         context.Call([&](grpc::ClientContext* call) { return stub->EraseDriver(call, request, &response); });
     if (!status.ok()) return context.Fail(status);
@@ -76,7 +78,7 @@ ExitCode DriverExport(Context& context, const PrivacyArguments& arguments) {
        {context.options().driver_internal_address, context.options().rider_internal_address}) {
     pb::ExportDriverRequest request;
     request.set_driver_id(arguments.id);
-    const auto stub = StubAt(address);
+    const auto stub = StubAt(context, address);
     if (const ExitCode code = PrintPages(context, *stub, std::move(request), &Stub::ExportDriver); code != kOk) {
       return code;
     }

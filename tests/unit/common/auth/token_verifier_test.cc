@@ -108,7 +108,8 @@ TEST(TokenVerifierTest, ATokenIsThreePartsOfStrictBase64Url) {
                                  std::string(65'536, '.')}) {
     Invalid(bad);
   }
-  for (const char* two : {"e30", "e30.e30"}) EXPECT_THAT(Invalid(two), HasSubstr("does not have three parts"));
+  for (const char* two : {"e30", "e30.e30"})
+    EXPECT_THAT(Invalid(std::string(two)), HasSubstr("does not have three parts"));
   // The last character has bits that no byte needs: another spelling of the same bytes.
   std::string spelled = token;
   ASSERT_EQ((token.size() - token.rfind('.') - 1) % 4, 2u);
