@@ -153,7 +153,9 @@ class ServerCall final : public ServerEnd,
 
   template <typename MakeSession>
   void Open(MakeSession&& make_session) {
-    call_->Open([&](absl::Time) -> rpc::detail::StreamCall::Opened { return {make_session(writer_)}; });
+    // A refusal reaches the client by the writer.
+    call_->Open({}, [&](absl::Time, std::uint64_t) -> rpc::detail::StreamCall::Opened { return {make_session(writer_)}; })
+        .IgnoreError();
     if (inbound_) writer_->ReadOn();
     ToClient([](ClientEnd<Response>& client) {
       if (client.on_connected) client.on_connected();
