@@ -46,6 +46,16 @@ class Target:
         self.count("connections")
         return connection
 
+    def connections(self, service, most, address=None):
+        """Makes `most` connections, or as many as it gets."""
+        for _ in range(most):
+            if self.over():
+                return
+            try:
+                yield self.connect(service, address)
+            except OSError:
+                self.count("refused")
+
     def count(self, what, number=1):
         self.counts[what] = self.counts.get(what, 0) + number
 
@@ -124,10 +134,7 @@ def zero_window(target, service):
     """2. 10,000 unary calls whose answers have no window."""
     body = h2.message(ADA)
     held = []
-    for number in range(100):
-        if target.over():
-            break
-        connection = target.connect(service)
+    for number, connection in enumerate(target.connections(service, 100)):
         block = h2.call_headers(METHODS[service][0], *target.token(service, number))
         connection.send(h2.PREFACE + h2.settings((4, 0)) + h2.frame(h2.SETTINGS, flags=0x1) + b"".join(
             h2.frame(h2.HEADERS, stream, block, h2.END_HEADERS) + h2.frame(h2.DATA, stream, body, h2.END_STREAM)
@@ -292,10 +299,7 @@ def many_subjects(target, service):
 def held_streams(target, service, path, body):
     """10,000 streams, 100 on each connection."""
     block, held = h2.call_headers(path), []
-    for _ in range(100):
-        if target.over():
-            break
-        connection = target.connect(service)
+    for connection in target.connections(service, 100):
         connection.send(AGREEING + b"".join(
             h2.frame(h2.HEADERS, stream, block, h2.END_HEADERS) + h2.frame(h2.DATA, stream, h2.message(body))
             for stream in range(1, 200, 2)))
@@ -323,14 +327,10 @@ def health(target, service):
 def connections(target, service):
     """9. 20,000 connections from one address; half of them begin to speak."""
     held = []
-    try:
-        while len(held) < 20_000 and not target.over():
-            connection = target.connect(service)
-            if len(held) % 2:
-                connection.send(GREETING)
-            held.append(connection)
-    except OSError:
-        target.count("refused")
+    for connection in target.connections(service, 20_000):
+        if len(held) % 2:
+            connection.send(GREETING)
+        held.append(connection)
     target.count("held", len(held))
     # All of them are there for a while.
     time.sleep(1)
@@ -343,8 +343,7 @@ def handshakes(target, _):
     """9. 3,000 handshakes of TLS that do not end."""
     held = []
     hello = bytes.fromhex("1603010200010001fc0303") + random.randbytes(100)
-    while len(held) < 3000 and not target.over():
-        connection = target.connect("tls", target.tls)
+    for connection in target.connections("tls", 3000, target.tls):
         connection.send(hello)
         held.append(connection)
     while not target.over():

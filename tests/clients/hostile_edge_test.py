@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A stranger's attacks (hostile_attacks.py) on the edge, one after the other, beside a city of hail-sim and two callers with
 20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms (or five times
-what that takes without an attack, where the machine is slower), and the edge and both services must not take 256 MiB more
-than before.
+what that takes between the attacks, where the machine is slower), and the edge and both services must not take 256 MiB
+more than before.
 
     hostile_edge_test.py BIN_DIR [--seconds N] [--only ATTACK…] [--report FILE]
     hostile_edge_test.py BIN_DIR --direct          the same on the services' own ports, which no stranger may reach: nothing
@@ -235,7 +235,7 @@ class Hostile:
             tokens = {service: [edge.token(service, f"eva-{number}") for number in range(50)] for service in METHODS}
             others = {service: [edge.token(service, f"bob-{number}") for number in range(5)] for service in METHODS}
             pids = {"edge": edge.pid, "rider": services.rider_service.pid, "driver": services.driver_service.pid}
-            length = len(plan) * (self.seconds + 2.5) + 15
+            length = len(plan) * (self.seconds + 4.5) + 15
             city, report = self.start_city(stack, address, anchor, length, "--token-key", str(edge.token_key), "--quiet", "60")
             beside = Probe(address, others)
             stack.callback(beside.stop)
@@ -246,8 +246,8 @@ class Hostile:
             begin = time.monotonic()
             time.sleep(self.seconds)
             peak.stop()
-            normal = self.row("none", "-", {}, beside.between(begin, time.monotonic()), peak)
-            longest = max(LONGEST, 5 * normal["p99"])
+            quiet = beside.between(begin, time.monotonic())
+            self.row("none", "-", {}, quiet, peak)
             fields = {"address": address, "source": "127.0.0.2", "seconds": self.seconds, "tokens": tokens, "tls": edge.tls}
             for name, service in plan:
                 before = [self.number(edge, counter) for counter in COUNTERS]
@@ -256,8 +256,13 @@ class Hostile:
                     counts[COUNTERS[counter]] = self.number(edge, counter) - number
                 # A call that began in the attack has its answer.
                 time.sleep(0.5)
-                self.judge(self.row(name, service, counts, beside.between(begin, end), peak), longest)
-                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 2000 + 1000 * (end - begin + 1) + 200:
+                self.row(name, service, counts, beside.between(begin, end), peak)
+                # The machine has other work, more or less of it. What remains of the attack is over after a second.
+                time.sleep(0.5)
+                begin = time.monotonic()
+                time.sleep(1)
+                quiet += beside.between(begin, begin + 0.8)
+                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 1200 + 1000 * (self.seconds + 1):
                     self.wrong.append(f"{name}: {counts['calls'] - counts['limited']} calls of one address were let through")
             status = city.wait(length + 180)
             said = json.loads(report.read_text())
@@ -269,7 +274,12 @@ class Hostile:
             unanswered = {what: count for what, count in said["counts"].items() if "unanswered" in what or "gave_up" in what}
             if any(unanswered.values()):
                 self.wrong.append(f"hail-sim: {unanswered}")
-            print(f"others' calls may take {longest * 1000:.0f} ms (p99)")
+            usual = sorted(call[1] for call in quiet)[int(len(quiet) * 0.99)]
+            longest = max(LONGEST, 5 * usual)
+            print(f"without an attack 1 of 100 of others' {len(quiet)} calls took more than {usual * 1000:.0f} ms; with one they may "
+                  f"take {longest * 1000:.0f} ms")
+            for row in self.rows[1:]:
+                self.judge(row, longest)
 
     def direct(self, plan):
         """New services for each attack."""
