@@ -81,6 +81,40 @@ absl::Status Migrate(Connection& connection, const std::string& path, const std:
   return absl::OkStatus();
 }
 
+// The file's application_id while it must be written anew at the next start.
+constexpr std::int64_t kScrubDue = 1;
+constexpr char kSetScrubDue[] = "PRAGMA application_id=1";
+constexpr char kSetScrubbed[] = "PRAGMA application_id=0";
+
+// SQLite copies the file by way of a temporary one. It must not be in memory, nor anywhere else than beside the file: a
+// container can often write nowhere else.
+absl::Status WriteAnew(Connection& connection, const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::string folder;
+  for (const char c : parent.empty() ? std::string(".") : parent.string()) {
+    folder += c;
+    if (c == '\'') folder += c;
+  }
+  const absl::Status written =
+      connection.Execute("PRAGMA temp_store_directory='" + folder + "'; PRAGMA temp_store=FILE; VACUUM;");
+  HAIL_RETURN_IF_ERROR(connection.Execute("PRAGMA temp_store=MEMORY"));
+  return written;
+}
+
+// Does what an earlier Scrub has left to this start.
+absl::Status ScrubIfDue(Connection& connection, const std::string& path) {
+  bool due = false;
+  {
+    HAIL_ASSIGN_OR_RETURN(Statement statement, connection.Prepare("PRAGMA application_id"));
+    HAIL_RETURN_IF_ERROR(statement.Step().status());
+    due = statement.Int64(0) == kScrubDue;
+  }
+  if (!due) return absl::OkStatus();
+  HAIL_RETURN_IF_ERROR(WriteAnew(connection, path));
+  HAIL_RETURN_IF_ERROR(connection.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  return connection.Execute(kSetScrubbed);
+}
+
 // The database file and the files that SQLite keeps beside it.
 absl::Status MakeFilesPrivate(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
@@ -97,14 +131,18 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const DatabaseOptions& 
   HAIL_RETURN_IF_ERROR(MakeFolder(std::filesystem::path(options.path).parent_path()));
   HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
   std::unique_ptr<Database> database(new Database());
-  const std::filesystem::path folder = std::filesystem::path(options.path).parent_path();
-  database->folder_ = folder.empty() ? "." : folder.string();
+  database->path_ = options.path;
+  database->scrub_at_once_bytes_ = options.scrub_at_once_bytes;
   HAIL_ASSIGN_OR_RETURN(database->lock_, FileLock::Take(options.path + ".lock"));
 
   HAIL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                         Connection::Open(options.path, Connection::Mode::kReadWrite));
   HAIL_RETURN_IF_ERROR(Migrate(*writer, options.path, migrations));
   HAIL_RETURN_IF_ERROR(SyncWhatWasLeft(*writer, options.path));
+  // Without the disk space for it the service starts all the same, and the next start tries again.
+  if (const absl::Status scrubbed = ScrubIfDue(*writer, options.path); !scrubbed.ok() && observer != nullptr) {
+    observer->OnCheckpointFailed(scrubbed);
+  }
   // Includes the files created just now, whatever the umask.
   HAIL_RETURN_IF_ERROR(MakeFilesPrivate(options.path));
 
@@ -141,14 +179,10 @@ void Database::ProbeWrite(Done done) {
 void Database::Scrub(Done done) {
   writer_->SubmitAlone(
       [this](Connection& connection) -> absl::Status {
-        // SQLite copies the file by way of a temporary one. It must not be in memory, nor anywhere else than beside the
-        // file: a container can often write nowhere else.
-        std::string folder;
-        for (const char c : folder_) folder += c == '\'' ? "''" : std::string(1, c);
-        const absl::Status written =
-            connection.Execute("PRAGMA temp_store_directory='" + folder + "'; PRAGMA temp_store=FILE; VACUUM;");
-        HAIL_RETURN_IF_ERROR(connection.Execute("PRAGMA temp_store=MEMORY"));
-        HAIL_RETURN_IF_ERROR(written);
+        std::error_code error;
+        const std::uintmax_t bytes = std::filesystem::file_size(path_, error);
+        const bool at_once = !error && bytes <= static_cast<std::uintmax_t>(scrub_at_once_bytes_);
+        HAIL_RETURN_IF_ERROR(at_once ? WriteAnew(connection, path_) : connection.Execute(kSetScrubDue));
         return checkpointer_->Empty(connection);
       },
       std::move(done));

@@ -30,6 +30,8 @@ struct DatabaseOptions {
   Readers::Options reader;
   // The WAL is written back above this size, while commits wait. Pages that change often are then written once.
   std::int64_t checkpoint_wal_bytes = 16 << 20;
+  // A larger file is written anew only at the next start: changes wait meanwhile.
+  std::int64_t scrub_at_once_bytes = 64 << 20;
 };
 
 // Thread-safe once open.
@@ -52,9 +54,11 @@ class Database {
   // that of the writer's jobs.
   void ProbeWrite(Done done);
 
-  // Removes what deleted and changed values left in the file and the WAL: writes the file anew (VACUUM), which takes
-  // free disk space of twice its size and about a second for each 200 MB, and empties the WAL. Changes wait meanwhile,
-  // reads do not. `done` runs like that of the writer's jobs. STORE_UNAVAILABLE if a read lasted too long: repeat it.
+  // Removes what deleted and changed values left in the file and the WAL. SQLite overwrites such values itself, except
+  // copies in the unused part of pages that it has split. So this empties the WAL and writes the file anew (VACUUM),
+  // which takes free disk space of twice its size; a large file at the next Open (scrub_at_once_bytes). Changes wait
+  // meanwhile, reads do not. `done` runs like that of the writer's jobs. STORE_UNAVAILABLE if a read lasted too long:
+  // repeat it.
   void Scrub(Done done);
 
   // Finishes queued jobs (reads, then writes), writes the WAL back, closes the file. Idempotent.
@@ -63,8 +67,8 @@ class Database {
  private:
   Database() = default;
 
-  // Where the file is.
-  std::string folder_;
+  std::string path_;
+  std::int64_t scrub_at_once_bytes_ = 0;
   // In order of construction; destroyed in reverse.
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<Checkpointer> checkpointer_;

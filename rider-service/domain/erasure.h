@@ -13,7 +13,7 @@ namespace hail::rider {
 enum class PersonKind { kRider, kDriver };
 
 // Names that take the place of erased ids. A person has another pseudonym in each ride, so erased rides do not add up
-// to a person's movements. Whoever has the key and an id can still compute whether a ride was that person's.
+// to a person's movements. Somebody with the key and an id can still compute whether a ride was that person's.
 class Pseudonyms {
  public:
   explicit Pseudonyms(std::string key) : key_(std::move(key)) {}

@@ -108,7 +108,9 @@ TEST_F(DatabaseTest, AScrubLeavesNothingOfEarlierValues) {
   auto database = Open();
   // Enough to split pages, in an order that leaves copies of moved rows behind.
   for (int i = 0; i < 400; ++i) {
-    ASSERT_TRUE(Do(database->writer(), Insert((i * 7919) % 4001, "secret-" + std::string(i % 90, 'x'))).ok());
+    ASSERT_TRUE(
+        Do(database->writer(), Insert((i * 7919) % 4001, "secret-" + std::to_string(i) + std::string(i % 90, 'x')))
+            .ok());
   }
   ASSERT_TRUE(Do(database->writer(), [](Connection& connection) {
                 return connection.Execute("UPDATE item SET name = 'gone' || id");
@@ -122,6 +124,35 @@ TEST_F(DatabaseTest, AScrubLeavesNothingOfEarlierValues) {
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(path()).parent_path())) {
     EXPECT_THAT(entry.path().string(), ::testing::StartsWith(path()));
   }
+}
+
+TEST_F(DatabaseTest, ALargeFileIsWrittenAnewAtTheNextStart) {
+  DatabaseOptions options;
+  options.scrub_at_once_bytes = 0;
+  auto database = Open(options);
+  for (int i = 0; i < 2000; ++i) {
+    ASSERT_TRUE(Do(database->writer(), Insert(i, "secret-" + std::to_string(i) + std::string(i % 90, 'x'))).ok());
+  }
+  const auto size = [this] { return std::filesystem::file_size(path()); };
+  ASSERT_TRUE(
+      Do(database->writer(), [](Connection& connection) { return connection.Execute("DELETE FROM item"); }).ok());
+  ASSERT_EQ(Scrub(*database), absl::OkStatus());
+  EXPECT_EQ(std::filesystem::file_size(path() + "-wal"), 0u);
+  const auto before = size();
+  database.reset();
+  EXPECT_EQ(size(), before);
+  database = Open(options);
+  EXPECT_LT(size(), before);
+  EXPECT_EQ(BytesOf(path()).find("secret-"), std::string::npos);
+  const auto after = size();
+  // Once only.
+  ASSERT_TRUE(Do(database->writer(), Insert(1, std::string(50'000, 'y'))).ok());
+  ASSERT_TRUE(
+      Do(database->writer(), [](Connection& connection) { return connection.Execute("DELETE FROM item"); }).ok());
+  database.reset();
+  EXPECT_GT(size(), after);
+  database = Open(options);
+  EXPECT_GT(size(), after);
 }
 
 TEST_F(DatabaseTest, AScrubWaitsForReadersAndDoesNotStopThem) {
