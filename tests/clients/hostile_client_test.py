@@ -11,6 +11,7 @@ import argparse
 import collections
 import contextlib
 import itertools
+import json
 import os
 import random
 import re
@@ -848,8 +849,18 @@ class FloodOfOneCaller(unittest.TestCase):
         slowest = sorted(took)[int(len(took) * 0.99)]
         peak = WhatOneStrangerCosts.peak(service.pid)
         limited = self.limited(metrics)
-        print(f"    {service.name}: {answered / seconds:.0f} calls a second, {limited:.0f} of {answered} limited; "
-              f"others: {dict(outcomes)}, p99 {slowest * 1000:.0f} ms; peak {peak:.0f} MiB")
+        log = service.log.read_text()
+        audit = [line for line in map(json.loads, log.splitlines()) if line.get("log") == "audit"]
+        print(f"    {service.name}: {answered / seconds:.0f} calls a second, {limited:.0f} of {answered} limited, "
+              f"{len(audit)} lines of audit; others: {dict(outcomes)}, p99 {slowest * 1000:.0f} ms; peak {peak:.0f} MiB")
+        # What was denied is on record, in few lines, without the token.
+        denied = [line for line in audit if line["reason"] in ("RATE_LIMITED", "TOKEN_INVALID", "IDENTITY_MISMATCH")]
+        self.assertEqual(len(denied), len(audit))
+        self.assertTrue(any(line["reason"] == "RATE_LIMITED" and line.get("skipped") for line in audit))
+        self.assertLess(len(audit), 600 * (seconds + 2))
+        self.assertFalse(any(line.get("client") == "198.51.100.1" for line in audit))
+        for token in {value for more in headers for name, value in more if name == "authorization"}:
+            self.assertNotIn(token.removeprefix("Bearer ")[-40:], log)
         self.assertEqual(set(outcomes), {expected})
         self.assertGreater(len(took), 20 * self.neighbours)
         self.assertGreater(limited, answered / 2)
