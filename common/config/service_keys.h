@@ -37,8 +37,8 @@ struct ServiceDefaults {
 bool IsLoopback(const std::string& address);
 
 // Declares listen, internal_listen, metrics_listen, health_listen, tls.*, reflection, data_dir, store.url,
-// store.password_file, bus.*, time_scale, time_anchor, log.level, shutdown.notice, shutdown.grace, connection.age and the
-// keys of AddAuthKeys and AddLimitKeys.
+// store.password_file, bus.*, time_scale, time_anchor, log.level, shutdown.notice, shutdown.grace, connection.age and
+// the keys of AddAuthKeys and AddLimitKeys.
 void AddServiceKeys(const ServiceDefaults& defaults, Schema* schema);
 
 // The values of those keys, ready for use.

@@ -156,8 +156,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   auto audit_log = audit::AuditLog::Open({.service = "driver-service", .file = options.service.limits.audit_file});
   if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
   CallAudit call_audit(audit_log->get(), &clock);
-  rpc::Gate gate(&clock,
-                 LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
+  rpc::Gate gate(&clock, LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
                  &call_metrics);
   // Without TLS, everybody who reaches the internal listener is trusted.
   const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();

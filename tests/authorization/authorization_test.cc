@@ -50,10 +50,11 @@ that does not check its callers answers OK to all. Without `auth.anonymous`, nob
 // Both services have a PrivacyService.
 template <typename S>
 std::string TitleOf() {
-  return absl::StrCat(S::kName, " at ", std::is_same_v<S, rider::RiderService> || std::is_same_v<S, rider::AssignmentService> ||
-                                                std::is_same_v<S, rider::PrivacyService>
-                                            ? "rider-service"
-                                            : "driver-service");
+  return absl::StrCat(S::kName, " at ",
+                      std::is_same_v<S, rider::RiderService> || std::is_same_v<S, rider::AssignmentService> ||
+                              std::is_same_v<S, rider::PrivacyService>
+                          ? "rider-service"
+                          : "driver-service");
 }
 
 template <typename S>
@@ -93,9 +94,10 @@ std::map<std::string, std::array<std::string, kWhose.size()>> PageOutcomes() {
 }
 
 TEST(AuthorizationTable, ThePageIsThatOfTheTables) {
-  const std::string made = absl::StrCat(kIntroduction, SectionOf<rider::RiderService>(), SectionOf<driver::DriverService>(),
-                                        SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>(),
-                                        SectionOf<rider::PrivacyService>(), SectionOf<driver::PrivacyService>());
+  const std::string made =
+      absl::StrCat(kIntroduction, SectionOf<rider::RiderService>(), SectionOf<driver::DriverService>(),
+                   SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>(),
+                   SectionOf<rider::PrivacyService>(), SectionOf<driver::PrivacyService>());
   if (std::getenv("HAIL_WRITE_TABLE") != nullptr) std::ofstream(PagePath()) << made;
   EXPECT_EQ(Page(), made) << "HAIL_WRITE_TABLE=1 writes it anew";
 }
@@ -222,8 +224,8 @@ class OverTheWire : public ::testing::Test {
         const auto found = outcomes.find(absl::StrCat(TitleOf<S>(), "/", row.name, "/", std::string(kind)));
         ASSERT_NE(found, outcomes.end()) << row.name << " " << kind;
         for (std::size_t i = 0; i < kWhose.size(); ++i) {
-          cells_.push_back({stub, absl::StrCat("/", S::kName, "/", row.name), request.SerializeAsString(), kind, kWhose[i],
-                            found->second[i]});
+          cells_.push_back({stub, absl::StrCat("/", S::kName, "/", row.name), request.SerializeAsString(), kind,
+                            kWhose[i], found->second[i]});
         }
       }
     };
@@ -270,7 +272,8 @@ TEST_F(OverTheWire, CallsOfManyCallersOnOneConnectionAreAnsweredEachAsItsOwn) {
                          std::make_unique<WireCall>(cell.stub, cell.path, cell.request, Saying(cell.kind, cell.whose)));
     }
     for (const auto& [cell, call] : calls) {
-      EXPECT_EQ(OutcomeOf(*call), cell->expected) << cell->path << " " << cell->kind << " " << static_cast<int>(cell->whose);
+      EXPECT_EQ(OutcomeOf(*call), cell->expected)
+          << cell->path << " " << cell->kind << " " << static_cast<int>(cell->whose);
     }
   }
 }

@@ -42,9 +42,8 @@ inline auth::Caller CallerOf(std::string_view kind, Whose whose) {
     identity.ride = whose == Whose::kNone ? kRide : ride;
     return auth::Caller(identity);
   }
-  for (const auth::Role role :
-       {auth::Role::kRider, auth::Role::kDriver, auth::Role::kViewer, auth::Role::kServer, auth::Role::kOperator,
-        auth::Role::kRiderService, auth::Role::kDriverService}) {
+  for (const auth::Role role : {auth::Role::kRider, auth::Role::kDriver, auth::Role::kViewer, auth::Role::kServer,
+                                auth::Role::kOperator, auth::Role::kRiderService, auth::Role::kDriverService}) {
     if (kind == auth::RoleName(role)) identity.role = role;
   }
   switch (identity.role) {

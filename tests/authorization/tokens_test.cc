@@ -34,9 +34,9 @@ using hail::testing::PatientContext;
 using hail::testing::RiderClient;
 using hail::testing::ServiceProcess;
 using hail::testing::Watch;
+using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using nlohmann::json;
 
 constexpr char kRiders[] = "hail-rider";
 constexpr char kDrivers[] = "hail-driver";
@@ -162,8 +162,8 @@ TEST_F(Tokens, ACommandOfAStreamIsItsDrivers) {
   EXPECT_EQ(app->Command(command).status().code(), static_cast<int>(grpc::StatusCode::PERMISSION_DENIED));
 
   // Not even one who may act for both.
-  token->Set(issuer_.Token(kDrivers,
-                           {{"role", "server"}, {"sub", "backend"}, {"authorization", {{"driver_id", "*"}}}}));
+  token->Set(
+      issuer_.Token(kDrivers, {{"role", "server"}, {"sub", "backend"}, {"authorization", {{"driver_id", "*"}}}}));
   app->Open();
   EXPECT_EQ(app->Command(command).status().code(), static_cast<int>(grpc::StatusCode::PERMISSION_DENIED));
 
@@ -226,7 +226,8 @@ TEST_F(Tokens, ARideOutlivesTheTokensOfItsPeople) {
 // Domain time runs much faster than the wall time by which tokens end.
 class FastTokens : public Tokens {
  protected:
-  FastTokens() : Tokens({{"time_scale", "60"}, {"time_anchor", absl::StrCat(absl::ToUnixSeconds(absl::Now()), ":0")}}) {}
+  FastTokens()
+      : Tokens({{"time_scale", "60"}, {"time_anchor", absl::StrCat(absl::ToUnixSeconds(absl::Now()), ":0")}}) {}
 };
 
 TEST_F(FastTokens, AStreamEndsAMinuteAfterItsTokenByWallTime) {

@@ -1,4 +1,5 @@
-// A TLS client of which a test sets each detail: what it shows, which versions and protocols it speaks, and when it stops.
+// A TLS client of which a test sets each detail: what it shows, which versions and protocols it speaks, and when it
+// stops.
 #pragma once
 
 #include <string>

@@ -154,7 +154,9 @@ class ServerCall final : public ServerEnd,
   template <typename MakeSession>
   void Open(MakeSession&& make_session) {
     // A refusal reaches the client by the writer.
-    call_->Open({}, [&](absl::Time, std::uint64_t) -> rpc::detail::StreamCall::Opened { return {make_session(writer_)}; })
+    call_
+        ->Open({},
+               [&](absl::Time, std::uint64_t) -> rpc::detail::StreamCall::Opened { return {make_session(writer_)}; })
         .IgnoreError();
     if (inbound_) writer_->ReadOn();
     ToClient([](ClientEnd<Response>& client) {

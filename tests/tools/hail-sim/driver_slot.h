@@ -51,8 +51,8 @@ class DriverSlot final : public DriverOut {
     context_->Authorize(call, {.role = "driver", .subject = agent_.driver_id()});
     return stub_->async();
   }
-  // The same for a call of the operator's backend. It has a subject for each driver, because an edge limits each subject,
-  // and all of a fleet is registered at once.
+  // The same for a call of the operator's backend. It has a subject for each driver, because an edge limits each
+  // subject, and all of a fleet is registered at once.
   Async* ForServer(grpc::ClientContext* call) const {
     context_->Authorize(call, ServerToken(agent_.driver_id()));
     return stub_->async();

@@ -277,8 +277,8 @@ class Process {
     EXPECT_EQ(state.status(), status) << state.DebugString();
     return state;
   }
-  std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(const std::shared_ptr<StreamList>& list,
-                                                                       const rpc::CallContext& call = rpc::UncheckedCall()) {
+  std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(
+      const std::shared_ptr<StreamList>& list, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::OpenInbound<v1::StreamDriverRequest>(server_.driver_service(), list, call);
   }
   std::shared_ptr<rpc::StreamSession> Watch(const std::string& driver_id, const std::shared_ptr<StreamList>& list,
@@ -440,8 +440,7 @@ class DriverServerTest : public ::testing::Test {
   }
 
   Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id, bool drivers_register = false) {
-    return *processes_.emplace_back(
-        std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
+    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
   }
 
   // Registers the driver, who then wants rides and is at Market Street.

@@ -51,9 +51,9 @@ TEST(MethodTable, SaysWhatACallCountsAsAndWhatIsAudited) {
   EXPECT_THAT(counts_as(limits::Class::kNearbyCars), ElementsAre("ListNearbyCars"));
   EXPECT_THAT(counts_as(limits::Class::kWrite), ElementsAre("CancelRide"));
   // Reads by staff are audited wherever they reach a person's data.
-  EXPECT_THAT(rpc::UnaryMethodsOf<RiderService>(
-                  [](const auto& row) { return row.access.audit == audit::Audited::kDenied; }),
-              ElementsAre("ListProducts", "ListNearbyCars"));
+  EXPECT_THAT(
+      rpc::UnaryMethodsOf<RiderService>([](const auto& row) { return row.access.audit == audit::Audited::kDenied; }),
+      ElementsAre("ListProducts", "ListNearbyCars"));
   EXPECT_THAT(rpc::UnaryMethodsOf<AssignmentService>(
                   [](const auto& row) { return row.access.audit == audit::Audited::kAlways; }),
               ElementsAre("ResolveRide"));
