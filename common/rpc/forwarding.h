@@ -46,8 +46,9 @@ bool ServeForwardedBy(const Row& row, S& service, std::string_view method, const
 }  // namespace detail
 
 // Serves the call `method` that another replica has forwarded. That replica has checked the caller by the table, so
-// context.caller only says who it is. `bytes` is the encoded request; `done` gets the encoded response. PEER_UNAVAILABLE
-// if this version does not know the method, or does not serve it for other replicas: the other replica is newer.
+// context.caller only says who it is. `bytes` is the encoded request; `done` gets the encoded response.
+// PEER_UNAVAILABLE if this version does not know the method, or does not serve it for other replicas: the other replica
+// is newer.
 template <typename S>
 void ServeForwarded(S& service, std::string_view method, const std::string& bytes, const CallContext& context,
                     const Done<std::string>& done) {

@@ -10,7 +10,9 @@ namespace {
 
 constexpr char kAll[] = "*";
 
-bool Covers(const std::string& claim, const std::string& id) { return claim == kAll || (!claim.empty() && claim == id); }
+bool Covers(const std::string& claim, const std::string& id) {
+  return claim == kAll || (!claim.empty() && claim == id);
+}
 
 absl::Status TokenMissing() {
   return MakeError(absl::StatusCode::kUnauthenticated, "the call carries no token", {.reason = Reason::kTokenMissing});

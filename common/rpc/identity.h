@@ -1,5 +1,5 @@
-// Who may call a method, and for whom: the rules of authorization. Tables of methods (methods.h) say what holds for each
-// method.
+// Who may call a method, and for whom: the rules of authorization. Tables of methods (methods.h) say what holds for
+// each method.
 #pragma once
 
 #include <cstdint>
@@ -54,16 +54,17 @@ struct Person {
 };
 
 // OK if callers with the role of `caller` may call a method that is for `roles`. Otherwise ROLE_NOT_ALLOWED
-// (PERMISSION_DENIED), or TOKEN_MISSING (UNAUTHENTICATED) for a caller without an identity. A caller that is not checked
-// has every role.
+// (PERMISSION_DENIED), or TOKEN_MISSING (UNAUTHENTICATED) for a caller without an identity. A caller that is not
+// checked has every role.
 absl::Status CheckRole(const auth::Caller& caller, const Roles& roles);
 
 // OK if `caller` may act for `person`; INVALID_FIELD if its id is not valid; IDENTITY_MISMATCH (PERMISSION_DENIED)
-// otherwise, whether the person exists or not. TOKEN_MISSING (UNAUTHENTICATED) for a caller without an identity. A caller
-// that is not checked acts for everybody.
+// otherwise, whether the person exists or not. TOKEN_MISSING (UNAUTHENTICATED) for a caller without an identity. A
+// caller that is not checked acts for everybody.
 //
-// `ride`: the ride that the request reads, if it does nothing else; null: it does something else. A viewer, and a caller
-// whose identity names one ride, may read that ride only. A viewer need not be its rider, but must name that rider.
+// `ride`: the ride that the request reads, if it does nothing else; null: it does something else. A viewer, and a
+// caller whose identity names one ride, may read that ride only. A viewer need not be its rider, but must name that
+// rider.
 absl::Status CheckSpeaksFor(const auth::Caller& caller, const Person& person, const std::string* ride = nullptr);
 
 // Wall time from which the identity no longer holds; InfiniteFuture if there is none.

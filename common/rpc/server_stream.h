@@ -89,9 +89,10 @@ class WriteReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 }  // namespace detail
 
 // `make_session(const Request&, std::shared_ptr<StreamWriter<Response>>, const CallContext&)` returns a std::shared_ptr
-// to a StreamSession; null: it has refused the caller, and finished the writer. It runs before this returns, may send and
-// even finish, and must not block. `method` must live forever. Returns the reactor for gRPC. A refused call (DRAINING,
-// OVERLOADED, UNAUTHENTICATED by `authenticator`, a request that is too large or unreadable) makes no session.
+// to a StreamSession; null: it has refused the caller, and finished the writer. It runs before this returns, may send
+// and even finish, and must not block. `method` must live forever. Returns the reactor for gRPC. A refused call
+// (DRAINING, OVERLOADED, UNAUTHENTICATED by `authenticator`, a request that is too large or unreadable) makes no
+// session.
 template <typename Request, typename Response, typename MakeSession>
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ServeStream(Gate* gate, const Authenticator& authenticator,
                                                         grpc::CallbackServerContext* context,

@@ -46,7 +46,8 @@ class Service : public grpc::Service {
         new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
             [this, method, handler = std::move(handler), admit = std::move(admit)](
                 grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler, admit);
+              return ServeUnary<Request, Response>(gate_, *authenticator_, context, request, response, method, handler,
+                                                   admit);
             }));
   }
   template <typename Request, typename Response, typename Handler>
@@ -61,8 +62,8 @@ class Service : public grpc::Service {
                            new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                [this, method, options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method, options,
-                                                                       make_session);
+                                 return ServeStream<Request, Response>(gate_, *authenticator_, context, request, method,
+                                                                       options, make_session);
                                }));
   }
 
@@ -73,8 +74,8 @@ class Service : public grpc::Service {
                            new grpc::internal::CallbackClientStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                [this, method, options, make_session = std::move(make_session)](
                                    grpc::CallbackServerContext* context, grpc::ByteBuffer* response) {
-                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response, method, options,
-                                                                        make_session);
+                                 return ServeInbound<Request, Response>(gate_, *authenticator_, context, response,
+                                                                        method, options, make_session);
                                }));
   }
 

@@ -113,7 +113,8 @@ absl::Time StreamCall::Beat(absl::Time wall) {
     return wall;
   }
   if (wall >= expires_) {
-    writer_->Abort(MakeError(absl::StatusCode::kUnauthenticated, "the token has expired; open the stream with a new one",
+    writer_->Abort(MakeError(absl::StatusCode::kUnauthenticated,
+                             "the token has expired; open the stream with a new one",
                              {.reason = Reason::kTokenExpired}));
     return wall;
   }

@@ -25,12 +25,12 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   struct Opened {
     // Null: refused; the writer is finished.
     std::shared_ptr<StreamSession> session;
-    // Wall time until which the caller's identity holds. The session is drained shortly before, so that the client opens
-    // another stream with a new identity. A stream that is open then ends with TOKEN_EXPIRED.
+    // Wall time until which the caller's identity holds. The session is drained shortly before, so that the client
+    // opens another stream with a new identity. A stream that is open then ends with TOKEN_EXPIRED.
     absl::Time expires = absl::InfiniteFuture();
   };
-  // Enters the gate and makes the session; `wall` is the present time. If the gate refuses, or `make_session` throws, the
-  // stream ends.
+  // Enters the gate and makes the session; `wall` is the present time. If the gate refuses, or `make_session` throws,
+  // the stream ends.
   void Open(absl::FunctionRef<Opened(absl::Time wall)> make_session) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // Calls the session, if there is one (not refused, not ended).
@@ -47,7 +47,8 @@ class StreamCall final : public LiveStream, public std::enable_shared_from_this<
   void Cancel() override;
 
  private:
-  // Checks an open stream for silence, due heartbeats, age and its caller's identity. Returns the time of the next check.
+  // Checks an open stream for silence, due heartbeats, age and its caller's identity. Returns the time of the next
+  // check.
   absl::Time Beat(absl::Time wall) ABSL_LOCKS_EXCLUDED(session_mutex_);
 
   // When the session is to be drained; InfiniteFuture: never.

@@ -112,13 +112,13 @@ class UnaryCall {
   std::atomic<bool> finished_{false};
 };
 
-// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, UNAUTHENTICATED by
-// `authenticator`, INVALID_ARGUMENT for a request that is too large or unreadable) and runs `handler(std::shared_ptr<UnaryCall<Request, Response>>)`,
-// which must not block. If it throws, the call ends with INTERNAL. `method` must live forever. Returns the reactor for
-// gRPC.
+// Admits the call (or refuses it: DRAINING, OVERLOADED, DEADLINE_EXCEEDED if its deadline has passed, UNAUTHENTICATED
+// by `authenticator`, INVALID_ARGUMENT for a request that is too large or unreadable) and runs
+// `handler(std::shared_ptr<UnaryCall<Request, Response>>)`, which must not block. If it throws, the call ends with
+// INTERNAL. `method` must live forever. Returns the reactor for gRPC.
 //
-// `admit(absl::Time deadline)` runs first and may refuse the call before its caller is known and its request is decoded,
-// because under overload most calls end there.
+// `admit(absl::Time deadline)` runs first and may refuse the call before its caller is known and its request is
+// decoded, because under overload most calls end there.
 template <typename Request, typename Response, typename Handler, typename Admit>
 grpc::ServerUnaryReactor* ServeUnary(Gate* gate, const Authenticator& authenticator,
                                      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

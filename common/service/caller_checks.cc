@@ -26,9 +26,9 @@ class TokenChecks final : public CallerChecks {
   TokenChecks(const config::AuthSettings& settings, std::unique_ptr<auth::KeyOrigin> origin, const Clock* clock,
               RandomBits random, metrics::Registry* registry)
       : anonymous_(settings.anonymous),
-        keys_(std::move(origin),
-              auth::IsKeyUrl(settings.keys) ? auth::KeptKeys::ForUrl() : auth::KeptKeys::ForFile(), clock,
-              [random = std::move(random)] { return static_cast<double>(random() >> 11) * 0x1p-53; }, registry),
+        keys_(
+            std::move(origin), auth::IsKeyUrl(settings.keys) ? auth::KeptKeys::ForUrl() : auth::KeptKeys::ForFile(),
+            clock, [random = std::move(random)] { return static_cast<double>(random() >> 11) * 0x1p-53; }, registry),
         tokens_({.issuer = settings.issuer, .audience = settings.audience}, &keys_, registry) {}
 
   absl::StatusOr<auth::Caller> Authenticate(const grpc::ServerContextBase& call, absl::Time wall) const override {

@@ -18,8 +18,8 @@ class CallerChecks : public rpc::Authenticator {
   virtual bool ready() const { return true; }
 };
 
-// Logs callers_not_checked if nobody is checked. `clock`, read for wall time, and `registry` must outlive the result. An
-// error if what the settings name cannot be used.
+// Logs callers_not_checked if nobody is checked. `clock`, read for wall time, and `registry` must outlive the result.
+// An error if what the settings name cannot be used.
 absl::StatusOr<std::unique_ptr<CallerChecks>> MakeCallerChecks(const config::ServiceSettings& settings,
                                                                const Clock* clock, metrics::Registry* registry);
 

@@ -23,10 +23,9 @@ class DispatchService final {
   static constexpr char kName[] = "hail.internal.v1.DispatchService";
   static constexpr auto Methods() {
     constexpr rpc::Roles kRiderService = {auth::Role::kRiderService};
-    return std::tuple(
-        rpc::Unary("SearchDrivers", &DispatchService::SearchDrivers, {.roles = kRiderService}),
-        rpc::Bidi("Dispatch", &DispatchService::Dispatch, {.roles = kRiderService},
-                  {.queue = kLinkQueue, .ages = false, .greets = true}));
+    return std::tuple(rpc::Unary("SearchDrivers", &DispatchService::SearchDrivers, {.roles = kRiderService}),
+                      rpc::Bidi("Dispatch", &DispatchService::Dispatch, {.roles = kRiderService},
+                                {.queue = kLinkQueue, .ages = false, .greets = true}));
   }
 
   // All must outlive every call.

@@ -252,15 +252,15 @@ void DriverService::AtSession(const rpc::CallContext& call, const Request& reque
     if (!session.ok()) return done(session.status());
     (this->*kAtOwner)(call, request, done);
   };
-  commands_.host().WithSession(driver_id, here, [this, &driver_id, &call, &request, here,
-                                                 done](const SessionClaim& owner) {
-    // Retry once. If another replica was faster, the caller may retry.
-    const auto no_session = [this, &driver_id, here, done, gone = owner.epoch] {
-      commands_.host().WithSession(
-          driver_id, here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);
-    };
-    Forward(owner.replica, call, request, done, no_session);
-  });
+  commands_.host().WithSession(
+      driver_id, here, [this, &driver_id, &call, &request, here, done](const SessionClaim& owner) {
+        // Retry once. If another replica was faster, the caller may retry.
+        const auto no_session = [this, &driver_id, here, done, gone = owner.epoch] {
+          commands_.host().WithSession(
+              driver_id, here, [done](const SessionClaim&) { done(SessionCalls::NoAnswer()); }, gone);
+        };
+        Forward(owner.replica, call, request, done, no_session);
+      });
 }
 
 template <typename Request, typename Response>

@@ -35,9 +35,9 @@ class SessionCalls {
   // Whether there may be other replicas.
   bool joined() const { return asker_ != nullptr; }
 
-  // Forwards a call of `caller` to the replica `owner`. `done` gets the bytes of the response, or an error: PEER_UNAVAILABLE if the
-  // owner does not answer in time. `no_session` runs instead if the owner has no session of the driver. On any thread;
-  // after the loop has stopped possibly neither runs.
+  // Forwards a call of `caller` to the replica `owner`. `done` gets the bytes of the response, or an error:
+  // PEER_UNAVAILABLE if the owner does not answer in time. `no_session` runs instead if the owner has no session of the
+  // driver. On any thread; after the loop has stopped possibly neither runs.
   void Forward(const std::string& owner, const auth::Caller& caller, const std::string& driver_id, const char* method,
                const std::string& request, Done<std::string> done, std::function<void()> no_session);
 

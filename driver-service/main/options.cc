@@ -32,8 +32,9 @@ config::Schema DriverSchema() {
                           .audience = "hail-driver"},
                          &schema);
   schema
-      .Bool("auth.drivers_register", false,
-            "Whether drivers may register themselves; else only the operator, by a token of the role server or operator.")
+      .Bool(
+          "auth.drivers_register", false,
+          "Whether drivers may register themselves; else only the operator, by a token of the role server or operator.")
       .String("rider_service", "127.0.0.1:50061",
               "Internal address of rider-service: HOST:PORT, dns:///NAME:PORT or ipv4:IP:PORT,IP:PORT.", config::Peer())
       .Duration("offer.receive_time", defaults.receive_time,

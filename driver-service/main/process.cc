@@ -126,17 +126,16 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
   RiderClient rider(RiderChannel(options.rider_service), &loop, &clock);
-  DriverServer server({.store = &store,
-                       .bus = bus.get(),
-                       .clock = &clock,
-                       .random = SystemRandom(),
-                       .dispatch_loop = &loop,
-                       .travel_times = &travel_times,
-                       .rider = &rider,
-                       .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
-                      {.dispatch = options.dispatch,
-                       .incarnation_id = incarnation_id,
-                       .drivers_register = options.drivers_register});
+  DriverServer server(
+      {.store = &store,
+       .bus = bus.get(),
+       .clock = &clock,
+       .random = SystemRandom(),
+       .dispatch_loop = &loop,
+       .travel_times = &travel_times,
+       .rider = &rider,
+       .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
+      {.dispatch = options.dispatch, .incarnation_id = incarnation_id, .drivers_register = options.drivers_register});
 
   rpc::Gate gate(&clock, {.stream_age = options.service.connection_age}, &call_metrics);
   auto callers = MakeCallerChecks(options.service, &clock, &registry);

@@ -127,10 +127,7 @@ void RideStream::CommandSink::Answer(CommandResult result) {
 }
 
 RideStream::RideStream(const SessionPorts& ports, Rides* rides, std::shared_ptr<StreamSink> sink)
-    : ports_(ports),
-      rides_(rides),
-      sink_(std::move(sink)),
-      commands_(std::make_shared<CommandSink>(sink_)) {}
+    : ports_(ports), rides_(rides), sink_(std::move(sink)), commands_(std::make_shared<CommandSink>(sink_)) {}
 
 void RideStream::OnMessage(const StreamRideRequest& message) {
   const bool is_open = message.message_case() == StreamRideRequest::kOpen;

@@ -81,8 +81,9 @@ std::map<std::string, std::array<std::string, kWhose.size()>> PageOutcomes() {
 }
 
 TEST(AuthorizationTable, ThePageIsThatOfTheTables) {
-  const std::string made = absl::StrCat(kIntroduction, SectionOf<rider::RiderService>(), SectionOf<driver::DriverService>(),
-                                        SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>());
+  const std::string made =
+      absl::StrCat(kIntroduction, SectionOf<rider::RiderService>(), SectionOf<driver::DriverService>(),
+                   SectionOf<rider::AssignmentService>(), SectionOf<driver::DispatchService>());
   if (std::getenv("HAIL_WRITE_TABLE") != nullptr) std::ofstream(PagePath()) << made;
   EXPECT_EQ(Page(), made) << "HAIL_WRITE_TABLE=1 writes it anew";
 }
@@ -180,8 +181,7 @@ class OverTheWire : public ::testing::Test {
   };
 
   void SetUp() override {
-    const absl::Status started =
-        host_.Start({&rider_, &driver_, &assignment_, &dispatch_}, {}, [] { return true; });
+    const absl::Status started = host_.Start({&rider_, &driver_, &assignment_, &dispatch_}, {}, [] { return true; });
     ASSERT_TRUE(started.ok()) << started;
     AddCells<rider::RiderService>();
     AddCells<driver::DriverService>();
@@ -248,7 +248,8 @@ TEST_F(OverTheWire, CallsOfManyCallersOnOneConnectionAreAnsweredEachAsItsOwn) {
                          std::make_unique<WireCall>(&stub, cell.path, cell.request, Saying(cell.kind, cell.whose)));
     }
     for (const auto& [cell, call] : calls) {
-      EXPECT_EQ(OutcomeOf(*call), cell->expected) << cell->path << " " << cell->kind << " " << static_cast<int>(cell->whose);
+      EXPECT_EQ(OutcomeOf(*call), cell->expected)
+          << cell->path << " " << cell->kind << " " << static_cast<int>(cell->whose);
     }
   }
 }

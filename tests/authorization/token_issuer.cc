@@ -37,8 +37,8 @@ std::string Signed(EVP_PKEY* key, const std::string& text) {
   std::size_t size = der.size();
   EVP_DigestSign(context.get(), der.data(), &size, reinterpret_cast<const unsigned char*>(text.data()), text.size());
   const unsigned char* at = der.data();
-  const std::unique_ptr<ECDSA_SIG, void (*)(ECDSA_SIG*)> numbers(
-      d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)), ECDSA_SIG_free);
+  const std::unique_ptr<ECDSA_SIG, void (*)(ECDSA_SIG*)> numbers(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)),
+                                                                 ECDSA_SIG_free);
   std::string bytes(64, '\0');
   auto* const out = reinterpret_cast<unsigned char*>(bytes.data());
   BN_bn2binpad(ECDSA_SIG_get0_r(numbers.get()), out, 32);
@@ -73,8 +73,7 @@ class AddsTokens final : public grpc::experimental::ClientInterceptorFactoryInte
 
 }  // namespace
 
-TokenIssuer::TokenIssuer()
-    : key_(EVP_EC_gen("P-256"), [](void* key) { EVP_PKEY_free(static_cast<EVP_PKEY*>(key)); }) {
+TokenIssuer::TokenIssuer() : key_(EVP_EC_gen("P-256"), [](void* key) { EVP_PKEY_free(static_cast<EVP_PKEY*>(key)); }) {
   auto* const key = static_cast<EVP_PKEY*>(key_.get());
   const nlohmann::json keys = {{"keys",
                                 {{{"kty", "EC"},

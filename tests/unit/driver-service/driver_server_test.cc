@@ -263,8 +263,8 @@ class Process {
     EXPECT_EQ(state.status(), status) << state.DebugString();
     return state;
   }
-  std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(const std::shared_ptr<StreamList>& list,
-                                                                       const rpc::CallContext& call = rpc::UncheckedCall()) {
+  std::shared_ptr<rpc::InboundSession<v1::StreamDriverRequest>> Stream(
+      const std::shared_ptr<StreamList>& list, const rpc::CallContext& call = rpc::UncheckedCall()) {
     return rpc::OpenInbound<v1::StreamDriverRequest>(server_.driver_service(), list, call);
   }
   std::shared_ptr<rpc::StreamSession> Watch(const std::string& driver_id, const std::shared_ptr<StreamList>& list,
@@ -426,8 +426,7 @@ class DriverServerTest : public ::testing::Test {
   }
 
   Process& Add(DriverStore* store, Bus* bus, const std::string& incarnation_id, bool drivers_register = false) {
-    return *processes_.emplace_back(
-        std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
+    return *processes_.emplace_back(std::make_unique<Process>(store, bus, &clock_, incarnation_id, drivers_register));
   }
 
   // Registers the driver, who then wants rides and is at Market Street.
@@ -1132,7 +1131,7 @@ TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   ASSERT_TRUE(response.ParseFromString(desired.response()));
   EXPECT_EQ(response.state().availability(), v1::AVAILABILITY_ONLINE);
 
-  // The replica that forwards a call has checked its caller, whoever that is.
+  // The replica that forwards a call has checked its caller.
   const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .subject = "d1", .driver = "d1"});
   EXPECT_TRUE(second_.Ask(WishOf("d1"), call).ok());
   EXPECT_TRUE(HasReason(second_.Ask(WishOf("d2"), call).status(), Reason::kIdentityMismatch));

@@ -66,8 +66,8 @@ TEST(ServiceKeysTest, SettingsFollow) {
 
 TEST(ServiceKeysTest, ReflectionIsForThisMachineUnlessItIsSaidOtherwise) {
   const auto reflection = [](const std::string& listen, const std::string& value) {
-    const ServiceSettings settings =
-        ReadServiceSettings(ValuesWith(ServiceSchema(), {{"listen", listen}, {"reflection", value}, {"auth.mode", "insecure"}}));
+    const ServiceSettings settings = ReadServiceSettings(
+        ValuesWith(ServiceSchema(), {{"listen", listen}, {"reflection", value}, {"auth.mode", "insecure"}}));
     return std::pair(settings.reflection, settings.internal_reflection);
   };
   for (const char* here : {"127.0.0.1:50051", "127.8.9.1:0", "[::1]:50051", "localhost:50051"}) {
@@ -93,7 +93,7 @@ TEST(ServiceKeysTest, CallersAreCheckedUnlessListenIsOfThisMachineOrItIsSaidInWo
               ElementsAre(HasSubstr("auth.audience")));
   EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=keys.json", "auth.issuer=hail", "listen=0.0.0.0:1"}),
               ElementsAre());
-  // Whoever names keys must not serve everybody by mistake.
+  // An operator who names keys must not serve everybody by mistake.
   EXPECT_THAT(Problems({"auth.keys=keys.json"}), ElementsAre(HasSubstr("no effect unless auth.mode=tokens")));
   EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=http://hail/keys", "auth.issuer=hail"}),
               ElementsAre(HasSubstr("file or an https URL")));
