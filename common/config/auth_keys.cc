@@ -28,7 +28,7 @@ std::vector<std::string> CheckTokens(const Values& values) {
       if (values.String(key).empty()) problems.push_back(absl::StrCat(key, ": auth.mode=tokens needs it"));
     }
   } else if (!values.String("auth.keys").empty()) {
-    // Whoever names keys believes that tokens are checked.
+    // An operator who names keys believes that tokens are checked.
     problems.emplace_back("auth.keys: has no effect unless auth.mode=tokens");
   }
   if (!values.String("auth.keys_ca").empty() && !absl::StartsWith(values.String("auth.keys"), kHttps)) {

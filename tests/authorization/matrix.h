@@ -22,8 +22,8 @@ inline constexpr char kPerson[] = "ada";
 inline constexpr char kRide[] = "ride-1";
 
 // Whose person and ride the caller may act for.
-enum class Whose { kOwn, kAnother, kNone };
-inline constexpr std::array kWhose = {Whose::kOwn, Whose::kAnother, Whose::kNone};
+enum class Whose { kMine, kAnother, kNone };
+inline constexpr std::array kWhose = {Whose::kMine, Whose::kAnother, Whose::kNone};
 
 // The kinds of callers, by their names in the table.
 inline constexpr std::array<std::string_view, 9> kCallers = {
@@ -32,8 +32,8 @@ inline constexpr std::array<std::string_view, 9> kCallers = {
 // The identity of a caller of that kind.
 inline auth::Caller CallerOf(std::string_view kind, Whose whose) {
   if (kind == "nobody") return {};
-  const std::string person = whose == Whose::kOwn ? kPerson : whose == Whose::kAnother ? "eve" : "";
-  const std::string ride = whose == Whose::kOwn ? kRide : whose == Whose::kAnother ? "ride-2" : "";
+  const std::string person = whose == Whose::kMine ? kPerson : whose == Whose::kAnother ? "eve" : "";
+  const std::string ride = whose == Whose::kMine ? kRide : whose == Whose::kAnother ? "ride-2" : "";
   auth::Identity identity{.subject = "somebody"};
   if (kind == "rider, one ride") {
     identity.role = auth::Role::kRider;
@@ -58,7 +58,7 @@ inline auth::Caller CallerOf(std::string_view kind, Whose whose) {
       break;
     case auth::Role::kServer:
     case auth::Role::kOperator:
-      identity.rider = identity.driver = whose == Whose::kOwn ? "*" : person;
+      identity.rider = identity.driver = whose == Whose::kMine ? "*" : person;
       break;
     case auth::Role::kRiderService:
     case auth::Role::kDriverService:

@@ -43,14 +43,14 @@ constexpr char kDrivers[] = "hail-driver";
 
 // The claims of a caller of that kind of the matrix, which can act for some person.
 json ClaimsOf(const std::string& kind, Whose whose) {
-  const std::string person = whose == Whose::kOwn ? kPerson : "eve";
-  const std::string ride = whose == Whose::kOwn ? kRide : "ride-2";
+  const std::string person = whose == Whose::kMine ? kPerson : "eve";
+  const std::string ride = whose == Whose::kMine ? kRide : "ride-2";
   if (kind == "rider, one ride") {
     return {{"role", "rider"}, {"sub", kPerson}, {"authorization", {{"rider_id", kPerson}, {"ride_id", ride}}}};
   }
   if (kind == "viewer") return {{"role", kind}, {"sub", "a-friend"}, {"authorization", {{"ride_id", ride}}}};
   if (kind == "server" || kind == "operator") {
-    const std::string all = whose == Whose::kOwn ? "*" : person;
+    const std::string all = whose == Whose::kMine ? "*" : person;
     return {{"role", kind}, {"sub", "somebody"}, {"authorization", {{"rider_id", all}, {"driver_id", all}}}};
   }
   return {{"role", kind}, {"sub", person}};
@@ -103,17 +103,17 @@ class Tokens : public ::testing::Test {
       };
       EXPECT_EQ(outcome({}), Expected(row, auth::Caller())) << row.name << " without a token";
       for (const std::string kind : {"rider", "rider, one ride", "viewer", "driver", "server", "operator"}) {
-        for (const Whose whose : {Whose::kOwn, Whose::kAnother}) {
+        for (const Whose whose : {Whose::kMine, Whose::kAnother}) {
           const std::string token = absl::StrCat("Bearer ", issuer_.Token(audience, ClaimsOf(kind, whose)));
           EXPECT_EQ(outcome({token}), Expected(row, CallerOf(kind, whose)))
               << row.name << " of " << kind << " " << static_cast<int>(whose);
         }
       }
       // Two headers: neither counts, on no method.
-      const std::string good = absl::StrCat("Bearer ", issuer_.Token(audience, ClaimsOf("server", Whose::kOwn)));
+      const std::string good = absl::StrCat("Bearer ", issuer_.Token(audience, ClaimsOf("server", Whose::kMine)));
       EXPECT_EQ(outcome({good, good}), "TOKEN_INVALID") << row.name;
       const std::string other = audience == kRiders ? kDrivers : kRiders;
-      EXPECT_EQ(outcome({absl::StrCat("Bearer ", issuer_.Token(other, ClaimsOf("server", Whose::kOwn)))}),
+      EXPECT_EQ(outcome({absl::StrCat("Bearer ", issuer_.Token(other, ClaimsOf("server", Whose::kMine)))}),
                 "TOKEN_INVALID")
           << row.name << " with the other service's token";
     };

@@ -1145,7 +1145,7 @@ TEST_F(TwoProcessesTest, EveryForwardedCallIsAnswered) {
   ASSERT_TRUE(response.ParseFromString(desired.response()));
   EXPECT_EQ(response.state().availability(), v1::AVAILABILITY_ONLINE);
 
-  // The replica that forwards a call has checked its caller, whoever that is.
+  // The replica that forwards a call has checked its caller.
   const rpc::CallContext call = rpc::CallOf({.role = auth::Role::kDriver, .subject = "d1", .driver = "d1"});
   EXPECT_TRUE(second_.Ask(WishOf("d1"), call).ok());
   EXPECT_TRUE(HasReason(second_.Ask(WishOf("d2"), call).status(), Reason::kIdentityMismatch));

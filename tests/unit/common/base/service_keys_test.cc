@@ -97,7 +97,7 @@ TEST(ServiceKeysTest, CallersAreCheckedUnlessListenIsOfThisMachineOrItIsSaidInWo
               ElementsAre(HasSubstr("auth.audience")));
   EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=keys.json", "auth.issuer=hail", "listen=127.0.0.1:1"}),
               ElementsAre());
-  // Whoever names keys must not serve everybody by mistake.
+  // An operator who names keys must not serve everybody by mistake.
   EXPECT_THAT(Problems({"auth.keys=keys.json"}), ElementsAre(HasSubstr("no effect unless auth.mode=tokens")));
   EXPECT_THAT(Problems({"auth.mode=tokens", "auth.keys=http://hail/keys", "auth.issuer=hail"}),
               ElementsAre(HasSubstr("file or an https URL")));
