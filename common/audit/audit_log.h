@@ -15,8 +15,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/audit/denial_sampler.h"
 #include "common/audit/entry.h"
-#include "common/audit/rule.h"
 #include "common/limits/key.h"
 #include "common/time/cond_var.h"
 

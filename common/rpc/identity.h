@@ -81,6 +81,9 @@ struct Access {
   std::optional<Person> (*person)(const Request&) = nullptr;
   // See CheckSpeaksFor. Without `person` only for the audit log.
   const std::string& (*ride)(const Request&) = nullptr;
+  // For the audit log: the person that the request is about, where the caller need not act for that person. Null:
+  // `person` says it, or it is about nobody.
+  const std::string& (*about)(const Request&) = nullptr;
   // How often a caller may call it, or open it.
   limits::Class limit = limits::Class::kRead;
   // Which calls are written into the audit log.

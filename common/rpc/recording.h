@@ -23,6 +23,7 @@ void Record(RecordedCall call, const Access<Request>& access, const Request* req
   if (request != nullptr && access.person != nullptr) {
     if (const std::optional<Person> person = access.person(*request)) call.person = person->id;
   }
+  if (request != nullptr && access.about != nullptr) call.person = access.about(*request);
   if (request != nullptr && access.ride != nullptr) call.ride = access.ride(*request);
   call.context.recorder->OnCall(call, status);
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/audit/denial_sampler.h"
 #include "common/errors/error.h"
 
 namespace hail::audit {
@@ -36,22 +37,22 @@ TEST(AuditRuleTest, StaffIsAuditedWhereItReachesOthersData) {
   EXPECT_TRUE(IsAudited(Audited::kAlways, auth::Caller::Unchecked()));
 }
 
-TEST(DenialSamplerTest, TheFirstOfASecondThenOneInAHundred) {
+TEST(DenialSamplerTest, TheFirstOfASecondThenOneInAThousand) {
   DenialSampler sampler;
   std::uint64_t written = 0;
   std::uint64_t skipped = 0;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 10'000; ++i) {
     if (const auto before = sampler.Sample({1, 1}, kStart)) {
       ++written;
       skipped += *before;
     }
   }
-  // 0 to 9, then 100, 200, … 900.
+  // 0 to 9, then 1000, 2000, … 9000.
   EXPECT_EQ(written, 10u + 9u);
-  // The line of 100 stands for 10 to 99, that of 200 for 101 to 199, and so on.
-  EXPECT_EQ(skipped, 90u + 8u * 99u);
+  // The line of 1000 stands for 10 to 999, that of 2000 for 1001 to 1999, and so on.
+  EXPECT_EQ(skipped, 990u + 8u * 999u);
   // The next second says the rest.
-  EXPECT_EQ(sampler.Sample({1, 1}, kStart + absl::Seconds(1)), 99u);
+  EXPECT_EQ(sampler.Sample({1, 1}, kStart + absl::Seconds(1)), 999u);
   EXPECT_EQ(sampler.Sample({1, 1}, kStart + absl::Seconds(1)), 0u);
 }
 

@@ -43,8 +43,10 @@ class TableService {
     constexpr Roles kAll = {Role::kDriver, Role::kServer};
     return std::tuple(
         Unary("FindAssignment", &TableService::Find, {.roles = kAll, .person = &TableService::DriverOf}),
-        Unary("RecordTripEvent", &TableService::RecordTrip, {.roles = kAll, .audit = audit::Audited::kAlways}),
-        Unary("ListDriverRides", &TableService::List, {.roles = kAll, .audit = audit::Audited::kDenied}),
+        Unary("RecordTripEvent", &TableService::RecordTrip,
+              {.roles = kAll, .ride = &TableService::RideOf, .audit = audit::Audited::kAlways}),
+        Unary("ListDriverRides", &TableService::List,
+              {.roles = kAll, .about = &TableService::AboutDriver, .audit = audit::Audited::kDenied}),
         Bidi("WatchDrivers", &TableService::Watch, {.roles = kAll, .person = &TableService::DriverOfWatch}));
   }
   void Find(const CallContext&, const v1::FindAssignmentRequest& request, Done<v1::FindAssignmentResponse> done) {
@@ -72,6 +74,8 @@ class TableService {
   static std::optional<Person> DriverOf(const v1::FindAssignmentRequest& request) {
     return Person{request.driver_id(), "driver_id", Person::Kind::kDriver};
   }
+  static const std::string& RideOf(const v1::RecordTripEventRequest& request) { return request.ride_id(); }
+  static const std::string& AboutDriver(const v1::ListDriverRidesRequest& request) { return request.driver_id(); }
   static std::optional<Person> DriverOfWatch(const v1::WatchDriversRequest& message) {
     if (!message.has_subscribe()) return std::nullopt;
     return Person{message.subscribe().driver_id(), "subscribe.driver_id", Person::Kind::kDriver};
@@ -112,19 +116,23 @@ TEST_F(RecordingTest, ACallOfStaffIsRecordedWithItsOutcome) {
 TEST_F(RecordingTest, OnesOwnCallIsNotUnlessTheRowSaysSo) {
   EXPECT_TRUE(Ask(&service_, Of("grace"), Driver()).ok());
   EXPECT_THAT(recorder_.lines, IsEmpty());
-  EXPECT_TRUE(Ask(&service_, v1::RecordTripEventRequest(), Driver()).ok());
-  EXPECT_THAT(recorder_.lines, ElementsAre("grace calls RecordTripEvent of : OK"));
+  v1::RecordTripEventRequest request;
+  request.set_ride_id("r1");
+  EXPECT_TRUE(Ask(&service_, request, Driver()).ok());
+  EXPECT_THAT(recorder_.lines, ElementsAre("grace calls RecordTripEvent of  for r1: OK"));
 }
 
 TEST_F(RecordingTest, ADeniedCallIsRecordedWhateverTheRowSays) {
   EXPECT_FALSE(Ask(&service_, Of("ada"), Driver()).ok());
-  EXPECT_TRUE(Ask(&service_, v1::ListDriverRidesRequest(), Server()).ok());
-  EXPECT_FALSE(Ask(&service_, v1::ListDriverRidesRequest(), From({.role = Role::kRider, .subject = "eve"})).ok());
+  v1::ListDriverRidesRequest list;
+  list.set_driver_id("ada");
+  EXPECT_TRUE(Ask(&service_, list, Server()).ok());
+  EXPECT_FALSE(Ask(&service_, list, From({.role = Role::kRider, .subject = "eve"})).ok());
   CallContext nobody;
   nobody.recorder = &recorder_;
   EXPECT_FALSE(Ask(&service_, Of("ada"), nobody).ok());
   EXPECT_THAT(recorder_.lines, ElementsAre("grace calls FindAssignment of ada: IDENTITY_MISMATCH",
-                                           "eve calls ListDriverRides of : ROLE_NOT_ALLOWED",
+                                           "eve calls ListDriverRides of ada: ROLE_NOT_ALLOWED",
                                            "nobody calls FindAssignment of ada: TOKEN_MISSING"));
 }
 
