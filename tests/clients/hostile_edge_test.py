@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A stranger's attacks (hostile_attacks.py) on the edge, one after the other, beside a city of hail-sim and two callers with
-20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms (or five times
-what that takes between the attacks, where the machine is slower), and the edge and both services must not take 256 MiB
+20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms (or ten times
+what that takes between the attacks, where that is more), and the edge and both services must not take 256 MiB
 more than before.
 
     hostile_edge_test.py BIN_DIR [--seconds N] [--only ATTACK…] [--report FILE]
@@ -275,7 +275,7 @@ class Hostile:
             if any(unanswered.values()):
                 self.wrong.append(f"hail-sim: {unanswered}")
             usual = sorted(call[1] for call in quiet)[int(len(quiet) * 0.99)]
-            longest = max(LONGEST, 5 * usual)
+            longest = max(LONGEST, 10 * usual)
             print(f"without an attack 1 of 100 of others' {len(quiet)} calls took more than {usual * 1000:.0f} ms; with one they may "
                   f"take {longest * 1000:.0f} ms")
             for row in self.rows[1:]:
