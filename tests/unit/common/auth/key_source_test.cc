@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "common/auth/key_origin.h"
+#include "common/time/fake_clock.h"
 #include "tests/conformance/temp_folder.h"
 #include "tests/matchers.h"
 #include "tests/unit/common/auth/https_server.h"
@@ -149,22 +150,25 @@ TEST_F(KeptKeysTest, DamageChangesNothing) {
 }
 
 TEST_F(KeptKeysTest, KeysThatCannotBeReadAgainAreGivenUpAndComeBack) {
+  FakeClock clock;
   auto owned = std::make_unique<ScriptedOrigin>();
   ScriptedOrigin* const origin = owned.get();
-  KeySchedule::Options options = Restless();
-  options.max_age = absl::Milliseconds(20);
-  const auto keys = Kept(std::move(owned), options);
+  const KeptKeys keys(
+      std::move(owned), Restless(), &clock, [] { return 0.0; }, &registry_);
   const std::string good = JwksOf("a");
   origin->Answer(good);
-  // While the second read waits, time passes; its failure shows it.
   origin->AwaitBegun(2);
-  Await([&, begin = WallNow()] { return WallNow() - begin > absl::Milliseconds(30); });
+  clock.Advance(absl::Hours(23));
   origin->Answer(absl::UnavailableError("down"));
   origin->AwaitBegun(3);
-  EXPECT_FALSE(keys->ready());
+  EXPECT_TRUE(keys.ready());
+  clock.Advance(absl::Hours(1));
+  origin->Answer(absl::UnavailableError("down"));
+  origin->AwaitBegun(4);
+  EXPECT_FALSE(keys.ready());
   origin->Answer(good);
-  Await([&] { return Reads("ok") == 2; });
-  EXPECT_EQ(Reads("failed"), 1);
+  origin->AwaitBegun(5);
+  EXPECT_TRUE(keys.ready());
 }
 
 TEST_F(KeptKeysTest, AnUnknownKeyHurriesTheNextRead) {
