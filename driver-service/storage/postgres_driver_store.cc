@@ -17,8 +17,9 @@ using postgres::Statement;
 
 const Statement kInsert{
     "INSERT INTO drivers (driver_id, display_name, region_id, vehicle_make, vehicle_model, vehicle_color,"
-    " vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (driver_id) DO NOTHING"};
+    " vehicle_plate, vehicle_seats, product_ids, online, create_time, update_time, session_epoch)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10, (SELECT epoch FROM erased_sessions))"
+    " ON CONFLICT (driver_id) DO NOTHING"};
 const Statement kLoad{"SELECT" + std::string(kDriverColumns) + " FROM drivers WHERE driver_id = $1"};
 // Applies to the present claim only. If nothing changes although the claim holds and the stored availability differs,
 // the plate is in use.
@@ -73,7 +74,8 @@ const Statement kRecentClaims{
 // --- Erasure and export ---
 
 const Statement kEraseProfile{
-    "WITH gone AS (DELETE FROM drivers WHERE driver_id = $1 AND online = 0 RETURNING session_epoch)"
+    "WITH gone AS (DELETE FROM drivers WHERE driver_id = $1 AND online = 0 RETURNING session_epoch),"
+    " later AS (UPDATE erased_sessions SET epoch = GREATEST(epoch, session_epoch + 1) FROM gone)"
     " SELECT session_epoch + 1, 0 FROM gone"
     " UNION ALL SELECT 0, 1 FROM drivers WHERE driver_id = $1 AND online = 1"};
 const Statement kOffersOf{"SELECT" + std::string(kOfferColumns) +

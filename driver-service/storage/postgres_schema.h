@@ -71,10 +71,14 @@ UPDATE drivers SET online = 0, version = 1 WHERE driver_id IN (
   WHERE place > 1);
 CREATE UNIQUE INDEX drivers_online_by_plate ON drivers (plate_key) WHERE online = 1 AND plate_key <> '';
 )sql"},
-          // The sessions of a driver who registers again after an erasure have later epochs than those before: replicas
-          // may remember these.
+          // The highest epoch that a session of an erased driver may have had: one row. A driver who registers later
+          // has later epochs, also one with the id of an erased one, whose epochs replicas may remember.
           {R"sql(
-ALTER TABLE drivers ALTER COLUMN session_epoch SET DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT;
+CREATE TABLE erased_sessions (
+  one   INTEGER PRIMARY KEY CHECK (one = 1),
+  epoch BIGINT NOT NULL
+);
+INSERT INTO erased_sessions (one, epoch) VALUES (1, 0);
 )sql"}};
 }
 

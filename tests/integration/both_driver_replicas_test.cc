@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "hail/internal/v1/privacy_service.grpc.pb.h"
 #include "tests/engines/nats_server.h"
 #include "tests/engines/postgres_server.h"
 #include "tests/integration/driver_app.h"
@@ -295,6 +296,32 @@ TEST_F(DriverReplicas, AReplicaThatEndsInGoodOrderGivesItsSessionsUp) {
   driver::GetDriverStateResponse after;
   const grpc::Status status = StateAt(first(), "driver-1", &after);
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+// An operator erases the driver at one replica; the session, with the driver's profile, is at the other.
+TEST_F(DriverReplicas, AnErasedDriverIsForgottenEverywhere) {
+  const auto app = AtSecond("driver-1");
+  ASSERT_TRUE(app->SetAvailability(driver::AVAILABILITY_OFFLINE).has_state());
+  const auto privacy = internal::v1::PrivacyService::NewStub(first().InternalChannel());
+  internal::v1::EraseDriverRequest request;
+  request.set_driver_id("driver-1");
+  request.set_note("case 9");
+  internal::v1::EraseDriverResponse response;
+  const grpc::Status erased = privacy->EraseDriver(CallContext().get(), request, &response);
+  ASSERT_TRUE(erased.ok()) << erased.error_message();
+  EXPECT_TRUE(response.profile());
+
+  EXPECT_FALSE(app->AwaitEnd().ok());
+  driver::GetDriverStateResponse state;
+  for (const ServiceProcess* service : {&first(), &second()}) {
+    EXPECT_EQ(StateAt(*service, "driver-1", &state).error_code(), grpc::StatusCode::NOT_FOUND);
+  }
+
+  // A new driver with that id is not mistaken for the old one.
+  const auto again = AtSecond("driver-1");
+  RiderClient client(services_->rider);
+  client.MustRequest("ann");
+  Accept(*again);
 }
 
 }  // namespace

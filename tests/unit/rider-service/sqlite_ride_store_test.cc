@@ -58,7 +58,9 @@ TEST_F(SqliteRideStoreTest, RidesGivenUpInAnEarlierVersionAreFound) {
   store_.reset();
   {
     auto db = *sqlite::Connection::Open(path(), sqlite::Connection::Mode::kReadWrite);
-    ASSERT_TRUE(db->Execute("DROP INDEX events_given_up;"
+    ASSERT_TRUE(db->Execute("DROP INDEX rides_in_detail;"
+                            "ALTER TABLE rides DROP COLUMN coarse;"
+                            "DROP INDEX events_given_up;"
                             "DROP INDEX events_assigned;"
                             "ALTER TABLE events DROP COLUMN offer_id;"
                             "CREATE INDEX rides_of_driver ON rides (driver_id, assign_time_us, ride_id);"
