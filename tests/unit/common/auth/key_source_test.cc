@@ -301,7 +301,7 @@ TEST_F(KeyUrlTest, OtherAnswersAreErrors) {
   EXPECT_THAT(Why(server_.Url("/large")), HasSubstr("256 KiB"));
   EXPECT_THAT(Why(server_.Url("/endless")), HasSubstr("256 KiB"));
   EXPECT_THAT(Why("https://localhost:1/"), HasSubstr("UNAVAILABLE"));
-  EXPECT_THAT(Why("http://localhost:" + std::to_string(server_.port()) + "/keys"), HasSubstr("http"));
+  EXPECT_THAT(Why("http://localhost:" + std::to_string(server_.port()) + "/keys"), HasSubstr("Protocol \"http\""));
 }
 
 TEST_F(KeyUrlTest, ASlowServerIsGivenUpAndAReadCanBeCancelled) {
