@@ -22,8 +22,14 @@ class PrivacyService final {
   static constexpr char kName[] = "hail.internal.v1.PrivacyService";
   static constexpr auto Methods() {
     constexpr rpc::Roles kOperators = {auth::Role::kOperator};
-    return std::tuple(rpc::Unary("EraseDriver", &PrivacyService::EraseDriver, {.roles = kOperators}),
-                      rpc::Unary("ExportDriver", &PrivacyService::ExportDriver, {.roles = kOperators}));
+    return std::tuple(
+        rpc::Unary("EraseDriver", &PrivacyService::EraseDriver,
+                   {.roles = kOperators, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
+        rpc::Unary("ExportDriver", &PrivacyService::ExportDriver,
+                   {.roles = kOperators,
+                    .about = &PrivacyService::DriverOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kAlways}));
   }
 
   // All must outlive every call.
@@ -41,6 +47,9 @@ class PrivacyService final {
                     Done<internal::v1::ExportDriverResponse> done);
 
  private:
+  // For the audit log. That of an erasure names nobody: the id is gone afterwards.
+  static const std::string& DriverOf(const internal::v1::ExportDriverRequest& request) { return request.driver_id(); }
+
   struct Erasing;
 
   // The steps of an erasure; each ends it with an error or starts the next.

@@ -2,6 +2,7 @@
 // in the log, without the person's id.
 #pragma once
 
+#include <string>
 #include <tuple>
 
 #include "common/rpc/methods.h"
@@ -18,10 +19,21 @@ class PrivacyService final {
     constexpr rpc::Roles kOperators = {auth::Role::kOperator};
     // driver-service erases and exports what is kept here about a driver along with its own.
     constexpr rpc::Roles kOperatorsAndPeer = {auth::Role::kOperator, auth::Role::kDriverService};
-    return std::tuple(rpc::Unary("EraseRider", &PrivacyService::EraseRider, {.roles = kOperators}),
-                      rpc::Unary("ExportRider", &PrivacyService::ExportRider, {.roles = kOperators}),
-                      rpc::Unary("EraseDriver", &PrivacyService::EraseDriver, {.roles = kOperatorsAndPeer}),
-                      rpc::Unary("ExportDriver", &PrivacyService::ExportDriver, {.roles = kOperatorsAndPeer}));
+    return std::tuple(
+        rpc::Unary("EraseRider", &PrivacyService::EraseRider,
+                   {.roles = kOperators, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
+        rpc::Unary("ExportRider", &PrivacyService::ExportRider,
+                   {.roles = kOperators,
+                    .about = &PrivacyService::RiderOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kAlways}),
+        rpc::Unary("EraseDriver", &PrivacyService::EraseDriver,
+                   {.roles = kOperatorsAndPeer, .limit = limits::Class::kWrite, .audit = audit::Audited::kAlways}),
+        rpc::Unary("ExportDriver", &PrivacyService::ExportDriver,
+                   {.roles = kOperatorsAndPeer,
+                    .about = &PrivacyService::DriverOf,
+                    .limit = limits::Class::kWrite,
+                    .audit = audit::Audited::kAlways}));
   }
 
   // `people` must outlive every call.
@@ -37,6 +49,10 @@ class PrivacyService final {
                     Done<internal::v1::ExportDriverResponse> done);
 
  private:
+  // For the audit log. That of an erasure names nobody: the id is gone afterwards.
+  static const std::string& RiderOf(const internal::v1::ExportRiderRequest& request) { return request.rider_id(); }
+  static const std::string& DriverOf(const internal::v1::ExportDriverRequest& request) { return request.driver_id(); }
+
   People* const people_;
 };
 
