@@ -233,7 +233,8 @@ class OverTheWire : public ::testing::Test {
   }
   const SystemClock clock_;
   const Believer believer_;
-  rpc::Gate gate_{&clock_, {}, nullptr};
+  // All calls of a kind of caller are one subject's: its share is not what is tested.
+  rpc::Gate gate_{&clock_, {.subject_share = 1, .network_share = 1, .max_streams_of_subject = 1'000'000}, nullptr};
   Reachable<rider::RiderService> rides_;
   Reachable<driver::DriverService> drivers_;
   Reachable<rider::AssignmentService> assignments_;
