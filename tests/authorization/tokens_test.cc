@@ -66,7 +66,14 @@ class Tokens : public ::testing::Test {
   explicit Tokens(const std::map<std::string, std::string>& more = {}) : services_(With(more), With(more)) {}
   void SetUp() override { ASSERT_TRUE(services_.rider.running() && services_.driver.running()); }
 
+  // One person makes more calls here than the limits allow.
   std::map<std::string, std::string> With(std::map<std::string, std::string> more) const {
+    for (const char* rate :
+         {"read", "write", "request_ride", "quote_ride", "nearby_cars", "register_driver", "address"}) {
+      more[absl::StrCat("limits.", rate)] = "off";
+    }
+    more.merge(std::map<std::string, std::string>(
+        {{"limits.subject_share", "1"}, {"limits.address_share", "1"}, {"limits.streams_per_subject", "1000"}}));
     more.merge(issuer_.Settings());
     return more;
   }

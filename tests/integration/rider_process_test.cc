@@ -69,12 +69,13 @@ TEST_F(RiderProcess, HoldsItsStoreAlone) {
   EXPECT_TRUE(Client().Request(RiderClient::RideRequest("ann", "request-1")).ok());
 }
 
-TEST_F(RiderProcess, LogsIdsAndNoExactPositions) {
+TEST_F(RiderProcess, LogsRidesAndNeitherPersonsNorExactPositions) {
   const hail::type::v1::Ride ride = Client().MustRequest("ann");
   EXPECT_EQ(rider_.Terminate(), 0);
   const std::string log = rider_.Log();
   EXPECT_THAT(log, HasSubstr("\"event\":\"ride_requested\",\"ride_id\":\"" + ride.ride_id() + "\""));
-  EXPECT_THAT(log, HasSubstr("\"rider_id\":\"ann\""));
+  EXPECT_THAT(log, HasSubstr("\"rider\":\""));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr("\"ann\"")));
   EXPECT_THAT(log, ::testing::Not(HasSubstr("37.79")));
 }
 
