@@ -96,7 +96,14 @@ class Privacy : public ::testing::Test {
  protected:
   using Settings = std::map<std::string, std::string>;
   explicit Privacy(const Settings& settings = {}) : Privacy(settings, settings) {}
-  Privacy(const Settings& rider, const Settings& driver) : services_(rider, driver) {}
+  Privacy(const Settings& rider, const Settings& driver)
+      : services_(Audited(rider, "/rider.jsonl"), Audited(driver, "/driver.jsonl")) {}
+
+  // The audit log names the persons whose data was read, and has a period of its own.
+  Settings Audited(Settings settings, const std::string& file) const {
+    settings["audit.file"] = audit_.path() + file;
+    return settings;
+  }
 
   // A ride of the person with every text that a person can leave, to its end, by the person who drives.
   Ride Live(const std::string& request_id, bool to_the_end = true) {
@@ -133,6 +140,8 @@ class Privacy : public ::testing::Test {
     ASSERT_TRUE(status.ok()) << status.error_message();
   }
 
+  // Before the services: they write there.
+  const TempDir audit_;
   BothServices services_;
   std::unique_ptr<DriverApp> app_;
 };
