@@ -232,7 +232,7 @@ class OverTheWire : public ::testing::Test {
     std::apply([&](const auto&... rows) { (add(rows), ...); }, S::Methods());
   }
   const SystemClock clock_;
-  const Believer believer_;
+  const Believer believer_{};
   // All calls of a kind of caller are one subject's: its share is not what is tested.
   rpc::Gate gate_{&clock_, {.subject_share = 1, .network_share = 1, .max_streams_of_subject = 1'000'000}, nullptr};
   Reachable<rider::RiderService> rides_;
