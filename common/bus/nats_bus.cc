@@ -83,12 +83,16 @@ class Nats final : public NatsBus {
     }
     if (status == NATS_OK) OnUp(connection, this);
     natsSubscription* subscription = nullptr;
-    const natsStatus subscribed =
+    natsStatus subscribed =
         natsConnection_Subscribe(&subscription, connection, absl::StrCat(prefix_, ">").c_str(), OnMessage, this);
+    Owned<natsSubscription> owned(subscription, natsSubscription_Destroy);
+    // Not of a subscription that ended at once, as the library closes the connection when the server refuses the name.
+    if (subscribed == NATS_OK) {
+      subscribed = natsSubscription_SetOnCompleteCB(
+          subscription, [](void* self) { static_cast<Nats*>(self)->unsubscribed_.Notify(); }, this);
+    }
     if (subscribed != NATS_OK) return absl::InternalError(absl::StrCat("NATS: ", natsStatus_GetText(subscribed)));
-    subscription_.reset(subscription);
-    natsSubscription_SetOnCompleteCB(
-        subscription, [](void* self) { static_cast<Nats*>(self)->unsubscribed_.Notify(); }, this);
+    subscription_ = std::move(owned);
     natsSubscription_SetPendingLimits(subscription, static_cast<int>(max_queue_), -1);
     return absl::OkStatus();
   }

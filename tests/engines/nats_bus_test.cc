@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -232,6 +233,11 @@ class NatsTlsTest : public ::testing::Test {
     }
     Write("elsewhere", authority_.Identity("DNS:elsewhere"));
   }
+  void SetUp() override {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "OpenSSL's locks are invisible to the sanitizer: it takes each handshake for a race";
+#endif
+  }
 
   void Write(const std::string& name, const tls::IdentityPem& pem) {
     folder_.Write(name + ".crt", pem.certificate);
@@ -250,15 +256,19 @@ class NatsTlsTest : public ::testing::Test {
     server->Start();
     return server;
   }
-  // Connects as `name`.
+  // Connects as `name`. An error if the server refuses that name at once.
+  absl::StatusOr<std::unique_ptr<NatsBus>> TryAs(const std::string& name, const testing::NatsServer& server,
+                                                 const std::string& prefix) const {
+    return MakeNatsBus({.url = "tls://" + server.address(),
+                        .files = {.ca = folder_.path("ca.crt"),
+                                  .certificate = folder_.path(name + ".crt"),
+                                  .key = folder_.path(name + ".key")},
+                        .prefix = prefix,
+                        .name = name});
+  }
   std::unique_ptr<NatsBus> As(const std::string& name, const testing::NatsServer& server,
                               const std::string& prefix) const {
-    auto bus = MakeNatsBus({.url = "tls://" + server.address(),
-                            .files = {.ca = folder_.path("ca.crt"),
-                                      .certificate = folder_.path(name + ".crt"),
-                                      .key = folder_.path(name + ".key")},
-                            .prefix = prefix,
-                            .name = name});
+    auto bus = TryAs(name, server, prefix);
     EXPECT_TRUE(bus.ok()) << bus.status();
     return *std::move(bus);
   }
@@ -299,7 +309,7 @@ TEST_F(NatsTlsTest, AServiceHasItsOwnSubjectsAlone) {
 TEST_F(NatsTlsTest, StrangersAreNotConnected) {
   const auto server = Serve();
   const auto good = As("rider-service", *server, "hail.rider");
-  const auto stranger = As("stranger", *server, "hail.rider");
+  const auto stranger = TryAs("stranger", *server, "hail.rider");
   const auto plain = MakeNatsBus({.url = server->url(), .prefix = "hail.rider", .name = "plain"});
   const auto nameless = MakeNatsBus({.url = "tls://" + server->address(),
                                      .files = {.ca = folder_.path("ca.crt")},
@@ -309,7 +319,7 @@ TEST_F(NatsTlsTest, StrangersAreNotConnected) {
   // Until the server has refused each: two in the handshake, one by its name.
   AwaitLog(*server, "authentication error");
   AwaitLog(*server, "TLS handshake error");
-  EXPECT_FALSE(stranger->stats().connected);
+  EXPECT_FALSE(stranger.ok() && (*stranger)->stats().connected);
   EXPECT_FALSE(plain.ok() && (*plain)->stats().connected);
   EXPECT_FALSE(nameless.ok() && (*nameless)->stats().connected);
 }

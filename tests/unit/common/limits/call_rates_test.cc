@@ -4,7 +4,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -165,23 +164,6 @@ TEST(CallRatesBoundTest, AMillionBucketsTakeLessThan100MiB) {
   call(2'000'000);
   EXPECT_EQ(rates.buckets(), 1'000'000u);
   EXPECT_LT(held() - before, std::size_t{100} << 20);
-}
-
-// What the limits add to a call. Far below a microsecond on any machine; the bound leaves room for a busy one.
-TEST(CallRatesBoundTest, CostsLittle) {
-  CallRates rates(CallLimits::Shipped());
-  const Keys keys(&Counting);
-  std::vector<Key> callers;
-  for (int i = 0; i < 10'000; ++i) callers.push_back(keys.OfSubject("rider", "rider-" + std::to_string(i)));
-  for (const Key& caller : callers) rates.Take(caller, Class::kRead, kStart);
-  std::int64_t least = INT64_MAX;
-  for (int round = 0; round < 20; ++round) {
-    const auto began = std::chrono::steady_clock::now();
-    for (const Key& caller : callers) rates.Take(caller, Class::kRead, kStart);
-    least = std::min<std::int64_t>(least, (std::chrono::steady_clock::now() - began).count());
-  }
-  RecordProperty("nanoseconds", static_cast<int>(least / 10'000));
-  EXPECT_LT(least / 10'000, 5'000);
 }
 
 }  // namespace
