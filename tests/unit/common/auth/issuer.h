@@ -131,6 +131,20 @@ class IssuerKey {
   std::shared_ptr<EVP_PKEY> key_;
 };
 
+// A key of each kind, the same for a whole process: an RSA key takes a while to make.
+inline const IssuerKey& Rsa() {
+  static const IssuerKey key = IssuerKey::Rsa("rsa");
+  return key;
+}
+inline const IssuerKey& Ec() {
+  static const IssuerKey key = IssuerKey::Ec("ec");
+  return key;
+}
+inline const IssuerKey& Ed() {
+  static const IssuerKey key = IssuerKey::Ed("ed");
+  return key;
+}
+
 // A JWKS of these keys.
 inline std::string Jwks(const std::vector<Json>& keys) { return Json{{"keys", keys}}.dump(); }
 

@@ -12,24 +12,13 @@
 namespace hail::auth {
 namespace {
 
+using testing::Ec;
+using testing::Ed;
 using ::testing::HasSubstr;
 using testing::IssuerKey;
 using testing::Json;
 using testing::Jwks;
-
-// Made once: an RSA key takes a while.
-const IssuerKey& Rsa() {
-  static const IssuerKey key = IssuerKey::Rsa("rsa");
-  return key;
-}
-const IssuerKey& Ec() {
-  static const IssuerKey key = IssuerKey::Ec("ec");
-  return key;
-}
-const IssuerKey& Ed() {
-  static const IssuerKey key = IssuerKey::Ed("ed");
-  return key;
-}
+using testing::Rsa;
 
 Json With(Json jwk, const Json& changes) {
   jwk.update(changes);

@@ -13,6 +13,8 @@
 namespace hail::auth {
 namespace {
 
+using testing::Ec;
+using testing::Ed;
 using ::testing::HasSubstr;
 using testing::IssuerKey;
 using testing::Joined;
@@ -20,21 +22,10 @@ using testing::Json;
 using testing::Jwks;
 using ::testing::Not;
 using testing::RiderClaims;
+using testing::Rsa;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
-const IssuerKey& Rsa() {
-  static const IssuerKey key = IssuerKey::Rsa("rsa");
-  return key;
-}
-const IssuerKey& Ec() {
-  static const IssuerKey key = IssuerKey::Ec("ec");
-  return key;
-}
-const IssuerKey& Ed() {
-  static const IssuerKey key = IssuerKey::Ed("ed");
-  return key;
-}
 const KeySet& Keys() {
   static const std::shared_ptr<const KeySet> keys = *KeySet::Parse(Jwks({Rsa().Jwk(), Ec().Jwk(), Ed().Jwk()}));
   return *keys;
