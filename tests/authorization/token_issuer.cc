@@ -1,50 +1,16 @@
 #include "tests/authorization/token_issuer.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-
 #include <fstream>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/text/base64url.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/support/client_interceptor.h"
 
 namespace hail::authorization {
 namespace {
-
-constexpr char kKeyId[] = "key-1";
-
-std::string Coordinate(EVP_PKEY* key, const char* name) {
-  BIGNUM* number = nullptr;
-  EVP_PKEY_get_bn_param(key, name, &number);
-  std::string bytes(32, '\0');
-  BN_bn2binpad(number, reinterpret_cast<unsigned char*>(bytes.data()), 32);
-  BN_free(number);
-  return ToBase64Url(bytes);
-}
-
-// RFC 7518 section 3.4: r and s, 32 bytes each.
-std::string Signed(EVP_PKEY* key, const std::string& text) {
-  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key);
-  std::vector<unsigned char> der(128);
-  std::size_t size = der.size();
-  EVP_DigestSign(context.get(), der.data(), &size, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-  const unsigned char* at = der.data();
-  const std::unique_ptr<ECDSA_SIG, void (*)(ECDSA_SIG*)> numbers(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(size)),
-                                                                 ECDSA_SIG_free);
-  std::string bytes(64, '\0');
-  auto* const out = reinterpret_cast<unsigned char*>(bytes.data());
-  BN_bn2binpad(ECDSA_SIG_get0_r(numbers.get()), out, 32);
-  BN_bn2binpad(ECDSA_SIG_get0_s(numbers.get()), out + 32, 32);
-  return bytes;
-}
 
 class AddsToken final : public grpc::experimental::Interceptor {
  public:
@@ -73,18 +39,7 @@ class AddsTokens final : public grpc::experimental::ClientInterceptorFactoryInte
 
 }  // namespace
 
-TokenIssuer::TokenIssuer() : key_(EVP_EC_gen("P-256"), [](void* key) { EVP_PKEY_free(static_cast<EVP_PKEY*>(key)); }) {
-  auto* const key = static_cast<EVP_PKEY*>(key_.get());
-  const nlohmann::json keys = {{"keys",
-                                {{{"kty", "EC"},
-                                  {"crv", "P-256"},
-                                  {"alg", "ES256"},
-                                  {"use", "sig"},
-                                  {"kid", kKeyId},
-                                  {"x", Coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X)},
-                                  {"y", Coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y)}}}}};
-  std::ofstream(dir_.path() + "/keys.json") << keys.dump();
-}
+TokenIssuer::TokenIssuer() { std::ofstream(dir_.path() + "/keys.json") << auth::testing::Jwks({key_.Jwk()}); }
 
 std::map<std::string, std::string> TokenIssuer::Settings() const {
   return {{"auth.mode", "tokens"}, {"auth.keys", dir_.path() + "/keys.json"}, {"auth.issuer", kName}};
@@ -101,9 +56,7 @@ std::string TokenIssuer::TokenUntil(absl::Time expires, const std::string& audie
                         {"iat", absl::ToUnixSeconds(expires - absl::Hours(1))},
                         {"exp", absl::ToUnixSeconds(expires)}};
   all.update(claims);
-  const nlohmann::json header = {{"alg", "ES256"}, {"kid", kKeyId}, {"typ", "JWT"}};
-  const std::string text = absl::StrCat(ToBase64Url(header.dump()), ".", ToBase64Url(all.dump()));
-  return absl::StrCat(text, ".", ToBase64Url(Signed(static_cast<EVP_PKEY*>(key_.get()), text)));
+  return key_.Token(all);
 }
 
 std::shared_ptr<grpc::Channel> ChannelWith(const std::string& address, std::shared_ptr<HeldToken> token) {

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "tests/integration/process.h"
+#include "tests/unit/common/auth/issuer.h"
 
 namespace hail::authorization {
 
@@ -29,8 +30,7 @@ class TokenIssuer {
 
  private:
   testing::TempDir dir_;
-  // An EVP_PKEY of P-256.
-  std::shared_ptr<void> key_;
+  const auth::testing::IssuerKey key_ = auth::testing::IssuerKey::Ec("key-1");
 };
 
 // The token that an app holds at present. Thread-safe.
