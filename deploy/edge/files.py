@@ -7,7 +7,7 @@
     deploy/edge/files.py token rider ada          prints a token for a rider or driver, for an hour
     deploy/edge/files.py page ada grace           prints the address of the page with a rider and a driver signed in
 
-The folder is build/edge, or HAIL_EDGE_FILES. Needs protoc, python3-cryptography and python3-jwt (deploy/apt-packages-edge.txt).
+The folder is build/edge, or HAIL_EDGE_FILES. Needs protoc, python3-cryptography and python3-jwt (deploy/apt-packages.txt).
 """
 
 import argparse
@@ -17,6 +17,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 
@@ -38,7 +39,11 @@ SERVER = {"aud": ["hail-rider", "hail-driver"], "authorization": {"rider_id": "*
 NAMES = ("localhost", "edge")
 # Who is who between the services (docs/security.md).
 PARTIES = ("rider-service", "driver-service", "edge", "operator")
+CLIENTS = ("edge", "operator")
 TRUST_DOMAIN = "hail"
+# How a key or an authority is replaced without a refused call: the new one is trusted, then used, then the old one is
+# no longer trusted (docs/security.md).
+STEPS = ("add", "use", "remove")
 
 
 def write(path, content, mode=0o644):
@@ -82,14 +87,10 @@ def make_certificate(folder):
     write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def make_authority(folder):
-    """The key and certificate of the authority in `folder`; new ones if there are none."""
-    key_file, certificate_file = folder / "ca.key", folder / "ca.crt"
-    if key_file.exists() and certificate_file.exists():
-        return (serialization.load_pem_private_key(key_file.read_bytes(), None),
-                x509.load_pem_x509_certificate(certificate_file.read_bytes()))
+def new_authority():
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Hail, development authority")])
+    # Each has a name of its own, by which a certificate says who signed it.
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Hail, development authority {secrets.token_hex(4)}")])
     now = datetime.datetime.now(datetime.timezone.utc)
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -98,19 +99,51 @@ def make_authority(folder):
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256()))
-    write(key_file, pem(key), 0o600)
-    write(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
-    return key, certificate
+    return pem(key), certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def make_party(folder, party, authority, days):
+def make_authority(folder):
+    """The key of the authority in `folder`, and its certificate, which is the first one in ca.crt; new ones if there are
+    none."""
+    key_file, certificate_file = folder / "ca.key", folder / "ca.crt"
+    if not (key_file.exists() and certificate_file.exists()):
+        key, certificate = new_authority()
+        write(key_file, key, 0o600)
+        write(certificate_file, certificate)
+    return (serialization.load_pem_private_key(key_file.read_bytes(), None),
+            x509.load_pem_x509_certificate(certificate_file.read_bytes()))
+
+
+def change_authority(folder, step):
+    """One of STEPS towards a new authority. `add`: all parties trust it, too. `use`: it signs a new certificate for each.
+    `remove`: nobody trusts the old one any more."""
+    trusted, next_key, next_certificate = folder / "ca.crt", folder / "ca-next.key", folder / "ca-next.crt"
+    if step == "add":
+        key, certificate = new_authority()
+        write(next_key, key, 0o600)
+        write(next_certificate, certificate)
+        write(trusted, trusted.read_bytes() + certificate)
+    elif step == "use":
+        old = x509.load_pem_x509_certificate(trusted.read_bytes()).public_bytes(serialization.Encoding.PEM)
+        write(trusted, next_certificate.read_bytes() + old)
+        next_key.rename(folder / "ca.key")
+    else:
+        next_certificate.rename(trusted)
+    for party in sorted(file.parent.name for file in folder.glob("*/tls.crt")):
+        if step == "use":
+            make_party(folder, party, make_authority(folder))
+        else:
+            write(folder / party / "ca.crt", trusted.read_bytes())
+
+
+def make_party(folder, party, authority, days=90):
     """The key and certificate of one party. Its URI says who it is; its host names are those of compose and Kubernetes,
     and this machine's, for clients that check the host."""
     signer, issuer = authority
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.timezone.utc)
     names = [x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}/{party}"), x509.DNSName(party)]
-    if party.endswith("-service"):
+    if party not in CLIENTS:
         names += [x509.DNSName(f"{party}-internal"), x509.DNSName("localhost"),
                   x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     certificate = (
@@ -122,9 +155,10 @@ def make_party(folder, party, authority, days):
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .sign(signer, hashes.SHA256()))
+    trusted = (folder / "ca.crt").read_bytes()
     folder = folder / party
     folder.mkdir(mode=0o700, exist_ok=True)
-    write(folder / "ca.crt", issuer.public_bytes(serialization.Encoding.PEM))
+    write(folder / "ca.crt", trusted)
     write(folder / "tls.key", pem(key), 0o600)
     write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -139,18 +173,47 @@ def make_services(folder, days=90, renew=()):
             make_party(folder, party, authority, days)
 
 
-def make_token_key(folder):
-    """The key that signs tokens, and its public half as the edge reads it."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def public_numbers(key):
+    """As a JWK has them."""
     numbers = key.public_key().public_numbers()
+    return {name: base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
+            for name, number in (("x", numbers.x), ("y", numbers.y))}
 
-    def coordinate(number):
-        return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
 
+def jwk(key, key_id):
+    return {"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key_id, **public_numbers(key)}
+
+
+def write_token_keys(folder, keys):
+    write(folder / "jwks.json", json.dumps({"keys": keys}).encode())
+
+
+def make_token_key(folder):
+    """The key that signs tokens, and its public half as the services and the edge read it."""
+    key = ec.generate_private_key(ec.SECP256R1())
     write(folder / "token.key", pem(key), 0o600)
-    write(folder / "jwks.json", json.dumps({"keys": [{
-        "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": KEY_ID,
-        "x": coordinate(numbers.x), "y": coordinate(numbers.y)}]}).encode())
+    write_token_keys(folder, [jwk(key, KEY_ID)])
+
+
+def change_token_key(folder, step):
+    """One of STEPS towards a new key that signs tokens."""
+    keys = json.loads((folder / "jwks.json").read_bytes())["keys"]
+    if step == "add":
+        key = ec.generate_private_key(ec.SECP256R1())
+        write(folder / "token-next.key", pem(key), 0o600)
+        write_token_keys(folder, [*keys, jwk(key, f"{KEY_ID}-{secrets.token_hex(4)}")])
+    elif step == "use":
+        (folder / "token-next.key").rename(folder / "token.key")
+    else:
+        write_token_keys(folder, keys[-1:])
+
+
+def token_key(folder):
+    """The key that signs tokens (PEM), and what the set beside it calls it."""
+    text = (folder / "token.key").read_bytes()
+    own = public_numbers(serialization.load_pem_private_key(text, None))
+    keys = json.loads((folder / "jwks.json").read_bytes())["keys"]
+    return text, next((key["kid"] for key in keys if key["x"] == own["x"]), KEY_ID)
 
 
 def make(folder):
@@ -167,10 +230,11 @@ def token(folder, role, subject, seconds=LONGEST, **claims):
     """A token for the rider or driver with the id `subject`, or for a server that acts for everybody. `claims` override the
     usual ones, for tests."""
     now = int(datetime.datetime.now(datetime.timezone.utc).timestamp())
+    key, key_id = token_key(folder)
     return jwt.encode(
         {"iss": ISSUER, "aud": f"hail-{role}", "sub": subject, "role": role, "iat": now, "exp": now + seconds,
          **(SERVER if role == "server" else {}), **claims},
-        (folder / "token.key").read_bytes(), algorithm="ES256", headers={"kid": KEY_ID})
+        key, algorithm="ES256", headers={"kid": key_id})
 
 
 def main():
@@ -182,6 +246,7 @@ def main():
     services.add_argument("folder", type=pathlib.Path, help="gets ca.crt and ca.key of the authority, and a folder for each party: ca.crt, tls.crt, tls.key")
     services.add_argument("--days", type=int, default=90, help="until new certificates expire (90)")
     services.add_argument("--renew", action="append", default=[], choices=PARTIES, help="replace this party's; again and again")
+    services.add_argument("--authority", choices=STEPS, help="a step towards a new authority: everybody trusts it, too; it signs new certificates; nobody trusts the old one")
     one = commands.add_parser("token")
     one.add_argument("role", choices=("rider", "driver", "server"))
     one.add_argument("subject", help="the rider's or driver's id, or the server's name")
@@ -197,6 +262,8 @@ def main():
         make_descriptors(arguments.file)
     elif arguments.command == "services":
         make_services(arguments.folder, arguments.days, arguments.renew)
+        if arguments.authority:
+            change_authority(arguments.folder, arguments.authority)
     elif not (FOLDER / "token.key").exists():
         sys.exit(f"no keys in {FOLDER}: start the edge first (make edge)")
     elif arguments.command == "token":

@@ -38,6 +38,8 @@ from a_ride import CITY_HALL, FERRY_BUILDING, STAND
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy/edge"))
 import files  # noqa: E402
+sys.path.insert(0, str(ROOT / "tests/tools"))
+from secured import Secured  # noqa: E402
 
 RIDER = "hail.rider.v1.RiderService/"
 DRIVER = "hail.driver.v1.DriverService/"
@@ -880,12 +882,8 @@ class ServicesTls(EdgeTest):
 
     @classmethod
     def more_settings(cls, directory, service):
-        cls.certificates = directory / "tls"
-        files.make_services(cls.certificates)
-        own = cls.certificates / service
-        other = {"rider-service": "driver-service", "driver-service": "rider-service"}[service]
-        return {"tls.certificate": own / "tls.crt", "tls.key": own / "tls.key", "tls.ca": own / "ca.crt",
-                "tls.edges": "spiffe://hail/edge", "tls.peers": f"spiffe://hail/{other}", "health_listen": "127.0.0.1:0"}
+        cls.certificates = Secured(directory).tls
+        return Secured(directory).tls_settings(service.removesuffix("-service"))
 
     @classmethod
     def edge_arguments(cls, directory):

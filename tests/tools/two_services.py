@@ -82,14 +82,15 @@ class Service:
         return status, time.time() - begin
 
 
-def two_services(binaries, directory, shared, own=None, environments=None):
+def two_services(binaries, directory, shared, own=None, environments=None, secured=None):
     """{"rider": Service, "driver": Service}, not started. `shared` are settings of both, `own` and `environments` of one
-    each. Their stores are `directory`/rider/rider.db and `directory`/driver/driver.db."""
+    each. Their stores are `directory`/rider/rider.db and `directory`/driver/driver.db. `secured`: a Secured (secured.py),
+    for services with TLS and tokens; without it they serve everybody in the clear."""
     ports = [f"127.0.0.1:{port}" for port in free_ports(6)]
     internal = {"rider": ports[0], "driver": ports[1]}
 
     def service(name, other, public, metrics):
-        settings = {**shared, "listen": public, "internal_listen": internal[name], "metrics_listen": metrics,
+        settings = {**(secured.settings(name) if secured else {}), **shared, "listen": public, "internal_listen": internal[name], "metrics_listen": metrics,
                     "data_dir": directory / name, f"{other}_service": internal[other], **(own or {}).get(name, {})}
         return Service(f"{name}-service", binaries, directory, settings, (environments or {}).get(name))
 
