@@ -42,7 +42,7 @@ struct Identity {
   std::string driver;
   // For a rider: if not empty, only this ride.
   std::string ride;
-  // Wall time from which the identity no longer holds.
+  // Wall time of the process from which the identity no longer holds.
   absl::Time expires = absl::InfiniteFuture();
   // The key that signed the token; empty for a certificate.
   std::string key_id;

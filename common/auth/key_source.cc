@@ -26,10 +26,11 @@ KeySchedule::Options KeptKeys::ForFile() {
 }
 
 KeptKeys::KeptKeys(std::unique_ptr<KeyOrigin> origin, const KeySchedule::Options& options, const Clock* clock,
-                   std::function<double()> random, metrics::Registry* registry)
+                   std::function<double()> random, metrics::Registry* registry, OnChange on_change)
     : origin_(std::move(origin)),
       clock_(clock),
       random_(std::move(random)),
+      on_change_(std::move(on_change)),
       reads_ok_(
           registry->Counters("auth_key_reads_total", "Reads of the keys that verify tokens.").Of({{"outcome", "ok"}})),
       reads_failed_(registry->Counters("auth_key_reads_total", "Reads of the keys that verify tokens.")
@@ -122,6 +123,7 @@ void KeptKeys::OnText(const KeyOrigin::Content& content) {
       Log(LogLevel::kWarn, "key_left_out", {{"kid", key.key_id}, {"why", key.why}});
     }
     Log(LogLevel::kInfo, "keys_read", {{"keys", made->size()}, {"left_out", made->left_out().size()}});
+    if (on_change_) on_change_(made);
   } else if (!logged_.empty()) {
     Log(LogLevel::kInfo, "keys_read", {{"unchanged", true}});
   }
@@ -150,6 +152,7 @@ void KeptKeys::OnFailed(const absl::Status& why) {
   std::string text = why.ToString();
   if (stopping || text == logged_) return;
   Log(LogLevel::kError, "keys_not_read", {{"why", why}, {"old_keys_stay", kept}, {"age_s", age}});
+  if (on_change_) on_change_(why);
   logged_ = std::move(text);
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/auth/key_origin.h"
 #include "common/auth/key_schedule.h"
@@ -41,10 +42,13 @@ class KeptKeys final : public KeySource {
   static KeySchedule::Options ForFile();
   static KeySchedule::Options ForUrl() { return {}; }
 
+  // The new set, or why the origin gave none. Not called for a set, or a failure, that is the same as before.
+  using OnChange = std::function<void(const absl::StatusOr<std::shared_ptr<const KeySet>>&)>;
+
   // A local origin is read once before this returns. `clock`, read for wall time, and `registry` must outlive it.
-  // `random` returns numbers in [0, 1), and is called by one thread at a time.
+  // `random` returns numbers in [0, 1). One thread at a time calls it and `on_change`, which may be null.
   KeptKeys(std::unique_ptr<KeyOrigin> origin, const KeySchedule::Options& options, const Clock* clock,
-           std::function<double()> random, metrics::Registry* registry);
+           std::function<double()> random, metrics::Registry* registry, OnChange on_change = nullptr);
   ~KeptKeys() override;
 
   std::shared_ptr<const KeySet> Keys() const override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -59,6 +63,7 @@ class KeptKeys final : public KeySource {
   const std::unique_ptr<KeyOrigin> origin_;
   const Clock* const clock_;
   const std::function<double()> random_;
+  const OnChange on_change_;
   const metrics::Counter reads_ok_;
   const metrics::Counter reads_failed_;
   // Of the thread that reads: what the keys were made of, and the last failure that was logged.

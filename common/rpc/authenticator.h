@@ -16,7 +16,8 @@ class Authenticator {
  public:
   virtual ~Authenticator() = default;
   // The caller of `call`, by its metadata and its connection. UNAUTHENTICATED if it shows what is not valid. A caller
-  // who shows nothing is nobody, or UNAUTHENTICATED. `wall`: the present wall time.
+  // who shows nothing is nobody, or UNAUTHENTICATED. `wall`: the present wall time of the process, by which the
+  // identity ends.
   //
   // The answer belongs to the call alone: one connection carries calls of many callers.
   virtual absl::StatusOr<auth::Caller> Authenticate(const grpc::ServerContextBase& call, absl::Time wall) const = 0;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "common/audit/audit_log.h"
 #include "common/config/service_keys.h"
 #include "common/metrics/metrics.h"
 #include "common/rpc/authenticator.h"
@@ -18,9 +19,11 @@ class CallerChecks : public rpc::Authenticator {
   virtual bool ready() const { return true; }
 };
 
-// Logs callers_not_checked if nobody is checked. `clock`, read for wall time, and `registry` must outlive the result.
-// An error if what the settings name cannot be used.
+// Logs callers_not_checked if nobody is checked. Records keys_loaded and keys_not_loaded in `audit`, which,
+// `clock`, read for wall time, and `registry` must outlive the result. An error if what the settings name cannot be
+// used.
 absl::StatusOr<std::unique_ptr<CallerChecks>> MakeCallerChecks(const config::ServiceSettings& settings,
-                                                               const Clock* clock, metrics::Registry* registry);
+                                                               const Clock* clock, audit::AuditLog* audit,
+                                                               metrics::Registry* registry);
 
 }  // namespace hail

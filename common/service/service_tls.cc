@@ -1,5 +1,6 @@
 #include "common/service/service_tls.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -37,20 +38,22 @@ rpc::TlsIdentity::OnRefused LogRefusals() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServiceTls>> ServiceTls::Start(const config::TlsSettings& settings, auth::Role peer,
-                                                              metrics::Registry* registry) {
+                                                              audit::AuditLog* audit, metrics::Registry* registry) {
   HAIL_ASSIGN_OR_RETURN(tls::IdentityPem pem, tls::ReadIdentity(settings.files));
   HAIL_ASSIGN_OR_RETURN(const tls::IdentityInfo info, tls::CheckIdentity(pem, settings.files, WallNow()));
   HAIL_ASSIGN_OR_RETURN(tls::PrivateIdentity copy, tls::PrivateIdentity::Make());
   HAIL_RETURN_IF_ERROR(copy.Publish(pem));
-  auto made = std::unique_ptr<ServiceTls>(new ServiceTls(settings, peer, std::move(copy), std::move(pem), registry));
+  auto made =
+      std::unique_ptr<ServiceTls>(new ServiceTls(settings, peer, std::move(copy), std::move(pem), audit, registry));
   made->Use("tls_loaded", info);
   made->watch_.Every(kLookEvery, [tls = made.get()] { tls->Look(); });
   return made;
 }
 
 ServiceTls::ServiceTls(const config::TlsSettings& settings, auth::Role peer, tls::PrivateIdentity copy,
-                       tls::IdentityPem pem, metrics::Registry* registry)
+                       tls::IdentityPem pem, audit::AuditLog* audit, metrics::Registry* registry)
     : settings_(settings),
+      audit_(audit),
       copy_(std::move(copy)),
       reload_(settings.files, std::move(pem)),
       identity_(copy_.files(), LogRefusals()),
@@ -77,19 +80,13 @@ std::shared_ptr<grpc::ChannelCredentials> ServiceTls::Peer() const { return iden
 void ServiceTls::Look() {
   const tls::ReloadStep step = reload_.Look(tls::ReadIdentity(settings_.files), WallNow());
   bad_.Set(step.bad ? 1 : 0);
-  if (!step.complain.empty()) {
-    failed_.Add();
-    Log(LogLevel::kError, "tls_not_reloaded", {{"problems", step.complain}});
-  }
+  if (!step.complain.empty()) Refuse(step.complain);
   if (!step.publish) return;
   const absl::Status published = copy_.Publish(*step.publish);
   if (!published.ok()) {
     // The next look tries again.
     bad_.Set(1);
-    if (reload_.NotPublished(std::string(published.message()), WallNow())) {
-      failed_.Add();
-      Log(LogLevel::kError, "tls_not_reloaded", {{"problems", published}});
-    }
+    if (reload_.NotPublished(std::string(published.message()), WallNow())) Refuse(published.ToString());
     return;
   }
   reload_.Published();
@@ -97,12 +94,20 @@ void ServiceTls::Look() {
   Use("tls_reloaded", step.info);
 }
 
+void ServiceTls::Refuse(const std::string& problems) {
+  failed_.Add();
+  Log(LogLevel::kError, "tls_not_reloaded", {{"problems", problems}});
+  audit_->Record({.wall = WallNow(), .event = "certificate_not_loaded", .details = {{"problems", problems}}});
+}
+
 void ServiceTls::Use(const char* event, const tls::IdentityInfo& info) {
   expires_.Set(static_cast<double>(absl::ToUnixSeconds(info.not_after)));
-  Log(LogLevel::kInfo, event,
-      {{"serial", info.serial},
-       {"names", absl::StrJoin(info.names, ", ")},
-       {"expires", absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", info.not_after, absl::UTCTimeZone())}});
+  const std::string names = absl::StrJoin(info.names, ", ");
+  const std::string expires = absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", info.not_after, absl::UTCTimeZone());
+  Log(LogLevel::kInfo, event, {{"serial", info.serial}, {"names", names}, {"expires", expires}});
+  audit_->Record({.wall = WallNow(),
+                  .event = "certificate_loaded",
+                  .details = {{"serial", info.serial}, {"names", names}, {"expires", expires}}});
 }
 
 }  // namespace hail

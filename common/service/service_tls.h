@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
+#include "common/audit/audit_log.h"
 #include "common/auth/caller.h"
 #include "common/config/tls_keys.h"
 #include "common/exec/loop.h"
@@ -22,13 +24,13 @@ namespace hail {
 // Series: tls_certificate_expires_seconds (of the set in use, in epoch seconds);
 // tls_reloads_total{result="ok"|"failed"}; tls_files_bad (1 while the files on disk cannot be used). Log: tls_loaded,
 // tls_reloaded, tls_not_reloaded, and tls_peer_refused, at most once a second: a peer has a good certificate, but no
-// name on the list. Thread-safe.
+// name on the list. Audit log: certificate_loaded, certificate_not_loaded. Thread-safe.
 class ServiceTls {
  public:
-  // `peer`: what the other service is (kRiderService, kDriverService). `registry` must outlive it. INVALID_ARGUMENT if
-  // the files cannot be used, UNAVAILABLE if they cannot be copied.
+  // `peer`: what the other service is (kRiderService, kDriverService). `audit` and `registry` must outlive it.
+  // INVALID_ARGUMENT if the files cannot be used, UNAVAILABLE if they cannot be copied.
   static absl::StatusOr<std::unique_ptr<ServiceTls>> Start(const config::TlsSettings& settings, auth::Role peer,
-                                                           metrics::Registry* registry);
+                                                           audit::AuditLog* audit, metrics::Registry* registry);
   ~ServiceTls();
   ServiceTls(const ServiceTls&) = delete;
   ServiceTls& operator=(const ServiceTls&) = delete;
@@ -44,11 +46,13 @@ class ServiceTls {
 
  private:
   ServiceTls(const config::TlsSettings& settings, auth::Role peer, tls::PrivateIdentity copy, tls::IdentityPem pem,
-             metrics::Registry* registry);
+             audit::AuditLog* audit, metrics::Registry* registry);
   void Look();
+  void Refuse(const std::string& problems);
   void Use(const char* event, const tls::IdentityInfo& info);
 
   const config::TlsSettings settings_;
+  audit::AuditLog* const audit_;
   tls::PrivateIdentity copy_;
   tls::IdentityReload reload_;
   const rpc::TlsIdentity identity_;

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/synchronization/notification.h"
-#include "common/audit/audit_log.h"
+#include "common/auth/caller.h"
 #include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
 #include "common/ids/uuid.h"
@@ -15,15 +15,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
-#include "common/service/call_audit.h"
 #include "common/service/call_metrics.h"
-#include "common/service/caller_checks.h"
-#include "common/service/caller_limits.h"
 #include "common/service/data_dir.h"
 #include "common/service/limit_metrics.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
-#include "common/service/service_tls.h"
+#include "common/service/service_security.h"
 #include "common/service/store_metrics.h"
 #include "driver-service/api/driver_server.h"
 #include "driver-service/api/privacy_service.h"
@@ -108,16 +105,14 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   StoreMetrics store_metrics(&registry, &clock);
   OfferMetrics offer_metrics(&registry);
 
-  std::unique_ptr<ServiceTls> tls;
-  if (options.service.tls) {
-    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kRiderService, &registry);
-    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
-    tls = *std::move(started);
-  }
+  const auto security =
+      ServiceSecurity::Start(options.service, "driver-service", auth::Role::kRiderService, &clock, &registry);
+  if (security == nullptr) return 1;
   std::unique_ptr<DriverDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
+  const absl::Status opened =
+      options.service.store_database ? AwaitStore(options.service, security->tls(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   DriverDatabase& store = *database;
@@ -141,7 +136,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   // Its thread uses the objects between here and its Stop below.
   Loop loop("dispatch");
-  RiderClient rider(RiderChannel(options.rider_service, tls == nullptr ? nullptr : tls->Peer()), &loop, &clock);
+  RiderClient rider(RiderChannel(options.rider_service, security->ToPeer()), &loop, &clock);
   DriverServer server(
       {.store = &store,
        .bus = bus.get(),
@@ -153,19 +148,11 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
        .on_offer_settled = [&](const OfferRecord& record) { offer_metrics.OnSettled(record); }},
       {.dispatch = options.dispatch, .incarnation_id = incarnation_id, .drivers_register = options.drivers_register});
 
-  auto audit_log = audit::AuditLog::Open({.service = "driver-service", .file = options.service.limits.audit_file});
-  if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
-  CallAudit call_audit(audit_log->get(), &clock);
-  rpc::Gate gate(&clock, LimitedBy(options.service.limits, &call_audit, {.stream_age = options.service.connection_age}),
-                 &call_metrics);
-  // Without TLS, everybody who reaches the internal listener is trusted.
-  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
-  auto callers = MakeCallerChecks(options.service, &clock, &registry);
-  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
-  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), callers->get());
-  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), &internal_callers);
+  rpc::Gate gate(&clock, security->Limited({.stream_age = options.service.connection_age}), &call_metrics);
+  rpc::GrpcService<DriverService> driver_service(&gate, server.driver_service(), security->public_callers());
+  rpc::GrpcService<DispatchService> dispatch_service(&gate, server.dispatch_service(), security->internal_callers());
   PrivacyService privacy({.host = server.dispatch(), .rider = &rider, .drivers = &store, .persons = &store});
-  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, security->internal_callers());
 
   Retention retention(&store, &clock, options.keep_offers, &registry);
   Loop housekeeping("housekeeping");
@@ -180,7 +167,7 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   });
 
   const ProcessMetrics process_metrics(&registry, &gate, bus.get());
-  const LimitMetrics limit_metrics(&registry, &gate, audit_log->get());
+  const LimitMetrics limit_metrics(&registry, &gate, security->audit_log());
   Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] { gauges.Set(server.stats(), store); });
   auto exposer = metrics::Exposer::Start(options.service.metrics_listen, registry);
@@ -192,10 +179,10 @@ int RunDriverService(const DriverOptions& options, const std::string& port_file)
   if (options.keep_offers > absl::ZeroDuration()) retention.Start(&housekeeping);
   if (bus != nullptr) Log(LogLevel::kInfo, "replica_joined", {{"replica", incarnation_id}});
   const int exit_code = Serve(options.service, &gate,
-                              {.tls = tls.get(),
+                              {.tls = security->tls(),
                                .public_services = {&driver_service},
                                .internal_services = {&dispatch_service, &privacy_service},
-                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
+                               .healthy = [&] { return store_metrics.Healthy() && security->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

@@ -8,7 +8,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
-#include "common/audit/audit_log.h"
+#include "common/auth/caller.h"
 #include "common/bus/bus.h"
 #include "common/bus/nats_bus.h"
 #include "common/exec/loop.h"
@@ -19,15 +19,12 @@
 #include "common/rpc/gate.h"
 #include "common/rpc/service.h"
 #include "common/service/await_store.h"
-#include "common/service/call_audit.h"
 #include "common/service/call_metrics.h"
-#include "common/service/caller_checks.h"
-#include "common/service/caller_limits.h"
 #include "common/service/data_dir.h"
 #include "common/service/limit_metrics.h"
 #include "common/service/process_metrics.h"
 #include "common/service/serve.h"
-#include "common/service/service_tls.h"
+#include "common/service/service_security.h"
 #include "common/service/store_metrics.h"
 #include "common/time/cond_var.h"
 #include "rider-service/api/commit_log.h"
@@ -154,17 +151,15 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   CallMetrics call_metrics(&registry);
   StoreMetrics store_metrics(&registry, &clock);
 
-  std::unique_ptr<ServiceTls> tls;
-  if (options.service.tls) {
-    auto started = ServiceTls::Start(*options.service.tls, auth::Role::kDriverService, &registry);
-    if (!started.ok()) return FailedToStart("tls_not_started", started.status());
-    tls = *std::move(started);
-  }
+  const auto security =
+      ServiceSecurity::Start(options.service, "rider-service", auth::Role::kDriverService, &clock, &registry);
+  if (security == nullptr) return 1;
   const std::string incarnation_id = UuidV7(clock.Read().wall, SystemRandom());
   std::unique_ptr<RideDatabase> database;
   const auto open = [&] { return OpenDatabase(options, &clock, &store_metrics, incarnation_id, &database); };
   // A file that cannot be used will not recover, so only a database is awaited.
-  const absl::Status opened = options.service.store_database ? AwaitStore(options.service, tls.get(), open) : open();
+  const absl::Status opened =
+      options.service.store_database ? AwaitStore(options.service, security->tls(), open) : open();
   if (absl::IsCancelled(opened)) return 0;
   if (!opened.ok()) return FailedToStart("store_not_opened", opened);
   RideDatabase& store = *database;
@@ -187,7 +182,7 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     nats = made->get();
     bus = *std::move(made);
   }
-  DriverClient driver_service(options.driver_service, tls == nullptr ? nullptr : tls->Peer(), options.search_timeout);
+  DriverClient driver_service(options.driver_service, security->ToPeer(), options.search_timeout);
   CommitLog commit_log(&registry);
   CachedCounts live_rides;
   People people(&store, &store, Pseudonyms(*pseudonym_key));
@@ -223,25 +218,18 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
     }
   });
 
-  auto audit_log = audit::AuditLog::Open({.service = "rider-service", .file = options.service.limits.audit_file});
-  if (!audit_log.ok()) return FailedToStart("audit_not_opened", audit_log.status());
-  CallAudit call_audit(audit_log->get(), &clock);
   rpc::Gate gate(&clock,
-                 LimitedBy(options.service.limits, &call_audit,
-                           {.max_unary_in_flight = options.max_calls,
-                            .max_streams = options.max_streams,
-                            .stream_age = options.service.connection_age}),
+                 security->Limited({.max_unary_in_flight = options.max_calls,
+                                    .max_streams = options.max_streams,
+                                    .stream_age = options.service.connection_age}),
                  &call_metrics);
-  // Without TLS, everybody who reaches the internal listener is trusted.
-  const rpc::Authenticator& internal_callers = tls == nullptr ? rpc::ChecksNobody() : tls->InternalCallers();
-  auto callers = MakeCallerChecks(options.service, &clock, &registry);
-  if (!callers.ok()) return FailedToStart("callers_not_checkable", callers.status());
-  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), callers->get());
-  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(), &internal_callers);
-  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, &internal_callers);
+  rpc::GrpcService<RiderService> rider_service(&gate, server.rider_service(), security->public_callers());
+  rpc::GrpcService<AssignmentService> assignment_service(&gate, server.assignment_service(),
+                                                         security->internal_callers());
+  rpc::GrpcService<PrivacyService> privacy_service(&gate, &privacy, security->internal_callers());
 
   const ProcessMetrics process_metrics(&registry, &gate, nats);
-  const LimitMetrics limit_metrics(&registry, &gate, audit_log->get());
+  const LimitMetrics limit_metrics(&registry, &gate, security->audit_log());
   Gauges gauges(&registry);
   const auto refresh = registry.BeforeScrape([&] {
     gauges.SetRides(live_rides.rides(), clock.Read().domain);
@@ -254,10 +242,10 @@ int RunRiderService(const RiderOptions& options, Regions regions, const std::str
   server.Start();
   if (options.keep_rides > absl::ZeroDuration()) retention.Start(&housekeeping);
   const int exit_code = Serve(options.service, &gate,
-                              {.tls = tls.get(),
+                              {.tls = security->tls(),
                                .public_services = {&rider_service},
                                .internal_services = {&assignment_service, &privacy_service},
-                               .healthy = [&] { return store_metrics.Healthy() && (*callers)->ready(); },
+                               .healthy = [&] { return store_metrics.Healthy() && security->ready(); },
                                .port_file = port_file,
                                .metrics_port = (*exposer)->port()});
   // No handler runs any more. Callers stop before the objects that they call.

@@ -125,6 +125,10 @@ TEST_F(Tls, NewCertificatesAreUsedAndNoStreamEnds) {
   ASSERT_TRUE(reloads(2));
   const auto newest = LogLines(services_.rider, "tls_reloaded").back();
   EXPECT_EQ(newest.value("names", ""), "spiffe://hail/rider-service, rider-service");
+  EXPECT_TRUE(Await([&] { return LogLines(services_.rider, "certificate_loaded").size() == 3; }));
+  const auto audited = LogLines(services_.rider, "certificate_loaded").back();
+  EXPECT_EQ(audited.value("log", ""), "audit");
+  EXPECT_EQ(audited.value("serial", ""), newest.value("serial", ""));
   EXPECT_TRUE(Await([&] { return ProbePublic(edge).serial == newest.value("serial", ""); }));
   EXPECT_TRUE(ProbePublic(edge).served) << "the old authority still vouches";
   for (const char* name : {"rider-service", "driver-service", "edge"}) folder_.Renew(name);
@@ -241,6 +245,7 @@ TEST_F(Tls, DamagedFilesChangeNothingAndAreShownUntilMended) {
   ASSERT_TRUE(Await([&] { return LogLines(services_.rider, "tls_not_reloaded").size() == 1; }));
   EXPECT_THAT(LogLines(services_.rider, "tls_not_reloaded").back().value("problems", ""),
               AllOf(HasSubstr("rider-service.key: is not the key of"), Not(HasSubstr("PRIVATE"))));
+  EXPECT_TRUE(Await([&] { return LogLines(services_.rider, "certificate_not_loaded").size() == 1; }));
   // gRPC reads its files each second: longer than that.
   for (const absl::Time until = absl::Now() + absl::Seconds(3); absl::Now() < until;) {
     const ProbeResult result = ProbePublic(edge);

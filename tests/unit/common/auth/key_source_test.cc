@@ -11,8 +11,10 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/auth/key_origin.h"
 #include "common/time/fake_clock.h"
 #include "tests/conformance/temp_folder.h"
@@ -23,6 +25,7 @@
 namespace hail::auth {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::HttpsServer;
 using testing::IssuerKey;
@@ -147,6 +150,24 @@ TEST_F(KeptKeysTest, DamageChangesNothing) {
   EXPECT_EQ(keys->Keys()->Find("a"), nullptr);
   EXPECT_NE(keys->Keys()->Find("b"), nullptr);
   EXPECT_EQ(Reads("failed"), 4);
+}
+
+TEST_F(KeptKeysTest, EachChangeIsReportedOnce) {
+  auto owned = std::make_unique<ScriptedOrigin>();
+  ScriptedOrigin* const origin = owned.get();
+  // Of the reading thread, until AwaitBegun says that it has taken in the answers.
+  std::vector<std::string> changes;
+  const KeptKeys keys(
+      std::move(owned), Restless(), &clock_, [] { return 0.0; }, &registry_,
+      [&](const auto& read) {
+        changes.push_back(read.ok() ? absl::StrCat((*read)->size()) : std::string(read.status().message()));
+      });
+  const std::string good = JwksOf("a");
+  for (const std::string& text : {good, good}) origin->Answer(text);
+  for (const char* why : {"down", "down", "still down"}) origin->Answer(absl::UnavailableError(why));
+  for (const std::string& text : {good, JwksOf("b")}) origin->Answer(text);
+  origin->AwaitBegun(8);
+  EXPECT_THAT(changes, ElementsAre("1", "down", "still down", "1"));
 }
 
 TEST_F(KeptKeysTest, KeysThatCannotBeReadAgainAreGivenUpAndComeBack) {
