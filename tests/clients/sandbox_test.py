@@ -205,10 +205,12 @@ class RidersApp(WithServices):
 
     def test_all_problems_of_the_options_are_listed(self):
         problems = self.refused("--drivers", "501", "--around", "here", "--radius", "0", "--every", "0",
-                                "--rider-script", "x", "--ignore", "0.5", "--speed", "2")
+                                "--rider-script", "x", "--ignore", "0.5", "--speed", "2", "--tls-ca", "/no/such")
         for option in ("--rider ", "--driver ", "--rider-internal", "--drivers", "--around", "--radius", "--every",
-                       "--rider-script must", "--rider-script has", "--ignore", "anchor"):
+                       "--rider-script must", "--rider-script has", "--ignore", "anchor", "/no/such"):
             self.assertIn(option, problems)
+        # In compose the sandbox has an operator's certificate.
+        self.assertNotIn("--tls-ca has no meaning", problems)
 
     def test_a_place_without_hail_and_a_wrong_port_are_refused(self):
         services = ("--rider", self.services.rider, "--driver", self.services.driver)

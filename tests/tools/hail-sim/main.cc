@@ -373,7 +373,7 @@ int main(int argc, char** argv) {
                                         "--token-file", "--token-seconds", "--speed",    "--anchor",
                                         "--drivers",    "--seed",          "--channels", "--run-id"};
   for (const CLI::Option* option : app.get_options()) {
-    const bool known = shared.contains(option->get_name()) ||
+    const bool known = shared.contains(option->get_name()) || option->get_group() == "TLS" ||
                        std::find(sandbox_only.begin(), sandbox_only.end(), option) != sandbox_only.end();
     if (option->count() > 0 && !known) only.foreign.push_back(option->get_name());
   }
