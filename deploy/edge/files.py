@@ -4,6 +4,7 @@
     deploy/edge/files.py make                     what is missing; the descriptors anew
     deploy/edge/files.py descriptors FILE         the descriptors alone
     deploy/edge/files.py services FOLDER          an authority and certificates of services, edge and operators (mTLS)
+    deploy/edge/files.py hand-out FOLDER PARTY …  all of it, and to each party its own files in FOLDER/PARTY (compose)
     deploy/edge/files.py token rider ada          prints a token for a rider or driver, for an hour
     deploy/edge/files.py page ada grace           prints the address of the page with a rider and a driver signed in
 
@@ -40,10 +41,16 @@ NAMES = ("localhost", "edge")
 # Who is who between the services (docs/security.md).
 PARTIES = ("rider-service", "driver-service", "edge", "operator")
 CLIENTS = ("edge", "operator")
+# What a cluster of them uses (deploy/compose.cluster.yml).
+ENGINES = ("postgres", "nats")
 TRUST_DOMAIN = "hail"
 # How a key or an authority is replaced without a refused call: the new one is trusted, then used, then the old one is
 # no longer trusted (docs/security.md).
 STEPS = ("add", "use", "remove")
+# Programs that play people, and therefore sign tokens: a simulated city, a command line.
+APPS = "apps"
+# Certificates that end within this time are made anew before they are handed out.
+RENEW_BEFORE = datetime.timedelta(days=30)
 
 
 def write(path, content, mode=0o644):
@@ -163,12 +170,12 @@ def make_party(folder, party, authority, days=90):
     write(folder / "tls.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def make_services(folder, days=90, renew=()):
+def make_services(folder, days=90, renew=(), parties=PARTIES):
     """The authority and the certificates that `folder` does not have; new ones for the parties in `renew`. A folder each,
     with the files that a Secret of Kubernetes has: ca.crt, tls.crt, tls.key."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = make_authority(folder)
-    for party in PARTIES:
+    for party in parties:
         if party in renew or not (folder / party / "tls.crt").exists():
             make_party(folder, party, authority, days)
 
@@ -226,6 +233,49 @@ def make(folder):
         make_token_key(folder)
 
 
+def ends_soon(certificate):
+    end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after.replace(tzinfo=datetime.timezone.utc)
+    return end - datetime.datetime.now(datetime.timezone.utc) < RENEW_BEFORE
+
+
+def belongings(folder, party):
+    """What a party gets of the files in `folder`, and nobody else: {name: files, one after the other}."""
+    if party == APPS:
+        return {"tokens/token.key": [folder / "token.key"]}
+    own = {name: [folder / "services" / party / name] for name in ("ca.crt", "tls.crt", "tls.key")}
+    if party == "nats":
+        # As deploy/nats.conf names them.
+        return {f"nats/{name.replace('tls', 'nats')}": file for name, file in own.items()}
+    found = {f"tls/{name}": file for name, file in own.items()}
+    if party.endswith("-service"):
+        found["tokens/jwks.json"] = [folder / "jwks.json"]
+    elif party == "edge":
+        found |= {f"edge/{name}": [folder / name] for name in ("hail.binpb", "jwks.json", "tls.crt", "tls.key")}
+    elif party == "operator":
+        # For programs that call the services and, as apps do, the edge.
+        found["tls/all-ca.crt"] = [*own["ca.crt"], folder / "tls.crt"]
+    return found
+
+
+def hand_out(folder, places, parties):
+    """Makes what is missing in `folder`, and gives each party its own files in `places`/PARTY. The keys of the authority
+    and of tokens stay in `folder`; only those who play people get the latter. A file that is the same is left alone."""
+    make(folder)
+    services = folder / "services"
+    named = [party for party in parties if party != APPS]
+    make_services(services, parties=named)
+    make_services(services, renew=[party for party in named if ends_soon(services / party / "tls.crt")], parties=named)
+    for party in parties:
+        # PostgreSQL has a user of its own, and reads its files as a member of this one's group.
+        group = 0o050 if party == "postgres" else 0
+        for name, sources in belongings(folder, party).items():
+            place = places / party / name
+            place.parent.mkdir(mode=0o700 | group, parents=True, exist_ok=True)
+            content = b"".join(source.read_bytes() for source in sources)
+            if not place.exists() or place.read_bytes() != content:
+                write(place, content, sources[0].stat().st_mode & 0o777 | group & 0o040)
+
+
 def token(folder, role, subject, seconds=LONGEST, **claims):
     """A token for the rider or driver with the id `subject`, or for a server that acts for everybody. `claims` override the
     usual ones, for tests."""
@@ -245,8 +295,12 @@ def main():
     services = commands.add_parser("services")
     services.add_argument("folder", type=pathlib.Path, help="gets ca.crt and ca.key of the authority, and a folder for each party: ca.crt, tls.crt, tls.key")
     services.add_argument("--days", type=int, default=90, help="until new certificates expire (90)")
-    services.add_argument("--renew", action="append", default=[], choices=PARTIES, help="replace this party's; again and again")
+    services.add_argument("--renew", action="append", default=[], choices=(*PARTIES, *ENGINES), help="replace this party's; again and again")
     services.add_argument("--authority", choices=STEPS, help="a step towards a new authority: everybody trusts it, too; it signs new certificates; nobody trusts the old one")
+    handing = commands.add_parser("hand-out")
+    handing.add_argument("places", type=pathlib.Path, help="has a folder for each party, or gets it")
+    everybody = (*PARTIES, *ENGINES, APPS)
+    handing.add_argument("parties", nargs="+", choices=everybody, metavar="party", help=", ".join(everybody))
     one = commands.add_parser("token")
     one.add_argument("role", choices=("rider", "driver", "server"))
     one.add_argument("subject", help="the rider's or driver's id, or the server's name")
@@ -261,9 +315,11 @@ def main():
     elif arguments.command == "descriptors":
         make_descriptors(arguments.file)
     elif arguments.command == "services":
-        make_services(arguments.folder, arguments.days, arguments.renew)
+        make_services(arguments.folder, arguments.days, arguments.renew, dict.fromkeys((*PARTIES, *arguments.renew)))
         if arguments.authority:
             change_authority(arguments.folder, arguments.authority)
+    elif arguments.command == "hand-out":
+        hand_out(FOLDER, arguments.places, arguments.parties)
     elif not (FOLDER / "token.key").exists():
         sys.exit(f"no keys in {FOLDER}: start the edge first (make edge)")
     elif arguments.command == "token":
