@@ -20,7 +20,8 @@ var (
 )
 
 // Unguarded returns what is valid and fits together, but leaves a way open: a namespace without default deny or Pod
-// Security, pods without limits or with secrets in their environment, probes that TLS would break. `pinned`: each image
+// Security, pods without limits or with secrets in their environment, probes that TLS would break, services that ask for no
+// certificate or token. `pinned`: each image
 // must be given by its digest.
 func Unguarded(objects []metav1.Object, pinned bool) []error {
 	e := collect(objects)
@@ -57,6 +58,7 @@ func Unguarded(objects []metav1.Object, pinned bool) []error {
 		if pod.HostNetwork || pod.HostPID || pod.HostIPC {
 			e.say("%s: uses the node's own network or processes", w.name)
 		}
+		e.secured(w)
 		covered := false
 		for _, budget := range budgets {
 			matcher, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector)
