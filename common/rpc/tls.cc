@@ -95,9 +95,10 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
       problems.push_back(absl::StrCat(file, ": cannot be read: ", std::strerror(errno)));
     }
   }
-  if (!tls.server_name.empty()) {
-    const std::string fault = tls::NameFault(tls.server_name);
-    if (!fault.empty()) problems.push_back(absl::StrCat("--tls-server-name ", tls.server_name, " ", fault));
+  const std::vector<std::string> names = tls::SplitNames(tls.server_name);
+  for (const std::string& name : names) {
+    const std::string fault = tls::NameFault(name);
+    if (!fault.empty()) problems.push_back(absl::StrCat("--tls-server-name ", name, " ", fault));
   }
   if (!problems.empty()) return InvalidField("tls", absl::StrJoin(problems, "\n"));
   if (tls.ca.empty()) return grpc::InsecureChannelCredentials();
@@ -107,8 +108,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
       std::make_shared<tls_api::FileWatcherCertificateProvider>(tls.key, tls.certificate, tls.ca, kReadEverySeconds));
   options.watch_root_certs();
   if (!tls.certificate.empty()) options.watch_identity_key_cert_pairs();
-  if (!tls.server_name.empty()) {
-    options.set_certificate_verifier(VerifierOf(tls::NameList({tls.server_name}), nullptr));
+  if (!names.empty()) {
+    options.set_certificate_verifier(VerifierOf(tls::NameList(names), nullptr));
     options.set_check_call_host(false);
   }
   return tls_api::TlsCredentials(options);

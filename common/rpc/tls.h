@@ -54,7 +54,8 @@ struct ChannelTls {
   // Files of the tool's own certificate and key; both or none.
   std::string certificate;
   std::string key;
-  // A name, host or URI, that the server's certificate must have; empty: the host of the address.
+  // Names, host or URI, with commas between: the server's certificate must have one of them. Empty: the host of the
+  // address; a list of addresses (ipv4:…) has none.
   std::string server_name;
 };
 

@@ -1,6 +1,8 @@
-"""Replicas of both services on one PostgreSQL and one NATS, each behind a proxy, and a simulated city that they serve."""
+"""Replicas of both services on one PostgreSQL and one NATS, each behind a proxy, and a simulated city that they serve.
+Certificates, tokens and a password guard all connections, except in the clear."""
 import pathlib
 import random
+import secrets
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ import trial  # noqa: E402
 from cuttable import Network, Proxy  # noqa: E402
 from nats_server import Nats, host_and_port  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from secured import Secured, files  # noqa: E402
 from trial import Failure  # noqa: E402
 from two_services import Service, end_all, epoch, free_ports  # noqa: E402
 
@@ -28,8 +31,10 @@ class Replica:
 
 
 class Cluster:
-    def __init__(self, binaries, directory, kinds, speed, own):
-        """Starts PostgreSQL. `kinds`: the service of each replica. `own`: further settings of each service."""
+    def __init__(self, binaries, directory, kinds, speed, own, clear=False):
+        """Starts PostgreSQL. `kinds`: the service of each replica. `own`: further settings of each service. Callers need
+        certificates and tokens, as do the replicas for each other, for NATS, and with a password for PostgreSQL;
+        `clear`: nobody needs anything."""
         self.directory = directory
         self.begin = time.time()
         directory.chmod(0o755)
@@ -37,8 +42,13 @@ class Cluster:
         count = {kind: kinds.count(kind) for kind in OTHER}
         ports = iter(free_ports(2 + len(kinds) * 5 + 2 * count["rider"] * count["driver"]))
         postgres_port = next(ports)
-        self.postgres = Postgres(directory / "server", port=postgres_port)
-        self.nats = Nats(directory, next(ports))
+        self.secured = secured = None if clear else Secured(directory / "secured")
+        self.postgres = Postgres(directory / "server", port=postgres_port,
+                                 certificate=secured.server("postgres") if secured else None)
+        self.nats = Nats(directory, next(ports), secured.server("nats") if secured else None)
+        self.password_file = directory / "password"
+        if secured:
+            self.postgres.set_password(self.new_password())
         network = Network()
         self.anchor = f"{self.begin:.3f}:{epoch('2008-05-22T18:00:00-07:00'):.3f}"
         self.replicas = [Replica(kind, f"{kind}-{i}") for i, kind in enumerate(kinds)]
@@ -52,8 +62,9 @@ class Cluster:
             settings = {
                 "listen": public[replica], "internal_listen": internal[replica],
                 "metrics_listen": f"127.0.0.1:{next(ports)}", "data_dir": directory / replica.name,
-                "store.url": f"postgres://hail@{replica.postgres.address}/postgres",
-                "bus.url": f"nats://{replica.nats.address}",
+                **(self.secured_settings(replica) if secured else {
+                    "store.url": f"postgres://hail@{replica.postgres.address}/postgres",
+                    "bus.url": f"nats://{replica.nats.address}"}),
                 f"{OTHER[replica.kind]}_service": "ipv4:" + ",".join(proxy.address for proxy in replica.peers),
                 "time_scale": speed, "time_anchor": self.anchor, "shutdown.notice": "0s", "log.level": "info",
                 **own.get(replica.kind, {})}
@@ -62,6 +73,20 @@ class Cluster:
             replica.service = Service(replica.name, binaries, directory, settings, binary=f"{replica.kind}-service")
         self.addresses = {kind: "ipv4:" + ",".join(public[replica] for replica in self.replicas if replica.kind == kind)
                           for kind in OTHER}
+
+    def secured_settings(self, replica):
+        authorities = self.secured.tls / f"{replica.kind}-service" / "ca.crt"
+        return {**self.secured.settings(replica.kind), **self.secured.bus_settings(replica.kind),
+                "store.url": f"postgres://hail@{replica.postgres.address}/postgres?sslmode=verify-full&sslrootcert={authorities}",
+                "store.password_file": self.password_file,
+                # By the name of the host, because libnats compares no addresses.
+                "bus.url": f"tls://localhost:{host_and_port(replica.nats.address)[1]}"}
+
+    def new_password(self):
+        """Writes one into the replicas' file and returns it."""
+        password = secrets.token_hex(16)
+        files.write(self.password_file, password.encode(), 0o600)
+        return password
 
     def start(self):
         self.nats.start()
@@ -93,14 +118,14 @@ class City(Cluster):
         self.random = random.Random(options.seed)
         kinds = ["rider"] * options.rider_replicas + ["driver"] * options.driver_replicas
         super().__init__(binaries, directory, kinds, options.speed, {
-            "rider": {"ride.match_deadline": options.match_deadline, "ride.seen_within": "5m"}})
+            "rider": {"ride.match_deadline": options.match_deadline, "ride.seen_within": "5m"}}, options.clear)
         self.sim_command = [
             str(options.bin / "hail-sim"), "--rider", self.addresses["rider"], "--driver", self.addresses["driver"],
             "--speed", str(options.speed), "--anchor", self.anchor, "--seed", str(options.seed), "--ledger",
             str(directory / "ledger"), "--report", str(directory / "report.json"), "--length", str(options.length),
             "--drivers", str(options.drivers), "--rides", str(options.rides), "--decline", "0.2", "--ignore", "0.15",
             "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect", "0.15", "--quiet", "60",
-            "--no-progress"]
+            "--no-progress", *(self.secured.flags() if self.secured else [])]
         self.sim = self.report = None
 
     def start(self):

@@ -9,6 +9,10 @@ silently. In the end the city comes to rest, all services drain, and hail-check 
 stored data. With --rolling none of this happens. Instead, each replica is replaced as by an upgrade, and no call may be
 refused for good.
 
+All connections are secured: hail-sim, the replicas, PostgreSQL and NATS show certificates of one authority, each rider
+and driver has a token, PostgreSQL wants a password, and NATS gives each service its own subjects. With --clear they are
+not.
+
 Exit status: 0 if all happened as planned, and hail-sim and hail-check are content.
 """
 import argparse
@@ -119,6 +123,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the programs")
     parser.add_argument("--rider-replicas", type=int, default=3)
     parser.add_argument("--driver-replicas", type=int, default=3)
+    parser.add_argument("--clear", action="store_true", help="without TLS, tokens and a password, for comparison")
     parser.add_argument("--short", action="store_true", help="4 kills, and each disturbance once")
     parser.add_argument("--rolling", action="store_true",
                         help="instead, each replica is replaced twice, one after the other, in good order")

@@ -8,6 +8,9 @@ end by SIGKILL: either at once, or at the next passing of a failpoint, which mus
 same data. In the end the city comes to rest, the services drain, and hail-check judges the clients' records and the
 stored data.
 
+The services are secured: they speak TLS with each other and with hail-sim, which shows the edge's certificate, and each
+rider and driver has a token. With --clear they are not.
+
 Exit status: 0 if all kills happened as planned, every failpoint was passed, and hail-sim and hail-check are content.
 """
 import argparse
@@ -29,6 +32,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools")
 import trial  # noqa: E402
 from failpoint_table import FailpointTable  # noqa: E402
 from postgres import Postgres  # noqa: E402
+from secured import Secured  # noqa: E402
 from trial import Failure  # noqa: E402
 from two_services import end_all, epoch, two_services  # noqa: E402
 
@@ -72,15 +76,16 @@ class City:
         patient = {"rider": {"ride.match_deadline": "8m" if options.short else "20m", "ride.seen_within": "5m"}}
         # With libpowerloss a kill is a power cut: unsynced writes are lost (docs/testing/power-loss.md).
         power = {"LD_PRELOAD": str(options.power.resolve()), "POWERLOSS": "1"} if options.power else {}
+        secured = None if options.clear else Secured(directory / "secured")
         self.services = two_services(options.services, directory, shared, patient, {
-            name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints"), **power} for name in OTHER})
+            name: {"HAILTEST_FAILPOINTS": str(directory / f"{name}.failpoints"), **power} for name in OTHER}, secured)
         self.sim_command = [
             str(options.bin / "hail-sim"), "--rider", self.services["rider"].address, "--driver",
             self.services["driver"].address, "--speed", str(options.speed), "--anchor", anchor, "--seed",
             str(options.seed), "--ledger", str(directory / "ledger"), "--report", str(directory / "report.json"),
             "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
             "--decline", "0.2", "--ignore", "0.15", "--driver-cancel", "0.1", "--rider-cancel", "0.1", "--disconnect",
-            "0.15", "--quiet", "40", "--no-progress"]
+            "0.15", "--quiet", "40", "--no-progress", *(secured.flags() if secured else [])]
         self.sim = None
         self.tables = {}
         self.confirms_lost = 0
@@ -318,6 +323,7 @@ def main():
     parser.add_argument("--services", type=pathlib.Path, required=True, help="directory with the services with failpoints")
     parser.add_argument("--power", type=pathlib.Path, help="libpowerloss.so: each kill is a power cut")
     parser.add_argument("--postgres", action="store_true", help="both services keep their state in a PostgreSQL")
+    parser.add_argument("--clear", action="store_true", help="without TLS and tokens, for comparison")
     parser.add_argument("--short", action="store_true", help=f"{len(SHORT_PLAN)} kills, not every failpoint")
     parser.add_argument("--plan", help="these kills instead, separated by commas: rider, driver, both, rider:commit.after")
     parser.add_argument("--matching", type=int, default=20, help="rides in MATCHING that a kill waits for (20)")

@@ -30,9 +30,10 @@ def export(rows, service, path):
 class Postgres:
     """Runs from its construction until stop(). FileNotFoundError if it is not installed."""
 
-    def __init__(self, directory, settings="", port=None):
+    def __init__(self, directory, settings="", port=None, certificate=None):
         """`directory` must exist; this makes it accessible to all users. `settings`: lines of postgresql.conf. `port`: a
-        port of 127.0.0.1 to listen on, besides the socket."""
+        port of 127.0.0.1 to listen on, besides the socket. `certificate`: a folder with tls.crt and tls.key. Then
+        connections to the port need TLS and a password (set_password)."""
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
         if not found:
             raise FileNotFoundError("PostgreSQL is not installed")
@@ -51,7 +52,31 @@ class Postgres:
             file.write(f"listen_addresses = '{'127.0.0.1' if port else ''}'\nport = {self.port}\n"
                        "max_connections = 300\n"
                        f"unix_socket_directories = '{self.data}'\n{settings}")
+        self._certificate = certificate
+        if certificate:
+            with open(self.data / "postgresql.conf", "a", encoding="ascii") as file:
+                file.write("\nssl = on\npassword_encryption = 'scram-sha-256'\n")
+            (self.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n")
+            self._copy_certificate()
         self.start()
+
+    def _copy_certificate(self):
+        """As PostgreSQL wants it: server.crt and server.key, which must be its own."""
+        for name in ("crt", "key"):
+            partial = self.data / f"new.{name}"
+            partial.write_bytes((self._certificate / f"tls.{name}").read_bytes())
+            partial.chmod(0o600)
+            if self._user:
+                os.chown(partial, pwd.getpwnam(self._user).pw_uid, -1)
+            partial.rename(self.data / f"server.{name}")
+
+    def read_certificate(self):
+        """Replaced files are used for new connections."""
+        self._copy_certificate()
+        self.psql("-c", "SELECT pg_reload_conf()")
+
+    def set_password(self, password):
+        self.psql("-c", f"ALTER ROLE hail PASSWORD '{password}'")
 
     def _run(self, program, *arguments):
         command = [str(self.bin / program), *map(str, arguments)]

@@ -56,7 +56,8 @@ class Secured:
         """Of hail-sim, hail-load and hailctl: they sign a token for each rider and driver."""
         own = self.tls / party
         return ["--tls-ca", str(own / "ca.crt"), "--tls-certificate", str(own / "tls.crt"), "--tls-key",
-                str(own / "tls.key"), "--token-key", str(self.tokens)]
+                str(own / "tls.key"), "--tls-server-name", "spiffe://hail/rider-service,spiffe://hail/driver-service",
+                "--token-key", str(self.tokens)]
 
     def token(self, role, subject, **claims):
         """For a rider, a driver, or a server, which acts for all."""

@@ -19,7 +19,7 @@ inline void AddTlsOptions(CLI::App& app, rpc::ChannelTls* tls, const std::string
   add("--tls-certificate", "TLS_CERTIFICATE", tls->certificate, "file with the certificate to show");
   add("--tls-key", "TLS_KEY", tls->key, "file with its private key");
   add("--tls-server-name", "TLS_SERVER_NAME", tls->server_name,
-      "name (host or URI) that the server's certificate must have. Default: the host of the address");
+      "names (host or URI, commas between): the server's certificate must have one. Default: the host of the address");
 }
 
 }  // namespace hail

@@ -110,7 +110,7 @@ class Left:
 
 class Handover(Cluster):
     def __init__(self, options, directory, table):
-        super().__init__(options.old, directory, ["rider", "rider", "driver", "driver"], 1, PATIENT)
+        super().__init__(options.old, directory, ["rider", "rider", "driver", "driver"], 1, PATIENT, options.clear)
         self.options = options
         self.table = table
         self.old = Side(options.old_name, options.old, self.replicas[0::2])
@@ -297,6 +297,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     options.old_name = options.ref[:12]
+    options.clear = True
     options.old_keeps = promises(options.ref, KEEPS_UNKNOWN_FIELDS)
 
     status, table, begin = 0, Table(), time.time()

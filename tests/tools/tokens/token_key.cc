@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -108,6 +110,21 @@ std::string KeySetOf(EVP_PKEY* key) {
   return nlohmann::json{{"keys", {jwk}}}.dump() + "\n";
 }
 
+// What the set in the folder of `key_file` calls the key. While a key is being replaced, there are several in it.
+std::string KeyIdOf(EVP_PKEY* key, const std::string& key_file) {
+  std::ifstream file(std::filesystem::path(key_file).replace_filename(kKeySetFile));
+  const auto set = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const std::string x = Coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X);
+  const auto keys = set.is_object() ? set.find("keys") : set.end();
+  if (keys == set.end()) return kKeyId;
+  for (const auto& jwk : *keys) {
+    if (jwk.is_object() && jwk.contains("kid") && jwk["kid"].is_string() && jwk.contains("x") && jwk["x"] == x) {
+      return jwk["kid"];
+    }
+  }
+  return kKeyId;
+}
+
 // What serves the bearer.
 nlohmann::json AudienceOf(const std::string& role) {
   if (role == "server" || role == "operator") return {"hail-rider", "hail-driver"};
@@ -133,10 +150,14 @@ absl::Status TokenKey::Make(const std::string& folder) {
   return WriteNew(set, KeySetOf(static_cast<EVP_PKEY*>(key->key_.get())), kForAll);
 }
 
-absl::StatusOr<TokenKey> TokenKey::Read(const std::string& path) {
+std::string TokenKey::FileOf(const std::string& path) {
   struct stat state = {};
   const bool folder = stat(path.c_str(), &state) == 0 && S_ISDIR(state.st_mode);
-  const std::string name = folder ? absl::StrCat(path, "/", kKeyFile) : path;
+  return folder ? absl::StrCat(path, "/", kKeyFile) : path;
+}
+
+absl::StatusOr<TokenKey> TokenKey::Read(const std::string& path) {
+  const std::string name = FileOf(path);
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(name.c_str(), "re"), std::fclose);
   if (file == nullptr) return absl::NotFoundError(name + ": cannot be read");
   std::shared_ptr<void> key(PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr),
@@ -145,11 +166,12 @@ absl::StatusOr<TokenKey> TokenKey::Read(const std::string& path) {
   if (read == nullptr || EVP_PKEY_get_base_id(read) != EVP_PKEY_EC || EVP_PKEY_get_bits(read) != 8 * kNumberBytes) {
     return absl::InvalidArgumentError(name + ": no private key of curve P-256");
   }
-  return TokenKey(std::move(key));
+  std::string id = KeyIdOf(read, name);
+  return TokenKey(std::move(key), std::move(id));
 }
 
 std::string TokenKey::Token(const TokenFor& bearer, absl::Time now, absl::Duration valid_for) const {
-  const nlohmann::json header = {{"alg", "ES256"}, {"kid", kKeyId}, {"typ", "JWT"}};
+  const nlohmann::json header = {{"alg", "ES256"}, {"kid", id_}, {"typ", "JWT"}};
   nlohmann::json claims = {
       {"iss", kIssuer},      {"aud", AudienceOf(bearer.role)},  {"sub", bearer.subject},
       {"role", bearer.role}, {"iat", absl::ToUnixSeconds(now)}, {"exp", absl::ToUnixSeconds(now + valid_for)}};

@@ -34,15 +34,19 @@ class TokenKey {
   static absl::Status Make(const std::string& folder);
   // Reads a PEM file, such as build/edge/token.key, or the token.key in a folder. NOT_FOUND if it cannot be read,
   // INVALID_ARGUMENT if there is no such key in it.
+  // The key set beside the file says what the key is called.
   static absl::StatusOr<TokenKey> Read(const std::string& path);
+  // The file that Read reads.
+  static std::string FileOf(const std::string& path);
 
   std::string Token(const TokenFor& bearer, absl::Time now, absl::Duration valid_for) const;
 
  private:
-  // An EVP_PKEY.
-  explicit TokenKey(std::shared_ptr<void> key) : key_(std::move(key)) {}
+  TokenKey(std::shared_ptr<void> key, std::string id) : key_(std::move(key)), id_(std::move(id)) {}
 
+  // An EVP_PKEY.
   std::shared_ptr<void> key_;
+  std::string id_;
 };
 
 }  // namespace hail

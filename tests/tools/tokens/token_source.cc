@@ -16,6 +16,13 @@ namespace {
 // More bearers than a run has at a time.
 constexpr std::size_t kMostSigned = 65'536;
 
+// Another text for each state of a file; empty: there is none.
+std::string VersionOf(const std::string& file) {
+  struct stat state = {};
+  if (stat(file.c_str(), &state) != 0) return "";
+  return absl::StrCat(state.st_ino, " ", state.st_size, " ", state.st_mtim.tv_sec, " ", state.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TokenSource>> TokenSource::Make(const Options& options) {
@@ -23,26 +30,25 @@ absl::StatusOr<std::shared_ptr<TokenSource>> TokenSource::Make(const Options& op
     return absl::InvalidArgumentError("tokens come from a file or are signed with a key, not both");
   }
   std::shared_ptr<TokenSource> source(new TokenSource(options));
+  const absl::MutexLock lock(&source->mutex_);
   if (!options.key.empty()) {
-    absl::StatusOr<TokenKey> key = TokenKey::Read(options.key);
-    if (!key.ok()) return absl::InvalidArgumentError(key.status().message());
-    source->key_ = *std::move(key);
+    if (absl::Status status = source->ReadKey(); !status.ok()) return status;
   }
   if (!options.file.empty()) {
-    const absl::MutexLock lock(&source->mutex_);
     if (absl::Status status = source->ReadFile(); !status.ok()) return status;
   }
   return source;
 }
 
 std::string TokenSource::Authorization(const TokenFor& bearer, absl::Time now) {
-  if (options_.file.empty() && !key_) return "";
+  if (options_.file.empty() && options_.key.empty()) return "";
   const absl::MutexLock lock(&mutex_);
   if (!key_) {
     // A file that is being replaced: the token before it is as good as any.
     ReadFile().IgnoreError();
     return "Bearer " + token_;
   }
+  ReadKey().IgnoreError();
   if (signed_.size() >= kMostSigned) signed_.clear();
   Signed& known = signed_[{bearer.role, bearer.subject}];
   if (known.token.empty() || now >= known.renew) {
@@ -51,13 +57,20 @@ std::string TokenSource::Authorization(const TokenFor& bearer, absl::Time now) {
   return "Bearer " + known.token;
 }
 
+absl::Status TokenSource::ReadKey() {
+  std::string version = VersionOf(TokenKey::FileOf(options_.key));
+  if (!version.empty() && version == version_) return absl::OkStatus();
+  absl::StatusOr<TokenKey> key = TokenKey::Read(options_.key);
+  if (!key.ok()) return absl::InvalidArgumentError(key.status().message());
+  key_ = *std::move(key);
+  signed_.clear();
+  version_ = std::move(version);
+  return absl::OkStatus();
+}
+
 absl::Status TokenSource::ReadFile() {
-  struct stat state = {};
-  if (stat(options_.file.c_str(), &state) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(options_.file, ": cannot be read"));
-  }
-  std::string version =
-      absl::StrCat(state.st_ino, " ", state.st_size, " ", state.st_mtim.tv_sec, " ", state.st_mtim.tv_nsec);
+  std::string version = VersionOf(options_.file);
+  if (version.empty()) return absl::InvalidArgumentError(absl::StrCat(options_.file, ": cannot be read"));
   if (version == version_) return absl::OkStatus();
   std::ostringstream text;
   text << std::ifstream(options_.file).rdbuf();

@@ -20,7 +20,7 @@ class TokenSource {
   struct Options {
     // A file with one token, which is sent with each call; read again when it changes.
     std::string file;
-    // TokenKey::Read: signs a token for each bearer.
+    // TokenKey::Read: signs a token for each bearer; read again when it changes, and then all get new ones.
     std::string key;
     // How long the tokens of `key` live. A service takes no longer than an hour.
     absl::Duration valid_for = absl::Hours(1);
@@ -41,14 +41,15 @@ class TokenSource {
 
   explicit TokenSource(const Options& options) : options_(options) {}
   absl::Status ReadFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ReadKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
-  std::optional<TokenKey> key_;
   absl::Mutex mutex_;
+  std::optional<TokenKey> key_ ABSL_GUARDED_BY(mutex_);
   // By role and subject. Tokens of one role and subject are for the same ids.
   std::map<std::pair<std::string, std::string>, Signed> signed_ ABSL_GUARDED_BY(mutex_);
   std::string token_ ABSL_GUARDED_BY(mutex_);
-  // Which state of the file `token_` is from.
+  // Which state of the file `token_` or `key_` is from.
   std::string version_ ABSL_GUARDED_BY(mutex_);
 };
 

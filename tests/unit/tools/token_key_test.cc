@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -117,6 +118,36 @@ TEST_F(TokenKeyTest, ATokenIsUsedForTheFirstHalfOfItsLife) {
   EXPECT_EQ(Verify(second.substr(7))->expires, kNow + absl::Seconds(960));
   EXPECT_NE((*source)->Authorization({.role = "rider", .subject = "bob"}, kNow), first);
   EXPECT_NE((*source)->Authorization({.role = "driver", .subject = "ada"}, kNow), first);
+}
+
+TEST_F(TokenKeyTest, AKeyIsReadAgainWhenItIsReplaced) {
+  const auto source = TokenSource::Make({.key = keys()});
+  ASSERT_THAT(source, IsOk());
+  const auto sent = [&] { return (*source)->Authorization({.role = "rider", .subject = "ada"}, kNow).substr(7); };
+  const std::string first = sent();
+  // As a rotation does: the set has both keys, then the new one signs.
+  const std::string next = folder_.path("next");
+  EXPECT_THAT(TokenKey::Make(next), IsOk());
+  auto both = nlohmann::json::parse(Text(keys() + "/jwks.json"));
+  both["keys"].push_back(nlohmann::json::parse(Text(next + "/jwks.json"))["keys"][0]);
+  both["keys"][1]["kid"] = "next";
+  std::ofstream(keys() + "/jwks.json", std::ios::trunc) << both;
+  EXPECT_EQ(sent(), first);
+  std::filesystem::rename(next + "/token.key", keys() + "/token.key");
+  const std::string second = sent();
+  EXPECT_NE(second, first);
+  keys_ = *auth::KeySet::Parse(both.dump());
+  EXPECT_THAT(Verify(first), IsOk());
+  EXPECT_THAT(Verify(second), IsOk());
+  both["keys"].erase(0);
+  keys_ = *auth::KeySet::Parse(both.dump());
+  EXPECT_THAT(Verify(first), HasReason(Reason::kTokenInvalid));
+  EXPECT_THAT(Verify(second), IsOk());
+  // A key that is gone, or no key, changes nothing.
+  std::ofstream(keys() + "/token.key", std::ios::trunc) << "no key";
+  EXPECT_EQ(sent(), second);
+  std::filesystem::remove(keys() + "/token.key");
+  EXPECT_EQ(sent(), second);
 }
 
 TEST_F(TokenKeyTest, AFileIsReadAgainWhenItChanges) {

@@ -155,6 +155,8 @@ TEST_F(TlsTest, AToolShowsItsFilesAndChecksTheName) {
   EXPECT_TRUE(call().ok());
   tls.server_name = "rider-service";
   EXPECT_TRUE(call().ok());
+  tls.server_name = "driver-service, spiffe://hail/rider-service";
+  EXPECT_TRUE(call().ok());
   tls.server_name = "driver-service";
   EXPECT_EQ(call().error_code(), grpc::StatusCode::UNAVAILABLE);
   // Without a name, that of the address, which this certificate does not have.
