@@ -2,18 +2,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "common/errors/error.h"
+#include "common/postgres/libpq.h"
 #include "common/time/fake_clock.h"
 #include "tests/engines/postgres_server.h"
+#include "tests/unit/temp_file.h"
 
 namespace hail::postgres {
 namespace {
@@ -335,6 +339,43 @@ TEST_F(PoolOutageTest, AServerThatIsSilentIsGivenUp) {
   server_.Thaw();
   ASSERT_TRUE(pool_->AwaitConnections(absl::Seconds(60)));
   EXPECT_TRUE(Write({&kInsert, Params::Of("after", 1)}).ok());
+}
+
+// Whether a new connection is accepted.
+bool Connects(const ConnectParams& params) {
+  const ConnPtr conn = StartConnect(params);
+  while (true) {
+    const PostgresPollingStatusType next = PQconnectPoll(conn.get());
+    if (next == PGRES_POLLING_OK) return true;
+    if (next == PGRES_POLLING_FAILED) return false;
+    pollfd socket{.fd = PQsocket(conn.get()),
+                  .events = static_cast<decltype(pollfd::events)>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT)};
+    poll(&socket, 1, /*timeout=*/30'000);
+  }
+}
+
+TEST(PasswordFileTest, ANewPasswordNeedsNoRestart) {
+  PostgresServer& server = testing::SharedPostgres();
+  server.Ask(
+      "CREATE ROLE guarded LOGIN PASSWORD 'first';"
+      "DO $$ BEGIN EXECUTE format('COPY (VALUES (''local all guarded scram-sha-256''), (''local all all trust'')) TO "
+      "%L',"
+      " current_setting('hba_file')); END $$; SELECT pg_reload_conf()");
+  const hail::testing::TempDirectory folder;
+  const std::string guarded = absl::StrReplaceAll(server.url(), {{"hail@", "guarded:from-the-url@"}});
+  ConnectParams params = ParseUrl(guarded).value();
+  // The server reads its rules anew a moment later.
+  const absl::Time limit = absl::Now() + absl::Seconds(30);
+  while (Connects(params) && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_FALSE(Connects(params));
+  params.emplace_back(kPasswordFile, folder.Write("password", "first\n"));
+  EXPECT_TRUE(Connects(params));
+  server.Ask("ALTER ROLE guarded PASSWORD 'second'");
+  EXPECT_FALSE(Connects(params));
+  folder.Write("password", "second\r\nand more");
+  EXPECT_TRUE(Connects(params));
+  params.back().second = folder.path("none");
+  EXPECT_FALSE(Connects(params));
 }
 
 }  // namespace
