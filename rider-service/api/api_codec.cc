@@ -78,15 +78,16 @@ void Encode(const Product& product, hail::rider::v1::Product* out) {
   Encode(product.free_cancellation, out->mutable_free_cancellation());
 }
 
-void Encode(const Quote& quote, hail::rider::v1::Quote* out) {
-  out->set_quote_id(quote.quote_id);
-  out->set_quote_token(quote.quote_token);
-  out->set_product_id(quote.product_id);
-  out->set_region_id(quote.region_id);
-  Encode(quote.fare, out->mutable_fare());
-  out->set_distance_m(quote.distance_m);
-  Encode(quote.trip_duration, out->mutable_trip_duration());
-  Encode(quote.expire_time, out->mutable_expire_time());
+void Encode(const SignedQuote& held, hail::rider::v1::Quote* out) {
+  const Quote& quote = held.quote;
+  out->set_quote_id(quote.quote_id());
+  out->set_quote_token(held.token);
+  out->set_product_id(quote.product_id());
+  out->set_region_id(quote.region_id());
+  Encode(FareOf(quote), out->mutable_fare());
+  out->set_distance_m(quote.distance_m());
+  Encode(TripDurationOf(quote), out->mutable_trip_duration());
+  Encode(ExpireTimeOf(quote), out->mutable_expire_time());
 }
 
 RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote) {

@@ -18,7 +18,7 @@
 namespace hail::rider {
 
 void Encode(const Product& product, hail::rider::v1::Product* out);
-void Encode(const Quote& quote, hail::rider::v1::Quote* out);
+void Encode(const SignedQuote& held, hail::rider::v1::Quote* out);
 // The ride that the quote request describes.
 RideRequest AsRequest(const hail::rider::v1::QuoteRideRequest& quote);
 

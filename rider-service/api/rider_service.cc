@@ -63,8 +63,8 @@ void RiderService::QuoteRide(const rpc::CallContext& call, const v1::QuoteRideRe
   const auto quotes = ports_.quoter->QuoteRide(ReadClock(), AsRequest(request));
   if (!quotes.ok()) return done(quotes.status());
   v1::QuoteRideResponse response;
-  for (const Quote& quote : *quotes) Encode(quote, response.add_quotes());
-  FindPickupTimes(ports_.search, call, {SearchFor(request, quotes->front().region_id)}, std::move(response),
+  for (const SignedQuote& quote : *quotes) Encode(quote, response.add_quotes());
+  FindPickupTimes(ports_.search, call, {SearchFor(request, quotes->front().quote.region_id())}, std::move(response),
                   std::move(done));
 }
 

@@ -15,15 +15,12 @@
 #include "common/errors/error.h"
 #include "common/text/base64url.h"
 #include "rider-service/domain/pricing.h"
-#include "rider-service/domain/quote.pb.h"
 #include "rider-service/domain/travel_estimate.h"
 
 namespace hail::rider {
 namespace {
 
-using quote::v1::QuoteToken;
-
-// Versions of the payload: v1 has the fields one after the other, v2 a QuoteToken.
+// Versions of the payload: v1 has the fields one after the other, v2 the message.
 constexpr char kPositional[] = "v1";
 constexpr char kProtobuf[] = "v2";
 
@@ -35,43 +32,8 @@ std::string Hmac(const std::string& key, const std::string& text) {
   return std::string(reinterpret_cast<const char*>(digest), size);
 }
 
-QuoteToken Encode(const Quote& quote) {
-  QuoteToken token;
-  token.set_quote_id(quote.quote_id);
-  token.set_rider_id(quote.rider_id);
-  token.set_product_id(quote.product_id);
-  token.set_region_id(quote.region_id);
-  token.set_seats(quote.seats);
-  token.set_pickup_latitude_deg(quote.pickup.latitude_deg);
-  token.set_pickup_longitude_deg(quote.pickup.longitude_deg);
-  token.set_dropoff_latitude_deg(quote.dropoff.latitude_deg);
-  token.set_dropoff_longitude_deg(quote.dropoff.longitude_deg);
-  token.set_currency_code(quote.fare.currency_code);
-  token.set_fare_micros(quote.fare.micros);
-  token.set_distance_m(quote.distance_m);
-  token.set_trip_duration_us(absl::ToInt64Microseconds(quote.trip_duration));
-  token.set_expire_time_us(absl::ToUnixMicros(quote.expire_time));
-  return token;
-}
-
-Quote Decode(const QuoteToken& token) {
-  Quote quote;
-  quote.quote_id = token.quote_id();
-  quote.rider_id = token.rider_id();
-  quote.product_id = token.product_id();
-  quote.region_id = token.region_id();
-  quote.seats = token.seats();
-  quote.pickup = {token.pickup_latitude_deg(), token.pickup_longitude_deg()};
-  quote.dropoff = {token.dropoff_latitude_deg(), token.dropoff_longitude_deg()};
-  quote.fare = {token.currency_code(), token.fare_micros()};
-  quote.distance_m = token.distance_m();
-  quote.trip_duration = absl::Microseconds(token.trip_duration_us());
-  quote.expire_time = absl::FromUnixMicros(token.expire_time_us());
-  return quote;
-}
-
 // Version 1: numbers as 8 bytes in host byte order, texts with a length prefix.
-std::string PositionalBytes(const QuoteToken& token) {
+std::string PositionalBytes(const Quote& quote) {
   std::string bytes;
   const auto number = [&](auto value) {
     static_assert(sizeof value == 8);
@@ -81,25 +43,25 @@ std::string PositionalBytes(const QuoteToken& token) {
     number(std::uint64_t{value.size()});
     bytes += value;
   };
-  text(token.quote_id());
-  text(token.rider_id());
-  text(token.product_id());
-  text(token.region_id());
-  number(std::int64_t{token.seats()});
-  number(token.pickup_latitude_deg());
-  number(token.pickup_longitude_deg());
-  number(token.dropoff_latitude_deg());
-  number(token.dropoff_longitude_deg());
-  text(token.currency_code());
-  number(std::int64_t{token.fare_micros()});
-  number(token.distance_m());
-  number(std::int64_t{token.trip_duration_us()});
-  number(std::int64_t{token.expire_time_us()});
+  text(quote.quote_id());
+  text(quote.rider_id());
+  text(quote.product_id());
+  text(quote.region_id());
+  number(std::int64_t{quote.seats()});
+  number(quote.pickup_latitude_deg());
+  number(quote.pickup_longitude_deg());
+  number(quote.dropoff_latitude_deg());
+  number(quote.dropoff_longitude_deg());
+  text(quote.currency_code());
+  number(std::int64_t{quote.fare_micros()});
+  number(quote.distance_m());
+  number(std::int64_t{quote.trip_duration_us()});
+  number(std::int64_t{quote.expire_time_us()});
   return bytes;
 }
 
 // In practice reads only the output of PositionalBytes, but does not rely on it.
-bool ReadPositional(std::string_view bytes, QuoteToken* token) {
+bool ReadPositional(std::string_view bytes, Quote* quote) {
   bool whole = true;
   const auto number = [&](auto value) {
     whole = whole && bytes.size() >= sizeof value;
@@ -116,21 +78,21 @@ bool ReadPositional(std::string_view bytes, QuoteToken* token) {
     bytes.remove_prefix(size);
     return value;
   };
-  token->set_quote_id(text());
-  token->set_rider_id(text());
-  token->set_product_id(text());
-  token->set_region_id(text());
+  quote->set_quote_id(text());
+  quote->set_rider_id(text());
+  quote->set_product_id(text());
+  quote->set_region_id(text());
   const auto seats = number(std::int64_t{0});
-  token->set_seats(static_cast<int>(seats));
-  token->set_pickup_latitude_deg(number(0.0));
-  token->set_pickup_longitude_deg(number(0.0));
-  token->set_dropoff_latitude_deg(number(0.0));
-  token->set_dropoff_longitude_deg(number(0.0));
-  token->set_currency_code(text());
-  token->set_fare_micros(number(std::int64_t{0}));
-  token->set_distance_m(number(0.0));
-  token->set_trip_duration_us(number(std::int64_t{0}));
-  token->set_expire_time_us(number(std::int64_t{0}));
+  quote->set_seats(static_cast<int>(seats));
+  quote->set_pickup_latitude_deg(number(0.0));
+  quote->set_pickup_longitude_deg(number(0.0));
+  quote->set_dropoff_latitude_deg(number(0.0));
+  quote->set_dropoff_longitude_deg(number(0.0));
+  quote->set_currency_code(text());
+  quote->set_fare_micros(number(std::int64_t{0}));
+  quote->set_distance_m(number(0.0));
+  quote->set_trip_duration_us(number(std::int64_t{0}));
+  quote->set_expire_time_us(number(std::int64_t{0}));
   return whole && bytes.empty() && std::in_range<int>(seats);
 }
 
@@ -139,15 +101,18 @@ absl::Status Mismatch(const std::string& message) {
                    {.reason = Reason::kQuoteMismatch, .field = "quote_token"});
 }
 
-bool Cheaper(const Quote& a, const Quote& b) { return a.fare.micros < b.fare.micros; }
+bool Cheaper(const SignedQuote& a, const SignedQuote& b) { return a.quote.fare_micros() < b.quote.fare_micros(); }
 
 }  // namespace
 
+Money FareOf(const Quote& quote) { return {quote.currency_code(), quote.fare_micros()}; }
+absl::Duration TripDurationOf(const Quote& quote) { return absl::Microseconds(quote.trip_duration_us()); }
+absl::Time ExpireTimeOf(const Quote& quote) { return absl::FromUnixMicros(quote.expire_time_us()); }
+
 std::string SignQuote(const std::string& key, const Quote& quote, QuoteLayout layout) {
-  const QuoteToken token = Encode(quote);
   const std::string signed_part = layout == QuoteLayout::kPositional
-                                      ? absl::StrCat(kPositional, ".", ToBase64Url(PositionalBytes(token)))
-                                      : absl::StrCat(kProtobuf, ".", ToBase64Url(token.SerializeAsString()));
+                                      ? absl::StrCat(kPositional, ".", ToBase64Url(PositionalBytes(quote)))
+                                      : absl::StrCat(kProtobuf, ".", ToBase64Url(quote.SerializeAsString()));
   return signed_part + "." + ToBase64Url(Hmac(key, signed_part));
 }
 
@@ -161,23 +126,23 @@ absl::StatusOr<Quote> ReadQuote(const std::string& key, const std::string& token
       CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) != 0 || !FromBase64Url(parts[1], &payload)) {
     return Mismatch("the quote token was not issued here, or is damaged");
   }
-  QuoteToken read;
+  Quote quote;
   if (parts[0] == kPositional) {
-    if (!ReadPositional(payload, &read)) return Mismatch("the quote token is damaged");
+    if (!ReadPositional(payload, &quote)) return Mismatch("the quote token is damaged");
   } else if (parts[0] == kProtobuf) {
-    if (!read.ParseFromString(payload)) return Mismatch("the quote token is damaged");
+    if (!quote.ParseFromString(payload)) return Mismatch("the quote token is damaged");
+    // They change no price, and a quote is its price.
+    quote.DiscardUnknownFields();
   } else {
     return FailedPrecondition(Reason::kQuoteExpired, "a newer release made the quote: ask for another");
   }
-  Quote quote = Decode(read);
-  quote.quote_token = token;
   return quote;
 }
 
 Quoter::Quoter(const Regions* regions, std::string key, RandomBits random, absl::Duration valid_for)
     : regions_(regions), key_(std::move(key)), random_(std::move(random)), valid_for_(valid_for) {}
 
-absl::StatusOr<std::vector<Quote>> Quoter::QuoteRide(const Now& now, const RideRequest& request) const {
+absl::StatusOr<std::vector<SignedQuote>> Quoter::QuoteRide(const Now& now, const RideRequest& request) const {
   if (absl::Status status = CheckId(request.rider_id(), "rider_id"); !status.ok()) return status;
   const absl::StatusOr<const Region*> region = CheckRoute(request, *regions_);
   if (!region.ok()) return region.status();
@@ -197,24 +162,29 @@ absl::StatusOr<std::vector<Quote>> Quoter::QuoteRide(const Now& now, const RideR
     products.push_back(*product);
   }
 
-  const Trip trip =
-      EstimateTrip(DecodeLatLng(request.pickup().position()), DecodeLatLng(request.dropoff().position()), now.domain);
-  std::vector<Quote> quotes;
+  const LatLng pickup = DecodeLatLng(request.pickup().position());
+  const LatLng dropoff = DecodeLatLng(request.dropoff().position());
+  const Trip trip = EstimateTrip(pickup, dropoff, now.domain);
+  std::vector<SignedQuote> quotes;
   for (const Product* product : products) {
     Quote quote;
-    quote.quote_id = UuidV7(now.wall, random_);
-    quote.rider_id = request.rider_id();
-    quote.product_id = product->product_id;
-    quote.region_id = (*region)->region_id;
-    quote.seats = request.seats() == 0 ? 1 : request.seats();
-    quote.pickup = DecodeLatLng(request.pickup().position());
-    quote.dropoff = DecodeLatLng(request.dropoff().position());
-    quote.fare = PriceOf(*product, trip);
-    quote.distance_m = trip.distance_m;
-    quote.trip_duration = trip.duration;
-    quote.expire_time = now.domain + valid_for_;
-    quote.quote_token = SignQuote(key_, quote);
-    quotes.push_back(std::move(quote));
+    quote.set_quote_id(UuidV7(now.wall, random_));
+    quote.set_rider_id(request.rider_id());
+    quote.set_product_id(product->product_id);
+    quote.set_region_id((*region)->region_id);
+    quote.set_seats(request.seats() == 0 ? 1 : request.seats());
+    quote.set_pickup_latitude_deg(pickup.latitude_deg);
+    quote.set_pickup_longitude_deg(pickup.longitude_deg);
+    quote.set_dropoff_latitude_deg(dropoff.latitude_deg);
+    quote.set_dropoff_longitude_deg(dropoff.longitude_deg);
+    const Money fare = PriceOf(*product, trip);
+    quote.set_currency_code(fare.currency_code);
+    quote.set_fare_micros(fare.micros);
+    quote.set_distance_m(trip.distance_m);
+    quote.set_trip_duration_us(absl::ToInt64Microseconds(trip.duration));
+    quote.set_expire_time_us(absl::ToUnixMicros(now.domain + valid_for_));
+    std::string token = SignQuote(key_, quote);
+    quotes.push_back({std::move(quote), std::move(token)});
   }
   std::stable_sort(quotes.begin(), quotes.end(), Cheaper);
   return quotes;
@@ -240,21 +210,23 @@ absl::StatusOr<Quoter::Terms> Quoter::TermsFor(const Now& now, const RideRequest
   }
   const absl::StatusOr<Quote> quote = ReadQuote(key_, request.quote_token());
   if (!quote.ok()) return quote.status();
-  if (quote->rider_id != request.rider_id()) return Mismatch("the quote is for another rider");
-  if (quote->product_id != request.product_id()) return Mismatch("the quote is for another product");
-  if (quote->region_id != (*region)->region_id) return Mismatch("the quote is for another region");
-  if (quote->seats != (request.seats() == 0 ? 1 : request.seats())) return Mismatch("the quote is for other seats");
-  if (quote->pickup != DecodeLatLng(request.pickup().position()) ||
-      quote->dropoff != DecodeLatLng(request.dropoff().position())) {
+  if (quote->rider_id() != request.rider_id()) return Mismatch("the quote is for another rider");
+  if (quote->product_id() != request.product_id()) return Mismatch("the quote is for another product");
+  if (quote->region_id() != (*region)->region_id) return Mismatch("the quote is for another region");
+  if (quote->seats() != (request.seats() == 0 ? 1 : request.seats())) return Mismatch("the quote is for other seats");
+  if (LatLng{quote->pickup_latitude_deg(), quote->pickup_longitude_deg()} !=
+          DecodeLatLng(request.pickup().position()) ||
+      LatLng{quote->dropoff_latitude_deg(), quote->dropoff_longitude_deg()} !=
+          DecodeLatLng(request.dropoff().position())) {
     return Mismatch("the quote is for another route");
   }
-  if (now.domain >= quote->expire_time) {
+  if (now.domain >= ExpireTimeOf(*quote)) {
     return FailedPrecondition(Reason::kQuoteExpired, "the quote has expired: ask for another");
   }
-  terms.fare = quote->fare;
-  terms.distance_m = quote->distance_m;
-  terms.trip_duration = quote->trip_duration;
-  terms.quote_id = quote->quote_id;
+  terms.fare = FareOf(*quote);
+  terms.distance_m = quote->distance_m();
+  terms.trip_duration = TripDurationOf(*quote);
+  terms.quote_id = quote->quote_id();
   return terms;
 }
 

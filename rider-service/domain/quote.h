@@ -9,25 +9,22 @@
 #include "absl/time/time.h"
 #include "common/ids/uuid.h"
 #include "common/time/clock.h"
+#include "rider-service/domain/quote.pb.h"
 #include "rider-service/domain/region.h"
 #include "rider-service/domain/request_rules.h"
 
 namespace hail::rider {
 
-struct Quote {
-  std::string quote_id;
-  // Filled in by QuoteRide.
-  std::string quote_token;
-  std::string rider_id;
-  std::string product_id;
-  std::string region_id;
-  int seats = 1;
-  LatLng pickup;
-  LatLng dropoff;
-  Money fare;
-  double distance_m = 0;
-  absl::Duration trip_duration;
-  absl::Time expire_time;
+// A quote is the message in its token.
+using Quote = quote::v1::QuoteToken;
+
+Money FareOf(const Quote& quote);
+absl::Duration TripDurationOf(const Quote& quote);
+absl::Time ExpireTimeOf(const Quote& quote);
+
+struct SignedQuote {
+  Quote quote;
+  std::string token;
 };
 
 // Versions 1 and 2 of a token's payload. Replicas of the previous release read version 1 only, so this release still
@@ -50,7 +47,7 @@ class Quoter {
 
   // Quotes for the requested product, or for each product of the region with enough seats; cheapest first.
   // INVALID_FIELD, OUTSIDE_SERVICE_AREA: requests that RequestRide would also refuse.
-  absl::StatusOr<std::vector<Quote>> QuoteRide(const Now& now, const RideRequest& request) const;
+  absl::StatusOr<std::vector<SignedQuote>> QuoteRide(const Now& now, const RideRequest& request) const;
 
   // The values that RequestRide needs: from the quote if there is one, otherwise at the present price.
   struct Terms {

@@ -39,8 +39,8 @@ void AskForQuotes(const std::string& bytes) {
   const auto quotes = Quoter().QuoteRide(kNow, rider::AsRequest(request));
   if (!quotes.ok()) return;
   Require(!quotes->empty(), "there is at least one quote");
-  for (const rider::Quote& quote : *quotes) {
-    Require(quote.fare.micros >= 0 && !quote.quote_token.empty(), "a quote has a price and a token");
+  for (const rider::SignedQuote& quote : *quotes) {
+    Require(quote.quote.fare_micros() >= 0 && !quote.token.empty(), "a quote has a price and a token");
     rpb::Quote encoded;
     rider::Encode(quote, &encoded);
   }

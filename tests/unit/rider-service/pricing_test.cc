@@ -446,15 +446,15 @@ TEST_F(QuoterTest, QuotesEveryProductCheapestFirst) {
   const auto quotes = quoter_.QuoteRide(kNow, request);
   ASSERT_TRUE(quotes.ok()) << quotes.status();
   ASSERT_EQ(quotes->size(), 3u);
-  EXPECT_LT((*quotes)[0].fare.micros, (*quotes)[1].fare.micros);
-  EXPECT_LT((*quotes)[1].fare.micros, (*quotes)[2].fare.micros);
-  EXPECT_NE((*quotes)[0].quote_id, (*quotes)[1].quote_id);
-  EXPECT_EQ((*quotes)[0].expire_time, kNow.domain + absl::Minutes(5));
+  EXPECT_LT((*quotes)[0].quote.fare_micros(), (*quotes)[1].quote.fare_micros());
+  EXPECT_LT((*quotes)[1].quote.fare_micros(), (*quotes)[2].quote.fare_micros());
+  EXPECT_NE((*quotes)[0].quote.quote_id(), (*quotes)[1].quote.quote_id());
+  EXPECT_EQ(ExpireTimeOf((*quotes)[0].quote), kNow.domain + absl::Minutes(5));
 
   request.set_seats(6);
   const auto big = quoter_.QuoteRide(kNow, request);
   ASSERT_EQ(big->size(), 1u);
-  EXPECT_EQ((*big)[0].product_id, "xl");
+  EXPECT_EQ((*big)[0].quote.product_id(), "xl");
   request.set_seats(7);
   EXPECT_EQ(FieldOf(quoter_.QuoteRide(kNow, request).status()), "seats");
 }
@@ -474,24 +474,25 @@ TEST_F(QuoterTest, RefusesBadRequests) {
 TEST_F(QuoterTest, AQuoteHoldsItsPriceUntilItExpires) {
   RideRequest request = Request();
   request.set_seats(3);
-  const Quote quote = (*quoter_.QuoteRide(kNow, request))[0];
-  request.set_quote_token(quote.quote_token);
+  const SignedQuote held = (*quoter_.QuoteRide(kNow, request))[0];
+  const Quote& quote = held.quote;
+  request.set_quote_token(held.token);
   // Later in the day the current price is different.
   Now later = kNow;
   later.domain += absl::Minutes(5) - absl::Milliseconds(1);
   const auto terms = quoter_.TermsFor(later, request);
   ASSERT_TRUE(terms.ok()) << terms.status();
-  EXPECT_EQ(terms->fare, quote.fare);
-  EXPECT_EQ(terms->quote_id, quote.quote_id);
-  EXPECT_EQ(terms->distance_m, quote.distance_m);
-  EXPECT_EQ(terms->trip_duration, quote.trip_duration);
+  EXPECT_EQ(terms->fare, FareOf(quote));
+  EXPECT_EQ(terms->quote_id, quote.quote_id());
+  EXPECT_EQ(terms->distance_m, quote.distance_m());
+  EXPECT_EQ(terms->trip_duration, TripDurationOf(quote));
   later.domain += absl::Milliseconds(1);
   EXPECT_TRUE(HasReason(quoter_.TermsFor(later, request).status(), Reason::kQuoteExpired));
 }
 
 TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
   RideRequest request = Request();
-  request.set_quote_token((*quoter_.QuoteRide(kNow, request))[0].quote_token);
+  request.set_quote_token((*quoter_.QuoteRide(kNow, request))[0].token);
   ASSERT_TRUE(quoter_.TermsFor(kNow, request).ok());
   const auto reason = [&](auto change) {
     RideRequest other = request;
@@ -520,17 +521,20 @@ TEST_F(QuoterTest, AQuoteIsForOneRiderProductSeatsAndRoute) {
 // The content of the tokens below.
 Quote Held() {
   Quote quote;
-  quote.quote_id = "0192f3c0-0000-7000-8000-00000000abcd";
-  quote.rider_id = "rider-1";
-  quote.product_id = "economy";
-  quote.region_id = "san_francisco";
-  quote.seats = 2;
-  quote.pickup = {37.7749, -122.4194};
-  quote.dropoff = {37.7955, -122.3937};
-  quote.fare = {"USD", 12'340'000};
-  quote.distance_m = 4321.5;
-  quote.trip_duration = absl::Milliseconds(202'250);
-  quote.expire_time = kNoonInSanFrancisco + absl::Minutes(5);
+  quote.set_quote_id("0192f3c0-0000-7000-8000-00000000abcd");
+  quote.set_rider_id("rider-1");
+  quote.set_product_id("economy");
+  quote.set_region_id("san_francisco");
+  quote.set_seats(2);
+  quote.set_pickup_latitude_deg(37.7749);
+  quote.set_pickup_longitude_deg(-122.4194);
+  quote.set_dropoff_latitude_deg(37.7955);
+  quote.set_dropoff_longitude_deg(-122.3937);
+  quote.set_currency_code("USD");
+  quote.set_fare_micros(12'340'000);
+  quote.set_distance_m(4321.5);
+  quote.set_trip_duration_us(202'250'000);
+  quote.set_expire_time_us(absl::ToUnixMicros(kNoonInSanFrancisco + absl::Minutes(5)));
   return quote;
 }
 
@@ -558,19 +562,18 @@ TEST_F(QuoterTest, ReadsTokensOfBothLayouts) {
   for (const char* token : {kTokenV1, kTokenV2, kTokenV2Later}) {
     const absl::StatusOr<Quote> quote = ReadQuote(kKey, token);
     ASSERT_TRUE(quote.ok()) << quote.status();
-    EXPECT_EQ(quote->quote_token, token);
     EXPECT_EQ(SignQuote(kKey, *quote, QuoteLayout::kProtobuf), kTokenV2);
     request.set_quote_token(token);
     const auto terms = quoter_.TermsFor(kNow, request);
     ASSERT_TRUE(terms.ok()) << terms.status();
-    EXPECT_EQ(terms->fare, Held().fare);
-    EXPECT_EQ(terms->trip_duration, Held().trip_duration);
+    EXPECT_EQ(terms->fare, FareOf(Held()));
+    EXPECT_EQ(terms->trip_duration, TripDurationOf(Held()));
   }
 }
 
 // The previous release refuses other layouts, so its replicas could not use quotes of this release.
 TEST_F(QuoterTest, WritesWhatTheReleaseBeforeReads) {
-  EXPECT_THAT((*quoter_.QuoteRide(kNow, Request()))[0].quote_token, StartsWith("v1."));
+  EXPECT_THAT((*quoter_.QuoteRide(kNow, Request()))[0].token, StartsWith("v1."));
   EXPECT_EQ(SignQuote(kKey, Held()), kTokenV1);
 }
 
@@ -610,7 +613,7 @@ TEST_P(QuoteTokenTest, AForgedOrDamagedTokenIsRefused) {
 TEST_F(QuoterTest, WithoutAQuoteThePriceOfTheMoment) {
   const auto terms = quoter_.TermsFor(kNow, Request());
   ASSERT_TRUE(terms.ok());
-  EXPECT_EQ(terms->fare, (*quoter_.QuoteRide(kNow, Request()))[0].fare);
+  EXPECT_EQ(terms->fare, FareOf((*quoter_.QuoteRide(kNow, Request()))[0].quote));
   EXPECT_EQ(terms->quote_id, "");
   RideRequest labelled = Request();
   (*labelled.mutable_labels())[""] = "";

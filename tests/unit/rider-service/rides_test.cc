@@ -138,7 +138,7 @@ TEST_F(RidesTest, ARepeatedRequestIsAnsweredWithItsRide) {
 
 TEST_F(RidesTest, AKnownRequestIdIsLookedUpBeforeAnythingIsJudged) {
   RideRequest request = Order();
-  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].token);
   const Ride ride = *Request(request);
   // The quote has expired and the rider has a live ride, but the request is known.
   now_.domain += absl::Hours(1);
@@ -196,7 +196,7 @@ TEST_F(RidesTest, TheRidersWordsAreShortTexts) {
 TEST_F(RidesTest, AQuoteDoesNotDependOnNotes) {
   RideRequest request = Order();
   request.mutable_pickup()->set_note("blue door");
-  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].token);
   request.mutable_pickup()->set_note("red door");
   EXPECT_EQ(Request(request)->message().pickup().note(), "red door");
   request.mutable_pickup()->set_note("blue\ndoor");
@@ -224,7 +224,7 @@ TEST_F(RidesTest, ARideWithAnOldTextIsReadAsItIs) {
 
 TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
   RideRequest request = Order();
-  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].quote_token);
+  request.set_quote_token((*quoter_.QuoteRide(now_, request))[0].token);
   RideRequest broken = request;
   broken.set_seats(17);
   EXPECT_EQ(FieldOf(Request(broken).status()), "seats");
@@ -237,11 +237,11 @@ TEST_F(RidesTest, ARefusedRequestConsumesNothing) {
 
 TEST_F(RidesTest, AQuoteIsUsedOnceAndARiderHasOneRide) {
   RideRequest request = Order();
-  const Quote quote = (*quoter_.QuoteRide(now_, request))[0];
-  request.set_quote_token(quote.quote_token);
+  const SignedQuote held = (*quoter_.QuoteRide(now_, request))[0];
+  request.set_quote_token(held.token);
   const Ride ride = *Request(request);
-  EXPECT_EQ(ride.quote_id(), quote.quote_id);
-  EXPECT_EQ(ride.quoted_fare(), quote.fare);
+  EXPECT_EQ(ride.quote_id(), held.quote.quote_id());
+  EXPECT_EQ(ride.quoted_fare(), FareOf(held.quote));
 
   request.set_request_id("request-2");
   const absl::Status busy = Request(request).status();
