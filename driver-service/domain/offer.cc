@@ -57,13 +57,8 @@ RevokeReason RevokeReasonNamed(std::string_view name) {
 }
 
 OfferView ViewOf(const Offer& offer, absl::Time now) {
-  OfferView view;
-  view.offer_id = offer.offer_id;
-  view.start = offer.start;
-  view.status = offer.status;
+  OfferView view{offer};
   if (offer.status == OfferStatus::kPending) view.remaining = std::max(absl::ZeroDuration(), offer.expires - now);
-  view.pickup_eta = offer.pickup_eta;
-  view.pickup_distance_m = offer.pickup_distance_m;
   return view;
 }
 

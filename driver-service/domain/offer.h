@@ -48,17 +48,6 @@ constexpr bool IsLive(OfferStatus status) {
   return status == OfferStatus::kPending || status == OfferStatus::kConfirming;
 }
 
-// An offer as its driver's app sees it.
-struct OfferView {
-  std::string offer_id;
-  std::shared_ptr<const DispatchStart> start;
-  OfferStatus status = OfferStatus::kPending;
-  // Domain time left to answer, when this view was made; never negative, zero if the offer cannot be answered.
-  absl::Duration remaining = absl::ZeroDuration();
-  absl::Duration pickup_eta = absl::ZeroDuration();
-  double pickup_distance_m = 0;
-};
-
 // A change of an offer.
 struct OfferUpdate {
   std::string offer_id;
@@ -101,10 +90,16 @@ struct Offer {
   // Domain time.
   absl::Time made;
   absl::Time expires;
-  absl::Duration ride_waited;
-  absl::Duration pickup_eta;
+  absl::Duration ride_waited = absl::ZeroDuration();
+  absl::Duration pickup_eta = absl::ZeroDuration();
   double pickup_distance_m = 0;
   bool received = false;
+};
+
+// An offer for its driver's app.
+struct OfferView : Offer {
+  // Domain time left to answer, when this view was made; never negative, zero if the offer cannot be answered.
+  absl::Duration remaining = absl::ZeroDuration();
 };
 
 // `now` is domain time.
