@@ -53,6 +53,14 @@ TEST(GrpcLogTest, WhatAClientSentIsEscapedAndShort) {
   EXPECT_LT(lines.at(0).size(), 1000u);
 }
 
+TEST(GrpcLogTest, TheHostOfAListOfReplicasIsNoError) {
+  EXPECT_THAT(Logged([] {
+                GrpcLines(3, absl::Seconds(10))
+                    .Take("ssl.cc", 1, "No match found for server name: 127.0.0.1:1,127.0.0.1:2.", absl::Seconds(1));
+              }),
+              SizeIs(0));
+}
+
 TEST(GrpcLogTest, ItIsGrpcThatSpeaks) {
   const std::vector<std::string> lines = Logged([] {
     LogWhatGrpcSays();
