@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-checks setup-fuzz setup-deploy configure build build-all test demo overload lint check-threads tidy check-deploy \
-  format asan tsan coverage crash-test cluster-test simulate mutants \
+  format asan tsan coverage crash-test cluster-test rotation-test simulate mutants \
   fuzz hostile ci-long clean
 
 PROGRAMS := rider-service driver-service hailctl hail-sim hail-check
@@ -64,8 +64,13 @@ cluster-test: configure ## Replicas on PostgreSQL and NATS, killed, cut off and 
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
 	@/usr/bin/python3 -B tests/crash/cluster_test.py --bin build/$(PRESET)/bin $(CLUSTER_ARGS)
 
-# The release before: a git ref. Further arguments: UPGRADE_ARGS="--seed 7".
-FROM ?= 8f60d66
+ROTATION_ARGS ?=
+rotation-test: configure ## Every certificate, key and password replaced under a city, and damaged before; 6 minutes.
+	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
+	@/usr/bin/python3 -B tests/crash/rotation_test.py --bin build/$(PRESET)/bin $(ROTATION_ARGS)
+
+# The release before: a git ref. Older ones, such as 8f60d66, know no TLS: then all is in the clear. Further arguments: UPGRADE_ARGS="--seed 7".
+FROM ?= e1c3160
 UPGRADE_ARGS ?=
 .PHONY: upgrade-test
 upgrade-test: configure ## Replicas of FROM=REF, the release before, beside these: upgrade and rollback; 6 minutes and the builds.

@@ -102,9 +102,12 @@ class Stream:
 
 
 class Client:
-    def __init__(self, address):
+    def __init__(self, address, credentials=None):
+        """`credentials`: of gRPC, for TLS, and for a token with each call; None: in the clear."""
         # Each client has its own connection, like a phone.
-        self.channel = grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self.channel = (grpc.secure_channel(address, credentials, options) if credentials
+                        else grpc.insecure_channel(address, options))
         self._pool = descriptor_pool.DescriptorPool()
         # The received files, by name.
         self._files = {}

@@ -6,7 +6,8 @@ Two replicas of each service on PostgreSQL and NATS under hail-sim, with TLS, to
 
 - new certificates for all: services, edge, PostgreSQL, NATS. Before that, a key that fits no certificate;
 - another authority: trusted, used, the old one removed, with replicas replaced where the bus needs it;
-- another key that signs tokens: published, used, the old one removed. Before that, a key set that is garbage;
+- another key that signs tokens: published, used, the old one removed. rider-service reads the key set from a file,
+  driver-service from an https address. Before that, the file is garbage, and the address gone, garbage, and silent;
 - another password of the database; all its connections are ended.
 
 After each step a new connection or call shows its effect, and what is old is refused once it must be. What is damaged
@@ -28,11 +29,13 @@ import time
 import urllib.request
 
 import grpc
+import jwt
 from cryptography import x509
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from cluster import City, Failure, files, host_and_port, trial  # noqa: E402
+from cluster import City, Failure, Secured, files, host_and_port, trial  # noqa: E402
+from key_server import GARBAGE, GONE, SLOW, KeyServer  # noqa: E402
 
 # HTTP/2's, and empty settings.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
@@ -91,9 +94,17 @@ def must(holds, what):
 
 class Rotated(City):
     def __init__(self, options, directory):
+        # The issuer has an authority of its own, and the tokens' keys of all.
+        self.issuer = KeyServer(directory / "secured/tokens/jwks.json", Secured(directory / "issuer").server("issuer"))
         super().__init__(options, directory, options.bin)
         # Copies of what is replaced.
         self.old = directory / "old"
+
+    def secured_settings(self, replica):
+        settings = super().secured_settings(replica)
+        if replica.kind == "driver":
+            settings |= {"auth.keys": self.issuer.url, "auth.keys_ca": self.issuer.ca}
+        return settings
 
     # --- What is in effect ---
 
@@ -116,8 +127,28 @@ class Rotated(City):
         raise Failure(f"{replica.name} has no {name}")
 
     def await_keys(self, count):
-        await_that(lambda: all(self.metric(replica, "auth_keys") == count for replica in self.replicas),
-                   f"all replicas have {count} keys of tokens")
+        def there():
+            self.call_with_unknown_key()
+            return all(self.metric(replica, "auth_keys") == count for replica in self.replicas)
+        await_that(there, f"all replicas have {count} keys of tokens", 90)
+
+    def await_reads_of_address(self, outcome):
+        def reads():
+            return [self.metric(replica, f'auth_key_reads_total{{outcome="{outcome}"}}')
+                    for replica in self.replicas if replica.kind == "driver"]
+        before = reads()
+
+        def all_read():
+            self.call_with_unknown_key()
+            return all(now > then for now, then in zip(reads(), before))
+        await_that(all_read, f"all replicas of driver-service read the address: {outcome}", 90)
+
+    def call_with_unknown_key(self):
+        """Then a service looks at the https address, if it has not for 30 s, and before Cache-Control says."""
+        token = jwt.encode({"sub": "x"}, (self.secured.tokens / "token.key").read_bytes(), "ES256", {"kid": "unknown"})
+        for replica in self.replicas:
+            if replica.kind == "driver":
+                self.code(replica, token)
 
     def certificate(self, party):
         return self.secured.tls / party / "tls.crt"
@@ -234,6 +265,14 @@ class Rotated(City):
         self.await_log("keys_not_read", lambda: files.write(tokens / "jwks.json", b"garbage"), ("rider", "driver"))
         must(all(self.accepted(old)), "all accept a token while the key set is garbage")
         files.write(tokens / "jwks.json", good)
+        for fault in (GONE, GARBAGE, SLOW):
+            self.say(f"the issuer's address is {fault}: nothing changes")
+            self.issuer.set_fault(fault)
+            self.await_reads_of_address("failed")
+            must(all(self.accepted(old)), "all accept a token meanwhile")
+        self.say("the issuer's address answers again")
+        self.issuer.set_fault(None)
+        self.await_reads_of_address("ok")
         self.say("the new key is published")
         files.change_token_key(tokens, "add")
         self.await_keys(2)
@@ -244,6 +283,7 @@ class Rotated(City):
         self.wait(2, 4)
         self.say("the old key is removed")
         files.change_token_key(tokens, "remove")
+        self.await_keys(1)
         await_that(lambda: not any(self.accepted(old)), "all refuse tokens of the old key")
         must(all(self.accepted(new)), "all accept tokens of the new key")
 
@@ -272,6 +312,10 @@ class Rotated(City):
         self.check_running()
         self.say("all is replaced")
 
+    def end(self):
+        super().end()
+        self.issuer.stop()
+
     def come_to_rest(self):
         wrong = super().come_to_rest(refusals=False)
         if self.report["missed_events"]:
@@ -287,9 +331,9 @@ def main():
     parser.add_argument("--driver-replicas", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1, help="of the city (1)")
     parser.add_argument("--speed", type=float, default=20, help="domain seconds a wall second (20)")
-    parser.add_argument("--length", type=float, default=150, help="wall seconds in which the rides take place, about (150)")
+    parser.add_argument("--length", type=float, default=210, help="wall seconds in which the rides take place, about (210)")
     parser.add_argument("--drivers", type=int, default=150)
-    parser.add_argument("--rides", type=int, default=700)
+    parser.add_argument("--rides", type=int, default=900)
     parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     parser.set_defaults(clear=False)

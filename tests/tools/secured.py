@@ -3,7 +3,7 @@
     secured = Secured(directory / "secured")
     two_services(binaries, directory, shared, secured=secured)
     subprocess.run(["hail-sim", "--rider", rider, "--driver", driver, *secured.flags()])
-    Client(address, secured.credentials(), secured.token("rider", "ada"))
+    grpc.secure_channel(address, secured.credentials(token=secured.token("rider", "ada")))
 
 Clients go directly to the services' public ports, as the edge does: with its certificate, and with tokens. Everything
 is made by deploy/edge/files.py, whose functions renew and replace it while services run:
@@ -63,12 +63,13 @@ class Secured:
         """For a rider, a driver, or a server, which acts for all."""
         return files.token(self.tokens, role, subject, **claims)
 
-    def credentials(self, party="edge"):
-        """Of a gRPC channel of Python, with the certificate that the party has now."""
+    def credentials(self, party="edge", token=None):
+        """Of a gRPC channel of Python, with the certificate that the party has now. `token`: for each of its calls."""
         # Only here: most users start programs and need no gRPC.
         import grpc
         own = self.tls / party
-        return grpc.ssl_channel_credentials(*((own / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt")))
+        tls = grpc.ssl_channel_credentials(*((own / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt")))
+        return grpc.composite_channel_credentials(tls, grpc.access_token_call_credentials(token)) if token else tls
 
     def server(self, party):
         """The folder with the certificate of a further server of this machine, such as nats; made at the first call."""

@@ -11,6 +11,9 @@ Then a city of hail-sim on replicas of the release before. Each is replaced by o
 again, in an order that depends on the seed. No call may be refused for good. hail-check judges the clients' ledgers and
 the stores.
 
+Both releases are secured with TLS, tokens, a password of PostgreSQL and NATS's permissions, unless the release before knows
+no TLS: then all is in the clear.
+
 Exit status: 0 if all holds. The table at the end lists the results.
 """
 import argparse
@@ -77,9 +80,10 @@ def refused(reason, call):
 class Side:
     """One release: a replica of each service, and a client of each while they run."""
 
-    def __init__(self, name, binaries, replicas):
+    def __init__(self, name, binaries, replicas, secured):
         self.name = name
         self.replicas = replicas
+        self.secured = secured
         self.rider = self.driver = None
         for replica in replicas:
             replica.service.run_from(binaries)
@@ -87,7 +91,9 @@ class Side:
     def start(self):
         for replica in self.replicas:
             replica.service.start()
-        self.rider, self.driver = (Client(replica.service.address) for replica in self.replicas)
+        # One client acts for all, as an operator's backend.
+        credentials = self.secured and self.secured.credentials(token=self.secured.token("server", "upgrade-test"))
+        self.rider, self.driver = (Client(replica.service.address, credentials) for replica in self.replicas)
 
 
 class Left:
@@ -113,8 +119,8 @@ class Handover(Cluster):
         super().__init__(options.old, directory, ["rider", "rider", "driver", "driver"], 1, PATIENT, options.clear)
         self.options = options
         self.table = table
-        self.old = Side(options.old_name, options.old, self.replicas[0::2])
-        self.new = Side("new", options.bin, self.replicas[1::2])
+        self.old = Side(options.old_name, options.old, self.replicas[0::2], self.secured)
+        self.new = Side("new", options.bin, self.replicas[1::2], self.secured)
 
     def start(self):
         self.nats.start()
@@ -280,6 +286,12 @@ def promises(ref, decision):
     return any(pathlib.Path(name).name.startswith(decision) for name in names)
 
 
+def knows_tls(binaries):
+    """Whether the services there can be secured."""
+    shown = subprocess.run([binaries / "rider-service", "--help"], check=True, capture_output=True, text=True).stdout
+    return "tls.certificate" in shown
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the new release's programs")
@@ -297,7 +309,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     options.old_name = options.ref[:12]
-    options.clear = True
+    options.clear = not knows_tls(options.old)
     options.old_keeps = promises(options.ref, KEEPS_UNKNOWN_FIELDS)
 
     status, table, begin = 0, Table(), time.time()
@@ -306,7 +318,7 @@ def main():
             print(f"--- {part}", flush=True)
             status |= trial.run(f"upgrade-{part}", options.keep and options.keep / part,
                                 lambda directory, make=make: make(options, directory, table))
-    print(f"\n{options.ref} is the release before, new is what is here.")
+    print(f"\n{options.ref} is the release before, new is what is here{', all in the clear' if options.clear else ''}.")
     table.print()
     print(f"upgrade test: {'all holds' if status == 0 else 'failed'}, {time.time() - begin:.0f} s")
     return status
