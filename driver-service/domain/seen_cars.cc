@@ -15,7 +15,6 @@ namespace {
 // Cells are in bands of one degree of latitude. Within a band all cells have the same width, so they form straight
 // columns. 1,482 rows per degree are 75 m each.
 constexpr std::int64_t kRowsPerBand = 1482;
-constexpr std::int64_t kCellsPerBlock = 16;
 // The maximum displacement of a car.
 constexpr double kFurthestOffM = 300;
 constexpr std::int64_t kEtaStepS = 15;
@@ -76,9 +75,7 @@ LatLng PlaceShown(const std::string& driver_id, const LatLng& point) {
   const auto columns = static_cast<std::int64_t>(360 * kRowsPerBand * narrowing);
   const auto column =
       static_cast<std::int64_t>(std::floor((point.longitude_deg + 180) / 360 * static_cast<double>(columns)));
-  const std::uint64_t mixed =
-      Mixed(driver_id, {static_cast<std::int64_t>(band), row / kCellsPerBlock, column / kCellsPerBlock});
-  auto [up, right] = kTwoAway[mixed % kTwoAway.size()];
+  auto [up, right] = kTwoAway[Mixed(driver_id, {}) % kTwoAway.size()];
   // Stay within the band, because other bands have other columns.
   if (row + up < 0 || row + up >= kRowsPerBand) up = -up;
   const std::int64_t shown_column = (column + right + 2 * columns) % columns;

@@ -16,11 +16,12 @@ namespace hail::driver {
 // The place where a car at `point` is shown: 105 to 270 m from it.
 //
 // The earth is divided into cells of about 75 m. A car is shown in the middle of one of the sixteen cells that are two
-// away from its own. The cell depends only on the driver and on the part of the city (1.2 km a side):
-// - not on the call, so that repeated calls cannot average the displacement;
-// - not on the time: a car that stands at the same place each evening is shown at the same wrong place, so that calls
-//   on several evenings cannot average it either;
-// - not on the position within the cell, so that no answer distinguishes two positions within a cell.
+// away from its own, the same of the sixteen for all of a driver's cells:
+// - not another for each call, so that repeated calls cannot average the displacement;
+// - not another at another time: a car that stands at the same place each evening is shown at the same wrong place, so
+//   that calls on several evenings cannot average it either;
+// - not another in another part of the city: where the displacement of a driving car changes, the jump tells it;
+// - not another within the cell, so that no answer distinguishes two positions within a cell.
 // An observer who knows a driver's id and recognizes that driver's car can compute the true cell.
 LatLng PlaceShown(const std::string& driver_id, const LatLng& point);
 

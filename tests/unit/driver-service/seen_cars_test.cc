@@ -1,8 +1,10 @@
 // How well strangers can locate a driver.
 #include "driver-service/domain/seen_cars.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
 #include <optional>
 #include <random>
 #include <set>
@@ -185,6 +187,149 @@ TEST_F(SeenCarsTest, TheSameEstimatorsFindACarThatIsShownAsItIs) {
   EXPECT_LT(DistanceM(estimates[0].second, car), 10) << estimates[0].first;
   EXPECT_LT(DistanceM(estimates[1].second, car), 1) << estimates[1].first;
   EXPECT_LT(DistanceM(estimates[3].second, car), 1) << estimates[3].first;
+}
+
+// ---- A car that is followed
+
+// The grid on which cars are shown, as an observer can read it from the source: rows and columns of kCity's band.
+constexpr double kRowsPerDegree = 1482;
+const double kColumnsPerDegree =
+    std::floor(360 * kRowsPerDegree * std::cos((std::floor(kCity.latitude_deg) + 0.5) * std::numbers::pi / 180)) / 360;
+struct Cell {
+  int row = 0;
+  int column = 0;
+  bool operator==(const Cell&) const = default;
+};
+Cell CellOf(const LatLng& point) {
+  return {static_cast<int>(std::floor((point.latitude_deg - std::floor(kCity.latitude_deg)) * kRowsPerDegree)),
+          static_cast<int>(std::floor((point.longitude_deg + 180) * kColumnsPerDegree))};
+}
+LatLng MiddleOf(double row, double column) {
+  return {std::floor(kCity.latitude_deg) + (row + 0.5) / kRowsPerDegree, (column + 0.5) / kColumnsPerDegree - 180};
+}
+const std::vector<Cell> kShifts = [] {
+  std::vector<Cell> shifts;
+  for (int row = -2; row <= 2; ++row) {
+    for (int column = -2; column <= 2; ++column) {
+      if (std::abs(row) == 2 || std::abs(column) == 2) shifts.push_back({row, column});
+    }
+  }
+  return shifts;
+}();
+
+constexpr int kDrives = 6;
+
+// An earlier version displaced a car anew in each block of kBlock cells a side.
+constexpr int kBlock = 16;
+Cell BlockOf(const Cell& cell) { return {cell.row / kBlock, cell.column / kBlock}; }
+LatLng ShownByBlocks(int driver, const LatLng& car) {
+  const Cell cell = CellOf(car);
+  const Cell block = BlockOf(cell);
+  std::seed_seq seed{driver, block.row, block.column};
+  std::mt19937 random(seed);
+  const Cell shift = kShifts[random() % kShifts.size()];
+  return MiddleOf(cell.row + shift.row, cell.column + shift.column);
+}
+
+// Follows a car's shown place. A car moves to the next cell at most between two calls, and can change its displacement
+// only where blocks meet, so each jump excludes some of the displacements; what is left stays so while the car stands.
+class Follower {
+ public:
+  void See(const LatLng& place) {
+    const Cell shown = CellOf(place);
+    if (last_) {
+      std::vector<Cell> left;
+      for (const Cell& shift : kShifts) {
+        if (std::any_of(left_.begin(), left_.end(),
+                        [&](const Cell& before) { return Follows(before, shift, shown); })) {
+          left.push_back(shift);
+        }
+      }
+      if (!left.empty()) left_ = std::move(left);
+    }
+    last_ = shown;
+  }
+  LatLng Estimate() const {
+    double row = 0, column = 0;
+    for (const Cell& shift : left_) {
+      row += (last_->row - shift.row) / static_cast<double>(left_.size());
+      column += (last_->column - shift.column) / static_cast<double>(left_.size());
+    }
+    return MiddleOf(row, column);
+  }
+
+ private:
+  bool Follows(const Cell& before, const Cell& shift, const Cell& shown) const {
+    const Cell from{last_->row - before.row, last_->column - before.column};
+    const Cell to{shown.row - shift.row, shown.column - shift.column};
+    if (std::abs(to.row - from.row) > 1 || std::abs(to.column - from.column) > 1) return false;
+    return before == shift || !(BlockOf(from) == BlockOf(to));
+  }
+
+  std::optional<Cell> last_;
+  std::vector<Cell> left_ = kShifts;
+};
+
+// Drives around for 25 minutes, then stands for 5; one call a second. The errors of the follower at each second.
+std::vector<double> ErrorsOfFollower(std::mt19937& random, const std::function<LatLng(const LatLng& car)>& shown) {
+  std::uniform_int_distribution<int> leg_s(20, 90);
+  std::uniform_real_distribution<double> speed_mps(6, 14);
+  LatLng car = kCity;
+  Follower follower;
+  std::vector<double> errors;
+  int left_s = 0;
+  double bearing = 0, step_m = 0;
+  for (int second = 0; second < 1800; ++second) {
+    if (left_s-- == 0) {
+      left_s = leg_s(random);
+      bearing = 10 + 90 * static_cast<double>(random() % 4);
+      step_m = speed_mps(random);
+    }
+    if (second < 1500) car = Toward(car, bearing, step_m);
+    follower.See(shown(car));
+    errors.push_back(DistanceM(follower.Estimate(), car));
+  }
+  return errors;
+}
+
+// The middle of a straight drive of 6 km, as the mean of the places shown.
+double ErrorOfStraightDrive(std::mt19937& random, const std::function<LatLng(const LatLng& car)>& shown) {
+  std::uniform_real_distribution<double> any(0, 360);
+  const double bearing = any(random);
+  std::vector<LatLng> places;
+  for (int second = -300; second <= 300; ++second) places.push_back(shown(Toward(kCity, bearing, 10.0 * second)));
+  return DistanceM(Mean(places), kCity);
+}
+
+TEST_F(SeenCarsTest, WhoFollowsADrivingCarGetsNoNearerThan100M) {
+  std::mt19937 random(6);
+  for (int drive = 0; drive < kDrives; ++drive) {
+    const std::string id = absl::StrCat("driver-", drive);
+    const auto shown = [&](const LatLng& car) {
+      Put(id, car);
+      return Seen(car, 5000).at(0).place;
+    };
+    const std::vector<double> errors = ErrorsOfFollower(random, shown);
+    EXPECT_GT(*std::min_element(errors.begin(), errors.end()), kNearestM) << id;
+    EXPECT_LT(errors.back(), 400) << id << ": the estimator itself is bad";
+    EXPECT_GT(ErrorOfStraightDrive(random, shown), kNearestM) << id;
+    index_.Remove(id);
+  }
+}
+
+TEST_F(SeenCarsTest, TheSameFollowerFindsACarWhoseDisplacementChangesOnTheWay) {
+  std::mt19937 random(6);
+  std::vector<double> straight;
+  for (int drive = 0; drive < kDrives; ++drive) {
+    const auto shown = [&](const LatLng& car) { return ShownByBlocks(drive, car); };
+    const std::vector<double> errors = ErrorsOfFollower(random, shown);
+    EXPECT_LT(*std::min_element(errors.begin(), errors.end()), 10) << drive;
+    EXPECT_GT(std::count_if(errors.begin(), errors.end(), [](double error) { return error < kNearestM; }), 120)
+        << drive;
+    straight.push_back(ErrorOfStraightDrive(random, shown));
+  }
+  std::sort(straight.begin(), straight.end());
+  EXPECT_LT(straight[kDrives / 2], kNearestM);
 }
 
 TEST_F(SeenCarsTest, APlaceShownIsNeitherNearNorFarAnywhereOnEarth) {
