@@ -150,10 +150,10 @@ class Client:
 
         return list(walk(self._pool.FindServiceByName(service).methods_by_name[name].input_type, ""))
 
-    def unary(self, method, request, timeout=10):
+    def unary(self, method, request, timeout=10, metadata=None):
         call, to_message, from_message = self._prepare(method, self.channel.unary_unary)
         try:
-            return from_message(call(to_message(request), timeout=timeout))
+            return from_message(call(to_message(request), timeout=timeout, metadata=metadata))
         except grpc.RpcError as error:
             raise self._error(error) from None
 
@@ -168,10 +168,11 @@ class Client:
         finally:
             stream.cancel()
 
-    def bidi(self, method, timeout=None):
+    def bidi(self, method, timeout=None, metadata=None):
         call, to_message, from_message = self._prepare(method, self.channel.stream_stream)
         outgoing = queue.Queue()
-        return Stream(call(iter(outgoing.get, None), timeout=timeout), outgoing, to_message, from_message, self._error)
+        return Stream(call(iter(outgoing.get, None), timeout=timeout, metadata=metadata), outgoing, to_message,
+                      from_message, self._error)
 
     def _ask(self, **question):
         """The answer of the server's reflection. Repeats the call, because other clients may hold all streams."""
