@@ -4,9 +4,12 @@
 Builds the images, starts the cluster, and hail-sim on the port that the edge publishes on 127.0.0.1. While rides are
 under way: a replica's process dies by SIGKILL and Docker starts it again; a container is killed and Compose brings it back;
 PostgreSQL is stopped for a while, and killed; NATS is restarted; there are more replicas for a time; all of them are replaced
-as docs/operations.md says; the edge is restarted. With --rolling only what an operator does to replicas is done, and then
-no call may be refused for good. Between the steps the edge must have removed stopped replicas and added new ones. In the
+as docs/operations.md says; all certificates are; the edge is restarted. With --rolling only what an operator does to replicas
+and certificates is done, and then no call may be refused for good. Between the steps the edge must have removed stopped replicas and added new ones. In the
 end hail-check judges the ledgers of the clients and the data in PostgreSQL.
+
+The cluster is secured. Before the first ride the test looks for ways around that: calls without the edge's certificate or a
+token, and keys in containers whose they are not.
 
 Needs Docker, Compose of either generation, and ports 8080 and 8443. Images that cannot be pulled are built from Debian's
 and PyPI's packages (engines/Dockerfile), under their names while the test runs. Leaves no container, but the images hail/*.
@@ -24,6 +27,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -36,6 +41,12 @@ from two_services import epoch  # noqa: E402
 ENGINES = {"postgres": "postgres:15", "nats": "nats:2.11", "node": "node:22-bookworm-slim",
            "envoy": "envoyproxy/envoy:v1.40.0"}
 SERVICES = {"rider": "rider-service", "driver": "driver-service"}
+# The services' ports: for the edge, and for the other service and operators.
+PUBLIC = {"rider-service": 50051, "driver-service": 50052}
+INTERNAL = {"rider-service": 50061, "driver-service": 50062}
+# Every private key that a process could read, by its content: where the images and compose can have put a file.
+PRIVATE_KEYS = """find / \\( -path /proc -o -path /sys \\) -prune -o -type f -size -64k -print0 2>/dev/null |
+xargs -0 -r grep -sElZ '^-----BEGIN [A-Z ]*PRIVATE KEY-----' | xargs -0 -r sha256sum"""
 # Prints the numbers of replicas that take calls. Envoy's image has few programs, but bash.
 IN_TURN = """exec 3<>/dev/tcp/127.0.0.1/9901
 printf 'GET /stats?filter=membership_healthy HTTP/1.1\\r\\nHost: edge\\r\\nConnection: close\\r\\n\\r\\n' >&3
@@ -149,7 +160,8 @@ class Cluster:
             run("docker", "build", "--target", engine, "-t", stand_in, str(ROOT / "tests/containers/engines"))
             run("docker", "tag", stand_in, image)
             self.borrowed.append(image)
-        self.compose("--profile", "demo", "build")
+        if not self.options.built:
+            self.compose("--profile", "demo", "build")
 
     def apart(self):
         """The networks hold: no app's neighbour reaches a service, and no secret is in a variable or on a command line."""
@@ -163,11 +175,67 @@ class Cluster:
             found = self.inspect(self.container(service))["HostConfig"]
             if found["PidsLimit"] != 512 or not found["Memory"] or not found["NanoCpus"] or not found["ReadonlyRootfs"]:
                 raise Failure(f"{service} lacks a limit: {found['PidsLimit']} {found['Memory']} {found['NanoCpus']}")
-        words = [(self.secrets / name).read_text().strip() for name in ("db-password", "nats-password")]
+        word = (self.secrets / "db-password").read_text().strip()
         for service in networks:
-            seen = json.dumps(self.inspect(self.container(service)))
-            if any(word in seen for word in words):
-                raise Failure(f"`docker inspect` shows a password of {service}")
+            if word in json.dumps(self.inspect(self.container(service))):
+                raise Failure(f"`docker inspect` shows the password in {service}")
+
+    def served(self, address, *arguments, party=None, patience=5):
+        """Whether hailctl is, in a container beside the services with the files of a party."""
+        volume = ["--volume", f"{self.project}_{party}-files:/etc/hail:ro"] if party else []
+        return succeeds("docker", "run", "--rm", "--network", f"{self.project}_internal", *volume, "hail/tools", "--timeout", str(patience),
+                        "health", address, *arguments)
+
+    def certified(self):
+        """A service serves who shows the right certificate, and nobody else."""
+        authority = ["--tls-ca", "/etc/hail/tls/ca.crt"]
+        own = [*authority, "--tls-certificate", "/etc/hail/tls/tls.crt", "--tls-key", "/etc/hail/tls/tls.key"]
+        for ports, party, others in (
+                (PUBLIC, "edge", ("operator", *SERVICES.values())), (INTERNAL, "operator", ("edge",))):
+            for service, port in ports.items():
+                address = f"{service}:{port}"
+                if not self.served(address, *own, party=party, patience=50):
+                    raise Failure(f"{address} does not serve {party}")
+                wrong = ["in the clear"] if self.served(address) else []
+                wrong += ["without a certificate"] if self.served(address, *authority, party=party) else []
+                wrong += [f"as {other}" for other in others if self.served(address, *own, party=other)]
+                if wrong:
+                    raise Failure(f"{address} serves who calls {', '.join(wrong)}")
+        clear = self.rows("SELECT COUNT(*), COUNT(*) FILTER (WHERE NOT ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+                          "WHERE client_addr IS NOT NULL")[0]
+        if clear[0] == "0" or clear[1] != "0":
+            raise Failure(f"of {clear[0]} connections to PostgreSQL {clear[1]} have no TLS")
+        self.say("the services serve the edge and operators, each at its port alone")
+
+    def asked_for_tokens(self):
+        """A call through the edge needs a token, and a rider's is for this rider's calls."""
+        def reason(token=None):
+            call = urllib.request.Request("http://127.0.0.1:8080/v1/riders/ada/rides",
+                                          headers={"Authorization": f"Bearer {token}"} if token else {})
+            try:
+                with urllib.request.urlopen(call, timeout=30):
+                    return None
+            except urllib.error.HTTPError as error:
+                return json.loads(error.read())["details"][0]["reason"]
+        ada, bob = (self.compose("run", "--rm", "-T", "edge-files", "token", "rider", who).split()[-1] for who in ("ada", "bob"))
+        found = [reason(), reason(bob), reason(ada)]
+        if found != ["TOKEN_MISSING", "IDENTITY_MISMATCH", None]:
+            raise Failure(f"without a token, with another's, with one's own: {found}")
+        self.say("a call needs a token, and the right one")
+
+    def keys_apart(self):
+        """In no container can a key of another be read, nor one that signs."""
+        def digests(*command):
+            listed = run("docker", *command, "sh", "-c", PRIVATE_KEYS)
+            return {line.split(maxsplit=1)[1]: line.split()[0] for line in listed.splitlines()}
+        keys = digests("run", "--rm", "--volume", f"{self.project}_keys:/etc/hail/edge:ro", "--entrypoint", "", "hail/edge-files")
+        own = {name: keys[f"/etc/hail/edge/services/{name}/tls.key"] for name in (*SERVICES.values(), "edge", "postgres")}
+        for service in (*own, "console"):
+            allowed = {own.get(service), *([keys["/etc/hail/edge/tls.key"]] if service == "edge" else [])}
+            found = digests("exec", self.container(service))
+            if not set(found.values()) <= allowed or (service in own and own[service] not in found.values()):
+                raise Failure(f"{service} can read the keys {sorted(found)}")
+        self.say("each container has its own keys alone")
 
     def start(self):
         self.get_images()
@@ -178,12 +246,15 @@ class Cluster:
         self.say("compose up")
         self.apart()
         self.await_in_turn(2, 2)
+        self.certified()
+        self.asked_for_tokens()
+        self.keys_apart()
         self.await_that("hailctl health through the published port",
                         lambda: self.tools("--timeout", "2", "health", "127.0.0.1:8080"))
         options = self.options
         run("docker", "run", "-d", "--name", self.sim, "--network", "host", "--volume",
-            f"{self.project}_edge-files:/etc/hail/edge:ro", "--entrypoint", "hail-sim", "hail/tools",
-            "--rider", "127.0.0.1:8080", "--driver", "127.0.0.1:8080", "--token-key", "/etc/hail/edge/token.key",
+            f"{self.project}_apps-files:/etc/hail:ro", "--entrypoint", "hail-sim", "hail/tools",
+            "--rider", "127.0.0.1:8080", "--driver", "127.0.0.1:8080", "--token-key", "/etc/hail/tokens/token.key",
             "--ledger", "/data/ledger", "--report", "/data/report.json", "--speed", str(options.speed), "--anchor", self.anchor, "--seed", str(options.seed),
             "--length", str(options.length), "--drivers", str(options.drivers), "--rides", str(options.rides),
             "--quiet", "60", "--no-progress")
@@ -246,6 +317,19 @@ class Cluster:
         self.say(f"  restarted: {time.time() - begin:.1f} s")
         self.await_in_turn(2, 2)
 
+    def renew_certificates(self):
+        self.step("new certificates for the services and the edge")
+
+        def reloads():
+            return [run("docker", "logs", name).count('"event":"tls_reloaded"')
+                    for service in SERVICES.values() for name in self.containers(service)]
+        before = reloads()
+        renewed = [word for party in (*SERVICES.values(), "edge") for word in ("--renew", party)]
+        self.compose("run", "--rm", "-T", "edge-files", "services", "/etc/hail/edge/services", *renewed)
+        self.compose("run", "--rm", "-T", "edge-files")
+        self.await_that("each replica has its own", lambda: all(now > then for now, then in zip(reloads(), before)))
+        self.await_in_turn(2, 2)
+
     def scale(self, replicas):
         self.step(f"{replicas} + {replicas} replicas")
         arguments = [word for service in SERVICES.values() for word in ("--scale", f"{service}={replicas}")]
@@ -269,7 +353,9 @@ class Cluster:
     def carry_out(self):
         print(f"{'':>10} {'':<61}   rides:\n{'':>10} {'':<61}  MATCHING to pickup at pickup   on trip", flush=True)
         rider, driver = SERVICES.values()
-        replicas = [lambda: self.scale(4), lambda: self.scale(2), lambda: self.replace(rider), lambda: self.replace(driver)]
+        # The replicas that come after it know nothing but the new certificates.
+        replicas = [self.renew_certificates, lambda: self.scale(4), lambda: self.scale(2), lambda: self.replace(rider),
+                    lambda: self.replace(driver)]
         plan = {
             "process": [lambda: self.kill_process(rider), lambda: self.kill_process(driver)],
             "container": [lambda: self.kill_container(rider), lambda: self.kill_container(driver)],
@@ -345,6 +431,7 @@ def main():
     parser.add_argument("--rolling", action="store_true", help="nothing but what an operator does to replicas")
     parser.add_argument("--only", nargs="+", choices=["process", "container", "nats", "postgres", "replicas", "edge"],
                         help="a part of it")
+    parser.add_argument("--built", action="store_true", help="the images hail/* are there: build none")
     parser.add_argument("--seed", type=int, default=1, help="of the city (1)")
     parser.add_argument("--speed", type=float, default=10, help="domain seconds a wall second (10)")
     parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about (210; rolling 120)")
