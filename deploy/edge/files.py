@@ -233,7 +233,10 @@ def make(folder):
         make_token_key(folder)
 
 
-def ends_soon(certificate):
+def is_due(certificate):
+    """Whether there is none, or one that ends soon."""
+    if not certificate.exists():
+        return True
     end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after.replace(tzinfo=datetime.timezone.utc)
     return end - datetime.datetime.now(datetime.timezone.utc) < RENEW_BEFORE
 
@@ -263,8 +266,7 @@ def hand_out(folder, places, parties):
     make(folder)
     services = folder / "services"
     named = [party for party in parties if party != APPS]
-    make_services(services, parties=named)
-    make_services(services, renew=[party for party in named if ends_soon(services / party / "tls.crt")], parties=named)
+    make_services(services, renew=[party for party in named if is_due(services / party / "tls.crt")], parties=named)
     for party in parties:
         # PostgreSQL has a user of its own, and reads its files as a member of this one's group.
         group = 0o050 if party == "postgres" else 0
