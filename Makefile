@@ -65,7 +65,7 @@ cluster-test: configure ## Replicas on PostgreSQL and NATS, killed, cut off and 
 	@/usr/bin/python3 -B tests/crash/cluster_test.py --bin build/$(PRESET)/bin $(CLUSTER_ARGS)
 
 ROTATION_ARGS ?=
-rotation-test: configure ## Every certificate, key and password replaced under a city, and damaged before; 6 minutes.
+rotation-test: configure ## Every certificate, key and password replaced under a city, and damaged before; 5 minutes.
 	@cmake --build build/$(PRESET) --parallel $(JOBS) --target hail-sim hail-check rider-service driver-service
 	@/usr/bin/python3 -B tests/crash/rotation_test.py --bin build/$(PRESET)/bin $(ROTATION_ARGS)
 
