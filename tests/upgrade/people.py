@@ -121,7 +121,9 @@ class Driver:
 
     def go_online(self, client):
         self.want_rides(client)
-        self.await_state(client, lambda state: state["status"] == "DRIVER_STATUS_AVAILABLE", "AVAILABLE")
+        # A ride that waits is offered at once.
+        self.await_state(client, lambda state: state["status"] in ("DRIVER_STATUS_AVAILABLE", "DRIVER_STATUS_OFFERED"),
+                         "AVAILABLE or OFFERED")
 
     def await_offer(self, client):
         return self.await_state(client, lambda state: "offer" in state, "an offer")["offer"]

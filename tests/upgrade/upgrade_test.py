@@ -297,6 +297,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the new release's programs")
     parser.add_argument("--old", type=pathlib.Path, required=True, help="directory with the services of the release before")
     parser.add_argument("--from", dest="ref", required=True, help="the git ref that it was built from")
+    parser.add_argument("--clear", action="store_true", help="without TLS, tokens and a password, as for a release that knows no TLS")
     parser.add_argument("--only", choices=["rides", "city"], help="one part of it")
     parser.add_argument("--rider-replicas", type=int, default=3)
     parser.add_argument("--driver-replicas", type=int, default=3)
@@ -309,7 +310,7 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     options.old_name = options.ref[:12]
-    options.clear = not knows_tls(options.old)
+    options.clear = options.clear or not knows_tls(options.old)
     options.old_keeps = promises(options.ref, KEEPS_UNKNOWN_FIELDS)
 
     status, table, begin = 0, Table(), time.time()
