@@ -218,9 +218,9 @@ void DispatchHost::ToReplicas(const ReplicaMessage& message) {
   if (replicas_ != nullptr) replicas_->ToReplicas(message);
 }
 
-void DispatchHost::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+void DispatchHost::OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable, bool on_map,
                                const std::shared_ptr<const CarProfile>& car) {
-  if (parts_.presences != nullptr) parts_.presences->SetSession(driver_id, session_epoch, offerable, car);
+  if (parts_.presences != nullptr) parts_.presences->SetSession(driver_id, session_epoch, offerable, on_map, car);
 }
 
 void DispatchHost::OnSessionGone(const std::string& driver_id) {

@@ -129,7 +129,7 @@ class DispatchHost final : private Effects {
   void LogOffer(const OfferRecord& record) override;
   void ToReplica(const std::string& replica, const ReplicaMessage& message) override;
   void ToReplicas(const ReplicaMessage& message) override;
-  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+  void OnOfferable(const std::string& driver_id, std::int64_t session_epoch, bool offerable, bool on_map,
                    const std::shared_ptr<const CarProfile>& car) override;
   void OnSessionGone(const std::string& driver_id) override;
 

@@ -61,7 +61,7 @@ void DriverServer::Stop() {
 DriverServer::Stats DriverServer::stats() const {
   return {.dispatch = dispatch_.counts(),
           .queue = dispatch_.depth(),
-          .offerable = index_.offerable_count(),
+          .on_map = index_.on_map_count(),
           .fixes_given_up = index_.given_up_count(),
           .rider_feed_up = dispatch_.feed_up()};
 }

@@ -59,7 +59,7 @@ class DriverServer final {
     DispatchCounts dispatch;
     // The number of tasks that wait on the loop.
     std::size_t queue = 0;
-    std::size_t offerable = 0;
+    std::size_t on_map = 0;
     // LocationIndex::given_up_count.
     std::size_t fixes_given_up = 0;
     bool rider_feed_up = false;

@@ -15,12 +15,13 @@ void PresenceGossip::SetOnDirty(std::function<void()> on_fresh) {
   on_fresh_ = std::move(on_fresh);
 }
 
-void PresenceGossip::SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+void PresenceGossip::SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable, bool on_map,
                                 std::shared_ptr<const CarProfile> car) {
   absl::MutexLock lock(&mutex_);
   Entry& entry = entries_[driver_id];
   entry.session_epoch = session_epoch;
   entry.offerable = offerable;
+  entry.on_map = on_map;
   entry.car = std::move(car);
   MarkFresh(driver_id, entry);
 }
@@ -53,7 +54,7 @@ std::vector<Presences> PresenceGossip::Take() {
       if (taken.empty() || taken.back().drivers.size() == kPresencesPerMessage) taken.emplace_back();
       const Entry& seen = entry->second;
       taken.back().drivers.push_back(
-          {driver_id, seen.session_epoch, ++last_number_, seen.offerable, seen.car, std::nullopt});
+          {driver_id, seen.session_epoch, ++last_number_, seen.offerable, seen.on_map, seen.car, std::nullopt});
     }
     fresh_.clear();
   }
@@ -61,8 +62,10 @@ std::vector<Presences> PresenceGossip::Take() {
   for (Presences& presences : taken) {
     for (DriverPresence& presence : presences.drivers) {
       presence.fix = index_.Find(presence.driver_id);
-      // A driver with a doubtful position gets no offers.
-      presence.offerable = presence.offerable && !index_.IsDoubted(presence.driver_id);
+      // A driver with a doubtful position gets no offers, and is nowhere to be seen.
+      const bool doubted = index_.IsDoubted(presence.driver_id);
+      presence.offerable = presence.offerable && !doubted;
+      presence.on_map = presence.on_map && !doubted;
     }
   }
   return taken;

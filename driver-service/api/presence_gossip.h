@@ -26,7 +26,7 @@ class PresenceGossip {
   void SetOnDirty(std::function<void()> on_fresh);
 
   // The driver's session is here.
-  void SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable,
+  void SetSession(const std::string& driver_id, std::int64_t session_epoch, bool offerable, bool on_map,
                   std::shared_ptr<const CarProfile> car);
   // The driver's session is no longer here.
   void Forget(const std::string& driver_id);
@@ -42,6 +42,7 @@ class PresenceGossip {
   struct Entry {
     std::int64_t session_epoch = 0;
     bool offerable = false;
+    bool on_map = false;
     std::shared_ptr<const CarProfile> car;
     // Whether it waits for Take.
     bool fresh = false;

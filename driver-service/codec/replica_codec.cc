@@ -50,6 +50,7 @@ struct ToMessage {
       proto.set_session_epoch(presence.session_epoch);
       proto.set_number(presence.number);
       proto.set_offerable(presence.offerable);
+      proto.set_on_map_with_offer(presence.on_map && !presence.offerable);
       if (presence.car != nullptr) {
         proto.set_region_id(presence.car->region_id);
         for (const std::string& product_id : presence.car->product_ids) proto.add_product_ids(product_id);
@@ -113,6 +114,7 @@ Presences FromProto(const rpb::Presences& proto, absl::Time now) {
     presence.session_epoch = seen.session_epoch();
     presence.number = seen.number();
     presence.offerable = seen.offerable();
+    presence.on_map = seen.offerable() || seen.on_map_with_offer();
     presence.car = std::make_shared<const CarProfile>(
         CarProfile{seen.region_id(), {seen.product_ids().begin(), seen.product_ids().end()}, seen.seats()});
     if (seen.has_position()) {

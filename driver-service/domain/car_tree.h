@@ -153,7 +153,7 @@ struct alignas(64) Car {
   std::uint32_t id_hash = 0;
   // The shard of the car's tile, or kNowhere.
   std::uint16_t tile_shard = kNowhere;
-  bool offerable = false;
+  bool on_map = false;
   // Whether there is a fix.
   bool located : 1 = false;
   // Whether the fix is in doubt: later ones that disagree with it are held. The car is then in no tree.

@@ -37,7 +37,7 @@ class Effects {
   virtual void ToReplicas(const ReplicaMessage& /*message*/) {}
   // A session was opened here, or its driver's offerability has changed: for presences.
   virtual void OnOfferable(const std::string& /*driver_id*/, std::int64_t /*session_epoch*/, bool /*offerable*/,
-                           const std::shared_ptr<const CarProfile>& /*car*/) {}
+                           bool /*on_map*/, const std::shared_ptr<const CarProfile>& /*car*/) {}
   // The session is no longer here.
   virtual void OnSessionGone(const std::string& /*driver_id*/) {}
 };

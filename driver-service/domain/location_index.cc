@@ -118,14 +118,14 @@ void LocationIndex::SetCar(const std::string& driver_id, std::shared_ptr<const C
   if (kind != nullptr) kinds_->Release(kind);
 }
 
-void LocationIndex::SetOfferable(const std::string& driver_id, bool offerable) {
+void LocationIndex::SetOnMap(const std::string& driver_id, bool on_map) {
   const std::size_t hash = HashOfDriver()(driver_id);
   DriverShard& shard = ShardOf(hash);
   absl::MutexLock lock(&shard.mutex);
   Car& car = shard.FindOrAdd(driver_id, hash);
-  if (car.offerable == offerable) return;
+  if (car.on_map == on_map) return;
   TakeOut(car);
-  car.offerable = offerable;
+  car.on_map = on_map;
   Place(car);
 }
 
@@ -212,7 +212,7 @@ void LocationIndex::Remove(const std::string& driver_id) {
 }
 
 void LocationIndex::Place(Car& car) {
-  if (!car.offerable || car.kind == nullptr || !car.located || car.doubted) return;
+  if (!car.on_map || car.kind == nullptr || !car.located || car.doubted) return;
   const EarthPoint point = ToEarthPoint(car.fix.point());
   const EarthCube cube = TileAround(point);
   car.tile_shard = static_cast<std::uint16_t>(ShardOfTile(absl::Hash<EarthPoint>()(cube.low)));
@@ -224,7 +224,7 @@ void LocationIndex::Place(Car& car) {
     tile_count_.fetch_add(1, std::memory_order_relaxed);
   }
   tree->Insert(Placed(car, car.fix.observed(), point));
-  offerable_count_.fetch_add(1, std::memory_order_relaxed);
+  on_map_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void LocationIndex::TakeOut(Car& car) {
@@ -237,7 +237,7 @@ void LocationIndex::TakeOut(Car& car) {
     shard.tiles.erase(it);
     tile_count_.fetch_sub(1, std::memory_order_relaxed);
   }
-  offerable_count_.fetch_sub(1, std::memory_order_relaxed);
+  on_map_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::vector<NearDriver> LocationIndex::Nearest(const LatLng& point, std::size_t limit, double radius_m,

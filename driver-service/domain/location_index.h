@@ -1,4 +1,4 @@
-// Drivers' positions, in memory: any thread may add positions, and a search for the nearest offerable drivers need not
+// Drivers' positions, in memory: any thread may add positions, and a search for the nearest drivers on the map need not
 // scan all others.
 #pragma once
 
@@ -25,9 +25,9 @@ struct Car;
 class CarKinds;
 class NearestSearch;
 
-// Thread-safe. Offerable drivers with a position are in tiles of the earth, spread over shards; crowded tiles are split
-// into smaller cubes. All other drivers are known by id only. A query that runs while a driver crosses from one tile
-// into another may miss that driver, but never returns the driver twice.
+// Thread-safe. Drivers on the map with a position are in tiles of the earth, spread over shards; crowded tiles are
+// split into smaller cubes. All other drivers are known by id only. A query that runs while a driver crosses from one
+// tile into another may miss that driver, but never returns the driver twice.
 class LocationIndex {
  public:
   // `jitter` is kArrivalJitter as domain time.
@@ -39,13 +39,14 @@ class LocationIndex {
   // Sets or replaces a driver's car. The position stays.
   void SetCar(const std::string& driver_id, std::shared_ptr<const CarProfile> car);
 
-  // Whether Nearest may return the driver. False at first. Freshness is not included: each query checks it.
-  void SetOfferable(const std::string& driver_id, bool offerable);
+  // Whether Nearest may return the driver: one who can be offered a ride, or has an offer. False at first. Freshness is
+  // not included: each query checks it.
+  void SetOnMap(const std::string& driver_id, bool on_map);
 
   // Judges a fix from the driver's device by FixJudge: the first one is taken, each later one is compared with the
   // present one. For a taken fix, `observed` is set to the time under which it is stored. A driver whose fix is in
   // doubt is not found until a fix is taken again. Also works for a driver without a car (who is not found until SetCar
-  // and SetOfferable).
+  // and SetOnMap).
   FixVerdict Judge(const std::string& driver_id, Fix& fix);
 
   // Takes a fix that was judged elsewhere if it is later than the present one; otherwise ignores it and returns false.
@@ -61,16 +62,16 @@ class LocationIndex {
   // Removes the driver.
   void Remove(const std::string& driver_id);
 
-  // Up to `limit` offerable drivers within `radius_m` of `point` that pass `filter` and `accept`, nearest first, equals
-  // by driver_id. `accept` runs under a lock of the index: it must not call the index.
+  // Up to `limit` drivers on the map within `radius_m` of `point` that pass `filter` and `accept`, nearest first,
+  // equals by driver_id. `accept` runs under a lock of the index: it must not call the index.
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m, const NearestFilter& filter,
                                   absl::FunctionRef<bool(const std::string& driver_id)> accept) const;
   // As above, without `accept`.
   std::vector<NearDriver> Nearest(const LatLng& point, std::size_t limit, double radius_m,
                                   const NearestFilter& filter) const;
 
-  // The number of drivers in tiles: offerable, with a position of any age that is not in doubt.
-  std::size_t offerable_count() const { return offerable_count_.load(std::memory_order_relaxed); }
+  // The number of drivers in tiles: on the map, with a position of any age that is not in doubt.
+  std::size_t on_map_count() const { return on_map_count_.load(std::memory_order_relaxed); }
 
   // How often a fix was replaced because later ones agreed against it.
   std::size_t given_up_count() const { return given_up_count_.load(std::memory_order_relaxed); }
@@ -111,7 +112,7 @@ class LocationIndex {
   std::unique_ptr<std::array<TileShard, kTileShards>> tiles_;
   std::unique_ptr<CarKinds> kinds_;
   const FixJudge judge_;
-  std::atomic<std::size_t> offerable_count_{0};
+  std::atomic<std::size_t> on_map_count_{0};
   std::atomic<std::size_t> given_up_count_{0};
   // Used as an estimate.
   std::atomic<std::size_t> tile_count_{0};

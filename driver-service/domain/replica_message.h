@@ -26,6 +26,8 @@ struct DriverPresence {
   std::uint64_t number = 0;
   // Whether the driver can be offered a ride, apart from the age of the position.
   bool offerable = false;
+  // Whether strangers see the car: it is offerable, or has an offer.
+  bool on_map = false;
   std::shared_ptr<const CarProfile> car;
   // The latest fix; nullopt: none.
   std::optional<Fix> fix;

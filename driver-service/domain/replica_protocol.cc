@@ -41,8 +41,9 @@ ReplicaProtocol::Remote& ReplicaProtocol::Known(Now now, const std::string& driv
     remote.by_stream = false;
     remote.number = 0;
     remote.offerable = false;
+    remote.on_map = false;
     remote.car = nullptr;
-    index_.SetOfferable(driver_id, false);
+    index_.SetOnMap(driver_id, false);
     // The earlier owner ends its pending offers, if it still exists.
     WithdrawPending(now, remote.asked);
   }
@@ -52,7 +53,7 @@ ReplicaProtocol::Remote& ReplicaProtocol::Known(Now now, const std::string& driv
 void ReplicaProtocol::OnSessionOpening(Now now, const std::string& driver_id) {
   const auto remote = remotes_.extract(driver_id);
   if (!remote) return;
-  index_.SetOfferable(driver_id, false);
+  index_.SetOnMap(driver_id, false);
   WithdrawPending(now, remote.mapped()->asked);
 }
 
@@ -96,9 +97,8 @@ void ReplicaProtocol::On(Now now, const std::string& from, const Presences& pres
     }
     remote.number = presence.number;
     if (presence.fix.has_value()) index_.Update(driver_id, *presence.fix);
-    if (remote.offerable == presence.offerable) continue;
     remote.offerable = presence.offerable;
-    index_.SetOfferable(driver_id, presence.offerable);
+    if (std::exchange(remote.on_map, presence.on_map) != presence.on_map) index_.SetOnMap(driver_id, presence.on_map);
   }
 }
 

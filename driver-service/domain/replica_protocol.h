@@ -77,6 +77,7 @@ class ReplicaProtocol {
     // The number of the latest presence.
     std::uint64_t number = 0;
     bool offerable = false;
+    bool on_map = false;
     std::shared_ptr<const CarProfile> car;
     // Wall time of the latest message about the driver.
     absl::Time last_seen = absl::InfinitePast();

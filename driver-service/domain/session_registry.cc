@@ -141,7 +141,7 @@ void SessionRegistry::Lose(Now now, const std::string& driver_id, std::int64_t e
   if (session->ride != nullptr) effects_.OnTrip(driver_id, session->epoch, nullptr);
   if (feed_up_) effects_.FeedUnsubscribe(driver_id);
   // The position stays: from now on the owner of the session reports the driver's offerability.
-  index_.SetOfferable(driver_id, false);
+  index_.SetOnMap(driver_id, false);
   effects_.OnSessionGone(driver_id);
   sessions_.erase(driver_id);
 }
@@ -158,7 +158,7 @@ void SessionRegistry::RefuseStream(StreamId stream, bool to_stream) {
 void SessionRegistry::AnnounceClaim(const Session& session) {
   const std::string& driver_id = session.driver.driver_id;
   effects_.ToReplicas(SessionClaimed{driver_id, session.claim, session.by_stream});
-  effects_.OnOfferable(driver_id, session.claim, session.offerable, session.car);
+  effects_.OnOfferable(driver_id, session.claim, session.offerable, session.on_map, session.car);
 }
 
 // ---- The driver as stored
@@ -181,7 +181,9 @@ void SessionRegistry::Learn(Now now, const Driver& driver, Availability availabi
 void SessionRegistry::Take(Now now, Session& session, const Driver& driver, Availability availability) {
   const bool same_car = session.driver.vehicle == driver.vehicle && session.driver.region_id == driver.region_id;
   session.driver = driver;
-  if (SetCar(session)) effects_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.car);
+  if (SetCar(session)) {
+    effects_.OnOfferable(driver.driver_id, session.claim, session.offerable, session.on_map, session.car);
+  }
   session.availability = availability;
   if (availability == Availability::kOffline) RevokePending(now, session, RevokeReason::kWentOffline);
   // It was made to the car as it was, which may have had other seats.
@@ -251,12 +253,15 @@ DriverStatus SessionRegistry::StatusOf(Now now, const Session& session, BlockedB
 
 void SessionRegistry::UpdateOfferable(Now now, Session& session) {
   MayHaveChanged(session);
-  const bool offerable = session.availability == Availability::kOnline && IsConnected(now, session) && session.synced &&
-                         session.ride == nullptr && session.live_offer == nullptr;
-  if (offerable == session.offerable) return;
+  // An offer must not take the car off the map: a rider could tell by it which cars are near a pickup, and cancel.
+  const bool on_map = session.availability == Availability::kOnline && IsConnected(now, session) && session.synced &&
+                      session.ride == nullptr;
+  const bool offerable = on_map && session.live_offer == nullptr;
+  if (offerable == session.offerable && on_map == session.on_map) return;
   session.offerable = offerable;
-  index_.SetOfferable(session.driver.driver_id, offerable);
-  effects_.OnOfferable(session.driver.driver_id, session.claim, offerable, session.car);
+  session.on_map = on_map;
+  index_.SetOnMap(session.driver.driver_id, on_map);
+  effects_.OnOfferable(session.driver.driver_id, session.claim, offerable, on_map, session.car);
 }
 
 void SessionRegistry::MayHaveChanged(const Session& session) {

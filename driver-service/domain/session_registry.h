@@ -78,6 +78,8 @@ class SessionRegistry {
     // Owned by OfferBook; null: none.
     const Offer* live_offer = nullptr;
     bool offerable = false;
+    // Whether strangers see the car: it is offerable, or has an offer.
+    bool on_map = false;
     std::shared_ptr<const CarProfile> car;
 
     // DriverState::revision, and the values that it numbers: status, availability, blocked_by, the offer and its

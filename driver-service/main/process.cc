@@ -61,7 +61,8 @@ class Gauges {
   explicit Gauges(metrics::Registry* registry)
       : drivers_(registry->Gauges("drivers", "Drivers with a session, by status.")),
         streams_(registry->Gauges("driver_streams", "Drivers with an open stream.").Of()),
-        offerable_(registry->Gauges("drivers_offerable", "Drivers who can be found for a ride.").Of()),
+        offerable_(
+            registry->Gauges("drivers_offerable", "Drivers who can be found for a ride, or have an offer.").Of()),
         rides_(registry->Gauges("dispatch_rides", "Rides that wait for a driver.").Of()),
         offers_(registry->Gauges("offers_live", "Offers without an outcome, by status.")),
         feed_up_(registry->Gauges("rider_feed_up", "1 while the feed from rider-service is open.").Of()),
@@ -75,7 +76,7 @@ class Gauges {
     for (std::size_t i = 0; i < kStatusNames.size(); ++i)
       drivers_.Of({{"status", kStatusNames[i]}}).Set(counts.drivers[i]);
     streams_.Set(counts.streams);
-    offerable_.Set(static_cast<double>(stats.offerable));
+    offerable_.Set(static_cast<double>(stats.on_map));
     rides_.Set(counts.rides);
     offers_.Of({{"status", "PENDING"}}).Set(counts.offers_pending);
     offers_.Of({{"status", "CONFIRMING"}}).Set(counts.offers_confirming);

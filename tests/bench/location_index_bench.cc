@@ -40,7 +40,7 @@ struct FullCity {
       const std::string id = City::DriverId(i);
       index.SetCar(id, City::Car(i));
       index.Update(id, FixAt(city.Place(), 1));
-      index.SetOfferable(id, true);
+      index.SetOnMap(id, true);
     }
   }
 

@@ -32,7 +32,7 @@ class Replayer {
     const auto car = std::make_shared<const driver::CarProfile>();
     for (const sim::Start& start : fleet) {
       index_.SetCar(start.taxi_id, car);
-      index_.SetOfferable(start.taxi_id, true);
+      index_.SetOnMap(start.taxi_id, true);
       PutAt(start.taxi_id, start.position);
     }
   }
@@ -71,7 +71,7 @@ class Replayer {
       drop_offs_.pop();
       const std::string& taxi_id = served_[trip]->taxi_id;
       const LatLng& from = trips_[trip].dropoff;
-      index_.SetOfferable(taxi_id, true);
+      index_.SetOnMap(taxi_id, true);
       PutAt(taxi_id, from);
       if (!rules_.drivers_return) continue;
       const std::size_t back = sim::Random(0, trips_[trip].trip_id).Index(std::min(kLately, next_trip_));
@@ -172,7 +172,7 @@ class Replayer {
     const absl::Time pickup = now + pickup_time;
     const absl::Duration duration =
         ride.duration ? *ride.duration : travel_times_.Estimate(ride.pickup, ride.dropoff, pickup).time;
-    index_.SetOfferable(driver.driver_id, false);
+    index_.SetOnMap(driver.driver_id, false);
     returning_.erase(driver.driver_id);
     served_[trip] = Served{driver.driver_id, now - ride.request_time, pickup_time};
     drop_offs_.push({pickup + duration, trip});

@@ -38,7 +38,9 @@ FURTHEST_M = 450
 METRES_PER_DEGREE = 111_195
 HOME = (37.7599, -122.4350)
 # Calls that one subject or network makes: below the limits of a minute.
-CALLS_OF_ONE = {"ListNearbyCars": 28, "QuoteRide": 58}
+CALLS_OF_ONE = {"ListNearbyCars": 28, "QuoteRide": 58, "RequestRide": 9}
+# `search.radius_start`: who is further from a pickup is asked 2 s later.
+FIRST_RADIUS_M = 1500
 
 
 def moved(point, bearing, metres):
@@ -227,7 +229,7 @@ class Attacker:
             metadata = [("x-forwarded-for", ".".join(str(int(who[i:i + 2], 16)) for i in range(8, 16, 2)))]
         else:
             metadata = self._bearer(who)
-        if name == "QuoteRide":
+        if name in ("QuoteRide", "RequestRide"):
             request["rider_id"] = who
         return self.client.unary(RIDER + name, request, metadata=metadata)
 
@@ -257,6 +259,23 @@ class Attacker:
             eta = quotes[0].get("pickup_eta")
         return eta and float(eta[:-1])
 
+    def asked(self, point):
+        """Whether a ride from there is offered to the car at once: a car with an offer may leave the map."""
+        ride = self.call("RequestRide", request_id=uuid.uuid4().hex, product_id="economy",
+                         pickup={"position": position(point)}, dropoff={"position": position(moved(point, 90, 4000))})["ride"]
+        try:
+            give_up = time.monotonic() + 0.15
+            while time.monotonic() < give_up:
+                if self.car(point) is None:
+                    return True
+            return False
+        finally:
+            self.client.unary(RIDER + "CancelRide", {"rider_id": ride["rider_id"], "ride_id": ride["ride_id"]},
+                              metadata=self._bearer(ride["rider_id"]))
+            give_up = time.monotonic() + 5
+            while self.car(point) is None and time.monotonic() < give_up:
+                pass
+
 
 class Unblurred:
     """An Attacker's view of a car that is shown as it is: to four decimals, with the time from its place."""
@@ -269,6 +288,9 @@ class Unblurred:
 
     def pickup_s(self, point):
         return metres(point, self._place) / 5.25
+
+    def asked(self, point):
+        return metres(point, self._place) <= FIRST_RADIUS_M
 
 
 def estimates_of_standing(view, about, calls, edges):
@@ -298,6 +320,16 @@ def estimates_of_standing(view, about, calls, edges):
                   (view.pickup_s(moved(about, bearing, away)) or 0) > first, 9)
         circles.append((moved(about, bearing, at), first))
     yield "walking along the steps of the time", trilaterated(circles, about, scaled=True)
+
+
+def estimate_by_offers(view, about, directions):
+    circles = []
+    for number in range(directions):
+        bearing = 360 * number / directions
+        at = edge(FIRST_RADIUS_M - 400, FIRST_RADIUS_M + 400,
+                  lambda away, bearing=bearing: not view.asked(moved(about, bearing, away)), 6)
+        circles.append((moved(about, bearing, at), FIRST_RADIUS_M))
+    return trilaterated(circles, about, scaled=False)
 
 
 class Strangers(unittest.TestCase):
@@ -353,6 +385,14 @@ class Strangers(unittest.TestCase):
                 for how, estimate in estimates_of_standing(attacker, attacker.place(HOME), 400, 12):
                     self.judge(who, attacker.calls - before, how, [metres(estimate, HOME)], metres(control[how], HOME))
                     before = attacker.calls
+
+    def test_rides_that_are_canceled_before_a_driver_takes_them(self):
+        with self.city() as (address, _):
+            attacker = Attacker(address, self.issuer, anonymous=False)
+            estimate = estimate_by_offers(attacker, attacker.place(HOME), 4)
+            control = estimate_by_offers(Unblurred(HOME), moved(HOME, 10, 50), 4)
+            self.judge("riders", attacker.calls, "walking to where a ride makes the car leave the map, canceled each time",
+                       [metres(estimate, HOME)], metres(control, HOME))
 
     def test_a_car_that_drives(self):
         with self.city(time_scale=10, time_anchor=f"{time.time():.3f}:{time.time():.3f}") as (address, car):

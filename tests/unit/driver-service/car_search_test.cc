@@ -19,7 +19,7 @@ class CarSearchTest : public testing::Test {
            absl::Duration age = absl::ZeroDuration()) {
     index_.SetCar(id, std::make_shared<const CarProfile>(car));
     index_.Update(id, {.point = Toward(kPickup, 90, distance_m), .position_seq = 1, .observed = kNow - age});
-    index_.SetOfferable(id, true);
+    index_.SetOnMap(id, true);
   }
   std::vector<std::string> Found(const RideNeeds& needs, double radius_m, std::size_t limit = 10) const {
     std::vector<std::string> ids;
@@ -38,7 +38,7 @@ TEST_F(CarSearchTest, FindsOnlyWhatTheRideCanBeGiven) {
   Add("too small", 30, {"sf", {"economy"}, 1});
   Add("of a stale position", 40, {"sf", {"economy"}, 4}, absl::Seconds(31));
   Add("not free", 50);
-  index_.SetOfferable("not free", false);
+  index_.SetOnMap("not free", false);
   EXPECT_THAT(Found({kPickup, "sf", "economy", 2}, 1000), ElementsAre("near"));
   EXPECT_THAT(Found({kPickup, "", "", 0}, 1000),
               ElementsAre("of another region", "of another product", "too small", "near"));

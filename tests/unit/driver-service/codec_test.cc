@@ -512,7 +512,7 @@ TEST(ReplicaCodec, Presences) {
   full.driver_id = "d1";
   full.session_epoch = 7;
   full.number = 12;
-  full.offerable = true;
+  full.offerable = full.on_map = true;
   full.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy", "xl"}, 6});
   full.fix = Fix{.point = {37.5, -122.5},
                  .session_epoch = 6,
@@ -522,8 +522,12 @@ TEST(ReplicaCodec, Presences) {
   DriverPresence bare;
   bare.driver_id = "d2";
   bare.session_epoch = 1;
-  const auto decoded = std::get<Presences>(ThereAndBack(Presences{{full, bare}}));
-  ASSERT_EQ(decoded.drivers.size(), 2u);
+  DriverPresence offered;
+  offered.driver_id = "d3";
+  offered.session_epoch = 1;
+  offered.on_map = true;
+  const auto decoded = std::get<Presences>(ThereAndBack(Presences{{full, bare, offered}}));
+  ASSERT_EQ(decoded.drivers.size(), 3u);
   const DriverPresence& seen = decoded.drivers[0];
   EXPECT_EQ(seen.driver_id, "d1");
   EXPECT_EQ(seen.session_epoch, 7);
@@ -539,7 +543,11 @@ TEST(ReplicaCodec, Presences) {
   EXPECT_EQ(seen.fix->heading_deg, 90.0f);
   EXPECT_FALSE(seen.fix->speed_mps.has_value());
   EXPECT_FALSE(decoded.drivers[1].fix.has_value());
+  EXPECT_TRUE(seen.on_map);
   EXPECT_FALSE(decoded.drivers[1].offerable);
+  EXPECT_FALSE(decoded.drivers[1].on_map);
+  EXPECT_FALSE(decoded.drivers[2].offerable);
+  EXPECT_TRUE(decoded.drivers[2].on_map);
 }
 
 TEST(ReplicaCodec, ClaimsAndStarts) {

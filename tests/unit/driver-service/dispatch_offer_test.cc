@@ -68,6 +68,19 @@ TEST_F(OfferTest, OnlyDriversWhoFitAreAsked) {
   EXPECT_THAT(Take(), ElementsAre("s10 offer o1 r1@1"));
 }
 
+TEST_F(OfferTest, ACarLeavesTheMapWithTheRideAndNotWithAnOffer) {
+  Online("d1", 1, 300);
+  Start("r1");
+  EXPECT_EQ(Status("d1"), DriverStatus::kOffered);
+  EXPECT_EQ(index_.on_map_count(), 1u);
+  Respond("d1", "o1", true);
+  EXPECT_EQ(Status("d1"), DriverStatus::kReserved);
+  EXPECT_EQ(index_.on_map_count(), 1u);
+  Confirmed(Committed());
+  EXPECT_EQ(Status("d1"), DriverStatus::kOnTrip);
+  EXPECT_EQ(index_.on_map_count(), 0u);
+}
+
 TEST_F(OfferTest, APositionOver30SecondsOldBringsNoOffers) {
   Online("d1", 1, 300);
   Pass(absl::Seconds(30));

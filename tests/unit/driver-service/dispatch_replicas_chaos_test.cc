@@ -63,9 +63,9 @@ class ReplicasChaosTest : public testing::TestWithParam<int> {
         if (to != number) test->Send(number, to, message);
       }
     }
-    void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable,
+    void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable, bool on_map,
                      const std::shared_ptr<const CarProfile>& car) override {
-      presences[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
+      presences[driver_id] = {driver_id, epoch, 0, offerable, on_map, car, std::nullopt};
       Sight(driver_id);
     }
     void OnSessionGone(const std::string& driver_id) override { presences.erase(driver_id); }

@@ -465,7 +465,7 @@ class DriverPresenceTest : public ReplicasTest {
     presence.driver_id = "d1";
     presence.session_epoch = epoch;
     presence.number = number;
-    presence.offerable = offerable;
+    presence.offerable = presence.on_map = offerable;
     presence.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
     presence.fix =
         Fix{.point = Toward(kPickup, 0, north_m), .session_epoch = epoch, .position_seq = number, .observed = observed};

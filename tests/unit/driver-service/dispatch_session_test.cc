@@ -384,10 +384,10 @@ TEST_F(SessionTest, WithoutFurtherCallsADriverIsNotConnected) {
   Pass(absl::Seconds(34));
   Move("d1", 300);
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
-  EXPECT_EQ(index_.offerable_count(), 1u);
+  EXPECT_EQ(index_.on_map_count(), 1u);
   Pass(absl::Seconds(1));
   EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected);
-  EXPECT_EQ(index_.offerable_count(), 0u);
+  EXPECT_EQ(index_.on_map_count(), 0u);
 }
 
 TEST_F(SessionTest, AStreamOnWhichNothingCanBeSentIsKeptAliveByCalls) {
@@ -395,16 +395,16 @@ TEST_F(SessionTest, AStreamOnWhichNothingCanBeSentIsKeptAliveByCalls) {
   AnswerFeed("d1");
   Pass(absl::Seconds(34));
   Move("d1", 300);
-  EXPECT_EQ(index_.offerable_count(), 1u) << "the opening is a call, too";
+  EXPECT_EQ(index_.on_map_count(), 1u) << "the opening is a call, too";
   Pass(absl::Seconds(1));
   EXPECT_EQ(core_->State(now_, "d1").blocked_by, BlockedBy::kNotConnected);
-  EXPECT_EQ(index_.offerable_count(), 0u);
+  EXPECT_EQ(index_.on_map_count(), 0u);
   EXPECT_TRUE(core_->Contact(now_, "d1"));
-  EXPECT_EQ(index_.offerable_count(), 1u);
+  EXPECT_EQ(index_.on_map_count(), 1u);
   // It may be silent for as long as it likes: the stream remains the driver's session.
   Pass(absl::Minutes(30));
   ASSERT_TRUE(core_->HasSession("d1"));
-  EXPECT_EQ(index_.offerable_count(), 0u);
+  EXPECT_EQ(index_.on_map_count(), 0u);
   // A stream that sends takes its place, and needs no calls.
   Take();
   Open(2);
@@ -413,7 +413,7 @@ TEST_F(SessionTest, AStreamOnWhichNothingCanBeSentIsKeptAliveByCalls) {
   Pass(absl::Minutes(1));
   Move("d1", 300);
   EXPECT_EQ(Status("d1"), DriverStatus::kAvailable);
-  EXPECT_EQ(index_.offerable_count(), 1u);
+  EXPECT_EQ(index_.on_map_count(), 1u);
 }
 
 TEST_F(SessionTest, AnIdleSessionIsForgotten) {

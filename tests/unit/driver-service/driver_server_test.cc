@@ -663,7 +663,7 @@ TEST_F(OneProcessTest, RiderServiceFindsDrivers) {
   ASSERT_TRUE(found.ok()) << found.status();
   ASSERT_THAT(found->drivers(), SizeIs(1));
   EXPECT_EQ(found->drivers(0).driver_id(), "d1");
-  EXPECT_EQ(process_.server().stats().offerable, 1u);
+  EXPECT_EQ(process_.server().stats().on_map, 1u);
 
   pb::SearchDriversRequest wrong = SearchOf();
   wrong.set_radius_m(0);

@@ -39,7 +39,7 @@ std::vector<std::string> Ids(const std::vector<NearDriver>& found) {
 void Add(LocationIndex& index, const std::string& id, const LatLng& point) {
   index.SetCar(id, Car("sf", {"economy"}, 4));
   index.Update(id, At(point));
-  index.SetOfferable(id, true);
+  index.SetOnMap(id, true);
 }
 
 TEST(LocationIndex, NearestFirstWithinTheRadius) {
@@ -64,25 +64,25 @@ TEST(LocationIndex, EqualDistancesAreInOrderOfId) {
 TEST(LocationIndex, OnlyOfferableDriversWithCarAndPositionAreFound) {
   LocationIndex index;
   index.SetCar("no position", Car("sf", {"economy"}, 4));
-  index.SetOfferable("no position", true);
+  index.SetOnMap("no position", true);
   index.Update("no car", At(kCenter));
-  index.SetOfferable("no car", true);
+  index.SetOnMap("no car", true);
   index.SetCar("not offerable", Car("sf", {"economy"}, 4));
   index.Update("not offerable", At(kCenter));
   EXPECT_THAT(index.Nearest(kCenter, 10, 1000, {}), IsEmpty());
-  EXPECT_EQ(index.offerable_count(), 0u);
+  EXPECT_EQ(index.on_map_count(), 0u);
 
   index.Update("no position", At(kCenter));
   index.SetCar("no car", Car("sf", {"economy"}, 4));
-  index.SetOfferable("not offerable", true);
+  index.SetOnMap("not offerable", true);
   EXPECT_EQ(index.Nearest(kCenter, 10, 1000, {}).size(), 3u);
-  EXPECT_EQ(index.offerable_count(), 3u);
+  EXPECT_EQ(index.on_map_count(), 3u);
 
-  index.SetOfferable("no car", false);
+  index.SetOnMap("no car", false);
   index.Remove("not offerable");
   index.Remove("unknown");
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 1000, {})), ElementsAre("no position"));
-  EXPECT_EQ(index.offerable_count(), 1u);
+  EXPECT_EQ(index.on_map_count(), 1u);
   EXPECT_FALSE(index.Find("not offerable").has_value());
 }
 
@@ -91,12 +91,12 @@ TEST(LocationIndex, FiltersByWhatIsAskedFor) {
   Add(index, "economy", kCenter);
   index.SetCar("van", Car("sf", {"economy", "xl"}, 6));
   index.Update("van", At(Toward(kCenter, 0, 100)));
-  index.SetOfferable("van", true);
+  index.SetOnMap("van", true);
   index.SetCar("nyc", Car("nyc", {"economy"}, 4));
   Fix old = At(Toward(kCenter, 0, 200));
   old.observed = kNow - absl::Seconds(31);
   index.Update("nyc", old);
-  index.SetOfferable("nyc", true);
+  index.SetOnMap("nyc", true);
 
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 1000, {})), ElementsAre("economy", "van", "nyc"));
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 1000, {.region_id = "sf"})), ElementsAre("economy", "van"));
@@ -138,10 +138,10 @@ TEST(LocationIndex, ADriverWhoseFixIsInDoubtIsNotFoundAnywhere) {
   EXPECT_EQ(judge(kCenter), FixVerdict::kTooFar);
   EXPECT_TRUE(index.IsDoubted("d"));
   EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
-  EXPECT_EQ(index.offerable_count(), 0u);
+  EXPECT_EQ(index.on_map_count(), 0u);
   // Other changes do not put the driver back at the doubted place.
-  index.SetOfferable("d", false);
-  index.SetOfferable("d", true);
+  index.SetOnMap("d", false);
+  index.SetOnMap("d", true);
   index.SetCar("d", Car("sf", {"xl"}, 6));
   EXPECT_EQ(judge(kCenter), FixVerdict::kTooFar);
   EXPECT_THAT(index.Nearest(kCenter, 10, 50'000, {}), IsEmpty());
@@ -185,7 +185,7 @@ TEST(LocationIndex, FollowsAMovingDriver) {
     ASSERT_THAT(Ids(index.Nearest(point, 10, 10, {})), ElementsAre("d"));
     ASSERT_THAT(index.Nearest(kCenter, 10, way - 1, {}), IsEmpty());
   }
-  EXPECT_EQ(index.offerable_count(), 1u);
+  EXPECT_EQ(index.on_map_count(), 1u);
 }
 
 // All drivers in a list, searched one by one.
@@ -199,7 +199,7 @@ class BruteForce {
 
   std::map<std::string, Known> drivers;
 
-  std::size_t offerable_count() const {
+  std::size_t on_map_count() const {
     return static_cast<std::size_t>(std::count_if(drivers.begin(), drivers.end(), [](const auto& entry) {
       return entry.second.offerable && entry.second.car != nullptr && entry.second.fix.has_value();
     }));
@@ -282,7 +282,7 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
       switch (random() % 16) {
         case 0:
           known.offerable = random() % 8 != 0;
-          index.SetOfferable(id, known.offerable);
+          index.SetOnMap(id, known.offerable);
           break;
         case 1:
           // Equal cars are not always the same object.
@@ -304,7 +304,7 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
             known.car = cars[random() % cars.size()];
             known.offerable = true;
             index.SetCar(id, known.car);
-            index.SetOfferable(id, true);
+            index.SetOnMap(id, true);
           }
           // Half drive on from where they are.
           const bool drives = known.fix.has_value() && random() % 2 == 0;
@@ -336,12 +336,12 @@ TEST_P(AgainstBruteForce, FindsTheSame) {
         ASSERT_EQ(driver.car->product_ids, expected.car->product_ids);
       }
       ASSERT_EQ(found, all.Nearest(point, limit, radius_m, filter, accept)) << "seed " << seed << ", step " << step;
-      ASSERT_EQ(index.offerable_count(), all.offerable_count());
+      ASSERT_EQ(index.on_map_count(), all.on_map_count());
       const auto at = all.drivers.find(id);
       ASSERT_EQ(index.Find(id).has_value(), at != all.drivers.end() && at->second.fix.has_value());
     }
     for (const auto& [id, known] : all.drivers) index.Remove(id);
-    EXPECT_EQ(index.offerable_count(), 0u);
+    EXPECT_EQ(index.on_map_count(), 0u);
     EXPECT_THAT(index.Nearest(place.center, 10, 3e7, {}), IsEmpty());
   }
 }
@@ -359,7 +359,7 @@ TEST(LocationIndex, MoreKindsOfCarsThanASearchRemembers) {
     const std::string id = absl::StrCat("d", i);
     index.SetCar(id, Car("sf", {absl::StrCat("product", i % 150)}, 4));
     index.Update(id, At(kCenter));
-    index.SetOfferable(id, true);
+    index.SetOnMap(id, true);
   }
   EXPECT_THAT(Ids(index.Nearest(kCenter, 10, 10, {.product_id = "product7"})), ElementsAre("d157", "d7"));
 }
@@ -394,12 +394,12 @@ TEST(LocationIndex, WhoStandsStillIsAlwaysFoundAndNobodyTwice) {
             n / 2000 % 2 == 0 ? static_cast<double>(random() % 4) * 1500 : static_cast<double>(random() % 6000);
         ASSERT_TRUE(index.Update(id, At(Toward(pole, static_cast<double>(random() % 360), way), n)));
         if (random() % 10 == 0) index.SetCar(id, Car("sf", {"economy"}, 4 + static_cast<int>(random() % 3)));
-        if (random() % 10 == 0) index.SetOfferable(id, random() % 4 != 0);
+        if (random() % 10 == 0) index.SetOnMap(id, random() % 4 != 0);
         if (random() % 100 == 0) index.Remove(id);
         // A call that changes nothing must not hide a driver.
         const std::string standing = absl::StrCat("standing", random() % kStanding);
         index.SetCar(standing, Car("sf", {"economy"}, 4));
-        index.SetOfferable(standing, true);
+        index.SetOnMap(standing, true);
       }
       --writers;
     });
@@ -435,7 +435,7 @@ TEST(LocationIndex, TakesChangesAndQueriesFromManyThreads) {
         const std::string id = absl::StrCat("d", random() % kDrivers);
         index.Update(id,
                      At(Toward(kCenter, static_cast<double>(random() % 360), static_cast<double>(random() % 5000)), n));
-        if (t == 0) index.SetOfferable(id, random() % 2 == 0);
+        if (t == 0) index.SetOnMap(id, random() % 2 == 0);
         index.Find(id);
         if (t == 1 && n % 50 == 0) {
           index.Remove(id);
@@ -454,7 +454,7 @@ TEST(LocationIndex, TakesChangesAndQueriesFromManyThreads) {
   for (std::thread& thread : threads) thread.join();
   stop = true;
   reader.join();
-  EXPECT_EQ(index.Nearest(kCenter, 1000, 100'000, {}).size(), index.offerable_count());
+  EXPECT_EQ(index.Nearest(kCenter, 1000, 100'000, {}).size(), index.on_map_count());
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ class MatchQueueTest : public DispatchPartsTest {
   // A driver in the index without a session, which the queue does not check.
   void Near(const std::string& driver_id, double north_m) {
     index_.SetCar(driver_id, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4}));
-    index_.SetOfferable(driver_id, true);
+    index_.SetOnMap(driver_id, true);
     index_.Update(driver_id,
                   {.point = Toward(kPickup, 0, north_m), .position_seq = ++positions_, .observed = now_.domain});
   }

@@ -50,7 +50,7 @@ TEST(PresenceGossip, TakesEachDriversLastPositionFromManyThreads) {
   PresenceGossip board(index);
   std::atomic<int> dirty_calls{0};
   board.SetOnDirty([&] { ++dirty_calls; });
-  for (int driver = 0; driver < kDrivers; ++driver) board.SetSession(DriverId(driver), 1, true, nullptr);
+  for (int driver = 0; driver < kDrivers; ++driver) board.SetSession(DriverId(driver), 1, true, true, nullptr);
 
   std::map<std::string, DriverPresence> last;
   std::uint64_t numbers = 0;

@@ -21,7 +21,7 @@ class ReplicaProtocolTest : public DispatchPartsTest {
     presence.driver_id = driver_id;
     presence.session_epoch = epoch;
     presence.number = ++presences_;
-    presence.offerable = true;
+    presence.offerable = presence.on_map = true;
     presence.car = std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4});
     presence.fix = Fix{.point = kPickup, .session_epoch = epoch, .position_seq = presences_, .observed = now_.domain};
     Hear(Presences{{presence}}, at);

@@ -43,9 +43,9 @@ class ReplicasTest : public testing::Test {
       test_->Send({name_, replica, message});
     }
     void ToReplicas(const ReplicaMessage& message) override { test_->Broadcast(name_, message); }
-    void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable,
+    void OnOfferable(const std::string& driver_id, std::int64_t epoch, bool offerable, bool on_map,
                      const std::shared_ptr<const CarProfile>& car) override {
-      presences_[driver_id] = {driver_id, epoch, 0, offerable, car, std::nullopt};
+      presences_[driver_id] = {driver_id, epoch, 0, offerable, on_map, car, std::nullopt};
       Sight(driver_id);
     }
     void OnSessionGone(const std::string& driver_id) override { presences_.erase(driver_id); }

@@ -136,7 +136,7 @@ class SeenCarsTest : public testing::Test {
   void Put(const std::string& id, const LatLng& point, absl::Time observed = kNow) {
     index_.SetCar(id, std::make_shared<const CarProfile>(CarProfile{"sf", {"economy"}, 4}));
     index_.Update(id, {.point = point, .position_seq = ++seq_, .observed = observed, .heading_deg = heading_});
-    index_.SetOfferable(id, true);
+    index_.SetOnMap(id, true);
   }
   std::vector<SeenCar> Seen(const LatLng& from, double radius_m, std::size_t limit = 10, absl::Time now = kNow) const {
     return CarsSeen(search_, travel_times_, now, {from, "sf", "", 0}, radius_m, limit);
