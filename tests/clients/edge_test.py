@@ -28,6 +28,7 @@ import uuid
 
 import grpc
 import yaml
+from cryptography import x509
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
 import hail_errors
@@ -904,15 +905,43 @@ class ServicesTls(EdgeTest):
         def serials(service):
             lines = [json.loads(line) for line in service.log.read_text().splitlines() if '"tls_' in line]
             return [line["serial"] for line in lines if line["event"] in ("tls_loaded", "tls_reloaded")]
+        services = (self.services.rider_service, self.services.driver_service)
+        known = {service: len(serials(service)) for service in services}
         files.make_services(self.certificates, renew=files.PARTIES)
-        for service in (self.services.rider_service, self.services.driver_service):
-            await_that(lambda service=service: len(serials(service)) == 2, f"{service.name} has its new certificate")
+        for service in services:
+            await_that(lambda service=service: len(serials(service)) > known[service], f"{service.name} has its new certificate")
+        self.await_serial(self.certificates / "edge/tls.crt")
         # A service that comes back is called with the new certificates, on both sides.
         before = self.handshakes()
         self.services.rider_service.kill()
         self.services.rider_service.start()
         self.services.rider_service.await_ports()
         self.cancel(rider, token, ride)
+        self.assertGreater(self.handshakes(), before)
+
+    def await_serial(self, file, there=True):
+        """Waits until the edge uses the first certificate of the file, or no longer does."""
+        serial = f"{x509.load_pem_x509_certificate(file.read_bytes()).serial_number:x}"
+        await_that(lambda: (serial in self.edge.admin("/certs")) == there, f"the edge uses {file}: {there}")
+
+    def test_a_new_authority(self):
+        old = self.certificates / "ca-old.crt"
+        old.write_bytes((self.certificates / "ca.crt").read_bytes())
+        self.await_serial(old)
+        files.change_authority(self.certificates, "add")
+        self.await_serial(self.certificates / "ca-next.crt")
+        files.change_authority(self.certificates, "use")
+        self.await_serial(self.certificates / "edge/tls.crt")
+        files.change_authority(self.certificates, "remove")
+        self.await_serial(old, there=False)
+        # The new certificates alone count at the next connection.
+        before = self.handshakes()
+        for service in (self.services.rider_service, self.services.driver_service):
+            service.kill()
+            service.start()
+            service.await_ports()
+        rider, token = self.rider()
+        self.cancel(rider, token, self.new_ride(rider, token))
         self.assertGreater(self.handshakes(), before)
 
     def test_the_services_serve_the_edge_alone(self):
