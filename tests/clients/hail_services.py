@@ -59,6 +59,14 @@ class Service:
             time.sleep(0.02)
         return json.loads(self.port_file.read_text())
 
+    def restart_when_killed(self, other):
+        """Waits until somebody kills the service, and starts it again; gives up when the process `other` ends."""
+        while self._process.poll() is None:
+            if other.poll() is not None:
+                return
+            time.sleep(0.01)
+        self.start()
+
     def kill(self):
         """As a crash: nothing is drained."""
         self._process.kill()

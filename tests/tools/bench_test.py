@@ -17,7 +17,7 @@ PATH = pathlib.Path(__file__).resolve().parent / "bench"
 loader = importlib.machinery.SourceFileLoader("bench", str(PATH))
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
 loader.exec_module(bench)
-PARTS = ("rides", "on_postgres", "spaced", "positions", "streams", "curve", "road", "index", "matcher", "replicas", "edge")
+PARTS = ("rides", "on_postgres", "spaced", "positions", "streams", "curve", "road", "index", "matcher", "replicas", "edge", "security")
 
 
 def broken(*_):

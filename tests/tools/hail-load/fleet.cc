@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <csignal>
 #include <functional>
 #include <map>
 #include <memory>
@@ -188,9 +189,14 @@ absl::StatusOr<Judged> PlayFleet(const FleetPlan& plan) {
   });
   await(absl::Seconds(5), [](int, const Seen&) { return false; });
   const double broke = second();
-  say("all connections are cut");
-  fleet.DropAll();
-  fleet.OpenAll(plan.within);
+  if (plan.kill != 0) {
+    say("driver-service is killed");
+    kill(plan.kill, SIGKILL);
+  } else {
+    say("all connections are cut");
+    fleet.DropAll();
+    fleet.OpenAll(plan.within);
+  }
   const bool back = await(plan.back_within + kSettled, all_there);
   const double took = second() - broke;
   say(absl::StrFormat("%s after %.1f s", back ? "all drivers are back" : "not all drivers are back", took));

@@ -21,7 +21,9 @@ struct FleetPlan {
   int connections = 100;
   // Rides under way when the streams break.
   int rides = 200;
-  // The time over which the streams are reopened.
+  // driver-service's process, which is killed; 0: the connections are cut instead.
+  int kill = 0;
+  // The time over which the streams are reopened; after a kill each driver comes back by itself, as after any error.
   absl::Duration within = absl::Seconds(1);
   // The promise: all drivers are back this long after the streams broke.
   absl::Duration back_within = absl::Seconds(30);

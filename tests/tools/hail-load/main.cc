@@ -158,6 +158,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   drivers->add_option("--rides", fleet.rides, "rides under way")->check(CLI::Range(1, 10'000))->capture_default_str();
+  drivers->add_option("--kill", fleet.kill,
+                      "process of driver-service to kill, instead of cutting the connections; another program must "
+                      "start it again at the same address");
   seconds(drivers, "--within", fleet.within, "seconds over which they come back. Default: 1");
   seconds(drivers, "--back-within", fleet.back_within, "seconds after which all must be back. Default: 30");
   common(drivers);
@@ -177,6 +180,14 @@ int main(int argc, char** argv) {
   rides->add_option("--rider", rider, "rider-service's public address")->required();
   rides->add_option("--callers", callers, "calls in flight")->check(CLI::Range(1, 10'000))->capture_default_str();
   many(rides);
+  int quoting = 256;
+  CLI::App* const quotes = app.add_subcommand("quotes", "QuoteRide in a closed loop: how many a second, and how long.");
+  quotes->add_option("--rider", rider, "rider-service's public address")->required();
+  quotes->add_option("--callers", callers, "calls in flight")->check(CLI::Range(1, 10'000))->capture_default_str();
+  quotes->add_option("--riders", quoting, "riders who call in turn, each with one token")
+      ->check(CLI::Range(1, 50'000))
+      ->capture_default_str();
+  many(quotes);
   double rate = 1000;
   CLI::App* const paced = app.add_subcommand("paced", "RequestRide at a fixed rate, whatever comes back.");
   paced->add_option("--rider", rider, "rider-service's public address")->required();
@@ -254,6 +265,10 @@ int main(int argc, char** argv) {
   hail::load::UseCredentials(*credentials);
   if (rides->parsed()) {
     hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10));
+    return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));
+  }
+  if (quotes->parsed()) {
+    hail::load::RequestLoad load(rider, connections, RunId(), absl::Seconds(10), quoting);
     return Print(load.ClosedLoop(callers, SecondsOf(warm_up), SecondsOf(length)));
   }
   if (paced->parsed()) {

@@ -13,6 +13,8 @@
 namespace hail::load {
 namespace {
 
+using hail::rider::v1::QuoteRideRequest;
+using hail::rider::v1::QuoteRideResponse;
 using hail::rider::v1::RequestRideRequest;
 using hail::rider::v1::RequestRideResponse;
 
@@ -28,8 +30,12 @@ void Spread(std::uint64_t number, double offset, hail::type::v1::LatLng* to) {
 
 }  // namespace
 
-RequestLoad::RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline)
-    : run_id_(std::move(run_id)), deadline_(deadline), channels_(Connect(rider_address, connections)) {
+RequestLoad::RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline,
+                         int quoting)
+    : run_id_(std::move(run_id)),
+      deadline_(deadline),
+      quoting_(static_cast<std::uint64_t>(quoting)),
+      channels_(Connect(rider_address, connections)) {
   for (const auto& channel : channels_) stubs_.push_back(hail::rider::v1::RiderService::NewStub(channel));
 }
 
@@ -37,6 +43,7 @@ RequestLoad::~RequestLoad() { in_flight_.AwaitNone(); }
 
 void RequestLoad::Send(Done done) {
   const std::uint64_t number = next_++;
+  if (quoting_ > 0) return SendQuote(number, std::move(done));
   RequestRideRequest request;
   request.set_rider_id(absl::StrCat(run_id_, "-", number));
   request.set_request_id("1");
@@ -51,6 +58,25 @@ void RequestLoad::Send(Done done) {
       },
       std::move(request), deadline_,
       [done = std::move(done)](absl::Time at, const grpc::Status& status, const RequestRideResponse&) {
+        done(at, status);
+      },
+      &in_flight_);
+}
+
+void RequestLoad::SendQuote(std::uint64_t number, Done done) {
+  QuoteRideRequest request;
+  request.set_rider_id(absl::StrCat(run_id_, "-", number % quoting_));
+  request.set_product_id("economy");
+  Spread(number, 0, request.mutable_pickup()->mutable_position());
+  Spread(number, 0.5, request.mutable_dropoff()->mutable_position());
+  auto* const stub = stubs_[number % stubs_.size()].get();
+  sim::StartUnary<QuoteRideRequest, QuoteRideResponse>(
+      [stub](auto* context, auto* request, auto* response, auto done) {
+        AuthorizeRider(context, request->rider_id());
+        stub->async()->QuoteRide(context, request, response, std::move(done));
+      },
+      std::move(request), deadline_,
+      [done = std::move(done)](absl::Time at, const grpc::Status& status, const QuoteRideResponse&) {
         done(at, status);
       },
       &in_flight_);

@@ -1,4 +1,4 @@
-// Many RequestRide calls, each of a different rider.
+// Many RequestRide calls, each of a different rider; or QuoteRide calls of a number of riders.
 #pragma once
 
 #include <atomic>
@@ -21,9 +21,9 @@ namespace hail::load {
 
 // The results of a closed loop.
 struct Answers {
-  // Rides a second.
+  // Rides or quotes a second.
   double per_second = 0;
-  // Calls without a ride.
+  // Calls without one.
   std::int64_t failed = 0;
   Histogram took;
 };
@@ -31,8 +31,10 @@ struct Answers {
 // Pickups and drop-offs are spread over San Francisco. Not thread-safe.
 class RequestLoad {
  public:
-  // `run_id` keeps riders of different runs apart. Each call has the deadline `deadline`.
-  RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline);
+  // `run_id` keeps riders of different runs apart. Each call has the deadline `deadline`. `quoting`: 0: RequestRide;
+  // otherwise so many riders call QuoteRide in turn, each with the same token all the time, as apps do.
+  RequestLoad(const std::string& rider_address, int connections, std::string run_id, absl::Duration deadline,
+              int quoting = 0);
   // Waits for calls in flight.
   ~RequestLoad();
   RequestLoad(const RequestLoad&) = delete;
@@ -51,9 +53,11 @@ class RequestLoad {
  private:
   using Done = std::function<void(absl::Time, const grpc::Status&)>;
   void Send(Done done);
+  void SendQuote(std::uint64_t number, Done done);
 
   const std::string run_id_;
   const absl::Duration deadline_;
+  const std::uint64_t quoting_;
   const std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<std::unique_ptr<hail::rider::v1::RiderService::Stub>> stubs_;
   std::atomic<std::uint64_t> next_ = 0;
