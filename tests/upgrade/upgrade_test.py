@@ -12,7 +12,8 @@ again, in an order that depends on the seed. No call may be refused for good. ha
 the stores.
 
 Both releases are secured with TLS, tokens, a password of PostgreSQL and NATS's permissions, unless the release before knows
-no TLS: then all is in the clear.
+no TLS: then all is in the clear. If the new release changes the schema, there is no way back: the release before must refuse
+it and say so.
 
 Exit status: 0 if all holds. The table at the end lists the results.
 """
@@ -128,8 +129,8 @@ class Handover(Cluster):
     def say(self, what):
         print(f"{time.time() - self.begin:>7.1f} s  {what}", flush=True)
 
-    def stop_side(self, side):
-        for replica in side.replicas:
+    def stop_all(self, replicas):
+        for replica in replicas:
             self.stop(replica)
 
     def carry_out(self):
@@ -139,20 +140,46 @@ class Handover(Cluster):
         self.keeps_what_a_later_version_stored(old, self.options.old_keeps)
         left = Left(old)
         self.say("both")
+        schemas = self.schemas()
         new.start()
+        self.options.no_way_back = self.schemas() != schemas
         left_by_new = Left(new)
         self.goes_on("side by side", left, old, new, [new.driver, old.driver])
         self.goes_on("side by side", left_by_new, new, old, [old.driver, new.driver])
         left = Left(old)
         self.say("new alone: the upgrade is over")
-        self.stop_side(old)
+        self.stop_all(old.replicas)
         self.goes_on("upgraded", left, old, new, [new.driver])
         self.keeps_what_a_later_version_stored(new, True)
         left = Left(new)
+        if self.options.no_way_back:
+            self.table.holds(f"rolled back: new → {old.name}", "the new schema is refused, and the log says so", self.is_refused)
+            self.goes_on("afterwards", left, new, new, [new.driver])
+            return
         self.say(f"{old.name} beside it, and then alone: rolled back")
         old.start()
-        self.stop_side(new)
+        self.stop_all(new.replicas)
         self.goes_on("rolled back", left, new, old, [old.driver])
+
+    def schemas(self):
+        return [self.postgres.rows(f"SELECT version FROM hail_{kind}.schema_version") for kind in ("rider", "driver")]
+
+    def is_refused(self):
+        """A release that does not know the schema ends at its start (docs/operations.md)."""
+        self.say(f"{self.old.name} does not start: the schema is newer")
+        ended = []
+        for replica in self.old.replicas:
+            replica.service.launch()
+        deadline = time.time() + 60
+        while not ended and time.time() < deadline:
+            ended = [replica for replica in self.old.replicas if replica.service.process.poll() is not None]
+            time.sleep(0.05)
+        equal(len(ended) > 0, True, "a service of the release before refuses the schema")
+        self.stop_all([replica for replica in self.old.replicas if replica not in ended])
+        for replica in ended:
+            equal(replica.service.process.returncode, 1, f"{replica.name}'s exit status")
+            said = pathlib.Path(replica.service.log.name).read_text(errors="replace")
+            equal("store_not_opened" in said, True, f"{replica.name} says why")
 
     def goes_on(self, when, left, before, side, drivers):
         """The state that `before` left goes on at `side`; the driver takes the steps at `drivers`, in turns."""
@@ -232,7 +259,7 @@ class Handover(Cluster):
         self.table.holds(f"{side.name} alone", "a ride's record keeps fields of a later version", goes_through)
 
     def come_to_rest(self):
-        self.stop_side(self.old)
+        self.stop_all((self.new if self.options.no_way_back else self.old).replicas)
         live = self.postgres.rows("SELECT ride_id, state FROM hail_rider.rides WHERE state < 7")
         gaps = self.postgres.rows(
             "SELECT ride_id FROM hail_rider.rides AS r WHERE sequence <> (SELECT COUNT(*) FROM hail_rider.events AS e"
@@ -258,7 +285,8 @@ class CityUpgrade(City):
         # While rides are requested. A slow machine gets no pauses.
         pause = 0.8 * self.options.length / (2 * len(self.replicas))
         due = time.time()
-        for (before, _), (after, binaries) in ((old, new), (new, old)):
+        ways = ((old, new),) if self.options.no_way_back else ((old, new), (new, old))
+        for (before, _), (after, binaries) in ways:
             order = list(self.replicas)
             self.random.shuffle(order)
             for replica in order:
@@ -273,7 +301,8 @@ class CityUpgrade(City):
 
     def come_to_rest(self):
         wrong = super().come_to_rest(refusals=False)
-        self.table.put(f"{2 * len(self.replicas)} replacements, to the new release and back, under a city",
+        self.table.put(f"{len(self.replicas)} replacements, to the new release, under a city" if self.options.no_way_back else
+                       f"{2 * len(self.replicas)} replacements, to the new release and back, under a city",
                        f"{self.report['requested']} rides: none lost, no event missed, no call refused for good",
                        "NO" if wrong else "yes")
         return wrong
@@ -310,6 +339,8 @@ def main():
     parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     options.old_name = options.ref[:12]
+    # The first part finds out.
+    options.no_way_back = False
     options.clear = options.clear or not knows_tls(options.old)
     options.old_keeps = promises(options.ref, KEEPS_UNKNOWN_FIELDS)
 
