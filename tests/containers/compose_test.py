@@ -47,9 +47,9 @@ INTERNAL = {"rider-service": 50061, "driver-service": 50062}
 # Every private key that a process could read, by its content: where the images and compose can have put a file.
 PRIVATE_KEYS = """find / \\( -path /proc -o -path /sys \\) -prune -o -type f -size -64k -print0 2>/dev/null |
 xargs -0 -r grep -sElZ '^-----BEGIN [A-Z ]*PRIVATE KEY-----' | xargs -0 -r sha256sum"""
-# Prints the numbers of replicas that take calls. Envoy's image has few programs, but bash.
-IN_TURN = """exec 3<>/dev/tcp/127.0.0.1/9901
-printf 'GET /stats?filter=membership_healthy HTTP/1.1\\r\\nHost: edge\\r\\nConnection: close\\r\\n\\r\\n' >&3
+# Prints what the edge's admin port says at the path $0. Envoy's image has few programs, but bash.
+ADMIN = """exec 3<>/dev/tcp/127.0.0.1/9901
+printf 'GET %s HTTP/1.1\\r\\nHost: edge\\r\\nConnection: close\\r\\n\\r\\n' "$0" >&3
 while IFS= read -r line <&3; do echo "$line"; done"""
 HEALTHY = re.compile(r"cluster\.(rider|driver)-service\.membership_healthy: (\d+)")
 
@@ -117,9 +117,16 @@ class Cluster:
                    "ON_ERROR_STOP=1", "-c", f"COPY ({select}) TO STDOUT (FORMAT csv, NULL '\\N')")
         return [[None if value == "\\N" else value for value in row] for row in csv.reader(io.StringIO(text))]
 
+    def admin(self, path):
+        return run("docker", "exec", self.container("edge"), "bash", "-c", ADMIN, path, check=False)
+
+    def certificates(self):
+        """The serial numbers of those that the edge has: its own, and the authority's."""
+        return set(re.findall(r'"serial_number": "(\w+)"', self.admin("/certs")))
+
     def in_turn(self):
         """How many replicas of each service the edge has."""
-        counts = run("docker", "exec", self.container("edge"), "bash", "-c", IN_TURN, check=False)
+        counts = self.admin("/stats?filter=membership_healthy")
         return {kind: int(count) for kind, count in HEALTHY.findall(counts)}
 
     def say(self, what):
@@ -323,11 +330,13 @@ class Cluster:
         def reloads():
             return [run("docker", "logs", name).count('"event":"tls_reloaded"')
                     for service in SERVICES.values() for name in self.containers(service)]
-        before = reloads()
+        before, known = reloads(), self.certificates()
         renewed = [word for party in (*SERVICES.values(), "edge") for word in ("--renew", party)]
         self.compose("run", "--rm", "-T", "edge-files", "services", "/etc/hail/edge/services", *renewed)
         self.compose("run", "--rm", "-T", "edge-files")
         self.await_that("each replica has its own", lambda: all(now > then for now, then in zip(reloads(), before)))
+        # Of those that it had, it shows one to the services.
+        self.await_that("the edge has its own", lambda: len(self.certificates() ^ known) == 2)
         self.await_in_turn(2, 2)
 
     def scale(self, replicas):
