@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """A stranger's attacks (hostile_attacks.py) on the edge, one after the other, beside a city of hail-sim and two callers with
-20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms (or ten times
-what that takes between the attacks, where that is more), and the edge and both services must not take 256 MiB
-more than before.
+20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms, and the edge
+and both services must not take 256 MiB more than before. On a machine with other work, --longest allows more than 50 ms.
 
     hostile_edge_test.py BIN_DIR [--seconds N] [--only ATTACK…] [--report FILE]
     hostile_edge_test.py BIN_DIR --direct          the same on the services' own ports, which no stranger may reach: nothing
@@ -41,7 +40,8 @@ SPEED = 40
 EVENING = 1211504400
 MOST_MEMORY = 256
 ENOUGH_MEMORY = 768
-LONGEST = 0.05
+# An edge that has never had as many streams gets their memory from the system first, once.
+COLD = ("zero_window", "rider")
 # The edge's counters, and what the table calls them.
 COUNTERS = {"http_local_rate_limit.rate_limited": "limited", "premature_resets": "cut for resets"}
 # An attack on each service, except where its service makes no difference at the edge.
@@ -161,8 +161,9 @@ class Peak:
 
 
 class Hostile:
-    def __init__(self, bin_dir, directory, seconds, own_network):
+    def __init__(self, bin_dir, directory, seconds, longest, own_network):
         self.bin_dir, self.directory, self.seconds, self.own_network = bin_dir, directory, seconds, own_network
+        self.longest = longest
         self.rows, self.wrong = [], []
 
     def start_services(self, stack, directory):
@@ -236,7 +237,7 @@ class Hostile:
             tokens = {service: [edge.token(service, f"eva-{number}") for number in range(50)] for service in METHODS}
             others = {service: [edge.token(service, f"bob-{number}") for number in range(5)] for service in METHODS}
             pids = {"edge": edge.pid, "rider": services.rider_service.pid, "driver": services.driver_service.pid}
-            length = len(plan) * (self.seconds + 4.5) + 15
+            length = (len(plan) + 1) * (self.seconds + 4.5) + 15
             city, report = self.start_city(stack, address, anchor, length, "--token-key", str(edge.token_key), "--quiet", "60")
             beside = Probe(address, others)
             stack.callback(beside.stop)
@@ -250,7 +251,7 @@ class Hostile:
             quiet = beside.between(begin, time.monotonic())
             self.row("none", "-", {}, quiet, peak)
             fields = {"address": address, "source": "127.0.0.2", "seconds": self.seconds, "tokens": tokens, "tls": edge.tls}
-            for name, service in plan:
+            for name, service in [COLD, *plan]:
                 before = [self.number(edge, counter) for counter in COUNTERS]
                 counts, (begin, end), peak = self.attack(name, service, fields, pids, usual)
                 for counter, number in zip(COUNTERS, before):
@@ -263,7 +264,7 @@ class Hostile:
                 begin = time.monotonic()
                 time.sleep(1)
                 quiet += beside.between(begin, begin + 0.8)
-                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 1200 + 1000 * (self.seconds + 1):
+                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 500 + 1000 * (self.seconds + 1):
                     self.wrong.append(f"{name}: {counts['calls'] - counts['limited']} calls of one address were let through")
             status = city.wait(length + 180)
             said = json.loads(report.read_text())
@@ -276,11 +277,11 @@ class Hostile:
             if any(unanswered.values()):
                 self.wrong.append(f"hail-sim: {unanswered}")
             usual = sorted(call[1] for call in quiet)[int(len(quiet) * 0.99)]
-            longest = max(LONGEST, 10 * usual)
             print(f"without an attack 1 of 100 of others' {len(quiet)} calls took more than {usual * 1000:.0f} ms; with one they may "
-                  f"take {longest * 1000:.0f} ms")
-            for row in self.rows[1:]:
-                self.judge(row, longest)
+                  f"take {self.longest * 1000:.0f} ms, and five times that the first time")
+            self.judge(self.rows[1], 5 * self.longest)
+            for row in self.rows[2:]:
+                self.judge(row, self.longest)
 
     def direct(self, plan):
         """New services for each attack."""
@@ -328,6 +329,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin_dir", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=4, help="of each attack (4)")
+    parser.add_argument("--longest", type=float, default=50, metavar="MS",
+                        help="what 99 of 100 calls of others may take during an attack (50)")
     parser.add_argument("--only", nargs="+", choices=sorted(ATTACKS))
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--own-network", action="store_true", help=argparse.SUPPRESS)
@@ -348,7 +351,8 @@ def main():
         names.remove("connections")
     plan = [(name, service) for name in names for service in METHODS if service == "rider" or name in BOTH]
     with tempfile.TemporaryDirectory(prefix="hail-test-") as directory:
-        hostile = Hostile(arguments.bin_dir.resolve(), pathlib.Path(directory), arguments.seconds, arguments.own_network)
+        hostile = Hostile(arguments.bin_dir.resolve(), pathlib.Path(directory), arguments.seconds, arguments.longest / 1000,
+                          arguments.own_network)
         print(HEAD, flush=True)
         (hostile.direct if arguments.direct else hostile.through_the_edge)(plan)
     if arguments.report:
