@@ -854,7 +854,7 @@ class FloodOfOneCaller(unittest.TestCase):
         peak = WhatOneStrangerCosts.peak(service.pid)
         limited = self.limited(metrics)
         log = service.log.read_text()
-        audit = [line for line in map(json.loads, log.splitlines()) if line.get("log") == "audit"]
+        audit = [line for line in map(json.loads, log.splitlines()) if line.get("log") == "audit" and "code" in line]
         print(f"    {service.name}: {answered / seconds:.0f} calls a second, {limited:.0f} of {answered} limited, "
               f"{len(audit)} lines of audit; others: {dict(outcomes)}, p99 {slowest * 1000:.0f} ms; peak {peak:.0f} MiB")
         # What was denied is on record, in few lines, without the token.
