@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A stranger's attacks (hostile_attacks.py) on the edge, one after the other, beside a city of hail-sim and two callers with
-20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms, and the edge
-and both services must not take 256 MiB more than before. On a machine with other work, --longest allows more than 50 ms.
+20 calls a second each, all through the same edge. Their calls must all be answered, 99 of 100 within 50 ms (five
+times that where SLOW says so), and the edge and both services must not take 256 MiB more than before. On a machine with
+other work, --longest allows more than 50 ms.
 
     hostile_edge_test.py BIN_DIR [--seconds N] [--only ATTACK…] [--report FILE]
     hostile_edge_test.py BIN_DIR --direct          the same on the services' own ports, which no stranger may reach: nothing
@@ -40,8 +41,8 @@ SPEED = 40
 EVENING = 1211504400
 MOST_MEMORY = 256
 ENOUGH_MEMORY = 768
-# An edge that has never had as many streams gets their memory from the system first, once.
-COLD = ("zero_window", "rider")
+# Thousands of calls at once whose answers the edge must keep: for half a second others wait longer (docs/security.md).
+SLOW = {"zero_window": 5}
 # The edge's counters, and what the table calls them.
 COUNTERS = {"http_local_rate_limit.rate_limited": "limited", "premature_resets": "cut for resets"}
 # An attack on each service, except where its service makes no difference at the edge.
@@ -237,7 +238,7 @@ class Hostile:
             tokens = {service: [edge.token(service, f"eva-{number}") for number in range(50)] for service in METHODS}
             others = {service: [edge.token(service, f"bob-{number}") for number in range(5)] for service in METHODS}
             pids = {"edge": edge.pid, "rider": services.rider_service.pid, "driver": services.driver_service.pid}
-            length = (len(plan) + 1) * (self.seconds + 4.5) + 15
+            length = len(plan) * (self.seconds + 4.5) + 15
             city, report = self.start_city(stack, address, anchor, length, "--token-key", str(edge.token_key), "--quiet", "60")
             beside = Probe(address, others)
             stack.callback(beside.stop)
@@ -251,7 +252,7 @@ class Hostile:
             quiet = beside.between(begin, time.monotonic())
             self.row("none", "-", {}, quiet, peak)
             fields = {"address": address, "source": "127.0.0.2", "seconds": self.seconds, "tokens": tokens, "tls": edge.tls}
-            for name, service in [COLD, *plan]:
+            for name, service in plan:
                 before = [self.number(edge, counter) for counter in COUNTERS]
                 counts, (begin, end), peak = self.attack(name, service, fields, pids, usual)
                 for counter, number in zip(COUNTERS, before):
@@ -278,10 +279,9 @@ class Hostile:
                 self.wrong.append(f"hail-sim: {unanswered}")
             usual = sorted(call[1] for call in quiet)[int(len(quiet) * 0.99)]
             print(f"without an attack 1 of 100 of others' {len(quiet)} calls took more than {usual * 1000:.0f} ms; with one they may "
-                  f"take {self.longest * 1000:.0f} ms, and five times that the first time")
-            self.judge(self.rows[1], 5 * self.longest)
-            for row in self.rows[2:]:
-                self.judge(row, self.longest)
+                  f"take {self.longest * 1000:.0f} ms")
+            for row in self.rows[1:]:
+                self.judge(row, self.longest * SLOW.get(row["attack"], 1))
 
     def direct(self, plan):
         """New services for each attack."""
