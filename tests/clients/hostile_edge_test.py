@@ -265,7 +265,7 @@ class Hostile:
                 begin = time.monotonic()
                 time.sleep(1)
                 quiet += beside.between(begin, begin + 0.8)
-                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 500 + 1000 * (self.seconds + 1):
+                if name == "forged_addresses" and counts["calls"] - counts["limited"] > 1200 + 1000 * (self.seconds + 1):
                     self.wrong.append(f"{name}: {counts['calls'] - counts['limited']} calls of one address were let through")
             status = city.wait(length + 180)
             said = json.loads(report.read_text())

@@ -293,7 +293,12 @@ TEST_F(NatsTlsTest, AServiceHasItsOwnSubjectsAlone) {
   Join(*driver, *other);
   // With rider-service's certificate among driver-service's subjects: nothing passes either way.
   Received asks(*driver, "ask.1");
-  const auto intruder = As("rider-service", *server, "hail.driver");
+  // If the server refuses its subscription before the library has set that up, there is no bus: the next try may have
+  // one.
+  auto made = TryAs("rider-service", *server, "hail.driver");
+  for (int tries = 1; !made.ok() && tries < 50; ++tries) made = TryAs("rider-service", *server, "hail.driver");
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto intruder = *std::move(made);
   ASSERT_TRUE(AwaitConnected(*intruder));
   Received seen(*intruder, "ask.1");
   Say(*intruder, "ask.1", "forged");
@@ -326,9 +331,9 @@ TEST_F(NatsTlsTest, StrangersAreNotConnected) {
 
 TEST_F(NatsTlsTest, TheServerMustBeTheOneOfTheUrl) {
   const auto elsewhere = Serve("elsewhere");
-  const auto bus = As("rider-service", *elsewhere, "hail.rider");
+  const auto bus = TryAs("rider-service", *elsewhere, "hail.rider");
   AwaitLog(*elsewhere, "TLS handshake error");
-  EXPECT_FALSE(bus->stats().connected);
+  EXPECT_FALSE(bus.ok() && (*bus)->stats().connected);
 }
 
 TEST(NatsFilesTest, FilesThatCannotBeUsedAreNamed) {
