@@ -1,7 +1,7 @@
 // The audit log: a file of its own, or lines among the ordinary ones.
 //
-//   audit->Record({.wall = now, .event = "keys_reloaded", .details = {{"keys", "3"}}});
-//   {"time":"…","level":"info","service":"rider-service","event":"keys_reloaded","log":"audit","keys":"3"}
+//   audit->Record({.wall = now, .event = "keys_loaded", .details = {{"keys", "3"}}});
+//   {"time":"…","level":"info","service":"rider-service","event":"keys_loaded","log":"audit","keys":"3"}
 #pragma once
 
 #include <cstddef>

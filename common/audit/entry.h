@@ -19,7 +19,7 @@ namespace hail::audit {
 // Empty members are left out of the line. Long ones are cut: a caller chooses some of them.
 struct Entry {
   absl::Time wall;
-  // "call"; "stream" for the opening of one; or what the process did by itself: "keys_reloaded".
+  // "call"; "stream" for the opening of one; or what the process did by itself: "keys_loaded".
   std::string_view event = "call";
 
   // Who. The role's name, or "unchecked", or "nobody".

@@ -105,6 +105,8 @@ bool Cheaper(const SignedQuote& a, const SignedQuote& b) { return a.quote.fare_m
 
 }  // namespace
 
+LatLng PickupOf(const Quote& quote) { return {quote.pickup_latitude_deg(), quote.pickup_longitude_deg()}; }
+LatLng DropoffOf(const Quote& quote) { return {quote.dropoff_latitude_deg(), quote.dropoff_longitude_deg()}; }
 Money FareOf(const Quote& quote) { return {quote.currency_code(), quote.fare_micros()}; }
 absl::Duration TripDurationOf(const Quote& quote) { return absl::Microseconds(quote.trip_duration_us()); }
 absl::Time ExpireTimeOf(const Quote& quote) { return absl::FromUnixMicros(quote.expire_time_us()); }
@@ -214,10 +216,8 @@ absl::StatusOr<Quoter::Terms> Quoter::TermsFor(const Now& now, const RideRequest
   if (quote->product_id() != request.product_id()) return Mismatch("the quote is for another product");
   if (quote->region_id() != (*region)->region_id) return Mismatch("the quote is for another region");
   if (quote->seats() != (request.seats() == 0 ? 1 : request.seats())) return Mismatch("the quote is for other seats");
-  if (LatLng{quote->pickup_latitude_deg(), quote->pickup_longitude_deg()} !=
-          DecodeLatLng(request.pickup().position()) ||
-      LatLng{quote->dropoff_latitude_deg(), quote->dropoff_longitude_deg()} !=
-          DecodeLatLng(request.dropoff().position())) {
+  if (PickupOf(*quote) != DecodeLatLng(request.pickup().position()) ||
+      DropoffOf(*quote) != DecodeLatLng(request.dropoff().position())) {
     return Mismatch("the quote is for another route");
   }
   if (now.domain >= ExpireTimeOf(*quote)) {

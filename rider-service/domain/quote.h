@@ -18,6 +18,8 @@ namespace hail::rider {
 // A quote is the message in its token.
 using Quote = quote::v1::QuoteToken;
 
+LatLng PickupOf(const Quote& quote);
+LatLng DropoffOf(const Quote& quote);
 Money FareOf(const Quote& quote);
 absl::Duration TripDurationOf(const Quote& quote);
 absl::Time ExpireTimeOf(const Quote& quote);

@@ -883,8 +883,9 @@ class ServicesTls(EdgeTest):
 
     @classmethod
     def more_settings(cls, directory, service):
-        cls.certificates = Secured(directory).tls
-        return Secured(directory).tls_settings(service.removesuffix("-service"))
+        secured = Secured(directory)
+        cls.certificates = secured.tls
+        return secured.tls_settings(service.removesuffix("-service"))
 
     @classmethod
     def edge_arguments(cls, directory):

@@ -109,6 +109,21 @@ class Cluster:
         self.postgres.stop()
 
 
+def add_city_options(parser, replicas, **usual):
+    """What City reads, but for --clear. `usual`: values of speed, length, drivers and rides; without one it is None."""
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the programs")
+    parser.add_argument("--rider-replicas", type=int, default=replicas, help=f"({replicas})")
+    parser.add_argument("--driver-replicas", type=int, default=replicas, help=f"({replicas})")
+    parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of things (1)")
+    for name, kind, what in (("speed", float, "domain seconds a wall second"),
+                             ("length", float, "wall seconds in which the rides take place, about"),
+                             ("drivers", int, "of the city"), ("rides", int, "of the city")):
+        value = usual.get(name)
+        parser.add_argument(f"--{name}", type=kind, default=value, help=what + (f" ({value})" if value else ""))
+    parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
+    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
+
+
 class City(Cluster):
     """A cluster with hail-sim's city, for trial.run. A subclass disturbs it in carry_out()."""
 

@@ -23,7 +23,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from cluster import City, Replica, trial  # noqa: E402
+from cluster import City, Replica, add_city_options, trial  # noqa: E402
 
 # The disturbances besides kills: how often each happens for 30 kills.
 DISTURBANCES = {"postgres-smart": 1, "postgres-crash": 2, "nats": 3, "cut-postgres": 4, "cut-nats": 3, "cut-peers": 4,
@@ -120,22 +120,13 @@ class Disturbed(City):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the programs")
-    parser.add_argument("--rider-replicas", type=int, default=3)
-    parser.add_argument("--driver-replicas", type=int, default=3)
+    add_city_options(parser, 3)
     parser.add_argument("--clear", action="store_true", help="without TLS, tokens and a password, for comparison")
     parser.add_argument("--short", action="store_true", help="4 kills, and each disturbance once")
     parser.add_argument("--rolling", action="store_true",
                         help="instead, each replica is replaced twice, one after the other, in good order")
     parser.add_argument("--kills", type=int, help="30; short 4")
-    parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of things (1)")
-    parser.add_argument("--speed", type=float, help="domain seconds a wall second (20)")
-    parser.add_argument("--length", type=float, help="wall seconds in which the rides take place, about")
-    parser.add_argument("--drivers", type=int)
-    parser.add_argument("--rides", type=int)
-    parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
     parser.add_argument("--calm", type=float, help="seconds between two of them, at most (3; short 1)")
-    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     defaults = {"speed": 40, "calm": 0.5, "length": 60, "drivers": 120, "rides": 300, "kills": 4} if options.short else {
         "speed": 20, "calm": 3, "length": 330, "drivers": 200, "rides": 2000, "kills": 30}

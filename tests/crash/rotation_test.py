@@ -34,7 +34,7 @@ from cryptography import x509
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from cluster import City, Failure, Secured, files, host_and_port, trial  # noqa: E402
+from cluster import City, Failure, Secured, add_city_options, files, host_and_port, trial  # noqa: E402
 from key_server import GARBAGE, GONE, SLOW, KeyServer  # noqa: E402
 
 # HTTP/2's, and empty settings.
@@ -326,16 +326,7 @@ class Rotated(City):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the programs")
-    parser.add_argument("--rider-replicas", type=int, default=2)
-    parser.add_argument("--driver-replicas", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1, help="of the city (1)")
-    parser.add_argument("--speed", type=float, default=20, help="domain seconds a wall second (20)")
-    parser.add_argument("--length", type=float, default=240, help="wall seconds in which the rides take place, about (240)")
-    parser.add_argument("--drivers", type=int, default=150)
-    parser.add_argument("--rides", type=int, default=1000)
-    parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
-    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
+    add_city_options(parser, 2, speed=20, length=240, drivers=150, rides=1000)
     parser.set_defaults(clear=False)
     options = parser.parse_args()
     return trial.run("rotation", options.keep, lambda directory: Rotated(options, directory))

@@ -27,7 +27,7 @@ import uuid
 sys.dont_write_bytecode = True
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "crash"))
-from cluster import City, Cluster, trial  # noqa: E402
+from cluster import City, Cluster, add_city_options, trial  # noqa: E402
 from databases import CENTRAL_PARK, PATIENT, TIMES_SQUARE  # noqa: E402
 from people import CallError, Client, Driver, Rider, sequences  # noqa: E402
 from stored_record import LATER, LATER_RIDE, FIELD, RIDE_OF_EVENT, VALUE, content, kept  # noqa: E402
@@ -317,20 +317,11 @@ def knows_tls(binaries):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, required=True, help="directory with the new release's programs")
+    add_city_options(parser, 3, speed=20, length=180, drivers=200, rides=800)
     parser.add_argument("--old", type=pathlib.Path, required=True, help="directory with the services of the release before")
     parser.add_argument("--from", dest="ref", required=True, help="the git ref that it was built from")
     parser.add_argument("--clear", action="store_true", help="without TLS, tokens and a password, as for a release that knows no TLS")
     parser.add_argument("--only", choices=["rides", "city"], help="one part of it")
-    parser.add_argument("--rider-replicas", type=int, default=3)
-    parser.add_argument("--driver-replicas", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=1, help="of the city and of the order of things (1)")
-    parser.add_argument("--speed", type=float, default=20, help="domain seconds a wall second (20)")
-    parser.add_argument("--length", type=float, default=180, help="wall seconds in which the rides take place, about (180)")
-    parser.add_argument("--drivers", type=int, default=200)
-    parser.add_argument("--rides", type=int, default=800)
-    parser.add_argument("--match-deadline", default="10m", help="domain time (10m)")
-    parser.add_argument("--keep", type=pathlib.Path, help="directory for data, logs, ledgers; kept")
     options = parser.parse_args()
     options.old_name = options.ref[:12]
     # The services whose schema the new release changes: the first part finds out.

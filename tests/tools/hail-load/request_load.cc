@@ -43,42 +43,32 @@ RequestLoad::~RequestLoad() { in_flight_.AwaitNone(); }
 
 void RequestLoad::Send(Done done) {
   const std::uint64_t number = next_++;
-  if (quoting_ > 0) return SendQuote(number, std::move(done));
+  if (quoting_ > 0) {
+    QuoteRideRequest request;
+    request.set_rider_id(absl::StrCat(run_id_, "-", number % quoting_));
+    return Start<QuoteRideRequest, QuoteRideResponse>(
+        number, std::move(request), [](auto* stub, auto&&... call) { stub->QuoteRide(call...); }, std::move(done));
+  }
   RequestRideRequest request;
   request.set_rider_id(absl::StrCat(run_id_, "-", number));
   request.set_request_id("1");
-  request.set_product_id("economy");
-  Spread(number, 0, request.mutable_pickup()->mutable_position());
-  Spread(number, 0.5, request.mutable_dropoff()->mutable_position());
-  auto* const stub = stubs_[number % stubs_.size()].get();
-  sim::StartUnary<RequestRideRequest, RequestRideResponse>(
-      [stub](auto* context, auto* request, auto* response, auto done) {
-        AuthorizeRider(context, request->rider_id());
-        stub->async()->RequestRide(context, request, response, std::move(done));
-      },
-      std::move(request), deadline_,
-      [done = std::move(done)](absl::Time at, const grpc::Status& status, const RequestRideResponse&) {
-        done(at, status);
-      },
-      &in_flight_);
+  Start<RequestRideRequest, RequestRideResponse>(
+      number, std::move(request), [](auto* stub, auto&&... call) { stub->RequestRide(call...); }, std::move(done));
 }
 
-void RequestLoad::SendQuote(std::uint64_t number, Done done) {
-  QuoteRideRequest request;
-  request.set_rider_id(absl::StrCat(run_id_, "-", number % quoting_));
+template <typename Request, typename Response, typename Method>
+void RequestLoad::Start(std::uint64_t number, Request request, Method method, Done done) {
   request.set_product_id("economy");
   Spread(number, 0, request.mutable_pickup()->mutable_position());
   Spread(number, 0.5, request.mutable_dropoff()->mutable_position());
   auto* const stub = stubs_[number % stubs_.size()].get();
-  sim::StartUnary<QuoteRideRequest, QuoteRideResponse>(
-      [stub](auto* context, auto* request, auto* response, auto done) {
+  sim::StartUnary<Request, Response>(
+      [stub, method](auto* context, auto* request, auto* response, auto done) {
         AuthorizeRider(context, request->rider_id());
-        stub->async()->QuoteRide(context, request, response, std::move(done));
+        method(stub->async(), context, request, response, std::move(done));
       },
       std::move(request), deadline_,
-      [done = std::move(done)](absl::Time at, const grpc::Status& status, const QuoteRideResponse&) {
-        done(at, status);
-      },
+      [done = std::move(done)](absl::Time at, const grpc::Status& status, const Response&) { done(at, status); },
       &in_flight_);
 }
 

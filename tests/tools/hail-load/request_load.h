@@ -53,7 +53,9 @@ class RequestLoad {
  private:
   using Done = std::function<void(absl::Time, const grpc::Status&)>;
   void Send(Done done);
-  void SendQuote(std::uint64_t number, Done done);
+  // Fills in product and places, and makes the call `method` of a stub's async interface.
+  template <typename Request, typename Response, typename Method>
+  void Start(std::uint64_t number, Request request, Method method, Done done);
 
   const std::string run_id_;
   const absl::Duration deadline_;

@@ -30,6 +30,8 @@ absl::StatusOr<std::shared_ptr<TokenSource>> TokenSource::Make(const Options& op
     return absl::InvalidArgumentError("tokens come from a file or are signed with a key, not both");
   }
   std::shared_ptr<TokenSource> source(new TokenSource(options));
+  // Once, not with each call.
+  if (!options.key.empty()) source->key_file_ = TokenKey::FileOf(options.key);
   const absl::MutexLock lock(&source->mutex_);
   if (!options.key.empty()) {
     if (absl::Status status = source->ReadKey(); !status.ok()) return status;
@@ -58,9 +60,9 @@ std::string TokenSource::Authorization(const TokenFor& bearer, absl::Time now) {
 }
 
 absl::Status TokenSource::ReadKey() {
-  std::string version = VersionOf(TokenKey::FileOf(options_.key));
+  std::string version = VersionOf(key_file_);
   if (!version.empty() && version == version_) return absl::OkStatus();
-  absl::StatusOr<TokenKey> key = TokenKey::Read(options_.key);
+  absl::StatusOr<TokenKey> key = TokenKey::Read(key_file_);
   if (!key.ok()) return absl::InvalidArgumentError(key.status().message());
   key_ = *std::move(key);
   signed_.clear();

@@ -44,6 +44,8 @@ class TokenSource {
   absl::Status ReadKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
+  // Of `options_.key`; set before anybody else has this object.
+  std::string key_file_;
   absl::Mutex mutex_;
   std::optional<TokenKey> key_ ABSL_GUARDED_BY(mutex_);
   // By role and subject. Tokens of one role and subject are for the same ids.
