@@ -143,6 +143,11 @@ int Replay(const Arguments& arguments) {
   return 1;
 }
 
+// Error logs of the services about simulated faults are expected.
+void DiscardLogs() {
+  InitLogging({.service = "simulation", .level = LogLevel::kError, .write = [](std::string_view) {}});
+}
+
 int RunMany(const Arguments& arguments) {
   const int jobs =
       arguments.jobs > 0 ? arguments.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -153,6 +158,9 @@ int RunMany(const Arguments& arguments) {
     const pid_t pid = fork();
     if (pid == 0) {
       close(ends[0]);
+      // Not before the fork: logging starts a thread, and a fork while that holds a lock of the address sanitizer's
+      // allocator leaves the lock taken in the worker for ever.
+      DiscardLogs();
       for (std::uint64_t i = static_cast<std::uint64_t>(job); i < arguments.seeds;
            i += static_cast<std::uint64_t>(jobs)) {
         const Line line = LineOf(Simulate(Without(PlanOf(arguments.first + i), arguments.without), false));
@@ -256,9 +264,8 @@ int Main(int argc, char** argv) {
   app.add_flag("--situations", arguments.situations, "How often each situation came up.");
   app.add_flag("--stop-at-first", arguments.stop_at_first, "Stop at the first seed that fails.");
   CLI11_PARSE(app, argc, argv);
-  // Error logs of the services about simulated faults are expected.
-  InitLogging({.service = "simulation", .level = LogLevel::kError, .write = [](std::string_view) {}});
   if (arguments.seeds > 0) return RunMany(arguments);
+  DiscardLogs();
   return Replay(arguments);
 }
 
