@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import json
 import os
+import pathlib
 import random
 import re
 import sys
@@ -31,6 +32,10 @@ import hail_services
 import raw_http2 as h2
 import tokens
 from grpc_reflection import CallError, Client
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from key_server import KeyServer  # noqa: E402
+from secured import Secured  # noqa: E402
 
 RIDER = "hail.rider.v1.RiderService/"
 DRIVER = "hail.driver.v1.DriverService/"
@@ -801,7 +806,11 @@ class FloodOfOneCaller(unittest.TestCase):
         directory = tempfile.TemporaryDirectory(prefix="hail-test-")
         self.addCleanup(directory.cleanup)
         self.issuer = tokens.Issuer(directory.name)
-        settings = self.issuer.settings()
+        # Good for longer than a test takes: what is asked for meanwhile, the flood has caused.
+        self.key_server = KeyServer(
+            self.issuer.keys, Secured(pathlib.Path(directory.name) / "issuer").server("issuer"), max_age=3600)
+        self.addCleanup(self.key_server.stop)
+        settings = {**self.issuer.settings(), "auth.keys": self.key_server.url, "auth.keys_ca": self.key_server.ca}
         running = hail_services.running(HostileClient.bin_dir, rider=settings, driver=settings)
         self.services = running.__enter__()
         self.addCleanup(running.__exit__, None, None, None)
@@ -891,6 +900,15 @@ class FloodOfOneCaller(unittest.TestCase):
             forged = "Bearer " + self.issuer.token(role, "eve")[:-6] + "AAAAAA"
             headers = [(("authorization", forged), ("x-forwarded-for", "203.0.113.9"))]
             self.flood(address, service, metrics, role, method, expected, headers)
+
+    def test_of_tokens_whose_keys_nobody_knows(self):
+        for address, service, metrics, role, method, expected in self.each:
+            headers = [(("authorization", "Bearer " + self.issuer.token(role, "eve", kid=f"unknown-{i}")),
+                        ("x-forwarded-for", "203.0.113.9")) for i in range(100)]
+            asked = self.key_server.requests
+            self.flood(address, service, metrics, role, method, expected, headers)
+            # At once, and not again for 30 s: in any minute twice.
+            self.assertIn(self.key_server.requests - asked, (1, 2))
 
 
 def load_tests(loader, _, __):

@@ -28,10 +28,10 @@ class Issuer:
         """Of a service that takes its tokens."""
         return {"auth.mode": "tokens", "auth.keys": self.keys, "auth.issuer": ISSUER}
 
-    def token(self, role, subject, seconds=1800, **claims):
-        """For the service of riders or drivers, by the role; others say `aud`."""
+    def token(self, role, subject, seconds=1800, kid="test", **claims):
+        """For the service of riders or drivers, by the role; others say `aud`. `kid`: what it calls its key."""
         now = int(time.time())
-        parts = [{"alg": "RS256", "kid": "test", "typ": "JWT"},
+        parts = [{"alg": "RS256", "kid": kid, "typ": "JWT"},
                  {"iss": ISSUER, "aud": f"hail-{role}", "sub": subject, "role": role, "iat": now, "exp": now + seconds,
                   **claims}]
         signed = ".".join(_text(json.dumps(part).encode()) for part in parts)

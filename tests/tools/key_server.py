@@ -11,15 +11,18 @@ GONE, GARBAGE, SLOW = "gone", "garbage", "slow"
 class KeyServer:
     """Serves the file `keys` on a free port of this machine until stop()."""
 
-    def __init__(self, keys, certificate):
-        """`certificate`: a folder with ca.crt, tls.crt and tls.key."""
+    def __init__(self, keys, certificate, max_age=60):
+        """`certificate`: a folder with ca.crt, tls.crt and tls.key. `max_age`: for how many seconds its answers are good."""
         self.ca = certificate / "ca.crt"
         self.fault = None
+        # How often it was asked.
+        self.requests = 0
         self._mended = threading.Event()
         server = self
 
         class Answer(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                server.requests += 1
                 fault = server.fault
                 if fault == GONE:
                     return
@@ -30,7 +33,7 @@ class KeyServer:
                 body = b"garbage" if fault == GARBAGE else pathlib.Path(keys).read_bytes()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
-                self.send_header("Cache-Control", "max-age=60")
+                self.send_header("Cache-Control", f"max-age={max_age}")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

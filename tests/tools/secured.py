@@ -54,10 +54,13 @@ class Secured:
 
     def flags(self, party="edge"):
         """Of hail-sim, hail-load and hailctl: they sign a token for each rider and driver."""
+        return [*self.tls_flags(party), "--token-key", str(self.tokens)]
+
+    def tls_flags(self, party="edge"):
+        """The same without tokens."""
         own = self.tls / party
         return ["--tls-ca", str(own / "ca.crt"), "--tls-certificate", str(own / "tls.crt"), "--tls-key",
-                str(own / "tls.key"), "--tls-server-name", "spiffe://hail/rider-service,spiffe://hail/driver-service",
-                "--token-key", str(self.tokens)]
+                str(own / "tls.key"), "--tls-server-name", "spiffe://hail/rider-service,spiffe://hail/driver-service"]
 
     def token(self, role, subject, **claims):
         """For a rider, a driver, or a server, which acts for all."""

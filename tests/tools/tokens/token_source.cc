@@ -16,14 +16,13 @@ namespace {
 // More bearers than a run has at a time.
 constexpr std::size_t kMostSigned = 65'536;
 
-// Another text for each state of a file; empty: there is none.
-std::string VersionOf(const std::string& file) {
-  struct stat state = {};
-  if (stat(file.c_str(), &state) != 0) return "";
-  return absl::StrCat(state.st_ino, " ", state.st_size, " ", state.st_mtim.tv_sec, " ", state.st_mtim.tv_nsec);
-}
-
 }  // namespace
+
+std::optional<TokenSource::FileState> TokenSource::StateOf(const std::string& file) {
+  struct stat state = {};
+  if (stat(file.c_str(), &state) != 0) return std::nullopt;
+  return FileState{state.st_ino, state.st_size, absl::TimeFromTimespec(state.st_mtim)};
+}
 
 absl::StatusOr<std::shared_ptr<TokenSource>> TokenSource::Make(const Options& options) {
   if (!options.file.empty() && !options.key.empty()) {
@@ -60,26 +59,26 @@ std::string TokenSource::Authorization(const TokenFor& bearer, absl::Time now) {
 }
 
 absl::Status TokenSource::ReadKey() {
-  std::string version = VersionOf(key_file_);
-  if (!version.empty() && version == version_) return absl::OkStatus();
+  const std::optional<FileState> state = StateOf(key_file_);
+  if (state && state == read_state_) return absl::OkStatus();
   absl::StatusOr<TokenKey> key = TokenKey::Read(key_file_);
   if (!key.ok()) return absl::InvalidArgumentError(key.status().message());
   key_ = *std::move(key);
   signed_.clear();
-  version_ = std::move(version);
+  read_state_ = state;
   return absl::OkStatus();
 }
 
 absl::Status TokenSource::ReadFile() {
-  std::string version = VersionOf(options_.file);
-  if (version.empty()) return absl::InvalidArgumentError(absl::StrCat(options_.file, ": cannot be read"));
-  if (version == version_) return absl::OkStatus();
+  const std::optional<FileState> state = StateOf(options_.file);
+  if (!state) return absl::InvalidArgumentError(absl::StrCat(options_.file, ": cannot be read"));
+  if (state == read_state_) return absl::OkStatus();
   std::ostringstream text;
   text << std::ifstream(options_.file).rdbuf();
   std::string token(absl::StripAsciiWhitespace(text.str()));
   if (token.empty()) return absl::InvalidArgumentError(absl::StrCat(options_.file, ": has no token"));
   token_ = std::move(token);
-  version_ = std::move(version);
+  read_state_ = state;
   return absl::OkStatus();
 }
 

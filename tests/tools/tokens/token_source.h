@@ -1,12 +1,15 @@
 // The tokens that a tool sends with its calls.
 #pragma once
 
-#include <map>
+#include <sys/types.h>
+
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -39,7 +42,17 @@ class TokenSource {
     absl::Time renew;
   };
 
+  // Of a file; differs once it has been replaced or written.
+  struct FileState {
+    ino_t inode;
+    off_t bytes;
+    absl::Time modified;
+    bool operator==(const FileState&) const = default;
+  };
+
   explicit TokenSource(const Options& options) : options_(options) {}
+  // Unset: there is none.
+  static std::optional<FileState> StateOf(const std::string& file);
   absl::Status ReadFile() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -49,10 +62,10 @@ class TokenSource {
   absl::Mutex mutex_;
   std::optional<TokenKey> key_ ABSL_GUARDED_BY(mutex_);
   // By role and subject. Tokens of one role and subject are for the same ids.
-  std::map<std::pair<std::string, std::string>, Signed> signed_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::pair<std::string, std::string>, Signed> signed_ ABSL_GUARDED_BY(mutex_);
   std::string token_ ABSL_GUARDED_BY(mutex_);
-  // Which state of the file `token_` or `key_` is from.
-  std::string version_ ABSL_GUARDED_BY(mutex_);
+  // Of the file when `token_` or `key_` was read from it.
+  std::optional<FileState> read_state_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hail
