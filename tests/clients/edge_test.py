@@ -130,15 +130,15 @@ class Edge:
         self._port_file = directory / "edge.ports"
         self._arguments = ["--workers", "1", "--rider", rider, "--driver", driver, *arguments]
         self._process = None
-        self.ports = {"clear": 0, "tls": 0, "admin": 0}
+        # Clients look for the edge at its old ports after a restart. Nobody does at its admin port.
+        self.clear, self.tls = (f"127.0.0.1:{hail_services.free_port()}" for _ in range(2))
+        self._admin = None
 
     def start(self, drain=0):
-        """On the same ports as before, if it ran before."""
         self._port_file.unlink(missing_ok=True)
         command = [str(ROOT / "deploy/edge/run"), "--files", str(self._files), "--port-file", str(self._port_file),
-                   "--drain", str(drain), *self._arguments]
-        for name, port in self.ports.items():
-            command += [f"--{name}", f"127.0.0.1:{port}"]
+                   "--drain", str(drain), "--clear", self.clear, "--tls", self.tls, "--admin", "127.0.0.1:0",
+                   *self._arguments]
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -148,8 +148,7 @@ class Edge:
             return self._port_file.exists()
 
         await_that(up, "the edge listens")
-        self.ports = json.loads(self._port_file.read_text())
-        self.clear, self.tls = (f"127.0.0.1:{self.ports[name]}" for name in ("clear", "tls"))
+        self._admin = f"127.0.0.1:{json.loads(self._port_file.read_text())['admin']}"
         self.contract = Contract(self._files / "hail.binpb")
         self.root = self._files / "tls.crt"
         return self
@@ -162,7 +161,7 @@ class Edge:
         return self
 
     def admin(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports["admin"], timeout=30)
+        connection = http.client.HTTPConnection(self._admin, timeout=30)
         with contextlib.closing(connection):
             connection.request("GET", path)
             return connection.getresponse().read().decode()

@@ -6,17 +6,13 @@ import os
 import pathlib
 import resource
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 
-
-def free_port():
-    """A port that was free just now. Each service must know the other's internal port before either of them starts."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tools"))
+from free_ports import free_port  # noqa: E402
 
 
 class Service:

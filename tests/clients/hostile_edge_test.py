@@ -232,7 +232,7 @@ class Hostile:
             stack.callback(edge.stop)
             if self.own_network:
                 # Those that the rules are for.
-                edge.ports = {"clear": 8080, "tls": 8443, "admin": 9901}
+                edge.clear, edge.tls = "127.0.0.1:8080", "127.0.0.1:8443"
             edge.start().await_services()
             address = {service: edge.clear for service in METHODS}
             tokens = {service: [edge.token(service, f"eva-{number}") for number in range(50)] for service in METHODS}

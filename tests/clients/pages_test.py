@@ -85,7 +85,7 @@ class Commands(edge_test.EdgeTest):
                             "grace": self.edge.token("driver", "grace")}
 
     def start(self, command):
-        for shown, here in (("127.0.0.1:50051", self.services.rider), ("localhost:8443", f"localhost:{self.edge.ports['tls']}"),
+        for shown, here in (("127.0.0.1:50051", self.services.rider), ("localhost:8443", self.edge.tls.replace("127.0.0.1", "localhost")),
                             ("build/edge/", f"{self.edge.root.parent}/")):
             command = command.replace(shown, here)
         session = Session(command, environment=self.environment)
